@@ -1,0 +1,198 @@
+//! What interprets work: it prepares one, checks it, and runs it.
+
+mod host;
+mod simulated;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::mesh::Group;
+use crate::plan::{BackendSpec, Plan};
+use crate::units::Nanos;
+use crate::work::Work;
+use crate::world::World;
+
+/// Prepares work on this rank's device.
+pub trait Backend {
+    /// The clock that stamps this backend's samples.
+    fn clock(&self) -> &dyn Clock;
+
+    /// What this rank drives.
+    fn device(&self) -> Device;
+
+    /// Allocates, fills and connects everything `work` needs. Every rank of the group calls it.
+    ///
+    /// # Errors
+    /// Unsupported when this backend cannot do the work; the case is then skipped.
+    fn prepare<'a>(&'a self, work: &Work, group: &Group) -> Result<Box<dyn Prepared + 'a>>;
+}
+
+/// One piece of work, ready to run.
+pub trait Prepared {
+    /// Runs once on known data and compares every element with its reference.
+    ///
+    /// # Errors
+    /// When the work cannot run; a wrong element is not an error but a finding.
+    fn verify(&mut self) -> Result<Accuracy>;
+
+    /// Sets how many operations a sample spans, and queues what must be in flight before the start.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    fn arm(&mut self, batch: u32) -> Result<()>;
+
+    /// Waits for the start, runs the armed operations back to back, and stamps both ends. Nothing
+    /// else happens between the stamps.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn fire(&mut self, start: Start) -> Result<Sample>;
+}
+
+/// When to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At this time on the backend's clock.
+    At(Nanos),
+    /// At once.
+    Now,
+}
+
+/// What one rank read in one iteration. Never a quotient, never dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Clock just before the first operation.
+    pub start: Nanos,
+    /// Clock just after the last operation.
+    pub end: Nanos,
+    /// Time on the device itself, where the device tells.
+    pub device: Option<Nanos>,
+    /// Whether the rank came too late for the start.
+    pub late: bool,
+}
+
+/// What a rank drives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Device {
+    /// `cpu`, or `simulated`.
+    pub kind: String,
+    /// Its maker's name for it.
+    pub name: String,
+}
+
+/// How a result compares with its reference.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Accuracy {
+    /// Elements compared.
+    pub checked: u64,
+    /// Elements outside the tolerance.
+    pub wrong: u64,
+    /// Largest absolute difference.
+    pub max_abs: f64,
+    /// Largest difference relative to the reference.
+    pub max_rel: f64,
+    /// Root mean square of the differences.
+    pub rmse: f64,
+    /// Largest absolute difference that is right, for the element that had the least room.
+    pub tolerance: f64,
+    /// The first wrong element.
+    pub first_wrong: Option<WrongElement>,
+}
+
+/// A wrong element.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WrongElement {
+    /// World rank that found it.
+    pub rank: usize,
+    /// Its index in that rank's result.
+    pub index: u64,
+    /// The reference.
+    pub expected: f64,
+    /// The result.
+    pub got: f64,
+}
+
+impl Accuracy {
+    /// Compares results with references, each with its own tolerance: `(expected, got, tolerance)`.
+    pub fn compare(elements: impl Iterator<Item = (f64, f64, f64)>) -> Self {
+        let mut accuracy = Self { tolerance: f64::INFINITY, ..Self::default() };
+        let mut squares = 0.0;
+        for (index, (expected, got, tolerance)) in elements.enumerate() {
+            let difference = (got - expected).abs();
+            accuracy.checked += 1;
+            accuracy.tolerance = accuracy.tolerance.min(tolerance);
+            // A NaN differs from everything and compares with nothing.
+            if difference.is_nan() || difference > tolerance {
+                accuracy.wrong += 1;
+                accuracy.first_wrong.get_or_insert(WrongElement {
+                    rank: 0,
+                    index: index as u64,
+                    expected,
+                    got,
+                });
+            }
+            if difference.is_finite() {
+                accuracy.max_abs = accuracy.max_abs.max(difference);
+                squares += difference * difference;
+                if expected != 0.0 {
+                    accuracy.max_rel = accuracy.max_rel.max(difference / expected.abs());
+                }
+            }
+        }
+        if accuracy.checked == 0 {
+            accuracy.tolerance = 0.0;
+        } else {
+            accuracy.rmse = (squares / accuracy.checked as f64).sqrt();
+        }
+        accuracy
+    }
+
+    /// The ranks' findings as one; `ranks[i]` is the world rank of `parts[i]`.
+    pub fn combine(parts: Vec<Self>, ranks: &[usize]) -> Self {
+        let mut whole = Self { tolerance: f64::INFINITY, ..Self::default() };
+        let mut squares = 0.0;
+        for (part, &rank) in parts.into_iter().zip(ranks) {
+            whole.checked += part.checked;
+            whole.wrong += part.wrong;
+            whole.max_abs = whole.max_abs.max(part.max_abs);
+            whole.max_rel = whole.max_rel.max(part.max_rel);
+            whole.tolerance = whole.tolerance.min(part.tolerance);
+            squares += part.rmse * part.rmse * part.checked as f64;
+            if whole.first_wrong.is_none() {
+                whole.first_wrong = part.first_wrong.map(|wrong| WrongElement { rank, ..wrong });
+            }
+        }
+        whole.rmse = if whole.checked == 0 { 0.0 } else { (squares / whole.checked as f64).sqrt() };
+        whole
+    }
+}
+
+/// Opens the backend of the plan on this rank.
+///
+/// # Errors
+/// When the machine lacks what the backend needs.
+pub fn open(plan: &Plan, world: &World) -> Result<Box<dyn Backend>> {
+    Ok(match &plan.backend {
+        BackendSpec::Host => Box::new(host::Host::open(world)),
+        BackendSpec::Simulated(topology) => {
+            Box::new(simulated::Simulated::open(topology, plan.seed, world.rank()))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wrong_element_is_found_and_named() {
+        let elements = [(1.0, 1.0, 0.0), (2.0, 2.5, 0.1), (3.0, f64::NAN, 0.1)];
+        let part = Accuracy::compare(elements.into_iter());
+        assert_eq!((part.checked, part.wrong, part.max_abs), (3, 2, 0.5));
+        let whole = Accuracy::combine(vec![Accuracy::compare([].into_iter()), part], &[4, 7]);
+        let first = whole.first_wrong.unwrap();
+        assert_eq!((first.rank, first.index, first.expected, first.got), (7, 1, 2.0, 2.5));
+    }
+}

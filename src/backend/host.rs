@@ -1,0 +1,124 @@
+//! Real work on CPUs: MPI collectives as the data plane, CPU kernels as compute.
+
+mod gemm;
+mod number;
+mod stream;
+// The second of two places that know whether there is MPI; `world` is the first.
+#[cfg_attr(not(feature = "mpi"), path = "host/no_collective.rs")]
+mod collective;
+
+use super::{Accuracy, Backend, Device, Prepared, Sample, Start};
+use crate::clock::{Clock, HostClock};
+use crate::error::{Error, Result};
+use crate::mesh::Group;
+use crate::work::Work;
+use crate::world::World;
+
+/// The CPU cores and the MPI of this process.
+pub(super) struct Host {
+    clock: HostClock,
+    collectives: Option<collective::Collectives>,
+}
+
+impl Host {
+    pub(super) fn open(world: &World) -> Self {
+        let collectives =
+            world.has_mpi().then(|| collective::Collectives::new(world.shares_clock()));
+        Self { clock: HostClock::new(world.manner()), collectives }
+    }
+
+    fn timed<'a>(&'a self, operation: impl Operation + 'a) -> Box<dyn Prepared + 'a> {
+        Box::new(Timed { clock: &self.clock, operation, batch: 1 })
+    }
+}
+
+impl Backend for Host {
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    fn device(&self) -> Device {
+        Device { kind: "cpu".to_owned(), name: crate::environment::cpu_model() }
+    }
+
+    fn prepare<'a>(&'a self, work: &Work, group: &Group) -> Result<Box<dyn Prepared + 'a>> {
+        Ok(match work {
+            Work::Collective { op, element, bytes, placement } => {
+                let collectives = self.collectives.as_ref().ok_or_else(|| {
+                    Error::unsupported(
+                        "a process that was started alone has nobody to exchange data with; use \
+                         --ranks 2 or more, or mpirun",
+                    )
+                })?;
+                let operation =
+                    collectives.prepare(*op, (*element, *bytes, *placement), group, &self.clock)?;
+                self.timed(operation)
+            }
+            Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?),
+            Work::Stream(stream) => self.timed(stream::prepare(stream)?),
+        })
+    }
+}
+
+/// Something to run and to check, without a thought for time.
+trait Operation {
+    /// Runs once.
+    fn run(&mut self);
+
+    /// Runs once on known data and checks every element.
+    fn verify(&mut self) -> Accuracy;
+}
+
+impl Operation for Box<dyn Operation + '_> {
+    fn run(&mut self) {
+        (**self).run();
+    }
+
+    fn verify(&mut self) -> Accuracy {
+        (**self).verify()
+    }
+}
+
+/// An operation between two stamps of the machine's clock.
+struct Timed<'a, O> {
+    clock: &'a HostClock,
+    operation: O,
+    batch: u32,
+}
+
+impl<O: Operation> Prepared for Timed<'_, O> {
+    fn verify(&mut self) -> Result<Accuracy> {
+        Ok(self.operation.verify())
+    }
+
+    fn arm(&mut self, batch: u32) -> Result<()> {
+        self.batch = batch;
+        Ok(())
+    }
+
+    fn fire(&mut self, start: Start) -> Result<Sample> {
+        let late = match start {
+            Start::At(at) => self.clock.wait_until(at),
+            Start::Now => false,
+        };
+        let start = self.clock.now();
+        for _ in 0..self.batch {
+            self.operation.run();
+        }
+        let end = self.clock.now();
+        Ok(Sample { start, end, device: None, late })
+    }
+}
+
+/// A buffer of `len` elements, or one sentence when the machine has not that much memory.
+fn buffer<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(len).map_err(|_| {
+        Error::unsupported(format!(
+            "{} bytes of memory are not to be had; choose a smaller problem",
+            len as u128 * size_of::<T>() as u128
+        ))
+    })?;
+    buffer.resize(len, value);
+    Ok(buffer)
+}

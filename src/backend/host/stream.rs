@@ -1,0 +1,104 @@
+//! Passes over arrays, with the widest vectors the CPU has.
+
+use super::number::{Number, no_such_type};
+use super::{Accuracy, Operation, buffer};
+use crate::error::Result;
+use crate::fault::{Fault, is_planted};
+use crate::progress::Phase;
+use crate::work::{Element, Stream, StreamOp};
+
+/// Prepares a pass.
+///
+/// # Errors
+/// Unsupported for integers, and when memory is short.
+pub(super) fn prepare(stream: &Stream) -> Result<Box<dyn Operation>> {
+    match stream.element {
+        Element::F32 => Ok(Box::new(Arrays::<f32>::new(stream)?)),
+        Element::F64 => Ok(Box::new(Arrays::<f64>::new(stream)?)),
+        other => Err(no_such_type("a pass over memory", other)),
+    }
+}
+
+/// s of the triad.
+const SCALAR: i64 = 3;
+
+/// The arrays of a pass; `c` is empty for a copy.
+struct Arrays<T> {
+    op: StreamOp,
+    cpu: pulp::Arch,
+    a: Vec<T>,
+    b: Vec<T>,
+    c: Vec<T>,
+}
+
+/// Small whole numbers, so that results are exact. Coprime periods: no shift hides.
+fn b_at(i: usize) -> i64 {
+    (i % 251) as i64
+}
+
+fn c_at(i: usize) -> i64 {
+    (i % 127) as i64
+}
+
+impl<T: Number> Arrays<T> {
+    fn new(stream: &Stream) -> Result<Self> {
+        let len = (stream.bytes / stream.element.bytes()) as usize;
+        let mut b = buffer(len, T::default())?;
+        let mut c = buffer(if stream.op == StreamOp::Triad { len } else { 0 }, T::default())?;
+        b.iter_mut().enumerate().for_each(|(i, b)| *b = T::of(b_at(i)));
+        c.iter_mut().enumerate().for_each(|(i, c)| *c = T::of(c_at(i)));
+        // Touched by the fill, so that no page is mapped inside the timed window.
+        Ok(Self { op: stream.op, cpu: pulp::Arch::new(), a: buffer(len, T::of(-1))?, b, c })
+    }
+}
+
+impl<T> Operation for Arrays<T>
+where
+    T: Number + std::ops::Add<Output = T> + std::ops::Mul<Output = T>,
+{
+    fn run(&mut self) {
+        let (a, b, c) = (&mut self.a[..], &self.b[..], &self.c[..]);
+        match self.op {
+            StreamOp::Copy => a.copy_from_slice(b),
+            StreamOp::Triad => self.cpu.dispatch(|| {
+                let s = T::of(SCALAR);
+                for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
+                    *a = *b + s * *c;
+                }
+            }),
+        }
+        // The next pass of a batch writes the same values; without this it could be left out.
+        std::hint::black_box(a);
+    }
+
+    fn verify(&mut self) -> Accuracy {
+        self.run();
+        if is_planted(Fault::Wrong, Phase::Verify) {
+            let middle = self.a.len() / 2;
+            self.a[middle] = T::of(-1);
+        }
+        let scale = if self.op == StreamOp::Triad { SCALAR } else { 0 };
+        Accuracy::compare(self.a.iter().enumerate().map(|(i, got)| {
+            let expected = b_at(i) + scale * c_at(i);
+            (T::of(expected).to_f64(), got.to_f64(), 0.0)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_of_a_pass_is_checked() {
+        for op in [StreamOp::Copy, StreamOp::Triad] {
+            for element in Element::FLOATS {
+                let stream = Stream { op, bytes: 8 * 1001, element };
+                let accuracy = prepare(&stream).unwrap().verify();
+                assert_eq!(accuracy.checked, stream.bytes / element.bytes());
+                assert_eq!((accuracy.wrong, accuracy.tolerance), (0, 0.0));
+            }
+        }
+        assert!(prepare(&Stream { op: StreamOp::Copy, bytes: 8, element: Element::I8 }).is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! Virtual time: real ranks and real messages between them, but each operation takes as long as
+//! [`predict`](crate::predict) says. The same seed gives the same stamps under any MPI.
+
+use std::cell::Cell;
+
+use super::{Accuracy, Backend, Device, Prepared, Sample, Start};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::mesh::Group;
+use crate::random::{Stream, fingerprint};
+use crate::topology::Topology;
+use crate::units::Nanos;
+use crate::work::{Element, Work};
+
+/// Most by which an iteration exceeds the prediction, as a share of it.
+const NOISE: f64 = 0.05;
+
+/// Most by which one rank exceeds the others in an iteration, as a share of the prediction.
+const RANK_NOISE: f64 = 0.01;
+
+/// One device of a described machine.
+pub(super) struct Simulated {
+    topology: Topology,
+    seed: u64,
+    rank: usize,
+    clock: VirtualClock,
+}
+
+impl Simulated {
+    pub(super) fn open(topology: &Topology, seed: u64, rank: usize) -> Self {
+        let clock = VirtualClock { now: Cell::new(0) };
+        Self { topology: topology.clone(), seed, rank, clock }
+    }
+}
+
+impl Backend for Simulated {
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    fn device(&self) -> Device {
+        Device { kind: "simulated".to_owned(), name: self.topology.device.name.clone() }
+    }
+
+    fn prepare<'a>(&'a self, work: &Work, group: &Group) -> Result<Box<dyn Prepared + 'a>> {
+        if let Work::Gemm(crate::work::Gemm { element, .. })
+        | Work::Stream(crate::work::Stream { element, .. }) = work
+            && !Element::FLOATS.contains(element)
+        {
+            return Err(Error::unsupported(format!(
+                "kernels are not modelled for {}",
+                element.name()
+            )));
+        }
+        let name = crate::wire::encode(&(work, group))?;
+        Ok(Box::new(Model {
+            machine: self,
+            nanos: 1e9 * crate::predict::seconds(work, &self.topology, &group.ranks),
+            communicates: work.communicates(),
+            case: fingerprint(name),
+            iteration: 0,
+            batch: 1,
+        }))
+    }
+}
+
+/// Work that takes a computed time.
+struct Model<'a> {
+    machine: &'a Simulated,
+    nanos: f64,
+    communicates: bool,
+    case: u64,
+    iteration: u64,
+    batch: u32,
+}
+
+impl Model<'_> {
+    /// A number in `[0, 1)`, mostly small: noise delays far more often a little than a lot.
+    fn noise(&self, name: &str, numbers: &[u64]) -> f64 {
+        Stream::new(self.machine.seed, name, numbers).unit().powi(4)
+    }
+}
+
+impl Prepared for Model<'_> {
+    /// Nothing is computed, so nothing is checked.
+    fn verify(&mut self) -> Result<Accuracy> {
+        Ok(Accuracy::default())
+    }
+
+    fn arm(&mut self, batch: u32) -> Result<()> {
+        self.batch = batch;
+        Ok(())
+    }
+
+    fn fire(&mut self, start: Start) -> Result<Sample> {
+        let clock = &self.machine.clock;
+        let late = match start {
+            Start::At(at) => clock.wait_until(at),
+            Start::Now => false,
+        };
+        let rank = self.machine.rank as u64;
+        // Ranks that exchange data are delayed together.
+        let together = if self.communicates { u64::MAX } else { rank };
+        let noise = NOISE * self.noise("iteration", &[self.case, self.iteration, together])
+            + RANK_NOISE * self.noise("rank", &[self.case, self.iteration, rank]);
+        self.iteration += 1;
+        let start = clock.now();
+        let took = self.nanos * (1.0 + noise) * f64::from(self.batch);
+        clock.now.set(start + took.round() as Nanos);
+        Ok(Sample { start, end: clock.now(), device: None, late })
+    }
+}
+
+/// A clock that moves only when something is run or waited for.
+struct VirtualClock {
+    now: Cell<Nanos>,
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Nanos {
+        self.now.get()
+    }
+
+    fn wait_until(&self, at: Nanos) -> bool {
+        let late = self.now() > at;
+        self.now.set(self.now().max(at));
+        late
+    }
+
+    fn precision(&self) -> Nanos {
+        1
+    }
+
+    fn is_global(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,107 @@
+//! Reasons why a figure may mislead, in one place, and what each does to comparability.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A reason why a figure may mislead.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Caveat {
+    /// More ranks than cores: they take turns, so the time says little about the machine.
+    Oversubscribed {
+        /// Ranks on the fullest node.
+        ranks: usize,
+        /// Cores those ranks may use.
+        cores: usize,
+    },
+    /// Not measured: the time comes from a model of the named machine.
+    Simulated {
+        /// Name of the topology the model used.
+        topology: String,
+    },
+    /// Few iterations, asked for with `--quick`.
+    Quick,
+    /// Times vary more than the configured bound.
+    Unsteady {
+        /// Coefficient of variation, percent.
+        cv_percent: f64,
+        /// The bound it exceeds, percent.
+        bound_percent: f64,
+    },
+    /// Many rounds were invalid because a rank came late to the start.
+    InvalidRounds {
+        /// Share of all rounds, percent.
+        percent: f64,
+    },
+    /// Ranks do not share a clock, so times are the slowest rank's own, without entry skew.
+    LocalTimes,
+    /// One sample spans several operations back to back, because one is too short to time.
+    Batched {
+        /// Operations in a sample.
+        operations: u32,
+    },
+}
+
+impl Caveat {
+    /// Whether figures with this caveat may stand on one side of a comparison with plain ones.
+    pub fn comparable(&self) -> bool {
+        match self {
+            Self::Quick | Self::Unsteady { .. } | Self::InvalidRounds { .. } => true,
+            Self::Oversubscribed { .. }
+            | Self::Simulated { .. }
+            | Self::LocalTimes
+            | Self::Batched { .. } => false,
+        }
+    }
+
+    /// Whether the case stays out of efficiencies and fits.
+    pub fn excludes_from_scaling(&self) -> bool {
+        matches!(self, Self::Oversubscribed { .. })
+    }
+
+    /// One word for a table cell.
+    pub fn mark(&self) -> &'static str {
+        match self {
+            Self::Oversubscribed { .. } => "oversubscribed",
+            Self::Simulated { .. } => "simulated",
+            Self::Quick => "quick",
+            Self::Unsteady { .. } => "unsteady",
+            Self::InvalidRounds { .. } => "late starts",
+            Self::LocalTimes => "local times",
+            Self::Batched { .. } => "batched",
+        }
+    }
+}
+
+impl std::fmt::Display for Caveat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Oversubscribed { ranks, cores } => write!(
+                f,
+                "{ranks} ranks shared {cores} cores and took turns; use at most one rank per core to \
+                 measure the machine"
+            ),
+            Self::Simulated { topology } => {
+                write!(f, "not measured: computed from a model of '{topology}'")
+            }
+            Self::Quick => write!(f, "few iterations (--quick); leave --quick out for a real figure"),
+            Self::Unsteady { cv_percent, bound_percent } => write!(
+                f,
+                "times vary by {cv_percent:.1} %, more than the bound of {bound_percent:.1} %; quieten \
+                 the machine or take more iterations"
+            ),
+            Self::InvalidRounds { percent } => write!(
+                f,
+                "{percent:.0} % of the rounds were left out because a rank came late to the start"
+            ),
+            Self::LocalTimes => write!(
+                f,
+                "ranks do not share a clock: the time is the slowest rank's own, without entry skew"
+            ),
+            Self::Batched { operations } => write!(
+                f,
+                "one sample spans {operations} operations back to back, because one is too short to time"
+            ),
+        }
+    }
+}

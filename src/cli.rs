@@ -1,0 +1,105 @@
+//! The command line: arguments as typed, and what each command does with them.
+
+mod launch;
+mod list_benchmarks;
+mod log;
+mod panic;
+mod run;
+mod schema;
+mod system_info;
+mod verdict;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::Config;
+use crate::error::{Exit, Result};
+use crate::world;
+
+/// Measures machines with many accelerators: collectives, kernels and scaling, one rank per device.
+#[derive(Debug, Parser)]
+#[command(name = "tesserabench", version, after_help = EXIT_CODES)]
+struct Cli {
+    /// Configuration file, YAML or JSON; flags override it
+    #[arg(long, short = 'c', global = true, env = "TESSERABENCH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say more on stderr; twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say only errors on stderr
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 5 wrong results, 6 environment unfit,
+7 a case failed or nothing was measured, 8 timed out, 9 a rank died, 10 interrupted.
+mpirun and srun rewrite some of them; `tesserabench verdict REPORT` returns the run's own.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure; under mpirun or srun as one of its ranks
+    Run(Box<run::RunArgs>),
+    /// Show what can be measured
+    ListBenchmarks(list_benchmarks::ListArgs),
+    /// Show this machine, its MPI and this build
+    SystemInfo(system_info::InfoArgs),
+    /// Print a JSON Schema
+    Schema(schema::SchemaArgs),
+    /// Print one line on a finished report and return its exit code
+    Verdict(verdict::VerdictArgs),
+}
+
+/// How facts are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Style {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Parses the arguments, does what they ask, and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            if speaks() {
+                // Nothing is left to do when even this cannot be printed.
+                let _ = error.print();
+            }
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    log::start(cli.verbose, cli.quiet);
+    let exit = dispatch(cli).unwrap_or_else(|error| {
+        if speaks() {
+            tracing::error!("{error}");
+        }
+        error.exit()
+    });
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        Command::Run(args) => run::run(*args, || config(cli.config.as_deref())),
+        Command::ListBenchmarks(args) => list_benchmarks::run(&args),
+        Command::SystemInfo(args) => system_info::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Verdict(args) => verdict::run(&args),
+    }
+}
+
+fn config(path: Option<&std::path::Path>) -> Result<Config> {
+    path.map_or_else(|| Ok(Config::default()), Config::load)
+}
+
+/// Whether this process is the one that speaks for all that were started with it.
+fn speaks() -> bool {
+    world::innermost_launch().is_none_or(|launch| launch.rank.is_none_or(|rank| rank == 0))
+}

@@ -1,0 +1,250 @@
+//! Starting the ranks, listening to what they tell, and saying how it ended.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::ProgressBar;
+use tesserabench_launcher::{End, Job, Launcher, Line, Placement, arguments, find_launcher, run as supervise};
+
+use crate::error::{Error, Exit, Kind, Result};
+use crate::supervision::{self, Note};
+use crate::world;
+
+/// What starts the ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Choice {
+    /// The launcher of the MPI this binary was built with.
+    Auto,
+    /// Open MPI's.
+    Mpirun,
+    /// MPICH's.
+    Mpiexec,
+    /// Slurm's.
+    Srun,
+}
+
+/// How much longer than the ranks' own deadline the supervisor waits: they know more to say.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Starts this program as `ranks` ranks and waits for them.
+pub(super) fn run(ranks: usize, timeout_s: f64, choice: Choice, print_only: bool) -> Result<Exit> {
+    let job = job(ranks, timeout_s, choice)?;
+    if print_only {
+        print(&job);
+        return Ok(Exit::Ok);
+    }
+    let mut told = Told::default();
+    let end = supervise(&job, |line| told.hear(line)).map_err(|why| {
+        Error::unfit(format!("cannot start '{}': {why}", job.program.display()))
+    })?;
+    told.bar.finish_and_clear();
+    told.conclude(end, timeout_s)
+}
+
+fn job(ranks: usize, timeout_s: f64, choice: Choice) -> Result<Job> {
+    let library = world::mpi_library().ok_or_else(|| {
+        Error::unfit(
+            "this binary was built without MPI and cannot run several ranks; build it with the `mpi` \
+             feature, which is the default",
+        )
+    })?;
+    let own = if library.contains("Open MPI") { Launcher::OpenMpi } else { Launcher::Hydra };
+    let launcher = match choice {
+        Choice::Auto => own,
+        Choice::Mpirun => Launcher::OpenMpi,
+        Choice::Mpiexec => Launcher::Hydra,
+        Choice::Srun => Launcher::Srun,
+    };
+    if launcher != Launcher::Srun && launcher != own {
+        return Err(Error::unfit(format!(
+            "this binary was built with {library}, whose ranks another MPI's launcher would start as \
+             strangers; use --launcher auto"
+        )));
+    }
+    let folder = world::mpi_programs_folder().map(Path::new);
+    let program = find_launcher(launcher, folder).ok_or_else(|| {
+        Error::unfit(format!(
+            "no launcher of {library} is on the PATH; install its mpirun or mpiexec, or start the ranks \
+             yourself"
+        ))
+    })?;
+    let local = std::thread::available_parallelism().map_or(1, usize::from);
+    let allocated = std::env::var("SLURM_NTASKS").ok().and_then(|text| text.parse().ok());
+    let placement = Placement {
+        ranks,
+        cores: local.max(allocated.unwrap_or(0)),
+        root: rustix::process::geteuid().is_root(),
+        forward: &[supervision::VARIABLE],
+    };
+    let this = std::env::current_exe()
+        .map_err(|why| Error::internal(format!("cannot tell this program's own path: {why}")))?;
+    let words = arguments(launcher, placement).into_iter().map(OsString::from);
+    Ok(Job {
+        program,
+        arguments: words.chain([this.into()]).chain(std::env::args_os().skip(1)).collect(),
+        set: vec![(supervision::VARIABLE.to_owned(), "1".to_owned())],
+        unset: outer_launch(),
+        timeout: Duration::from_secs_f64(timeout_s) + PATIENCE,
+    })
+}
+
+/// Variables of a launch around this one. Open MPI refuses an mpirun inside an mpirun.
+fn outer_launch() -> Vec<String> {
+    if world::innermost_launch().is_none() {
+        return Vec::new();
+    }
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let outer = |name: &String| {
+        ["OMPI_", "PMIX_", "PMI_"].iter().any(|prefix| name.starts_with(prefix))
+            && !name.starts_with("OMPI_ALLOW_RUN_AS_ROOT")
+    };
+    names.filter(outer).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the command is what was asked for")]
+fn print(job: &Job) {
+    let quoted = |word: &std::ffi::OsStr| {
+        let word = word.to_string_lossy();
+        let plain = |c: char| c.is_alphanumeric() || "-_=./,:+".contains(c);
+        if word.chars().all(plain) && !word.is_empty() {
+            word.into_owned()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    let words: Vec<String> = [job.program.as_os_str()]
+        .into_iter()
+        .chain(job.arguments.iter().map(OsString::as_os_str))
+        // A printed command is run by hand, where nobody reads the marked lines.
+        .filter(|word| *word != "--print-command" && *word != "-x" && *word != supervision::VARIABLE)
+        .map(quoted)
+        .collect();
+    println!("{}", words.join(" "));
+}
+
+/// What the ranks and their launcher have said.
+struct Told {
+    /// Ranks by process number.
+    ranks: HashMap<u32, (usize, String)>,
+    case: String,
+    exit: Option<Exit>,
+    /// What the launcher says about the end; shown when nothing better explains it.
+    held: Vec<String>,
+    /// The rank whose process the launcher names.
+    named: Option<(usize, String)>,
+    bar: ProgressBar,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            ranks: HashMap::new(),
+            case: String::new(),
+            exit: None,
+            held: Vec::new(),
+            named: None,
+            bar: ProgressBar::hidden(),
+        }
+    }
+}
+
+impl Told {
+    #[expect(clippy::print_stdout, reason = "the ranks' standard output is ours")]
+    fn hear(&mut self, line: Line<'_>) {
+        match line {
+            Line::Out(line) => self.bar.suspend(|| println!("{line}")),
+            Line::Err(line) => match Note::parse(line) {
+                Some(note) => self.note(note),
+                None => self.foreign(line),
+            },
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        match note {
+            Note::Rank { rank, pid, host } => {
+                self.ranks.insert(pid, (rank, host));
+            }
+            Note::Case { done, total, id } => {
+                if self.bar.is_hidden() {
+                    self.bar = super::run::bar(total, true);
+                }
+                self.bar.set_position(done as u64);
+                self.bar.set_message(id.clone());
+                if done == total {
+                    self.bar.finish_and_clear();
+                }
+                self.case = id;
+            }
+            Note::Exit(exit) => self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit))),
+        }
+    }
+
+    /// A line of a rank's own, or of the launcher. The launcher's farewell is held back.
+    fn foreign(&mut self, line: &str) {
+        let ours = line.starts_with("tesserabench");
+        if !ours && (!self.held.is_empty() || is_farewell(line)) {
+            let numbers = line.split(|c: char| !c.is_ascii_digit());
+            let pids = numbers.filter_map(|number| number.parse().ok());
+            let named = pids.filter_map(|pid: u32| self.ranks.get(&pid)).next();
+            self.named = self.named.take().or_else(|| named.cloned());
+            self.held.push(line.to_owned());
+            tracing::info!("{line}");
+            return;
+        }
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    fn conclude(self, end: End, timeout_s: f64) -> Result<Exit> {
+        let during = if self.case.is_empty() {
+            "between cases".to_owned()
+        } else {
+            format!("during case {}", self.case)
+        };
+        match (self.exit, end) {
+            (_, End::TimedOut) => Err(Error::new(
+                Kind::TimedOut,
+                format!(
+                    "the run took longer than its {timeout_s} s, {during}, and was ended; give more time \
+                     with --timeout, or measure less. Finished cases are in the journal"
+                ),
+            )),
+            (_, End::Interrupted) => Err(Error::new(
+                Kind::Interrupted,
+                format!("interrupted {during}; finished cases are in the journal"),
+            )),
+            (Some(exit), _) => Ok(exit),
+            (None, _) if self.ranks.is_empty() => {
+                self.held.iter().for_each(|line| eprintln!("{line}"));
+                Err(Error::unfit("the launcher could not start the ranks; it says why above"))
+            }
+            (None, end) => {
+                let who = match &self.named {
+                    Some((rank, host)) => format!("rank {rank} on {host} died"),
+                    None => {
+                        self.held.iter().for_each(|line| eprintln!("{line}"));
+                        "a rank died".to_owned()
+                    }
+                };
+                let how = match end {
+                    End::Code(code) => format!("the launcher ended with code {code}"),
+                    _ => "the launcher was killed".to_owned(),
+                };
+                Err(Error::new(
+                    Kind::RankDied,
+                    format!("{who} without a word {during} ({how}); finished cases are in the journal"),
+                ))
+            }
+        }
+    }
+}
+
+/// Whether a launcher begins to say how the job ended: a ruled block, or one of its known openings.
+fn is_farewell(line: &str) -> bool {
+    let ruled = line.len() >= 40 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'='));
+    let openings = ["mpirun", "prterun", "mpiexec", "[mpiexec@", "[proxy:", "Abort(", "srun:", "MPI_ABORT"];
+    ruled || openings.iter().any(|opening| line.starts_with(opening)) || line.contains("MPI_Abort")
+}

@@ -1,0 +1,27 @@
+//! Panics of a rank: caught where the rank's life begins, told in one line, and the end of the job.
+//!
+//! A rank that unwinds further would leave the others waiting. The hook alone would not do either:
+//! it also runs for panics that are caught on purpose.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+use crate::error::{Error, Kind};
+
+static LAST: Mutex<String> = Mutex::new(String::new());
+
+/// Runs a rank's life; a panic in it ends the whole job.
+pub(super) fn guard<T>(life: impl FnOnce() -> T) -> T {
+    std::panic::set_hook(Box::new(|info| {
+        let mut text = info.to_string().replace('\n', " ");
+        if std::env::var_os("RUST_BACKTRACE").is_some() {
+            text = format!("{text}\n{}", std::backtrace::Backtrace::force_capture());
+        }
+        *LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = text;
+    }));
+    catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|_| {
+        let text = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let place = crate::progress::position();
+        crate::world::end(&Error::new(Kind::RankDied, format!("{place}: {text}")))
+    })
+}

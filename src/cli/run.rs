@@ -1,0 +1,352 @@
+//! `run`: measure, as the process that starts the ranks, or as one of them.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use wildmatch::WildMatch;
+
+use super::{launch, panic};
+use crate::benchmark;
+use crate::config::{Config, Values, from_name};
+use crate::error::{Error, Exit, Kind, Result, suggestion};
+use crate::plan::Plan;
+use crate::report::{self, Output};
+use crate::session::{self, Desk};
+use crate::supervision::{self, Note};
+use crate::units::format_size;
+use crate::world::{self, World};
+use crate::{fault, progress};
+
+/// Arguments of `run`, as typed.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Benchmark to run; repeat for more, globs allowed [default: all]
+    #[arg(long, short, value_name = "NAME")]
+    benchmark: Vec<String>,
+    /// Element type: f32, f64, i8 to u64; repeat for more [default: f32]
+    #[arg(long, short, value_name = "POLICY")]
+    precision: Vec<String>,
+    /// KEY=VALUES for benchmarks that have the key, JSON, or small, medium, large.
+    /// Values: 64MiB or 8,16 or 8..64MiB*2 or 8MiB..64MiB+8MiB
+    #[arg(long, value_name = "SIZE")]
+    problem_size: Vec<String>,
+    /// First look: 10 iterations, marked in the report
+    #[arg(long)]
+    quick: bool,
+    /// Arrangement of the ranks, such as tp=2,dp=2,pp=1
+    #[arg(long, value_name = "AXES")]
+    mesh: Option<String>,
+    /// Axes from fastest to slowest [default: tp-cp-ep-dp-pp]
+    #[arg(long, value_name = "ORDER")]
+    mesh_order: Option<String>,
+    /// Axis whose groups are measured: tp, tp+dp, world; repeat for more
+    #[arg(long, value_name = "AXIS")]
+    axis: Vec<String>,
+    /// Groups named by hand: 0-3,8-11 are two, 0-3+8-11 is one
+    #[arg(long, value_name = "RANKS")]
+    groups: Option<String>,
+    /// Start this many ranks on this machine or allocation
+    #[arg(long, value_name = "N")]
+    ranks: Option<usize>,
+    /// What starts the ranks: auto, mpirun (Open MPI), mpiexec (MPICH), srun
+    #[arg(long, value_name = "NAME", default_value = "auto", requires = "ranks")]
+    launcher: launch::Choice,
+    /// Print the command that would start the ranks, and stop
+    #[arg(long, requires = "ranks")]
+    print_command: bool,
+    /// Scaling study within this launch: strong or weak
+    #[arg(long, value_name = "KIND")]
+    scaling: Option<String>,
+    /// Numbers of ranks of the study [default: powers of two up to all]
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    scaling_ranks: Vec<usize>,
+    /// What measures: auto, host, simulated
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Machine that is simulated: a name or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    topology: Option<String>,
+    /// Untimed iterations first [default: 5]
+    #[arg(long, value_name = "N")]
+    warmup: Option<u32>,
+    /// Timed iterations [default: 100]
+    #[arg(long, value_name = "N")]
+    iterations: Option<u32>,
+    /// How ranks start together: synchronised, or barrier as in the OSU benchmarks
+    #[arg(long, value_name = "NAME")]
+    protocol: Option<String>,
+    /// Deadline of the whole run, seconds [default: 3600]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    timeout: Option<f64>,
+    /// Go on with the other cases after one fails
+    #[arg(long)]
+    continue_on_error: bool,
+    /// Seed of all random numbers [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// File to write, .json, .csv or .md; repeat for more [default: results.json]
+    #[arg(long, short, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Format of files whose ending says nothing: json, csv, markdown
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Print cases, groups and memory, and stop
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
+    let launched = world::innermost_launch();
+    if supervision::is_supervised() {
+        return rank(&args, config);
+    }
+    let around = launched.as_ref().and_then(|launch| launch.size).unwrap_or(1);
+    if args.ranks.is_some() && around > 1 {
+        return Err(Error::usage(format!(
+            "--ranks starts ranks, but this process is already one of {around} that {} started; leave \
+             --ranks out, or start tesserabench by itself",
+            launched.map_or("a launcher", |launch| launch.name)
+        )));
+    }
+    if args.ranks.is_none() && !args.dry_run {
+        return rank(&args, config);
+    }
+    let config = args.apply(config()?)?;
+    let plan = Plan::resolve(&config, args.ranks.unwrap_or(around))?;
+    if args.dry_run {
+        show(&plan);
+        return Ok(Exit::Ok);
+    }
+    Output::resolve(&config)?;
+    launch::run(plan.ranks, plan.timeout_s, args.launcher, args.print_command)
+}
+
+/// This process's life as a rank.
+fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
+    fault::plant()?;
+    panic::guard(|| {
+        let mut world = World::join().unwrap_or_else(|why| {
+            if super::speaks() {
+                world::end(&why)
+            }
+            // Rank 0 speaks; the others give it the time to.
+            std::thread::sleep(Duration::from_secs(1));
+            world::abort(why.exit())
+        });
+        progress::enter(progress::Phase::Join);
+        let host = &world.members()[world.rank()].host;
+        supervision::tell(&Note::Rank {
+            rank: world.rank(),
+            pid: std::process::id(),
+            host: host.clone(),
+        });
+        let ended = measure(&mut world, args, config);
+        if let Err(why) = &ended {
+            // Every other error is one that all ranks have agreed on.
+            if why.kind == Kind::Internal {
+                world::end(why);
+            }
+            if world.is_root() {
+                tracing::error!("{why}");
+            }
+        }
+        let exit = ended.unwrap_or_else(|why| why.exit());
+        if world.is_root() {
+            supervision::announce_exit(exit);
+        }
+        world.leave();
+        // The launcher would complain of any other code; the supervisor has been told.
+        Ok(if supervision::is_supervised() { Exit::Ok } else { exit })
+    })
+}
+
+fn measure(
+    world: &mut World,
+    args: &RunArgs,
+    config: impl FnOnce() -> Result<Config>,
+) -> Result<Exit> {
+    let prepared = world.is_root().then(|| {
+        let config = args.apply(config()?)?;
+        let plan = Plan::resolve(&config, world.size())?;
+        let outputs = Output::resolve(&config)?;
+        Ok((plan, Desk { config, outputs }))
+    });
+    let (plan, desk) = world.unanimous(prepared.transpose())?.unzip();
+    let plan: Plan = world.broadcast(plan)?;
+    world.set_deadline(Duration::from_secs_f64(plan.timeout_s));
+    let total = plan.cases.len();
+    let bar = bar(total, world.is_root() && !supervision::is_supervised());
+    let (exit, report) = session::run(world, &plan, desk, |done, id| {
+        supervision::tell(&Note::Case { done, total, id: id.to_owned() });
+        bar.set_position(done as u64);
+        bar.set_message(id.to_owned());
+    })?;
+    bar.finish_and_clear();
+    if let Some(report) = report {
+        report::print(&report);
+    }
+    Ok(exit)
+}
+
+/// A progress bar when a person watches, else nothing.
+pub(super) fn bar(total: usize, shown: bool) -> ProgressBar {
+    if !shown || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
+    ProgressBar::new(total as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+impl RunArgs {
+    /// The configuration with these flags over it.
+    fn apply(&self, mut config: Config) -> Result<Config> {
+        fn set<T: Clone>(to: &mut Option<T>, flag: &Option<T>) {
+            if flag.is_some() {
+                to.clone_from(flag);
+            }
+        }
+        fn set_list<T: Clone>(to: &mut Option<Vec<T>>, flags: &[T]) {
+            if !flags.is_empty() {
+                *to = Some(flags.to_vec());
+            }
+        }
+        fn set_name<T: serde::de::DeserializeOwned>(
+            to: &mut Option<T>,
+            what: &str,
+            flag: Option<&str>,
+        ) -> Result<()> {
+            if let Some(text) = flag {
+                *to = Some(from_name(what, text)?);
+            }
+            Ok(())
+        }
+        set_name(&mut config.backend, "--backend", self.backend.as_deref())?;
+        set_name(&mut config.protocol, "--protocol", self.protocol.as_deref())?;
+        set_name(&mut config.scaling.kind, "--scaling", self.scaling.as_deref())?;
+        set_name(&mut config.output.format, "--format", self.format.as_deref())?;
+        set(&mut config.topology, &self.topology);
+        set(&mut config.seed, &self.seed);
+        set(&mut config.timeout, &self.timeout);
+        set(&mut config.benchmarking.warmup_iterations, &self.warmup);
+        set(&mut config.benchmarking.timing_iterations, &self.iterations);
+        set(&mut config.benchmarking.quick, &self.quick.then_some(true));
+        set(&mut config.continue_on_error, &self.continue_on_error.then_some(true));
+        set(&mut config.mesh.shape, &self.mesh);
+        set(&mut config.mesh.order, &self.mesh_order);
+        set(&mut config.mesh.groups, &self.groups);
+        set_list(&mut config.mesh.axes, &self.axis);
+        set_list(&mut config.scaling.ranks, &self.scaling_ranks);
+        set_list(&mut config.precision_policies, &self.precision);
+        set_list(&mut config.output.files, &self.output);
+        self.choose_benchmarks(&mut config)?;
+        for text in &self.problem_size {
+            apply_problem_size(&mut config, text)?;
+        }
+        Ok(config)
+    }
+
+    /// `--benchmark` chooses; settings that the file has for the chosen ones stay.
+    fn choose_benchmarks(&self, config: &mut Config) -> Result<()> {
+        if self.benchmark.is_empty() {
+            return Ok(());
+        }
+        let names = benchmark::CATALOGUE.map(|benchmark| benchmark.name);
+        let known = config.benchmarks.take().unwrap_or_default();
+        let mut chosen = BTreeMap::new();
+        for pattern in &self.benchmark {
+            let matcher = WildMatch::new(pattern);
+            let matching: Vec<&str> =
+                names.into_iter().filter(|name| matcher.matches(name)).collect();
+            if matching.is_empty() {
+                return Err(Error::usage(format!(
+                    "benchmark '{pattern}' is not known; {}",
+                    suggestion(pattern, names)
+                )));
+            }
+            for name in matching {
+                let settings = known.get(name).cloned().flatten();
+                chosen.insert(name.to_owned(), settings);
+            }
+        }
+        config.benchmarks = Some(chosen);
+        Ok(())
+    }
+}
+
+/// One `--problem-size`: a preset, JSON, or `key=values`.
+fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
+    let wrong = |why: &str| {
+        Error::usage(format!(
+            "--problem-size '{text}' {why}; write bytes=8..64MiB*2, m=512,1024, {{\"m\": 512}}, or small, \
+             medium, large"
+        ))
+    };
+    let settings: BTreeMap<String, Values> = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|why| wrong(&format!("is not JSON ({why})")))?
+    } else if let Some((key, values)) = text.split_once('=') {
+        BTreeMap::from([(key.trim().to_owned(), Values::Text(values.to_owned()))])
+    } else {
+        config.preset = Some(from_name("--problem-size", text)?);
+        return Ok(());
+    };
+    let all = || {
+        benchmark::CATALOGUE.iter().map(|benchmark| (benchmark.name.to_owned(), None)).collect()
+    };
+    let chosen = config.benchmarks.get_or_insert_with(all);
+    for (key, values) in settings {
+        let mut used = false;
+        for (name, settings) in chosen.iter_mut() {
+            let Some(benchmark) = benchmark::find(name) else { continue };
+            let placement = key == "placement" && benchmark.placements;
+            if placement || benchmark.keys.iter().any(|known| known.name == key) {
+                settings.get_or_insert_default().insert(key.clone(), values.clone());
+                used = true;
+            }
+        }
+        if !used {
+            let keys = chosen.keys().filter_map(|name| benchmark::find(name));
+            let keys: Vec<&str> =
+                keys.flat_map(|benchmark| benchmark.keys.iter().map(|key| key.name)).collect();
+            return Err(wrong(&format!(
+                "sets a key that none of the benchmarks has ({})",
+                suggestion(&key, keys)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Prints what the plan would run.
+fn show(plan: &Plan) {
+    let rows = plan.cases.iter().map(|case| {
+        vec![
+            case.id.clone(),
+            case.group.ranks.len().to_string(),
+            case.study.as_ref().map_or("-", |_| "yes").to_owned(),
+            format_size(case.work.footprint()),
+        ]
+    });
+    let largest = plan.cases.iter().map(|case| case.work.footprint()).max().unwrap_or(0);
+    let rounds = u64::from(plan.budget.iterations);
+    let samples: u64 = plan.cases.iter().map(|case| rounds * case.group.ranks.len() as u64).sum();
+    let totals = [
+        format!(
+            "{} cases on {} ranks, backend {}; {} warm-up and {} timed iterations each",
+            plan.cases.len(),
+            plan.ranks,
+            plan.backend.name(),
+            plan.budget.warmup,
+            plan.budget.iterations
+        ),
+        format!("most memory of one rank: {}", format_size(largest)),
+        // A row of the sidecar has about 64 characters and compresses about fourfold.
+        format!("samples: {samples}, about {} as compressed CSV", format_size(samples * 16)),
+    ];
+    let header = vec!["case", "ranks", "scaling", "memory of a rank"];
+    report::print_plan(header, rows.collect(), &totals);
+}

@@ -1,0 +1,36 @@
+//! `schema`: JSON Schema of what is written and read.
+#![expect(clippy::print_stdout, reason = "this is the command's answer")]
+
+use clap::{Args, ValueEnum};
+
+use crate::config::Config;
+use crate::error::{Error, Exit, Result};
+use crate::report::Report;
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Of which file
+    #[arg(value_enum)]
+    of: Of,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// The result of `run`.
+    Report,
+    /// The file that `--config` reads.
+    Configuration,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
+    let schema = match args.of {
+        Of::Report => schemars::schema_for!(Report),
+        Of::Configuration => schemars::schema_for!(Config),
+    };
+    let text = serde_json::to_string_pretty(&schema)
+        .map_err(|why| Error::internal(format!("cannot print: {why}")))?;
+    println!("{text}");
+    Ok(Exit::Ok)
+}

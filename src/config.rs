@@ -1,0 +1,300 @@
+//! Configuration: what may be asked for, from a file, from flags, or from defaults.
+//!
+//! A [`Config`] is as typed; [`Plan::resolve`](crate::plan::Plan::resolve) makes it a plan. Every key
+//! is optional. Files are untrusted: bounded in size and depth.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, IntoDeserializer as _, value::StrDeserializer};
+use serde::{Deserialize, Serialize};
+
+use crate::benchmark::Preset;
+use crate::error::{Error, Result, nearest};
+
+/// Most bytes a configuration file may have.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// Deepest nesting a configuration file may have.
+const DEPTH_LIMIT: usize = 32;
+
+/// A configuration file; flags override it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `auto`, `host` or `simulated`.
+    pub backend: Option<BackendChoice>,
+    /// The machine that `simulated` computes: a name or a file.
+    pub topology: Option<String>,
+    /// Seed of all random numbers.
+    pub seed: Option<u64>,
+    /// Deadline of the whole run, seconds.
+    pub timeout: Option<f64>,
+    /// How the ranks of a case start together.
+    pub protocol: Option<Protocol>,
+    /// Go on with the other cases after one fails.
+    pub continue_on_error: Option<bool>,
+    /// How much is measured.
+    pub benchmarking: Benchmarking,
+    /// The ranks' arrangement and the groups to measure.
+    pub mesh: MeshConfig,
+    /// A scaling study within the one launch.
+    pub scaling: ScalingConfig,
+    /// Element types: `f32`, `f64`, `i32` …
+    pub precision_policies: Option<Vec<String>>,
+    /// Sizes for the keys that are not set.
+    pub preset: Option<Preset>,
+    /// Benchmarks with their problem sizes; all benchmarks when absent.
+    pub benchmarks: Option<BTreeMap<String, Option<BTreeMap<String, Values>>>>,
+    /// Files to write.
+    pub output: OutputConfig,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Benchmarking {
+    /// 10 iterations, marked with a caveat; for a first look.
+    pub quick: Option<bool>,
+    /// Untimed iterations before the timed ones.
+    pub warmup_iterations: Option<u32>,
+    /// Valid timed iterations.
+    pub timing_iterations: Option<u32>,
+    /// Confidence of intervals, between 0 and 1.
+    pub statistical_significance: Option<f64>,
+    /// Coefficient of variation above which a case carries a caveat, percent.
+    pub max_variance_percent: Option<f64>,
+}
+
+/// The ranks' arrangement and the groups to measure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeshConfig {
+    /// Sizes of the axes: `tp=2,dp=2`.
+    pub shape: Option<String>,
+    /// The axes from fastest to slowest: `tp-cp-ep-dp-pp`.
+    pub order: Option<String>,
+    /// Axes whose groups are measured: `tp`, `tp+dp`, `world`.
+    pub axes: Option<Vec<String>>,
+    /// Groups named by hand instead: `0-3,8-11`.
+    pub groups: Option<String>,
+}
+
+/// A scaling study within the one launch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScalingConfig {
+    /// `strong` or `weak`.
+    pub kind: Option<ScalingKind>,
+    /// Numbers of ranks to measure; powers of two up to all ranks when absent.
+    pub ranks: Option<Vec<usize>>,
+}
+
+/// Files to write.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputConfig {
+    /// The files; the format follows from the ending.
+    pub files: Option<Vec<PathBuf>>,
+    /// The format of files whose ending says nothing.
+    pub format: Option<Format>,
+}
+
+/// The values of a problem key, as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Values {
+    /// One number.
+    Number(u64),
+    /// A size, a list or a range: `64MiB`, `8,16`, `8..64MiB*2`.
+    Text(String),
+    /// Several of these.
+    List(Vec<Values>),
+}
+
+impl Values {
+    /// All of them as one text, parted by commas.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::List(list) => list.iter().map(Self::text).collect::<Vec<_>>().join(","),
+        }
+    }
+}
+
+/// Which backend measures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// The best this machine has: `host`.
+    #[default]
+    Auto,
+    /// CPU kernels and MPI collectives.
+    Host,
+    /// A model of a machine, in virtual time.
+    Simulated,
+}
+
+/// How the ranks of a case start an iteration together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// All spin to a common start time; needs a common clock, else ranks fall back to `barrier`.
+    #[default]
+    Synchronised,
+    /// A barrier before each iteration, as in the OSU benchmarks.
+    Barrier,
+}
+
+/// What stays constant while the number of ranks grows.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ScalingKind {
+    /// The whole problem: each rank's share shrinks.
+    Strong,
+    /// Each rank's share: the whole grows.
+    Weak,
+}
+
+/// A file format of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The report itself.
+    Json,
+    /// One row a case.
+    Csv,
+    /// Tables for people.
+    Markdown,
+}
+
+impl Format {
+    /// The format a file's ending names.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "json" => Some(Self::Json),
+            "csv" => Some(Self::Csv),
+            "md" | "markdown" => Some(Self::Markdown),
+            _ => None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a YAML or JSON file (one parser reads both).
+    ///
+    /// # Errors
+    /// Usage error for a file that cannot be read, is larger or deeper than the limits, is malformed,
+    /// or has an unknown key, naming the nearest known one.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = read_bounded(path, FILE_LIMIT)?;
+        Self::parse(&text).map_err(|why| Error::file("use the configuration", path, why))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let options = serde_saphyr::options! {
+            budget: serde_saphyr::budget! {
+                max_depth: DEPTH_LIMIT,
+            },
+            with_snippet: false,
+        };
+        serde_saphyr::from_str_with_options(text, options)
+            .map_err(|why| Error::usage(plain(&why.to_string())))
+    }
+}
+
+/// The value of an enum that is called `text`: what both flags and files use.
+///
+/// # Errors
+/// Usage error naming the nearest known name.
+pub fn from_name<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    let deserializer: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    T::deserialize(deserializer)
+        .map_err(|why| Error::usage(format!("{what}: {}", plain(&why.to_string()))))
+}
+
+/// Makes serde's "unknown field `x`, expected one of `a`, `b` at line 2" name the nearest known one.
+fn plain(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let (text, place) = line.split_once(" at line").map_or((line, ""), |(text, place)| (text, place));
+    let Some((head, known)) = text.split_once(", expected ").filter(|_| line.contains("unknown "))
+    else {
+        return line.to_owned();
+    };
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let known = known.split(|c| !is_name(c)).filter(|w| !["", "one", "of", "or"].contains(w));
+    match nearest(head.split('`').nth(1).unwrap_or_default(), known) {
+        Some(name) if place.is_empty() => format!("{head}; did you mean `{name}`?"),
+        Some(name) => format!("{head} at line{place}; did you mean `{name}`?"),
+        None => line.to_owned(),
+    }
+}
+
+/// Reads a text file of at most `limit` bytes.
+///
+/// # Errors
+/// Usage error when it cannot be read, is larger, or is not UTF-8.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<String> {
+    let wrong = |why: String| Error::file("read", path, why);
+    let file = std::fs::File::open(path).map_err(|why| wrong(why.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|why| wrong(why.to_string()))?;
+    if bytes.len() as u64 > limit {
+        return Err(wrong(format!("it is larger than {limit} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Config::parse(text).unwrap_err().message
+    }
+
+    #[test]
+    fn yaml_and_json_are_read_alike() {
+        let yaml = Config::parse("seed: 7\nbenchmarks:\n  gemm: {m: [512, 1KiB]}\n  barrier:\n");
+        let json = Config::parse(
+            r#"{"seed": 7, "benchmarks": {"gemm": {"m": [512, "1KiB"]}, "barrier": null}}"#,
+        );
+        assert_eq!(yaml.unwrap(), json.unwrap());
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let message = error("benchmarking:\n  warmup_iteration: 3\n");
+        assert!(message.contains("`warmup_iteration`"), "{message}");
+        assert!(message.contains("did you mean `warmup_iterations`?"), "{message}");
+        assert!(error("backend: hosts\n").contains("`host`"));
+    }
+
+    #[test]
+    fn hostile_files_are_refused() {
+        let deep = "[".repeat(10_000);
+        assert!(error(&format!("benchmarks: {deep}")).len() < 300);
+        let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+        for i in 1..12 {
+            let alias = format!("*a{},", i - 1).repeat(9);
+            bomb += &format!("a{i}: &a{i} [{}]\n", alias.trim_end_matches(','));
+        }
+        assert!(error(&bomb).len() < 300);
+    }
+
+    #[test]
+    fn names_of_enums() {
+        assert_eq!(from_name::<Protocol>("--protocol", "barrier").unwrap(), Protocol::Barrier);
+        let message = from_name::<Protocol>("--protocol", "barier").unwrap_err().message;
+        assert!(message.contains("did you mean `barrier`?"), "{message}");
+    }
+}

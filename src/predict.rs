@@ -1,0 +1,16 @@
+//! How long work takes on a described machine, without running it.
+
+mod collective;
+mod kernel;
+
+use crate::topology::Topology;
+use crate::work::Work;
+
+/// Predicted time of one operation of `work` on the world ranks `ranks`, seconds.
+pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> f64 {
+    match work {
+        Work::Collective { op, bytes, .. } => collective::seconds(*op, *bytes, topology, ranks),
+        Work::Gemm(gemm) => kernel::gemm_seconds(gemm, &topology.device),
+        Work::Stream(stream) => kernel::stream_seconds(stream, &topology.device),
+    }
+}

@@ -1,0 +1,126 @@
+//! What rank 0 keeps while cases finish, and writes when they have.
+
+use crate::analysis::{self, Finding, Series};
+use crate::backend::Accuracy;
+use crate::config::Config;
+use crate::environment::{self, Environment};
+use crate::error::{Error, Exit, Result};
+use crate::journal::Journal;
+use crate::plan::{BackendSpec, Case, Plan};
+use crate::report::{MeshFacts, Output, Report, Run, SCHEMA, Summary};
+use crate::sidecar::Sidecar;
+
+/// The report so far, and the files that hold it.
+pub struct Recorder {
+    report: Report,
+    outputs: Vec<Output>,
+    journal: Journal,
+    sidecar: Sidecar,
+    points: Vec<Series>,
+}
+
+impl Recorder {
+    /// Starts the report and its journal.
+    ///
+    /// # Errors
+    /// Usage error when the journal cannot be written.
+    pub fn start(
+        plan: &Plan,
+        config: &Config,
+        outputs: Vec<Output>,
+        environment: Environment,
+    ) -> Result<Self> {
+        let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
+        let started = now();
+        let tail = crate::random::fingerprint(format!("{started}{}", std::process::id()).bytes());
+        let id = format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32);
+        let journal = Journal::create(&first.path, &id, plan.fingerprint()?)?;
+        let sidecar = Sidecar::at(first.beside("samples.csv.gz"));
+        let topology = match &plan.backend {
+            BackendSpec::Simulated(topology) => Some(topology.name.clone()),
+            BackendSpec::Host => None,
+        };
+        let run = Run {
+            id,
+            started,
+            finished: String::new(),
+            command: std::env::args().collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: environment::build(),
+            git: environment::commit_of_working_folder(),
+            seed: plan.seed,
+            backend: plan.backend.name().to_owned(),
+            simulated: topology.is_some(),
+            incomplete: true,
+            exit: Exit::Internal.code(),
+            config: config.clone(),
+        };
+        let report = Report {
+            schema: SCHEMA.to_owned(),
+            run,
+            environment,
+            mesh: MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() },
+            topology,
+            cases: Vec::new(),
+            scaling: Vec::new(),
+            summary: Summary::default(),
+            caveats: Vec::new(),
+        };
+        Ok(Self { report, outputs, journal, sidecar, points: Vec::new() })
+    }
+
+    /// Adds a finished case, on disk when this returns; true when the case failed.
+    ///
+    /// # Errors
+    /// Usage error when a file cannot be written, as on a full disk.
+    pub fn record(
+        &mut self,
+        plan: &Plan,
+        case: &Case,
+        finding: Finding,
+        accuracy: Option<Accuracy>,
+        oversubscribed: Option<(usize, usize)>,
+    ) -> Result<bool> {
+        if let Finding::Measured(recording) = &finding {
+            if analysis::needs_sidecar(recording) {
+                self.sidecar.add(&case.id, &case.group.ranks, recording)?;
+            }
+            self.points.extend(case.study.is_some().then(|| Series {
+                case: case.clone(),
+                nanos: analysis::headline(recording),
+                oversubscribed: oversubscribed.is_some() && !self.report.run.simulated,
+            }));
+        }
+        let name = self.sidecar.name();
+        let result = analysis::analyse(plan, case, finding, accuracy, oversubscribed, &name);
+        self.journal.add(&result)?;
+        if let Some(error) = &result.error {
+            tracing::error!("case {} failed: {}", case.id, error.detail);
+        }
+        let failed = result.error.is_some();
+        self.report.cases.push(result);
+        Ok(failed)
+    }
+
+    /// Ends the report and writes it.
+    ///
+    /// # Errors
+    /// Usage error when a file cannot be written; the journal then stays.
+    pub fn finish(mut self, plan: &Plan) -> Result<Report> {
+        self.report.scaling =
+            analysis::studies(&self.points, plan.budget.confidence, plan.seed);
+        self.report.run.finished = now();
+        self.report.conclude(plan.cases.len());
+        self.sidecar.finish()?;
+        for output in &self.outputs {
+            output.write(&self.report)?;
+        }
+        self.journal.finish()?;
+        Ok(self.report)
+    }
+}
+
+/// Now, as reports write it: UTC, to the second.
+fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}

@@ -1,0 +1,423 @@
+//! The result of a run, as data: versioned JSON that everything else is made from.
+//!
+//! It knows neither backends nor formulas: figures arrive computed. The schema is
+//! `tesserabench.report/1`; `tesserabench schema report` prints it.
+
+mod csv;
+mod files;
+mod markdown;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use files::{Output, write_atomically};
+pub use table::{print, print_plan};
+
+use crate::backend::Accuracy;
+use crate::benchmark::Problem;
+use crate::caveat::Caveat;
+use crate::config::{Config, Protocol, ScalingKind};
+use crate::environment::Environment;
+use crate::error::{Error, Exit, Kind, Result};
+use crate::mesh::Axis;
+use crate::work::{Element, Placement};
+
+/// Names the format and its version.
+pub const SCHEMA: &str = "tesserabench.report/1";
+
+/// Most bytes a report may have that is read back.
+const FILE_LIMIT: u64 = 1 << 30;
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// `tesserabench.report/1`.
+    pub schema: String,
+    /// The run itself.
+    pub run: Run,
+    /// What a reader needs to believe the numbers.
+    pub environment: Environment,
+    /// The ranks' arrangement.
+    pub mesh: MeshFacts,
+    /// The machine that was simulated.
+    pub topology: Option<String>,
+    /// The cases, in the order in which they ran.
+    pub cases: Vec<Case>,
+    /// Scaling studies.
+    pub scaling: Vec<Scaling>,
+    /// Counts.
+    pub summary: Summary,
+    /// Every kind of caveat that any case carries, once.
+    pub caveats: Vec<Caveat>,
+}
+
+/// The run itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Unique name.
+    pub id: String,
+    /// When it began, UTC.
+    pub started: String,
+    /// When it ended, UTC.
+    pub finished: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Version of this program.
+    pub version: String,
+    /// Content hash of the binary's sources, compiler and MPI, with the commit it was built from.
+    pub build: String,
+    /// Commit checked out in the working folder.
+    pub git: Option<String>,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Which backend measured.
+    pub backend: String,
+    /// Whether the times come from a model instead of a clock.
+    pub simulated: bool,
+    /// Whether cases of the plan are missing.
+    pub incomplete: bool,
+    /// The exit code that `verdict` returns.
+    pub exit: u8,
+    /// The configuration after flags were applied.
+    pub config: Config,
+}
+
+/// The ranks' arrangement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeshFacts {
+    /// The axes from fastest to slowest, as asked for.
+    pub order: String,
+    /// The axes with their sizes.
+    pub axes: Vec<Axis>,
+}
+
+/// How a case ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It has times.
+    Measured,
+    /// The backend cannot do it; `reason` says why.
+    Skipped,
+    /// It went wrong; `error` says how.
+    Failed,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Case {
+    /// Name that stays the same from run to run.
+    pub id: String,
+    /// Name of the benchmark.
+    pub benchmark: String,
+    /// One rank's problem; sizes in bytes, sides in elements.
+    pub problem: Problem,
+    /// Element type.
+    pub precision: Option<Element>,
+    /// In place or out of place.
+    pub placement: Option<Placement>,
+    /// The mesh axis the ranks differ in.
+    pub axis: String,
+    /// The group, as `tp:0-1`.
+    pub group: String,
+    /// World ranks that took part.
+    pub participants: Vec<usize>,
+    /// How many they are.
+    pub group_size: usize,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it was skipped.
+    pub reason: Option<String>,
+    /// What went wrong.
+    pub error: Option<CaseError>,
+    /// Figures, when it was measured.
+    #[serde(flatten)]
+    pub measured: Option<Measured>,
+    /// How results compared with their reference; absent when nothing was checked.
+    pub accuracy: Option<Accuracy>,
+    /// Reasons why the figures may mislead.
+    pub caveats: Vec<Caveat>,
+}
+
+/// What went wrong in a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseError {
+    /// `wrong_result` or `case_failed`.
+    pub kind: String,
+    /// World rank where it was found.
+    pub rank: Option<usize>,
+    /// Step of the case.
+    pub at: String,
+    /// One sentence.
+    pub detail: String,
+}
+
+/// The figures of a measured case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Measured {
+    /// How the ranks started each iteration.
+    pub protocol: Protocol,
+    /// Valid iterations; the statistics are over these.
+    pub iterations: usize,
+    /// Rounds left out because a rank came late to the start.
+    pub invalid: usize,
+    /// Valid iterations beyond Tukey's outer fences (3 interquartile ranges); counted, not left out.
+    pub outliers: usize,
+    /// Operations in one sample.
+    pub batch: u32,
+    /// The headline times.
+    pub latency: Latency,
+    /// The other definition of the time.
+    pub latency_local: Latency,
+    /// Each rank's own times.
+    pub per_rank: Vec<RankTimes>,
+    /// How far apart the ranks were.
+    pub skew: Skew,
+    /// Rates.
+    pub metrics: Metrics,
+    /// The stamps themselves.
+    pub samples: Samples,
+}
+
+/// Which time of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Definition {
+    /// Last end minus first start over the ranks.
+    LastEndMinusFirstStart,
+    /// The slowest rank's own end minus start.
+    SlowestRank,
+}
+
+/// Times of one operation over the iterations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// Which time.
+    pub definition: Definition,
+    /// Always `ms`.
+    pub unit: String,
+    /// Median.
+    pub median: f64,
+    /// Exact interval of the median from order statistics; null when there are too few iterations.
+    pub ci: Option<[f64; 2]>,
+    /// Confidence asked for.
+    pub confidence: f64,
+    /// Half of the interval's width, as percent of the median.
+    pub half_width_percent: Option<f64>,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Unbiased variance, ms².
+    pub variance: f64,
+    /// Its root.
+    pub std_dev: f64,
+    /// `std_dev` as percent of the mean.
+    pub cv_percent: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+    /// Quantiles (Hyndman–Fan type 8); null when there are too few iterations for an interval.
+    pub p50: Option<f64>,
+    /// 90 %.
+    pub p90: Option<f64>,
+    /// 95 %.
+    pub p95: Option<f64>,
+    /// 99 %.
+    pub p99: Option<f64>,
+    /// For each quantile that is null, the iterations it needs.
+    pub iterations_needed: BTreeMap<String, usize>,
+    /// Autocorrelation at lag 1; the interval is exact only near 0.
+    pub autocorrelation: Option<f64>,
+}
+
+/// One rank's own times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RankTimes {
+    /// World rank.
+    pub rank: usize,
+    /// Median of its end minus start, ms.
+    pub median_ms: f64,
+    /// 95 % quantile; null when there are too few iterations.
+    pub p95_ms: Option<f64>,
+    /// Share of iterations in which it was the slowest.
+    pub slowest_share: f64,
+}
+
+/// How far apart the ranks were: medians over iterations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Skew {
+    /// Last start minus first start, ms; null where clocks differ.
+    pub entry_ms: Option<f64>,
+    /// Last end minus first end, ms; null where clocks differ.
+    pub exit_ms: Option<f64>,
+    /// Largest over mean of the ranks' own times, minus 1.
+    pub imbalance: f64,
+}
+
+/// Rates from the median time; null where the work has no such figure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Metrics {
+    /// Algorithm bandwidth, GB/s.
+    pub algbw_gbps: Option<f64>,
+    /// Bus bandwidth, GB/s.
+    pub busbw_gbps: Option<f64>,
+    /// Memory bandwidth of all ranks, GB/s.
+    pub gbps: Option<f64>,
+    /// Arithmetic rate of all ranks, TFLOP/s.
+    pub tflops: Option<f64>,
+    /// Operations of the group per second.
+    pub throughput_per_s: Option<f64>,
+}
+
+/// The stamps themselves, invalid rounds included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Samples {
+    /// In the report, while they are few.
+    Inline {
+        /// Start of each sample by rank and round, ns since the case's first start.
+        start_ns: Vec<Vec<i64>>,
+        /// End of each sample, likewise.
+        end_ns: Vec<Vec<i64>>,
+        /// Rounds with a late rank.
+        invalid_rounds: Vec<usize>,
+    },
+    /// In a compressed CSV file beside the report: `case,round,rank,start_ns,end_ns,device_ns,late`.
+    Sidecar {
+        /// Name of the file, in the report's folder.
+        file: String,
+        /// Rows of this case.
+        rows: usize,
+    },
+}
+
+/// A scaling study.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scaling {
+    /// Name of the benchmark.
+    pub benchmark: String,
+    /// `strong`: the whole problem stays. `weak`: each rank's problem stays.
+    pub kind: ScalingKind,
+    /// The problem that stays.
+    pub problem: Problem,
+    /// Element type.
+    pub precision: Option<Element>,
+    /// In place or out of place.
+    pub placement: Option<Placement>,
+    /// How the efficiency is defined, in words.
+    pub definition: String,
+    /// The separate measurement that efficiencies refer to; null when none qualifies.
+    pub base: Option<Base>,
+    /// The points, by number of ranks.
+    pub points: Vec<Point>,
+    /// Amdahl's serial fraction over all points that qualify; strong scaling only.
+    pub amdahl_serial_fraction: Option<f64>,
+}
+
+/// The measurement that efficiencies refer to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Base {
+    /// Number of ranks.
+    pub ranks: usize,
+    /// The case it was measured in.
+    pub case: String,
+}
+
+/// One number of ranks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// Number of ranks.
+    pub ranks: usize,
+    /// The case it was measured in.
+    pub case: String,
+    /// Median time, ms.
+    pub median_ms: f64,
+    /// How much faster than the base (strong), or how much more work in the same time (weak).
+    pub speedup: Option<f64>,
+    /// Achieved share of the ideal.
+    pub efficiency: Option<f64>,
+    /// Interval of the efficiency over the iterations of this launch; launches differ by more.
+    pub ci: Option<[f64; 2]>,
+    /// Karp–Flatt serial fraction; strong scaling only.
+    pub karp_flatt: Option<f64>,
+    /// More ranks than cores: the point stays out of efficiencies and fits.
+    pub oversubscribed: bool,
+}
+
+/// Counts of cases by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Cases of the plan.
+    pub cases: usize,
+    /// With times.
+    pub measured: usize,
+    /// Not possible on this backend.
+    pub skipped: usize,
+    /// Gone wrong.
+    pub failed: usize,
+}
+
+impl Report {
+    /// Reads a report.
+    ///
+    /// # Errors
+    /// Usage error for a file that cannot be read, is not a report, or is of another version.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = crate::config::read_bounded(path, FILE_LIMIT)?;
+        let wrong = |why: String| Error::file("use the report", path, why);
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|why| wrong(format!("it is not JSON: {why}")))?;
+        match value.get("schema").and_then(serde_json::Value::as_str) {
+            Some(SCHEMA) => {}
+            Some(other) => return Err(wrong(format!("its schema is '{other}', not '{SCHEMA}'"))),
+            None => return Err(wrong(format!("it has no schema '{SCHEMA}'"))),
+        }
+        serde_json::from_value(value).map_err(|why| wrong(why.to_string()))
+    }
+
+    /// Fills in what follows from the cases: counts, caveats, and the exit.
+    pub fn conclude(&mut self, planned: usize) {
+        let count = |outcome| self.cases.iter().filter(|case| case.outcome == outcome).count();
+        self.summary = Summary {
+            cases: planned,
+            measured: count(Outcome::Measured),
+            skipped: count(Outcome::Skipped),
+            failed: count(Outcome::Failed),
+        };
+        self.caveats = Vec::new();
+        for caveat in self.cases.iter().flat_map(|case| &case.caveats) {
+            if !self.caveats.iter().any(|known| known.mark() == caveat.mark()) {
+                self.caveats.push(caveat.clone());
+            }
+        }
+        self.run.incomplete = self.cases.len() < planned;
+        self.run.exit = self.exit().code();
+    }
+
+    fn exit(&self) -> Exit {
+        let of_case = |case: &Case| match &case.error {
+            Some(error) if error.kind == kind_name(Kind::WrongResult) => Exit::WrongResults,
+            Some(_) => Exit::CaseFailed,
+            None => Exit::Ok,
+        };
+        let nothing = if self.summary.measured == 0 { Exit::CaseFailed } else { Exit::Ok };
+        self.cases.iter().map(of_case).fold(nothing, Exit::worst)
+    }
+
+    /// One line on how the run ended.
+    pub fn verdict(&self) -> String {
+        let Summary { cases, measured, skipped, failed } = self.summary;
+        let exit = Exit::from_code(self.run.exit).map_or("unknown exit", Exit::meaning);
+        let incomplete = if self.run.incomplete { ", incomplete" } else { "" };
+        format!("{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}")
+    }
+}
+
+/// An error's kind as it stands in a report.
+pub fn kind_name(kind: Kind) -> String {
+    serde_json::to_value(kind).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+}

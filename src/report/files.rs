@@ -1,0 +1,130 @@
+//! Writing results to files.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Report, csv, markdown};
+use crate::config::{Config, Format};
+use crate::error::{Error, Result};
+
+/// A file to write, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Where.
+    pub path: PathBuf,
+    /// How.
+    pub format: Format,
+}
+
+impl Output {
+    /// The files a configuration asks for; `results.json` when it names none.
+    ///
+    /// # Errors
+    /// Usage error when a file's format cannot be told, or its folder cannot be written.
+    pub fn resolve(config: &Config) -> Result<Vec<Self>> {
+        let default = vec![PathBuf::from("results.json")];
+        let files = config.output.files.clone().unwrap_or(default);
+        let outputs = files.into_iter().map(|path| {
+            let format = Format::of(&path).or(config.output.format).ok_or_else(|| {
+                Error::usage(format!(
+                    "the format of '{}' cannot be told from its ending; use .json, .csv or .md, or add \
+                     --format",
+                    path.display()
+                ))
+            })?;
+            probe(&path)?;
+            Ok(Self { path, format })
+        });
+        outputs.collect()
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// Usage error when the file cannot be written.
+    pub fn write(&self, report: &Report) -> Result<()> {
+        let text = match self.format {
+            Format::Json => {
+                let mut text = serde_json::to_string_pretty(report)
+                    .map_err(|why| Error::internal(format!("cannot write the report: {why}")))?;
+                text.push('\n');
+                text
+            }
+            Format::Csv => csv::render(report)?,
+            Format::Markdown => markdown::render(report),
+        };
+        write_atomically(&self.path, text.as_bytes())
+    }
+
+    /// The path with another ending, for files that accompany this one.
+    pub fn beside(&self, ending: &str) -> PathBuf {
+        self.path.with_extension(ending)
+    }
+}
+
+/// Makes sure a file can be written there, before anything is measured.
+fn probe(path: &Path) -> Result<()> {
+    let wrong = |why: &dyn std::fmt::Display| Error::file("write", path, why);
+    if path.is_dir() {
+        return Err(wrong(&"it is a folder"));
+    }
+    let temporary = temporary_name(path);
+    std::fs::write(&temporary, b"").map_err(|why| wrong(&why))?;
+    std::fs::remove_file(&temporary).map_err(|why| wrong(&why))
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+/// Writes a file under a temporary name, to the disk, and renames it: a reader sees all or nothing.
+///
+/// # Errors
+/// Usage error when the file cannot be written.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = temporary_name(path);
+    let written = std::fs::File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    });
+    written.map_err(|why| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::file("write", path, why)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_follow_from_endings() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = |name: &str, format| {
+            let mut config = Config::default();
+            config.output.files = Some(vec![folder.path().join(name)]);
+            config.output.format = format;
+            config
+        };
+        let format = |config: &Config| Output::resolve(config).map(|outputs| outputs[0].format);
+        assert_eq!(format(&config("a.csv", None)), Ok(Format::Csv));
+        assert_eq!(format(&config("a.md", Some(Format::Csv))), Ok(Format::Markdown));
+        assert_eq!(format(&config("a", Some(Format::Json))), Ok(Format::Json));
+        assert!(format(&config("a.txt", None)).is_err());
+        assert!(format(&config("missing/a.json", None)).is_err());
+        assert!(format(&config(".", Some(Format::Json))).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,258 @@
+//! Tables for people: the rows that the terminal and Markdown share, and the Markdown file.
+
+use std::fmt::Write as _;
+
+use super::{Case, Outcome, Report, Scaling};
+use crate::benchmark::Problem;
+use crate::units::{format_ms, format_size, significant};
+
+/// A table: a header and rows of as many cells.
+pub(super) struct Rows {
+    pub(super) header: Vec<&'static str>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// A problem in one cell: `bytes=64MiB`, `m=512 n=512 k=512`.
+pub(super) fn problem(problem: &Problem) -> String {
+    let setting = |(key, value): (&String, &u64)| match key.as_str() {
+        "bytes" => format!("bytes={}", format_size(*value)),
+        _ => format!("{key}={value}"),
+    };
+    problem.iter().map(setting).collect::<Vec<_>>().join(" ")
+}
+
+/// An outcome in one word.
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Measured => "measured",
+        Outcome::Skipped => "skipped",
+        Outcome::Failed => "failed",
+    }
+}
+
+/// One row a case.
+pub(super) fn case_rows(report: &Report) -> Rows {
+    let header = vec![
+        "benchmark", "type", "problem", "ranks", "median", "± CI", "p95", "rate", "of", "correct",
+        "notes",
+    ];
+    Rows { header, rows: report.cases.iter().map(case_row).collect() }
+}
+
+fn case_row(case: &Case) -> Vec<String> {
+    let mut size = problem(&case.problem);
+    if let Some(placement) = case.placement {
+        let _ = write!(size, " {}", placement.name());
+    }
+    let mut row = vec![
+        case.benchmark.clone(),
+        case.precision.map_or_else(String::new, |element| element.name().to_owned()),
+        size,
+        case.group.clone(),
+    ];
+    match &case.measured {
+        Some(measured) => {
+            let latency = &measured.latency;
+            let (rate, of) = rate(case);
+            row.extend([
+                format_ms(latency.median),
+                latency.half_width_percent.map_or_else(
+                    || "n<6".to_owned(),
+                    |percent| format!("{percent:.1} %"),
+                ),
+                latency.p95.map_or_else(
+                    || format!("n<{}", latency.iterations_needed.get("p95").unwrap_or(&0)),
+                    format_ms,
+                ),
+                rate,
+                of.to_owned(),
+            ]);
+        }
+        None => row.extend(std::iter::repeat_n(String::new(), 5)),
+    }
+    row.push(match &case.accuracy {
+        Some(accuracy) if accuracy.wrong > 0 => format!("{} wrong", accuracy.wrong),
+        Some(_) => "yes".to_owned(),
+        None => "-".to_owned(),
+    });
+    let notes = match (case.outcome, &case.reason, &case.error) {
+        (Outcome::Skipped, Some(reason), _) => format!("skipped: {reason}"),
+        (Outcome::Failed, _, Some(error)) => format!("FAILED: {}", error.detail),
+        _ => case.caveats.iter().map(crate::caveat::Caveat::mark).collect::<Vec<_>>().join(", "),
+    };
+    row.push(notes);
+    row
+}
+
+/// The rate people look for first, with its unit, and what it is.
+fn rate(case: &Case) -> (String, &'static str) {
+    let Some(measured) = &case.measured else { return (String::new(), "") };
+    let metrics = &measured.metrics;
+    let rates = [
+        (metrics.busbw_gbps, 1.0, "GB/s", "bus"),
+        (metrics.gbps, 1.0, "GB/s", "memory"),
+        (metrics.tflops, 1e3, "GFLOP/s", "arithmetic"),
+    ];
+    rates
+        .into_iter()
+        .find_map(|(value, factor, unit, of)| {
+            Some((format!("{} {unit}", significant(value? * factor)), of))
+        })
+        .unwrap_or_default()
+}
+
+/// One row a point of a scaling study.
+pub(super) fn scaling_rows(report: &Report) -> Rows {
+    let header =
+        vec!["scaling", "type", "problem", "ranks", "median", "speed-up", "efficiency", "Karp-Flatt", "notes"];
+    let mut rows = Vec::new();
+    for study in &report.scaling {
+        rows.extend(study_rows(study));
+    }
+    Rows { header, rows }
+}
+
+fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
+    let kind = match study.kind {
+        crate::config::ScalingKind::Strong => "strong",
+        crate::config::ScalingKind::Weak => "weak",
+    };
+    let base = study.base.as_ref().map(|base| base.ranks);
+    study.points.iter().map(move |point| {
+        let number = |value: Option<f64>| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
+        };
+        let efficiency = match (point.efficiency, point.ci) {
+            (Some(value), Some([low, high])) => {
+                format!("{:.1} % [{:.1}, {:.1}]", value * 100.0, low * 100.0, high * 100.0)
+            }
+            (Some(value), None) => format!("{:.1} %", value * 100.0),
+            (None, _) => "-".to_owned(),
+        };
+        let notes = match (point.oversubscribed, base) {
+            (true, _) => "oversubscribed: left out",
+            (_, Some(ranks)) if ranks == point.ranks => "base",
+            _ => "",
+        };
+        vec![
+            format!("{} {kind}", study.benchmark),
+            study.precision.map_or_else(String::new, |element| element.name().to_owned()),
+            problem(&study.problem),
+            point.ranks.to_string(),
+            format_ms(point.median_ms),
+            number(point.speedup),
+            efficiency,
+            number(point.karp_flatt),
+            notes.to_owned(),
+        ]
+    })
+}
+
+/// Where and with what the run was made, a line each.
+pub(super) fn facts(report: &Report) -> Vec<String> {
+    let run = &report.run;
+    let axes: Vec<String> =
+        report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
+    let mut lines = vec![format!(
+        "{} ranks, mesh {} (order {}), backend {}, seed {}",
+        report.environment.ranks.len(),
+        axes.join(","),
+        report.mesh.order,
+        run.backend,
+        run.seed
+    )];
+    for node in &report.environment.nodes {
+        let gib = node.memory_bytes as f64 / f64::from(1 << 30);
+        lines.push(format!(
+            "{}: {} x {}, {gib:.0} GiB, {}",
+            node.host, node.cores, node.cpu, node.os
+        ));
+    }
+    if let Some(mpi) = &report.environment.mpi {
+        lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
+    }
+    if let Some(topology) = &report.topology {
+        lines.push(format!("SIMULATED: the times come from a model of '{topology}', not from a clock"));
+    }
+    lines
+}
+
+/// The report as a Markdown page.
+pub(super) fn render(report: &Report) -> String {
+    let mut page = format!("# tesserabench: {}\n\n", escape(&report.verdict()));
+    let run = &report.run;
+    let _ = writeln!(page, "- {} to {}, build {}", run.started, run.finished, escape(&run.build));
+    for line in facts(report) {
+        let _ = writeln!(page, "- {}", escape(&line));
+    }
+    page.push_str("\n## Cases\n\n");
+    page.push_str(&table(&case_rows(report)));
+    if !report.scaling.is_empty() {
+        page.push_str("\n## Scaling\n\n");
+        page.push_str(&table(&scaling_rows(report)));
+        page.push('\n');
+        for definition in definitions(report) {
+            let _ = writeln!(page, "- {}", escape(definition));
+        }
+    }
+    if !report.caveats.is_empty() {
+        page.push_str("\n## Caveats\n\n");
+        for caveat in &report.caveats {
+            let _ = writeln!(page, "- **{}**: {}", caveat.mark(), escape(&caveat.to_string()));
+        }
+    }
+    page
+}
+
+/// The definitions of efficiency in use, each once.
+pub(super) fn definitions(report: &Report) -> Vec<&str> {
+    let mut definitions: Vec<&str> =
+        report.scaling.iter().map(|study| study.definition.as_str()).collect();
+    definitions.sort_unstable();
+    definitions.dedup();
+    definitions
+}
+
+fn table(rows: &Rows) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(rows.header.iter().map(|cell| (*cell).to_owned()).collect());
+    text.push_str(&line(vec!["---".to_owned(); rows.header.len()]));
+    for row in &rows.rows {
+        text.push_str(&line(row.iter().map(|cell| escape(cell)).collect()));
+    }
+    text
+}
+
+/// Names come from files and machines: nothing in them may end a cell or become markup.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => escaped.push(' '),
+            '<' => escaped.push_str("&lt;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_cannot_break_the_table() {
+        assert_eq!(escape("a|b\n<script>"), "a\\|b &lt;script>");
+    }
+
+    #[test]
+    fn problems_in_one_cell() {
+        let of = |pairs: &[(&str, u64)]| -> String {
+            problem(&pairs.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect())
+        };
+        assert_eq!(of(&[("bytes", 64 << 20)]), "bytes=64MiB");
+        assert_eq!(of(&[("m", 8), ("k", 2)]), "k=2 m=8");
+        assert_eq!(of(&[]), "");
+    }
+}

@@ -1,0 +1,218 @@
+//! One rank's life: for each case prepare, verify, measure, gather, record.
+//!
+//! Ranks that are not in a case sleep until it is over. All ranks make the same sequence of collective
+//! calls, whatever happens on one of them.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::Finding;
+use crate::backend::{self, Accuracy, Backend, Sample};
+use crate::config::Config;
+use crate::environment;
+use crate::error::{Error, Exit, Kind, Result};
+use crate::fault;
+use crate::measure;
+use crate::plan::{Case, Plan};
+use crate::progress::{self, Phase};
+use crate::recorder::Recorder;
+use crate::report::{CaseError, Output, Report, kind_name};
+use crate::world::World;
+
+/// What rank 0 needs beside the plan.
+#[derive(Debug)]
+pub struct Desk {
+    /// The configuration the plan was made from, for the report.
+    pub config: Config,
+    /// The files to write.
+    pub outputs: Vec<Output>,
+}
+
+/// What the ranks of a case tell rank 0.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Told {
+    finding: Finding,
+    accuracy: Option<Accuracy>,
+}
+
+/// Samples in one message to rank 0: 64 MiB at most as they are sent.
+const SAMPLES_PER_MESSAGE: usize = 1 << 21;
+
+/// Runs the plan. Every rank calls it; rank 0 brings the desk and gets the report. `on_case` hears on
+/// rank 0 how many cases are done and which begins.
+///
+/// # Errors
+/// When the run as a whole cannot go on; finished cases are then in the journal.
+pub fn run(
+    world: &World,
+    plan: &Plan,
+    desk: Option<Desk>,
+    on_case: impl Fn(usize, &str),
+) -> Result<(Exit, Option<Report>)> {
+    let backend = world.unanimous(backend::open(plan, world))?;
+    let environment = environment::gather(world, backend.device())?;
+    let recorder = desk.zip(environment).map(|(desk, environment)| {
+        Recorder::start(plan, &desk.config, desk.outputs, environment)
+    });
+    let mut recorder = world.unanimous(recorder.transpose())?;
+    let mut teams = Teams { world, known: HashMap::new() };
+    let mut failed = false;
+    for (done, case) in plan.cases.iter().enumerate() {
+        if failed && !plan.continue_on_error {
+            break;
+        }
+        progress::enter_case(&case.id);
+        if world.is_root() {
+            on_case(done, &case.id);
+        }
+        let ranks = &case.group.ranks;
+        let told = match teams.of(ranks)? {
+            Some(team) => run_case(team, plan, case, &*backend),
+            None => {
+                progress::enter(Phase::Parked);
+                None
+            }
+        };
+        world.park();
+        progress::enter(Phase::Gather);
+        let told = relay(world, ranks[0], told)?;
+        progress::enter(Phase::Write);
+        let oversubscribed = world.oversubscription(ranks);
+        let recorded = match (&mut recorder, told) {
+            (Some(recorder), Some(Told { finding, accuracy })) => {
+                recorder.record(plan, case, finding, accuracy, oversubscribed)
+            }
+            _ => Ok(false),
+        };
+        failed |= world.max(world.unanimous(recorded)?.into()) == 1;
+    }
+    if world.is_root() {
+        on_case(plan.cases.len(), "");
+    }
+    let report = recorder.map(|recorder| recorder.finish(plan)).transpose();
+    let report = world.unanimous(report)?;
+    let exit = world.broadcast(report.as_ref().map(|report| report.run.exit))?;
+    Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
+}
+
+/// The worlds of the groups that this rank has been in.
+struct Teams<'a> {
+    world: &'a World,
+    known: HashMap<Vec<usize>, World>,
+}
+
+impl Teams<'_> {
+    /// The world of `ranks`; `None` when this rank is not one of them.
+    fn of(&mut self, ranks: &[usize]) -> Result<Option<&World>> {
+        if !ranks.contains(&self.world.rank()) {
+            return Ok(None);
+        }
+        if !self.known.contains_key(ranks) {
+            self.known.insert(ranks.to_vec(), self.world.subset(ranks)?);
+        }
+        Ok(self.known.get(ranks))
+    }
+}
+
+/// One case on one of its ranks; the first of them gets the result.
+fn run_case(team: &World, plan: &Plan, case: &Case, backend: &dyn Backend) -> Option<Told> {
+    let ended = |finding, accuracy| team.is_root().then_some(Told { finding, accuracy });
+
+    progress::enter(Phase::Prepare);
+    let prepared =
+        fault::check(Phase::Prepare).and_then(|()| backend.prepare(&case.work, &case.group));
+    let mut prepared = match agree(team, case, prepared, Phase::Prepare) {
+        Ok(prepared) => prepared,
+        Err(finding) => return ended(finding, None),
+    };
+
+    progress::enter(Phase::Verify);
+    let verified = fault::check(Phase::Verify).and_then(|()| prepared.verify());
+    let accuracy = match agree(team, case, verified, Phase::Verify) {
+        Ok(own) => team.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
+        Err(finding) => return ended(finding, None),
+    };
+    let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
+    let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
+    if team.max(wrong.into()) == 1 {
+        return accuracy.and_then(|accuracy| ended(wrong_result(&accuracy), Some(accuracy)));
+    }
+    let accuracy = accuracy.filter(|accuracy| accuracy.checked > 0);
+
+    progress::enter(Phase::Measure);
+    if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
+        return ended(finding, accuracy);
+    }
+    let recording =
+        measure::measure(team, backend.clock(), &mut *prepared, plan.protocol, &plan.budget)
+            // The other ranks may wait inside the work for this one: only the end of the job is left.
+            .unwrap_or_else(|why| {
+                let message = format!("{}: {}", progress::position(), why.message);
+                crate::world::end(&Error { message, ..why })
+            });
+    recording.and_then(|recording| ended(Finding::Measured(recording), accuracy))
+}
+
+/// Makes one rank's failure the case's.
+fn agree<T>(team: &World, case: &Case, result: Result<T>, phase: Phase) -> Result<T, Finding> {
+    let rank = case.group.ranks[team.rank()];
+    let named = result.map_err(|why| match why.kind {
+        Kind::Unsupported => why,
+        _ => Error { message: format!("rank {rank}: {}", why.message), ..why },
+    });
+    team.unanimous(named).map_err(|why| match why.kind {
+        Kind::Unsupported => Finding::Skipped(why.message),
+        kind => Finding::Failed(CaseError {
+            kind: kind_name(kind),
+            rank: None,
+            at: phase.name().to_owned(),
+            detail: why.message,
+        }),
+    })
+}
+
+fn wrong_result(accuracy: &Accuracy) -> Finding {
+    let first = accuracy.first_wrong.as_ref();
+    let place = first.map_or_else(String::new, |first| {
+        format!(
+            "; the first: rank {}, index {}, expected {}, got {}",
+            first.rank, first.index, first.expected, first.got
+        )
+    });
+    Finding::Failed(CaseError {
+        kind: kind_name(Kind::WrongResult),
+        rank: first.map(|first| first.rank),
+        at: Phase::Verify.name().to_owned(),
+        detail: format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked),
+    })
+}
+
+/// Brings what the case's first rank has to rank 0, samples in bounded blocks.
+fn relay(world: &World, from: usize, mut told: Option<Told>) -> Result<Option<Told>> {
+    let samples = told.as_mut().and_then(samples_of).map(std::mem::take).unwrap_or_default();
+    let mut told = world.relay(from, told)?;
+    // Only the case's first rank has samples, but all must make the same calls.
+    let rounds = samples.first().map_or(0, Vec::len);
+    let per_message = (SAMPLES_PER_MESSAGE / samples.len().max(1)).max(1);
+    let messages = world.max(rounds.div_ceil(per_message) as i64);
+    for message in 0..usize::try_from(messages).unwrap_or(0) {
+        let block = (world.rank() == from).then(|| {
+            let rounds = message * per_message..rounds.min((message + 1) * per_message);
+            samples.iter().map(|rank| rank[rounds.clone()].to_vec()).collect::<Vec<_>>()
+        });
+        let block: Option<Vec<Vec<Sample>>> = world.relay(from, block)?;
+        if let Some((all, block)) = told.as_mut().and_then(samples_of).zip(block) {
+            all.resize(block.len(), Vec::new());
+            all.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
+        }
+    }
+    Ok(told)
+}
+
+fn samples_of(told: &mut Told) -> Option<&mut Vec<Vec<Sample>>> {
+    match &mut told.finding {
+        Finding::Measured(recording) => Some(&mut recording.samples),
+        Finding::Skipped(_) | Finding::Failed(_) => None,
+    }
+}

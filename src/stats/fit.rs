@@ -1,0 +1,36 @@
+//! Laws of speed-up.
+
+/// Amdahl's serial fraction f (1967), by least squares of 1/S(p) = f + (1 − f)/p over points of
+/// `(ranks, speed-up)`. With y = 1/S − 1/p and x = 1 − 1/p the law is y = f·x. `None` without a point
+/// beyond one rank.
+pub fn amdahl_serial_fraction(points: &[(f64, f64)]) -> Option<f64> {
+    let terms = points.iter().filter(|(p, s)| *p > 1.0 && *s > 0.0);
+    let (xy, xx) = terms.fold((0.0, 0.0), |(xy, xx), (p, s)| {
+        let (x, y) = (1.0 - 1.0 / p, 1.0 / s - 1.0 / p);
+        (xy + x * y, xx + x * x)
+    });
+    (xx > 0.0).then(|| xy / xx)
+}
+
+/// Karp and Flatt's experimentally determined serial fraction (1990): e = (1/S − 1/p)/(1 − 1/p).
+/// Rising with p it means overhead, not serial work. `None` for one rank.
+pub fn karp_flatt(ranks: f64, speedup: f64) -> Option<f64> {
+    amdahl_serial_fraction(&[(ranks, speedup)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amdahls_law_gives_its_fraction_back() {
+        let speedup = |p: f64| 1.0 / (0.1 + 0.9 / p);
+        let points: Vec<(f64, f64)> = [1.0, 2.0, 4.0, 8.0].map(|p| (p, speedup(p))).to_vec();
+        assert!((amdahl_serial_fraction(&points).unwrap() - 0.1).abs() < 1e-12);
+        assert!((karp_flatt(8.0, speedup(8.0)).unwrap() - 0.1).abs() < 1e-12);
+        assert_eq!(karp_flatt(1.0, 1.0), None);
+        // Perfect, and better than perfect.
+        assert!(karp_flatt(4.0, 4.0).unwrap().abs() < 1e-12);
+        assert!(karp_flatt(4.0, 5.0).unwrap() < 0.0);
+    }
+}

@@ -1,0 +1,50 @@
+//! Moments and serial dependence of a sample.
+
+/// The arithmetic mean; NaN for no values.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The unbiased variance, in two passes so that nothing cancels; 0 for fewer than two values.
+pub fn variance(values: &[f64]) -> f64 {
+    if values.len() < 2 {
+        return 0.0;
+    }
+    let mean = mean(values);
+    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64
+}
+
+/// The autocorrelation at lag 1, with the whole sample's mean and variance; `None` when it is not
+/// defined (fewer than three values, or all equal).
+pub fn autocorrelation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values);
+    let total: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    if values.len() < 3 || total == 0.0 {
+        return None;
+    }
+    let lagged: f64 = values.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum();
+    Some(lagged / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_a_known_sample() {
+        let values = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0];
+        assert_eq!(mean(&values), 5.0);
+        assert!((variance(&values) - 32.0 / 7.0).abs() < 1e-12);
+        assert_eq!(variance(&[1.0]), 0.0);
+        // Large offsets do not cancel.
+        let shifted: Vec<f64> = values.iter().map(|value| value + 1e9).collect();
+        assert!((variance(&shifted) - 32.0 / 7.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn alternating_values_are_anticorrelated() {
+        let values: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
+        assert!((autocorrelation(&values).unwrap() + 0.99).abs() < 1e-12);
+        assert_eq!(autocorrelation(&[1.0; 10]), None);
+    }
+}

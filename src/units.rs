@@ -1,0 +1,162 @@
+//! Quantities with their units: sizes as people write them, and numbers as people read them.
+//!
+//! 1 GB/s is 1e9 bytes/s everywhere; KiB, MiB and GiB are powers of 1024.
+
+use crate::error::{Error, Result};
+
+/// Nanoseconds on some clock, or between two readings of it.
+pub type Nanos = i64;
+
+/// Milliseconds in a nanosecond count.
+pub fn milliseconds(nanos: f64) -> f64 {
+    nanos / 1e6
+}
+
+/// Parses a size: `8`, `64MiB`, `1.5GiB`, `4k`. Bare letters mean powers of 1024, as in nccl-tests;
+/// `KB`, `MB` … mean powers of 1000.
+///
+/// # Errors
+/// Usage error when the text is not a number with an optional unit, or not a whole number of bytes.
+pub fn parse_size(text: &str) -> Result<u64> {
+    let wrong = || {
+        Error::usage(format!(
+            "size '{text}' is not a number with an optional unit; write 8, 64KiB, 64MiB or 1.5GiB"
+        ))
+    };
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024f64.powi(2),
+        "g" | "gib" => 1024f64.powi(3),
+        "t" | "tib" => 1024f64.powi(4),
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        _ => return Err(wrong()),
+    };
+    let value = number.parse::<f64>().map_err(|_| wrong())? * factor;
+    // 2^53: beyond it f64 no longer holds whole numbers, and no machine holds such buffers.
+    if value.fract() != 0.0 || value > 9_007_199_254_740_992.0 {
+        return Err(wrong());
+    }
+    Ok(value as u64)
+}
+
+/// Most values one range may expand to; a guard against typing `8..64GiB+8`.
+const RANGE_LIMIT: usize = 10_000;
+
+/// Parses a list of sizes and ranges: `8`, `1KiB,1MiB`, `8..64MiB*2`, `8MiB..64MiB+8MiB`.
+///
+/// # Errors
+/// Usage error for what is not a size, for an empty or endless range.
+pub fn parse_sizes(text: &str) -> Result<Vec<u64>> {
+    let mut sizes = Vec::new();
+    for part in text.split(',') {
+        match part.split_once("..") {
+            None => sizes.push(parse_size(part)?),
+            Some((first, rest)) => expand_range(part, first, rest, &mut sizes)?,
+        }
+    }
+    Ok(sizes)
+}
+
+fn expand_range(range: &str, first: &str, rest: &str, sizes: &mut Vec<u64>) -> Result<()> {
+    let wrong = |why: &str| {
+        Err(Error::usage(format!("range '{range}' {why}; write 8..64MiB*2 or 8MiB..64MiB+8MiB")))
+    };
+    let Some(at) = rest.find(['*', '+']) else { return wrong("has no step") };
+    let (last, step) = (parse_size(&rest[..at])?, parse_size(&rest[at + 1..])?);
+    let multiply = rest.as_bytes()[at] == b'*';
+    let mut size = parse_size(first)?;
+    if size > last {
+        return wrong("runs backwards");
+    }
+    if step == 0 || (multiply && (step == 1 || size == 0)) {
+        return wrong("never ends");
+    }
+    for _ in 0..RANGE_LIMIT {
+        if size > last {
+            return Ok(());
+        }
+        sizes.push(size);
+        size = if multiply { size.saturating_mul(step) } else { size.saturating_add(step) };
+    }
+    wrong(&format!("has more than {RANGE_LIMIT} values"))
+}
+
+/// A size as people read it: `64MiB` when it is a whole number of a binary unit, else bytes.
+pub fn format_size(bytes: u64) -> String {
+    for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
+        if bytes >= 1 << shift && bytes.trailing_zeros() >= shift {
+            return format!("{}{unit}", bytes >> shift);
+        }
+    }
+    format!("{bytes}B")
+}
+
+/// A time given in milliseconds, with the unit that keeps it readable.
+pub fn format_ms(ms: f64) -> String {
+    match ms {
+        ms if ms < 1e-3 => format!("{} ns", significant(ms * 1e6)),
+        ms if ms < 1.0 => format!("{} us", significant(ms * 1e3)),
+        ms if ms < 1e3 => format!("{} ms", significant(ms)),
+        ms => format!("{} s", significant(ms / 1e3)),
+    }
+}
+
+/// Four significant digits, without an exponent.
+pub fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let digits_before_point = value.abs().log10().floor() as i32 + 1;
+    let decimals = (4 - digits_before_point).clamp(0, 9) as usize;
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        for (text, bytes) in
+            [("8", 8), ("64MiB", 64 << 20), ("1.5GiB", 3 << 29), ("4k", 4096), ("2 GB", 2_000_000_000)]
+        {
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["64 Mib8", "", "MiB", "1.5", "-1", "1e3", "9999999TiB", "1..2"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_multiply_and_add() {
+        assert_eq!(parse_sizes("8..64*2").unwrap(), [8, 16, 32, 64]);
+        assert_eq!(parse_sizes("8..24+8,1KiB").unwrap(), [8, 16, 24, 1024]);
+        for text in ["8..4*2", "8..64", "0..64*2", "8..64*1", "8..64+0", "0..1GiB+1"] {
+            assert!(parse_sizes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_as_people_read_them() {
+        assert_eq!(format_size(64 << 20), "64MiB");
+        assert_eq!(format_size(1000), "1000B");
+        assert_eq!(format_ms(0.000_57), "570.0 ns");
+        assert_eq!(format_ms(12.3456), "12.35 ms");
+        assert_eq!(significant(123_456.0), "123456");
+    }
+
+    proptest! {
+        #[test]
+        fn a_formatted_size_reads_back(bytes in 0u64..1 << 50) {
+            prop_assert_eq!(parse_size(&format_size(bytes)).unwrap(), bytes);
+        }
+    }
+}

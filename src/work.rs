@@ -1,0 +1,198 @@
+//! What can be timed: plain data that a plan names and a backend interprets.
+//!
+//! FLOPs, bytes and bus factors stand here, beside the work they belong to; nothing else in the
+//! program knows a formula.
+
+mod collective;
+mod gemm;
+mod stream;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use collective::{Collective, Placement};
+pub use gemm::Gemm;
+pub use stream::{Stream, StreamOp};
+
+use crate::error::{Error, Result, suggestion};
+
+/// The type of one element of a buffer.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 8-bit signed integer.
+    I8,
+    /// 16-bit signed integer.
+    I16,
+    /// 32-bit signed integer.
+    I32,
+    /// 64-bit signed integer.
+    I64,
+    /// 8-bit unsigned integer.
+    U8,
+    /// 16-bit unsigned integer.
+    U16,
+    /// 32-bit unsigned integer.
+    U32,
+    /// 64-bit unsigned integer.
+    U64,
+}
+
+impl Element {
+    /// Every element type.
+    pub const ALL: [Self; 10] = [
+        Self::F32,
+        Self::F64,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+    ];
+
+    /// The types of real arithmetic.
+    pub const FLOATS: [Self; 2] = [Self::F32, Self::F64];
+
+    /// The canonical name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I8 => "i8",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+        }
+    }
+
+    /// Bytes of one element.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::I8 | Self::U8 => 1,
+            Self::I16 | Self::U16 => 2,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+        }
+    }
+
+    /// Reads a precision policy: `f32`, or the names other tools use (`fp32`, `float`, `int8` …).
+    ///
+    /// # Errors
+    /// Usage error for an unknown name.
+    pub fn parse(text: &str) -> Result<Self> {
+        let lower = text.trim().to_ascii_lowercase();
+        let canonical = match lower.as_str() {
+            "float" | "fp32" | "float32" => "f32",
+            "double" | "fp64" | "float64" => "f64",
+            "int" | "int32" => "i32",
+            "int8" => "i8",
+            "int16" => "i16",
+            "int64" => "i64",
+            "uint8" => "u8",
+            "uint16" => "u16",
+            "uint" | "uint32" => "u32",
+            "uint64" => "u64",
+            other => other,
+        };
+        Self::ALL.into_iter().find(|element| element.name() == canonical).ok_or_else(|| {
+            Error::usage(format!(
+                "precision '{text}' is not known; {}",
+                suggestion(&lower, Self::ALL.map(Self::name))
+            ))
+        })
+    }
+}
+
+/// One thing to run. Sizes are those of one rank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Work {
+    /// A collective over all ranks of the group.
+    Collective {
+        /// Which one.
+        op: Collective,
+        /// Element type of the buffers.
+        element: Element,
+        /// Size of a rank's buffer, bytes.
+        bytes: u64,
+        /// Whether the result replaces the input.
+        placement: Placement,
+    },
+    /// A matrix product on every rank.
+    Gemm(Gemm),
+    /// A pass over arrays in memory on every rank.
+    Stream(Stream),
+}
+
+impl Work {
+    /// Bytes that nccl-tests divides by the time to get algbw; `None` where there is no such figure.
+    pub fn algorithm_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Collective { op: Collective::AllReduce, bytes, .. } => Some(*bytes),
+            _ => None,
+        }
+    }
+
+    /// busbw / algbw on `ranks` ranks.
+    pub fn bus_factor(&self, ranks: usize) -> Option<f64> {
+        match self {
+            Self::Collective { op, .. } => op.bus_factor(ranks),
+            _ => None,
+        }
+    }
+
+    /// Floating point operations of one rank.
+    pub fn flops(&self) -> Option<f64> {
+        match self {
+            Self::Gemm(gemm) => Some(gemm.flops()),
+            _ => None,
+        }
+    }
+
+    /// Bytes one rank reads and writes, where the work is a pass over memory.
+    pub fn memory_traffic(&self) -> Option<u64> {
+        match self {
+            Self::Stream(stream) => Some(stream.traffic()),
+            _ => None,
+        }
+    }
+
+    /// Bytes one rank allocates, verification buffers included.
+    pub fn footprint(&self) -> u64 {
+        match self {
+            Self::Collective { op: Collective::Barrier, .. } => 0,
+            Self::Collective { bytes, .. } => 2 * bytes,
+            Self::Gemm(gemm) => gemm.footprint(),
+            Self::Stream(stream) => stream.footprint(),
+        }
+    }
+
+    /// Whether the ranks exchange data, so that one rank alone is no base for an efficiency.
+    pub fn communicates(&self) -> bool {
+        matches!(self, Self::Collective { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precisions_under_the_names_of_other_tools() {
+        assert_eq!(Element::parse("FP32").unwrap(), Element::F32);
+        assert_eq!(Element::parse("double").unwrap(), Element::F64);
+        assert!(Element::parse("f23").unwrap_err().message.contains("'f32'"));
+    }
+}

@@ -1,0 +1,359 @@
+//! This process among the ranks: who they are, and how they wait for each other.
+//!
+//! All ranks make the same sequence of calls here. Every wait goes through one place
+//! ([`Wait`]), which knows whether to spin, to yield or to sleep, and when it is too late.
+
+mod launch;
+mod member;
+#[cfg(feature = "mpi")]
+mod mpi;
+#[cfg(not(feature = "mpi"))]
+#[path = "world/no_mpi.rs"]
+mod mpi;
+
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use launch::{Launch, innermost as innermost_launch};
+pub use member::Member;
+pub use mpi::{Threading, library as mpi_library, programs_folder as mpi_programs_folder};
+
+use crate::error::{Error, Exit, Kind, Result};
+use crate::units::Nanos;
+use crate::wire;
+
+/// The ranks of a run, or of a case, as seen from one of them.
+#[derive(Debug)]
+pub struct World {
+    link: Link,
+    rank: usize,
+    members: Vec<Member>,
+    wait: Wait,
+}
+
+/// How this process reaches the others.
+#[derive(Debug)]
+enum Link {
+    /// There are no others, and no MPI was started.
+    Solo,
+    Mpi(mpi::Link),
+}
+
+/// How to wait for other ranks.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    manner: Manner,
+    deadline: Option<Instant>,
+}
+
+/// What to do between two looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Look again at once: the core is ours.
+    Spin,
+    /// Let another process run: the core is shared with ranks we wait for.
+    Yield,
+    /// Sleep: the core belongs to a measurement.
+    Sleep,
+}
+
+impl Wait {
+    /// Before the deadline is known, and after it no longer matters. Yields, because the number of
+    /// ranks on this node is not known yet either.
+    const FOREVER: Self = Self { manner: Manner::Yield, deadline: None };
+
+    /// Waits until `done` returns a value.
+    ///
+    /// Past the deadline this ends the process: ranks that wait for one that never comes cannot
+    /// agree on anything.
+    pub fn until<T>(self, mut done: impl FnMut() -> Option<T>) -> T {
+        let mut looks: u32 = 0;
+        loop {
+            if let Some(value) = done() {
+                return value;
+            }
+            looks = looks.wrapping_add(1);
+            match self.manner {
+                Manner::Spin => std::hint::spin_loop(),
+                Manner::Yield => std::thread::yield_now(),
+                // 20 us at first, so that short cases do not wait; 1 ms at most.
+                Manner::Sleep => std::thread::sleep(Duration::from_micros(20 << (looks / 8).min(6))),
+            }
+            let look_at_clock = self.manner == Manner::Sleep || looks.is_multiple_of(1 << 12);
+            if look_at_clock && self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                end(&Error::new(
+                    Kind::TimedOut,
+                    format!(
+                        "{} waited for other ranks until the deadline of the run passed; see what they \
+                         do, or give more time with --timeout",
+                        crate::progress::position()
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+/// Ends this process, and with it the whole job, with one sentence.
+pub fn end(error: &Error) -> ! {
+    tracing::error!("{error}");
+    crate::supervision::announce_exit(error.exit());
+    mpi::abort(error.exit())
+}
+
+impl World {
+    /// Joins the ranks that the innermost launcher started; alone when there is none.
+    ///
+    /// # Errors
+    /// Unfit when the launcher started several ranks but this process finds itself alone (a silent
+    /// singleton), or when ranks are of different builds.
+    pub fn join() -> Result<Self> {
+        let launch = innermost_launch();
+        let started = launch.as_ref().map(|_| mpi::Link::join()).transpose()?;
+        let Some(link) = started else {
+            crate::fault::set_rank(0);
+            crate::progress::set_place(0, &member::host());
+            let me = Member::this(launch.as_ref());
+            return Ok(Self::new(Link::Solo, 0, vec![me]));
+        };
+        let (rank, size) = (link.rank(), link.size());
+        crate::fault::set_rank(rank);
+        crate::progress::set_place(rank, &member::host());
+        if let Some(expected) = launch.as_ref().and_then(|launch| launch.size)
+            && expected != size
+        {
+            return Err(Error::unfit(format!(
+                "{} started {expected} processes, but MPI sees {size} rank: each would measure itself \
+                 alone. This binary uses {}; start it with that library's launcher (srun: --mpi=pmix \
+                 for Open MPI, --mpi=pmi2 for MPICH)",
+                launch.map_or_else(String::new, |launch| launch.name.to_owned()),
+                mpi_library().unwrap_or_else(|| "an unknown MPI".to_owned())
+            )));
+        }
+        let me = Member::this(launch.as_ref());
+        refuse_mixed_builds(&link.all_gather_builds(me.build))?;
+        let members = link.all_gather_members(&me, Wait::FOREVER)?;
+        Ok(Self::new(Link::Mpi(link), rank, members))
+    }
+
+    fn new(link: Link, rank: usize, members: Vec<Member>) -> Self {
+        let manner = if member::oversubscription(&members).is_some() {
+            Manner::Yield
+        } else {
+            Manner::Spin
+        };
+        Self { link, rank, members, wait: Wait { manner, deadline: None } }
+    }
+
+    /// Waits end, and the process with them, `timeout` from now.
+    pub fn set_deadline(&mut self, timeout: Duration) {
+        self.wait.deadline = Instant::now().checked_add(timeout);
+    }
+
+    /// This process's rank.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Number of ranks.
+    pub fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether this is rank 0.
+    pub fn is_root(&self) -> bool {
+        self.rank == 0
+    }
+
+    /// Where every rank is, by rank.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Whether MPI connects these ranks; false for a process that was started alone.
+    pub fn has_mpi(&self) -> bool {
+        matches!(self.link, Link::Mpi(_))
+    }
+
+    /// How ranks wait here.
+    pub fn manner(&self) -> Manner {
+        self.wait.manner
+    }
+
+    /// Ranks and cores of the node where `ranks` outnumber their cores the most, if they do.
+    pub fn oversubscription(&self, ranks: &[usize]) -> Option<(usize, usize)> {
+        let members: Vec<Member> = ranks.iter().map(|&rank| self.members[rank].clone()).collect();
+        member::oversubscription(&members)
+    }
+
+    /// Whether clock readings of different ranks can be compared.
+    pub fn shares_clock(&self) -> bool {
+        self.members.iter().all(|member| member.clock == self.members[0].clock)
+    }
+
+    /// The ranks `ranks` of this world as a world of their own. Only they call this, all of them.
+    ///
+    /// # Errors
+    /// Internal error when this rank is not one of them.
+    pub fn subset(&self, ranks: &[usize]) -> Result<Self> {
+        let position = ranks.iter().position(|&rank| rank == self.rank).ok_or_else(|| {
+            Error::internal(format!("rank {} is not among {ranks:?}", self.rank))
+        })?;
+        let link = match &self.link {
+            Link::Solo => Link::Solo,
+            Link::Mpi(link) => Link::Mpi(link.subset(ranks)),
+        };
+        let members = ranks.iter().map(|&rank| self.members[rank].clone()).collect();
+        let mut subset = Self::new(link, position, members);
+        subset.wait.deadline = self.wait.deadline;
+        Ok(subset)
+    }
+
+    /// No rank leaves before every rank has come.
+    pub fn barrier(&self) {
+        if let Link::Mpi(link) = &self.link {
+            link.barrier(self.wait);
+        }
+    }
+
+    /// A barrier whose early ranks sleep, so that the cores belong to those who still measure.
+    pub fn park(&self) {
+        if let Link::Mpi(link) = &self.link {
+            link.barrier(Wait { manner: Manner::Sleep, ..self.wait });
+        }
+    }
+
+    /// Rank 0's time on every rank. For the start of an iteration: nothing is allocated or encoded.
+    pub fn broadcast_nanos(&self, value: Nanos) -> Nanos {
+        match &self.link {
+            Link::Solo => value,
+            Link::Mpi(link) => link.broadcast_nanos(value, self.wait),
+        }
+    }
+
+    /// The largest of all ranks' values, on every rank.
+    pub fn max(&self, value: i64) -> i64 {
+        match &self.link {
+            Link::Solo => value,
+            Link::Mpi(link) => link.max(value, self.wait),
+        }
+    }
+
+    /// Rank 0's value on every rank; the others pass `None`.
+    ///
+    /// # Errors
+    /// When the value cannot be encoded or decoded.
+    pub fn broadcast<T: Serialize + DeserializeOwned>(&self, value: Option<T>) -> Result<T> {
+        self.broadcast_from(0, value)
+    }
+
+    fn broadcast_from<T: Serialize + DeserializeOwned>(
+        &self,
+        from: usize,
+        value: Option<T>,
+    ) -> Result<T> {
+        let ours = || Error::internal("the rank that broadcasts has no value");
+        match &self.link {
+            Link::Solo => value.ok_or_else(ours),
+            Link::Mpi(link) => {
+                let bytes = match value {
+                    Some(value) if self.rank == from => wire::encode(&value)?,
+                    _ => Vec::new(),
+                };
+                wire::decode(&link.broadcast(from, bytes, self.wait))
+            }
+        }
+    }
+
+    /// Every rank's value at rank 0, by rank; `None` elsewhere.
+    ///
+    /// # Errors
+    /// When a value cannot be encoded or decoded.
+    pub fn gather<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<Option<Vec<T>>> {
+        match &self.link {
+            Link::Solo => Ok(Some(vec![value])),
+            Link::Mpi(link) => link
+                .gather(wire::encode(&value)?, self.wait)
+                .map(|parts| parts.iter().map(|part| wire::decode(part)).collect())
+                .transpose(),
+        }
+    }
+
+    /// The value of rank `from` at rank 0; `None` elsewhere. All ranks call this.
+    ///
+    /// # Errors
+    /// When the value cannot be encoded or decoded.
+    pub fn relay<T: Serialize + DeserializeOwned>(
+        &self,
+        from: usize,
+        value: Option<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.gather(value)?.and_then(|mut values| values.swap_remove(from)))
+    }
+
+    /// Makes one rank's error every rank's error, so that nobody waits for one that has left.
+    ///
+    /// # Errors
+    /// The error of the lowest rank that has one.
+    pub fn unanimous<T>(&self, result: Result<T>) -> Result<T> {
+        let none = -i64::try_from(self.size()).unwrap_or(i64::MAX);
+        let own = if result.is_err() { -i64::try_from(self.rank).unwrap_or(0) } else { none };
+        let first = self.max(own);
+        if first == none {
+            return result;
+        }
+        let from = usize::try_from(-first).unwrap_or(0);
+        Err(self.broadcast_from(from, result.err())?)
+    }
+
+    /// What MPI this is, and how many threads may call it.
+    pub fn threading(&self) -> Option<Threading> {
+        match &self.link {
+            Link::Solo => None,
+            Link::Mpi(link) => Some(link.threading()),
+        }
+    }
+
+    /// Leaves in good order. Dropping a `World` instead does nothing, so that a rank that fails does
+    /// not wait in `MPI_Finalize` for ranks that never come.
+    pub fn leave(self) {
+        if let Link::Mpi(link) = self.link {
+            link.leave();
+        }
+    }
+}
+
+fn refuse_mixed_builds(builds: &[u64]) -> Result<()> {
+    match builds.iter().position(|build| *build != builds[0]) {
+        None => Ok(()),
+        Some(rank) => Err(Error::unfit(format!(
+            "rank {rank} runs build {:016x}, rank 0 runs {:016x}: figures of different builds must not \
+             be mixed; start the same binary everywhere",
+            builds[rank], builds[0]
+        ))),
+    }
+}
+
+/// Ends the whole job at once with this exit code.
+pub fn abort(exit: Exit) -> ! {
+    mpi::abort(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alone_every_collective_is_the_identity() {
+        let world = World::new(Link::Solo, 0, vec![Member::this(None)]);
+        assert_eq!(world.broadcast(Some(7)).unwrap(), 7);
+        assert_eq!(world.gather("x".to_owned()).unwrap().unwrap(), ["x"]);
+        assert_eq!(world.max(-3), -3);
+        assert_eq!(world.relay(0, Some(1)).unwrap(), Some(1));
+        let error = Error::usage("no");
+        assert_eq!(world.unanimous::<()>(Err(error.clone())), Err(error));
+        assert_eq!(world.unanimous(Ok(1)), Ok(1));
+        assert!(world.subset(&[1]).is_err());
+    }
+}

@@ -1,0 +1,79 @@
+//! What started this process, as its environment tells.
+
+/// The launcher that started this process as one of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// What it is called.
+    pub name: &'static str,
+    /// How many processes it started, where it says so.
+    pub size: Option<usize>,
+    /// This process's number.
+    pub rank: Option<usize>,
+    /// This process's number on its node.
+    pub local_rank: Option<usize>,
+}
+
+/// The innermost launcher. Only its own variables count: a batch job sets `SLURM_NTASKS` for every
+/// script, and mpirun inside srun leaves `SLURM_PROCID` of its daemon in every rank.
+pub fn innermost() -> Option<Launch> {
+    from(|name| std::env::var(name).ok())
+}
+
+fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
+    let number = |name: &str| variable(name).and_then(|text| text.parse().ok());
+    let launch = |name, size, rank, local_rank| {
+        Some(Launch { name, size: number(size), rank: number(rank), local_rank: number(local_rank) })
+    };
+    if variable("OMPI_COMM_WORLD_SIZE").is_some() {
+        return launch(
+            "Open MPI's mpirun",
+            "OMPI_COMM_WORLD_SIZE",
+            "OMPI_COMM_WORLD_RANK",
+            "OMPI_COMM_WORLD_LOCAL_RANK",
+        );
+    }
+    // srun --mpi=pmi2 sets no PMI_SIZE, Hydra does; both name the rank.
+    if variable("PMI_SIZE").is_some() {
+        return launch("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID");
+    }
+    if variable("SLURM_STEP_NUM_TASKS").is_some() && variable("SLURM_PROCID").is_some() {
+        return launch("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID");
+    }
+    variable("PMIX_RANK")?;
+    launch("a PMIx launcher", "", "PMIX_RANK", "PMIX_LOCAL_RANK")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(variables: &[(&str, &str)]) -> Option<Launch> {
+        from(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_batch_script_is_no_launcher() {
+        let batch = [("SLURM_NTASKS", "8"), ("SLURM_JOB_ID", "7"), ("SLURM_PROCID", "0")];
+        assert_eq!(launch(&batch), None);
+    }
+
+    #[test]
+    fn the_innermost_launcher_counts() {
+        let mpirun_in_srun = [
+            ("OMPI_COMM_WORLD_SIZE", "4"),
+            ("OMPI_COMM_WORLD_RANK", "3"),
+            ("OMPI_COMM_WORLD_LOCAL_RANK", "1"),
+            ("SLURM_STEP_NUM_TASKS", "2"),
+            ("SLURM_PROCID", "0"),
+            ("SLURM_LOCALID", "0"),
+        ];
+        let found = launch(&mpirun_in_srun).unwrap();
+        assert_eq!((found.size, found.rank, found.local_rank), (Some(4), Some(3), Some(1)));
+        let srun = [("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "1"), ("SLURM_LOCALID", "1")];
+        assert_eq!(launch(&srun).unwrap().size, Some(2));
+        let hydra = [("PMI_SIZE", "3"), ("PMI_RANK", "2"), ("MPI_LOCALRANKID", "2")];
+        assert_eq!(launch(&hydra).unwrap().rank, Some(2));
+    }
+}

@@ -1,0 +1,112 @@
+//! Where a rank is: its node, its clock, its cores, its build.
+
+use rustix::thread::{CpuSet, sched_getaffinity};
+use serde::{Deserialize, Serialize};
+
+use super::Launch;
+use crate::fault::{Fault, is_planted};
+use crate::progress::Phase;
+use crate::random::fingerprint;
+
+/// Most cores of a node that are told apart.
+const CORES: usize = 1024;
+
+/// One rank's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Content hash of the binary's sources, compiler and MPI.
+    pub build: u64,
+    /// Name of the node.
+    pub host: String,
+    /// Ranks with the same value read the same clock: same kernel, same time namespace.
+    pub clock: u64,
+    /// The rank's number on its node, where the launcher says it.
+    pub local_rank: Option<usize>,
+    /// Cores the rank may run on, as bits.
+    cores: [u64; CORES / 64],
+    /// Cores' worth of time the rank's control group allows, when that is less.
+    quota: Option<usize>,
+}
+
+impl Member {
+    /// This process.
+    pub(super) fn this(launch: Option<&Launch>) -> Self {
+        let build = u64::from_str_radix(env!("TESSERABENCH_BUILD"), 16).unwrap_or(0);
+        let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+        let mut cores = [0; CORES / 64];
+        for core in (0..CORES).filter(|&core| set.is_set(core)) {
+            cores[core / 64] |= 1 << (core % 64);
+        }
+        let bound = set.count() as usize;
+        let quota = std::thread::available_parallelism().map(usize::from).ok();
+        Self {
+            build: build ^ u64::from(is_planted(Fault::Build, Phase::Join)),
+            host: host(),
+            clock: clock_domain(),
+            local_rank: launch.and_then(|launch| launch.local_rank),
+            cores,
+            quota: quota.filter(|&quota| quota < bound),
+        }
+    }
+
+    /// The cores the rank may run on, as numbers.
+    pub fn cores(&self) -> impl Iterator<Item = usize> {
+        (0..CORES).filter(|core| self.cores[core / 64] >> (core % 64) & 1 == 1)
+    }
+}
+
+/// The node's name.
+pub(super) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn clock_domain() -> u64 {
+    let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    fingerprint(boot.into_iter().chain(namespace.as_os_str().as_encoded_bytes().iter().copied()))
+}
+
+/// Ranks and cores of the node whose ranks outnumber its cores the most, if any does.
+pub(super) fn oversubscription(members: &[Member]) -> Option<(usize, usize)> {
+    let mut hosts: Vec<&str> = members.iter().map(|member| member.host.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let load = |host: &str| {
+        let here = || members.iter().filter(|member| member.host == host);
+        let mut cores = [0u64; CORES / 64];
+        for member in here() {
+            cores.iter_mut().zip(member.cores).for_each(|(all, own)| *all |= own);
+        }
+        let cores: u32 = cores.iter().map(|word| word.count_ones()).sum();
+        let quota = here().filter_map(|member| member.quota).min().unwrap_or(usize::MAX);
+        (here().count(), (cores as usize).min(quota).max(1))
+    };
+    hosts
+        .into_iter()
+        .map(load)
+        .filter(|(ranks, cores)| ranks > cores)
+        .max_by_key(|(ranks, cores)| ranks * 1000 / cores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(host: &str, cores: u64) -> Member {
+        let mut member = Member::this(None);
+        member.host = host.to_owned();
+        member.cores = [0; CORES / 64];
+        member.cores[0] = cores;
+        member.quota = None;
+        member
+    }
+
+    #[test]
+    fn ranks_share_cores_only_within_a_node() {
+        let two_cores = [member("a", 0b11), member("a", 0b11), member("b", 0b11), member("b", 0b11)];
+        assert_eq!(oversubscription(&two_cores), None);
+        assert_eq!(oversubscription(&[member("a", 0b01), member("a", 0b10)]), None);
+        let same_core = [member("a", 0b01), member("a", 0b01), member("b", 0b11)];
+        assert_eq!(oversubscription(&same_core), Some((2, 1)));
+    }
+}
