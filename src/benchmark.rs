@@ -80,7 +80,7 @@ pub const CATALOGUE: [Benchmark; 5] = [
     Benchmark {
         name: "copy",
         description: "a[i] = b[i] over arrays in memory, on every rank at once",
-        keys: &[STREAM_BYTES],
+        keys: &[ARRAY],
         precisions: &Element::FLOATS,
         placements: false,
         collective: false,
@@ -115,15 +115,15 @@ pub const CATALOGUE: [Benchmark; 5] = [
     Benchmark {
         name: "triad",
         description: "a[i] = b[i] + s*c[i] over arrays in memory, on every rank at once",
-        keys: &[STREAM_BYTES],
+        keys: &[ARRAY],
         precisions: &Element::FLOATS,
         placements: false,
         collective: false,
     },
 ];
 
-const STREAM_BYTES: Key = Key {
-    name: "bytes",
+const ARRAY: Key = Key {
+    name: "array",
     help: "size of each array, bytes",
     presets: Some(["1MiB", "64MiB", "256MiB"]),
     divides: true,
@@ -144,7 +144,11 @@ impl Benchmark {
         let get = |key: &str| problem.get(key).copied();
         let work = match self.name {
             "all_reduce" | "barrier" => Work::Collective {
-                op: if self.name == "barrier" { Collective::Barrier } else { Collective::AllReduce },
+                op: if self.name == "barrier" {
+                    Collective::Barrier
+                } else {
+                    Collective::AllReduce
+                },
                 element,
                 bytes: get("bytes").unwrap_or(0),
                 placement,
@@ -155,20 +159,21 @@ impl Benchmark {
             }
             name => {
                 let op = if name == "copy" { StreamOp::Copy } else { StreamOp::Triad };
-                Work::Stream(Stream { op, bytes: get("bytes").unwrap_or(0), element })
+                Work::Stream(Stream { op, bytes: get("array").unwrap_or(0), element })
             }
         };
-        if let Some(bytes) = get("bytes") {
+        for (key, bytes) in problem.iter().filter(|(key, _)| ["array", "bytes"].contains(&&***key))
+        {
             if !bytes.is_multiple_of(element.bytes()) {
                 return Err(Error::usage(format!(
-                    "{}: bytes={bytes} is not a whole number of {} elements; use a multiple of {}",
+                    "{}: {key}={bytes} is not a whole number of {} elements; use a multiple of {}",
                     self.name,
                     element.name(),
                     element.bytes()
                 )));
             }
-            if bytes == 0 && !self.collective {
-                return Err(Error::usage(format!("{}: bytes=0 leaves nothing to do", self.name)));
+            if *bytes == 0 && !self.collective {
+                return Err(Error::usage(format!("{}: {key}=0 leaves nothing to do", self.name)));
             }
         }
         Ok(work)

@@ -45,7 +45,8 @@ fn main() {
 /// Open MPI and MPICH differ.
 fn in_place(mpicc: &str) -> isize {
     let probe = PathBuf::from(variable("OUT_DIR")).join("in_place.c");
-    std::fs::write(&probe, "#include <mpi.h>\nin_place MPI_IN_PLACE\n").expect("OUT_DIR is writable");
+    std::fs::write(&probe, "#include <mpi.h>\nin_place MPI_IN_PLACE\n")
+        .expect("OUT_DIR is writable");
     let output = Command::new(mpicc).arg("-E").arg(&probe).output().expect("mpicc runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let line = text.lines().find_map(|line| line.strip_prefix("in_place ")).unwrap_or_default();

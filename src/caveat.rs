@@ -14,6 +14,8 @@ pub enum Caveat {
         /// Cores those ranks may use.
         cores: usize,
     },
+    /// The MPI gives its core away whenever it waits, though no other rank needs it.
+    Yielding,
     /// Not measured: the time comes from a model of the named machine.
     Simulated {
         /// Name of the topology the model used.
@@ -48,6 +50,7 @@ impl Caveat {
         match self {
             Self::Quick | Self::Unsteady { .. } | Self::InvalidRounds { .. } => true,
             Self::Oversubscribed { .. }
+            | Self::Yielding
             | Self::Simulated { .. }
             | Self::LocalTimes
             | Self::Batched { .. } => false,
@@ -56,13 +59,14 @@ impl Caveat {
 
     /// Whether the case stays out of efficiencies and fits.
     pub fn excludes_from_scaling(&self) -> bool {
-        matches!(self, Self::Oversubscribed { .. })
+        matches!(self, Self::Oversubscribed { .. } | Self::Yielding)
     }
 
     /// One word for a table cell.
     pub fn mark(&self) -> &'static str {
         match self {
             Self::Oversubscribed { .. } => "oversubscribed",
+            Self::Yielding => "yielding",
             Self::Simulated { .. } => "simulated",
             Self::Quick => "quick",
             Self::Unsteady { .. } => "unsteady",
@@ -81,10 +85,17 @@ impl std::fmt::Display for Caveat {
                 "{ranks} ranks shared {cores} cores and took turns; use at most one rank per core to \
                  measure the machine"
             ),
+            Self::Yielding => write!(
+                f,
+                "the MPI gives its core away whenever it waits, which makes small messages several times \
+                 slower; start without --oversubscribe, or with --mca mpi_yield_when_idle 0"
+            ),
             Self::Simulated { topology } => {
                 write!(f, "not measured: computed from a model of '{topology}'")
             }
-            Self::Quick => write!(f, "few iterations (--quick); leave --quick out for a real figure"),
+            Self::Quick => {
+                write!(f, "few iterations (--quick); leave --quick out for a real figure")
+            }
             Self::Unsteady { cv_percent, bound_percent } => write!(
                 f,
                 "times vary by {cv_percent:.1} %, more than the bound of {bound_percent:.1} %; quieten \

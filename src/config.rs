@@ -224,7 +224,8 @@ pub fn from_name<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
 /// Makes serde's "unknown field `x`, expected one of `a`, `b` at line 2" name the nearest known one.
 fn plain(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
-    let (text, place) = line.split_once(" at line").map_or((line, ""), |(text, place)| (text, place));
+    let (text, place) =
+        line.split_once(" at line").map_or((line, ""), |(text, place)| (text, place));
     let Some((head, known)) = text.split_once(", expected ").filter(|_| line.contains("unknown "))
     else {
         return line.to_owned();

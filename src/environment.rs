@@ -121,7 +121,8 @@ pub fn variables() -> BTreeMap<String, String> {
             && !BOOKKEEPING.iter().any(|prefix| name.starts_with(prefix))
     };
     let all = std::env::vars_os();
-    let text = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let text =
+        all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     text.filter(|(name, _)| kept(name)).collect()
 }
 

@@ -182,10 +182,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// `; did you mean 'x'?` when something is near, else the whole list: what an unknown name needs.
-pub fn suggestion<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str> + Clone,
-) -> String {
+pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(word, candidates.clone()) {
         Some(name) => format!("did you mean '{name}'?"),
         None => format!("known: {}", candidates.into_iter().collect::<Vec<_>>().join(", ")),

@@ -163,7 +163,9 @@ impl Group {
 
     fn parse(text: &str, ranks: usize) -> Result<Self> {
         let wrong = |why: &str| {
-            Error::usage(format!("group '{text}' {why}; write --groups 0-3,8-11 or --groups 0-1+4-5"))
+            Error::usage(format!(
+                "group '{text}' {why}; write --groups 0-3,8-11 or --groups 0-1+4-5"
+            ))
         };
         let mut members = Vec::new();
         for range in text.split('+') {
@@ -228,7 +230,8 @@ mod tests {
     #[test]
     fn megatrons_own_example() {
         let mesh = Mesh::parse("tp=2,pp=4,dp=2", DEFAULT_ORDER, 16).unwrap();
-        let pairs = |firsts: [usize; 8], step| firsts.map(|first| vec![first, first + step]).to_vec();
+        let pairs =
+            |firsts: [usize; 8], step| firsts.map(|first| vec![first, first + step]).to_vec();
         assert_eq!(members(&mesh, "tp"), pairs([0, 2, 4, 6, 8, 10, 12, 14], 1));
         assert_eq!(members(&mesh, "dp"), pairs([0, 1, 4, 5, 8, 9, 12, 13], 2));
         assert_eq!(

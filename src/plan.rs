@@ -324,7 +324,9 @@ impl Placing {
         let scaling = scaling(config, mesh.ranks())?;
         if let Some(groups) = &config.mesh.groups {
             if config.mesh.axes.is_some() {
-                return Err(Error::usage("groups are named by an axis or by hand; give --axis or --groups"));
+                return Err(Error::usage(
+                    "groups are named by an axis or by hand; give --axis or --groups",
+                ));
             }
             let groups = Group::parse_list(groups, mesh.ranks())?;
             return Ok(Self { collective: groups.clone(), single: groups, scaling });
@@ -501,15 +503,25 @@ mod tests {
     #[test]
     fn a_scaling_study_is_plain_cases_with_fewer_ranks() {
         let yaml = |kind| {
-            format!("scaling: {{kind: {kind}, ranks: [1, 2, 4]}}\nbenchmarks: {{copy: {{bytes: 64}}}}")
+            format!(
+                "scaling: {{kind: {kind}, ranks: [1, 2, 4]}}\nbenchmarks: {{copy: {{array: 64}}}}"
+            )
         };
         assert_eq!(
             ids(&yaml("weak"), 4),
-            ["copy/f32/bytes=64/world:0", "copy/f32/bytes=64/world:0-1", "copy/f32/bytes=64/world:0-3"]
+            [
+                "copy/f32/array=64/world:0",
+                "copy/f32/array=64/world:0-1",
+                "copy/f32/array=64/world:0-3"
+            ]
         );
         assert_eq!(
             ids(&yaml("strong"), 4),
-            ["copy/f32/bytes=64/world:0", "copy/f32/bytes=32/world:0-1", "copy/f32/bytes=16/world:0-3"]
+            [
+                "copy/f32/array=64/world:0",
+                "copy/f32/array=32/world:0-1",
+                "copy/f32/array=16/world:0-3"
+            ]
         );
     }
 

@@ -43,12 +43,8 @@ struct State {
     phase: Phase,
 }
 
-static STATE: Mutex<State> = Mutex::new(State {
-    rank: None,
-    place: String::new(),
-    case: String::new(),
-    phase: Phase::Join,
-});
+static STATE: Mutex<State> =
+    Mutex::new(State { rank: None, place: String::new(), case: String::new(), phase: Phase::Join });
 
 fn with<T>(act: impl FnOnce(&mut State) -> T) -> T {
     act(&mut STATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner))

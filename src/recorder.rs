@@ -2,6 +2,7 @@
 
 use crate::analysis::{self, Finding, Series};
 use crate::backend::Accuracy;
+use crate::caveat::Caveat;
 use crate::config::Config;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Exit, Result};
@@ -79,7 +80,7 @@ impl Recorder {
         case: &Case,
         finding: Finding,
         accuracy: Option<Accuracy>,
-        oversubscribed: Option<(usize, usize)>,
+        crowding: Option<Caveat>,
     ) -> Result<bool> {
         if let Finding::Measured(recording) = &finding {
             if analysis::needs_sidecar(recording) {
@@ -88,11 +89,12 @@ impl Recorder {
             self.points.extend(case.study.is_some().then(|| Series {
                 case: case.clone(),
                 nanos: analysis::headline(recording),
-                oversubscribed: oversubscribed.is_some() && !self.report.run.simulated,
+                left_out: crowding.as_ref().is_some_and(Caveat::excludes_from_scaling)
+                    && !self.report.run.simulated,
             }));
         }
         let name = self.sidecar.name();
-        let result = analysis::analyse(plan, case, finding, accuracy, oversubscribed, &name);
+        let result = analysis::analyse(plan, case, finding, accuracy, crowding, &name);
         self.journal.add(&result)?;
         if let Some(error) = &result.error {
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -107,8 +109,7 @@ impl Recorder {
     /// # Errors
     /// Usage error when a file cannot be written; the journal then stays.
     pub fn finish(mut self, plan: &Plan) -> Result<Report> {
-        self.report.scaling =
-            analysis::studies(&self.points, plan.budget.confidence, plan.seed);
+        self.report.scaling = analysis::studies(&self.points, plan.budget.confidence, plan.seed);
         self.report.run.finished = now();
         self.report.conclude(plan.cases.len());
         self.sidecar.finish()?;

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use files::{Output, write_atomically};
-pub use table::{print, print_plan};
+pub use table::{print, print_plan, say};
 
 use crate::backend::Accuracy;
 use crate::benchmark::Problem;
@@ -344,8 +344,8 @@ pub struct Point {
     pub ci: Option<[f64; 2]>,
     /// Karp–Flatt serial fraction; strong scaling only.
     pub karp_flatt: Option<f64>,
-    /// More ranks than cores: the point stays out of efficiencies and fits.
-    pub oversubscribed: bool,
+    /// A caveat of the case (more ranks than cores) keeps the point out of efficiencies and fits.
+    pub left_out: bool,
 }
 
 /// Counts of cases by outcome.
@@ -369,8 +369,8 @@ impl Report {
     pub fn load(path: &Path) -> Result<Self> {
         let text = crate::config::read_bounded(path, FILE_LIMIT)?;
         let wrong = |why: String| Error::file("use the report", path, why);
-        let value: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|why| wrong(format!("it is not JSON: {why}")))?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|why| wrong(format!("it is not JSON: {why}")))?;
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
             Some(other) => return Err(wrong(format!("its schema is '{other}', not '{SCHEMA}'"))),
@@ -413,11 +413,16 @@ impl Report {
         let Summary { cases, measured, skipped, failed } = self.summary;
         let exit = Exit::from_code(self.run.exit).map_or("unknown exit", Exit::meaning);
         let incomplete = if self.run.incomplete { ", incomplete" } else { "" };
-        format!("{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}")
+        format!(
+            "{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}"
+        )
     }
 }
 
 /// An error's kind as it stands in a report.
 pub fn kind_name(kind: Kind) -> String {
-    serde_json::to_value(kind).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    serde_json::to_value(kind)
+        .ok()
+        .and_then(|value| Some(value.as_str()?.to_owned()))
+        .unwrap_or_default()
 }

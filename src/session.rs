@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::Finding;
 use crate::backend::{self, Accuracy, Backend, Sample};
+use crate::caveat::Caveat;
 use crate::config::Config;
 use crate::environment;
 use crate::error::{Error, Exit, Kind, Result};
@@ -18,7 +19,7 @@ use crate::plan::{Case, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::Recorder;
 use crate::report::{CaseError, Output, Report, kind_name};
-use crate::world::World;
+use crate::world::{World, mpi_yields};
 
 /// What rank 0 needs beside the plan.
 #[derive(Debug)]
@@ -52,9 +53,9 @@ pub fn run(
 ) -> Result<(Exit, Option<Report>)> {
     let backend = world.unanimous(backend::open(plan, world))?;
     let environment = environment::gather(world, backend.device())?;
-    let recorder = desk.zip(environment).map(|(desk, environment)| {
-        Recorder::start(plan, &desk.config, desk.outputs, environment)
-    });
+    let recorder = desk
+        .zip(environment)
+        .map(|(desk, environment)| Recorder::start(plan, &desk.config, desk.outputs, environment));
     let mut recorder = world.unanimous(recorder.transpose())?;
     let mut teams = Teams { world, known: HashMap::new() };
     let mut failed = false;
@@ -78,10 +79,9 @@ pub fn run(
         progress::enter(Phase::Gather);
         let told = relay(world, ranks[0], told)?;
         progress::enter(Phase::Write);
-        let oversubscribed = world.oversubscription(ranks);
         let recorded = match (&mut recorder, told) {
             (Some(recorder), Some(Told { finding, accuracy })) => {
-                recorder.record(plan, case, finding, accuracy, oversubscribed)
+                recorder.record(plan, case, finding, accuracy, crowding(world, case))
             }
             _ => Ok(false),
         };
@@ -94,6 +94,16 @@ pub fn run(
     let report = world.unanimous(report)?;
     let exit = world.broadcast(report.as_ref().map(|report| report.run.exit))?;
     Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
+}
+
+/// How the ranks of a case share their cores, if they do.
+fn crowding(world: &World, case: &Case) -> Option<Caveat> {
+    let ranks = &case.group.ranks;
+    let oversubscribed = world.oversubscription(ranks);
+    let yields = case.work.communicates() && ranks.len() > 1 && mpi_yields();
+    oversubscribed
+        .map(|(ranks, cores)| Caveat::Oversubscribed { ranks, cores })
+        .or(yields.then_some(Caveat::Yielding))
 }
 
 /// The worlds of the groups that this rank has been in.

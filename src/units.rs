@@ -125,9 +125,13 @@ mod tests {
 
     #[test]
     fn sizes_as_people_write_them() {
-        for (text, bytes) in
-            [("8", 8), ("64MiB", 64 << 20), ("1.5GiB", 3 << 29), ("4k", 4096), ("2 GB", 2_000_000_000)]
-        {
+        for (text, bytes) in [
+            ("8", 8),
+            ("64MiB", 64 << 20),
+            ("1.5GiB", 3 << 29),
+            ("4k", 4096),
+            ("2 GB", 2_000_000_000),
+        ] {
             assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
         }
         for text in ["64 Mib8", "", "MiB", "1.5", "-1", "1e3", "9999999TiB", "1..2"] {

@@ -42,8 +42,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Err(wrong(format!("its schema is not {SCHEMA}")));
     };
     let limited: Configuration<_, _, _> = standard().with_limit::<MESSAGE_LIMIT>();
-    let (value, used) = bincode::serde::decode_from_slice(body, limited)
-        .map_err(|why| wrong(why.to_string()))?;
+    let (value, used) =
+        bincode::serde::decode_from_slice(body, limited).map_err(|why| wrong(why.to_string()))?;
     if used != body.len() {
         return Err(wrong(format!("{} bytes are left over", body.len() - used)));
     }

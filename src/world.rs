@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use launch::{Launch, innermost as innermost_launch};
+pub use launch::{Launch, innermost as innermost_launch, mpi_yields};
 pub use member::Member;
 pub use mpi::{Threading, library as mpi_library, programs_folder as mpi_programs_folder};
 
@@ -58,6 +58,12 @@ pub enum Manner {
     Sleep,
 }
 
+/// A sleeping rank looks after a tenth of the time it has slept: it takes next to nothing from those who
+/// measure, and makes no case much longer. Not more often than this,
+const NAP: Duration = Duration::from_micros(20);
+/// and not more seldom than this.
+const LONGEST_NAP: Duration = Duration::from_millis(20);
+
 impl Wait {
     /// Before the deadline is known, and after it no longer matters. Yields, because the number of
     /// ranks on this node is not known yet either.
@@ -68,6 +74,7 @@ impl Wait {
     /// Past the deadline this ends the process: ranks that wait for one that never comes cannot
     /// agree on anything.
     pub fn until<T>(self, mut done: impl FnMut() -> Option<T>) -> T {
+        let began = Instant::now();
         let mut looks: u32 = 0;
         loop {
             if let Some(value) = done() {
@@ -77,8 +84,7 @@ impl Wait {
             match self.manner {
                 Manner::Spin => std::hint::spin_loop(),
                 Manner::Yield => std::thread::yield_now(),
-                // 20 us at first, so that short cases do not wait; 1 ms at most.
-                Manner::Sleep => std::thread::sleep(Duration::from_micros(20 << (looks / 8).min(6))),
+                Manner::Sleep => std::thread::sleep((began.elapsed() / 10).clamp(NAP, LONGEST_NAP)),
             }
             let look_at_clock = self.manner == Manner::Sleep || looks.is_multiple_of(1 << 12);
             if look_at_clock && self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -138,11 +144,8 @@ impl World {
     }
 
     fn new(link: Link, rank: usize, members: Vec<Member>) -> Self {
-        let manner = if member::oversubscription(&members).is_some() {
-            Manner::Yield
-        } else {
-            Manner::Spin
-        };
+        let manner =
+            if member::oversubscription(&members).is_some() { Manner::Yield } else { Manner::Spin };
         Self { link, rank, members, wait: Wait { manner, deadline: None } }
     }
 
@@ -197,9 +200,10 @@ impl World {
     /// # Errors
     /// Internal error when this rank is not one of them.
     pub fn subset(&self, ranks: &[usize]) -> Result<Self> {
-        let position = ranks.iter().position(|&rank| rank == self.rank).ok_or_else(|| {
-            Error::internal(format!("rank {} is not among {ranks:?}", self.rank))
-        })?;
+        let position = ranks
+            .iter()
+            .position(|&rank| rank == self.rank)
+            .ok_or_else(|| Error::internal(format!("rank {} is not among {ranks:?}", self.rank)))?;
         let link = match &self.link {
             Link::Solo => Link::Solo,
             Link::Mpi(link) => Link::Mpi(link.subset(ranks)),

@@ -23,6 +23,9 @@ pub struct Placement<'a> {
     pub cores: usize,
     /// Whether this user is root, whom Open MPI refuses unless told otherwise.
     pub root: bool,
+    /// Whether waiting ranks give their core away, where the launcher can say so. It slows everybody,
+    /// so it is for ranks that all share cores.
+    pub yielding: bool,
     /// Variables that ranks on other nodes need; Hydra and srun send all of them.
     pub forward: &'a [&'a str],
 }
@@ -66,16 +69,21 @@ pub fn find_launcher(launcher: Launcher, folder: Option<&Path>) -> Option<PathBu
 
 /// The launcher's arguments, up to the program it starts.
 ///
-/// Ranks that fit are bound to cores; more ranks than cores are not bound at all. Open MPI is told to
-/// oversubscribe only then, because it makes every rank yield its core while it waits.
+/// Ranks that fit are bound to cores; more ranks than cores are not bound at all. Told to oversubscribe,
+/// Open MPI would make every rank yield its core, so it is told that apart.
 pub fn arguments(launcher: Launcher, placement: Placement<'_>) -> Vec<String> {
-    let Placement { ranks, cores, root, forward } = placement;
+    let Placement { ranks, cores, root, yielding, forward } = placement;
     let count = ranks.to_string();
     let fits = ranks <= cores;
     let words: Vec<&str> = match launcher {
         Launcher::OpenMpi => {
-            let place: &[&str] =
-                if fits { &["--bind-to", "core"] } else { &["--bind-to", "none", "--oversubscribe"] };
+            let place: &[&str] = match (fits, yielding) {
+                (true, _) => &["--bind-to", "core"],
+                (false, true) => &["--bind-to", "none", "--oversubscribe"],
+                (false, false) => {
+                    &["--bind-to", "none", "--oversubscribe", "--mca", "mpi_yield_when_idle", "0"]
+                }
+            };
             let root: &[&str] = if root { &["--allow-run-as-root"] } else { &[] };
             let forward: Vec<&str> = forward.iter().flat_map(|name| ["-x", *name]).collect();
             [root, place, &forward, &["-n", &count]].concat()
@@ -97,7 +105,8 @@ mod tests {
     use super::*;
 
     fn line(launcher: Launcher, ranks: usize, root: bool) -> String {
-        arguments(launcher, Placement { ranks, cores: 2, root, forward: &["A"] }).join(" ")
+        arguments(launcher, Placement { ranks, cores: 2, root, yielding: root, forward: &["A"] })
+            .join(" ")
     }
 
     #[test]
@@ -112,6 +121,10 @@ mod tests {
         assert_eq!(
             line(Launcher::OpenMpi, 4, true),
             "--allow-run-as-root --bind-to none --oversubscribe -x A -n 4"
+        );
+        assert_eq!(
+            line(Launcher::OpenMpi, 4, false),
+            "--bind-to none --oversubscribe --mca mpi_yield_when_idle 0 -x A -n 4"
         );
         assert_eq!(line(Launcher::Hydra, 4, true), "-n 4");
         assert_eq!(line(Launcher::Srun, 4, true), "--kill-on-bad-exit=1 --cpu-bind=none -n 4");

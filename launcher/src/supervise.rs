@@ -62,7 +62,10 @@ const LINE_LIMIT: usize = 64 << 10;
 /// # Errors
 /// When the program cannot be started, or its output cannot be read.
 pub fn run(job: &Job, on_line: impl FnMut(Line<'_>)) -> io::Result<End> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(supervise(job, on_line))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(supervise(job, on_line))
 }
 
 async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<End> {
@@ -225,8 +228,11 @@ mod tests {
         let (end, lines) = shell("sleep 600 & echo $!; wait", Duration::from_millis(300));
         assert_eq!(end, End::TimedOut);
         let pid: i32 = lines[0].strip_prefix("out ").unwrap().parse().unwrap();
-        let gone = || rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err()
-            || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.contains(") Z"));
+        let gone = || {
+            rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err()
+                || std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                    .is_ok_and(|s| s.contains(") Z"))
+        };
         let waited = std::time::Instant::now();
         while !gone() && waited.elapsed() < LONG {
             std::thread::sleep(Duration::from_millis(10));

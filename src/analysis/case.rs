@@ -38,14 +38,14 @@ pub enum Finding {
     Failed(CaseError),
 }
 
-/// Makes the case of the report. `oversubscribed` holds ranks and cores of the fullest node of the
-/// case, when it has more ranks than cores; `sidecar` names the file for samples that are too many.
+/// Makes the case of the report. `crowding` is how the case's ranks share their cores, if they do;
+/// `sidecar` names the file for samples that are too many.
 pub fn analyse(
     plan: &Plan,
     case: &Case,
     finding: Finding,
     accuracy: Option<Accuracy>,
-    oversubscribed: Option<(usize, usize)>,
+    crowding: Option<Caveat>,
     sidecar: &str,
 ) -> report::Case {
     let mut result = report::Case {
@@ -89,7 +89,7 @@ pub fn analyse(
                     ),
                 });
             } else {
-                result.caveats = caveats(plan, &recording, &times, oversubscribed);
+                result.caveats = caveats(plan, &recording, &times, crowding);
                 result.measured = Some(measured(plan, case, &recording, &times, sidecar));
             }
         }
@@ -118,13 +118,13 @@ fn caveats(
     plan: &Plan,
     recording: &Recording,
     times: &Times,
-    oversubscribed: Option<(usize, usize)>,
+    crowding: Option<Caveat>,
 ) -> Vec<Caveat> {
     let mut caveats = Vec::new();
     if let BackendSpec::Simulated(topology) = &plan.backend {
         caveats.push(Caveat::Simulated { topology: topology.name.clone() });
-    } else if let Some((ranks, cores)) = oversubscribed {
-        caveats.push(Caveat::Oversubscribed { ranks, cores });
+    } else {
+        caveats.extend(crowding);
     }
     if plan.budget.quick {
         caveats.push(Caveat::Quick);

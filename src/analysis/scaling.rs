@@ -14,8 +14,8 @@ pub struct Series {
     pub case: Case,
     /// Headline times of valid iterations, ns.
     pub nanos: Vec<f64>,
-    /// More ranks than cores: left out of efficiencies and fits.
-    pub oversubscribed: bool,
+    /// A caveat keeps it out of efficiencies and fits.
+    pub left_out: bool,
 }
 
 /// The studies that the measured points make, in the order of their first points.
@@ -43,7 +43,7 @@ fn scaling(points: &[&Series], confidence: f64, seed: u64) -> Option<Scaling> {
     // Ranks that exchange data need a partner: one rank alone is no base for them.
     let least = if first.work.communicates() { 2 } else { 1 };
     let ranks = |series: &Series| series.case.group.ranks.len();
-    let qualifies = |series: &&&Series| !series.oversubscribed && ranks(series) >= least;
+    let qualifies = |series: &&&Series| !series.left_out && ranks(series) >= least;
     let base = points.iter().filter(qualifies).min_by_key(|series| ranks(series)).copied();
     let points: Vec<Point> = points
         .iter()
@@ -119,13 +119,7 @@ impl Rule {
     }
 }
 
-fn point(
-    series: &Series,
-    base: Option<&Series>,
-    rule: Rule,
-    confidence: f64,
-    seed: u64,
-) -> Point {
+fn point(series: &Series, base: Option<&Series>, rule: Rule, confidence: f64, seed: u64) -> Point {
     let ranks = series.case.group.ranks.len();
     let median = stats::median(&series.nanos).unwrap_or(0.0);
     let mut point = Point {
@@ -136,7 +130,7 @@ fn point(
         efficiency: None,
         ci: None,
         karp_flatt: None,
-        oversubscribed: series.oversubscribed,
+        left_out: series.left_out,
     };
     let Some(base) = base else { return point };
     let base_ranks = base.case.group.ranks.len();
@@ -171,7 +165,7 @@ mod tests {
     use crate::config::Config;
     use crate::plan::Plan;
 
-    fn series(yaml: &str, nanos: impl Fn(usize) -> f64, oversubscribed_from: usize) -> Vec<Series> {
+    fn series(yaml: &str, nanos: impl Fn(usize) -> f64, left_out_from: usize) -> Vec<Series> {
         let config: Config = serde_saphyr::from_str(yaml).unwrap();
         let cases = Plan::resolve(&config, 8).unwrap().cases.into_iter();
         let of = |case: Case| {
@@ -180,7 +174,7 @@ mod tests {
             Series {
                 case,
                 nanos: (0..40).map(|i| base * (1.0 + 0.001 * f64::from(i % 5))).collect(),
-                oversubscribed: ranks >= oversubscribed_from,
+                left_out: ranks >= left_out_from,
             }
         };
         cases.map(of).collect()
@@ -201,12 +195,12 @@ mod tests {
         let [low, high] = four.ci.unwrap();
         assert!(low <= four.efficiency.unwrap() && four.efficiency.unwrap() <= high);
         assert!((study.amdahl_serial_fraction.unwrap() - 0.1).abs() < 1e-9);
-        assert_eq!((study.points[3].efficiency, study.points[3].oversubscribed), (None, true));
+        assert_eq!((study.points[3].efficiency, study.points[3].left_out), (None, true));
     }
 
     #[test]
     fn weak_scaling_keeps_each_ranks_work() {
-        let yaml = "scaling: {kind: weak}\nbenchmarks: {triad: {bytes: 64}}";
+        let yaml = "scaling: {kind: weak}\nbenchmarks: {triad: {array: 64}}";
         let study = &studies(&series(yaml, |p| if p == 8 { 2e6 } else { 1e6 }, 99), 0.95, 1)[0];
         let efficiencies: Vec<f64> =
             study.points.iter().map(|point| point.efficiency.unwrap()).collect();
@@ -219,11 +213,8 @@ mod tests {
     fn a_collective_is_measured_against_two_ranks() {
         let yaml = "scaling: {kind: weak}\nbenchmarks: {all_reduce: {bytes: 64}}";
         // busbw = 2(n-1)/n * bytes / t stays equal for these times.
-        let study = &studies(
-            &series(yaml, |p| 1e6 * (p as f64 - 1.0).max(0.5) / p as f64, 99),
-            0.95,
-            1,
-        )[0];
+        let study =
+            &studies(&series(yaml, |p| 1e6 * (p as f64 - 1.0).max(0.5) / p as f64, 99), 0.95, 1)[0];
         assert_eq!(study.base.as_ref().unwrap().ranks, 2);
         assert_eq!(study.points[0].efficiency, None);
         for point in &study.points[1..] {

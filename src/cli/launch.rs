@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::ProgressBar;
-use tesserabench_launcher::{End, Job, Launcher, Line, Placement, arguments, find_launcher, run as supervise};
+use tesserabench_launcher::{
+    End, Job, Launcher, Line, Placement, arguments, find_launcher, run as supervise,
+};
 
 use crate::error::{Error, Exit, Kind, Result};
+use crate::plan::Plan;
+use crate::report::say;
 use crate::supervision::{self, Note};
 use crate::world;
 
@@ -29,22 +33,22 @@ pub(super) enum Choice {
 /// How much longer than the ranks' own deadline the supervisor waits: they know more to say.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Starts this program as `ranks` ranks and waits for them.
-pub(super) fn run(ranks: usize, timeout_s: f64, choice: Choice, print_only: bool) -> Result<Exit> {
-    let job = job(ranks, timeout_s, choice)?;
+/// Starts this program as the ranks of the plan and waits for them.
+pub(super) fn run(plan: &Plan, choice: Choice, print_only: bool) -> Result<Exit> {
+    let timeout_s = plan.timeout_s;
+    let job = job(plan, choice)?;
     if print_only {
         print(&job);
         return Ok(Exit::Ok);
     }
     let mut told = Told::default();
-    let end = supervise(&job, |line| told.hear(line)).map_err(|why| {
-        Error::unfit(format!("cannot start '{}': {why}", job.program.display()))
-    })?;
+    let end = supervise(&job, |line| told.hear(line))
+        .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", job.program.display())))?;
     told.bar.finish_and_clear();
     told.conclude(end, timeout_s)
 }
 
-fn job(ranks: usize, timeout_s: f64, choice: Choice) -> Result<Job> {
+fn job(plan: &Plan, choice: Choice) -> Result<Job> {
     let library = world::mpi_library().ok_or_else(|| {
         Error::unfit(
             "this binary was built without MPI and cannot run several ranks; build it with the `mpi` \
@@ -73,10 +77,14 @@ fn job(ranks: usize, timeout_s: f64, choice: Choice) -> Result<Job> {
     })?;
     let local = std::thread::available_parallelism().map_or(1, usize::from);
     let allocated = std::env::var("SLURM_NTASKS").ok().and_then(|text| text.parse().ok());
+    let cores = local.max(allocated.unwrap_or(0));
+    // Yielding would spoil the cases whose ranks have a core each.
+    let any_fits = plan.cases.iter().any(|case| case.group.ranks.len() <= cores);
     let placement = Placement {
-        ranks,
-        cores: local.max(allocated.unwrap_or(0)),
+        ranks: plan.ranks,
+        cores,
         root: rustix::process::geteuid().is_root(),
+        yielding: std::env::var_os("OMPI_MCA_mpi_yield_when_idle").is_some() || !any_fits,
         forward: &[supervision::VARIABLE],
     };
     let this = std::env::current_exe()
@@ -87,7 +95,7 @@ fn job(ranks: usize, timeout_s: f64, choice: Choice) -> Result<Job> {
         arguments: words.chain([this.into()]).chain(std::env::args_os().skip(1)).collect(),
         set: vec![(supervision::VARIABLE.to_owned(), "1".to_owned())],
         unset: outer_launch(),
-        timeout: Duration::from_secs_f64(timeout_s) + PATIENCE,
+        timeout: Duration::from_secs_f64(plan.timeout_s) + PATIENCE,
     })
 }
 
@@ -104,7 +112,6 @@ fn outer_launch() -> Vec<String> {
     names.filter(outer).collect()
 }
 
-#[expect(clippy::print_stdout, reason = "the command is what was asked for")]
 fn print(job: &Job) {
     let quoted = |word: &std::ffi::OsStr| {
         let word = word.to_string_lossy();
@@ -119,10 +126,12 @@ fn print(job: &Job) {
         .into_iter()
         .chain(job.arguments.iter().map(OsString::as_os_str))
         // A printed command is run by hand, where nobody reads the marked lines.
-        .filter(|word| *word != "--print-command" && *word != "-x" && *word != supervision::VARIABLE)
+        .filter(|word| {
+            *word != "--print-command" && *word != "-x" && *word != supervision::VARIABLE
+        })
         .map(quoted)
         .collect();
-    println!("{}", words.join(" "));
+    say(&words.join(" "));
 }
 
 /// What the ranks and their launcher have said.
@@ -152,10 +161,9 @@ impl Default for Told {
 }
 
 impl Told {
-    #[expect(clippy::print_stdout, reason = "the ranks' standard output is ours")]
     fn hear(&mut self, line: Line<'_>) {
         match line {
-            Line::Out(line) => self.bar.suspend(|| println!("{line}")),
+            Line::Out(line) => self.bar.suspend(|| say(line)),
             Line::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),
                 None => self.foreign(line),
@@ -235,7 +243,9 @@ impl Told {
                 };
                 Err(Error::new(
                     Kind::RankDied,
-                    format!("{who} without a word {during} ({how}); finished cases are in the journal"),
+                    format!(
+                        "{who} without a word {during} ({how}); finished cases are in the journal"
+                    ),
                 ))
             }
         }
@@ -244,7 +254,9 @@ impl Told {
 
 /// Whether a launcher begins to say how the job ended: a ruled block, or one of its known openings.
 fn is_farewell(line: &str) -> bool {
-    let ruled = line.len() >= 40 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'='));
-    let openings = ["mpirun", "prterun", "mpiexec", "[mpiexec@", "[proxy:", "Abort(", "srun:", "MPI_ABORT"];
+    let ruled =
+        line.len() >= 40 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'='));
+    let openings =
+        ["mpirun", "prterun", "mpiexec", "[mpiexec@", "[proxy:", "Abort(", "srun:", "MPI_ABORT"];
     ruled || openings.iter().any(|opening| line.starts_with(opening)) || line.contains("MPI_Abort")
 }

@@ -1,11 +1,11 @@
 //! `list-benchmarks`: what can be measured.
-#![expect(clippy::print_stdout, reason = "this is the command's answer")]
 
 use clap::{Args, ValueEnum};
 use wildmatch::WildMatch;
 
 use crate::benchmark::{Benchmark, CATALOGUE};
 use crate::error::{Error, Exit, Result};
+use crate::report::say;
 use crate::work::Element;
 
 /// Arguments of `list-benchmarks`.
@@ -35,11 +35,11 @@ pub(super) fn run(args: &ListArgs) -> Result<Exit> {
     let chosen: Vec<&Benchmark> =
         CATALOGUE.iter().filter(|benchmark| matcher.matches(benchmark.name)).collect();
     match args.format {
-        Form::NamesOnly => chosen.iter().for_each(|benchmark| println!("{}", benchmark.name)),
+        Form::NamesOnly => chosen.iter().for_each(|benchmark| say(benchmark.name)),
         Form::Json => {
             let text = serde_json::to_string_pretty(&chosen)
                 .map_err(|why| Error::internal(format!("cannot print: {why}")))?;
-            println!("{text}");
+            say(&text);
         }
         Form::Table => chosen.iter().for_each(|benchmark| describe(benchmark)),
     }
@@ -47,16 +47,16 @@ pub(super) fn run(args: &ListArgs) -> Result<Exit> {
 }
 
 fn describe(benchmark: &Benchmark) {
-    println!("{:<12} {}", benchmark.name, benchmark.description);
+    say(&format!("{:<12} {}", benchmark.name, benchmark.description));
     if !benchmark.precisions.is_empty() {
         let names: Vec<&str> = benchmark.precisions.iter().copied().map(Element::name).collect();
-        println!("{:12}   types: {}", "", names.join(" "));
+        say(&format!("{:12}   types: {}", "", names.join(" ")));
     }
     for key in benchmark.keys {
         let medium = key.presets.map_or(String::new(), |presets| format!(" [{}]", presets[1]));
-        println!("{:12}   {}: {}{medium}", "", key.name, key.help);
+        say(&format!("{:12}   {}: {}{medium}", "", key.name, key.help));
     }
     if benchmark.placements {
-        println!("{:12}   placement: out, in, or both [out]", "");
+        say(&format!("{:12}   placement: out, in, or both [out]", ""));
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
         return Ok(Exit::Ok);
     }
     Output::resolve(&config)?;
-    launch::run(plan.ranks, plan.timeout_s, args.launcher, args.print_command)
+    launch::run(&plan, args.launcher, args.print_command)
 }
 
 /// This process's life as a rank.
@@ -199,7 +199,8 @@ pub(super) fn bar(total: usize, shown: bool) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
-    ProgressBar::new(total as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(total as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 impl RunArgs {
@@ -294,9 +295,8 @@ fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
         config.preset = Some(from_name("--problem-size", text)?);
         return Ok(());
     };
-    let all = || {
-        benchmark::CATALOGUE.iter().map(|benchmark| (benchmark.name.to_owned(), None)).collect()
-    };
+    let all =
+        || benchmark::CATALOGUE.iter().map(|benchmark| (benchmark.name.to_owned(), None)).collect();
     let chosen = config.benchmarks.get_or_insert_with(all);
     for (key, values) in settings {
         let mut used = false;

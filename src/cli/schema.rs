@@ -1,11 +1,10 @@
 //! `schema`: JSON Schema of what is written and read.
-#![expect(clippy::print_stdout, reason = "this is the command's answer")]
 
 use clap::{Args, ValueEnum};
 
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::report::Report;
+use crate::report::{Report, say};
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
@@ -31,6 +30,6 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
     };
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|why| Error::internal(format!("cannot print: {why}")))?;
-    println!("{text}");
+    say(&text);
     Ok(Exit::Ok)
 }

@@ -1,11 +1,11 @@
 //! `system-info`: this machine, its MPI and this build.
-#![expect(clippy::print_stdout, reason = "this is the command's answer")]
 
 use clap::Args;
 
 use super::Style;
 use crate::environment;
 use crate::error::{Error, Exit, Result};
+use crate::report::say;
 use crate::units::format_size;
 use crate::world;
 
@@ -33,11 +33,14 @@ pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
         });
         let text = serde_json::to_string_pretty(&facts)
             .map_err(|why| Error::internal(format!("cannot print: {why}")))?;
-        println!("{text}");
+        say(&text);
         return Ok(Exit::Ok);
     }
-    let line = |name: &str, value: &str| println!("{name:<10} {value}");
-    line("program", &format!("tesserabench {}, build {}", env!("CARGO_PKG_VERSION"), environment::build()));
+    let line = |name: &str, value: &str| say(&format!("{name:<10} {value}"));
+    line(
+        "program",
+        &format!("tesserabench {}, build {}", env!("CARGO_PKG_VERSION"), environment::build()),
+    );
     line("toolchain", environment::TOOLCHAIN);
     line("host", &node.host);
     line("system", &node.os);

@@ -1,13 +1,12 @@
 //! `verdict`: one line and the exit code of a finished report, for scripts under launchers that rewrite
 //! exit codes.
-#![expect(clippy::print_stdout, reason = "this is the command's answer")]
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::error::{Error, Exit, Result};
-use crate::report::Report;
+use crate::report::{Report, say};
 
 /// Arguments of `verdict`.
 #[derive(Debug, Args)]
@@ -19,7 +18,7 @@ pub(super) struct VerdictArgs {
 /// Runs the command.
 pub(super) fn run(args: &VerdictArgs) -> Result<Exit> {
     let report = Report::load(&args.report)?;
-    println!("{}", report.verdict());
+    say(&report.verdict());
     Exit::from_code(report.run.exit).ok_or_else(|| {
         let why = format!("its exit code {} is unknown", report.run.exit);
         Error::file("use the report", &args.report, why)

@@ -49,7 +49,11 @@ pub fn times(samples: &[Vec<Sample>], batch: u32) -> Times {
         times.local.push(largest);
         times.entry_skew.push((last_start - first_start) as f64);
         times.exit_skew.push((last_end - first_end) as f64);
-        times.imbalance.push(if sum > 0.0 { largest * samples.len() as f64 / sum - 1.0 } else { 0.0 });
+        times.imbalance.push(if sum > 0.0 {
+            largest * samples.len() as f64 / sum - 1.0
+        } else {
+            0.0
+        });
     }
     times
 }

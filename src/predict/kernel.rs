@@ -7,8 +7,8 @@ use crate::work::{Element, Gemm, Stream};
 /// Least time of a matrix product, seconds.
 pub(super) fn gemm_seconds(gemm: &Gemm, device: &Device) -> f64 {
     let peak = if gemm.element == Element::F64 { &device.f64_tflops } else { &device.f32_tflops };
-    let bytes = (gemm.m * gemm.k + gemm.k * gemm.n + gemm.m * gemm.n) as f64
-        * gemm.element.bytes() as f64;
+    let bytes =
+        (gemm.m * gemm.k + gemm.k * gemm.n + gemm.m * gemm.n) as f64 * gemm.element.bytes() as f64;
     (gemm.flops() / (peak.value * 1e12)).max(bytes / (device.memory_gbps.value * 1e9))
 }
 

@@ -40,7 +40,8 @@ pub(super) fn render(report: &Report) -> Result<String> {
     for case in &report.cases {
         let measured = case.measured.as_ref();
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-        let count = |value: Option<usize>| value.map_or_else(String::new, |value| value.to_string());
+        let count =
+            |value: Option<usize>| value.map_or_else(String::new, |value| value.to_string());
         let latency = measured.map(|measured| &measured.latency);
         let metric = |get: fn(&super::Metrics) -> Option<f64>| {
             number(measured.and_then(|measured| get(&measured.metrics)))

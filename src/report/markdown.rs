@@ -12,10 +12,17 @@ pub(super) struct Rows {
     pub(super) rows: Vec<Vec<String>>,
 }
 
-/// A problem in one cell: `bytes=64MiB`, `m=512 n=512 k=512`.
+/// A problem in one cell: `bytes=64MiB`, `k=512 m=256 n=512`, `k=m=n=512`.
 pub(super) fn problem(problem: &Problem) -> String {
+    let mut values = problem.values();
+    if let Some(first) = values.next().filter(|_| problem.len() > 1)
+        && values.all(|value| value == first)
+    {
+        let keys: Vec<&str> = problem.keys().map(String::as_str).collect();
+        return format!("{}={first}", keys.join("="));
+    }
     let setting = |(key, value): (&String, &u64)| match key.as_str() {
-        "bytes" => format!("bytes={}", format_size(*value)),
+        "bytes" | "array" => format!("{key}={}", format_size(*value)),
         _ => format!("{key}={value}"),
     };
     problem.iter().map(setting).collect::<Vec<_>>().join(" ")
@@ -33,7 +40,16 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 /// One row a case.
 pub(super) fn case_rows(report: &Report) -> Rows {
     let header = vec![
-        "benchmark", "type", "problem", "ranks", "median", "± CI", "p95", "rate", "of", "correct",
+        "benchmark",
+        "type",
+        "problem",
+        "ranks",
+        "median",
+        "± CI",
+        "p95",
+        "rate",
+        "of",
+        "correct",
         "notes",
     ];
     Rows { header, rows: report.cases.iter().map(case_row).collect() }
@@ -56,10 +72,9 @@ fn case_row(case: &Case) -> Vec<String> {
             let (rate, of) = rate(case);
             row.extend([
                 format_ms(latency.median),
-                latency.half_width_percent.map_or_else(
-                    || "n<6".to_owned(),
-                    |percent| format!("{percent:.1} %"),
-                ),
+                latency
+                    .half_width_percent
+                    .map_or_else(|| "n<6".to_owned(), |percent| format!("{percent:.1} %")),
                 latency.p95.map_or_else(
                     || format!("n<{}", latency.iterations_needed.get("p95").unwrap_or(&0)),
                     format_ms,
@@ -103,8 +118,17 @@ fn rate(case: &Case) -> (String, &'static str) {
 
 /// One row a point of a scaling study.
 pub(super) fn scaling_rows(report: &Report) -> Rows {
-    let header =
-        vec!["scaling", "type", "problem", "ranks", "median", "speed-up", "efficiency", "Karp-Flatt", "notes"];
+    let header = vec![
+        "scaling",
+        "type",
+        "problem",
+        "ranks",
+        "median",
+        "speed-up",
+        "efficiency",
+        "Karp-Flatt",
+        "notes",
+    ];
     let mut rows = Vec::new();
     for study in &report.scaling {
         rows.extend(study_rows(study));
@@ -129,8 +153,8 @@ fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
             (Some(value), None) => format!("{:.1} %", value * 100.0),
             (None, _) => "-".to_owned(),
         };
-        let notes = match (point.oversubscribed, base) {
-            (true, _) => "oversubscribed: left out",
+        let notes = match (point.left_out, base) {
+            (true, _) => "left out, see the case",
             (_, Some(ranks)) if ranks == point.ranks => "base",
             _ => "",
         };
@@ -172,7 +196,9 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
         lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
     }
     if let Some(topology) = &report.topology {
-        lines.push(format!("SIMULATED: the times come from a model of '{topology}', not from a clock"));
+        lines.push(format!(
+            "SIMULATED: the times come from a model of '{topology}', not from a clock"
+        ));
     }
     lines
 }
@@ -253,6 +279,7 @@ mod tests {
         };
         assert_eq!(of(&[("bytes", 64 << 20)]), "bytes=64MiB");
         assert_eq!(of(&[("m", 8), ("k", 2)]), "k=2 m=8");
+        assert_eq!(of(&[("m", 8), ("k", 8)]), "k=m=8");
         assert_eq!(of(&[]), "");
     }
 }

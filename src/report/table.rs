@@ -1,43 +1,53 @@
 //! The terminal.
-#![expect(clippy::print_stdout, reason = "this is where a person reads the result")]
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use std::io::Write as _;
 
-use super::markdown::{Rows, case_rows, definitions, facts, scaling_rows};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+
 use super::Report;
+use super::markdown::{Rows, case_rows, definitions, facts, scaling_rows};
+
+/// Prints a line. A reader that has left, as `head` does, is no error.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
 
 /// Prints the report for a person.
 pub fn print(report: &Report) {
     for line in facts(report) {
-        println!("{line}");
+        say(&line);
     }
-    println!("\n{}", draw(&case_rows(report), 4..8));
+    say(&format!("\n{}", draw(&case_rows(report), 4..8)));
     if !report.scaling.is_empty() {
-        println!("\n{}", draw(&scaling_rows(report), 3..8));
+        say(&format!("\n{}", draw(&scaling_rows(report), 3..8)));
         for definition in definitions(report) {
-            println!("  {definition}");
+            say(&format!("  {definition}"));
         }
     }
     if !report.caveats.is_empty() {
-        println!("\nnotes:");
+        say("\nnotes:");
         for caveat in &report.caveats {
-            println!("  {}: {caveat}", caveat.mark());
+            say(&format!("  {}: {caveat}", caveat.mark()));
         }
     }
-    println!("\n{}", report.verdict());
+    say(&format!("\n{}", report.verdict()));
 }
 
 /// Prints what a plan would run: one row a case, then lines of totals.
 pub fn print_plan(header: Vec<&'static str>, rows: Vec<Vec<String>>, totals: &[String]) {
-    println!("{}", draw(&Rows { header, rows }, 3..5));
+    say(&draw(&Rows { header, rows }, 3..5));
     for line in totals {
-        println!("{line}");
+        say(line);
     }
 }
 
+/// One line below the header: the rows are many.
+const RULED_HEADER: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 fn draw(rows: &Rows, numbers: std::ops::Range<usize>) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(&rows.header);
+    table.load_style(RULED_HEADER).set_header(&rows.header);
     for row in &rows.rows {
         table.add_row(row);
     }

@@ -74,7 +74,9 @@ mod tests {
     fn quantiles_of_type_8() {
         // R: quantile(1:10, c(.1, .5, .9), type = 8)
         let values: Vec<f64> = (1..=10).map(f64::from).collect();
-        for (q, expected) in [(0.1, 1.366_666_666_666_667), (0.5, 5.5), (0.9, 9.633_333_333_333_333)] {
+        for (q, expected) in
+            [(0.1, 1.366_666_666_666_667), (0.5, 5.5), (0.9, 9.633_333_333_333_333)]
+        {
             assert!((quantile(&values, q).unwrap() - expected).abs() < 1e-12, "{q}");
         }
         assert_eq!(quantile(&[], 0.5), None);

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn ranks_share_cores_only_within_a_node() {
-        let two_cores = [member("a", 0b11), member("a", 0b11), member("b", 0b11), member("b", 0b11)];
+        let two_cores =
+            [member("a", 0b11), member("a", 0b11), member("b", 0b11), member("b", 0b11)];
         assert_eq!(oversubscription(&two_cores), None);
         assert_eq!(oversubscription(&[member("a", 0b01), member("a", 0b10)]), None);
         let same_core = [member("a", 0b01), member("a", 0b01), member("b", 0b11)];

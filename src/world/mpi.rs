@@ -41,7 +41,15 @@ pub fn library() -> Option<String> {
     let text = mpi::environment::library_version().ok()?;
     let words = text.replace(['\0', '\n', '\t'], " ");
     let short = words.split("MPICH Release date").next().unwrap_or_default();
-    Some(short.split(", ").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "))
+    Some(
+        short
+            .split(", ")
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// Where the MPI's own programs lie, when it was built with an MPI named by its path.
@@ -100,7 +108,7 @@ impl Link {
         let ranks: Vec<i32> = ranks.iter().map(|&rank| mpi_rank(rank)).collect();
         let group = self.comm.group().include(&ranks);
         let comm = self.comm.split_by_subgroup(&group);
-        let comm = ManuallyDrop::new(comm.unwrap_or_else(|| SimpleCommunicator::self_comm()));
+        let comm = ManuallyDrop::new(comm.unwrap_or_else(SimpleCommunicator::self_comm));
         Self { comm, universe: RefCell::new(None) }
     }
 

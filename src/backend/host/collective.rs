@@ -145,9 +145,10 @@ impl<T: Number + Equivalence> Operation for AllReduce<T> {
             let middle = self.output.len() / 2;
             self.output[middle] = T::of(111);
         }
-        let accuracy = Accuracy::compare(self.output.iter().enumerate().map(|(i, got)| {
-            (T::of(sum_of_contributions(ranks, i)).to_f64(), got.to_f64(), 0.0)
-        }));
+        let accuracy =
+            Accuracy::compare(self.output.iter().enumerate().map(|(i, got)| {
+                (T::of(sum_of_contributions(ranks, i)).to_f64(), got.to_f64(), 0.0)
+            }));
         if self.placement == Placement::In {
             // The timed sums feed on themselves: only zero does not grow until it overflows.
             self.output.fill(T::default());
@@ -194,7 +195,8 @@ impl Operation for Barrier<'_> {
                 self.comm.as_raw(),
             );
         }
-        let early = if is_planted(Fault::Wrong, Phase::Verify) { 1 } else { (last_came - left).max(0) };
+        let early =
+            if is_planted(Fault::Wrong, Phase::Verify) { 1 } else { (last_came - left).max(0) };
         Accuracy::compare([(0.0, early as f64, 0.0)].into_iter())
     }
 }
