@@ -22,7 +22,8 @@ pub trait Backend {
     /// What this rank drives.
     fn device(&self) -> Device;
 
-    /// Allocates, fills and connects everything `work` needs. Every rank of the group calls it.
+    /// Connects, allocates and fills everything `work` needs. Every rank of the group calls it, and
+    /// connects before anything that can fail on it alone.
     ///
     /// # Errors
     /// Unsupported when this backend cannot do the work; the case is then skipped.

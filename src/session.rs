@@ -130,15 +130,17 @@ fn run_case(team: &World, plan: &Plan, case: &Case, backend: &dyn Backend) -> Op
     let ended = |finding, accuracy| team.is_root().then_some(Told { finding, accuracy });
 
     progress::enter(Phase::Prepare);
-    let prepared =
-        fault::check(Phase::Prepare).and_then(|()| backend.prepare(&case.work, &case.group));
+    // Faults strike after the step: within it, another rank may wait for this one.
+    let prepared = backend.prepare(&case.work, &case.group);
+    let prepared = prepared.and_then(|prepared| fault::check(Phase::Prepare).map(|()| prepared));
     let mut prepared = match agree(team, case, prepared, Phase::Prepare) {
         Ok(prepared) => prepared,
         Err(finding) => return ended(finding, None),
     };
 
     progress::enter(Phase::Verify);
-    let verified = fault::check(Phase::Verify).and_then(|()| prepared.verify());
+    let verified = prepared.verify();
+    let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
     let accuracy = match agree(team, case, verified, Phase::Verify) {
         Ok(own) => team.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
         Err(finding) => return ended(finding, None),

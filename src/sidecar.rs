@@ -18,8 +18,10 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// The file at `path`; nothing is written yet.
+    /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
     pub fn at(path: PathBuf) -> Self {
+        // Usually there is none; one that cannot be removed cannot be written either, and says so then.
+        let _ = std::fs::remove_file(&path);
         Self { path, file: None }
     }
 

@@ -91,8 +91,8 @@ impl Wait {
                 end(&Error::new(
                     Kind::TimedOut,
                     format!(
-                        "{} waited for other ranks until the deadline of the run passed; see what they \
-                         do, or give more time with --timeout",
+                        "{}: waited for other ranks until the deadline of the run passed; see what \
+                         they do, or give more time with --timeout",
                         crate::progress::position()
                     ),
                 ));

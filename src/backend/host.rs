@@ -113,7 +113,8 @@ impl<O: Operation> Prepared for Timed<'_, O> {
 /// A buffer of `len` elements, or one sentence when the machine has not that much memory.
 fn buffer<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
     let mut buffer = Vec::new();
-    buffer.try_reserve_exact(len).map_err(|_| {
+    // At least one element: the address of an empty buffer is no buffer's, and MPI refuses it.
+    buffer.try_reserve_exact(len.max(1)).map_err(|_| {
         Error::unsupported(format!(
             "{} bytes of memory are not to be had; choose a smaller problem",
             len as u128 * size_of::<T>() as u128

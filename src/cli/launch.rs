@@ -195,15 +195,23 @@ impl Told {
     fn foreign(&mut self, line: &str) {
         let ours = line.starts_with("tesserabench");
         if !ours && (!self.held.is_empty() || is_farewell(line)) {
-            let numbers = line.split(|c: char| !c.is_ascii_digit());
-            let pids = numbers.filter_map(|number| number.parse().ok());
-            let named = pids.filter_map(|pid: u32| self.ranks.get(&pid)).next();
-            self.named = self.named.take().or_else(|| named.cloned());
+            self.named = self.named.take().or_else(|| self.rank_in(line));
             self.held.push(line.to_owned());
             tracing::info!("{line}");
             return;
         }
         self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// The rank that a launcher's line is about. MPICH names its process, Open MPI the rank.
+    fn rank_in(&self, line: &str) -> Option<(usize, String)> {
+        let numbers = line.split(|c: char| !c.is_ascii_digit());
+        let mut pids = numbers.filter_map(|number| number.parse().ok());
+        let by_pid = pids.find_map(|pid: u32| self.ranks.get(&pid));
+        let after = line.split_once("process rank ").map(|(_, rest)| rest.split(' ').next());
+        let rank: Option<usize> = after.flatten().and_then(|word| word.parse().ok());
+        let by_rank = self.ranks.values().find(|(known, _)| Some(*known) == rank);
+        by_pid.or(by_rank).cloned()
     }
 
     fn conclude(self, end: End, timeout_s: f64) -> Result<Exit> {

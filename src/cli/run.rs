@@ -101,6 +101,7 @@ pub(super) struct RunArgs {
 
 /// Runs the command.
 pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
+    fault::plant()?;
     let launched = world::innermost_launch();
     if supervision::is_supervised() {
         return rank(&args, config);
@@ -128,7 +129,6 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
 
 /// This process's life as a rank.
 fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
-    fault::plant()?;
     panic::guard(|| {
         let mut world = World::join().unwrap_or_else(|why| {
             if super::speaks() {

@@ -1,1 +1,9 @@
-fn main() {}
+//! Tests that use the program as people do: they start the built binary, most of them as real ranks.
+
+mod bad_input;
+mod commands;
+mod failures;
+mod ranks;
+mod runs;
+mod simulated;
+mod tidy;

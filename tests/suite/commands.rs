@@ -1,0 +1,63 @@
+//! The commands that measure nothing.
+
+use serde_json::Value;
+
+use crate::ranks::{ranks, tesserabench};
+
+#[test]
+fn list_benchmarks_in_three_forms() {
+    let names = tesserabench("list-benchmarks --format names-only").passes().out;
+    assert_eq!(
+        names.lines().collect::<Vec<_>>(),
+        ["all_reduce", "barrier", "copy", "gemm", "triad"]
+    );
+    let some = tesserabench("list-benchmarks --format names-only --filter *r*").passes().out;
+    assert_eq!(some.lines().collect::<Vec<_>>(), ["all_reduce", "barrier", "triad"]);
+    let json = tesserabench("list-benchmarks --format json").passes().out;
+    let benchmarks: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(benchmarks[0]["precisions"][0], "f32");
+    assert!(
+        tesserabench("list-benchmarks").passes().out.contains("bytes: size of each rank's buffer")
+    );
+}
+
+#[test]
+fn system_info_knows_the_machine() {
+    let text = tesserabench("system-info").passes().out;
+    for word in ["program", "toolchain", "host", "cpu", "memory", "MPI"] {
+        assert!(text.lines().any(|line| line.starts_with(word)), "{text}");
+    }
+    let json: Value =
+        serde_json::from_str(&tesserabench("system-info --format json").passes().out).unwrap();
+    assert!(json["node"]["memory_bytes"].as_u64().unwrap() > 0);
+    assert!(json["toolchain"].as_str().unwrap().starts_with("rustc"));
+}
+
+#[test]
+fn a_dry_run_shows_the_cases_and_starts_nothing() {
+    let ended =
+        ranks(8, "--dry-run --mesh tp=2,dp=4 -b barrier -b gemm --problem-size m=64").passes();
+    for text in
+        ["barrier/tp:6-7", "barrier/dp:1,3,5,7", "gemm/f32/k=64,m=64,n=64/world:0-7", "7 cases"]
+    {
+        assert!(ended.out.contains(text), "{}", ended.out);
+    }
+    assert_eq!(std::fs::read_dir(ended.folder()).unwrap().count(), 0);
+}
+
+#[test]
+fn print_command_shows_what_would_be_started() {
+    let out = ranks(2, "-b barrier --print-command").passes().out;
+    assert!(
+        out.contains("-n 2 ") && out.contains("tesserabench run --ranks 2 -b barrier"),
+        "{out}"
+    );
+}
+
+#[test]
+fn every_flag_of_the_help_has_a_use_and_every_command_has_help() {
+    for command in ["run", "list-benchmarks", "system-info", "schema", "verdict"] {
+        assert!(tesserabench(&format!("{command} --help")).passes().out.contains("Usage:"));
+    }
+    tesserabench("no-such-command").fails(2);
+}

@@ -1,0 +1,186 @@
+//! The helper: a run of the built binary in a folder of its own.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A job that has not ended after this long hangs.
+const HANG: Duration = Duration::from_secs(100);
+
+/// Ranks spin while they wait: jobs run one after another.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A run that is being put together.
+pub(crate) struct Run {
+    folder: TempDir,
+    program: PathBuf,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+/// A run that has ended.
+pub(crate) struct Ended {
+    folder: TempDir,
+    /// Exit code; `None` for a signal.
+    pub(crate) code: Option<i32>,
+    /// Standard output.
+    pub(crate) out: String,
+    /// Standard error.
+    pub(crate) err: String,
+}
+
+/// `tesserabench` with these words as arguments.
+pub(crate) fn tesserabench(words: &str) -> Run {
+    Run {
+        folder: tempfile::tempdir().unwrap(),
+        program: env!("CARGO_BIN_EXE_tesserabench").into(),
+        arguments: words.split_whitespace().map(str::to_owned).collect(),
+        variables: Vec::new(),
+    }
+}
+
+/// `tesserabench run` as this many ranks, started by the program itself.
+pub(crate) fn ranks(n: usize, words: &str) -> Run {
+    tesserabench(&format!("run --ranks {n} {words}"))
+}
+
+/// `tesserabench run` under the MPI's own launcher, as a user would start it.
+pub(crate) fn under_mpirun(n: usize, words: &str) -> Run {
+    let printed = ranks(n, "--print-command").passes().out;
+    let mut launcher: Vec<String> = printed.split_whitespace().map(str::to_owned).collect();
+    let program = env!("CARGO_BIN_EXE_tesserabench");
+    launcher.truncate(launcher.iter().position(|word| word == program).unwrap());
+    let mut run = tesserabench(words);
+    run.program = launcher.remove(0).into();
+    let own = std::mem::take(&mut run.arguments);
+    run.arguments =
+        launcher.into_iter().chain([program.to_owned(), "run".to_owned()]).chain(own).collect();
+    run
+}
+
+impl Run {
+    /// Adds an argument that may hold spaces.
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Plants a fault.
+    pub(crate) fn fault(self, fault: &str) -> Self {
+        self.env("TESSERABENCH_FAULT", fault)
+    }
+
+    /// Writes a file into the run's folder first.
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+        self
+    }
+
+    /// Runs it.
+    pub(crate) fn end(self) -> Ended {
+        let _turn: MutexGuard<'_, ()> =
+            ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LOG")
+            // Ranks share cores here: let them yield, and let root run them.
+            .env("OMPI_MCA_mpi_yield_when_idle", "1")
+            .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
+            .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+            .envs(self.variables);
+        let mut child = command.spawn().unwrap();
+        let read = |pipe: Option<Box<dyn std::io::Read + Send>>| {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                pipe.unwrap().read_to_end(&mut bytes).unwrap();
+                String::from_utf8_lossy(&bytes).into_owned()
+            })
+        };
+        let out = read(child.stdout.take().map(|pipe| Box::new(pipe) as _));
+        let err = read(child.stderr.take().map(|pipe| Box::new(pipe) as _));
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if began.elapsed() > HANG {
+                child.kill().unwrap();
+                panic!("{:?} {:?} hangs", self.program, self.arguments);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let (out, err) = (out.join().unwrap(), err.join().unwrap());
+        Ended { folder: self.folder, code: status.code(), out, err }
+    }
+
+    /// Runs it and expects exit 0.
+    pub(crate) fn passes(self) -> Ended {
+        self.fails(0)
+    }
+
+    /// Runs it and expects this exit code.
+    pub(crate) fn fails(self, code: i32) -> Ended {
+        let shown = format!("{:?} {:?}", self.program, self.arguments);
+        let ended = self.end();
+        assert_eq!(ended.code, Some(code), "{shown}\n{}\n{}", ended.out, ended.err);
+        ended
+    }
+}
+
+/// Whether the program itself says this, and not its launcher.
+fn is_error(line: &str) -> bool {
+    line.starts_with("tesserabench") && line.contains(": error: ")
+}
+
+impl Ended {
+    /// A file of the run's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The text of a file of the run's folder.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The report.
+    pub(crate) fn report(&self) -> Value {
+        serde_json::from_str(&self.read("results.json")).unwrap()
+    }
+
+    /// The ids of the report's cases.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let report = self.report();
+        let cases = report["cases"].as_array().unwrap();
+        cases.iter().map(|case| case["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The one line on stderr that says what is wrong.
+    pub(crate) fn error(&self) -> &str {
+        let lines: Vec<&str> = self.err.lines().filter(|line| is_error(line)).collect();
+        assert_eq!(lines.len(), 1, "{}", self.err);
+        lines[0]
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}

@@ -1,0 +1,196 @@
+//! Whole runs on the host backend.
+
+use serde_json::Value;
+
+use crate::ranks::{Ended, ranks, tesserabench, under_mpirun};
+
+fn validate(report: &Value) {
+    let schema = tesserabench("schema report").passes().out;
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(report)
+        .map(|error| format!("{} {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// Every case measured, right and plausible.
+fn sound(ended: &Ended) {
+    let report = ended.report();
+    validate(&report);
+    for case in report["cases"].as_array().unwrap() {
+        assert_eq!(case["outcome"], "measured", "{case:#}");
+        let latency = &case["latency"];
+        let number = |key: &str| latency[key].as_f64().unwrap();
+        assert!(0.0 < number("min") && number("min") <= number("median"), "{case:#}");
+        assert!(number("median") <= number("max"), "{case:#}");
+        assert_eq!(
+            case["per_rank"].as_array().unwrap().len(),
+            case["participants"].as_array().unwrap().len()
+        );
+        if let Some(accuracy) = case["accuracy"].as_object() {
+            assert_eq!(accuracy["wrong"], 0);
+            assert!(accuracy["checked"].as_u64().unwrap() > 0);
+        }
+    }
+    assert_eq!(report["run"]["exit"], 0);
+    assert!(!ended.path("results.json.journal.jsonl").exists());
+}
+
+const SMALL: &str = "--iterations 8 --warmup 1";
+
+#[test]
+fn plain_run_is_the_one_rank_case_without_mpi() {
+    let sizes = "--problem-size small --problem-size m=32";
+    let ended = tesserabench(&format!("run {sizes} {SMALL}")).passes();
+    let report = ended.report();
+    validate(&report);
+    assert!(report["environment"]["mpi"].is_null());
+    let outcome = |id: &str| {
+        let cases = report["cases"].as_array().unwrap();
+        cases.iter().find(|case| case["id"] == id).unwrap_or_else(|| panic!("{id}"))["outcome"]
+            .clone()
+    };
+    assert_eq!(outcome("gemm/f32/k=32,m=32,n=32/world:0"), "measured");
+    assert_eq!(outcome("triad/f32/array=1048576/world:0"), "measured");
+    assert_eq!(outcome("barrier/world:0"), "skipped");
+    assert!(ended.out.contains("nobody to exchange data with"), "{}", ended.out);
+}
+
+#[test]
+fn mpirun_and_ranks_give_the_same_cases() {
+    let words = format!(
+        "--mesh tp=2,dp=2 -b all_reduce -b gemm --problem-size bytes=64 --problem-size m=16 {SMALL}"
+    );
+    let (own, theirs) = (ranks(4, &words).passes(), under_mpirun(4, &words).passes());
+    sound(&own);
+    sound(&theirs);
+    assert_eq!(own.ids(), theirs.ids());
+    assert_eq!(
+        own.ids(),
+        [
+            "all_reduce/f32/bytes=64,placement=out/tp:0-1",
+            "all_reduce/f32/bytes=64,placement=out/tp:2-3",
+            "all_reduce/f32/bytes=64,placement=out/dp:0,2",
+            "all_reduce/f32/bytes=64,placement=out/dp:1,3",
+            "gemm/f32/k=16,m=16,n=16/world:0-3",
+        ]
+    );
+    let report = own.report();
+    assert_eq!(report["environment"]["mpi"]["thread_level"], "single");
+    assert_eq!(report["environment"]["ranks"][3]["local_rank"], 3);
+}
+
+#[test]
+fn ranks_can_be_started_from_inside_a_launch_of_one() {
+    let ended = under_mpirun(1, &format!("--ranks 2 -b barrier {SMALL}")).passes();
+    assert_eq!(ended.ids(), ["barrier/world:0-1"]);
+}
+
+#[test]
+fn every_type_in_and_out_of_place_on_odd_counts() {
+    for n in [1, 2, 3] {
+        let types = "-p f32 -p f64 -p i8 -p i16 -p i32 -p i64 -p u8 -p u16 -p u32 -p u64";
+        let words = format!(
+            "-b all_reduce {types} --problem-size bytes=0,8,1000 --problem-size placement=out,in {SMALL}"
+        );
+        let ended = under_mpirun(n, &words).passes();
+        assert_eq!(ended.ids().len(), 10 * 3 * 2);
+        let report = ended.report();
+        assert_eq!(report["summary"]["measured"], 60, "{}", ended.out);
+    }
+}
+
+#[test]
+fn kernels_in_both_precisions() {
+    let words = format!(
+        "-b gemm -b triad -b copy -p f32 -p f64 --problem-size m=33 --problem-size array=8000 {SMALL}"
+    );
+    let ended = ranks(2, &words).passes();
+    sound(&ended);
+    assert_eq!(ended.ids().len(), 6);
+    let report = ended.report();
+    let gemm = report["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|case| case["benchmark"] == "gemm")
+        .unwrap();
+    let flops = 2.0 * 2.0 * 33f64.powi(3);
+    let tflops = flops / (gemm["latency"]["median"].as_f64().unwrap() * 1e-3) / 1e12;
+    assert!((gemm["metrics"]["tflops"].as_f64().unwrap() / tflops - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_type_that_a_kernel_lacks_is_skipped_with_the_reason() {
+    let ended = ranks(
+        2,
+        &format!("-b gemm -b all_reduce -p i32 --problem-size m=8 --problem-size bytes=8 {SMALL}"),
+    );
+    let report = ended.passes().report();
+    assert_eq!(report["cases"][1]["outcome"], "skipped");
+    assert_eq!(report["cases"][1]["reason"], "gemm is not defined for i32");
+    // Where nothing at all could be measured, that is not a success.
+    ranks(2, &format!("-b gemm -p i32 {SMALL}")).fails(7);
+}
+
+#[test]
+fn groups_named_by_hand_and_flattened_axes() {
+    let words = format!("-b barrier --groups 0+2,1-3 {SMALL}");
+    assert_eq!(ranks(4, &words).passes().ids(), ["barrier/groups:0,2", "barrier/groups:1-3"]);
+    let words = format!("-b barrier --mesh tp=2,dp=2 --axis tp+dp --axis world {SMALL}");
+    assert_eq!(ranks(4, &words).passes().ids(), ["barrier/tp+dp:0-3", "barrier/world:0-3"]);
+}
+
+#[test]
+fn a_scaling_study_stands_beside_its_base() {
+    let words =
+        format!("-b gemm --problem-size m=64 --scaling strong --scaling-ranks 1,2,4 {SMALL}");
+    let ended = ranks(4, &words).passes();
+    let study = &ended.report()["scaling"][0];
+    assert_eq!(study["base"]["case"], "gemm/f32/k=64,m=64,n=64/world:0");
+    assert_eq!(study["points"][1]["case"], "gemm/f32/k=64,m=32,n=64/world:0-1");
+    let median = |i: usize| study["points"][i]["median_ms"].as_f64().unwrap();
+    if study["points"][1]["left_out"] == false {
+        let efficiency = study["points"][1]["efficiency"].as_f64().unwrap();
+        assert!((efficiency - median(0) / (2.0 * median(1))).abs() < 1e-12);
+    }
+    assert!(ended.out.contains("gemm strong"), "{}", ended.out);
+}
+
+#[test]
+fn many_samples_go_to_a_compressed_file() {
+    let ended = ranks(2, "-b barrier --iterations 600 --warmup 1").passes();
+    let samples = &ended.report()["cases"][0]["samples"]["sidecar"];
+    assert_eq!(samples["file"], "results.samples.csv.gz");
+    let rows = samples["rows"].as_u64().unwrap();
+    let bytes = std::fs::read(ended.path("results.samples.csv.gz")).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text)
+        .unwrap();
+    assert_eq!(text.lines().count() as u64, rows + 1);
+}
+
+#[test]
+fn outputs_in_every_format_and_a_verdict() {
+    let words = format!(
+        "-b barrier -b gemm --problem-size m=8 {SMALL} -o results.json -o r.csv -o r.md -o r --format csv"
+    );
+    let ended = ranks(2, &words).passes();
+    assert!(ended.read("r.md").starts_with("# tesserabench: ok: 2 of 2 cases measured"));
+    assert_eq!(ended.read("r.csv").lines().count(), 3);
+    assert_eq!(ended.read("r.csv"), ended.read("r"));
+    let report = ended.path("results.json");
+    let verdict = tesserabench("verdict").arg(report.to_str().unwrap()).passes();
+    assert_eq!(verdict.out.trim(), "ok: 2 of 2 cases measured, 0 skipped, 0 failed");
+}
+
+#[test]
+fn a_configuration_file_is_overridden_by_flags() {
+    let config = "benchmarks:\n  gemm: {m: 16}\n  barrier:\nbenchmarking: {timing_iterations: 3, warmup_iterations: 1}\nseed: 9\n";
+    let ended = ranks(2, "--config c.yaml -b gemm --seed 5").file("c.yaml", config).passes();
+    assert_eq!(ended.ids(), ["gemm/f32/k=16,m=16,n=16/world:0-1"]);
+    let report = ended.report();
+    assert_eq!((&report["run"]["seed"], &report["cases"][0]["iterations"]), (&5.into(), &3.into()));
+    assert_eq!(report["run"]["config"]["benchmarking"]["timing_iterations"], 3);
+}
