@@ -22,7 +22,7 @@ fn main() {
     println!("cargo::rustc-env=TESSERABENCH_RUSTC={rustc}");
 
     println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/index");
+    println!("cargo::rerun-if-changed=.git/logs/HEAD");
     let commit = first_line(Command::new("git").args(["rev-parse", "--short=12", "HEAD"]));
     println!("cargo::rustc-env=TESSERABENCH_COMMIT={commit}");
 

@@ -35,6 +35,8 @@ pub enum Caveat {
         /// Share of all rounds, percent.
         percent: f64,
     },
+    /// Ranks came late too often for a common start, so barriers start the iterations.
+    BarrierStart,
     /// Ranks do not share a clock, so times are the slowest rank's own, without entry skew.
     LocalTimes,
     /// One sample spans several operations back to back, because one is too short to time.
@@ -51,6 +53,7 @@ impl Caveat {
             Self::Quick | Self::Unsteady { .. } | Self::InvalidRounds { .. } => true,
             Self::Oversubscribed { .. }
             | Self::Yielding
+            | Self::BarrierStart
             | Self::Simulated { .. }
             | Self::LocalTimes
             | Self::Batched { .. } => false,
@@ -71,6 +74,7 @@ impl Caveat {
             Self::Quick => "quick",
             Self::Unsteady { .. } => "unsteady",
             Self::InvalidRounds { .. } => "late starts",
+            Self::BarrierStart => "barrier start",
             Self::LocalTimes => "local times",
             Self::Batched { .. } => "batched",
         }
@@ -104,6 +108,11 @@ impl std::fmt::Display for Caveat {
             Self::InvalidRounds { percent } => write!(
                 f,
                 "{percent:.0} % of the rounds were left out because a rank came late to the start"
+            ),
+            Self::BarrierStart => write!(
+                f,
+                "ranks came late to most common starts, so barriers start the iterations and the time is \
+                 the slowest rank's own"
             ),
             Self::LocalTimes => write!(
                 f,

@@ -18,6 +18,9 @@ const CASE_LIMIT: usize = 100_000;
 /// Most timed iterations of a case; samples are held in memory until the case is written.
 const ITERATION_LIMIT: u32 = 1_000_000;
 
+/// Longest deadline, seconds: ten years. More does not fit the clock's arithmetic.
+const TIMEOUT_LIMIT_S: f64 = 3.2e8;
+
 /// Everything a rank needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -130,7 +133,7 @@ impl Plan {
             budget: budget(config)?,
             seed: config.seed.unwrap_or(1),
             continue_on_error: config.continue_on_error.unwrap_or(false),
-            timeout_s: positive("timeout", config.timeout.unwrap_or(3600.0))?,
+            timeout_s: positive("timeout", config.timeout.unwrap_or(3600.0))?.min(TIMEOUT_LIMIT_S),
             max_variance_percent: positive(
                 "max_variance_percent",
                 config.benchmarking.max_variance_percent.unwrap_or(5.0),

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
+use crate::metric;
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::report::{MeshFacts, Output, Report, Run, SCHEMA, Summary};
 use crate::sidecar::Sidecar;
@@ -64,6 +65,7 @@ impl Recorder {
             topology,
             cases: Vec::new(),
             scaling: Vec::new(),
+            metrics: metric::ALL.to_vec(),
             summary: Summary::default(),
             caveats: Vec::new(),
         };

@@ -24,6 +24,7 @@ use crate::config::{Config, Protocol, ScalingKind};
 use crate::environment::Environment;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::mesh::Axis;
+use crate::metric::Metric;
 use crate::work::{Element, Placement};
 
 /// Names the format and its version.
@@ -49,6 +50,8 @@ pub struct Report {
     pub cases: Vec<Case>,
     /// Scaling studies.
     pub scaling: Vec<Scaling>,
+    /// What the figures mean, and which way they improve.
+    pub metrics: Vec<Metric>,
     /// Counts.
     pub summary: Summary,
     /// Every kind of caveat that any case carries, once.

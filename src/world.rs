@@ -105,6 +105,8 @@ impl Wait {
 pub fn end(error: &Error) -> ! {
     tracing::error!("{error}");
     crate::supervision::announce_exit(error.exit());
+    // Hydra drops what it has not passed on when a rank aborts.
+    std::thread::sleep(Duration::from_millis(300));
     mpi::abort(error.exit())
 }
 
@@ -206,7 +208,7 @@ impl World {
             .ok_or_else(|| Error::internal(format!("rank {} is not among {ranks:?}", self.rank)))?;
         let link = match &self.link {
             Link::Solo => Link::Solo,
-            Link::Mpi(link) => Link::Mpi(link.subset(ranks)),
+            Link::Mpi(link) => link.subset(ranks),
         };
         let members = ranks.iter().map(|&rank| self.members[rank].clone()).collect();
         let mut subset = Self::new(link, position, members);

@@ -131,6 +131,8 @@ fn caveats(
     }
     if !recording.common_clock {
         caveats.push(Caveat::LocalTimes);
+    } else if recording.protocol != plan.protocol {
+        caveats.push(Caveat::BarrierStart);
     }
     if recording.batch > 1 {
         caveats.push(Caveat::Batched { operations: recording.batch });
@@ -294,6 +296,14 @@ mod tests {
         let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 });
         assert_eq!(metrics(&gemm, 2, 1.0).tflops, Some(0.004));
         assert_eq!(metrics(&gemm, 2, 0.0), Metrics::default());
+    }
+
+    #[test]
+    fn every_rate_of_the_report_is_defined() {
+        let rates = serde_json::to_value(Metrics::default()).unwrap();
+        for name in rates.as_object().unwrap().keys() {
+            assert!(crate::metric::ALL.iter().any(|metric| metric.name == *name), "{name}");
+        }
     }
 
     #[test]

@@ -163,6 +163,8 @@ impl Default for Told {
 impl Told {
     fn hear(&mut self, line: Line<'_>) {
         match line {
+            // Hydra says on standard output how a job ended.
+            Line::Out(line) if !self.held.is_empty() || is_farewell(line) => self.hold(line),
             Line::Out(line) => self.bar.suspend(|| say(line)),
             Line::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),
@@ -195,12 +197,16 @@ impl Told {
     fn foreign(&mut self, line: &str) {
         let ours = line.starts_with("tesserabench");
         if !ours && (!self.held.is_empty() || is_farewell(line)) {
-            self.named = self.named.take().or_else(|| self.rank_in(line));
-            self.held.push(line.to_owned());
-            tracing::info!("{line}");
-            return;
+            self.hold(line);
+        } else {
+            self.bar.suspend(|| eprintln!("{line}"));
         }
-        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    fn hold(&mut self, line: &str) {
+        self.named = self.named.take().or_else(|| self.rank_in(line));
+        self.held.push(line.to_owned());
+        tracing::info!("{line}");
     }
 
     /// The rank that a launcher's line is about. MPICH names its process, Open MPI the rank.

@@ -51,6 +51,16 @@ impl<'a> Starter<'a> {
         }
     }
 
+    /// How iterations are started now.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Starts with barriers from here on; every rank of the team does so.
+    pub(super) fn fall_back(&mut self) {
+        self.protocol = Protocol::Barrier;
+    }
+
     /// Doubles the lead when more than a tenth of a block's rounds had a late rank. Only the first
     /// rank's lead counts, and it alone sees every rank's flag.
     pub(super) fn allow_for(&mut self, late: usize, rounds: usize) {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Case, Outcome, Report, Scaling};
 use crate::benchmark::Problem;
+use crate::metric::Direction;
 use crate::units::{format_ms, format_size, significant};
 
 /// A table: a header and rows of as many cells.
@@ -220,6 +221,15 @@ pub(super) fn render(report: &Report) -> String {
         for definition in definitions(report) {
             let _ = writeln!(page, "- {}", escape(definition));
         }
+    }
+    page.push_str("\n## Figures\n\n");
+    for metric in &report.metrics {
+        let better = match metric.direction {
+            Direction::HigherIsBetter => "higher is better",
+            Direction::LowerIsBetter => "lower is better",
+        };
+        let (name, definition) = (escape(&metric.name), escape(&metric.definition));
+        let _ = writeln!(page, "- {name} ({}, {better}): {definition}", metric.unit);
     }
     if !report.caveats.is_empty() {
         page.push_str("\n## Caveats\n\n");

@@ -104,12 +104,12 @@ impl Link {
     }
 
     /// A communicator of some of these ranks; only they call this.
-    pub(super) fn subset(&self, ranks: &[usize]) -> Self {
+    pub(super) fn subset(&self, ranks: &[usize]) -> super::Link {
         let ranks: Vec<i32> = ranks.iter().map(|&rank| mpi_rank(rank)).collect();
         let group = self.comm.group().include(&ranks);
         let comm = self.comm.split_by_subgroup(&group);
         let comm = ManuallyDrop::new(comm.unwrap_or_else(SimpleCommunicator::self_comm));
-        Self { comm, universe: RefCell::new(None) }
+        super::Link::Mpi(Self { comm, universe: RefCell::new(None) })
     }
 
     /// Every rank's build, in a form that all builds have in common.

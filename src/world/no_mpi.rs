@@ -46,7 +46,7 @@ impl Link {
         match *self {}
     }
 
-    pub(super) fn subset(&self, _: &[usize]) -> Self {
+    pub(super) fn subset(&self, _: &[usize]) -> super::Link {
         match *self {}
     }
 

@@ -14,7 +14,7 @@ use mpi::raw::AsRaw as _;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, Group as _};
 
-use super::number::{Number, with_type};
+use super::number::Number;
 use super::{Accuracy, Operation, buffer};
 use crate::clock::{Clock as _, HostClock};
 use crate::error::{Error, Result};
@@ -22,6 +22,24 @@ use crate::fault::{Fault, is_planted};
 use crate::mesh::Group;
 use crate::progress::Phase;
 use crate::work::{Collective, Element, Placement};
+
+/// Calls a generic function with the Rust type of an element.
+macro_rules! with_type {
+    ($element:expr, $function:ident($($argument:expr),*)) => {
+        match $element {
+            Element::F32 => $function::<f32>($($argument),*),
+            Element::F64 => $function::<f64>($($argument),*),
+            Element::I8 => $function::<i8>($($argument),*),
+            Element::I16 => $function::<i16>($($argument),*),
+            Element::I32 => $function::<i32>($($argument),*),
+            Element::I64 => $function::<i64>($($argument),*),
+            Element::U8 => $function::<u8>($($argument),*),
+            Element::U16 => $function::<u16>($($argument),*),
+            Element::U32 => $function::<u32>($($argument),*),
+            Element::U64 => $function::<u64>($($argument),*),
+        }
+    };
+}
 
 /// A communicator that is never dropped: freeing it is a collective call, in which a rank that
 /// unwinds would wait for ranks that never come.
