@@ -174,6 +174,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// The usual ending of such files.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Markdown => "md",
+        }
+    }
+
     /// The format a file's ending names.
     pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {

@@ -17,15 +17,26 @@ pub struct Output {
 }
 
 impl Output {
-    /// The files a configuration asks for; `results.json` when it names none.
+    /// The files a configuration asks for; `results.json`, or of the format asked for, when it names
+    /// none.
     ///
     /// # Errors
-    /// Usage error when a file's format cannot be told, or its folder cannot be written.
+    /// Usage error when a file's format cannot be told, its folder cannot be written, or a format is
+    /// asked for that no file has a use for.
     pub fn resolve(config: &Config) -> Result<Vec<Self>> {
-        let default = vec![PathBuf::from("results.json")];
-        let files = config.output.files.clone().unwrap_or(default);
+        let asked = config.output.format;
+        let default = format!("results.{}", asked.unwrap_or(Format::Json).ending());
+        let files = config.output.files.clone().unwrap_or_else(|| vec![default.into()]);
+        if asked
+            .is_some_and(|asked| files.iter().all(|f| Format::of(f).is_some_and(|f| f != asked)))
+        {
+            return Err(Error::usage(
+                "--format is for files whose ending says nothing, and every file's ending names another \
+                 format; leave --format out, or change an ending",
+            ));
+        }
         let outputs = files.into_iter().map(|path| {
-            let format = Format::of(&path).or(config.output.format).ok_or_else(|| {
+            let format = Format::of(&path).or(asked).ok_or_else(|| {
                 Error::usage(format!(
                     "the format of '{}' cannot be told from its ending; use .json, .csv or .md, or add \
                      --format",
@@ -110,9 +121,10 @@ mod tests {
         };
         let format = |config: &Config| Output::resolve(config).map(|outputs| outputs[0].format);
         assert_eq!(format(&config("a.csv", None)), Ok(Format::Csv));
-        assert_eq!(format(&config("a.md", Some(Format::Csv))), Ok(Format::Markdown));
+        assert_eq!(format(&config("a.md", Some(Format::Markdown))), Ok(Format::Markdown));
         assert_eq!(format(&config("a", Some(Format::Json))), Ok(Format::Json));
         assert!(format(&config("a.txt", None)).is_err());
+        assert!(format(&config("a.json", Some(Format::Csv))).is_err());
         assert!(format(&config("missing/a.json", None)).is_err());
         assert!(format(&config(".", Some(Format::Json))).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

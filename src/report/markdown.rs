@@ -179,8 +179,11 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
     let axes: Vec<String> =
         report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
     let mut lines = vec![format!(
-        "{} ranks, mesh {} (order {}), backend {}, seed {}",
-        report.environment.ranks.len(),
+        "{}, mesh {} (order {}), backend {}, seed {}",
+        match report.environment.ranks.len() {
+            1 => "1 rank".to_owned(),
+            n => format!("{n} ranks"),
+        },
         axes.join(","),
         report.mesh.order,
         run.backend,

@@ -1,0 +1,212 @@
+//! Benchmarks with lists of values, whose product gives cases.
+
+use std::collections::BTreeMap;
+
+use super::placing::Placing;
+use super::{Case, Study};
+use crate::benchmark::{self, Benchmark, Preset, Problem};
+use crate::config::{Config, ScalingKind};
+use crate::error::{Error, Result, suggestion};
+use crate::mesh::{self, Group};
+use crate::units::parse_sizes;
+use crate::work::{Element, Placement};
+
+/// Most cases of one plan; more is a typing error.
+const CASE_LIMIT: usize = 100_000;
+
+/// A benchmark with lists of values, whose product gives cases.
+pub(super) struct Sweep {
+    benchmark: &'static Benchmark,
+    problems: Vec<Problem>,
+    precisions: Vec<Option<Element>>,
+    placements: Vec<Option<Placement>>,
+}
+
+/// What a key of the command line that is not a number is called.
+const PLACEMENT: &str = "placement";
+
+/// The sweeps that a configuration asks for.
+///
+/// # Errors
+/// Usage error in one sentence for whatever cannot be done as asked.
+pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
+    let all = || benchmark::CATALOGUE.iter().map(|b| (b.name.to_owned(), None)).collect();
+    let asked: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(all);
+    let precisions = match &config.precision_policies {
+        Some(names) => names.iter().map(|name| Element::parse(name)).collect::<Result<Vec<_>>>()?,
+        None => Vec::new(),
+    };
+    let preset = config.preset.unwrap_or_default();
+    asked
+        .into_iter()
+        .map(|(name, settings)| {
+            let benchmark = benchmark::find(&name).ok_or_else(|| {
+                let names = benchmark::CATALOGUE.iter().map(|benchmark| benchmark.name);
+                Error::usage(format!(
+                    "benchmark '{name}' is not known; {}",
+                    suggestion(&name, names)
+                ))
+            })?;
+            let mut texts: BTreeMap<String, String> = settings
+                .unwrap_or_default()
+                .iter()
+                .map(|(key, values)| (key.clone(), values.text()))
+                .collect();
+            let placements = placements(benchmark, texts.remove(PLACEMENT))?;
+            Ok(Sweep {
+                benchmark,
+                problems: problems(benchmark, texts, preset)?,
+                precisions: match benchmark.precisions {
+                    [] => vec![None],
+                    [default, ..] if precisions.is_empty() => vec![Some(*default)],
+                    _ => precisions.iter().copied().map(Some).collect(),
+                },
+                placements,
+            })
+        })
+        .collect()
+}
+
+fn placements(benchmark: &Benchmark, asked: Option<String>) -> Result<Vec<Option<Placement>>> {
+    match asked {
+        None if benchmark.placements => Ok(vec![Some(Placement::Out)]),
+        None => Ok(vec![None]),
+        Some(_) if !benchmark.placements => {
+            Err(Error::usage(format!("{} has no placement; leave it out", benchmark.name)))
+        }
+        Some(text) => text
+            .split(',')
+            .map(|name| crate::config::from_name("placement", name.trim()).map(Some))
+            .collect(),
+    }
+}
+
+fn problems(
+    benchmark: &Benchmark,
+    mut texts: BTreeMap<String, String>,
+    preset: Preset,
+) -> Result<Vec<Problem>> {
+    let mut problems = vec![Problem::new()];
+    for key in benchmark.keys {
+        let text = texts.remove(key.name).or_else(|| {
+            key.presets.map(|[small, medium, large]| {
+                match preset {
+                    Preset::Small => small,
+                    Preset::Medium => medium,
+                    Preset::Large => large,
+                }
+                .to_owned()
+            })
+        });
+        let values = text.map(|text| parse_sizes(&text)).transpose()?;
+        problems = problems
+            .into_iter()
+            .flat_map(|problem| {
+                // A key without a value follows the first one: a product is square unless told otherwise.
+                let followed = problem.get(benchmark.keys[0].name).copied().unwrap_or(0);
+                let values = values.clone().unwrap_or_else(|| vec![followed]);
+                values.into_iter().map(move |value| {
+                    let mut problem = problem.clone();
+                    problem.insert(key.name.to_owned(), value);
+                    problem
+                })
+            })
+            .collect();
+        if problems.len() > CASE_LIMIT {
+            return Err(Error::usage(format!(
+                "{} has more than {CASE_LIMIT} problems; give fewer values",
+                benchmark.name
+            )));
+        }
+    }
+    match texts.pop_first() {
+        None => Ok(problems),
+        Some((key, _)) => Err(Error::usage(format!(
+            "{} has no problem key '{key}'; {}",
+            benchmark.name,
+            suggestion(&key, benchmark.keys.iter().map(|key| key.name))
+        ))),
+    }
+}
+
+impl Sweep {
+    /// Adds the cases on the groups of `placing`.
+    ///
+    /// # Errors
+    /// Usage error for problems that cannot be, and for too many cases.
+    pub(super) fn add_cases(&self, placing: &Placing, cases: &mut Vec<Case>) -> Result<()> {
+        let groups = if self.benchmark.collective { &placing.collective } else { &placing.single };
+        for &precision in &self.precisions {
+            for problem in &self.problems {
+                for &placement in &self.placements {
+                    for group in groups {
+                        let case = self.case(problem, precision, placement, group.clone())?;
+                        add(cases, case)?;
+                    }
+                    let Some((kind, points)) = &placing.scaling else { continue };
+                    for &ranks in points {
+                        let share = match kind {
+                            ScalingKind::Strong => self.benchmark.share(problem, ranks)?,
+                            ScalingKind::Weak => problem.clone(),
+                        };
+                        // Packed from rank 0, so that a point fills nodes before it crosses them.
+                        let group =
+                            Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() };
+                        let mut case = self.case(&share, precision, placement, group)?;
+                        case.study = Some(Study { kind: *kind, problem: problem.clone() });
+                        add(cases, case)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn case(
+        &self,
+        problem: &Problem,
+        precision: Option<Element>,
+        placement: Option<Placement>,
+        group: Group,
+    ) -> Result<Case> {
+        let work = self.benchmark.work(
+            problem,
+            precision.unwrap_or(Element::U8),
+            placement.unwrap_or(Placement::Out),
+        )?;
+        let mut settings: Vec<String> =
+            problem.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        settings.extend(placement.map(|placement| format!("{PLACEMENT}={}", placement.name())));
+        let parts = [
+            self.benchmark.name.to_owned(),
+            precision.map_or_else(String::new, |element| element.name().to_owned()),
+            settings.join(","),
+            group.to_string(),
+        ];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Ok(Case {
+            id: parts.join("/"),
+            benchmark: self.benchmark.name.to_owned(),
+            problem: problem.clone(),
+            precision,
+            placement,
+            work,
+            group,
+            study: None,
+        })
+    }
+}
+
+/// Adds a case unless it is there already: a group of the mesh may be a point of the study as well.
+fn add(cases: &mut Vec<Case>, case: Case) -> Result<()> {
+    if cases.len() >= CASE_LIMIT {
+        return Err(Error::usage(format!(
+            "the plan has more than {CASE_LIMIT} cases; give fewer values or groups"
+        )));
+    }
+    match cases.iter_mut().find(|known| known.id == case.id) {
+        None => cases.push(case),
+        Some(known) => known.study = known.study.take().or(case.study),
+    }
+    Ok(())
+}
