@@ -71,6 +71,8 @@ pub fn main() -> ExitCode {
             if speaks() {
                 // Nothing is left to do when even this cannot be printed.
                 let _ = error.print();
+            } else {
+                listen();
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
@@ -79,6 +81,8 @@ pub fn main() -> ExitCode {
     let exit = dispatch(cli).unwrap_or_else(|error| {
         if speaks() {
             tracing::error!("{error}");
+        } else {
+            listen();
         }
         error.exit()
     });
@@ -97,6 +101,11 @@ fn dispatch(cli: Cli) -> Result<Exit> {
 
 fn config(path: Option<&std::path::Path>) -> Result<Config> {
     path.map_or_else(|| Ok(Config::default()), Config::load)
+}
+
+/// Gives the process that speaks the time to: launchers end all ranks when the first one fails.
+fn listen() {
+    std::thread::sleep(std::time::Duration::from_secs(1));
 }
 
 /// Whether this process is the one that speaks for all that were started with it.

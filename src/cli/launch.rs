@@ -142,6 +142,8 @@ struct Told {
     exit: Option<Exit>,
     /// What the launcher says about the end; shown when nothing better explains it.
     held: Vec<String>,
+    /// Whether standard output and standard error have come to the launcher's farewell.
+    farewell: [bool; 2],
     /// The rank whose process the launcher names.
     named: Option<(usize, String)>,
     bar: ProgressBar,
@@ -154,6 +156,7 @@ impl Default for Told {
             case: String::new(),
             exit: None,
             held: Vec::new(),
+            farewell: [false; 2],
             named: None,
             bar: ProgressBar::hidden(),
         }
@@ -164,11 +167,13 @@ impl Told {
     fn hear(&mut self, line: Line<'_>) {
         match line {
             // Hydra says on standard output how a job ended.
-            Line::Out(line) if !self.held.is_empty() || is_farewell(line) => self.hold(line),
+            Line::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
             Line::Out(line) => self.bar.suspend(|| say(line)),
             Line::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),
-                None => self.foreign(line),
+                None if line.starts_with("tesserabench") => self.show(line),
+                None if self.is_held(1, is_rule(line) || is_opening(line)) => self.hold(line),
+                None => self.show(line),
             },
         }
     }
@@ -179,6 +184,9 @@ impl Told {
                 self.ranks.insert(pid, (rank, host));
             }
             Note::Case { done, total, id } => {
+                // The job goes on, so that was no farewell.
+                self.farewell = [false; 2];
+                self.show_held();
                 if self.bar.is_hidden() {
                     self.bar = super::run::bar(total, true);
                 }
@@ -193,20 +201,23 @@ impl Told {
         }
     }
 
-    /// A line of a rank's own, or of the launcher. The launcher's farewell is held back.
-    fn foreign(&mut self, line: &str) {
-        let ours = line.starts_with("tesserabench");
-        if !ours && (!self.held.is_empty() || is_farewell(line)) {
-            self.hold(line);
-        } else {
-            self.bar.suspend(|| eprintln!("{line}"));
-        }
+    /// Whether a stream is at its farewell, once it has begun.
+    fn is_held(&mut self, stream: usize, begins: bool) -> bool {
+        self.farewell[stream] |= begins;
+        self.farewell[stream]
     }
 
     fn hold(&mut self, line: &str) {
         self.named = self.named.take().or_else(|| self.rank_in(line));
         self.held.push(line.to_owned());
-        tracing::info!("{line}");
+    }
+
+    fn show(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    fn show_held(&mut self) {
+        std::mem::take(&mut self.held).iter().for_each(|line| self.show(line));
     }
 
     /// The rank that a launcher's line is about. MPICH names its process, Open MPI the rank.
@@ -220,7 +231,10 @@ impl Told {
         by_pid.or(by_rank).cloned()
     }
 
-    fn conclude(self, end: End, timeout_s: f64) -> Result<Exit> {
+    fn conclude(mut self, end: End, timeout_s: f64) -> Result<Exit> {
+        if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
+            self.show_held();
+        }
         let during = if self.case.is_empty() {
             "between cases".to_owned()
         } else {
@@ -240,14 +254,14 @@ impl Told {
             )),
             (Some(exit), _) => Ok(exit),
             (None, _) if self.ranks.is_empty() => {
-                self.held.iter().for_each(|line| eprintln!("{line}"));
+                self.show_held();
                 Err(Error::unfit("the launcher could not start the ranks; it says why above"))
             }
             (None, end) => {
                 let who = match &self.named {
                     Some((rank, host)) => format!("rank {rank} on {host} died"),
                     None => {
-                        self.held.iter().for_each(|line| eprintln!("{line}"));
+                        self.show_held();
                         "a rank died".to_owned()
                     }
                 };
@@ -266,11 +280,13 @@ impl Told {
     }
 }
 
-/// Whether a launcher begins to say how the job ended: a ruled block, or one of its known openings.
-fn is_farewell(line: &str) -> bool {
-    let ruled =
-        line.len() >= 40 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'='));
-    let openings =
-        ["mpirun", "prterun", "mpiexec", "[mpiexec@", "[proxy:", "Abort(", "srun:", "MPI_ABORT"];
-    ruled || openings.iter().any(|opening| line.starts_with(opening)) || line.contains("MPI_Abort")
+/// Whether a line is a rule: launchers put what they say about the end between two of them.
+fn is_rule(line: &str) -> bool {
+    line.len() >= 40 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'='))
+}
+
+/// Whether a launcher begins to say how the job ended, without a rule.
+fn is_opening(line: &str) -> bool {
+    let openings = ["mpirun", "prterun", "mpiexec", "[mpiexec@", "[proxy:", "Abort(", "srun:"];
+    openings.iter().any(|opening| line.starts_with(opening)) || line.contains("MPI_Abort")
 }

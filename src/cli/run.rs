@@ -134,8 +134,7 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
             if super::speaks() {
                 world::end(&why)
             }
-            // Rank 0 speaks; the others give it the time to.
-            std::thread::sleep(Duration::from_secs(1));
+            super::listen();
             world::abort(why.exit())
         });
         progress::enter(progress::Phase::Join);
