@@ -1,5 +1,6 @@
 //! Real work on CPUs: MPI collectives as the data plane, CPU kernels as compute.
 
+mod buffer;
 mod gemm;
 mod number;
 mod stream;
@@ -108,18 +109,4 @@ impl<O: Operation> Prepared for Timed<'_, O> {
         let end = self.clock.now();
         Ok(Sample { start, end, device: None, late })
     }
-}
-
-/// A buffer of `len` elements, or one sentence when the machine has not that much memory.
-fn buffer<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
-    let mut buffer = Vec::new();
-    // At least one element: the address of an empty buffer is no buffer's, and MPI refuses it.
-    buffer.try_reserve_exact(len.max(1)).map_err(|_| {
-        Error::unsupported(format!(
-            "{} bytes of memory are not to be had; choose a smaller problem",
-            len as u128 * size_of::<T>() as u128
-        ))
-    })?;
-    buffer.resize(len, value);
-    Ok(buffer)
 }

@@ -14,8 +14,9 @@ use mpi::raw::AsRaw as _;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, Group as _};
 
+use super::buffer::Buffer;
 use super::number::Number;
-use super::{Accuracy, Operation, buffer};
+use super::{Accuracy, Operation};
 use crate::clock::{Clock as _, HostClock};
 use crate::error::{Error, Result};
 use crate::fault::{Fault, is_planted};
@@ -103,8 +104,8 @@ fn all_reduce<'a, T: Number + Equivalence>(
              smaller size"
         ))
     })?;
-    let output = buffer(count, T::default())?;
-    let input = buffer(if placement == Placement::Out { count } else { 0 }, T::default())?;
+    let output = Buffer::new(count, T::default())?;
+    let input = Buffer::new(if placement == Placement::Out { count } else { 0 }, T::default())?;
     Ok(Box::new(AllReduce { comm, count: count_c, placement, input, output }))
 }
 
@@ -114,8 +115,8 @@ struct AllReduce<T> {
     count: i32,
     placement: Placement,
     /// Empty when in place.
-    input: Vec<T>,
-    output: Vec<T>,
+    input: Buffer<T>,
+    output: Buffer<T>,
 }
 
 /// What rank `rank` contributes at index `i`. Small whole numbers: the sum over any number of ranks in

@@ -4,8 +4,9 @@
 //! AVX-512 in both precisions. One thread, because a rank drives one core.
 #![expect(unsafe_code, reason = "the gemm crate takes pointers and strides")]
 
+use super::buffer::Buffer;
 use super::number::{Number, no_such_type};
-use super::{Accuracy, Operation, buffer};
+use super::{Accuracy, Operation};
 use crate::error::Result;
 use crate::fault::{Fault, is_planted};
 use crate::progress::Phase;
@@ -27,9 +28,9 @@ pub(super) fn prepare(gemm: &Gemm) -> Result<Box<dyn Operation>> {
 /// Three matrices, row-major.
 struct Product<T> {
     shape: Gemm,
-    a: Vec<T>,
-    b: Vec<T>,
-    c: Vec<T>,
+    a: Buffer<T>,
+    b: Buffer<T>,
+    c: Buffer<T>,
 }
 
 /// Largest absolute value of an element. Products and their sums stay whole numbers below 2^24, which
@@ -42,15 +43,15 @@ impl<T: Number> Product<T> {
     fn new(shape: &Gemm) -> Result<Self> {
         let mut random = Random::new(0, "gemm", &[]);
         let span = 2 * amplitude(shape.k) + 1;
-        let mut fill = |len: usize| -> Result<Vec<T>> {
-            let mut matrix = buffer(len, T::default())?;
-            for value in &mut matrix {
+        let mut fill = |len: usize| -> Result<Buffer<T>> {
+            let mut matrix = Buffer::new(len, T::default())?;
+            for value in &mut *matrix {
                 *value = T::of(random.below(span as usize) as i64 - span / 2);
             }
             Ok(matrix)
         };
         let (a, b) = (fill(shape.m * shape.k)?, fill(shape.k * shape.n)?);
-        Ok(Self { shape: *shape, a, b, c: buffer(shape.m * shape.n, T::default())? })
+        Ok(Self { shape: *shape, a, b, c: Buffer::new(shape.m * shape.n, T::default())? })
     }
 
     /// Row `i` of the product, exactly.

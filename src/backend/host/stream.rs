@@ -1,7 +1,8 @@
 //! Passes over arrays, with the widest vectors the CPU has.
 
+use super::buffer::Buffer;
 use super::number::{Number, no_such_type};
-use super::{Accuracy, Operation, buffer};
+use super::{Accuracy, Operation};
 use crate::error::Result;
 use crate::fault::{Fault, is_planted};
 use crate::progress::Phase;
@@ -26,9 +27,9 @@ const SCALAR: i64 = 3;
 struct Arrays<T> {
     op: StreamOp,
     cpu: pulp::Arch,
-    a: Vec<T>,
-    b: Vec<T>,
-    c: Vec<T>,
+    a: Buffer<T>,
+    b: Buffer<T>,
+    c: Buffer<T>,
 }
 
 /// Small whole numbers, so that results are exact. Coprime periods: no shift hides.
@@ -43,12 +44,12 @@ fn c_at(i: usize) -> i64 {
 impl<T: Number> Arrays<T> {
     fn new(stream: &Stream) -> Result<Self> {
         let len = (stream.bytes / stream.element.bytes()) as usize;
-        let mut b = buffer(len, T::default())?;
-        let mut c = buffer(if stream.op == StreamOp::Triad { len } else { 0 }, T::default())?;
+        let mut b = Buffer::new(len, T::default())?;
+        let mut c = Buffer::new(if stream.op == StreamOp::Triad { len } else { 0 }, T::default())?;
         b.iter_mut().enumerate().for_each(|(i, b)| *b = T::of(b_at(i)));
         c.iter_mut().enumerate().for_each(|(i, c)| *c = T::of(c_at(i)));
         // Touched by the fill, so that no page is mapped inside the timed window.
-        Ok(Self { op: stream.op, cpu: pulp::Arch::new(), a: buffer(len, T::of(-1))?, b, c })
+        Ok(Self { op: stream.op, cpu: pulp::Arch::new(), a: Buffer::new(len, T::of(-1))?, b, c })
     }
 }
 

@@ -1,0 +1,135 @@
+//! Our timed all_reduce against a plain C loop, alternated inside one MPI job.
+//!
+//! `mpirun -n 2 --bind-to core c-loop PATH/TO/c_loop.so`; `scripts/compare-with-peers c-loop` does it all.
+#![expect(unsafe_code, reason = "the peer is C")]
+#![expect(clippy::print_stdout, reason = "a table is what this is for")]
+
+use std::error::Error;
+use std::ffi::c_int;
+
+use libloading::{Library, Symbol};
+use tesserabench::backend::{self, Sample};
+use tesserabench::config::Config;
+use tesserabench::measure::timing::times;
+use tesserabench::measure::{Recording, measure};
+use tesserabench::plan::Plan;
+use tesserabench::stats;
+use tesserabench::world::World;
+
+/// How often the three runs take turns at each size.
+const ALTERNATIONS: usize = 41;
+
+type CLoop = unsafe extern "C" fn(c_int, c_int, c_int, c_int, *mut i64, *mut i64, *mut u8);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: c-loop PATH/TO/c_loop.so")?;
+    // SAFETY: the library is ours and runs nothing when it is loaded.
+    let library = unsafe { Library::new(path)? };
+    // SAFETY: c_loop.c defines it with this signature.
+    let c_loop: Symbol<'_, CLoop> = unsafe { library.get(b"c_loop")? };
+
+    let world = World::join()?;
+    let config: Config = serde_json::from_str(
+        r#"{"benchmarks": {"all_reduce": {"bytes": "8..4MiB*8,4MiB"}}, "benchmarking": {"warmup_iterations": 3}}"#,
+    )?;
+    let plan = Plan::resolve(&config, world.size())?;
+    let backend = backend::open(&plan, &world)?;
+    if world.is_root() {
+        println!(
+            "all_reduce f32, {} ranks, {ALTERNATIONS} alternations; median [quartiles]",
+            world.size()
+        );
+        println!(
+            "{:>9} {:>5} {:>12} {:>12}  {:<24} C/C (A/A)",
+            "bytes", "batch", "ours us", "C us", "ours/C"
+        );
+    }
+    for case in &plan.cases {
+        let bytes = case.problem["bytes"];
+        let mut budget = plan.budget;
+        budget.iterations = if bytes <= 64 << 10 { 400 } else { 60 };
+        let mut prepared = backend.prepare(&case.work, &case.group)?;
+        prepared.verify()?;
+        let count = c_int::try_from(bytes / 4)?;
+        let mut batch = 1;
+        let mut medians: [Vec<f64>; 3] = Default::default();
+        for alternation in 0..ALTERNATIONS {
+            for turn in 0..3 {
+                let which = (alternation + turn) % 3;
+                let recording = if which == 0 {
+                    let ours =
+                        measure(&world, backend.clock(), &mut *prepared, plan.protocol, &budget)?;
+                    batch = world.broadcast(ours.as_ref().map(|ours| ours.batch))?;
+                    ours
+                } else {
+                    theirs(
+                        &world,
+                        &c_loop,
+                        (count, budget.warmup, budget.iterations, batch),
+                        &plan,
+                    )?
+                };
+                if let Some(recording) = recording {
+                    let times = times(&recording.samples, recording.batch);
+                    medians[which]
+                        .push(stats::median(&times.global).ok_or("every round was late")?);
+                }
+            }
+        }
+        if world.is_root() {
+            print(bytes, batch, &medians);
+        }
+    }
+    world.leave();
+    Ok(())
+}
+
+/// The C loop's samples, gathered as ours are.
+fn theirs(
+    world: &World,
+    c_loop: &CLoop,
+    (count, warmup, rounds, batch): (c_int, u32, u32, u32),
+    plan: &Plan,
+) -> Result<Option<Recording>, Box<dyn Error>> {
+    let n = rounds as usize;
+    let (mut starts, mut ends, mut late) = (vec![0i64; n], vec![0i64; n], vec![0u8; n]);
+    // SAFETY: each array has `rounds` elements, and every rank calls with the same numbers.
+    unsafe {
+        c_loop(
+            count,
+            warmup.cast_signed(),
+            rounds.cast_signed(),
+            batch.cast_signed(),
+            starts.as_mut_ptr(),
+            ends.as_mut_ptr(),
+            late.as_mut_ptr(),
+        );
+    }
+    let stamps = starts.into_iter().zip(ends).zip(late);
+    let samples: Vec<Sample> = stamps
+        .map(|((start, end), late)| Sample { start, end, device: None, late: late != 0 })
+        .collect();
+    let samples = world.gather(samples)?;
+    Ok(samples.map(|samples| Recording {
+        protocol: plan.protocol,
+        common_clock: true,
+        batch,
+        samples,
+    }))
+}
+
+fn print(bytes: u64, batch: u32, [ours, first, second]: &[Vec<f64>; 3]) {
+    let ratios = |of: &[f64]| {
+        let ratios: Vec<f64> = of.iter().zip(first).map(|(of, to)| of / to).collect();
+        let at = |q| stats::quantile(&ratios, q).unwrap_or(f64::NAN);
+        format!("{:.3} [{:.3}, {:.3}]", at(0.5), at(0.25), at(0.75))
+    };
+    let us = |nanos: &[f64]| stats::median(nanos).unwrap_or(f64::NAN) / 1e3;
+    println!(
+        "{bytes:>9} {batch:>5} {:>12.3} {:>12.3}  {:<24} {}",
+        us(ours),
+        us(first),
+        ratios(ours),
+        ratios(second)
+    );
+}
