@@ -178,6 +178,10 @@ fn measure(
     let (plan, desk) = world.unanimous(prepared.transpose())?.unzip();
     let plan: Plan = world.broadcast(plan)?;
     world.set_deadline(Duration::from_secs_f64(plan.timeout_s));
+    let files: Vec<String> = desk
+        .iter()
+        .flat_map(|desk| desk.outputs.iter().map(|output| output.path.display().to_string()))
+        .collect();
     let total = plan.cases.len();
     let bar = bar(total, world.is_root() && !supervision::is_supervised());
     let (exit, report) = session::run(world, &plan, desk, |done, id| {
@@ -188,6 +192,7 @@ fn measure(
     bar.finish_and_clear();
     if let Some(report) = report {
         report::print(&report);
+        report::say(&format!("wrote {}", files.join(", ")));
     }
     Ok(exit)
 }

@@ -41,6 +41,8 @@ impl<'a> Starter<'a> {
     /// When the next iteration begins; every rank of the team asks.
     pub(super) fn next(&mut self) -> Start {
         match self.protocol {
+            // Nobody to start together with, so nothing to come late for.
+            _ if self.team.size() == 1 => Start::Now,
             Protocol::Synchronised => {
                 Start::At(self.team.broadcast_nanos(self.clock.now() + self.lead))
             }

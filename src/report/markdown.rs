@@ -105,7 +105,8 @@ fn rate(case: &Case) -> (String, &'static str) {
     let Some(measured) = &case.measured else { return (String::new(), "") };
     let metrics = &measured.metrics;
     let rates = [
-        (metrics.busbw_gbps, 1.0, "GB/s", "bus"),
+        // One rank alone moves nothing over any link.
+        (metrics.busbw_gbps.filter(|_| case.group_size > 1), 1.0, "GB/s", "bus"),
         (metrics.gbps, 1.0, "GB/s", "memory"),
         (metrics.tflops, 1e3, "GFLOP/s", "arithmetic"),
     ];

@@ -1,9 +1,11 @@
 //! The ranks as MPI connects them: control messages only, never what is measured.
 //!
 //! Operations are immediate ones, completed in [`Wait::until`]. Those that start an iteration are the
-//! exception where ranks spin: Open MPI's immediate collectives leave so much in the caches that the
-//! 4 KiB all_reduce after one took 6 % longer than after a blocking one, which spins as well. Errors stay fatal (MPI's default):
-//! rsmpi discards return codes, so anything else would make failures silent.
+//! exception where ranks spin: Open MPI's immediate collectives leave so much in the caches that a 4 KiB
+//! all_reduce after one took 6 % longer than after a blocking one, which spins as well.
+//!
+//! Errors stay fatal (MPI's default): rsmpi discards return codes, so anything else would make failures
+//! silent.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;

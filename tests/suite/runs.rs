@@ -177,6 +177,7 @@ fn outputs_in_every_format_and_a_verdict() {
         "-b barrier -b gemm --problem-size m=8 {SMALL} -o results.json -o r.csv -o r.md -o r --format csv"
     );
     let ended = ranks(2, &words).passes();
+    assert!(ended.out.ends_with("wrote results.json, r.csv, r.md, r\n"), "{}", ended.out);
     assert!(ended.read("r.md").starts_with("# tesserabench: ok: 2 of 2 cases measured"));
     assert_eq!(ended.read("r.csv").lines().count(), 3);
     assert_eq!(ended.read("r.csv"), ended.read("r"));
