@@ -69,11 +69,6 @@ impl Wait {
     /// ranks on this node is not known yet either.
     const FOREVER: Self = Self { manner: Manner::Yield, deadline: None };
 
-    /// Whether the core is ours to spin on.
-    fn is_spinning(self) -> bool {
-        self.manner == Manner::Spin
-    }
-
     /// Waits until `done` returns a value.
     ///
     /// Past the deadline this ends the process: ranks that wait for one that never comes cannot

@@ -17,7 +17,7 @@ use mpi::request::{Request, Scope, scope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives as _, Group as _, Root as _};
 
-use super::{Member, Wait};
+use super::{Manner, Member, Wait};
 use crate::error::{Error, Exit, Result};
 use crate::units::Nanos;
 use crate::wire;
@@ -134,7 +134,7 @@ impl Link {
     }
 
     pub(super) fn barrier(&self, wait: Wait) {
-        if wait.is_spinning() {
+        if wait.manner == Manner::Spin {
             self.comm.barrier();
         } else {
             complete(self.comm.immediate_barrier(), wait);
@@ -144,7 +144,7 @@ impl Link {
     pub(super) fn broadcast_nanos(&self, value: Nanos, wait: Wait) -> Nanos {
         let mut value = value;
         let root = self.comm.process_at_rank(0);
-        if wait.is_spinning() {
+        if wait.manner == Manner::Spin {
             root.broadcast_into(&mut value);
             return value;
         }
