@@ -70,10 +70,15 @@ fn job(plan: &Plan, choice: Choice) -> Result<Job> {
     }
     let folder = world::mpi_programs_folder().map(Path::new);
     let program = find_launcher(launcher, folder).ok_or_else(|| {
-        Error::unfit(format!(
-            "no launcher of {library} is on the PATH; install its mpirun or mpiexec, or start the ranks \
-             yourself"
-        ))
+        Error::unfit(match launcher {
+            Launcher::Srun => "no srun that works is on the PATH; use --launcher auto, or a machine \
+                               with Slurm"
+                .to_owned(),
+            Launcher::OpenMpi | Launcher::Hydra => format!(
+                "no launcher of {library} is on the PATH; install its mpirun or mpiexec, or start the \
+                 ranks yourself"
+            ),
+        })
     })?;
     let local = std::thread::available_parallelism().map_or(1, usize::from);
     let allocated = std::env::var("SLURM_NTASKS").ok().and_then(|text| text.parse().ok());

@@ -137,7 +137,7 @@ fn a_silent_singleton_is_refused() {
 
 #[test]
 fn a_hanging_rank_meets_the_deadline() {
-    let ended = ranks(2, WORDS).arg("--timeout").arg("2").fault("hang@1:measure").fails(8);
+    let ended = ranks(2, WORDS).arg("--timeout").arg("5").fault("hang@1:measure").fails(8);
     assert!(ended.error().contains("barrier/world:0-1"), "{}", ended.err);
 }
 
