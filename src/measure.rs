@@ -70,7 +70,7 @@ pub fn measure(
         .min()
         .unwrap_or(0);
     let too_short = shortest < STEPS_PER_SAMPLE * clock.precision();
-    // The slowest rank decides: all must run the same number of operations.
+    // One rank for which a sample is long enough decides: all must run the same number of operations.
     let batch = if team.max(i64::from(!too_short)) == 0 { BATCH } else { 1 };
     prepared.arm(batch)?;
 
@@ -78,8 +78,10 @@ pub fn measure(
     let mut valid: u32 = 0;
     let mut hopeless = false;
     loop {
-        let asked = next_block(budget, valid, samples[0].len(), team.size());
-        let asked = if std::mem::take(&mut hopeless) { FALL_BACK } else { asked.into() };
+        let asked = match next_block(budget, valid, samples[0].len(), team.size()) {
+            block if block > 0 && std::mem::take(&mut hopeless) => FALL_BACK,
+            block => block.into(),
+        };
         let asked = team.broadcast_nanos(asked);
         if asked == FALL_BACK {
             starter.fall_back();
