@@ -1,7 +1,11 @@
 //! What interprets work: it prepares one, checks it, and runs it.
 
+mod cuda;
 mod host;
+mod reference;
 mod simulated;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +16,7 @@ use crate::mesh::Group;
 use crate::plan::{BackendSpec, Plan};
 use crate::units::Nanos;
 use crate::work::Work;
-use crate::world::World;
+use crate::world::{Wait, World};
 
 /// Prepares work on this rank's device.
 pub trait Backend {
@@ -22,12 +26,40 @@ pub trait Backend {
     /// What this rank drives.
     fn device(&self) -> Device;
 
+    /// Names and versions of the libraries that do its work.
+    fn libraries(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
     /// Connects, allocates and fills everything `work` needs. Every rank of the group calls it, and
     /// connects before anything that can fail on it alone.
     ///
     /// # Errors
     /// Unsupported when this backend cannot do the work; the case is then skipped.
-    fn prepare<'a>(&'a self, work: &Work, group: &Group) -> Result<Box<dyn Prepared + 'a>>;
+    fn prepare<'a>(
+        &'a self,
+        work: &Work,
+        group: &Group,
+        peers: &Peers<'_>,
+    ) -> Result<Box<dyn Prepared + 'a>>;
+}
+
+/// Gives every rank what the first one brings, or its error; the others bring nothing.
+type Share<'a> = Box<dyn Fn(Option<Result<Vec<u8>>>) -> Result<Vec<u8>> + 'a>;
+
+/// The ranks of a case, as far as a backend needs them.
+pub struct Peers<'a> {
+    /// All call it.
+    share: Share<'a>,
+    /// How to wait for them.
+    wait: Wait,
+}
+
+impl<'a> Peers<'a> {
+    /// The ranks of `team`.
+    pub fn of(team: &'a World) -> Self {
+        Self { share: Box::new(|own| team.broadcast(own)?), wait: team.wait() }
+    }
 }
 
 /// One piece of work, ready to run.
@@ -38,7 +70,8 @@ pub trait Prepared {
     /// When the work cannot run; a wrong element is not an error but a finding.
     fn verify(&mut self) -> Result<Accuracy>;
 
-    /// Sets how many operations a sample spans, and queues what must be in flight before the start.
+    /// Before each [`fire`](Self::fire): sets how many operations the sample spans, and queues what
+    /// must be in flight before the start.
     ///
     /// # Errors
     /// When the device refuses.
@@ -74,13 +107,45 @@ pub struct Sample {
     pub late: bool,
 }
 
+impl Sample {
+    /// How long it took: on the device itself, where the device tells.
+    pub fn duration(&self) -> Nanos {
+        self.device.unwrap_or(self.end - self.start)
+    }
+}
+
 /// What a rank drives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Device {
-    /// `cpu`, or `simulated`.
+    /// `cpu`, `cuda` or `simulated`.
     pub kind: String,
     /// Its maker's name for it.
     pub name: String,
+    /// Its unique number, where it has one.
+    pub uuid: Option<String>,
+    /// Its place on the PCI bus.
+    pub pci: Option<String>,
+    /// Its own memory, bytes.
+    pub memory_bytes: Option<u64>,
+    /// CUDA's number for what it can do, such as `9.0`.
+    pub compute_capability: Option<String>,
+    /// How many multiprocessors it has.
+    pub multiprocessors: Option<u32>,
+}
+
+impl Device {
+    /// A device of which only kind and name are known.
+    fn named(kind: &str, name: String) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            name,
+            uuid: None,
+            pci: None,
+            memory_bytes: None,
+            compute_capability: None,
+            multiprocessors: None,
+        }
+    }
 }
 
 /// How a result compares with its reference.
@@ -170,6 +235,28 @@ impl Accuracy {
     }
 }
 
+/// How many devices of the `cuda` backend this process sees.
+///
+/// # Errors
+/// Unfit, in one sentence, where there are none.
+pub fn cuda_devices() -> Result<usize> {
+    cuda::devices()
+}
+
+/// What each of them is.
+///
+/// # Errors
+/// As [`cuda_devices`].
+pub fn cuda_survey() -> Result<Vec<Device>> {
+    cuda::survey()
+}
+
+/// The versions of the libraries of the `cuda` backend, or why there is none: `cuda` (the newest that the
+/// driver serves), `nvrtc`, `cublaslt`, `nccl`.
+pub fn cuda_versions() -> [(&'static str, Result<String>); 4] {
+    cuda::versions()
+}
+
 /// Opens the backend of the plan on this rank.
 ///
 /// # Errors
@@ -177,6 +264,10 @@ impl Accuracy {
 pub fn open(plan: &Plan, world: &World) -> Result<Box<dyn Backend>> {
     Ok(match &plan.backend {
         BackendSpec::Host => Box::new(host::Host::open(world)),
+        BackendSpec::Cuda { emulated } => {
+            let place = (world.rank(), world.local_rank());
+            Box::new(cuda::Cuda::open(place, world.wait().manner(), *emulated)?)
+        }
         BackendSpec::Simulated(topology) => {
             Box::new(simulated::Simulated::open(topology, plan.seed, world.rank()))
         }

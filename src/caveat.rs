@@ -21,6 +21,15 @@ pub enum Caveat {
         /// Name of the topology the model used.
         topology: String,
     },
+    /// Ranks shared a GPU: their collectives went through the loopback device and they took turns.
+    Emulated,
+    /// A GPU ran below its highest clocks.
+    Throttled {
+        /// World rank of the first one that did.
+        rank: usize,
+        /// Why, in NVML's words.
+        reasons: Vec<String>,
+    },
     /// Few iterations, asked for with `--quick`.
     Quick,
     /// Times vary more than the configured bound.
@@ -50,11 +59,15 @@ impl Caveat {
     /// Whether figures with this caveat may stand on one side of a comparison with plain ones.
     pub fn comparable(&self) -> bool {
         match self {
-            Self::Quick | Self::Unsteady { .. } | Self::InvalidRounds { .. } => true,
+            Self::Quick
+            | Self::Unsteady { .. }
+            | Self::InvalidRounds { .. }
+            | Self::Throttled { .. } => true,
             Self::Oversubscribed { .. }
             | Self::Yielding
             | Self::BarrierStart
             | Self::Simulated { .. }
+            | Self::Emulated
             | Self::LocalTimes
             | Self::Batched { .. } => false,
         }
@@ -62,7 +75,7 @@ impl Caveat {
 
     /// Whether the case stays out of efficiencies and fits.
     pub fn excludes_from_scaling(&self) -> bool {
-        matches!(self, Self::Oversubscribed { .. } | Self::Yielding)
+        matches!(self, Self::Oversubscribed { .. } | Self::Yielding | Self::Emulated)
     }
 
     /// One word for a table cell.
@@ -71,6 +84,8 @@ impl Caveat {
             Self::Oversubscribed { .. } => "oversubscribed",
             Self::Yielding => "yielding",
             Self::Simulated { .. } => "simulated",
+            Self::Emulated => "emulated",
+            Self::Throttled { .. } => "throttled",
             Self::Quick => "quick",
             Self::Unsteady { .. } => "unsteady",
             Self::InvalidRounds { .. } => "late starts",
@@ -97,6 +112,17 @@ impl std::fmt::Display for Caveat {
             Self::Simulated { topology } => {
                 write!(f, "not measured: computed from a model of '{topology}'")
             }
+            Self::Emulated => write!(
+                f,
+                "ranks shared a GPU and talked through the loopback device (--emulate-ranks): it shows that \
+                 the program works, not how fast a machine is"
+            ),
+            Self::Throttled { rank, reasons } => write!(
+                f,
+                "the GPU of rank {rank} ran below its highest clocks ({}); see its cooling and its power \
+                 limit",
+                reasons.join(", ")
+            ),
             Self::Quick => {
                 write!(f, "few iterations (--quick); leave --quick out for a real figure")
             }

@@ -1,9 +1,11 @@
 //! The command line: arguments as typed, and what each command does with them.
 
+mod inspect;
 mod launch;
 mod list_benchmarks;
 mod log;
 mod panic;
+mod restart;
 mod run;
 mod schema;
 mod system_info;
@@ -46,6 +48,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Show what can be measured
     ListBenchmarks(list_benchmarks::ListArgs),
+    /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
+    Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
     SystemInfo(system_info::InfoArgs),
     /// Print a JSON Schema
@@ -93,6 +97,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(*args, || config(cli.config.as_deref())),
         Command::ListBenchmarks(args) => list_benchmarks::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Verdict(args) => verdict::run(&args),

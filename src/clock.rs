@@ -21,7 +21,7 @@ pub trait Clock {
 }
 
 /// The machine's monotonic clock. All processes of a node read the same one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct HostClock {
     manner: Manner,
     precision: Nanos,
@@ -42,6 +42,16 @@ impl HostClock {
         });
         clock.precision = steps.min().unwrap_or(1);
         clock
+    }
+
+    /// The same clock, waiting in another manner.
+    pub fn with_manner(&self, manner: Manner) -> Self {
+        Self { manner, ..self.clone() }
+    }
+
+    /// The same clock where something else that is read with it has longer steps.
+    pub fn no_finer_than(self, step: Nanos) -> Self {
+        Self { precision: self.precision.max(step), ..self }
     }
 }
 

@@ -24,8 +24,10 @@ const DEPTH_LIMIT: usize = 32;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `auto`, `host` or `simulated`.
+    /// `auto`, `cuda`, `host` or `simulated`.
     pub backend: Option<BackendChoice>,
+    /// Let several ranks share a GPU, to try things out.
+    pub emulate_ranks: Option<bool>,
     /// The machine that `simulated` computes: a name or a file.
     pub topology: Option<String>,
     /// Seed of all random numbers.
@@ -129,9 +131,11 @@ impl Values {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
-    /// The best this machine has: `host`.
+    /// The best this machine has: `cuda` where a driver and a GPU are found, else `host`.
     #[default]
     Auto,
+    /// NVIDIA GPUs.
+    Cuda,
     /// CPU kernels and MPI collectives.
     Host,
     /// A model of a machine, in virtual time.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::world::World;
 
 /// Everything around the run.
@@ -16,6 +16,8 @@ pub struct Environment {
     pub mpi: Option<Mpi>,
     /// Compiler of this binary.
     pub toolchain: String,
+    /// Names and versions of the libraries that did the work on rank 0, beside MPI.
+    pub libraries: BTreeMap<String, String>,
     /// The machines, in the order of their first rank.
     pub nodes: Vec<Node>,
     /// The ranks, in order.
@@ -65,7 +67,7 @@ pub struct Rank {
 
 /// Variables that change what is measured. Never the whole environment: it holds secrets.
 const VARIABLES: [&str; 12] = [
-    "CUDA_VISIBLE_DEVICES",
+    "CUDA_",
     "FI_",
     "I_MPI_",
     "MPICH_",
@@ -87,12 +89,22 @@ const BOOKKEEPING: [&str; 4] =
 ///
 /// # Errors
 /// When the ranks cannot exchange their facts.
-pub fn gather(world: &World, device: Device) -> Result<Option<Environment>> {
-    let Some(facts) = world.gather((this_node(), device))? else { return Ok(None) };
+pub fn gather(
+    world: &World,
+    device: Device,
+    libraries: BTreeMap<String, String>,
+) -> Result<Option<Environment>> {
+    let facts = world.gather((this_node(), device, libraries.clone()))?;
+    let Some(facts) = facts else { return Ok(None) };
     let mut nodes: Vec<Node> = Vec::new();
     let mut ranks = Vec::new();
     let mut ranks_on_node: Vec<usize> = Vec::new();
-    for (rank, ((node, device), member)) in facts.into_iter().zip(world.members()).enumerate() {
+    for (rank, ((node, device, theirs), member)) in
+        facts.into_iter().zip(world.members()).enumerate()
+    {
+        if theirs != libraries {
+            tracing::warn!("rank {rank} has {theirs:?}, rank 0 has {libraries:?}");
+        }
         let index = nodes.iter().position(|known| known.host == node.host).unwrap_or_else(|| {
             nodes.push(node);
             ranks_on_node.push(0);
@@ -108,7 +120,34 @@ pub fn gather(world: &World, device: Device) -> Result<Option<Environment>> {
         thread_level: level.to_owned(),
     });
     let (toolchain, variables) = (TOOLCHAIN.to_owned(), variables());
-    Ok(Some(Environment { mpi, toolchain, nodes, ranks, variables }))
+    Ok(Some(Environment { mpi, toolchain, libraries, nodes, ranks, variables }))
+}
+
+impl Environment {
+    /// Refuses two ranks on one device.
+    ///
+    /// # Errors
+    /// Unfit, naming both.
+    pub fn refuse_shared_devices(&self) -> Result<()> {
+        for (index, rank) in self.ranks.iter().enumerate() {
+            let same = |other: &&Rank| {
+                rank.device.uuid.is_some()
+                    && (other.node, &other.device.uuid) == (rank.node, &rank.device.uuid)
+            };
+            if let Some(other) = self.ranks[..index].iter().find(same) {
+                return Err(Error::unfit(format!(
+                    "ranks {} and {} both drive {} ({}) of {}; start one rank per GPU, or add \
+                     --emulate-ranks to let ranks share one for a trial",
+                    other.rank,
+                    rank.rank,
+                    rank.device.name,
+                    rank.device.uuid.as_deref().unwrap_or_default(),
+                    self.nodes[rank.node].host
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The compiler of this binary.

@@ -27,7 +27,11 @@
 //! - [`world`]: this process among the ranks; every wait goes through one place. Control messages only.
 //! - [`wire`]: values as bytes between ranks. The only user of bincode.
 //! - [`clock`], [`measure`]: stamps, common starts, and the timed loop, written once for all backends.
-//! - [`backend`]: interprets work: `host` on CPUs and MPI, `simulated` in virtual time.
+//! - [`backend`]: interprets work: `host` on CPUs and MPI, `cuda` on NVIDIA GPUs and NCCL, `simulated` in
+//!   virtual time.
+//! - [`kernel`], [`nvidia`]: CUDA C++ to machine code, without a GPU; NVIDIA's libraries, found at run
+//!   time and checked before the first call.
+//! - [`telemetry`]: what a GPU says of itself around a case.
 //! - [`topology`], [`predict`]: described machines, and how long work takes on them.
 //! - [`session`], [`recorder`]: one rank's life; what rank 0 keeps and writes.
 //! - [`journal`], [`sidecar`]: finished cases on disk before the next begins; samples too many for the
@@ -76,9 +80,11 @@ pub mod environment;
 pub mod error;
 pub mod fault;
 pub mod journal;
+pub mod kernel;
 pub mod measure;
 pub mod mesh;
 pub mod metric;
+pub mod nvidia;
 pub mod plan;
 pub mod predict;
 pub mod progress;
@@ -89,6 +95,7 @@ pub mod session;
 pub mod sidecar;
 pub mod stats;
 pub mod supervision;
+pub mod telemetry;
 pub mod topology;
 pub mod units;
 pub mod wire;

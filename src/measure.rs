@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Protocol;
 use crate::error::Result;
 use crate::plan::Budget;
+use crate::telemetry::Telemetry;
 use crate::world::World;
 use start::Starter;
 
@@ -45,6 +46,8 @@ pub struct Recording {
     pub batch: u32,
     /// Samples by rank of the case, then by round; valid or not.
     pub samples: Vec<Vec<Sample>>,
+    /// What the ranks' GPUs said of themselves around it; empty without GPUs.
+    pub telemetry: Vec<Telemetry>,
 }
 
 /// Warms up, then takes samples until the budget is met. Every rank of `team` calls it; its first
@@ -63,16 +66,11 @@ pub fn measure(
     let protocol = if common_clock { protocol } else { Protocol::Barrier };
     let mut starter = Starter::new(team, clock, protocol);
 
-    prepared.arm(1)?;
-    let shortest = rounds(&mut starter, prepared, budget.warmup.max(1))?
-        .iter()
-        .map(|sample| sample.end - sample.start)
-        .min()
-        .unwrap_or(0);
+    let warmup = rounds(&mut starter, prepared, 1, budget.warmup.max(1))?;
+    let shortest = warmup.iter().map(Sample::duration).min().unwrap_or(0);
     let too_short = shortest < STEPS_PER_SAMPLE * clock.precision();
     // One rank for which a sample is long enough decides: all must run the same number of operations.
     let batch = if team.max(i64::from(!too_short)) == 0 { BATCH } else { 1 };
-    prepared.arm(batch)?;
 
     let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); team.size()];
     let mut valid: u32 = 0;
@@ -88,7 +86,7 @@ pub fn measure(
             continue;
         }
         let Some(block) = u32::try_from(asked).ok().filter(|&block| block > 0) else { break };
-        let own = rounds(&mut starter, prepared, block)?;
+        let own = rounds(&mut starter, prepared, batch, block)?;
         let Some(parts) = team.gather(own)? else { continue };
         let late = (0..block as usize).filter(|&i| parts.iter().any(|part| part[i].late)).count();
         valid += block - late as u32;
@@ -100,7 +98,13 @@ pub fn measure(
         }
     }
     let protocol = starter.protocol();
-    Ok(team.is_root().then_some(Recording { protocol, common_clock, batch, samples }))
+    Ok(team.is_root().then_some(Recording {
+        protocol,
+        common_clock,
+        batch,
+        samples,
+        telemetry: Vec::new(),
+    }))
 }
 
 /// How many rounds rank 0 of the case asks for next; 0 to stop.
@@ -116,10 +120,12 @@ fn next_block(budget: &Budget, valid: u32, rounds: usize, ranks: usize) -> u32 {
 fn rounds(
     starter: &mut Starter<'_>,
     prepared: &mut dyn Prepared,
+    batch: u32,
     rounds: u32,
 ) -> Result<Vec<Sample>> {
     let mut samples = Vec::with_capacity(rounds as usize);
     for _ in 0..rounds {
+        prepared.arm(batch)?;
         let start = starter.next();
         samples.push(prepared.fire(start)?);
     }

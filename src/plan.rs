@@ -51,6 +51,11 @@ pub struct Plan {
 pub enum BackendSpec {
     /// CPU kernels and MPI collectives.
     Host,
+    /// NVIDIA GPUs.
+    Cuda {
+        /// Whether ranks may share a GPU.
+        emulated: bool,
+    },
     /// A model of this machine, in virtual time.
     Simulated(Box<Topology>),
 }
@@ -60,6 +65,7 @@ impl BackendSpec {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Host => "host",
+            Self::Cuda { .. } => "cuda",
             Self::Simulated(_) => "simulated",
         }
     }
@@ -163,6 +169,12 @@ fn backend(config: &Config) -> Result<BackendSpec> {
         }
         _ if topology.is_some() => Err(Error::usage(
             "a topology describes the machine that is simulated; add --backend simulated, or leave it out",
+        )),
+        BackendChoice::Cuda => {
+            Ok(BackendSpec::Cuda { emulated: config.emulate_ranks.unwrap_or(false) })
+        }
+        _ if config.emulate_ranks == Some(true) => Err(Error::usage(
+            "only ranks of the cuda backend can be emulated; add --backend cuda, or leave --emulate-ranks out",
         )),
         BackendChoice::Auto | BackendChoice::Host => Ok(BackendSpec::Host),
     }

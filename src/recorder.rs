@@ -40,8 +40,12 @@ impl Recorder {
         let sidecar = Sidecar::at(first.beside("samples.csv.gz"));
         let topology = match &plan.backend {
             BackendSpec::Simulated(topology) => Some(topology.name.clone()),
-            BackendSpec::Host => None,
+            BackendSpec::Host | BackendSpec::Cuda { .. } => None,
         };
+        let emulated = plan.backend == BackendSpec::Cuda { emulated: true };
+        if !emulated {
+            environment.refuse_shared_devices()?;
+        }
         let run = Run {
             id,
             started,
@@ -53,6 +57,7 @@ impl Recorder {
             seed: plan.seed,
             backend: plan.backend.name().to_owned(),
             simulated: topology.is_some(),
+            emulated,
             incomplete: true,
             exit: Exit::Internal.code(),
             config: config.clone(),
@@ -90,9 +95,10 @@ impl Recorder {
             }
             self.points.extend(case.study.is_some().then(|| Series {
                 case: case.clone(),
-                nanos: analysis::headline(recording),
-                left_out: crowding.as_ref().is_some_and(Caveat::excludes_from_scaling)
-                    && !self.report.run.simulated,
+                nanos: analysis::headline(&case.work, recording),
+                left_out: self.report.run.emulated
+                    || (crowding.as_ref().is_some_and(Caveat::excludes_from_scaling)
+                        && !self.report.run.simulated),
             }));
         }
         let name = self.sidecar.name();

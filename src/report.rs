@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use files::{Output, write_atomically};
-pub use table::{print, print_plan, say};
+pub use table::{print, print_table, say};
 
 use crate::backend::Accuracy;
 use crate::benchmark::Problem;
@@ -25,6 +25,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::mesh::Axis;
 use crate::metric::Metric;
+use crate::telemetry::Telemetry;
 use crate::work::{Element, Placement};
 
 /// Names the format and its version.
@@ -81,6 +82,8 @@ pub struct Run {
     pub backend: String,
     /// Whether the times come from a model instead of a clock.
     pub simulated: bool,
+    /// Whether ranks shared a GPU, so that collectives between them say nothing about a machine.
+    pub emulated: bool,
     /// Whether cases of the plan are missing.
     pub incomplete: bool,
     /// The exit code that `verdict` returns.
@@ -174,14 +177,18 @@ pub struct Measured {
     pub batch: u32,
     /// The headline times.
     pub latency: Latency,
-    /// The other definition of the time.
+    /// The other definition of the time by the host's clock.
     pub latency_local: Latency,
+    /// The time on the devices themselves, of the slowest; null where they do not tell.
+    pub device_time: Option<Latency>,
     /// Each rank's own times.
     pub per_rank: Vec<RankTimes>,
     /// How far apart the ranks were.
     pub skew: Skew,
     /// Rates.
     pub metrics: Metrics,
+    /// What the GPUs said of themselves around the measuring, by rank; empty without GPUs.
+    pub telemetry: Vec<Telemetry>,
     /// The stamps themselves.
     pub samples: Samples,
 }
@@ -194,6 +201,8 @@ pub enum Definition {
     LastEndMinusFirstStart,
     /// The slowest rank's own end minus start.
     SlowestRank,
+    /// The slowest device's own time between two events: without launching, and without noticing the end.
+    SlowestDevice,
 }
 
 /// Times of one operation over the iterations.
@@ -286,6 +295,8 @@ pub enum Samples {
         start_ns: Vec<Vec<i64>>,
         /// End of each sample, likewise.
         end_ns: Vec<Vec<i64>>,
+        /// Time on the device of each sample, likewise; null where a device does not tell.
+        device_ns: Option<Vec<Vec<i64>>>,
         /// Rounds with a late rank.
         invalid_rounds: Vec<usize>,
     },

@@ -3,22 +3,23 @@
 //! Ranks that are not in a case sleep until it is over. All ranks make the same sequence of collective
 //! calls, whatever happens on one of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::Finding;
-use crate::backend::{self, Accuracy, Backend, Sample};
+use crate::backend::{self, Accuracy, Backend, Peers, Sample};
 use crate::caveat::Caveat;
 use crate::config::Config;
 use crate::environment;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
-use crate::measure;
+use crate::measure::{self, Recording};
 use crate::plan::{Case, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::Recorder;
 use crate::report::{CaseError, Output, Report, kind_name};
+use crate::telemetry::{Sensors, Telemetry};
 use crate::world::{World, mpi_yields};
 
 /// What rank 0 needs beside the plan.
@@ -52,7 +53,8 @@ pub fn run(
     on_case: impl Fn(usize, &str),
 ) -> Result<(Exit, Option<Report>)> {
     let backend = world.unanimous(backend::open(plan, world))?;
-    let environment = environment::gather(world, backend.device())?;
+    let sensors = Sensors::of(&backend.device());
+    let environment = environment::gather(world, backend.device(), libraries(&*backend, &sensors))?;
     let recorder = desk
         .zip(environment)
         .map(|(desk, environment)| Recorder::start(plan, &desk.config, desk.outputs, environment));
@@ -69,7 +71,7 @@ pub fn run(
         }
         let ranks = &case.group.ranks;
         let told = match teams.of(ranks)? {
-            Some(team) => run_case(team, plan, case, &*backend),
+            Some(team) => run_case(team, plan, case, &*backend, sensors.as_ref()),
             None => {
                 progress::enter(Phase::Parked);
                 None
@@ -94,6 +96,13 @@ pub fn run(
     let report = world.unanimous(report)?;
     let exit = world.broadcast(report.as_ref().map(|report| report.run.exit))?;
     Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
+}
+
+fn libraries(backend: &dyn Backend, sensors: &Option<Sensors>) -> BTreeMap<String, String> {
+    let mut libraries = backend.libraries();
+    let driver = sensors.as_ref().and_then(Sensors::driver_version);
+    libraries.extend(driver.map(|version| ("driver".to_owned(), version)));
+    libraries
 }
 
 /// How the ranks of a case share their cores, if they do.
@@ -126,12 +135,18 @@ impl Teams<'_> {
 }
 
 /// One case on one of its ranks; the first of them gets the result.
-fn run_case(team: &World, plan: &Plan, case: &Case, backend: &dyn Backend) -> Option<Told> {
+fn run_case(
+    team: &World,
+    plan: &Plan,
+    case: &Case,
+    backend: &dyn Backend,
+    sensors: Option<&Sensors>,
+) -> Option<Told> {
     let ended = |finding, accuracy| team.is_root().then_some(Told { finding, accuracy });
 
     progress::enter(Phase::Prepare);
     // Faults strike after the step: within it, another rank may wait for this one.
-    let prepared = backend.prepare(&case.work, &case.group);
+    let prepared = backend.prepare(&case.work, &case.group, &Peers::of(team));
     let prepared = prepared.and_then(|prepared| fault::check(Phase::Prepare).map(|()| prepared));
     let mut prepared = match agree(team, case, prepared, Phase::Prepare) {
         Ok(prepared) => prepared,
@@ -140,6 +155,11 @@ fn run_case(team: &World, plan: &Plan, case: &Case, backend: &dyn Backend) -> Op
 
     progress::enter(Phase::Verify);
     let verified = prepared.verify();
+    if let Err(why) = &verified
+        && case.work.communicates()
+    {
+        give_up(why);
+    }
     let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
     let accuracy = match agree(team, case, verified, Phase::Verify) {
         Ok(own) => team.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
@@ -156,14 +176,26 @@ fn run_case(team: &World, plan: &Plan, case: &Case, backend: &dyn Backend) -> Op
     if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
         return ended(finding, accuracy);
     }
-    let recording =
-        measure::measure(team, backend.clock(), &mut *prepared, plan.protocol, &plan.budget)
-            // The other ranks may wait inside the work for this one: only the end of the job is left.
-            .unwrap_or_else(|why| {
-                let message = format!("{}: {}", progress::position(), why.message);
-                crate::world::end(&Error { message, ..why })
-            });
-    recording.and_then(|recording| ended(Finding::Measured(recording), accuracy))
+    let clock = backend.clock();
+    let (before, began) = (sensors.map(Sensors::read), clock.now());
+    let recording = measure::measure(team, clock, &mut *prepared, plan.protocol, &plan.budget)
+        .unwrap_or_else(|why| give_up(&why));
+    let seconds = (clock.now() - began) as f64 / 1e9;
+    let rank = case.group.ranks[team.rank()];
+    let telemetry = sensors
+        .zip(before)
+        .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
+    let telemetry = team.gather(telemetry).unwrap_or_else(|why| crate::world::end(&why));
+    let telemetry = telemetry.into_iter().flatten().flatten().collect();
+    recording.and_then(|recording| {
+        ended(Finding::Measured(Recording { telemetry, ..recording }), accuracy)
+    })
+}
+
+/// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
+fn give_up(why: &Error) -> ! {
+    let message = format!("{}: {}", progress::position(), why.message);
+    crate::world::end(&Error { message, kind: why.kind })
 }
 
 /// Makes one rank's failure the case's.

@@ -98,6 +98,7 @@ mod tests {
             common_clock: true,
             batch: 1,
             samples: vec![vec![sample(0), sample(10)], vec![sample(1), sample(11)]],
+            telemetry: Vec::new(),
         };
         let mut sidecar = Sidecar::at(path.clone());
         sidecar.add("a/b=1,c=2/world:4,7", &[4, 7], &recording).unwrap();

@@ -26,6 +26,10 @@ pub enum Element {
     F32,
     /// 64-bit float.
     F64,
+    /// 16-bit float of IEEE 754: 11 significant bits.
+    F16,
+    /// bfloat16: the upper half of an f32, 8 significant bits.
+    Bf16,
     /// 8-bit signed integer.
     I8,
     /// 16-bit signed integer.
@@ -46,9 +50,11 @@ pub enum Element {
 
 impl Element {
     /// Every element type.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::F32,
         Self::F64,
+        Self::F16,
+        Self::Bf16,
         Self::I8,
         Self::I16,
         Self::I32,
@@ -60,13 +66,18 @@ impl Element {
     ];
 
     /// The types of real arithmetic.
-    pub const FLOATS: [Self; 2] = [Self::F32, Self::F64];
+    pub const FLOATS: [Self; 4] = [Self::F32, Self::F64, Self::F16, Self::Bf16];
+
+    /// Those that every machine computes in.
+    pub const WIDE_FLOATS: [Self; 2] = [Self::F32, Self::F64];
 
     /// The canonical name.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F64 => "f64",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
             Self::I8 => "i8",
             Self::I16 => "i16",
             Self::I32 => "i32",
@@ -82,7 +93,7 @@ impl Element {
     pub fn bytes(self) -> u64 {
         match self {
             Self::I8 | Self::U8 => 1,
-            Self::I16 | Self::U16 => 2,
+            Self::I16 | Self::U16 | Self::F16 | Self::Bf16 => 2,
             Self::F32 | Self::I32 | Self::U32 => 4,
             Self::F64 | Self::I64 | Self::U64 => 8,
         }
@@ -97,6 +108,8 @@ impl Element {
         let canonical = match lower.as_str() {
             "float" | "fp32" | "float32" => "f32",
             "double" | "fp64" | "float64" => "f64",
+            "half" | "fp16" | "float16" => "f16",
+            "bfloat16" => "bf16",
             "int" | "int32" => "i32",
             "int8" => "i8",
             "int16" => "i16",
@@ -193,6 +206,7 @@ mod tests {
     fn precisions_under_the_names_of_other_tools() {
         assert_eq!(Element::parse("FP32").unwrap(), Element::F32);
         assert_eq!(Element::parse("double").unwrap(), Element::F64);
+        assert_eq!(Element::parse("bfloat16").unwrap(), Element::Bf16);
         assert!(Element::parse("f23").unwrap_err().message.contains("'f32'"));
     }
 }

@@ -65,6 +65,11 @@ const NAP: Duration = Duration::from_micros(20);
 const LONGEST_NAP: Duration = Duration::from_millis(20);
 
 impl Wait {
+    /// What to do between two looks.
+    pub fn manner(self) -> Manner {
+        self.manner
+    }
+
     /// Before the deadline is known, and after it no longer matters. Yields, because the number of
     /// ranks on this node is not known yet either.
     const FOREVER: Self = Self { manner: Manner::Yield, deadline: None };
@@ -182,8 +187,14 @@ impl World {
     }
 
     /// How ranks wait here.
-    pub fn manner(&self) -> Manner {
-        self.wait.manner
+    pub fn wait(&self) -> Wait {
+        self.wait
+    }
+
+    /// This rank's number among the ranks of its node.
+    pub fn local_rank(&self) -> usize {
+        let host = &self.members[self.rank].host;
+        self.members[..self.rank].iter().filter(|member| member.host == *host).count()
     }
 
     /// Ranks and cores of the node where `ranks` outnumber their cores the most, if they do.

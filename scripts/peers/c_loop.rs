@@ -8,7 +8,7 @@ use std::error::Error;
 use std::ffi::c_int;
 
 use libloading::{Library, Symbol};
-use tesserabench::backend::{self, Sample};
+use tesserabench::backend::{self, Peers, Sample};
 use tesserabench::config::Config;
 use tesserabench::measure::timing::times;
 use tesserabench::measure::{Recording, measure};
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bytes = case.problem["bytes"];
         let mut budget = plan.budget;
         budget.iterations = if bytes <= 64 << 10 { 400 } else { 60 };
-        let mut prepared = backend.prepare(&case.work, &case.group)?;
+        let mut prepared = backend.prepare(&case.work, &case.group, &Peers::of(&world))?;
         prepared.verify()?;
         let count = c_int::try_from(bytes / 4)?;
         let mut batch = 1;
@@ -115,6 +115,7 @@ fn theirs(
         common_clock: true,
         batch,
         samples,
+        telemetry: Vec::new(),
     }))
 }
 

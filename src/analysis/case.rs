@@ -13,6 +13,7 @@ use crate::measure::timing::{Times, times};
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::report::{self, CaseError, Definition, Latency, Measured, Metrics, Outcome, Skew};
 use crate::stats;
+use crate::telemetry::Telemetry;
 use crate::units::milliseconds;
 use crate::work::Work;
 
@@ -89,7 +90,7 @@ pub fn analyse(
                     ),
                 });
             } else {
-                result.caveats = caveats(plan, &recording, &times, crowding);
+                result.caveats = caveats(plan, case, &recording, &times, crowding);
                 result.measured = Some(measured(plan, case, &recording, &times, sidecar));
             }
         }
@@ -98,17 +99,21 @@ pub fn analyse(
 }
 
 /// The headline times of a recording, ns: what comparisons and scaling studies use.
-pub fn headline(recording: &Recording) -> Vec<f64> {
+pub fn headline(work: &Work, recording: &Recording) -> Vec<f64> {
     let times = times(&recording.samples, recording.batch);
-    match definition(recording) {
+    match definition(work, recording, &times) {
         Definition::LastEndMinusFirstStart => times.global,
         Definition::SlowestRank => times.local,
+        Definition::SlowestDevice => times.device,
     }
 }
 
-/// Only ranks that started together on one clock have a meaningful first start.
-fn definition(recording: &Recording) -> Definition {
+/// A kernel's time is its time on the device, where the device tells: launching it and noticing its
+/// end is the host's business. Between ranks only stamps on one clock, of ranks that started together,
+/// have a meaningful first start.
+fn definition(work: &Work, recording: &Recording, times: &Times) -> Definition {
     match (recording.protocol, recording.common_clock) {
+        _ if !work.communicates() && !times.device.is_empty() => Definition::SlowestDevice,
         (Protocol::Synchronised, true) => Definition::LastEndMinusFirstStart,
         _ => Definition::SlowestRank,
     }
@@ -116,15 +121,23 @@ fn definition(recording: &Recording) -> Definition {
 
 fn caveats(
     plan: &Plan,
+    case: &Case,
     recording: &Recording,
     times: &Times,
     crowding: Option<Caveat>,
 ) -> Vec<Caveat> {
     let mut caveats = Vec::new();
-    if let BackendSpec::Simulated(topology) = &plan.backend {
-        caveats.push(Caveat::Simulated { topology: topology.name.clone() });
-    } else {
-        caveats.extend(crowding);
+    match &plan.backend {
+        BackendSpec::Simulated(topology) => {
+            caveats.push(Caveat::Simulated { topology: topology.name.clone() });
+        }
+        BackendSpec::Cuda { emulated: true } => caveats.push(Caveat::Emulated),
+        BackendSpec::Host | BackendSpec::Cuda { emulated: false } => caveats.extend(crowding),
+    }
+    let throttled = |telemetry: &&Telemetry| !telemetry.after.throttle_reasons.is_empty();
+    if let Some(telemetry) = recording.telemetry.iter().find(throttled) {
+        let reasons = telemetry.after.throttle_reasons.clone();
+        caveats.push(Caveat::Throttled { rank: telemetry.rank, reasons });
     }
     if plan.budget.quick {
         caveats.push(Caveat::Quick);
@@ -142,7 +155,7 @@ fn caveats(
     if percent > INVALID_PERCENT {
         caveats.push(Caveat::InvalidRounds { percent });
     }
-    let headline = headline(recording);
+    let headline = headline(&case.work, recording);
     let cv_percent = 100.0 * stats::variance(&headline).sqrt() / stats::mean(&headline);
     if cv_percent > plan.max_variance_percent {
         caveats.push(Caveat::Unsteady { cv_percent, bound_percent: plan.max_variance_percent });
@@ -158,11 +171,15 @@ fn measured(
     sidecar: &str,
 ) -> Measured {
     let confidence = plan.budget.confidence;
+    let headline_times = headline(&case.work, recording);
     let global = latency(&times.global, Definition::LastEndMinusFirstStart, confidence);
     let local = latency(&times.local, Definition::SlowestRank, confidence);
-    let (headline, other) = match definition(recording) {
-        Definition::LastEndMinusFirstStart => (global, local),
-        Definition::SlowestRank => (local, global),
+    let device_time = (!times.device.is_empty())
+        .then(|| latency(&times.device, Definition::SlowestDevice, confidence));
+    let (headline, other) = match (definition(&case.work, recording, times), &device_time) {
+        (Definition::SlowestDevice, Some(device)) => (device.clone(), local),
+        (Definition::LastEndMinusFirstStart, _) => (global, local),
+        _ => (local, global),
     };
     let shares = times.slowest_shares();
     let per_rank = case.group.ranks.iter().zip(&times.per_rank).zip(shares);
@@ -172,11 +189,13 @@ fn measured(
         protocol: recording.protocol,
         iterations: times.global.len(),
         invalid: times.invalid,
-        outliers: outliers(&times.global),
+        outliers: outliers(&headline_times),
         batch: recording.batch,
         metrics: metrics(&case.work, case.group.ranks.len(), headline.median / 1e3),
         latency: headline,
         latency_local: other,
+        device_time,
+        telemetry: recording.telemetry.clone(),
         per_rank: per_rank
             .map(|((&rank, times), slowest_share)| report::RankTimes {
                 rank,
@@ -274,6 +293,10 @@ fn samples(recording: &Recording, sidecar: &str) -> report::Samples {
     report::Samples::Inline {
         start_ns: column(|sample| sample.start),
         end_ns: column(|sample| sample.end),
+        device_ns: samples
+            .iter()
+            .map(|rank| rank.iter().map(|sample| sample.device).collect())
+            .collect(),
         invalid_rounds: (0..rounds).filter(|&i| samples.iter().any(|rank| rank[i].late)).collect(),
     }
 }

@@ -2,18 +2,17 @@
 
 mod buffer;
 mod gemm;
-mod number;
 mod stream;
 // The second of two places that know whether there is MPI; `world` is the first.
 #[cfg_attr(not(feature = "mpi"), path = "host/no_collective.rs")]
 mod collective;
 
-use super::{Accuracy, Backend, Device, Prepared, Sample, Start};
+use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::clock::{Clock, HostClock};
 use crate::error::{Error, Result};
 use crate::mesh::Group;
 use crate::work::Work;
-use crate::world::World;
+use crate::world::{Manner, World};
 
 /// The CPU cores and the MPI of this process.
 pub(super) struct Host {
@@ -25,11 +24,13 @@ impl Host {
     pub(super) fn open(world: &World) -> Self {
         let collectives =
             world.has_mpi().then(|| collective::Collectives::new(world.shares_clock()));
-        Self { clock: HostClock::new(world.manner()), collectives }
+        Self { clock: HostClock::new(world.wait().manner()), collectives }
     }
 
-    fn timed<'a>(&'a self, operation: impl Operation + 'a) -> Box<dyn Prepared + 'a> {
-        Box::new(Timed { clock: &self.clock, operation, batch: 1 })
+    /// The ranks of the case wait as their own number demands, not that of all ranks: those that
+    /// are parked leave their cores free.
+    fn timed<'a>(&self, operation: impl Operation + 'a, manner: Manner) -> Box<dyn Prepared + 'a> {
+        Box::new(Timed { clock: self.clock.with_manner(manner), operation, batch: 1 })
     }
 }
 
@@ -39,10 +40,16 @@ impl Backend for Host {
     }
 
     fn device(&self) -> Device {
-        Device { kind: "cpu".to_owned(), name: crate::environment::cpu_model() }
+        Device::named("cpu", crate::environment::cpu_model())
     }
 
-    fn prepare<'a>(&'a self, work: &Work, group: &Group) -> Result<Box<dyn Prepared + 'a>> {
+    fn prepare<'a>(
+        &'a self,
+        work: &Work,
+        group: &Group,
+        peers: &Peers<'_>,
+    ) -> Result<Box<dyn Prepared + 'a>> {
+        let manner = peers.wait.manner();
         Ok(match work {
             Work::Collective { op, element, bytes, placement } => {
                 let collectives = self.collectives.as_ref().ok_or_else(|| {
@@ -53,10 +60,10 @@ impl Backend for Host {
                 })?;
                 let operation =
                     collectives.prepare(*op, (*element, *bytes, *placement), group, &self.clock)?;
-                self.timed(operation)
+                self.timed(operation, manner)
             }
-            Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?),
-            Work::Stream(stream) => self.timed(stream::prepare(stream)?),
+            Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?, manner),
+            Work::Stream(stream) => self.timed(stream::prepare(stream)?, manner),
         })
     }
 }
@@ -81,13 +88,13 @@ impl Operation for Box<dyn Operation + '_> {
 }
 
 /// An operation between two stamps of the machine's clock.
-struct Timed<'a, O> {
-    clock: &'a HostClock,
+struct Timed<O> {
+    clock: HostClock,
     operation: O,
     batch: u32,
 }
 
-impl<O: Operation> Prepared for Timed<'_, O> {
+impl<O: Operation> Prepared for Timed<O> {
     fn verify(&mut self) -> Result<Accuracy> {
         Ok(self.operation.verify())
     }

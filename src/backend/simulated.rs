@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use super::{Accuracy, Backend, Device, Prepared, Sample, Start};
+use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::mesh::Group;
@@ -39,13 +39,18 @@ impl Backend for Simulated {
     }
 
     fn device(&self) -> Device {
-        Device { kind: "simulated".to_owned(), name: self.topology.device.name.clone() }
+        Device::named("simulated", self.topology.device.name.clone())
     }
 
-    fn prepare<'a>(&'a self, work: &Work, group: &Group) -> Result<Box<dyn Prepared + 'a>> {
+    fn prepare<'a>(
+        &'a self,
+        work: &Work,
+        group: &Group,
+        _: &Peers<'_>,
+    ) -> Result<Box<dyn Prepared + 'a>> {
         if let Work::Gemm(crate::work::Gemm { element, .. })
         | Work::Stream(crate::work::Stream { element, .. }) = work
-            && !Element::FLOATS.contains(element)
+            && !Element::WIDE_FLOATS.contains(element)
         {
             return Err(Error::unsupported(format!(
                 "kernels are not modelled for {}",

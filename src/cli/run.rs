@@ -9,9 +9,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use wildmatch::WildMatch;
 
-use super::{launch, panic};
+use super::{launch, panic, restart};
+use crate::backend;
 use crate::benchmark;
-use crate::config::{Config, Values, from_name};
+use crate::config::{BackendChoice, Config, Values, from_name};
 use crate::error::{Error, Exit, Kind, Result, suggestion};
 use crate::plan::Plan;
 use crate::report::{self, Output};
@@ -64,12 +65,15 @@ pub(super) struct RunArgs {
     /// Numbers of ranks of the study [default: powers of two up to all]
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     scaling_ranks: Vec<usize>,
-    /// What measures: auto, host, simulated
+    /// What measures: auto, cuda, host, simulated
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
     /// Machine that is simulated: a name or a file
     #[arg(long, value_name = "NAME|FILE")]
     topology: Option<String>,
+    /// Let several ranks share a GPU, to try things out; marked in the report
+    #[arg(long)]
+    emulate_ranks: bool,
     /// Untimed iterations first [default: 5]
     #[arg(long, value_name = "N")]
     warmup: Option<u32>,
@@ -117,7 +121,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
     if args.ranks.is_none() && !args.dry_run {
         return rank(&args, config);
     }
-    let config = args.apply(config()?)?;
+    let config = settled(args.apply(config()?)?);
     let plan = Plan::resolve(&config, args.ranks.unwrap_or(around))?;
     if args.dry_run {
         show(&plan);
@@ -129,6 +133,13 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
 
 /// This process's life as a rank.
 fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
+    // What is wrong with it is rank 0's to say.
+    let config = config().and_then(|config| args.apply(config));
+    if let Ok(config) = &config
+        && matches!(config.backend.unwrap_or_default(), BackendChoice::Auto | BackendChoice::Cuda)
+    {
+        restart::for_cuda(config.emulate_ranks.unwrap_or(false))?;
+    }
     panic::guard(|| {
         let mut world = World::join().unwrap_or_else(|why| {
             if super::speaks() {
@@ -144,7 +155,7 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
             pid: std::process::id(),
             host: host.clone(),
         });
-        let ended = measure(&mut world, args, config);
+        let ended = measure(&mut world, config);
         if let Err(why) = &ended {
             // Every other error is one that all ranks have agreed on.
             if why.kind == Kind::Internal {
@@ -164,13 +175,9 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
     })
 }
 
-fn measure(
-    world: &mut World,
-    args: &RunArgs,
-    config: impl FnOnce() -> Result<Config>,
-) -> Result<Exit> {
+fn measure(world: &mut World, config: Result<Config>) -> Result<Exit> {
     let prepared = world.is_root().then(|| {
-        let config = args.apply(config()?)?;
+        let config = settled(config?);
         let plan = Plan::resolve(&config, world.size())?;
         let outputs = Output::resolve(&config)?;
         Ok((plan, Desk { config, outputs }))
@@ -195,6 +202,19 @@ fn measure(
         report::say(&format!("wrote {}", files.join(", ")));
     }
     Ok(exit)
+}
+
+/// The configuration with the backend that `auto` means on this machine.
+fn settled(config: Config) -> Config {
+    match config.backend.unwrap_or_default() {
+        BackendChoice::Auto => {
+            let found = backend::cuda_devices();
+            let choice = if found.is_ok() { BackendChoice::Cuda } else { BackendChoice::Host };
+            tracing::debug!("backend auto is {choice:?}: {found:?}");
+            Config { backend: Some(choice), ..config }
+        }
+        _ => config,
+    }
 }
 
 /// A progress bar when a person watches, else nothing.
@@ -240,6 +260,7 @@ impl RunArgs {
         set(&mut config.benchmarking.warmup_iterations, &self.warmup);
         set(&mut config.benchmarking.timing_iterations, &self.iterations);
         set(&mut config.benchmarking.quick, &self.quick.then_some(true));
+        set(&mut config.emulate_ranks, &self.emulate_ranks.then_some(true));
         set(&mut config.continue_on_error, &self.continue_on_error.then_some(true));
         set(&mut config.mesh.shape, &self.mesh);
         set(&mut config.mesh.order, &self.mesh_order);
@@ -352,5 +373,8 @@ fn show(plan: &Plan) {
         format!("samples: {samples}, about {} as compressed CSV", format_size(samples * 16)),
     ];
     let header = vec!["case", "ranks", "scaling", "memory of a rank"];
-    report::print_plan(header, rows.collect(), &totals);
+    report::print_table(header, rows.collect(), 3..5);
+    for line in totals {
+        report::say(&line);
+    }
 }

@@ -1,13 +1,15 @@
 //! `system-info`: this machine, its MPI and this build.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use super::Style;
-use crate::environment;
+use super::{Style, restart};
 use crate::error::{Error, Exit, Result};
 use crate::report::say;
 use crate::units::format_size;
 use crate::world;
+use crate::{backend, environment, nvidia};
 
 /// Arguments of `system-info`.
 #[derive(Debug, Args)]
@@ -19,7 +21,10 @@ pub(super) struct InfoArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
+    restart::for_cuda(false)?;
     let node = environment::this_node();
+    let gpus = backend::cuda_survey();
+    let libraries = libraries();
     let mpi = world::mpi_library();
     let folder = world::mpi_programs_folder();
     if args.format == Style::Json {
@@ -29,6 +34,8 @@ pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
             "toolchain": environment::TOOLCHAIN,
             "node": node,
             "mpi": {"library": mpi, "programs": folder},
+            "gpus": gpus.as_deref().unwrap_or_default(),
+            "nvidia": libraries.into_iter().map(Library::into_json).collect::<serde_json::Map<_, _>>(),
             "variables": environment::variables(),
         });
         let text = serde_json::to_string_pretty(&facts)
@@ -51,8 +58,50 @@ pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
     if let Some(folder) = folder {
         line("launchers", folder);
     }
+    for (number, gpu) in gpus.iter().flatten().enumerate() {
+        let memory = format_size(gpu.memory_bytes.unwrap_or(0) >> 20 << 20);
+        let capability = gpu.compute_capability.as_deref().unwrap_or("unknown");
+        let text = format!("{number}: {}, {memory}, compute capability {capability}", gpu.name);
+        line("GPU", &text);
+    }
+    if let Err(why) = &gpus {
+        line("GPU", &format!("none: {why}"));
+    }
+    // Without a GPU the one line above says enough.
+    for library in libraries.iter().filter(|_| gpus.is_ok()) {
+        match &library.found {
+            Ok((version, file)) => line(library.key, &format!("{version}, {}", file.display())),
+            Err(why) => line(library.key, &format!("none: {why}")),
+        }
+    }
     for (name, value) in environment::variables() {
         line("variable", &format!("{name}={value}"));
     }
     Ok(Exit::Ok)
+}
+
+/// One of NVIDIA's libraries on this machine.
+struct Library {
+    key: &'static str,
+    /// Its version and its file.
+    found: Result<(String, PathBuf)>,
+}
+
+fn libraries() -> Vec<Library> {
+    let versions = backend::cuda_versions().into_iter();
+    let find = |((key, version), library): ((&'static str, Result<String>), &nvidia::Library)| {
+        let file = library.require().map(|file| std::fs::canonicalize(&file).unwrap_or(file));
+        Library { key, found: version.and_then(|version| Ok((version, file?))) }
+    };
+    versions.zip(nvidia::ALL).map(find).collect()
+}
+
+impl Library {
+    fn into_json(self) -> (String, serde_json::Value) {
+        let facts = match self.found {
+            Ok((version, file)) => serde_json::json!({"version": version, "file": file}),
+            Err(why) => serde_json::json!({"missing": why.message}),
+        };
+        (self.key.to_owned(), facts)
+    }
 }

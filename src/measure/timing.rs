@@ -9,6 +9,9 @@ pub struct Times {
     pub global: Vec<f64>,
     /// Largest (end minus start) of any rank, for one operation, ns.
     pub local: Vec<f64>,
+    /// Largest time on the device itself of any rank, for one operation, ns; empty where the devices
+    /// do not tell.
+    pub device: Vec<f64>,
     /// Each rank's own (end minus start), for one operation, ns, by rank.
     pub per_rank: Vec<Vec<f64>>,
     /// Last start minus first start, ns.
@@ -38,6 +41,9 @@ pub fn times(samples: &[Vec<Sample>], batch: u32) -> Times {
         };
         let ((first_start, last_start), (first_end, last_end)) =
             (range(|sample| sample.start), range(|sample| sample.end));
+        if let Some(device) = row().map(|sample| sample.device).collect::<Option<Vec<_>>>() {
+            times.device.push(one(device.into_iter().max().unwrap_or(0)));
+        }
         let (mut largest, mut sum) = (0.0f64, 0.0);
         for (own, sample) in times.per_rank.iter_mut().zip(row()) {
             let time = one(sample.end - sample.start);
@@ -94,6 +100,15 @@ mod tests {
         assert_eq!((times.entry_skew[0], times.exit_skew[0], times.invalid), (10.0, 50.0, 1));
         assert!((times.imbalance[0] - (140.0 / 120.0 - 1.0)).abs() < 1e-12);
         assert_eq!(times.slowest_shares(), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn the_device_time_is_the_slowest_devices() {
+        let on_device = |device| Sample { start: 0, end: 900, device, late: false };
+        let both = [vec![on_device(Some(700))], vec![on_device(Some(800))]];
+        assert_eq!(times(&both, 10).device, [80.0]);
+        let one = [vec![on_device(Some(700))], vec![on_device(None)]];
+        assert!(times(&one, 10).device.is_empty());
     }
 
     proptest! {

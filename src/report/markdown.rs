@@ -1,5 +1,6 @@
 //! Tables for people: the rows that the terminal and Markdown share, and the Markdown file.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Case, Outcome, Report, Scaling};
@@ -108,6 +109,7 @@ fn rate(case: &Case) -> (String, &'static str) {
         // One rank alone moves nothing over any link.
         (metrics.busbw_gbps.filter(|_| case.group_size > 1), 1.0, "GB/s", "bus"),
         (metrics.gbps, 1.0, "GB/s", "memory"),
+        (metrics.tflops.filter(|tflops| *tflops >= 1.0), 1.0, "TFLOP/s", "arithmetic"),
         (metrics.tflops, 1e3, "GFLOP/s", "arithmetic"),
     ];
     rates
@@ -199,6 +201,27 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
     }
     if let Some(mpi) = &report.environment.mpi {
         lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
+    }
+    let mut gpus: BTreeMap<&str, usize> = BTreeMap::new();
+    for rank in report.environment.ranks.iter().filter(|rank| rank.device.kind == "cuda") {
+        *gpus.entry(&rank.device.name).or_default() += 1;
+    }
+    for (name, count) in gpus {
+        let libraries = &report.environment.libraries;
+        let versions: Vec<String> =
+            libraries.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        let gpus = if run.emulated {
+            "shared by all ranks".to_owned()
+        } else {
+            format!("{count} of them")
+        };
+        lines.push(format!("{name}, {gpus}; {}", versions.join(", ")));
+    }
+    if run.emulated {
+        lines.push(
+            "EMULATED: ranks shared a GPU; times between them say nothing about a machine"
+                .to_owned(),
+        );
     }
     if let Some(topology) = &report.topology {
         lines.push(format!(

@@ -33,12 +33,13 @@ pub fn print(report: &Report) {
     say(&format!("\n{}", report.verdict()));
 }
 
-/// Prints what a plan would run: one row a case, then lines of totals.
-pub fn print_plan(header: Vec<&'static str>, rows: Vec<Vec<String>>, totals: &[String]) {
-    say(&draw(&Rows { header, rows }, 3..5));
-    for line in totals {
-        say(line);
-    }
+/// Prints a table; the columns `numbers` are aligned to the right.
+pub fn print_table(
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    numbers: std::ops::Range<usize>,
+) {
+    say(&draw(&Rows { header, rows }, numbers));
 }
 
 /// One line below the header: the rows are many.

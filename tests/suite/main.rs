@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod commands;
+mod cuda;
 mod failures;
 mod ranks;
 mod runs;

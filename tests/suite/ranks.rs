@@ -102,6 +102,8 @@ impl Run {
             .env_remove("RUST_LOG")
             // Ranks share cores here: let them yield, and let root run them.
             .env("OMPI_MCA_mpi_yield_when_idle", "1")
+            // Where there is a GPU, the tests still are about the machine that all have.
+            .env("CUDA_VISIBLE_DEVICES", "")
             .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
             .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
             .envs(self.variables);

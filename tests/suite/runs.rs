@@ -129,7 +129,7 @@ fn a_type_that_a_kernel_lacks_is_skipped_with_the_reason() {
     );
     let report = ended.passes().report();
     assert_eq!(report["cases"][1]["outcome"], "skipped");
-    assert_eq!(report["cases"][1]["reason"], "gemm is not defined for i32");
+    assert_eq!(report["cases"][1]["reason"], "gemm on CPUs is not defined for i32");
     // Where nothing at all could be measured, that is not a success.
     ranks(2, &format!("-b gemm -p i32 {SMALL}")).fails(7);
 }

@@ -15,8 +15,8 @@ use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, Group as _};
 
 use super::buffer::Buffer;
-use super::number::Number;
 use super::{Accuracy, Operation};
+use crate::backend::reference::{Number, Terms, no_such_type};
 use crate::clock::{Clock as _, HostClock};
 use crate::error::{Error, Result};
 use crate::fault::{Fault, is_planted};
@@ -38,6 +38,8 @@ macro_rules! with_type {
             Element::U16 => $function::<u16>($($argument),*),
             Element::U32 => $function::<u32>($($argument),*),
             Element::U64 => $function::<u64>($($argument),*),
+            // MPI has no such type.
+            other @ (Element::F16 | Element::Bf16) => Err(no_such_type("a sum by MPI", other)),
         }
     };
 }
@@ -119,19 +121,6 @@ struct AllReduce<T> {
     output: Buffer<T>,
 }
 
-/// What rank `rank` contributes at index `i`. Small whole numbers: the sum over any number of ranks in
-/// use is exact in every float type, and wraps alike in every integer type. It depends on the index
-/// with a period that is coprime to powers of two, so that shifted or swapped blocks show.
-fn contribution(rank: usize, i: usize) -> i64 {
-    (i % 7) as i64 + (rank % 5) as i64
-}
-
-/// The sum of all ranks' contributions at index `i`.
-fn sum_of_contributions(ranks: usize, i: usize) -> i64 {
-    let of_ranks: usize = (0..ranks % 5).sum::<usize>() + 10 * (ranks / 5);
-    ranks as i64 * (i % 7) as i64 + of_ranks as i64
-}
-
 impl<T: Number + Equivalence> Operation for AllReduce<T> {
     fn run(&mut self) {
         let input = match self.placement {
@@ -154,20 +143,23 @@ impl<T: Number + Equivalence> Operation for AllReduce<T> {
 
     fn verify(&mut self) -> Accuracy {
         let (rank, ranks) = (self.comm.rank() as usize, self.comm.size() as usize);
+        let terms = Terms::of::<T>(ranks);
         let buffer = match self.placement {
             Placement::Out => &mut self.input,
             Placement::In => &mut self.output,
         };
-        buffer.iter_mut().enumerate().for_each(|(i, value)| *value = T::of(contribution(rank, i)));
+        buffer.iter_mut().enumerate().for_each(|(i, value)| *value = T::of(terms.term(rank, i)));
         self.run();
         if is_planted(Fault::Wrong, Phase::Verify) && !self.output.is_empty() {
             let middle = self.output.len() / 2;
             self.output[middle] = T::of(111);
         }
-        let accuracy =
-            Accuracy::compare(self.output.iter().enumerate().map(|(i, got)| {
-                (T::of(sum_of_contributions(ranks, i)).to_f64(), got.to_f64(), 0.0)
-            }));
+        let accuracy = Accuracy::compare(
+            self.output
+                .iter()
+                .enumerate()
+                .map(|(i, got)| (T::of(terms.sum(i)).to_f64(), got.to_f64(), 0.0)),
+        );
         if self.placement == Placement::In {
             // The timed sums feed on themselves: only zero does not grow until it overflows.
             self.output.fill(T::default());
@@ -232,18 +224,3 @@ const IN_PLACE: *const c_void = {
     }
     std::ptr::without_provenance(if negative { value.wrapping_neg() } else { value })
 };
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sum_in_one_step_is_the_sum_of_all() {
-        for ranks in 1..40 {
-            for i in 0..20 {
-                let sum: i64 = (0..ranks).map(|rank| contribution(rank, i)).sum();
-                assert_eq!(sum_of_contributions(ranks, i), sum, "{ranks} {i}");
-            }
-        }
-    }
-}

@@ -1,8 +1,8 @@
 //! Passes over arrays, with the widest vectors the CPU has.
 
 use super::buffer::Buffer;
-use super::number::{Number, no_such_type};
 use super::{Accuracy, Operation};
+use crate::backend::reference::{Number, SCALAR, b_at, c_at, no_such_type};
 use crate::error::Result;
 use crate::fault::{Fault, is_planted};
 use crate::progress::Phase;
@@ -11,17 +11,14 @@ use crate::work::{Element, Stream, StreamOp};
 /// Prepares a pass.
 ///
 /// # Errors
-/// Unsupported for integers, and when memory is short.
+/// Unsupported for integers and 16-bit floats, and when memory is short.
 pub(super) fn prepare(stream: &Stream) -> Result<Box<dyn Operation>> {
     match stream.element {
         Element::F32 => Ok(Box::new(Arrays::<f32>::new(stream)?)),
         Element::F64 => Ok(Box::new(Arrays::<f64>::new(stream)?)),
-        other => Err(no_such_type("a pass over memory", other)),
+        other => Err(no_such_type("a pass over memory by CPUs", other)),
     }
 }
-
-/// s of the triad.
-const SCALAR: i64 = 3;
 
 /// The arrays of a pass; `c` is empty for a copy.
 struct Arrays<T> {
@@ -30,15 +27,6 @@ struct Arrays<T> {
     a: Buffer<T>,
     b: Buffer<T>,
     c: Buffer<T>,
-}
-
-/// Small whole numbers, so that results are exact. Coprime periods: no shift hides.
-fn b_at(i: usize) -> i64 {
-    (i % 251) as i64
-}
-
-fn c_at(i: usize) -> i64 {
-    (i % 127) as i64
 }
 
 impl<T: Number> Arrays<T> {
@@ -93,7 +81,7 @@ mod tests {
     #[test]
     fn every_element_of_a_pass_is_checked() {
         for op in [StreamOp::Copy, StreamOp::Triad] {
-            for element in Element::FLOATS {
+            for element in Element::WIDE_FLOATS {
                 let stream = Stream { op, bytes: 8 * 1001, element };
                 let accuracy = prepare(&stream).unwrap().verify();
                 assert_eq!(accuracy.checked, stream.bytes / element.bytes());

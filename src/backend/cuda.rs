@@ -1,0 +1,213 @@
+//! NVIDIA GPUs: kernels compiled for the device at hand, cuBLASLt, NCCL.
+//!
+//! Everything is queued on one stream behind a [`gate`], so that the host chooses the moment at which
+//! the device begins, and launch costs stay out of the times. Two times are read: stamps of the
+//! host's clock, which ranks of a machine can compare, and events on the device.
+
+mod collective;
+mod gate;
+mod gemm;
+mod gpu;
+mod nccl;
+mod stream;
+mod timed;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
+use crate::clock::{Clock, HostClock};
+use crate::error::{Error, Kind, Result};
+use crate::mesh::Group;
+use crate::nvidia;
+use crate::units::Nanos;
+use crate::work::{Collective, Work};
+use crate::world::{Manner, Wait};
+
+use gate::Gate;
+use gpu::Gpu;
+use nccl::Comm;
+use timed::Timed;
+
+/// The step of the device's event clock, ns (CUDA driver API, `cuEventElapsedTime`: "a resolution of
+/// around 0.5 microseconds").
+const EVENT_STEP: Nanos = 500;
+
+/// The GPU of this process.
+pub(super) struct Cuda {
+    gpu: Gpu,
+    gate: Gate,
+    clock: HostClock,
+    /// The communicators of the groups this rank has been in, by world ranks.
+    comms: RefCell<HashMap<Vec<usize>, Rc<Comm>>>,
+    world_rank: usize,
+}
+
+/// How many GPUs this process sees.
+///
+/// # Errors
+/// Unfit, in one sentence, where there is no driver, it is too old, or it sees no GPU.
+pub(super) fn devices() -> Result<usize> {
+    nvidia::DRIVER.require()?;
+    match gpu::count()? {
+        0 => Err(Error::unfit(
+            "NVIDIA's driver sees no GPU; see whether CUDA_VISIBLE_DEVICES hides them, or choose \
+             --backend host",
+        )),
+        count => Ok(count),
+    }
+}
+
+/// What each of them is.
+///
+/// # Errors
+/// As [`devices`].
+pub(super) fn survey() -> Result<Vec<Device>> {
+    (0..devices()?).map(gpu::facts).collect()
+}
+
+/// The versions of the libraries, or why there is none.
+pub(super) fn versions() -> [(&'static str, Result<String>); 4] {
+    [
+        ("cuda", nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
+        ("nvrtc", crate::kernel::compiler_version()),
+        ("cublaslt", gemm::version()),
+        ("nccl", nccl::version()),
+    ]
+}
+
+impl Cuda {
+    /// Opens this rank's GPU: the one with the rank's number on its node. A launcher that shows
+    /// each process its own GPU only shows one.
+    ///
+    /// # Errors
+    /// Unfit where there is no GPU, or too few for the ranks of the node and they are not `emulated`.
+    pub(super) fn open(
+        (world_rank, local): (usize, usize),
+        manner: Manner,
+        emulated: bool,
+    ) -> Result<Self> {
+        let count = devices()?;
+        if local >= count && count > 1 && !emulated {
+            return Err(Error::unfit(format!(
+                "rank {world_rank} is number {local} on its node, which has {count} GPUs; start one rank per GPU, or \
+                 add --emulate-ranks to let ranks share one for a trial",
+            )));
+        }
+        let gpu = Gpu::open(local % count)?;
+        let gate = Gate::build(&gpu)?;
+        let clock = HostClock::new(manner).no_finer_than(EVENT_STEP);
+        Ok(Self { gpu, gate, clock, comms: RefCell::default(), world_rank })
+    }
+
+    /// The communicator of a group; every rank of the group calls this.
+    fn comm(&self, group: &Group, peers: &Peers<'_>) -> Result<Rc<Comm>> {
+        if let Some(comm) = self.comms.borrow().get(&group.ranks) {
+            return Ok(Rc::clone(comm));
+        }
+        let rank =
+            group.ranks.iter().position(|&rank| rank == self.world_rank).ok_or_else(|| {
+                Error::internal(format!("rank {} is not in the group {group}", self.world_rank))
+            })?;
+        let comm = Rc::new(Comm::connect(rank, group.ranks.len(), peers)?);
+        self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
+        Ok(comm)
+    }
+
+    fn timed<'a>(
+        &'a self,
+        operation: impl Operation + 'a,
+        wait: Wait,
+    ) -> Result<Box<dyn Prepared + 'a>> {
+        Ok(Box::new(Timed::new(self, operation, wait)?))
+    }
+}
+
+impl Backend for Cuda {
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    fn device(&self) -> Device {
+        self.gpu.facts().clone()
+    }
+
+    fn libraries(&self) -> BTreeMap<String, String> {
+        let known =
+            |(name, version): (&str, Result<String>)| Some((name.to_owned(), version.ok()?));
+        versions().into_iter().filter_map(known).collect()
+    }
+
+    /// A library that is missing or too old makes work impossible here, as it would without a GPU.
+    fn prepare<'a>(
+        &'a self,
+        work: &Work,
+        group: &Group,
+        peers: &Peers<'_>,
+    ) -> Result<Box<dyn Prepared + 'a>> {
+        self.interpret(work, group, peers).map_err(|why| match why.kind {
+            Kind::Unfit => Error::unsupported(why.message),
+            _ => why,
+        })
+    }
+}
+
+impl Cuda {
+    fn interpret<'a>(
+        &'a self,
+        work: &Work,
+        group: &Group,
+        peers: &Peers<'_>,
+    ) -> Result<Box<dyn Prepared + 'a>> {
+        match work {
+            Work::Collective { op: Collective::Barrier, .. } => Err(Error::unsupported(
+                "NCCL has no barrier; measure an all_reduce of 4 bytes instead",
+            )),
+            Work::Collective { op: Collective::AllReduce, element, bytes, placement } => {
+                let comm = self.comm(group, peers)?;
+                let buffers = (*element, *bytes, *placement);
+                let sum = collective::all_reduce(&self.gpu, comm, buffers, peers.wait)?;
+                self.timed(sum, peers.wait)
+            }
+            Work::Gemm(shape) => self.timed(gemm::prepare(&self.gpu, shape)?, peers.wait),
+            Work::Stream(stream) => self.timed(stream::prepare(&self.gpu, stream)?, peers.wait),
+        }
+    }
+}
+
+/// Something to queue and to check, without a thought for time.
+trait Operation {
+    /// Puts known data in place, and spoils the place of the result.
+    fn load(&mut self) -> Result<()>;
+
+    /// Queues one run on the device's stream.
+    fn enqueue(&mut self) -> Result<()>;
+
+    /// Compares every element of the result of the one run since `load` with its reference, and puts
+    /// in place what is to be timed.
+    fn compare(&mut self) -> Result<Accuracy>;
+
+    /// Looks for an error that shows while a run is in flight.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Operation for Box<dyn Operation + '_> {
+    fn load(&mut self) -> Result<()> {
+        (**self).load()
+    }
+
+    fn enqueue(&mut self) -> Result<()> {
+        (**self).enqueue()
+    }
+
+    fn compare(&mut self) -> Result<Accuracy> {
+        (**self).compare()
+    }
+
+    fn check(&self) -> Result<()> {
+        (**self).check()
+    }
+}

@@ -1,0 +1,309 @@
+//! One GPU: its context, its stream, its memory.
+#![expect(unsafe_code, reason = "the driver takes raw pointers and handles")]
+
+use std::sync::Arc;
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUdeviceptr, CUevent_flags};
+use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream};
+use cudarc::nvrtc::Ptx;
+
+use crate::backend::Device;
+use crate::error::{Error, Kind, Result};
+use crate::kernel::{self, Source};
+use crate::nvidia::{self, EventElapsed};
+use crate::units::Nanos;
+
+/// A GPU with the one stream that everything runs on.
+#[derive(Debug)]
+pub(super) struct Gpu {
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    elapsed: EventElapsed,
+    facts: Device,
+    arch: String,
+}
+
+/// One sentence for an error of the driver.
+pub(super) fn failed(doing: &str) -> impl Fn(DriverError) -> Error {
+    move |error| {
+        let text = |part: Result<&std::ffi::CStr, DriverError>| {
+            part.map_or_else(|_| "unknown error".into(), |text| text.to_string_lossy().into_owned())
+        };
+        let reason = format!("{} ({})", text(error.error_string()), text(error.error_name()));
+        match error.0 {
+            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::unsupported(format!(
+                "{doing}: the GPU has not enough free memory; choose a smaller problem"
+            )),
+            _ => Error::new(Kind::CaseFailed, format!("{doing}: {reason}")),
+        }
+    }
+}
+
+/// The same before any case, where nothing can be measured at all.
+fn unfit(doing: &str) -> impl Fn(DriverError) -> Error {
+    move |error| Error { kind: Kind::Unfit, ..failed(doing)(error) }
+}
+
+/// How many GPUs the driver shows this process.
+pub(super) fn count() -> Result<usize> {
+    match result::init().and_then(|()| result::device::get_count()) {
+        Ok(count) => Ok(usize::try_from(count).unwrap_or(0)),
+        Err(DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => Ok(0),
+        Err(why) => Err(unfit("cannot start NVIDIA's driver")(why)),
+    }
+}
+
+/// The newest CUDA that the driver serves, such as `13.0`.
+pub(super) fn driver_version() -> Result<String> {
+    let mut version = 0;
+    // SAFETY: the pointer is to one int.
+    let told = unsafe { sys::cuDriverGetVersion(&raw mut version) }.result();
+    told.map_err(unfit("cannot ask the driver's version"))?;
+    Ok(format!("{}.{}", version / 1000, version % 1000 / 10))
+}
+
+impl Gpu {
+    /// Opens the GPU with this number among the visible ones.
+    ///
+    /// # Errors
+    /// Unfit when the driver refuses.
+    pub(super) fn open(ordinal: usize) -> Result<Self> {
+        let elapsed = nvidia::event_elapsed()?;
+        let opening = format!("cannot open GPU {ordinal}");
+        let context = CudaContext::new(ordinal).map_err(unfit(&opening))?;
+        // SAFETY: everything runs on one stream. Before the first allocation, because cudarc would
+        // record an event around each operation, within the time that is measured.
+        unsafe { context.disable_event_tracking() };
+        let stream = context.new_stream().map_err(unfit(&opening))?;
+        let (major, minor) = context.compute_capability().map_err(unfit(&opening))?;
+        let facts = facts(ordinal)?;
+        let arch = kernel::arch_of(major, minor);
+        Ok(Self { context, stream, elapsed, facts, arch })
+    }
+
+    /// What it is.
+    pub(super) fn facts(&self) -> &Device {
+        &self.facts
+    }
+
+    /// The stream, for libraries.
+    pub(super) fn raw_stream(&self) -> sys::CUstream {
+        self.stream.cu_stream()
+    }
+
+    /// The stream, for kernels.
+    pub(super) fn stream(&self) -> &CudaStream {
+        &self.stream
+    }
+
+    /// Compiles a kernel's source for this GPU and loads it.
+    ///
+    /// # Errors
+    /// Unfit when it cannot be compiled or loaded here.
+    pub(super) fn load(&self, source: &Source) -> Result<Arc<CudaModule>> {
+        let binary = kernel::compile(source, &self.arch)?;
+        let loading = format!("cannot load kernel {} for {}", source.name, self.arch);
+        self.context.load_module(Ptx::from_binary(binary.cubin)).map_err(unfit(&loading))
+    }
+
+    /// An event that tells the time.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn event(&self) -> Result<CudaEvent> {
+        // cudarc's default is an event that tells no time.
+        let timing = Some(CUevent_flags::CU_EVENT_DEFAULT);
+        self.context.new_event(timing).map_err(failed("cannot create an event"))
+    }
+
+    /// Queues the event.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn record(&self, event: &CudaEvent) -> Result<()> {
+        event.record(&self.stream).map_err(failed("cannot record an event"))
+    }
+
+    /// Device time between two completed events, ns.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn between(&self, begin: &CudaEvent, end: &CudaEvent) -> Result<Nanos> {
+        let mut milliseconds = 0f32;
+        // SAFETY: both events are alive, and the pointer is to one float.
+        let code =
+            unsafe { (self.elapsed)(&raw mut milliseconds, begin.cu_event(), end.cu_event()) };
+        match code {
+            0 => Ok((f64::from(milliseconds) * 1e6).round() as Nanos),
+            code => Err(Error::new(
+                Kind::CaseFailed,
+                format!("cannot read the time between two events: CUDA error {code}"),
+            )),
+        }
+    }
+
+    /// Waits until everything queued is done. Only where nothing can hang: it knows no deadline.
+    ///
+    /// # Errors
+    /// When what was queued has failed.
+    pub(super) fn synchronize(&self) -> Result<()> {
+        self.stream.synchronize().map_err(failed("work on the GPU failed"))
+    }
+
+    /// Device memory of `bytes` bytes.
+    ///
+    /// # Errors
+    /// Unsupported when the GPU has not that much.
+    pub(super) fn allocate(&self, bytes: u64) -> Result<Buffer> {
+        // The driver refuses to allocate nothing.
+        let size = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
+        // SAFETY: the context is current on this thread since it was opened. Not cudarc's own
+        // allocator, whose pool memory other processes could not map.
+        let pointer = unsafe { result::malloc_sync(size) }
+            .map_err(failed(&format!("cannot allocate {bytes} bytes")))?;
+        Ok(Buffer { pointer, bytes: size, context: Arc::clone(&self.context) })
+    }
+
+    /// Copies `values` to the front of `buffer` and waits for it.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn upload<T>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
+        assert!(size_of_val(values) <= buffer.bytes, "an upload past the end of a buffer");
+        // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done. On our
+        // stream, because the plain copy returns before the data has arrived.
+        unsafe { result::memcpy_htod_async(buffer.pointer, values, self.raw_stream()) }
+            .map_err(failed("cannot copy to the GPU"))?;
+        self.synchronize()
+    }
+
+    /// Copies the front of `buffer` to `values` once everything queued is done.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn download<T>(&self, values: &mut [T], buffer: &Buffer) -> Result<()> {
+        assert!(size_of_val(values) <= buffer.bytes, "a download past the end of a buffer");
+        // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done.
+        unsafe { result::memcpy_dtoh_async(values, buffer.pointer, self.raw_stream()) }
+            .map_err(failed("cannot copy from the GPU"))?;
+        self.synchronize()
+    }
+
+    /// Queues filling a buffer with one byte.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn fill(&self, buffer: &Buffer, byte: u8) -> Result<()> {
+        // SAFETY: the buffer holds that many bytes.
+        unsafe { result::memset_d8_async(buffer.pointer, byte, buffer.bytes, self.raw_stream()) }
+            .map_err(failed("cannot fill memory of the GPU"))
+    }
+
+    /// Two words of host memory that the GPU reads and writes.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn pinned_words(&self) -> Result<PinnedWords> {
+        let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
+        // SAFETY: the context is current on this thread.
+        let pointer = unsafe { result::malloc_host(size_of::<[u32; 2]>(), flags) }
+            .map_err(unfit("cannot allocate pinned memory"))?;
+        // SAFETY: the driver gave as many bytes, aligned to a page, and they are ours alone.
+        unsafe { pointer.cast::<[u32; 2]>().write([0; 2]) };
+        Ok(PinnedWords { pointer: pointer.cast(), _context: Arc::clone(&self.context) })
+    }
+}
+
+/// What GPU `ordinal` among the visible ones is. It needs no context.
+///
+/// # Errors
+/// Unfit when the driver does not tell.
+pub(super) fn facts(ordinal: usize) -> Result<Device> {
+    ask(ordinal).map_err(unfit(&format!("cannot ask GPU {ordinal} what it is")))
+}
+
+fn ask(ordinal: usize) -> Result<Device, DriverError> {
+    result::init()?;
+    let gpu = result::device::get(i32::try_from(ordinal).unwrap_or(i32::MAX))?;
+    let mut pci = [0; 32];
+    // SAFETY: the buffer is as long as said.
+    unsafe { sys::cuDeviceGetPCIBusId(pci.as_mut_ptr(), 32, gpu) }.result()?;
+    let pci = pci.iter().take_while(|&&c| c != 0).map(|&c| char::from(c.cast_unsigned())).collect();
+    let bytes = result::device::get_uuid(gpu)?.bytes;
+    let hex = bytes.map(|byte| format!("{:02x}", byte.cast_unsigned()));
+    let parts = [0..4, 4..6, 6..8, 8..10, 10..16].map(|range| hex[range].concat());
+    // SAFETY: the device was given by the driver.
+    let attribute = |attribute| unsafe { result::device::get_attribute(gpu, attribute) };
+    let major = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+    let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+    let processors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+    Ok(Device {
+        kind: "cuda".to_owned(),
+        name: result::device::get_name(gpu)?,
+        uuid: Some(format!("GPU-{}", parts.join("-"))),
+        pci: Some(pci),
+        // SAFETY: as above.
+        memory_bytes: Some(unsafe { result::device::total_mem(gpu) }? as u64),
+        compute_capability: Some(format!("{major}.{minor}")),
+        multiprocessors: u32::try_from(processors).ok(),
+    })
+}
+
+/// A kernel's function.
+///
+/// # Errors
+/// Unfit when the module has no such function.
+pub(super) fn function(module: &Arc<CudaModule>, name: &str) -> Result<CudaFunction> {
+    module.load_function(name).map_err(unfit(&format!("cannot find kernel function {name}")))
+}
+
+/// Memory of the GPU.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pointer: CUdeviceptr,
+    bytes: usize,
+    context: Arc<CudaContext>,
+}
+
+impl Buffer {
+    /// Its address on the GPU.
+    pub(super) fn pointer(&self) -> CUdeviceptr {
+        self.pointer
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `allocate`, freed once; the driver waits for work that still uses it.
+        self.context.record_err(unsafe { result::free_sync(self.pointer) });
+    }
+}
+
+/// Two words of host memory that the GPU reads and writes, at the same address.
+#[derive(Debug)]
+pub(super) struct PinnedWords {
+    pointer: *mut [std::sync::atomic::AtomicU32; 2],
+    _context: Arc<CudaContext>,
+}
+
+impl PinnedWords {
+    /// The words, as the host sees them.
+    pub(super) fn words(&self) -> &[std::sync::atomic::AtomicU32; 2] {
+        // SAFETY: allocated and zeroed by `pinned_words`, freed with `self`; the GPU writes whole words.
+        unsafe { &*self.pointer }
+    }
+
+    /// Their address on the GPU: the same, since CUDA 4 and on all 64-bit systems.
+    pub(super) fn pointer(&self) -> CUdeviceptr {
+        self.pointer.addr() as CUdeviceptr
+    }
+}
+
+impl Drop for PinnedWords {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `pinned_words`, freed once. An error is of no use any more: the
+        // process is about to end.
+        let _ = unsafe { result::free_host(self.pointer.cast()) };
+    }
+}

@@ -1,0 +1,93 @@
+//! An operation behind a gate, between two events.
+
+use cudarc::driver::CudaEvent;
+
+use super::gpu::failed;
+use super::{Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Sample, Start, Wait};
+use crate::error::Result;
+
+/// How many looks at the end of a round there are for one at errors of the operation.
+const LOOKS_PER_CHECK: u32 = 1000;
+
+/// An operation, ready to be timed.
+pub(super) struct Timed<'a, O> {
+    cuda: &'a Cuda,
+    clock: HostClock,
+    wait: Wait,
+    operation: O,
+    begin: CudaEvent,
+    end: CudaEvent,
+    /// Whether a closed gate is in the stream.
+    armed: bool,
+}
+
+impl<'a, O: Operation> Timed<'a, O> {
+    pub(super) fn new(cuda: &'a Cuda, operation: O, wait: Wait) -> Result<Self> {
+        let clock = cuda.clock.with_manner(wait.manner());
+        let (begin, end) = (cuda.gpu.event()?, cuda.gpu.event()?);
+        Ok(Self { cuda, clock, wait, operation, begin, end, armed: false })
+    }
+
+    /// Waits until the last event has passed. It looks rather than sleeps, because sleeping costs
+    /// microseconds and cannot see errors of the operation.
+    fn finish(&self) -> Result<()> {
+        let mut looks: u32 = 0;
+        self.wait.until(|| match self.end.try_is_complete() {
+            Ok(true) => Some(Ok(())),
+            Ok(false) => {
+                looks = looks.wrapping_add(1);
+                let check = looks.is_multiple_of(LOOKS_PER_CHECK);
+                check.then(|| self.operation.check()).filter(Result::is_err)
+            }
+            Err(why) => Some(Err(failed("work on the GPU failed")(why))),
+        })
+    }
+}
+
+impl<O: Operation> Prepared for Timed<'_, O> {
+    fn verify(&mut self) -> Result<Accuracy> {
+        self.operation.load()?;
+        self.operation.enqueue()?;
+        self.cuda.gpu.record(&self.end)?;
+        self.finish()?;
+        self.operation.compare()
+    }
+
+    fn arm(&mut self, batch: u32) -> Result<()> {
+        self.cuda.gate.close(&self.cuda.gpu)?;
+        self.armed = true;
+        self.cuda.gpu.record(&self.begin)?;
+        for _ in 0..batch {
+            self.operation.enqueue()?;
+        }
+        self.cuda.gpu.record(&self.end)
+    }
+
+    fn fire(&mut self, start: Start) -> Result<Sample> {
+        let late = match start {
+            Start::At(at) => self.clock.wait_until(at),
+            Start::Now => false,
+        };
+        let start = self.clock.now();
+        self.cuda.gate.open();
+        self.finish()?;
+        let end = self.clock.now();
+        self.armed = false;
+        let device = Some(self.cuda.gpu.between(&self.begin, &self.end)?);
+        // The device did not wait for the common start: as bad as a rank that came late.
+        let late = late || self.cuda.gate.gave_up();
+        Ok(Sample { start, end, device, late })
+    }
+}
+
+impl<O> Drop for Timed<'_, O> {
+    /// Nothing that is still queued may use memory that is about to go.
+    fn drop(&mut self) {
+        if self.armed {
+            self.cuda.gate.open();
+            if let Err(why) = self.cuda.gpu.synchronize() {
+                tracing::debug!("while leaving a case: {why}");
+            }
+        }
+    }
+}

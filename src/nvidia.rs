@@ -1,0 +1,270 @@
+//! NVIDIA's libraries on this machine: found at run time, checked before the first call.
+//!
+//! cudarc panics when a library is missing, and again for each missing symbol at its first call. So
+//! every symbol that this program uses stands in a table here, and is looked up before anything is
+//! called: what is missing becomes one sentence. cudarc also does not know the one name that NCCL
+//! is installed under, `libnccl.so.2`; see [`links`].
+#![expect(unsafe_code, reason = "loading a library runs its initialisers")]
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use libloading::Library as Loaded;
+
+use crate::error::{Error, Result};
+
+/// One library, as this program uses it.
+#[derive(Debug)]
+pub struct Library {
+    /// What people call it.
+    pub name: &'static str,
+    /// cudarc's name for it, which gives the file names it tries.
+    stem: &'static str,
+    /// Names it is installed under that cudarc does not try.
+    others: &'static [&'static str],
+    /// How to get it.
+    remedy: &'static str,
+    /// Every symbol that is called, by this program or by cudarc for it.
+    pub symbols: &'static [&'static str],
+}
+
+/// The driver.
+pub static DRIVER: Library = Library {
+    name: "NVIDIA's driver",
+    stem: "cuda",
+    others: &[],
+    remedy: "install the driver, or choose --backend host",
+    symbols: &[
+        "cuCtxGetCurrent",
+        "cuCtxSetCurrent",
+        "cuDeviceGet",
+        "cuDeviceGetAttribute",
+        "cuDeviceGetCount",
+        "cuDeviceGetName",
+        "cuDeviceGetPCIBusId",
+        "cuDeviceGetUuid_v2",
+        "cuDevicePrimaryCtxRelease_v2",
+        "cuDevicePrimaryCtxRetain",
+        "cuDeviceTotalMem_v2",
+        "cuDriverGetVersion",
+        "cuEventCreate",
+        "cuEventDestroy_v2",
+        "cuEventElapsedTime",
+        "cuEventQuery",
+        "cuEventRecord",
+        "cuGetErrorName",
+        "cuGetErrorString",
+        "cuInit",
+        "cuLaunchKernel",
+        "cuMemAlloc_v2",
+        "cuMemFreeHost",
+        "cuMemFree_v2",
+        "cuMemHostAlloc",
+        "cuMemcpyDtoHAsync_v2",
+        "cuMemcpyHtoDAsync_v2",
+        "cuMemsetD8Async",
+        "cuModuleGetFunction",
+        "cuModuleLoadData",
+        "cuModuleUnload",
+        "cuStreamCreate",
+        "cuStreamDestroy_v2",
+        "cuStreamSynchronize",
+    ],
+};
+
+/// The compiler of kernels.
+pub static NVRTC: Library = Library {
+    name: "NVRTC",
+    stem: "nvrtc",
+    others: &[],
+    remedy: "put the folder of libnvrtc.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and PyTorch \
+             (site-packages/nvidia/*/lib) bring it",
+    symbols: &[
+        "nvrtcCompileProgram",
+        "nvrtcCreateProgram",
+        "nvrtcDestroyProgram",
+        "nvrtcGetCUBIN",
+        "nvrtcGetCUBINSize",
+        "nvrtcGetProgramLog",
+        "nvrtcGetProgramLogSize",
+        "nvrtcVersion",
+    ],
+};
+
+/// Matrix products.
+pub static CUBLASLT: Library = Library {
+    name: "cuBLASLt",
+    stem: "cublasLt",
+    others: &[],
+    remedy: "put the folder of libcublasLt.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and \
+             PyTorch (site-packages/nvidia/*/lib) bring it",
+    symbols: &[
+        "cublasLtCreate",
+        "cublasLtDestroy",
+        "cublasLtGetVersion",
+        "cublasLtMatmul",
+        "cublasLtMatmulAlgoGetHeuristic",
+        "cublasLtMatmulDescCreate",
+        "cublasLtMatmulDescDestroy",
+        "cublasLtMatmulPreferenceCreate",
+        "cublasLtMatmulPreferenceDestroy",
+        "cublasLtMatmulPreferenceSetAttribute",
+        "cublasLtMatrixLayoutCreate",
+        "cublasLtMatrixLayoutDestroy",
+    ],
+};
+
+/// Collectives.
+pub static NCCL: Library = Library {
+    name: "NCCL",
+    stem: "nccl",
+    others: &["libnccl.so.2"],
+    remedy: "put the folder of libnccl.so.2 on LD_LIBRARY_PATH; NVIDIA's packages and PyTorch \
+             (site-packages/nvidia/nccl/lib) bring it",
+    symbols: &[
+        "ncclAllReduce",
+        "ncclCommAbort",
+        "ncclCommGetAsyncError",
+        "ncclCommInitRankConfig",
+        "ncclGetErrorString",
+        "ncclGetLastError",
+        "ncclGetUniqueId",
+        "ncclGetVersion",
+    ],
+};
+
+/// All of them, in the order of [`cuda_versions`](crate::backend::cuda_versions).
+pub static ALL: [&Library; 4] = [&DRIVER, &NVRTC, &CUBLASLT, &NCCL];
+
+impl Library {
+    /// Loads the library as cudarc will, with every symbol in use, and says where it is.
+    ///
+    /// # Errors
+    /// Unfit, in one sentence, for a library that is not there and for one that is too old.
+    pub fn require(&self) -> Result<PathBuf> {
+        let (loaded, file) =
+            self.load(cudarc::get_lib_name_candidates(self.stem)).map_err(|why| {
+                Error::unfit(format!("{} cannot be loaded ({why}); {}", self.name, self.remedy))
+            })?;
+        match self.symbols.iter().find(|symbol| !has(&loaded, symbol)) {
+            None => Ok(file),
+            Some(symbol) => Err(Error::unfit(format!(
+                "{} has no {symbol}: {} is too old for this program; use a newer one",
+                file.display(),
+                self.name
+            ))),
+        }
+    }
+
+    /// The first of the files `names` that loads, and where it is.
+    ///
+    /// # Errors
+    /// The loader's complaint about the last name.
+    fn load<S: AsRef<str>>(
+        &self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<(Loaded, PathBuf), String> {
+        let mut complaint = String::new();
+        for name in names {
+            // SAFETY: NVIDIA's libraries do nothing at loading that could harm this process.
+            match unsafe { Loaded::new(name.as_ref()) } {
+                Ok(loaded) => {
+                    let file = file_of(&loaded, self.symbols);
+                    return Ok((loaded, file.unwrap_or_else(|| name.as_ref().into())));
+                }
+                Err(why) => {
+                    // The loader's own words are the cause of libloading's error.
+                    let cause = std::error::Error::source(&why).map(ToString::to_string);
+                    complaint = cause.unwrap_or_else(|| why.to_string());
+                }
+            }
+        }
+        Err(complaint)
+    }
+
+    /// Where the file is that cudarc does not find by itself.
+    fn hidden(&self) -> Option<PathBuf> {
+        if self.others.is_empty() || self.load(cudarc::get_lib_name_candidates(self.stem)).is_ok() {
+            return None;
+        }
+        self.load(self.others).ok().map(|(_, file)| file)
+    }
+}
+
+fn has(loaded: &Loaded, symbol: &str) -> bool {
+    // SAFETY: the symbol is only looked for, never called through this type.
+    unsafe { loaded.get::<unsafe extern "C" fn()>(symbol).is_ok() }
+}
+
+/// The file that the first of the library's symbols was loaded from.
+fn file_of(loaded: &Loaded, symbols: &[&str]) -> Option<PathBuf> {
+    // SAFETY: the symbol's address is only looked at, never called through this type.
+    let symbol = unsafe { loaded.get::<unsafe extern "C" fn()>(*symbols.first()?) }.ok()?;
+    let mut found = libc::Dl_info {
+        dli_fname: std::ptr::null(),
+        dli_fbase: std::ptr::null_mut(),
+        dli_sname: std::ptr::null(),
+        dli_saddr: std::ptr::null_mut(),
+    };
+    // SAFETY: it takes any address, and fills in the structure when it returns another number than 0.
+    let known = unsafe { libc::dladdr(*symbol as *const std::ffi::c_void, &raw mut found) } != 0;
+    if !known || found.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: the name stays as long as the library is loaded, which it is.
+    let name = unsafe { std::ffi::CStr::from_ptr(found.dli_fname) };
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes())))
+}
+
+/// The driver's `cuEventElapsedTime`. cudarc calls the version that came with CUDA 12.8, which would
+/// shut out every older driver.
+pub type EventElapsed = unsafe extern "C" fn(
+    *mut f32,
+    cudarc::driver::sys::CUevent,
+    cudarc::driver::sys::CUevent,
+) -> i32;
+
+/// Looks it up.
+///
+/// # Errors
+/// As [`Library::require`].
+pub fn event_elapsed() -> Result<EventElapsed> {
+    DRIVER.require()?;
+    let lost = |why: String| Error::unfit(format!("cuEventElapsedTime cannot be loaded ({why})"));
+    let (loaded, _) = DRIVER.load(cudarc::get_lib_name_candidates(DRIVER.stem)).map_err(lost)?;
+    // SAFETY: the type is that of cuda.h since CUDA 3; the library stays loaded, because cudarc holds it.
+    let function =
+        unsafe { loaded.get::<EventElapsed>("cuEventElapsedTime").map(|symbol| *symbol) };
+    function.map_err(|why| lost(why.to_string()))
+}
+
+/// Links under the names that cudarc knows to libraries that it does not find: pairs of link name
+/// and file. With the links' folder first on `LD_LIBRARY_PATH` when a process *starts*, cudarc finds
+/// them; the loader does not look at the variable again later.
+pub fn links() -> Vec<(String, PathBuf)> {
+    ALL.iter()
+        .filter_map(|library| Some((format!("lib{}.so", library.stem), library.hidden()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_is_missing_or_too_old_is_one_sentence() {
+        let missing = Library { stem: "tesserabench-nowhere", ..copy(&NCCL) };
+        let message = missing.require().unwrap_err().message;
+        assert!(message.contains("NCCL cannot be loaded") && message.contains("LD_LIBRARY_PATH"));
+        assert!(!message.contains('\n'));
+        // The C library stands in for one that lacks what is needed.
+        let old = Library { stem: "nowhere", others: &["libc.so.6"], ..copy(&NCCL) };
+        let (loaded, _) = old.load(old.others).unwrap();
+        assert!(has(&loaded, "malloc") && !has(&loaded, "ncclAllReduce"));
+    }
+
+    fn copy(library: &Library) -> Library {
+        let Library { name, stem, others, remedy, symbols } = *library;
+        Library { name, stem, others, remedy, symbols }
+    }
+}

@@ -1,0 +1,284 @@
+//! The cuda backend without a GPU: against nothing, against NVIDIA's real compiler and NCCL, and against
+//! a stand-in driver (`tests/standin/`) that computes on the CPU. The stand-in shows which calls are made, in
+//! which order, and what follows from their errors; it says nothing about a real device.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::ranks::{Run, ranks, tesserabench};
+
+/// The stand-in under the libraries' names, in a folder of this name.
+fn standin(folder: &str, flags: &[&str], names: &[&str]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let library = folder.join("standin.so");
+    let sources = std::fs::read_dir("tests/standin").unwrap().map(|entry| entry.unwrap().path());
+    let sources = sources.filter(|path| path.extension().is_some_and(|ending| ending == "c"));
+    let built = Command::new("cc")
+        .args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"])
+        .args(flags)
+        .arg("-o")
+        .arg(&library)
+        .args(sources)
+        .status();
+    assert!(built.unwrap().success());
+    for name in names {
+        std::os::unix::fs::symlink(&library, folder.join(name)).unwrap();
+    }
+    folder
+}
+
+const NAMES: [&str; 5] =
+    ["libcuda.so.1", "libnvrtc.so.12", "libcublasLt.so.12", "libnccl.so.2", "libnvidia-ml.so.1"];
+
+/// The folder with all of them.
+fn everything() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| standin("standin", &[], &NAMES))
+}
+
+/// A folder that `scripts/setup --nvidia` fills.
+fn wheel(name: &str) -> PathBuf {
+    let folder = Path::new(".local").join(name).join("lib").canonicalize();
+    folder.expect("NVIDIA's libraries are not here: run scripts/setup --nvidia first")
+}
+
+fn with_libraries(run: Run, folders: &[&Path]) -> Run {
+    let path = std::env::join_paths(folders).unwrap();
+    run.env("LD_LIBRARY_PATH", path.to_str().unwrap())
+        .env("TESSERABENCH_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// A run of one rank on the stand-in.
+fn on_standin(words: &str) -> Run {
+    with_libraries(tesserabench(&format!("run --iterations 8 {words}")), &[everything()])
+}
+
+/// Ranks that share the one GPU of the stand-in.
+fn emulated(n: usize, words: &str) -> Run {
+    let words = format!("--backend cuda --emulate-ranks --iterations 8 {words}");
+    with_libraries(ranks(n, &words), &[everything()])
+}
+
+fn cases(report: &Value) -> &[Value] {
+    report["cases"].as_array().unwrap()
+}
+
+/// Every case was measured, and every element of its result compared and found right.
+fn all_right(report: &Value) {
+    for case in cases(report) {
+        assert_eq!(case["outcome"], "measured", "{case}");
+        assert_eq!(case["accuracy"]["wrong"], 0, "{case}");
+        assert!(case["accuracy"]["checked"].as_u64().unwrap() > 0, "{case}");
+    }
+}
+
+const KERNELS: &str =
+    "-b copy -b triad -b gemm --problem-size array=64KiB,1000 --problem-size m=33";
+
+#[test]
+fn without_a_driver_it_is_one_sentence_and_exit_6() {
+    let ended = tesserabench("run --backend cuda -b copy").fails(6);
+    assert!(ended.error().contains("libcuda.so.1"), "{}", ended.err);
+    assert!(ended.error().contains("--backend host"), "{}", ended.err);
+    let ended = ranks(2, "--backend cuda -b copy").fails(6);
+    assert!(ended.error().contains("libcuda.so.1"), "{}", ended.err);
+}
+
+#[test]
+fn without_a_gpu_auto_is_host() {
+    let run = || on_standin("-b copy --problem-size array=1KiB").env("STANDIN_DEVICES", "0");
+    assert_eq!(run().passes().report()["run"]["backend"], "host");
+    let ended = run().arg("--backend=cuda").fails(6);
+    assert!(ended.error().contains("sees no GPU"), "{}", ended.err);
+}
+
+#[test]
+fn a_driver_that_is_too_old_is_named_with_what_it_lacks() {
+    let folder = standin("standin-old", &["-DWITHOUT_EVENT_QUERY"], &NAMES);
+    let run = with_libraries(tesserabench("run --backend cuda -b copy"), &[&folder]);
+    let ended = run.fails(6);
+    assert!(ended.error().contains("has no cuEventQuery"), "{}", ended.err);
+}
+
+#[test]
+fn kernels_are_checked_and_timed_on_the_device() {
+    let run = on_standin(KERNELS).arg("-pf32").arg("-pf64");
+    let report = run.passes().report();
+    assert_eq!(report["run"]["backend"], "cuda");
+    assert_eq!(report["environment"]["libraries"]["nvrtc"], "12.2");
+    let device = &report["environment"]["ranks"][0]["device"];
+    assert_eq!((&device["kind"], &device["multiprocessors"]), (&"cuda".into(), &4.into()));
+    all_right(&report);
+    assert_eq!(cases(&report).len(), 10);
+    for case in cases(&report) {
+        assert_eq!(case["latency"]["definition"], "slowest_device", "{case}");
+        assert_eq!(case["latency"], case["device_time"]);
+        // The host sees the device's time, and launching and noticing the end besides.
+        let median = |key: &str| case[key]["median"].as_f64().unwrap();
+        assert!(median("latency_local") >= median("latency"), "{case}");
+        let telemetry = &case["telemetry"][0];
+        assert_eq!(telemetry["after"]["temperature_celsius"], 40, "{case}");
+        let watts =
+            telemetry["energy_joules"].as_f64().unwrap() / telemetry["seconds"].as_f64().unwrap();
+        assert!(watts > 50.0 && watts < 500.0, "the stand-in draws 100 W, not {watts}: {case}");
+    }
+}
+
+#[test]
+fn products_of_every_float_are_exact() {
+    let words = "--backend cuda -b gemm --problem-size m=40 --problem-size k=300";
+    let run = on_standin(words).arg("-pf32").arg("-pf64").arg("-pf16").arg("-pbf16").arg("-pi8");
+    let report = run.passes().report();
+    let reason = cases(&report)[4]["reason"].as_str().unwrap();
+    assert!(reason.contains("not defined for i8"), "{reason}");
+    assert_eq!(report["summary"]["measured"], 4);
+    assert!(cases(&report)[..4].iter().all(|case| case["accuracy"]["wrong"] == 0));
+}
+
+#[test]
+fn one_rank_alone_reduces() {
+    let report = on_standin("-b all_reduce --problem-size bytes=0,4,4KiB").passes().report();
+    assert_eq!(report["run"]["backend"], "cuda");
+    assert_eq!(report["summary"]["measured"], 3);
+}
+
+#[test]
+fn emulated_ranks_reduce_on_every_axis_and_say_what_they_are() {
+    let words = "-b all_reduce --mesh tp=2,dp=2 --axis tp --axis dp --axis tp+dp \
+                 --problem-size bytes=4,4004 --problem-size placement=out,in";
+    let run = emulated(4, words).arg("-pf32").arg("-pbf16").arg("-pi32");
+    let ended = run.passes();
+    let report = ended.report();
+    all_right(&report);
+    assert_eq!(cases(&report).len(), 5 * 2 * 2 * 3);
+    assert_eq!(report["run"]["emulated"], true);
+    for case in cases(&report) {
+        let caveats = case["caveats"].as_array().unwrap();
+        assert!(caveats.iter().any(|caveat| caveat["kind"] == "emulated"), "{case}");
+        assert!(case["device_time"]["median"].as_f64().unwrap() > 0.0, "{case}");
+    }
+    assert!(ended.out.contains("EMULATED") && ended.out.contains("emulated"), "{}", ended.out);
+}
+
+#[test]
+fn a_gpu_has_one_rank_unless_emulation_is_asked_for() {
+    let words = "--backend cuda -b all_reduce --problem-size bytes=64 --iterations 5";
+    let two = || with_libraries(ranks(2, words), &[everything()]);
+    let ended = two().fails(6);
+    assert!(ended.error().contains("ranks 0 and 1 both drive"), "{}", ended.err);
+    assert!(ended.error().contains("--emulate-ranks"), "{}", ended.err);
+    let report = two().env("STANDIN_DEVICES", "2").passes().report();
+    all_right(&report);
+    assert_eq!(report["run"]["emulated"], false);
+    let three = with_libraries(ranks(3, words), &[everything()]).env("STANDIN_DEVICES", "2");
+    let ended = three.fails(6);
+    assert!(ended.error().contains("rank 2 is number 2 on its node"), "{}", ended.err);
+    let ended = tesserabench("run --backend host --emulate-ranks").fails(2);
+    assert!(ended.error().contains("--backend cuda"), "{}", ended.err);
+}
+
+#[test]
+fn whatever_call_fails_it_is_one_sentence() {
+    let words = format!("{KERNELS} -b all_reduce --backend cuda --problem-size bytes=64");
+    for library in tesserabench::nvidia::ALL {
+        for symbol in library.symbols {
+            // Of these an error cannot be told, or only after the work is done.
+            let harmless =
+                ["Destroy", "Unload", "Free", "Release", "Abort", "GetError", "GetLastError"];
+            let harmless = harmless.iter().any(|part| symbol.contains(part));
+            let ended = on_standin(&words).env("STANDIN_FAIL", symbol).end();
+            let code = ended.code.unwrap_or(-1);
+            assert!([0, 6, 7].contains(&code), "{symbol}: exit {code}\n{}", ended.err);
+            assert!(!ended.err.contains("panicked"), "{symbol}: {}", ended.err);
+            let versions = symbol.ends_with("Version") || *symbol == "cuDeviceGetCount";
+            if code == 0 && !harmless && !versions {
+                let report = ended.report();
+                let skipped = cases(&report).iter().filter(|case| case["outcome"] != "measured");
+                let told: Vec<&str> = skipped.filter_map(|case| case["reason"].as_str()).collect();
+                assert!(!told.is_empty(), "{symbol} failed and nobody says so\n{}", ended.out);
+            }
+        }
+    }
+}
+
+#[test]
+fn too_large_a_problem_is_skipped_with_the_reason() {
+    let run = on_standin("-b copy --problem-size array=1KiB,1MiB").env("STANDIN_MEMORY", "200000");
+    let report = run.passes().report();
+    assert_eq!(cases(&report)[0]["outcome"], "measured");
+    let reason = cases(&report)[1]["reason"].as_str().unwrap();
+    assert!(reason.contains("1048576 bytes") && reason.contains("smaller problem"), "{reason}");
+}
+
+#[test]
+fn a_wrong_element_is_found_on_every_kind_of_work() {
+    for words in ["-b copy", "-b triad", "-b gemm", "-b all_reduce"] {
+        let words =
+            format!("{words} --problem-size small").replace("gemm --problem-size small", "gemm");
+        let sized = words.replace("-b gemm", "-b gemm --problem-size m=16");
+        let ended = on_standin(&sized).fault("wrong@0:verify").fails(5);
+        assert_eq!(cases(&ended.report())[0]["accuracy"]["wrong"], 1, "{sized}");
+    }
+}
+
+#[test]
+fn throttling_is_a_caveat() {
+    // HW_THERMAL_SLOWDOWN in nvml.h.
+    let run = on_standin("-b copy --problem-size array=1KiB").env("STANDIN_THROTTLE", "64");
+    let report = run.passes().report();
+    let caveats = cases(&report)[0]["caveats"].as_array().unwrap();
+    let throttled = caveats.iter().find(|caveat| caveat["kind"] == "throttled").unwrap();
+    assert_eq!(throttled["reasons"][0], "hw_thermal_slowdown");
+}
+
+const SUMS: &str = "-b all_reduce --problem-size bytes=64";
+
+#[test]
+fn an_error_that_nccl_reports_late_ends_the_job() {
+    let ended = emulated(2, SUMS).env("STANDIN_NCCL_ERROR", "3").end();
+    assert_eq!(ended.code, Some(7), "{}", ended.err);
+    assert!(ended.err.contains("NCCL says"), "{}", ended.err);
+}
+
+#[test]
+fn a_rank_that_dies_or_hangs_ends_the_job() {
+    let ended = emulated(2, SUMS).fault("kill@1:measure").fails(9);
+    assert!(ended.err.contains("rank 1"), "{}", ended.err);
+    emulated(2, SUMS).arg("--timeout=6").fault("hang@1:measure").fails(8);
+}
+
+#[test]
+fn kernels_compile_for_three_generations_without_spills() {
+    let ended = with_libraries(tesserabench("inspect --format json"), &[&wheel("nvrtc")]).passes();
+    let facts: Value = serde_json::from_str(&ended.out).unwrap();
+    let functions = facts["functions"].as_array().unwrap();
+    assert_eq!(functions.len(), 3 * 4, "{facts}");
+    for function in functions {
+        let registers = function["registers"].as_u64().unwrap();
+        assert!((1..=64).contains(&registers), "{function}");
+        assert_eq!(function["spill_bytes"], 0, "{function}");
+    }
+    let unknown = with_libraries(tesserabench("inspect --arch sm_1"), &[&wheel("nvrtc")]).fails(6);
+    assert!(unknown.error().contains("does not compile for sm_1"), "{}", unknown.err);
+    let ended = tesserabench("inspect").fails(6);
+    assert!(ended.error().contains("NVRTC cannot be loaded"), "{}", ended.err);
+}
+
+#[test]
+fn the_real_nccl_is_found_under_its_own_name_and_has_every_symbol() {
+    let driver = standin("standin-without-nccl", &[], &NAMES[..3]);
+    let nccl = wheel("nccl");
+    let run = |words: &str| with_libraries(tesserabench(words), &[&driver, &nccl]);
+    let facts = run("system-info --format json").passes().out;
+    let facts: Value = serde_json::from_str(&facts).unwrap();
+    assert_eq!(facts["nvidia"]["nccl"]["version"], "2.32.3", "{facts}");
+    assert!(facts["nvidia"]["nccl"]["file"].as_str().unwrap().ends_with("libnccl.so.2"));
+    // It wants a real driver, and says so in one sentence.
+    let ended = run("run --backend cuda -b all_reduce --problem-size bytes=64").fails(7);
+    assert!(ended.error().contains("NCCL says"), "{}", ended.err);
+}
