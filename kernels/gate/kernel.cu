@@ -1,11 +1,14 @@
 // Holds a stream back until the host opens it, so that everything queued behind it starts at a moment
 // of the host's choosing and launch costs stay out of the time. (The idea is nvbench's blocking kernel.)
 
-// words[0] is the highest ticket that may pass, in host memory; words[1] the last one that gave up.
-// A gate that nobody opens must not hang the device: it gives up after timeout_ns.
+// In host memory: words[0] is the highest ticket that may pass, words[1] the last one that gave up,
+// words[2] the last one that has come. A gate that nobody opens must not hang the device: it gives up
+// after timeout_ns.
 extern "C" __global__ void gate(volatile unsigned int *words, unsigned int ticket,
                                 unsigned long long timeout_ns) {
     unsigned long long begin, now;
+    words[2] = ticket;
+    __threadfence_system();
     asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(begin));
     // The difference, so that tickets may wrap around.
     while ((int)(words[0] - ticket) < 0) {

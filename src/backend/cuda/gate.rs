@@ -19,7 +19,7 @@ const TIMEOUT_NS: u64 = 2_000_000_000;
 #[derive(Debug)]
 pub(super) struct Gate {
     function: CudaFunction,
-    /// The highest ticket that may pass, and the last one that gave up.
+    /// The highest ticket that may pass, the last one that gave up, the last one that has come.
     words: PinnedWords,
     ticket: Cell<u32>,
 }
@@ -56,6 +56,11 @@ impl Gate {
     /// Lets everything behind it start.
     pub(super) fn open(&self) {
         self.words.words()[0].store(self.ticket.get(), Ordering::Release);
+    }
+
+    /// Whether the device stands before the last gate, so that opening it is all that is left.
+    pub(super) fn is_reached(&self) -> bool {
+        self.words.words()[2].load(Ordering::Acquire) == self.ticket.get()
     }
 
     /// Whether the last gate gave up before it was opened.

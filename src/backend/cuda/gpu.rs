@@ -1,7 +1,10 @@
 //! One GPU: its context, its stream, its memory.
 #![expect(unsafe_code, reason = "the driver takes raw pointers and handles")]
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUdeviceptr, CUevent_flags};
@@ -22,6 +25,8 @@ pub(super) struct Gpu {
     elapsed: EventElapsed,
     facts: Device,
     arch: String,
+    /// The kernels that have been compiled, by name.
+    modules: RefCell<HashMap<&'static str, Arc<CudaModule>>>,
 }
 
 /// One sentence for an error of the driver.
@@ -79,7 +84,7 @@ impl Gpu {
         let (major, minor) = context.compute_capability().map_err(unfit(&opening))?;
         let facts = facts(ordinal)?;
         let arch = kernel::arch_of(major, minor);
-        Ok(Self { context, stream, elapsed, facts, arch })
+        Ok(Self { context, stream, elapsed, facts, arch, modules: RefCell::default() })
     }
 
     /// What it is.
@@ -97,14 +102,20 @@ impl Gpu {
         &self.stream
     }
 
-    /// Compiles a kernel's source for this GPU and loads it.
+    /// Compiles a kernel's source for this GPU and loads it, the first time it is asked for.
     ///
     /// # Errors
     /// Unfit when it cannot be compiled or loaded here.
     pub(super) fn load(&self, source: &Source) -> Result<Arc<CudaModule>> {
+        if let Some(module) = self.modules.borrow().get(source.name) {
+            return Ok(Arc::clone(module));
+        }
         let binary = kernel::compile(source, &self.arch)?;
         let loading = format!("cannot load kernel {} for {}", source.name, self.arch);
-        self.context.load_module(Ptx::from_binary(binary.cubin)).map_err(unfit(&loading))
+        let module = self.context.load_module(Ptx::from_binary(binary.cubin));
+        let module = module.map_err(unfit(&loading))?;
+        self.modules.borrow_mut().insert(source.name, Arc::clone(&module));
+        Ok(module)
     }
 
     /// An event that tells the time.
@@ -200,17 +211,17 @@ impl Gpu {
             .map_err(failed("cannot fill memory of the GPU"))
     }
 
-    /// Two words of host memory that the GPU reads and writes.
+    /// A few words of host memory that the GPU reads and writes.
     ///
     /// # Errors
     /// When the driver refuses.
     pub(super) fn pinned_words(&self) -> Result<PinnedWords> {
         let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
         // SAFETY: the context is current on this thread.
-        let pointer = unsafe { result::malloc_host(size_of::<[u32; 2]>(), flags) }
+        let pointer = unsafe { result::malloc_host(size_of::<Words>(), flags) }
             .map_err(unfit("cannot allocate pinned memory"))?;
         // SAFETY: the driver gave as many bytes, aligned to a page, and they are ours alone.
-        unsafe { pointer.cast::<[u32; 2]>().write([0; 2]) };
+        unsafe { pointer.cast::<Words>().write(Default::default()) };
         Ok(PinnedWords { pointer: pointer.cast(), _context: Arc::clone(&self.context) })
     }
 }
@@ -280,16 +291,19 @@ impl Drop for Buffer {
     }
 }
 
-/// Two words of host memory that the GPU reads and writes, at the same address.
+/// The words of a gate.
+type Words = [AtomicU32; 3];
+
+/// A few words of host memory that the GPU reads and writes, at the same address.
 #[derive(Debug)]
 pub(super) struct PinnedWords {
-    pointer: *mut [std::sync::atomic::AtomicU32; 2],
+    pointer: *mut Words,
     _context: Arc<CudaContext>,
 }
 
 impl PinnedWords {
     /// The words, as the host sees them.
-    pub(super) fn words(&self) -> &[std::sync::atomic::AtomicU32; 2] {
+    pub(super) fn words(&self) -> &Words {
         // SAFETY: allocated and zeroed by `pinned_words`, freed with `self`; the GPU writes whole words.
         unsafe { &*self.pointer }
     }

@@ -28,18 +28,28 @@ impl<'a, O: Operation> Timed<'a, O> {
         Ok(Self { cuda, clock, wait, operation, begin, end, armed: false })
     }
 
-    /// Waits until the last event has passed. It looks rather than sleeps, because sleeping costs
-    /// microseconds and cannot see errors of the operation.
+    /// Waits until the last event has passed.
     fn finish(&self) -> Result<()> {
+        self.until(|| self.has_ended().map(|ended| ended.then_some(())).transpose())
+    }
+
+    fn has_ended(&self) -> Result<bool> {
+        self.end.try_is_complete().map_err(failed("work on the GPU failed"))
+    }
+
+    /// Waits for the device. It looks rather than sleeps, because sleeping costs microseconds and cannot
+    /// see errors of the operation.
+    fn until(&self, mut done: impl FnMut() -> Option<Result<()>>) -> Result<()> {
         let mut looks: u32 = 0;
-        self.wait.until(|| match self.end.try_is_complete() {
-            Ok(true) => Some(Ok(())),
-            Ok(false) => {
-                looks = looks.wrapping_add(1);
-                let check = looks.is_multiple_of(LOOKS_PER_CHECK);
-                check.then(|| self.operation.check()).filter(Result::is_err)
-            }
-            Err(why) => Some(Err(failed("work on the GPU failed")(why))),
+        self.wait.until(|| {
+            looks = looks.wrapping_add(1);
+            let check = looks.is_multiple_of(LOOKS_PER_CHECK);
+            done().or_else(|| {
+                // An error of the device shows at the event even when it never gets there.
+                let failed =
+                    || self.operation.check().and_then(|()| self.has_ended().map(drop)).err();
+                check.then(failed).flatten().map(Err)
+            })
         })
     }
 }
@@ -60,7 +70,8 @@ impl<O: Operation> Prepared for Timed<'_, O> {
         for _ in 0..batch {
             self.operation.enqueue()?;
         }
-        self.cuda.gpu.record(&self.end)
+        self.cuda.gpu.record(&self.end)?;
+        self.until(|| self.cuda.gate.is_reached().then_some(Ok(())))
     }
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
