@@ -1,5 +1,7 @@
 //! `inspect`: a kernel's machine code, without a GPU.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Style;
@@ -13,6 +15,9 @@ pub(super) struct InspectArgs {
     /// Architectures to compile for
     #[arg(long, value_name = "ARCH", value_delimiter = ',', default_values = ["sm_80", "sm_90a", "sm_100a"])]
     arch: Vec<String>,
+    /// Also write the machine code there, as KERNEL.ARCH.cubin
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Style,
@@ -25,6 +30,12 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     for arch in &args.arch {
         for source in &kernel::BUILT_IN {
             let binary = kernel::compile(source, arch)?;
+            if let Some(folder) = &args.dump {
+                let file = folder.join(format!("{}.{arch}.cubin", source.name));
+                std::fs::create_dir_all(folder)
+                    .and_then(|()| std::fs::write(&file, &binary.cubin))
+                    .map_err(|why| Error::file("write", &file, why))?;
+            }
             for function in binary.functions {
                 facts.push(serde_json::json!({
                     "kernel": source.name,
