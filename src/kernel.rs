@@ -89,6 +89,7 @@ pub fn compile(source: &Source, arch: &str) -> Result<Binary> {
     let compiled = unsafe { result::compile_program(program.raw, &options) };
     let log = program.log();
     compiled.map_err(|why| {
+        let log = log.as_deref().unwrap_or_default();
         let complaint = log.lines().find(|line| line.contains("error")).unwrap_or_default();
         Error::unfit(format!(
             "kernel {} does not compile for {arch}: NVRTC {} says {:?} {complaint}",
@@ -97,7 +98,7 @@ pub fn compile(source: &Source, arch: &str) -> Result<Binary> {
             why.0
         ))
     })?;
-    Ok(Binary { cubin: program.cubin(source)?, functions: functions(&log) })
+    Ok(Binary { cubin: program.cubin(source)?, functions: functions(&log?) })
 }
 
 /// A program of NVRTC's, with the texts that it refers to.
@@ -118,11 +119,12 @@ impl Program {
         Ok(Self { raw, _texts: [code, name] })
     }
 
-    fn log(&self) -> String {
+    fn log(&self) -> Result<String> {
         // SAFETY: the program is alive.
-        let log = unsafe { result::get_program_log(self.raw) }.unwrap_or_default();
+        let log = unsafe { result::get_program_log(self.raw) }
+            .map_err(|why| Error::unfit(format!("NVRTC does not say what it did: {:?}", why.0)))?;
         let bytes: Vec<u8> = log.into_iter().map(c_char::cast_unsigned).collect();
-        String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()
+        Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
     }
 
     fn cubin(&self, source: &Source) -> Result<Vec<u8>> {

@@ -206,6 +206,26 @@ fn whatever_call_fails_it_is_one_sentence() {
     }
 }
 
+/// The tables of symbols are complete: the stand-in has none that they lack, and the runs above need no
+/// other.
+#[test]
+fn the_stand_in_has_no_symbol_that_is_not_looked_up_first() {
+    let output = Command::new("nm")
+        .args(["-D", "--defined-only", "--format=just-symbols"])
+        .arg(everything().join("standin.so"))
+        .output()
+        .unwrap();
+    let exported = String::from_utf8(output.stdout).unwrap();
+    let known = |symbol: &&str| {
+        let tables = tesserabench::nvidia::ALL.iter();
+        symbol.starts_with("nvml")
+            || tables.flat_map(|table| table.symbols).any(|own| own == symbol)
+    };
+    let (known, unknown): (Vec<&str>, Vec<&str>) = exported.lines().partition(known);
+    assert!(known.len() > 50, "{exported}");
+    assert_eq!(unknown, Vec::<&str>::new());
+}
+
 #[test]
 fn too_large_a_problem_is_skipped_with_the_reason() {
     let run = on_standin("-b copy --problem-size array=1KiB,1MiB").env("STANDIN_MEMORY", "200000");

@@ -1,0 +1,100 @@
+// The program's kernels, known by their names, and the modules that they come from.
+#include "standin.h"
+
+union argument { void *at; uint32_t u32; uint64_t u64; float f32; double f64; };
+
+// Holds the stream until the host has written the ticket, or time is up.
+static int run_gate(const void *argument) {
+    const union argument *arg = argument;
+    CHECK(valid(arg[0].at, 3, sizeof(uint32_t)), CU_ILLEGAL_ADDRESS);
+    uint32_t *words = arg[0].at, ticket = arg[1].u32;
+    uint64_t begin = now_ns();
+    __atomic_store_n(&words[2], ticket, __ATOMIC_RELEASE);
+    while ((int32_t)(__atomic_load_n(&words[0], __ATOMIC_ACQUIRE) - ticket) < 0) {
+        if (now_ns() - begin > arg[2].u64) {
+            __atomic_store_n(&words[1], ticket, __ATOMIC_RELEASE);
+            return 0;
+        }
+        sched_yield();
+    }
+    return 0;
+}
+
+static int run_copy(const void *argument) {
+    const union argument *arg = argument;
+    size_t bytes = arg[2].u64;
+    CHECK(valid(arg[0].at, bytes, 1) && valid(arg[1].at, bytes, 1), CU_ILLEGAL_ADDRESS);
+    memcpy(arg[0].at, arg[1].at, bytes);
+    return 0;
+}
+
+#define TRIAD(type) \
+    static int run_triad_##type(const void *argument) { \
+        const union argument *arg = argument; \
+        size_t n = arg[4].u64; \
+        for (int i = 0; i < 3; i++) CHECK(valid(arg[i].at, n, type_bytes[type]), CU_ILLEGAL_ADDRESS); \
+        for (size_t i = 0; i < n; i++) { \
+            double scaled = (type == F32 ? (double)arg[3].f32 : arg[3].f64) * get(arg[2].at, type, i); \
+            put(arg[0].at, type, i, get(arg[1].at, type, i) + scaled); \
+        } \
+        return 0; \
+    }
+TRIAD(F32)
+TRIAD(F64)
+
+const struct kernel kernels[KERNELS] = {
+    { "gate", run_gate, { 8, 4, 8 } },
+    { "copy", run_copy, { 8, 8, 8 } },
+    { "triad_f32", run_triad_F32, { 8, 8, 8, 4, 8 } },
+    { "triad_f64", run_triad_F64, { 8, 8, 8, 8, 8 } },
+};
+const char cubin_head[] = "standin cubin\n";
+struct module { struct handle handle; char *image; };
+struct function { struct handle handle; const struct kernel *kernel; };
+
+bool defines(const char *source, const struct kernel *kernel) {
+    char head[32];
+    snprintf(head, sizeof head, "%s(", kernel->name);
+    return strstr(source, head);
+}
+
+EXPORT int cuModuleLoadData(struct module **module, const char *image) {
+    TRY(context_call(__func__));
+    CHECK(image && !strncmp(image, cubin_head, strlen(cubin_head)), CU_INVALID_IMAGE);
+    *module = new_handle(MODULE, sizeof **module);
+    (*module)->image = strdup(image);
+    return 0;
+}
+
+EXPORT int cuModuleUnload(struct module *m) {
+    TRY(context_call(__func__));
+    CHECK(is(m, MODULE), CU_INVALID_HANDLE);
+    kill_handle(m);
+    free(m->image);
+    return 0;
+}
+
+EXPORT int cuModuleGetFunction(struct function **function, struct module *m, const char *name) {
+    TRY(context_call(__func__));
+    CHECK(is(m, MODULE), CU_INVALID_HANDLE);
+    for (const struct kernel *kernel = kernels; kernel < kernels + KERNELS; kernel++) {
+        if (strcmp(kernel->name, name) || !defines(m->image, kernel)) continue;
+        *function = new_handle(FUNCTION, sizeof **function);
+        (*function)->kernel = kernel;
+        return 0;
+    }
+    return CU_NOT_FOUND;
+}
+
+EXPORT int cuLaunchKernel(struct function *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                          unsigned by, unsigned bz, unsigned shared_bytes, struct stream *s,
+                          void **params, void **extra) {
+    TRY(context_call(__func__));
+    CHECK(is(s, STREAM) && is(f, FUNCTION), CU_INVALID_HANDLE);
+    CHECK(params && gx && gy && gz, CU_INVALID_VALUE);
+    CHECK(bx && by && bz && (uint64_t)bx * by * bz <= 1024, CU_INVALID_VALUE);
+    union argument arg[5] = { 0 };
+    for (int i = 0; i < 5 && f->kernel->sizes[i]; i++) memcpy(&arg[i], params[i], f->kernel->sizes[i]);
+    submit(s, f->kernel->run, arg, sizeof arg);
+    return 0;
+}

@@ -1,0 +1,252 @@
+// NCCL: ranks are processes that meet in a file of shared memory, which the unique id names.
+#include "standin.h"
+
+enum { CUDA_ERROR = 1, SYSTEM_ERROR = 2, INTERNAL_ERROR = 3, INVALID_ARGUMENT = 4, INVALID_USAGE = 5,
+       REMOTE_ERROR = 6, IN_PROGRESS = 7 };
+enum { MAX_RANKS = 32, CHUNK = 128 << 10 };
+
+struct shared {
+    atomic_uint attached, ready; // the last to attach unlinks the file, and then says ready
+    atomic_uint count, turn;     // a barrier: ranks that have come, and how often all have
+    atomic_uint aborted;
+    struct { atomic_int pid; int device; char host[64]; } ranks[MAX_RANKS];
+    _Alignas(64) char slots[MAX_RANKS][CHUNK];
+};
+struct unique_id { unsigned char bytes[128]; };
+struct config { size_t size; unsigned magic, version; int blocking; }; // the first of its fields
+struct comm {
+    struct handle handle;
+    int size, rank, device;
+    char path[64];
+    struct shared *shared;
+    atomic_int state;      // what ncclCommGetAsyncError says
+    char error[256];       // in words; written before the state
+    atomic_bool aborted;
+    long sums;             // queued so far
+    struct stream *stream; // of the last one, and its number there
+    uint64_t operation;
+};
+struct sum { struct comm *comm; const char *from; char *to; size_t count; int type; long number; };
+
+__attribute__((format(printf, 3, 4)))
+static int failure(struct comm *c, int code, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(c->error, sizeof c->error, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+// ---- Waiting for other ranks
+
+static bool process_gone(int pid) {
+    char path[32], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (!file) return errno == ENOENT;
+    bool known = fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
+    fclose(file);
+    return !known || state == 'Z' || state == 'X'; // dead, though nobody may have asked for its status yet
+}
+
+static bool peer_gone(struct comm *c) {
+    for (int i = 0; i < c->size; i++) {
+        int pid = c->shared->ranks[i].pid;
+        if (pid && process_gone(pid)) return true;
+    }
+    return false;
+}
+
+// Waits until the word is no longer `old`; an error where that will not come.
+static int wait_change(struct comm *c, atomic_uint *word, unsigned old) {
+    for (uint64_t checked = now_ns();; usleep(20)) { // not a busy wait: the peer may need this CPU
+        bool gone = c->shared->aborted;
+        if (now_ns() - checked > 100000000) {
+            gone |= peer_gone(c);
+            checked = now_ns();
+        }
+        if (*word != old) return 0; // read after `gone`: a peer may leave once it has changed the word
+        if (c->aborted) return INTERNAL_ERROR;
+        if (gone) return failure(c, REMOTE_ERROR, "A peer of rank %d aborted or died", c->rank);
+    }
+}
+
+static int barrier(struct comm *c) {
+    struct shared *shared = c->shared;
+    unsigned turn = shared->turn;
+    if (atomic_fetch_add(&shared->count, 1) + 1 < (unsigned)c->size) return wait_change(c, &shared->turn, turn);
+    shared->count = 0;
+    shared->turn = turn + 1;
+    return 0;
+}
+
+// ---- Connecting
+
+static int map_shared(struct comm *c) {
+    size_t bytes = sizeof *c->shared;
+    int file = open(c->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int code = file < 0 ? errno : posix_fallocate(file, 0, (off_t)bytes); // or a full disk were a SIGBUS
+    void *at = code ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (!code && at == MAP_FAILED) code = errno;
+    if (file >= 0) close(file);
+    if (code) return failure(c, SYSTEM_ERROR, "%s: %s", c->path, strerror(code));
+    c->shared = at;
+    return 0;
+}
+
+// As in the real NCCL a host has one rank on each device, and NCCL_HOSTID may feign several hosts.
+static int find_duplicate(struct comm *c) {
+    typeof(&c->shared->ranks[0]) ranks = c->shared->ranks, own = &ranks[c->rank];
+    for (int i = 0; i < c->size; i++)
+        if (i != c->rank && ranks[i].device == own->device && !strcmp(ranks[i].host, own->host))
+            return failure(c, INVALID_USAGE, "Duplicate GPU detected : rank %d and rank %d both on CUDA device %x",
+                           c->rank, i, (unsigned)(c->device + 1) << 12);
+    return 0;
+}
+
+static int attach(struct comm *c) {
+    TRY(map_shared(c));
+    struct shared *shared = c->shared;
+    const char *host = getenv("NCCL_HOSTID");
+    snprintf(shared->ranks[c->rank].host, sizeof shared->ranks[0].host, "%s", host ? host : "");
+    shared->ranks[c->rank].device = c->device;
+    shared->ranks[c->rank].pid = getpid();
+    if (atomic_fetch_add(&shared->attached, 1) + 1 == (unsigned)c->size) {
+        unlink(c->path);
+        shared->ready = 1;
+    }
+    TRY(wait_change(c, &shared->ready, 0));
+    return find_duplicate(c);
+}
+
+static void *connect_ranks(void *argument) {
+    struct comm *c = argument;
+    int code = attach(c);
+    if (code) unlink(c->path); // nobody can complete the group any more
+    c->state = code; // the last touch: who sees it may close the communicator
+    return NULL;
+}
+
+EXPORT int ncclGetVersion(int *version) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    *version = 22809;
+    return 0;
+}
+
+EXPORT int ncclGetUniqueId(struct unique_id *id) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    return getrandom(id, sizeof *id, 0) == sizeof *id ? 0 : SYSTEM_ERROR;
+}
+
+// Only for communicators that do not block, as the program's.
+EXPORT int ncclCommInitRankConfig(struct comm **comm, int size, struct unique_id id, int rank,
+                                  const struct config *config) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    CHECK(size >= 1 && size <= MAX_RANKS && rank >= 0 && rank < size, INVALID_ARGUMENT);
+    CHECK(config && config->magic == 0xcafebeef && config->blocking == 0, INVALID_ARGUMENT);
+    CHECK(!sticky, CUDA_ERROR);
+    struct comm *c = *comm = new_handle(COMM, sizeof *c);
+    c->size = size;
+    c->rank = rank;
+    c->device = current_device();
+    c->state = IN_PROGRESS;
+    const char *folder = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+    int length = snprintf(c->path, sizeof c->path, "%s/standin-nccl-", folder);
+    for (int i = 0; i < 16; i++) length += sprintf(c->path + length, "%02x", id.bytes[i]);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, connect_ranks, c)) abort();
+    pthread_detach(thread);
+    return IN_PROGRESS;
+}
+
+EXPORT int ncclCommGetAsyncError(struct comm *c, int *result) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    CHECK(is(c, COMM), INVALID_ARGUMENT);
+    *result = c->state;
+    return 0;
+}
+
+// Ends what is in flight, here and at the peers.
+EXPORT int ncclCommAbort(struct comm *c) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    CHECK(is(c, COMM), INVALID_ARGUMENT);
+    kill_handle(c);
+    c->aborted = true;
+    while (c->state == IN_PROGRESS) usleep(20); // until then c->shared is the other thread's
+    if (c->shared) c->shared->aborted = 1;
+    if (c->stream) wait_for(c->stream, c->operation);
+    if (c->shared) munmap(c->shared, sizeof *c->shared);
+    return 0;
+}
+
+// ---- Sums
+
+// Every rank adds the same slots in the same order, so that all get the same bits.
+static void add_slots(struct comm *c, char *to, size_t count, int type) {
+    size_t size = type_bytes[type];
+    for (size_t i = 0; i < count; i++) {
+        uint64_t whole = 0, term = 0; // it wraps around, with low bytes that fit every integer type
+        double real = 0;
+        for (int rank = 0; rank < c->size; rank++) {
+            const char *slot = c->shared->slots[rank];
+            if (type >= F16) real += get(slot, type, i);
+            else memcpy(&term, slot + i * size, size);
+            whole += term;
+        }
+        if (type >= F16) put(to, type, i, real);
+        else memcpy(to + i * size, &whole, size);
+    }
+}
+
+static int add_up(const struct sum *sum) {
+    struct comm *c = sum->comm;
+    size_t size = type_bytes[sum->type], most = CHUNK / size;
+    for (size_t begin = 0; begin < sum->count; begin += most) {
+        size_t part = sum->count - begin < most ? sum->count - begin : most;
+        memcpy(c->shared->slots[c->rank], sum->from + begin * size, part * size);
+        TRY(barrier(c));
+        add_slots(c, sum->to + begin * size, part, sum->type);
+        TRY(barrier(c));
+    }
+    return 0;
+}
+
+static int run_sum(const void *argument) {
+    const struct sum *sum = argument;
+    struct comm *c = sum->comm;
+    size_t size = type_bytes[sum->type];
+    if (!valid(sum->from, sum->count, size) || !valid(sum->to, sum->count, size)) {
+        c->state = CUDA_ERROR;
+        return CU_ILLEGAL_ADDRESS;
+    }
+    if (sum->number == settings.nccl_error) {
+        c->state = failure(c, REMOTE_ERROR, "STANDIN_NCCL_ERROR asked for this");
+        while (!c->aborted) usleep(20); // in flight until it is aborted
+    }
+    if (!c->state) c->state = add_up(sum);
+    return 0;
+}
+
+EXPORT int ncclAllReduce(const void *from, void *to, size_t count, int type, int operation, struct comm *c,
+                         struct stream *s) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    CHECK(is(c, COMM) && is(s, STREAM), INVALID_ARGUMENT);
+    CHECK(type >= 0 && type <= BF16 && operation == 0, INVALID_ARGUMENT); // of the operations only the sum
+    CHECK(!sticky, CUDA_ERROR);
+    CHECK(c->state != IN_PROGRESS, INVALID_USAGE);
+    TRY(c->state);
+    CHECK(!c->stream || c->stream == s, INVALID_USAGE); // on two streams sums would not keep their order
+    struct sum sum = { c, from, to, count, type, ++c->sums };
+    c->operation = submit(s, run_sum, &sum, sizeof sum);
+    c->stream = s;
+    return 0;
+}
+
+EXPORT const char *ncclGetErrorString(int code) {
+    static const char *const texts[] = { "no error", "unhandled cuda error", "unhandled system error",
+        "internal error", "invalid argument", "invalid usage",
+        "remote process exited or there was a network error", "NCCL operation in progress" };
+    return code >= 0 && code <= IN_PROGRESS ? texts[code] : "unknown result code";
+}
+
+EXPORT const char *ncclGetLastError(struct comm *c) { return is(c, COMM) ? c->error : ""; }

@@ -1,0 +1,28 @@
+// Settings: the environment variables with which a test makes the stand-in fail, each in standin.h.
+#include "standin.h"
+
+struct settings settings;
+
+static unsigned long long variable(const char *name, unsigned long long otherwise) {
+    const char *text = getenv(name);
+    return text && *text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+__attribute__((constructor)) static void read_settings(void) {
+    unsigned long long devices = variable("STANDIN_DEVICES", 1);
+    settings.devices = devices < MAX_DEVICES ? (int)devices : MAX_DEVICES;
+    settings.memory = variable("STANDIN_MEMORY", 1ull << 30);
+    settings.nccl_error = (long)variable("STANDIN_NCCL_ERROR", 0);
+    settings.throttle = variable("STANDIN_THROTTLE", 0);
+    settings.fail_call = 1;
+    settings.fail_code = -1;
+    const char *fail = getenv("STANDIN_FAIL");
+    if (fail) sscanf(fail, "%63[^:]:%ld:%ld", settings.fail_symbol, &settings.fail_call, &settings.fail_code);
+}
+
+int injected(const char *symbol, int usual) {
+    static atomic_long calls;
+    if (strcmp(symbol, settings.fail_symbol)) return 0;
+    if (atomic_fetch_add(&calls, 1) + 1 != settings.fail_call) return 0;
+    return settings.fail_code >= 0 ? (int)settings.fail_code : usual;
+}
