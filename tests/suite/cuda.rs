@@ -302,3 +302,38 @@ fn the_real_nccl_is_found_under_its_own_name_and_has_every_symbol() {
     let ended = run("run --backend cuda -b all_reduce --problem-size bytes=64").fails(7);
     assert!(ended.error().contains("NCCL says"), "{}", ended.err);
 }
+
+/// `scripts/gpu-check` on a machine whose GPU is the stand-in.
+#[test]
+fn the_checks_for_a_real_gpu_pass_where_speed_does_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle");
+    std::fs::create_dir_all(&bundle).unwrap();
+    std::fs::write(bundle.join("COMMIT"), "none").unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tesserabench"), bundle.join("tesserabench"))
+        .unwrap();
+    let smi = folder.path().join("nvidia-smi");
+    let facts = "Stand-in GPU (computes on the CPU), GPU-0, 0, 1024, 9.0, 100, 1, 1, 1, 1";
+    std::fs::write(&smi, format!("#!/bin/sh\necho '{facts}'\n")).unwrap();
+    std::fs::set_permissions(&smi, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let checks = "system-info,kernels,all-reduce-2-emulated,shared-gpu-refused,wrong-element,kill";
+    let ended = Command::new("scripts/gpu-check")
+        .arg(format!("--only={checks}"))
+        .args([
+            "--bundle".as_ref(),
+            bundle.as_os_str(),
+            "--output".as_ref(),
+            folder.path().as_os_str(),
+        ])
+        .env("PATH", path)
+        .env("LD_LIBRARY_PATH", everything())
+        .env("TESSERABENCH_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"))
+        .env("OMPI_MCA_mpi_yield_when_idle", "1")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&ended.stdout);
+    let logs = std::fs::read_to_string(folder.path().join("logs.txt")).unwrap_or_default();
+    assert!(ended.status.success(), "{out}\n{logs}");
+    assert_eq!(out.matches(" passed ").count(), 6, "{out}\n{logs}");
+}
