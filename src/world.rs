@@ -96,8 +96,8 @@ impl Wait {
                 end(&Error::new(
                     Kind::TimedOut,
                     format!(
-                        "{}: waited for other ranks until the deadline of the run passed; see what \
-                         they do, or give more time with --timeout",
+                        "{}: still waiting when the deadline of the run passed; see what the other \
+                         ranks do, or give more time with --timeout",
                         crate::progress::position()
                     ),
                 ));
