@@ -44,8 +44,9 @@ pub trait Backend {
     ) -> Result<Box<dyn Prepared + 'a>>;
 }
 
-/// Gives every rank what the first one brings, or its error; the others bring nothing.
-type Share<'a> = Box<dyn Fn(Option<Result<Vec<u8>>>) -> Result<Vec<u8>> + 'a>;
+/// Gives every rank what the first one brings; the others bring nothing. One rank's error is
+/// everybody's, so that nobody connects to one that cannot.
+type Share<'a> = Box<dyn Fn(Result<Option<Vec<u8>>>) -> Result<Vec<u8>> + 'a>;
 
 /// The ranks of a case, as far as a backend needs them.
 pub struct Peers<'a> {
@@ -58,7 +59,8 @@ pub struct Peers<'a> {
 impl<'a> Peers<'a> {
     /// The ranks of `team`.
     pub fn of(team: &'a World) -> Self {
-        Self { share: Box::new(|own| team.broadcast(own)?), wait: team.wait() }
+        let share = |own| team.broadcast(team.unanimous(own)?);
+        Self { share: Box::new(share), wait: team.wait() }
     }
 }
 

@@ -106,10 +106,8 @@ impl Comm {
     /// # Errors
     /// Unfit where there is no NCCL; what NCCL says when the ranks cannot connect.
     pub(super) fn connect(rank: usize, size: usize, peers: &Peers<'_>) -> Result<Self> {
-        let id = (rank == 0).then(new_id);
-        let id = (peers.share)(id)?;
-        // Its own error last, so that a rank without NCCL still takes part in the broadcast.
-        nvidia::NCCL.require()?;
+        let own = nvidia::NCCL.require().and_then(|_| (rank == 0).then(new_id).transpose());
+        let id = (peers.share)(own)?;
         let internal = <[u8; 128]>::try_from(id)
             .map_err(|_| Error::internal("an NCCL id that is not 128 bytes"))?
             .map(|byte| byte as std::ffi::c_char);
@@ -222,7 +220,6 @@ impl Drop for Comm {
 }
 
 fn new_id() -> Result<Vec<u8>> {
-    nvidia::NCCL.require()?;
     let id = result::get_uniqueid()
         .map_err(|why| failed("create an NCCL id", why.0, std::ptr::null_mut()))?;
     Ok(id.internal.iter().map(|&c| c.cast_unsigned()).collect())
