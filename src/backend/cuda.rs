@@ -36,11 +36,12 @@ const EVENT_STEP: Nanos = 500;
 
 /// The GPU of this process.
 pub(super) struct Cuda {
-    gpu: Gpu,
-    gate: Gate,
-    clock: HostClock,
-    /// The communicators of the groups this rank has been in, by world ranks.
+    /// The communicators of the groups this rank has been in, by world ranks. First, so that they go
+    /// before what they use.
     comms: RefCell<HashMap<Vec<usize>, Rc<Comm>>>,
+    gate: Gate,
+    gpu: Gpu,
+    clock: HostClock,
     world_rank: usize,
 }
 
