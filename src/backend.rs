@@ -72,6 +72,9 @@ pub trait Prepared {
     /// When the work cannot run; a wrong element is not an error but a finding.
     fn verify(&mut self) -> Result<Accuracy>;
 
+    /// The smallest difference between two times by which this work is judged, ns.
+    fn resolution(&self) -> Nanos;
+
     /// Before each [`fire`](Self::fire): sets how many operations the sample spans, and queues what
     /// must be in flight before the start.
     ///

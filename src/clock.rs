@@ -48,11 +48,6 @@ impl HostClock {
     pub fn with_manner(&self, manner: Manner) -> Self {
         Self { manner, ..self.clone() }
     }
-
-    /// The same clock where something else that is read with it has longer steps.
-    pub fn no_finer_than(self, step: Nanos) -> Self {
-        Self { precision: self.precision.max(step), ..self }
-    }
 }
 
 impl Clock for HostClock {

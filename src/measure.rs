@@ -16,7 +16,7 @@ use crate::telemetry::Telemetry;
 use crate::world::World;
 use start::Starter;
 
-/// A sample shorter than this many clock steps says more about the clock than about the work.
+/// A sample shorter than this many steps of its clock says more about the clock than about the work.
 const STEPS_PER_SAMPLE: i64 = 20;
 
 /// Operations in a sample when one is too short. One fixed number, so that runs of the same case do
@@ -68,7 +68,7 @@ pub fn measure(
 
     let warmup = rounds(&mut starter, prepared, 1, budget.warmup.max(1))?;
     let shortest = warmup.iter().map(Sample::duration).min().unwrap_or(0);
-    let too_short = shortest < STEPS_PER_SAMPLE * clock.precision();
+    let too_short = shortest < STEPS_PER_SAMPLE * prepared.resolution();
     // One rank for which a sample is long enough decides: all must run the same number of operations.
     let batch = if team.max(i64::from(!too_short)) == 0 { BATCH } else { 1 };
 

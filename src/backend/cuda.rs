@@ -21,7 +21,6 @@ use crate::clock::{Clock, HostClock};
 use crate::error::{Error, Kind, Result};
 use crate::mesh::Group;
 use crate::nvidia;
-use crate::units::Nanos;
 use crate::work::{Collective, Work};
 use crate::world::{Manner, Wait};
 
@@ -29,10 +28,6 @@ use gate::Gate;
 use gpu::Gpu;
 use nccl::Comm;
 use timed::Timed;
-
-/// The step of the device's event clock, ns (CUDA driver API, `cuEventElapsedTime`: "a resolution of
-/// around 0.5 microseconds").
-const EVENT_STEP: Nanos = 500;
 
 /// The GPU of this process.
 pub(super) struct Cuda {
@@ -98,7 +93,7 @@ impl Cuda {
         }
         let gpu = Gpu::open(local % count)?;
         let gate = Gate::build(&gpu)?;
-        let clock = HostClock::new(manner).no_finer_than(EVENT_STEP);
+        let clock = HostClock::new(manner);
         Ok(Self { gpu, gate, clock, comms: RefCell::default(), world_rank })
     }
 
@@ -189,6 +184,11 @@ trait Operation {
     /// in place what is to be timed.
     fn compare(&mut self) -> Result<Accuracy>;
 
+    /// Whether it is judged by stamps on different ranks, which the host makes.
+    fn between_ranks(&self) -> bool {
+        false
+    }
+
     /// Looks for an error that shows while a run is in flight.
     fn check(&self) -> Result<()> {
         Ok(())
@@ -206,6 +206,10 @@ impl Operation for Box<dyn Operation + '_> {
 
     fn compare(&mut self) -> Result<Accuracy> {
         (**self).compare()
+    }
+
+    fn between_ranks(&self) -> bool {
+        (**self).between_ranks()
     }
 
     fn check(&self) -> Result<()> {

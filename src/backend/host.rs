@@ -11,6 +11,7 @@ use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::clock::{Clock, HostClock};
 use crate::error::{Error, Result};
 use crate::mesh::Group;
+use crate::units::Nanos;
 use crate::work::Work;
 use crate::world::{Manner, World};
 
@@ -97,6 +98,10 @@ struct Timed<O> {
 impl<O: Operation> Prepared for Timed<O> {
     fn verify(&mut self) -> Result<Accuracy> {
         Ok(self.operation.verify())
+    }
+
+    fn resolution(&self) -> Nanos {
+        self.clock.precision()
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {

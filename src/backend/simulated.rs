@@ -92,6 +92,10 @@ impl Prepared for Model<'_> {
         Ok(Accuracy::default())
     }
 
+    fn resolution(&self) -> Nanos {
+        self.machine.clock.precision()
+    }
+
     fn arm(&mut self, batch: u32) -> Result<()> {
         self.batch = batch;
         Ok(())

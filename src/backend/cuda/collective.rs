@@ -88,6 +88,10 @@ impl Operation for Sum<'_> {
         Ok(accuracy)
     }
 
+    fn between_ranks(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<()> {
         self.comm.check()
     }

@@ -5,6 +5,11 @@ use cudarc::driver::CudaEvent;
 use super::gpu::failed;
 use super::{Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Sample, Start, Wait};
 use crate::error::Result;
+use crate::units::Nanos;
+
+/// The step of the device's event clock, ns (CUDA driver API, `cuEventElapsedTime`: "a resolution of
+/// around 0.5 microseconds").
+const EVENT_STEP: Nanos = 500;
 
 /// How many looks at the end of a round there are for one at errors of the operation.
 const LOOKS_PER_CHECK: u32 = 1000;
@@ -61,6 +66,10 @@ impl<O: Operation> Prepared for Timed<'_, O> {
         self.cuda.gpu.record(&self.end)?;
         self.finish()?;
         self.operation.compare()
+    }
+
+    fn resolution(&self) -> Nanos {
+        if self.operation.between_ranks() { self.clock.precision() } else { EVENT_STEP }
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {
