@@ -45,6 +45,11 @@ impl Recorder {
         let emulated = plan.backend == BackendSpec::Cuda { emulated: true };
         if !emulated {
             environment.refuse_shared_devices()?;
+        } else if environment.nodes.len() > 1 {
+            return Err(Error::unfit(
+                "emulated ranks talk through the loopback device, so all must be on one node; start them \
+                 there, or leave --emulate-ranks out",
+            ));
         }
         let run = Run {
             id,
