@@ -27,7 +27,7 @@ pub enum Caveat {
     Throttled {
         /// World rank of the first one that did.
         rank: usize,
-        /// Why, in NVML's words.
+        /// Why: `power` or `heat` with its share of the time, else in NVML's words.
         reasons: Vec<String>,
     },
     /// Few iterations, asked for with `--quick`.

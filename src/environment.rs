@@ -66,12 +66,14 @@ pub struct Rank {
 }
 
 /// Variables that change what is measured. Never the whole environment: it holds secrets.
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 14] = [
+    "CUBLAS",
     "CUDA_",
     "FI_",
     "I_MPI_",
     "MPICH_",
     "NCCL_",
+    "NVIDIA_TF32_OVERRIDE",
     "OMPI_MCA_",
     "OMP_NUM_THREADS",
     "PMIX_MCA_",

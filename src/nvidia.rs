@@ -213,7 +213,9 @@ fn file_of(loaded: &Loaded, symbols: &[&str]) -> Option<PathBuf> {
     }
     // SAFETY: the name stays as long as the library is loaded, which it is.
     let name = unsafe { std::ffi::CStr::from_ptr(found.dli_fname) };
-    Some(PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes())))
+    let name = PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes()));
+    // Whole, so that it can be found from elsewhere too.
+    Some(std::fs::canonicalize(&name).unwrap_or(name))
 }
 
 /// The driver's `cuEventElapsedTime`. cudarc calls the version that came with CUDA 12.8, which would

@@ -144,9 +144,17 @@ fn run_case(
 ) -> Option<Told> {
     let ended = |finding, accuracy| team.is_root().then_some(Told { finding, accuracy });
 
+    // In these cases another rank may wait inside the work for one that fails.
+    let exchanges = case.work.communicates() && team.size() > 1;
+
     progress::enter(Phase::Prepare);
     // Faults strike after the step: within it, another rank may wait for this one.
     let prepared = backend.prepare(&case.work, &case.group, &Peers::of(team));
+    // Not what this rank cannot do or has no memory for: it finds that out while nobody waits for it.
+    let alone = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
+    if let Some(why) = prepared.as_ref().err().filter(alone) {
+        give_up(why);
+    }
     let prepared = prepared.and_then(|prepared| fault::check(Phase::Prepare).map(|()| prepared));
     let mut prepared = match agree(team, case, prepared, Phase::Prepare) {
         Ok(prepared) => prepared,
@@ -155,9 +163,7 @@ fn run_case(
 
     progress::enter(Phase::Verify);
     let verified = prepared.verify();
-    if let Err(why) = &verified
-        && case.work.communicates()
-    {
+    if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
         give_up(why);
     }
     let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));

@@ -3,7 +3,7 @@
 
 use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
-use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enum_wrappers::device::{Clock, PerformancePolicy, TemperatureSensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +29,12 @@ pub struct Reading {
     pub energy_joules: Option<f64>,
     /// Temperature of the chip, °C.
     pub temperature_celsius: Option<u32>,
-    /// Why clocks are below their highest, in NVML's words.
+    /// Why clocks are below their highest at this moment, in NVML's words.
     pub throttle_reasons: Vec<String>,
+    /// Time for which the power limit has kept clocks down since the driver was loaded, s.
+    pub power_limited_seconds: Option<f64>,
+    /// Time for which heat has, s.
+    pub heat_limited_seconds: Option<f64>,
 }
 
 /// One rank's GPU around the measuring of a case.
@@ -46,6 +50,9 @@ pub struct Telemetry {
     pub seconds: f64,
     /// Energy between the two, J. The counter moves in steps of some 10 ms.
     pub energy_joules: Option<f64>,
+    /// What kept clocks down between the two: `power` or `heat` with its share of the time, and reasons
+    /// that hold at the end, in NVML's words.
+    pub throttled: Vec<String>,
 }
 
 /// Reasons that say nothing bad: nothing to do, and clocks that somebody has set.
@@ -53,6 +60,9 @@ const HARMLESS: ThrottleReasons = ThrottleReasons::GPU_IDLE
     .union(ThrottleReasons::APPLICATIONS_CLOCKS_SETTING)
     .union(ThrottleReasons::SYNC_BOOST)
     .union(ThrottleReasons::DISPLAY_CLOCK_SETTING);
+
+/// A share of the time below which a limit is not worth a word.
+const NOTICEABLE_PERCENT: f64 = 1.0;
 
 impl Sensors {
     /// The sensors of `device`; none for a device that NVML does not know.
@@ -73,6 +83,8 @@ impl Sensors {
             return Reading::default();
         };
         let thousandth = |value: u64| value as f64 / 1e3;
+        let limited =
+            |by| device.violation_status(by).ok().map(|status| status.violation_time as f64 / 1e9);
         let reasons = device.current_throttle_reasons().unwrap_or(ThrottleReasons::empty());
         Reading {
             sm_mhz: device.clock_info(Clock::SM).ok(),
@@ -81,6 +93,8 @@ impl Sensors {
             energy_joules: device.total_energy_consumption().ok().map(thousandth),
             temperature_celsius: device.temperature(TemperatureSensor::Gpu).ok(),
             throttle_reasons: names(reasons.difference(HARMLESS)),
+            power_limited_seconds: limited(PerformancePolicy::Power),
+            heat_limited_seconds: limited(PerformancePolicy::Thermal),
         }
     }
 
@@ -97,9 +111,19 @@ fn names(reasons: ThrottleReasons) -> Vec<String> {
 impl Telemetry {
     /// What two readings `seconds` apart say of rank `rank`'s GPU.
     pub fn between(rank: usize, before: Reading, after: Reading, seconds: f64) -> Self {
-        let energy_joules =
-            before.energy_joules.zip(after.energy_joules).map(|(before, after)| after - before);
-        Self { rank, before, after, seconds, energy_joules }
+        let change = |of: fn(&Reading) -> Option<f64>| Some(of(&after)? - of(&before)?);
+        let limits = [
+            ("power", change(|reading| reading.power_limited_seconds)),
+            ("heat", change(|reading| reading.heat_limited_seconds)),
+        ];
+        let noticeable = limits.into_iter().filter_map(|(what, time)| {
+            let share = 100.0 * time? / seconds;
+            (share >= NOTICEABLE_PERCENT).then(|| format!("{what} {share:.0} % of the time"))
+        });
+        // A reading at the end alone would miss most: by then there is nothing to do any more.
+        let throttled = noticeable.chain(after.throttle_reasons.iter().cloned()).collect();
+        let energy_joules = change(|reading| reading.energy_joules);
+        Self { rank, before, after, seconds, energy_joules, throttled }
     }
 }
 
@@ -118,6 +142,13 @@ mod tests {
         let reading = |joules| Reading { energy_joules: Some(joules), ..Reading::default() };
         let telemetry = Telemetry::between(3, reading(10.0), reading(110.0), 0.5);
         assert_eq!((telemetry.rank, telemetry.energy_joules), (3, Some(100.0)));
+        assert!(telemetry.throttled.is_empty());
+        let limited = Reading { power_limited_seconds: Some(0.5), ..Reading::default() };
+        let before = Reading { power_limited_seconds: Some(0.25), ..Reading::default() };
+        assert_eq!(
+            Telemetry::between(0, before, limited, 0.5).throttled,
+            ["power 50 % of the time"]
+        );
         let blind = Telemetry::between(3, Reading::default(), reading(110.0), 0.5);
         assert_eq!(blind.energy_joules, None);
     }

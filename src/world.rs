@@ -70,6 +70,11 @@ impl Wait {
         self.manner
     }
 
+    /// The same wait, which lets threads of this process run.
+    pub fn yielding(self) -> Self {
+        Self { manner: Manner::Yield, ..self }
+    }
+
     /// Before the deadline is known, and after it no longer matters. Yields, because the number of
     /// ranks on this node is not known yet either.
     const FOREVER: Self = Self { manner: Manner::Yield, deadline: None };

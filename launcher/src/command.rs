@@ -21,6 +21,8 @@ pub struct Placement<'a> {
     pub ranks: usize,
     /// Cores of this machine that they may use.
     pub cores: usize,
+    /// Whether ranks have busy threads beside the one that waits, which one core would have to serve too.
+    pub threaded: bool,
     /// Whether this user is root, whom Open MPI refuses unless told otherwise.
     pub root: bool,
     /// Whether waiting ranks give their core away, where the launcher can say so. It slows everybody,
@@ -69,15 +71,16 @@ pub fn find_launcher(launcher: Launcher, folder: Option<&Path>) -> Option<PathBu
 
 /// The launcher's arguments, up to the program it starts.
 ///
-/// Ranks that fit are bound to cores; more ranks than cores are not bound at all. Told to oversubscribe,
+/// Ranks that fit are bound to cores, unless they have threads; more ranks than cores are not bound at all. Told to oversubscribe,
 /// Open MPI would make every rank yield its core, so it is told that apart.
 pub fn arguments(launcher: Launcher, placement: Placement<'_>) -> Vec<String> {
-    let Placement { ranks, cores, root, yielding, forward } = placement;
+    let Placement { ranks, cores, threaded, root, yielding, forward } = placement;
     let count = ranks.to_string();
     let fits = ranks <= cores;
     let words: Vec<&str> = match launcher {
         Launcher::OpenMpi => {
             let place: &[&str] = match (fits, yielding) {
+                (true, _) if threaded => &["--bind-to", "none"],
                 (true, _) => &["--bind-to", "core"],
                 (false, true) => &["--bind-to", "none", "--oversubscribe"],
                 (false, false) => {
@@ -89,11 +92,11 @@ pub fn arguments(launcher: Launcher, placement: Placement<'_>) -> Vec<String> {
             [root, place, &forward, &["-n", &count]].concat()
         }
         Launcher::Hydra => {
-            let bind: &[&str] = if fits { &["-bind-to", "core"] } else { &[] };
+            let bind: &[&str] = if fits && !threaded { &["-bind-to", "core"] } else { &[] };
             [bind, &["-n", &count]].concat()
         }
         Launcher::Srun => {
-            let bind = if fits { "--cpu-bind=cores" } else { "--cpu-bind=none" };
+            let bind = if fits && !threaded { "--cpu-bind=cores" } else { "--cpu-bind=none" };
             vec!["--kill-on-bad-exit=1", bind, "-n", &count]
         }
     };
@@ -104,9 +107,23 @@ pub fn arguments(launcher: Launcher, placement: Placement<'_>) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn placement(ranks: usize, root: bool) -> Placement<'static> {
+        Placement { ranks, cores: 2, threaded: false, root, yielding: root, forward: &["A"] }
+    }
+
     fn line(launcher: Launcher, ranks: usize, root: bool) -> String {
-        arguments(launcher, Placement { ranks, cores: 2, root, yielding: root, forward: &["A"] })
-            .join(" ")
+        arguments(launcher, placement(ranks, root)).join(" ")
+    }
+
+    #[test]
+    fn ranks_with_threads_are_not_bound() {
+        let line = |launcher| {
+            let placement = Placement { threaded: true, ..placement(2, false) };
+            arguments(launcher, placement).join(" ")
+        };
+        assert_eq!(line(Launcher::OpenMpi), "--bind-to none -x A -n 2");
+        assert_eq!(line(Launcher::Hydra), "-n 2");
+        assert_eq!(line(Launcher::Srun), "--kill-on-bad-exit=1 --cpu-bind=none -n 2");
     }
 
     #[test]

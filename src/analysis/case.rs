@@ -134,9 +134,9 @@ fn caveats(
         BackendSpec::Cuda { emulated: true } => caveats.push(Caveat::Emulated),
         BackendSpec::Host | BackendSpec::Cuda { emulated: false } => caveats.extend(crowding),
     }
-    let throttled = |telemetry: &&Telemetry| !telemetry.after.throttle_reasons.is_empty();
+    let throttled = |telemetry: &&Telemetry| !telemetry.throttled.is_empty();
     if let Some(telemetry) = recording.telemetry.iter().find(throttled) {
-        let reasons = telemetry.after.throttle_reasons.clone();
+        let reasons = telemetry.throttled.clone();
         caveats.push(Caveat::Throttled { rank: telemetry.rank, reasons });
     }
     if plan.budget.quick {

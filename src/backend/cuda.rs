@@ -38,7 +38,12 @@ pub(super) struct Cuda {
     gpu: Gpu,
     clock: HostClock,
     world_rank: usize,
+    /// Whether this process has so few cores that spinning would keep NCCL's threads from working.
+    cramped: bool,
 }
+
+/// Cores that a rank needs for its own thread and NCCL's: one that posts operations, one that moves data.
+const CORES: usize = 3;
 
 /// How many GPUs this process sees.
 ///
@@ -91,14 +96,22 @@ impl Cuda {
                  add --emulate-ranks to let ranks share one for a trial",
             )));
         }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cramped = cores < CORES;
+        if cramped {
+            tracing::warn!(
+                "rank {world_rank} may use {cores} cores, which NCCL's threads share with it: collectives \
+                 may be slow; give each rank {CORES} or more (mpirun --bind-to none, srun --cpu-bind=none)"
+            );
+        }
         let gpu = Gpu::open(local % count)?;
         let gate = Gate::build(&gpu)?;
         let clock = HostClock::new(manner);
-        Ok(Self { gpu, gate, clock, comms: RefCell::default(), world_rank })
+        Ok(Self { gpu, gate, clock, comms: RefCell::default(), world_rank, cramped })
     }
 
     /// The communicator of a group; every rank of the group calls this.
-    fn comm(&self, group: &Group, peers: &Peers<'_>) -> Result<Rc<Comm>> {
+    fn comm(&self, group: &Group, peers: &Peers<'_>, wait: Wait) -> Result<Rc<Comm>> {
         if let Some(comm) = self.comms.borrow().get(&group.ranks) {
             return Ok(Rc::clone(comm));
         }
@@ -106,14 +119,14 @@ impl Cuda {
             group.ranks.iter().position(|&rank| rank == self.world_rank).ok_or_else(|| {
                 Error::internal(format!("rank {} is not in the group {group}", self.world_rank))
             })?;
-        let comm = Rc::new(Comm::connect(rank, group.ranks.len(), peers)?);
+        let comm = Rc::new(Comm::connect((rank, group.ranks.len()), &peers.share, wait)?);
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
     }
 
     fn timed<'a>(
         &'a self,
-        operation: impl Operation + 'a,
+        operation: Box<dyn Operation + 'a>,
         wait: Wait,
     ) -> Result<Box<dyn Prepared + 'a>> {
         Ok(Box::new(Timed::new(self, operation, wait)?))
@@ -161,10 +174,10 @@ impl Cuda {
                 "NCCL has no barrier; measure an all_reduce of 4 bytes instead",
             )),
             Work::Collective { op: Collective::AllReduce, element, bytes, placement } => {
-                let comm = self.comm(group, peers)?;
+                let wait = if self.cramped { peers.wait.yielding() } else { peers.wait };
+                let comm = self.comm(group, peers, wait)?;
                 let buffers = (*element, *bytes, *placement);
-                let sum = collective::all_reduce(&self.gpu, comm, buffers, peers.wait)?;
-                self.timed(sum, peers.wait)
+                self.timed(collective::all_reduce(&self.gpu, comm, buffers)?, wait)
             }
             Work::Gemm(shape) => self.timed(gemm::prepare(&self.gpu, shape)?, peers.wait),
             Work::Stream(stream) => self.timed(stream::prepare(&self.gpu, stream)?, peers.wait),
@@ -192,27 +205,5 @@ trait Operation {
     /// Looks for an error that shows while a run is in flight.
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-}
-
-impl Operation for Box<dyn Operation + '_> {
-    fn load(&mut self) -> Result<()> {
-        (**self).load()
-    }
-
-    fn enqueue(&mut self) -> Result<()> {
-        (**self).enqueue()
-    }
-
-    fn compare(&mut self) -> Result<Accuracy> {
-        (**self).compare()
-    }
-
-    fn between_ranks(&self) -> bool {
-        (**self).between_ranks()
-    }
-
-    fn check(&self) -> Result<()> {
-        (**self).check()
     }
 }

@@ -12,7 +12,7 @@ use tesserabench_launcher::{
 };
 
 use crate::error::{Error, Exit, Kind, Result};
-use crate::plan::Plan;
+use crate::plan::{BackendSpec, Plan};
 use crate::report::say;
 use crate::supervision::{self, Note};
 use crate::world;
@@ -88,6 +88,8 @@ fn job(plan: &Plan, choice: Choice) -> Result<Job> {
     let placement = Placement {
         ranks: plan.ranks,
         cores,
+        // NCCL's, which move the data of every collective between machines.
+        threaded: matches!(plan.backend, BackendSpec::Cuda { .. }),
         root: rustix::process::geteuid().is_root(),
         yielding: std::env::var_os("OMPI_MCA_mpi_yield_when_idle").is_some() || !any_fits,
         forward: &[supervision::VARIABLE],

@@ -14,7 +14,7 @@ use crate::{nvidia, random};
 /// Settings of NCCL under which processes that share a GPU take each other for different machines
 /// and talk through the loopback device. NCCL refuses two ranks with the same host and GPU; a host's
 /// name is what NCCL_HOSTID says (NCCL 2.30.7, `src/misc/utils.cc` and `src/init.cc`). Few blocks, because
-/// the kernels of all ranks must fit on the GPU together.
+/// the kernels of all ranks must fit on the GPU together where its processes share it (MPS).
 const EMULATION: [(&str, &str); 8] = [
     ("NCCL_NET", "Socket"),
     ("NCCL_IB_DISABLE", "1"),

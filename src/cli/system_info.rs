@@ -90,7 +90,7 @@ struct Library {
 fn libraries() -> Vec<Library> {
     let versions = backend::cuda_versions().into_iter();
     let find = |((key, version), library): ((&'static str, Result<String>), &nvidia::Library)| {
-        let file = library.require().map(|file| std::fs::canonicalize(&file).unwrap_or(file));
+        let file = library.require();
         Library { key, found: version.and_then(|version| Ok((version, file?))) }
     };
     versions.zip(nvidia::ALL).map(find).collect()

@@ -12,7 +12,6 @@ use crate::error::Result;
 use crate::fault::{Fault, is_planted};
 use crate::progress::Phase;
 use crate::work::{Element, Placement};
-use crate::world::Wait;
 
 /// Prepares the sum over all ranks.
 ///
@@ -22,7 +21,6 @@ pub(super) fn all_reduce<'a>(
     gpu: &'a Gpu,
     comm: Rc<Comm>,
     (element, bytes, placement): (Element, u64, Placement),
-    wait: Wait,
 ) -> Result<Box<dyn Operation + 'a>> {
     let data_type = data_type(element).ok_or_else(|| no_such_type("a sum by NCCL", element))?;
     let output = gpu.allocate(bytes)?;
@@ -31,7 +29,7 @@ pub(super) fn all_reduce<'a>(
         Placement::In => None,
     };
     let count = (bytes / element.bytes()) as usize;
-    let sum = Sum { gpu, comm, element, data_type, count, input, output, wait };
+    let sum = Sum { gpu, comm, element, data_type, count, input, output };
     Ok(Box::new(sum))
 }
 
@@ -45,7 +43,6 @@ struct Sum<'a> {
     /// Absent when in place.
     input: Option<Buffer>,
     output: Buffer,
-    wait: Wait,
 }
 
 fn upload_terms<T: Number>(sum: &Sum<'_>) -> Result<()> {
@@ -75,7 +72,7 @@ impl Operation for Sum<'_> {
         let input = self.input.as_ref().unwrap_or(&self.output).pointer();
         let buffers = (input, self.output.pointer());
         let elements = (self.count, self.data_type);
-        self.comm.all_reduce(buffers, elements, self.gpu.raw_stream(), self.wait)
+        self.comm.all_reduce(buffers, elements, self.gpu.raw_stream())
     }
 
     fn compare(&mut self) -> Result<Accuracy> {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use cudarc::driver::{CudaFunction, LaunchConfig, PushKernelArg as _};
 
 use super::gpu::{Gpu, PinnedWords, failed, function};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel;
 
 /// Longest time a gate stays closed, ns. A rank that waits longer for the others than this starts too
@@ -35,6 +35,12 @@ impl Gate {
         gate.close(gpu)?;
         gate.open();
         gpu.synchronize()?;
+        if gate.gave_up() {
+            return Err(Error::unfit(
+                "launching a kernel waits for its end here, so rounds cannot be queued before they start; \
+                 unset CUDA_LAUNCH_BLOCKING, and measure without a debugger",
+            ));
+        }
         Ok(gate)
     }
 

@@ -111,7 +111,14 @@ impl Gpu {
             return Ok(Arc::clone(module));
         }
         let binary = kernel::compile(source, &self.arch)?;
-        let loading = format!("cannot load kernel {} for {}", source.name, self.arch);
+        let loading = format!(
+            "cannot load kernel {} for {} (NVRTC {} made it, and the driver serves CUDA {}: NVRTC must not be \
+             of a later major version)",
+            source.name,
+            self.arch,
+            kernel::compiler_version()?,
+            driver_version()?
+        );
         let module = self.context.load_module(Ptx::from_binary(binary.cubin));
         let module = module.map_err(unfit(&loading))?;
         self.modules.borrow_mut().insert(source.name, Arc::clone(&module));

@@ -11,7 +11,7 @@ use std::ffi::CStr;
 use cudarc::driver::sys::{CUdeviceptr, CUstream};
 use cudarc::nccl::{result, sys};
 
-use crate::backend::Peers;
+use crate::backend::Share;
 use crate::error::{Error, Kind, Result};
 use crate::nvidia;
 use crate::work::Element;
@@ -24,6 +24,7 @@ pub(super) struct Comm {
     /// This rank's number among the communicator's ranks, and how many those are.
     pub(super) rank: usize,
     pub(super) size: usize,
+    wait: Wait,
     aborted: Cell<bool>,
 }
 
@@ -71,7 +72,9 @@ fn failed(doing: &str, code: sys::ncclResult_t, comm: sys::ncclComm_t) -> Error 
 }
 
 /// The settings of a communicator that does not block; all else as NCCL chooses
-/// (`NCCL_CONFIG_INITIALIZER` in nccl.h 2.28; older libraries read the part that they know).
+/// (`NCCL_CONFIG_INITIALIZER` in nccl.h 2.30.0). Older libraries read the part that they know. Newer ones
+/// go by `version` and fill in what it did not have yet, also where that lies in this structure's padding:
+/// the number must be that of the structure.
 fn config() -> sys::ncclConfig_t {
     /// `NCCL_CONFIG_UNDEF_INT`.
     const UNDEFINED: i32 = i32::MIN;
@@ -101,13 +104,17 @@ fn config() -> sys::ncclConfig_t {
 
 impl Comm {
     /// Connects `size` ranks, of which this is number `rank`; all of them call this. The first one's
-    /// id travels by `peers`.
+    /// id travels by `share`.
     ///
     /// # Errors
     /// Unfit where there is no NCCL; what NCCL says when the ranks cannot connect.
-    pub(super) fn connect(rank: usize, size: usize, peers: &Peers<'_>) -> Result<Self> {
+    pub(super) fn connect(
+        (rank, size): (usize, usize),
+        share: &Share<'_>,
+        wait: Wait,
+    ) -> Result<Self> {
         let own = nvidia::NCCL.require().and_then(|_| (rank == 0).then(new_id).transpose());
-        let id = (peers.share)(own)?;
+        let id = share(own)?;
         let internal = <[u8; 128]>::try_from(id)
             .map_err(|_| Error::internal("an NCCL id that is not 128 bytes"))?
             .map(|byte| byte as std::ffi::c_char);
@@ -115,7 +122,8 @@ impl Comm {
             i32::try_from(number).map_err(|_| Error::unsupported("NCCL counts ranks in 31 bits"))
         };
         let (ranks, own) = (whole(size)?, whole(rank)?);
-        let mut comm = Self { raw: std::ptr::null_mut(), rank, size, aborted: Cell::new(false) };
+        let mut comm =
+            Self { raw: std::ptr::null_mut(), rank, size, wait, aborted: Cell::new(false) };
         let mut config = config();
         // SAFETY: the id is NCCL's own, the rank is below the number of ranks, and both pointers are to
         // values that outlive the call; NCCL copies the settings.
@@ -128,7 +136,7 @@ impl Comm {
                 &raw mut config,
             )
         };
-        comm.settle("connect the ranks", begun, peers.wait)?;
+        comm.settle("connect the ranks", begun)?;
         Ok(comm)
     }
 
@@ -141,7 +149,6 @@ impl Comm {
         (input, output): (CUdeviceptr, CUdeviceptr),
         (count, data_type): (usize, sys::ncclDataType_t),
         stream: CUstream,
-        wait: Wait,
     ) -> Result<()> {
         // SAFETY: the caller's buffers hold `count` elements of the type on this communicator's GPU and
         // live until the stream is done; cudarc's two names for a stream are one C type.
@@ -156,7 +163,7 @@ impl Comm {
                 stream.cast(),
             )
         };
-        self.settle("queue an all_reduce", queued, wait)
+        self.settle("queue an all_reduce", queued)
     }
 
     /// Waits until a call that does not block has done its part.
@@ -164,11 +171,10 @@ impl Comm {
         &self,
         doing: &str,
         begun: Result<result::NcclStatus, result::NcclError>,
-        wait: Wait,
     ) -> Result<()> {
         match begun {
             Ok(result::NcclStatus::Success) => Ok(()),
-            Ok(_) => wait.until(|| match self.state() {
+            Ok(_) => self.wait.until(|| match self.state() {
                 sys::ncclResult_t::ncclSuccess => Some(Ok(())),
                 sys::ncclResult_t::ncclInProgress => None,
                 code => Some(Err(self.give_up(doing, code))),

@@ -15,19 +15,23 @@ const EVENT_STEP: Nanos = 500;
 const LOOKS_PER_CHECK: u32 = 1000;
 
 /// An operation, ready to be timed.
-pub(super) struct Timed<'a, O> {
+pub(super) struct Timed<'a> {
     cuda: &'a Cuda,
     clock: HostClock,
     wait: Wait,
-    operation: O,
+    operation: Box<dyn Operation + 'a>,
     begin: CudaEvent,
     end: CudaEvent,
     /// Whether a closed gate is in the stream.
     armed: bool,
 }
 
-impl<'a, O: Operation> Timed<'a, O> {
-    pub(super) fn new(cuda: &'a Cuda, operation: O, wait: Wait) -> Result<Self> {
+impl<'a> Timed<'a> {
+    pub(super) fn new(
+        cuda: &'a Cuda,
+        operation: Box<dyn Operation + 'a>,
+        wait: Wait,
+    ) -> Result<Self> {
         let clock = cuda.clock.with_manner(wait.manner());
         let (begin, end) = (cuda.gpu.event()?, cuda.gpu.event()?);
         Ok(Self { cuda, clock, wait, operation, begin, end, armed: false })
@@ -59,7 +63,7 @@ impl<'a, O: Operation> Timed<'a, O> {
     }
 }
 
-impl<O: Operation> Prepared for Timed<'_, O> {
+impl Prepared for Timed<'_> {
     fn verify(&mut self) -> Result<Accuracy> {
         self.operation.load()?;
         self.operation.enqueue()?;
@@ -100,7 +104,7 @@ impl<O: Operation> Prepared for Timed<'_, O> {
     }
 }
 
-impl<O> Drop for Timed<'_, O> {
+impl Drop for Timed<'_> {
     /// Nothing that is still queued may use memory that is about to go.
     fn drop(&mut self) {
         if self.armed {

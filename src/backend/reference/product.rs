@@ -19,20 +19,23 @@ pub(in crate::backend) struct Product<'a, T> {
 }
 
 /// Fills A and B of a product with random whole numbers, so small that every sum of products stays
-/// below 2^24: f32 accumulators hold it exactly in any order. In the 16-bit types, which hold far
-/// fewer whole numbers, entries are −1, 0 and 1, with so many zeros that a sum beyond
+/// below 2^24 (7 standard deviations below, for k of 2^20): f32 accumulators hold it exactly in any
+/// order. Those of B need 12 bits, more than TF32 has, so that a product in TF32 shows. In the 16-bit
+/// types, which hold far fewer whole numbers, entries are −1, 0 and 1, with so many zeros that a sum beyond
 /// the type's exact range is 7 standard deviations away; one that occurs is rounded once, at the end.
 pub(in crate::backend) fn fill<T: Number>(shape: &Gemm, a: &mut [T], b: &mut [T]) {
     let mut random = Random::new(0, "gemm", &[]);
     let narrow = T::EXACT < 1 << 24;
-    let amplitude = if narrow || shape.k > 1 << 20 { 1 } else { 4 };
+    let amplitudes = [1, if narrow || shape.k > 1 << 20 { 1 } else { 4095 }];
     let share = if narrow { T::EXACT as f64 / (7.0 * (shape.k as f64).sqrt()) } else { 1.0 };
-    // Of `slots` equally likely values the middle one and the surplus are zero.
-    let values = 2 * amplitude + 1;
-    let slots = if share < 1.0 { ((values - 1) as f64 / share).ceil() as i64 } else { values };
-    for value in a.iter_mut().chain(b) {
-        let slot = random.below(slots as usize) as i64;
-        *value = T::of(if slot < values { slot - amplitude } else { 0 });
+    for (matrix, amplitude) in [a, b].into_iter().zip(amplitudes) {
+        // Of `slots` equally likely values the middle one and the surplus are zero.
+        let values = 2 * amplitude + 1;
+        let slots = if share < 1.0 { ((values - 1) as f64 / share).ceil() as i64 } else { values };
+        for value in matrix {
+            let slot = random.below(slots as usize) as i64;
+            *value = T::of(if slot < values { slot - amplitude } else { 0 });
+        }
     }
 }
 
@@ -124,6 +127,17 @@ mod tests {
             planted_error_is_named::<f16>(m, n, k, Element::F16);
             planted_error_is_named::<bf16>(m, n, k, Element::Bf16);
         }
+    }
+
+    #[test]
+    fn a_product_in_tf32_shows() {
+        let shape = Gemm { m: 8, n: 8, k: 64, element: Element::F32 };
+        let (mut a, mut b) = (vec![0f32; 8 * 64], vec![0f32; 64 * 8]);
+        fill(&shape, &mut a, &mut b);
+        // TF32 keeps 10 of the 23 bits of an f32's fraction.
+        let narrowed: Vec<f32> = b.iter().map(|b| f32::from_bits(b.to_bits() & !0x1fff)).collect();
+        let c = multiplied(shape, &a, &narrowed);
+        assert!(Product { shape, a: &a, b: &b, c: &c }.check().wrong > 0);
     }
 
     #[test]
