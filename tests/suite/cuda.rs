@@ -109,6 +109,7 @@ fn a_driver_that_is_too_old_is_named_with_what_it_lacks() {
 fn kernels_are_checked_and_timed_on_the_device() {
     let run = on_standin(KERNELS).arg("-pf32").arg("-pf64");
     let report = run.passes().report();
+    crate::runs::validate(&report);
     assert_eq!(report["run"]["backend"], "cuda");
     assert_eq!(report["environment"]["libraries"]["nvrtc"], "12.2");
     let device = &report["environment"]["ranks"][0]["device"];

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::ranks::{Ended, ranks, tesserabench, under_mpirun};
 
-fn validate(report: &Value) {
+/// The report is as the published schema says.
+pub(crate) fn validate(report: &Value) {
     let schema = tesserabench("schema report").passes().out;
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     let errors: Vec<String> = validator
