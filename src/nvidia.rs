@@ -8,6 +8,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use libloading::Library as Loaded;
 
@@ -26,6 +27,15 @@ pub struct Library {
     remedy: &'static str,
     /// Every symbol that is called, by this program or by cudarc for it.
     pub symbols: &'static [&'static str],
+    /// Looked for once, and then kept: some take long to load.
+    found: OnceLock<Result<Found>>,
+}
+
+/// A library that is there.
+#[derive(Debug)]
+struct Found {
+    loaded: Loaded,
+    file: PathBuf,
 }
 
 /// The driver.
@@ -70,6 +80,7 @@ pub static DRIVER: Library = Library {
         "cuStreamDestroy_v2",
         "cuStreamSynchronize",
     ],
+    found: OnceLock::new(),
 };
 
 /// The compiler of kernels.
@@ -89,6 +100,7 @@ pub static NVRTC: Library = Library {
         "nvrtcGetProgramLogSize",
         "nvrtcVersion",
     ],
+    found: OnceLock::new(),
 };
 
 /// Matrix products.
@@ -112,6 +124,7 @@ pub static CUBLASLT: Library = Library {
         "cublasLtMatrixLayoutCreate",
         "cublasLtMatrixLayoutDestroy",
     ],
+    found: OnceLock::new(),
 };
 
 /// Collectives.
@@ -131,6 +144,7 @@ pub static NCCL: Library = Library {
         "ncclGetUniqueId",
         "ncclGetVersion",
     ],
+    found: OnceLock::new(),
 };
 
 /// All of them, in the order of [`cuda_versions`](crate::backend::cuda_versions).
@@ -142,12 +156,20 @@ impl Library {
     /// # Errors
     /// Unfit, in one sentence, for a library that is not there and for one that is too old.
     pub fn require(&self) -> Result<PathBuf> {
+        self.find().map(|found| found.file.clone())
+    }
+
+    fn find(&self) -> Result<&Found> {
+        self.found.get_or_init(|| self.look()).as_ref().map_err(Error::clone)
+    }
+
+    fn look(&self) -> Result<Found> {
         let (loaded, file) =
             self.load(cudarc::get_lib_name_candidates(self.stem)).map_err(|why| {
                 Error::unfit(format!("{} cannot be loaded ({why}); {}", self.name, self.remedy))
             })?;
         match self.symbols.iter().find(|symbol| !has(&loaded, symbol)) {
-            None => Ok(file),
+            None => Ok(Found { loaded, file }),
             Some(symbol) => Err(Error::unfit(format!(
                 "{} has no {symbol}: {} is too old for this program; use a newer one",
                 file.display(),
@@ -231,13 +253,12 @@ pub type EventElapsed = unsafe extern "C" fn(
 /// # Errors
 /// As [`Library::require`].
 pub fn event_elapsed() -> Result<EventElapsed> {
-    DRIVER.require()?;
-    let lost = |why: String| Error::unfit(format!("cuEventElapsedTime cannot be loaded ({why})"));
-    let (loaded, _) = DRIVER.load(cudarc::get_lib_name_candidates(DRIVER.stem)).map_err(lost)?;
-    // SAFETY: the type is that of cuda.h since CUDA 3; the library stays loaded, because cudarc holds it.
-    let function =
-        unsafe { loaded.get::<EventElapsed>("cuEventElapsedTime").map(|symbol| *symbol) };
-    function.map_err(|why| lost(why.to_string()))
+    let driver = &DRIVER.find()?.loaded;
+    // SAFETY: the type is that of cuda.h since CUDA 3, and the library stays loaded.
+    let function = unsafe { driver.get::<EventElapsed>("cuEventElapsedTime") };
+    function
+        .map(|symbol| *symbol)
+        .map_err(|why| Error::unfit(format!("cuEventElapsedTime cannot be loaded ({why})")))
 }
 
 /// Links under the names that cudarc knows to libraries that it does not find: pairs of link name
@@ -266,7 +287,7 @@ mod tests {
     }
 
     fn copy(library: &Library) -> Library {
-        let Library { name, stem, others, remedy, symbols } = *library;
-        Library { name, stem, others, remedy, symbols }
+        let Library { name, stem, others, remedy, symbols, .. } = *library;
+        Library { name, stem, others, remedy, symbols, found: OnceLock::new() }
     }
 }
