@@ -96,5 +96,7 @@ EXPORT int cuLaunchKernel(struct function *f, unsigned gx, unsigned gy, unsigned
     union argument arg[5] = { 0 };
     for (int i = 0; i < 5 && f->kernel->sizes[i]; i++) memcpy(&arg[i], params[i], f->kernel->sizes[i]);
     submit(s, f->kernel->run, arg, sizeof arg);
+    // As with CUDA_LAUNCH_BLOCKING=1.
+    if (settings.blocking) wait_for_all();
     return 0;
 }

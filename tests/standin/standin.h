@@ -49,6 +49,7 @@ extern struct settings {
     char fail_symbol[64];        // STANDIN_FAIL=SYMBOL[:N[:CODE]]: its Nth call fails
     long fail_call, fail_code;
     long nccl_error;             // STANDIN_NCCL_ERROR=N: the Nth all_reduce of a communicator fails late
+    int blocking;                // STANDIN_BLOCKING=1: a launch waits for its end
     unsigned long long throttle; // STANDIN_THROTTLE: NVML's reasons for low clocks
 } settings;
 

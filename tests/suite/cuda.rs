@@ -248,6 +248,12 @@ fn a_wrong_element_is_found_on_every_kind_of_work() {
 }
 
 #[test]
+fn launches_that_block_are_refused_in_one_sentence() {
+    let ended = on_standin("--backend cuda -b copy").env("STANDIN_BLOCKING", "1").fails(6);
+    assert!(ended.error().contains("CUDA_LAUNCH_BLOCKING"), "{}", ended.err);
+}
+
+#[test]
 fn throttling_is_a_caveat() {
     // HW_THERMAL_SLOWDOWN in nvml.h.
     let run = on_standin("-b copy --problem-size array=1KiB").env("STANDIN_THROTTLE", "64");
