@@ -48,7 +48,8 @@ pub struct Telemetry {
     pub after: Reading,
     /// Time between the two, s.
     pub seconds: f64,
-    /// Energy between the two, J. The counter moves in steps of some 10 ms.
+    /// Energy between the two, J. The counter moves in steps of some 10 ms, and reading takes some ms
+    /// that are not in `seconds`: it says little of a case that is over in less than a second.
     pub energy_joules: Option<f64>,
     /// What kept clocks down between the two: `power` or `heat` with its share of the time, and reasons
     /// that hold at the end, in NVML's words.

@@ -124,9 +124,10 @@ fn kernels_are_checked_and_timed_on_the_device() {
         assert!(median("latency_local") >= median("latency"), "{case}");
         let telemetry = &case["telemetry"][0];
         assert_eq!(telemetry["after"]["temperature_celsius"], 40, "{case}");
-        let watts =
-            telemetry["energy_joules"].as_f64().unwrap() / telemetry["seconds"].as_f64().unwrap();
-        assert!(watts > 50.0 && watts < 500.0, "the stand-in draws 100 W, not {watts}: {case}");
+        // The stand-in draws 100 W. The counter is read outside the time, on a machine that may be busy.
+        let number = |key: &str| telemetry[key].as_f64().unwrap();
+        let (joules, seconds) = (number("energy_joules"), number("seconds"));
+        assert!((90.0 * seconds..100.0 * (seconds + 1.0)).contains(&joules), "{case}");
     }
 }
 
