@@ -38,8 +38,8 @@ pub(super) struct Cuda {
     gpu: Gpu,
     clock: HostClock,
     world_rank: usize,
-    /// Whether this process has so few cores that spinning would keep NCCL's threads from working.
-    cramped: bool,
+    /// How many cores this process may use.
+    cores: usize,
 }
 
 /// Cores that a rank needs for its own thread and NCCL's: one that posts operations, one that moves data.
@@ -97,17 +97,10 @@ impl Cuda {
             )));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let cramped = cores < CORES;
-        if cramped {
-            tracing::warn!(
-                "rank {world_rank} may use {cores} cores, which NCCL's threads share with it: collectives \
-                 may be slow; give each rank {CORES} or more (mpirun --bind-to none, srun --cpu-bind=none)"
-            );
-        }
         let gpu = Gpu::open(local % count)?;
         let gate = Gate::build(&gpu)?;
         let clock = HostClock::new(manner);
-        Ok(Self { gpu, gate, clock, comms: RefCell::default(), world_rank, cramped })
+        Ok(Self { gpu, gate, clock, comms: RefCell::default(), world_rank, cores })
     }
 
     /// The communicator of a group; every rank of the group calls this.
@@ -119,6 +112,14 @@ impl Cuda {
             group.ranks.iter().position(|&rank| rank == self.world_rank).ok_or_else(|| {
                 Error::internal(format!("rank {} is not in the group {group}", self.world_rank))
             })?;
+        if self.cores < CORES && group.ranks.len() > 1 {
+            tracing::warn!(
+                "rank {} may use {} cores, which NCCL's threads share with it: collectives may be slow; give \
+                 each rank {CORES} or more (mpirun --bind-to none, srun --cpu-bind=none)",
+                self.world_rank,
+                self.cores
+            );
+        }
         let comm = Rc::new(Comm::connect((rank, group.ranks.len()), &peers.share, wait)?);
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
@@ -174,7 +175,8 @@ impl Cuda {
                 "NCCL has no barrier; measure an all_reduce of 4 bytes instead",
             )),
             Work::Collective { op: Collective::AllReduce, element, bytes, placement } => {
-                let wait = if self.cramped { peers.wait.yielding() } else { peers.wait };
+                // With fewer, spinning would keep NCCL's threads from working.
+                let wait = if self.cores < CORES { peers.wait.yielding() } else { peers.wait };
                 let comm = self.comm(group, peers, wait)?;
                 let buffers = (*element, *bytes, *placement);
                 self.timed(collective::all_reduce(&self.gpu, comm, buffers)?, wait)
