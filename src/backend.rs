@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::mesh::Group;
+use crate::nvidia::Library;
 use crate::plan::{BackendSpec, Plan};
 use crate::units::Nanos;
 use crate::work::Work;
@@ -256,9 +257,9 @@ pub fn cuda_survey() -> Result<Vec<Device>> {
     cuda::survey()
 }
 
-/// The versions of the libraries of the `cuda` backend, or why there is none: `cuda` (the newest that the
-/// driver serves), `nvrtc`, `cublaslt`, `nccl`.
-pub fn cuda_versions() -> [(&'static str, Result<String>); 4] {
+/// The versions of the libraries of the `cuda` backend, or why there is none; the driver's is the newest
+/// CUDA that it serves.
+pub fn cuda_versions() -> [(&'static Library, Result<String>); 4] {
     cuda::versions()
 }
 

@@ -3,7 +3,7 @@
 //! cudarc panics when a library is missing, and again for each missing symbol at its first call. So
 //! every symbol that this program uses stands in a table here, and is looked up before anything is
 //! called: what is missing becomes one sentence. cudarc also does not know the one name that NCCL
-//! is installed under, `libnccl.so.2`; see [`links`].
+//! is installed under, `libnccl.so.2`; see [`links`]. This room itself never calls cudarc.
 #![expect(unsafe_code, reason = "loading a library runs its initialisers")]
 
 use std::os::unix::ffi::OsStrExt as _;
@@ -17,10 +17,12 @@ use crate::error::{Error, Result};
 /// One library, as this program uses it.
 #[derive(Debug)]
 pub struct Library {
+    /// Its name in reports.
+    pub key: &'static str,
     /// What people call it.
-    pub name: &'static str,
-    /// cudarc's name for it, which gives the file names it tries.
-    stem: &'static str,
+    name: &'static str,
+    /// Files that cudarc tries, in its order.
+    files: &'static [&'static str],
     /// Names it is installed under that cudarc does not try.
     others: &'static [&'static str],
     /// How to get it.
@@ -40,8 +42,9 @@ struct Found {
 
 /// The driver.
 pub static DRIVER: Library = Library {
+    key: "cuda",
     name: "NVIDIA's driver",
-    stem: "cuda",
+    files: &["libcuda.so", "libcuda.so.1"],
     others: &[],
     remedy: "install the driver, or choose --backend host",
     symbols: &[
@@ -85,8 +88,9 @@ pub static DRIVER: Library = Library {
 
 /// The compiler of kernels.
 pub static NVRTC: Library = Library {
+    key: "nvrtc",
     name: "NVRTC",
-    stem: "nvrtc",
+    files: &["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"],
     others: &[],
     remedy: "put the folder of libnvrtc.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and PyTorch \
              (site-packages/nvidia/*/lib) bring it",
@@ -105,8 +109,9 @@ pub static NVRTC: Library = Library {
 
 /// Matrix products.
 pub static CUBLASLT: Library = Library {
+    key: "cublaslt",
     name: "cuBLASLt",
-    stem: "cublasLt",
+    files: &["libcublasLt.so", "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"],
     others: &[],
     remedy: "put the folder of libcublasLt.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and \
              PyTorch (site-packages/nvidia/*/lib) bring it",
@@ -129,8 +134,9 @@ pub static CUBLASLT: Library = Library {
 
 /// Collectives.
 pub static NCCL: Library = Library {
+    key: "nccl",
     name: "NCCL",
-    stem: "nccl",
+    files: &["libnccl.so"],
     others: &["libnccl.so.2"],
     remedy: "put the folder of libnccl.so.2 on LD_LIBRARY_PATH; NVIDIA's packages and PyTorch \
              (site-packages/nvidia/nccl/lib) bring it",
@@ -147,7 +153,7 @@ pub static NCCL: Library = Library {
     found: OnceLock::new(),
 };
 
-/// All of them, in the order of [`cuda_versions`](crate::backend::cuda_versions).
+/// All of them.
 pub static ALL: [&Library; 4] = [&DRIVER, &NVRTC, &CUBLASLT, &NCCL];
 
 impl Library {
@@ -159,15 +165,29 @@ impl Library {
         self.find().map(|found| found.file.clone())
     }
 
+    /// One of its symbols.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require), and when it has no such symbol.
+    ///
+    /// # Safety
+    /// `F` must be the type of the function that has this name.
+    pub unsafe fn symbol<F: Copy>(&self, name: &str) -> Result<F> {
+        // SAFETY: the caller vouches for the type, and the library stays loaded.
+        let symbol = unsafe { self.find()?.loaded.get::<F>(name) };
+        symbol.map(|symbol| *symbol).map_err(|why| {
+            Error::unfit(format!("{name} of {} cannot be loaded ({why})", self.name))
+        })
+    }
+
     fn find(&self) -> Result<&Found> {
         self.found.get_or_init(|| self.look()).as_ref().map_err(Error::clone)
     }
 
     fn look(&self) -> Result<Found> {
-        let (loaded, file) =
-            self.load(cudarc::get_lib_name_candidates(self.stem)).map_err(|why| {
-                Error::unfit(format!("{} cannot be loaded ({why}); {}", self.name, self.remedy))
-            })?;
+        let (loaded, file) = self.load(self.files).map_err(|why| {
+            Error::unfit(format!("{} cannot be loaded ({why}); {}", self.name, self.remedy))
+        })?;
         match self.symbols.iter().find(|symbol| !has(&loaded, symbol)) {
             None => Ok(Found { loaded, file }),
             Some(symbol) => Err(Error::unfit(format!(
@@ -182,17 +202,14 @@ impl Library {
     ///
     /// # Errors
     /// The loader's complaint about the last name.
-    fn load<S: AsRef<str>>(
-        &self,
-        names: impl IntoIterator<Item = S>,
-    ) -> Result<(Loaded, PathBuf), String> {
+    fn load(&self, names: &[&str]) -> Result<(Loaded, PathBuf), String> {
         let mut complaint = String::new();
-        for name in names {
+        for &name in names {
             // SAFETY: NVIDIA's libraries do nothing at loading that could harm this process.
-            match unsafe { Loaded::new(name.as_ref()) } {
+            match unsafe { Loaded::new(name) } {
                 Ok(loaded) => {
                     let file = file_of(&loaded, self.symbols);
-                    return Ok((loaded, file.unwrap_or_else(|| name.as_ref().into())));
+                    return Ok((loaded, file.unwrap_or_else(|| name.into())));
                 }
                 Err(why) => {
                     // The loader's own words are the cause of libloading's error.
@@ -206,7 +223,7 @@ impl Library {
 
     /// Where the file is that cudarc does not find by itself.
     fn hidden(&self) -> Option<PathBuf> {
-        if self.others.is_empty() || self.load(cudarc::get_lib_name_candidates(self.stem)).is_ok() {
+        if self.others.is_empty() || self.load(self.files).is_ok() {
             return None;
         }
         self.load(self.others).ok().map(|(_, file)| file)
@@ -240,33 +257,12 @@ fn file_of(loaded: &Loaded, symbols: &[&str]) -> Option<PathBuf> {
     Some(std::fs::canonicalize(&name).unwrap_or(name))
 }
 
-/// The driver's `cuEventElapsedTime`. cudarc calls the version that came with CUDA 12.8, which would
-/// shut out every older driver.
-pub type EventElapsed = unsafe extern "C" fn(
-    *mut f32,
-    cudarc::driver::sys::CUevent,
-    cudarc::driver::sys::CUevent,
-) -> i32;
-
-/// Looks it up.
-///
-/// # Errors
-/// As [`Library::require`].
-pub fn event_elapsed() -> Result<EventElapsed> {
-    let driver = &DRIVER.find()?.loaded;
-    // SAFETY: the type is that of cuda.h since CUDA 3, and the library stays loaded.
-    let function = unsafe { driver.get::<EventElapsed>("cuEventElapsedTime") };
-    function
-        .map(|symbol| *symbol)
-        .map_err(|why| Error::unfit(format!("cuEventElapsedTime cannot be loaded ({why})")))
-}
-
 /// Links under the names that cudarc knows to libraries that it does not find: pairs of link name
 /// and file. With the links' folder first on `LD_LIBRARY_PATH` when a process *starts*, cudarc finds
 /// them; the loader does not look at the variable again later.
 pub fn links() -> Vec<(String, PathBuf)> {
     ALL.iter()
-        .filter_map(|library| Some((format!("lib{}.so", library.stem), library.hidden()?)))
+        .filter_map(|library| Some(((*library.files.first()?).to_owned(), library.hidden()?)))
         .collect()
 }
 
@@ -276,18 +272,18 @@ mod tests {
 
     #[test]
     fn a_library_that_is_missing_or_too_old_is_one_sentence() {
-        let missing = Library { stem: "tesserabench-nowhere", ..copy(&NCCL) };
+        let missing = Library { files: &["libnowhere.so"], ..copy(&NCCL) };
         let message = missing.require().unwrap_err().message;
         assert!(message.contains("NCCL cannot be loaded") && message.contains("LD_LIBRARY_PATH"));
         assert!(!message.contains('\n'));
         // The C library stands in for one that lacks what is needed.
-        let old = Library { stem: "nowhere", others: &["libc.so.6"], ..copy(&NCCL) };
+        let old = Library { others: &["libc.so.6"], ..copy(&NCCL) };
         let (loaded, _) = old.load(old.others).unwrap();
         assert!(has(&loaded, "malloc") && !has(&loaded, "ncclAllReduce"));
     }
 
     fn copy(library: &Library) -> Library {
-        let Library { name, stem, others, remedy, symbols, .. } = *library;
-        Library { name, stem, others, remedy, symbols, found: OnceLock::new() }
+        let Library { key, name, files, others, remedy, symbols, .. } = *library;
+        Library { key, name, files, others, remedy, symbols, found: OnceLock::new() }
     }
 }

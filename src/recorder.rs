@@ -101,9 +101,8 @@ impl Recorder {
             self.points.extend(case.study.is_some().then(|| Series {
                 case: case.clone(),
                 nanos: analysis::headline(&case.work, recording),
-                left_out: self.report.run.emulated
-                    || (crowding.as_ref().is_some_and(Caveat::excludes_from_scaling)
-                        && !self.report.run.simulated),
+                left_out: crowding.as_ref().is_some_and(Caveat::excludes_from_scaling)
+                    && !self.report.run.simulated,
             }));
         }
         let name = self.sidecar.name();

@@ -15,7 +15,7 @@ use crate::environment;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
 use crate::measure::{self, Recording};
-use crate::plan::{Case, Plan};
+use crate::plan::{BackendSpec, Case, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::Recorder;
 use crate::report::{CaseError, Output, Report, kind_name};
@@ -83,7 +83,7 @@ pub fn run(
         progress::enter(Phase::Write);
         let recorded = match (&mut recorder, told) {
             (Some(recorder), Some(Told { finding, accuracy })) => {
-                recorder.record(plan, case, finding, accuracy, crowding(world, case))
+                recorder.record(plan, case, finding, accuracy, crowding(world, plan, case))
             }
             _ => Ok(false),
         };
@@ -105,11 +105,16 @@ fn libraries(backend: &dyn Backend, sensors: &Option<Sensors>) -> BTreeMap<Strin
     libraries
 }
 
-/// How the ranks of a case share their cores, if they do.
-fn crowding(world: &World, case: &Case) -> Option<Caveat> {
+/// How the ranks of a case share what each should have alone, if they do.
+fn crowding(world: &World, plan: &Plan, case: &Case) -> Option<Caveat> {
+    if plan.backend == (BackendSpec::Cuda { emulated: true }) {
+        return Some(Caveat::Emulated);
+    }
     let ranks = &case.group.ranks;
     let oversubscribed = world.oversubscription(ranks);
-    let yields = case.work.communicates() && ranks.len() > 1 && mpi_yields();
+    // Only the host backend's data goes through MPI.
+    let by_mpi = plan.backend == BackendSpec::Host && case.work.communicates();
+    let yields = by_mpi && ranks.len() > 1 && mpi_yields();
     oversubscribed
         .map(|(ranks, cores)| Caveat::Oversubscribed { ranks, cores })
         .or(yields.then_some(Caveat::Yielding))
@@ -150,9 +155,10 @@ fn run_case(
     progress::enter(Phase::Prepare);
     // Faults strike after the step: within it, another rank may wait for this one.
     let prepared = backend.prepare(&case.work, &case.group, &Peers::of(team));
-    // Not what this rank cannot do or has no memory for: it finds that out while nobody waits for it.
-    let alone = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
-    if let Some(why) = prepared.as_ref().err().filter(alone) {
+    // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
+    // errors are agreed on below.
+    let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
+    if let Some(why) = prepared.as_ref().err().filter(while_connecting) {
         give_up(why);
     }
     let prepared = prepared.and_then(|prepared| fault::check(Phase::Prepare).map(|()| prepared));

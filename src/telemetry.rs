@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_has_no_sensors_of_nvml() {
+    fn counters_become_what_happened_between_two_readings() {
         let reading = |joules| Reading { energy_joules: Some(joules), ..Reading::default() };
         let telemetry = Telemetry::between(3, reading(10.0), reading(110.0), 0.5);
         assert_eq!((telemetry.rank, telemetry.energy_joules), (3, Some(100.0)));

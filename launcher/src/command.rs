@@ -71,8 +71,8 @@ pub fn find_launcher(launcher: Launcher, folder: Option<&Path>) -> Option<PathBu
 
 /// The launcher's arguments, up to the program it starts.
 ///
-/// Ranks that fit are bound to cores, unless they have threads; more ranks than cores are not bound at all. Told to oversubscribe,
-/// Open MPI would make every rank yield its core, so it is told that apart.
+/// Ranks that fit are bound to cores, unless they have threads; more ranks than cores are not bound at
+/// all. Told to oversubscribe, Open MPI would make every rank yield its core, so it is told that apart.
 pub fn arguments(launcher: Launcher, placement: Placement<'_>) -> Vec<String> {
     let Placement { ranks, cores, threaded, root, yielding, forward } = placement;
     let count = ranks.to_string();

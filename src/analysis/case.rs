@@ -39,7 +39,7 @@ pub enum Finding {
     Failed(CaseError),
 }
 
-/// Makes the case of the report. `crowding` is how the case's ranks share their cores, if they do;
+/// Makes the case of the report. `crowding` is what its ranks share that each should have alone;
 /// `sidecar` names the file for samples that are too many.
 pub fn analyse(
     plan: &Plan,
@@ -101,10 +101,14 @@ pub fn analyse(
 /// The headline times of a recording, ns: what comparisons and scaling studies use.
 pub fn headline(work: &Work, recording: &Recording) -> Vec<f64> {
     let times = times(&recording.samples, recording.batch);
-    match definition(work, recording, &times) {
-        Definition::LastEndMinusFirstStart => times.global,
-        Definition::SlowestRank => times.local,
-        Definition::SlowestDevice => times.device,
+    headline_of(&times, definition(work, recording, &times)).to_vec()
+}
+
+fn headline_of(times: &Times, definition: Definition) -> &[f64] {
+    match definition {
+        Definition::LastEndMinusFirstStart => &times.global,
+        Definition::SlowestRank => &times.local,
+        Definition::SlowestDevice => &times.device,
     }
 }
 
@@ -131,8 +135,7 @@ fn caveats(
         BackendSpec::Simulated(topology) => {
             caveats.push(Caveat::Simulated { topology: topology.name.clone() });
         }
-        BackendSpec::Cuda { emulated: true } => caveats.push(Caveat::Emulated),
-        BackendSpec::Host | BackendSpec::Cuda { emulated: false } => caveats.extend(crowding),
+        BackendSpec::Host | BackendSpec::Cuda { .. } => caveats.extend(crowding),
     }
     let throttled = |telemetry: &&Telemetry| !telemetry.throttled.is_empty();
     if let Some(telemetry) = recording.telemetry.iter().find(throttled) {
@@ -155,8 +158,8 @@ fn caveats(
     if percent > INVALID_PERCENT {
         caveats.push(Caveat::InvalidRounds { percent });
     }
-    let headline = headline(&case.work, recording);
-    let cv_percent = 100.0 * stats::variance(&headline).sqrt() / stats::mean(&headline);
+    let headline = headline_of(times, definition(&case.work, recording, times));
+    let cv_percent = 100.0 * stats::variance(headline).sqrt() / stats::mean(headline);
     if cv_percent > plan.max_variance_percent {
         caveats.push(Caveat::Unsteady { cv_percent, bound_percent: plan.max_variance_percent });
     }
@@ -171,12 +174,12 @@ fn measured(
     sidecar: &str,
 ) -> Measured {
     let confidence = plan.budget.confidence;
-    let headline_times = headline(&case.work, recording);
+    let definition = definition(&case.work, recording, times);
     let global = latency(&times.global, Definition::LastEndMinusFirstStart, confidence);
     let local = latency(&times.local, Definition::SlowestRank, confidence);
     let device_time = (!times.device.is_empty())
         .then(|| latency(&times.device, Definition::SlowestDevice, confidence));
-    let (headline, other) = match (definition(&case.work, recording, times), &device_time) {
+    let (headline, other) = match (definition, &device_time) {
         (Definition::SlowestDevice, Some(device)) => (device.clone(), local),
         (Definition::LastEndMinusFirstStart, _) => (global, local),
         _ => (local, global),
@@ -189,7 +192,7 @@ fn measured(
         protocol: recording.protocol,
         iterations: times.global.len(),
         invalid: times.invalid,
-        outliers: outliers(&headline_times),
+        outliers: outliers(headline_of(times, definition)),
         batch: recording.batch,
         metrics: metrics(&case.work, case.group.ranks.len(), headline.median / 1e3),
         latency: headline,

@@ -20,7 +20,7 @@ use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::clock::{Clock, HostClock};
 use crate::error::{Error, Kind, Result};
 use crate::mesh::Group;
-use crate::nvidia;
+use crate::nvidia::{self, Library};
 use crate::work::{Collective, Work};
 use crate::world::{Manner, Wait};
 
@@ -69,12 +69,12 @@ pub(super) fn survey() -> Result<Vec<Device>> {
 }
 
 /// The versions of the libraries, or why there is none.
-pub(super) fn versions() -> [(&'static str, Result<String>); 4] {
+pub(super) fn versions() -> [(&'static Library, Result<String>); 4] {
     [
-        ("cuda", nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
-        ("nvrtc", crate::kernel::compiler_version()),
-        ("cublaslt", gemm::version()),
-        ("nccl", nccl::version()),
+        (&nvidia::DRIVER, nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
+        (&nvidia::NVRTC, crate::kernel::compiler_version()),
+        (&nvidia::CUBLASLT, gemm::version()),
+        (&nvidia::NCCL, nccl::version()),
     ]
 }
 
@@ -144,8 +144,9 @@ impl Backend for Cuda {
     }
 
     fn libraries(&self) -> BTreeMap<String, String> {
-        let known =
-            |(name, version): (&str, Result<String>)| Some((name.to_owned(), version.ok()?));
+        let known = |(library, version): (&Library, Result<String>)| {
+            Some((library.key.to_owned(), version.ok()?))
+        };
         versions().into_iter().filter_map(known).collect()
     }
 

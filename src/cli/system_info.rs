@@ -88,12 +88,11 @@ struct Library {
 }
 
 fn libraries() -> Vec<Library> {
-    let versions = backend::cuda_versions().into_iter();
-    let find = |((key, version), library): ((&'static str, Result<String>), &nvidia::Library)| {
-        let file = library.require();
-        Library { key, found: version.and_then(|version| Ok((version, file?))) }
+    let find = |(library, version): (&nvidia::Library, Result<String>)| Library {
+        key: library.key,
+        found: version.and_then(|version| Ok((version, library.require()?))),
     };
-    versions.zip(nvidia::ALL).map(find).collect()
+    backend::cuda_versions().into_iter().map(find).collect()
 }
 
 impl Library {

@@ -28,7 +28,7 @@ pub(super) fn version() -> Result<String> {
     nvidia::CUBLASLT.require()?;
     // SAFETY: it takes nothing and returns a number.
     let code = unsafe { sys::cublasLtGetVersion() };
-    // CUBLAS_VERSION in cublas_api.h: major·10000 + minor·100 + patch, since version 12 and before.
+    // CUBLAS_VERSION in cublas_api.h.
     Ok(format!("{}.{}.{}", code / 10_000, code / 100 % 100, code % 100))
 }
 

@@ -14,7 +14,7 @@ use cudarc::nvrtc::Ptx;
 use crate::backend::Device;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::{self, Source};
-use crate::nvidia::{self, EventElapsed};
+use crate::nvidia;
 use crate::units::Nanos;
 
 /// A GPU with the one stream that everything runs on.
@@ -28,6 +28,10 @@ pub(super) struct Gpu {
     /// The kernels that have been compiled, by name.
     modules: RefCell<HashMap<&'static str, Arc<CudaModule>>>,
 }
+
+/// The driver's `cuEventElapsedTime`. cudarc calls the version that came with CUDA 12.8, which would
+/// shut out every older driver.
+type EventElapsed = unsafe extern "C" fn(*mut f32, sys::CUevent, sys::CUevent) -> i32;
 
 /// One sentence for an error of the driver.
 pub(super) fn failed(doing: &str) -> impl Fn(DriverError) -> Error {
@@ -74,7 +78,8 @@ impl Gpu {
     /// # Errors
     /// Unfit when the driver refuses.
     pub(super) fn open(ordinal: usize) -> Result<Self> {
-        let elapsed = nvidia::event_elapsed()?;
+        // SAFETY: the type is that of cuda.h since CUDA 3.
+        let elapsed = unsafe { nvidia::DRIVER.symbol::<EventElapsed>("cuEventElapsedTime") }?;
         let opening = format!("cannot open GPU {ordinal}");
         let context = CudaContext::new(ordinal).map_err(unfit(&opening))?;
         // SAFETY: everything runs on one stream. Before the first allocation, because cudarc would

@@ -12,10 +12,11 @@ use crate::kernel;
 use crate::progress::Phase;
 use crate::work::{Element, Stream, StreamOp};
 
-/// Threads of a block, and bytes that a block moves of each array: `THREADS` and `UNROLL` vectors of
-/// 16 bytes in kernels/stream/kernel.cu.
+/// Threads of a block, as in kernels/stream/kernel.cu.
 const THREADS: u32 = 256;
-const BLOCK_BYTES: u64 = 256 * 4 * 16;
+
+/// Bytes that a block moves of each array: for each thread `UNROLL` vectors of 16 bytes.
+const BLOCK_BYTES: u64 = THREADS as u64 * 4 * 16;
 
 /// Prepares a pass.
 ///
