@@ -1,7 +1,12 @@
-//! From recordings to figures: knows cases and metrics, not text.
+//! From what ranks read to the figures of the report. Knows cases and metrics, not text.
 
 mod case;
+#[cfg(test)]
+mod fixture;
+mod headline;
+mod latency;
 mod scaling;
 
-pub use case::{Finding, analyse, headline, needs_sidecar};
-pub use scaling::{Series, studies};
+pub use case::{Finding, Found, analyse};
+pub use headline::settle;
+pub use scaling::studies;

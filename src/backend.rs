@@ -27,6 +27,9 @@ pub trait Backend {
     /// What this rank drives.
     fn device(&self) -> Device;
 
+    /// How long the device works at first until it runs at its usual speed, ns.
+    fn settling(&self) -> Nanos;
+
     /// Names and versions of the libraries that do its work.
     fn libraries(&self) -> BTreeMap<String, String> {
         BTreeMap::new()

@@ -46,12 +46,34 @@ pub enum Caveat {
     },
     /// Ranks came late too often for a common start, so barriers start the iterations.
     BarrierStart,
-    /// Ranks do not share a clock, so times are the slowest rank's own, without entry skew.
+    /// Times are the slowest rank's own, without entry skew, because somewhere in the sweep the ranks'
+    /// clocks cannot be compared well enough, or common starts failed.
     LocalTimes,
-    /// One sample spans several operations back to back, because one is too short to time.
+    /// One sample spans several operations back to back.
     Batched {
         /// Operations in a sample.
         operations: u32,
+    },
+    /// A sample is not much longer than one of nothing.
+    NearFloor {
+        /// What is near: `empty sample` or `barrier exit skew`.
+        floor: String,
+        /// It as percent of the sample.
+        percent: f64,
+    },
+    /// The times change level so often, or so late, that no level stands for them.
+    NoSteadyState,
+    /// Intervals are wider than asked for.
+    TargetMissed {
+        /// Half the width of the median's interval, as percent; null when there is none.
+        reached_percent: Option<f64>,
+        /// What was asked for, percent.
+        target_percent: f64,
+    },
+    /// The most time allowed was over before all iterations were done.
+    CutShort {
+        /// Iterations asked for.
+        iterations: u32,
     },
 }
 
@@ -62,6 +84,10 @@ impl Caveat {
             Self::Quick
             | Self::Unsteady { .. }
             | Self::InvalidRounds { .. }
+            | Self::NearFloor { .. }
+            | Self::NoSteadyState
+            | Self::TargetMissed { .. }
+            | Self::CutShort { .. }
             | Self::Throttled { .. } => true,
             Self::Oversubscribed { .. }
             | Self::Yielding
@@ -92,6 +118,10 @@ impl Caveat {
             Self::BarrierStart => "barrier start",
             Self::LocalTimes => "local times",
             Self::Batched { .. } => "batched",
+            Self::NearFloor { .. } => "near floor",
+            Self::NoSteadyState => "no steady state",
+            Self::TargetMissed { .. } => "target missed",
+            Self::CutShort { .. } => "cut short",
         }
     }
 }
@@ -142,12 +172,41 @@ impl std::fmt::Display for Caveat {
             ),
             Self::LocalTimes => write!(
                 f,
-                "ranks do not share a clock: the time is the slowest rank's own, without entry skew"
+                "the time is the slowest rank's own, without entry skew, in this whole sweep: somewhere in it \
+                 the ranks' clocks err by too much of the time, or common starts failed"
             ),
             Self::Batched { operations } => write!(
                 f,
-                "one sample spans {operations} operations back to back, because one is too short to time"
+                "one sample spans {operations} operations back to back; one is too short to time, or the \
+                 protocol wants it"
             ),
+            Self::NearFloor { floor, percent } => {
+                write!(
+                    f,
+                    "the {floor} is {percent:.0} % of a sample, so the time is in part its own"
+                )
+            }
+            Self::NoSteadyState => write!(
+                f,
+                "the times do not settle: their last level holds for less than half of the iterations; see \
+                 the samples, and what else the machine does"
+            ),
+            Self::TargetMissed { reached_percent, target_percent } => {
+                let reached = reached_percent.map_or_else(
+                    || "there are too few iterations for an interval".to_owned(),
+                    |percent| format!("the median's interval reached ± {percent:.2} %"),
+                );
+                write!(
+                    f,
+                    "the precision target of ± {} % was not met: {reached}; give more time with --max-time, or \
+                     quieten the machine",
+                    // 1, not 1.0000; and 0.0001, not 0.
+                    format!("{target_percent:.4}").trim_end_matches('0').trim_end_matches('.')
+                )
+            }
+            Self::CutShort { iterations } => {
+                write!(f, "--max-time was over before {iterations} iterations were done")
+            }
         }
     }
 }

@@ -1,7 +1,15 @@
-//! Clocks: what time it is, and waiting for a moment.
+//! Clocks: what time it is, waiting for a moment, and one time for ranks that read different clocks.
+
+mod common;
+mod exchange;
+mod survey;
 
 use rustix::time::{ClockId, clock_gettime};
 
+pub use common::CommonTime;
+pub use survey::Clocks;
+
+use crate::fault;
 use crate::units::Nanos;
 use crate::world::Manner;
 
@@ -25,12 +33,14 @@ pub trait Clock {
 pub struct HostClock {
     manner: Manner,
     precision: Nanos,
+    /// By how much a test has set it wrong: nanoseconds ahead, parts per million gained.
+    wrong: Option<(Nanos, Nanos)>,
 }
 
 impl HostClock {
     /// A clock whose waits spin, or yield when ranks share cores.
     pub fn new(manner: Manner) -> Self {
-        let mut clock = Self { manner, precision: 1 };
+        let mut clock = Self { manner, precision: 1, wrong: fault::clock() };
         let steps = (0..1000).map(|_| {
             let first = clock.now();
             loop {
@@ -54,7 +64,11 @@ impl Clock for HostClock {
     fn now(&self) -> Nanos {
         // Raw: without the adjustments that NTP makes to CLOCK_MONOTONIC's rate.
         let time = clock_gettime(ClockId::MonotonicRaw);
-        time.tv_sec * 1_000_000_000 + time.tv_nsec
+        let raw = time.tv_sec * 1_000_000_000 + time.tv_nsec;
+        match self.wrong {
+            None => raw,
+            Some((ahead, ppm)) => raw + ahead + (raw as f64 * 1e-6 * ppm as f64) as Nanos,
+        }
     }
 
     fn wait_until(&self, at: Nanos) -> bool {

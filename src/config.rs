@@ -60,10 +60,23 @@ pub struct Config {
 pub struct Benchmarking {
     /// 10 iterations, marked with a caveat; for a first look.
     pub quick: Option<bool>,
-    /// Untimed iterations before the timed ones.
+    /// Untimed iterations before the timed ones, at least; more until time is flat.
     pub warmup_iterations: Option<u32>,
-    /// Valid timed iterations.
+    /// Valid timed iterations; at most these when there is a precision target.
     pub timing_iterations: Option<u32>,
+    /// Operations in a sample; when absent 1, or 100 where one is too short to time.
+    pub batch: Option<u32>,
+    /// Measure until the interval of the median is this narrow: half its width as a share of the
+    /// median, `1%` or `0.01`.
+    pub precision_target: Option<Quantity>,
+    /// Quantiles whose intervals must be as narrow, such as 0.95.
+    pub precision_quantiles: Option<Vec<f64>>,
+    /// Measure each case at least this long: `500ms`, `10s`, or seconds as a number.
+    pub min_time: Option<Quantity>,
+    /// Measure each case at most this long.
+    pub max_time: Option<Quantity>,
+    /// Measure this long in all, shared equally by the cases.
+    pub duration: Option<Quantity>,
     /// Confidence of intervals, between 0 and 1.
     pub statistical_significance: Option<f64>,
     /// Coefficient of variation above which a case carries a caveat, percent.
@@ -102,6 +115,25 @@ pub struct OutputConfig {
     pub files: Option<Vec<PathBuf>>,
     /// The format of files whose ending says nothing.
     pub format: Option<Format>,
+}
+
+/// A number, or a number with its unit, as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Quantity {
+    /// Without a unit.
+    Number(f64),
+    /// `1%`, `500ms`, `8h`.
+    Text(String),
+}
+
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
 }
 
 /// The values of a problem key, as written.
@@ -151,6 +183,9 @@ pub enum Protocol {
     Synchronised,
     /// A barrier before each iteration, as in the OSU benchmarks.
     Barrier,
+    /// A barrier before each 20 iterations, which follow each other without a pause, as in nccl-tests.
+    #[serde(rename = "back-to-back")]
+    BackToBack,
 }
 
 /// What stays constant while the number of ranks grows.

@@ -2,7 +2,8 @@
 //!
 //! `TESSERABENCH_FAULT=KIND@RANK:PHASE` makes rank RANK fail when it enters PHASE of its first case:
 //! `panic`, `error`, `exit` (leaves without a word), `kill` (SIGKILL), `hang` (never comes back),
-//! `wrong` (computes one wrong element) or `build` (claims to be another build; phase `join`).
+//! `wrong` (computes one wrong element), `build` (claims to be another build; phase `join`) or
+//! `clock/NS/PPM` (its clock is ahead by NS nanoseconds and gains PPM; phase `join`).
 //! Without the variable it costs one read of a static where a phase begins, nothing inside one.
 
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::Phase;
+use crate::units::Nanos;
 
 /// What a planted fault does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,13 @@ pub enum Fault {
     Wrong,
     /// The rank claims to be another build.
     Build,
+    /// The rank's clock is off.
+    Clock {
+        /// Nanoseconds by which it is ahead of the others', beside what it has gained.
+        ahead: Nanos,
+        /// Nanoseconds that it gains in a millisecond: parts per million.
+        ppm: Nanos,
+    },
 }
 
 struct Planted {
@@ -68,7 +77,10 @@ fn parse(text: &str) -> Option<Planted> {
         "hang" => Fault::Hang,
         "wrong" => Fault::Wrong,
         "build" => Fault::Build,
-        _ => return None,
+        kind => {
+            let (ahead, ppm) = kind.strip_prefix("clock/")?.split_once('/')?;
+            Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
+        }
     };
     Some(Planted { fault, rank: rank.parse().ok()?, phase: phase.to_owned() })
 }
@@ -88,6 +100,14 @@ fn planted(phase: Phase) -> Option<Fault> {
 /// Whether this rank is to compute a wrong element, or to claim to be another build.
 pub fn is_planted(fault: Fault, phase: Phase) -> bool {
     planted(phase) == Some(fault)
+}
+
+/// By how much this rank's clock is to be off: nanoseconds ahead, parts per million gained.
+pub fn clock() -> Option<(Nanos, Nanos)> {
+    match planted(Phase::Join) {
+        Some(Fault::Clock { ahead, ppm }) => Some((ahead, ppm)),
+        _ => None,
+    }
 }
 
 /// The error planted for this rank and phase, if there is one.
@@ -118,6 +138,6 @@ pub fn strike(phase: Phase) {
         Some(Fault::Hang) => loop {
             std::thread::sleep(std::time::Duration::from_secs(3600));
         },
-        Some(Fault::Error | Fault::Wrong | Fault::Build) | None => {}
+        Some(Fault::Error | Fault::Wrong | Fault::Build | Fault::Clock { .. }) | None => {}
     }
 }

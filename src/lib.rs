@@ -26,7 +26,8 @@
 //! - [`plan`]: the cases to run, resolved before any rank starts; a case is a value.
 //! - [`world`]: this process among the ranks; every wait goes through one place. Control messages only.
 //! - [`wire`]: values as bytes between ranks. The only user of bincode.
-//! - [`clock`], [`measure`]: stamps, common starts, and the timed loop, written once for all backends.
+//! - [`clock`], [`measure`]: stamps, one time for ranks with different clocks; common starts, the timed
+//!   loop, written once for all backends, when it stops, and what it costs.
 //! - [`backend`]: interprets work: `host` on CPUs and MPI, `cuda` on NVIDIA GPUs and NCCL, `simulated` in
 //!   virtual time.
 //! - [`kernel`], [`nvidia`]: CUDA C++ to machine code, without a GPU; NVIDIA's libraries, found at run
@@ -34,8 +35,8 @@
 //! - [`telemetry`]: what a GPU says of itself around a case.
 //! - [`topology`], [`predict`]: described machines, and how long work takes on them.
 //! - [`session`], [`recorder`]: one rank's life; what rank 0 keeps and writes.
-//! - [`journal`], [`sidecar`]: finished cases on disk before the next begins; samples too many for the
-//!   report.
+//! - [`gather`], [`journal`], [`sidecar`]: samples on their way to rank 0; finished cases on disk before
+//!   the next begins; samples too many for the report.
 //! - [`stats`], [`analysis`]: numbers in, numbers out; from recordings to figures.
 //! - [`report`]: the result as data, and its forms: table, JSON, CSV, Markdown.
 //! - [`environment`]: what a reader needs to believe a number.
@@ -64,8 +65,10 @@
 //! - *Why are errors of MPI fatal?* rsmpi discards return codes; anything else would make failures silent.
 //! - *Why MPI at thread level single?* On Open MPI 4.1 the next level costs 18 to 28 % at 8 bytes.
 //! - *Why last end minus first start?* It is what the slowest rank makes everybody wait; a mean over ranks
-//!   hides it. It needs a common clock, so ranks on different machines report the slowest rank's own time,
-//!   with a caveat.
+//!   hides it. It needs a common clock: where the clocks of different machines cannot be brought together
+//!   well enough, the whole sweep reports the slowest rank's own time, with a caveat.
+//! - *Why does every rank keep its own samples until a case is over?* While it runs, ranks combine a few
+//!   numbers for each round, however many ranks there are; rank 0 then takes the samples in blocks.
 //! - *Why is efficiency measured against a separate case?* Throughput of rank 0 in the same case already
 //!   holds the contention, so the ratio would be near 100 % by construction.
 
@@ -79,6 +82,7 @@ pub mod config;
 pub mod environment;
 pub mod error;
 pub mod fault;
+pub mod gather;
 pub mod journal;
 pub mod kernel;
 pub mod measure;

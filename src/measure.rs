@@ -2,147 +2,301 @@
 //!
 //! It never sees MPI: ranks meet through [`World`].
 
+mod floors;
 mod start;
+pub mod stop;
 pub mod timing;
+mod warmup;
 
 use serde::{Deserialize, Serialize};
 
+pub use floors::Floors;
+
 use crate::backend::{Prepared, Sample};
-use crate::clock::Clock;
+use crate::clock::CommonTime;
 use crate::config::Protocol;
 use crate::error::Result;
-use crate::plan::Budget;
+use crate::plan::{Budget, ITERATION_LIMIT};
 use crate::telemetry::Telemetry;
+use crate::units::Nanos;
 use crate::world::World;
 use start::Starter;
+use stop::rounds_missing;
+use timing::{Definition, Gaps, OwnTimes, RankTimes, Round, Skew, Times, combine};
+use warmup::Warmup;
 
 /// A sample shorter than this many steps of its clock says more about the clock than about the work.
 const STEPS_PER_SAMPLE: i64 = 20;
 
-/// Operations in a sample when one is too short. One fixed number, so that runs of the same case do
-/// not differ in what a sample is.
+/// Operations in a sample when one is too short. One fixed number, so that runs of the same case seldom
+/// differ in what a sample is.
 const BATCH: u32 = 100;
 
+/// Operations in a sample of the back-to-back protocol: nccl-tests' default number of iterations.
+const BACK_TO_BACK: u32 = 20;
+
 /// Most rounds between two meetings of the ranks.
-const BLOCK_LIMIT: u32 = 1000;
+const BLOCK_LIMIT: usize = 8192;
 
-/// Most samples of all ranks in one gathered block: 64 MiB as they are sent.
-const BLOCK_SAMPLES: usize = 2 << 20;
+/// Rounds between two looks at the clock while its pace is not known.
+const FIRST_LOOK: usize = 30;
 
-/// Give up on valid rounds after this many times the rounds asked for.
-const ROUNDS_FACTOR: u32 = 4;
+/// Give up on valid rounds when there have been this many times as many rounds.
+const ROUNDS_FACTOR: usize = 4;
 
-/// What rank 0 of the case asks for instead of a number of rounds: start with barriers from here on.
-const FALL_BACK: i64 = -1;
+/// How a case is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Method<'a> {
+    /// How rounds start.
+    pub protocol: Protocol,
+    /// How many there are.
+    pub budget: &'a Budget,
+    /// Whether the ranks exchange data.
+    pub communicates: bool,
+    /// How long this rank's device needs from rest to its usual speed, ns.
+    pub settling: Nanos,
+}
 
-/// What the ranks of a case read.
+/// What the ranks of a case read together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
-    /// How the rounds were started.
+    /// How the rounds were started in the end.
     pub protocol: Protocol,
-    /// Whether stamps of different ranks can be compared.
-    pub common_clock: bool,
+    /// Bound of the error of differences between stamps of different ranks, ns.
+    pub clock_error: Nanos,
     /// Operations in a sample.
     pub batch: u32,
-    /// Samples by rank of the case, then by round; valid or not.
-    pub samples: Vec<Vec<Sample>>,
+    /// Untimed rounds before the first sample.
+    pub warmup: usize,
+    /// Time that warming up and measuring took, seconds.
+    pub seconds: f64,
+    /// The valid rounds' times.
+    pub times: Times,
+    /// How far apart the ranks were.
+    pub skew: Skew,
+    /// Each rank's own times, by rank of the case.
+    pub per_rank: Vec<RankTimes>,
     /// What the ranks' GPUs said of themselves around it; empty without GPUs.
     pub telemetry: Vec<Telemetry>,
 }
 
-/// Warms up, then takes samples until the budget is met. Every rank of `team` calls it; its first
-/// rank gets the recording.
+impl Recording {
+    /// Bound of the clocks' error in the time of one operation, ns.
+    pub fn error_per_operation(&self) -> f64 {
+        self.clock_error as f64 / f64::from(self.batch)
+    }
+
+    /// The best definition that its times allow.
+    pub fn definition(&self, communicates: bool) -> Definition {
+        self.times.definition(communicates, self.protocol, self.error_per_operation())
+    }
+}
+
+/// What one rank has when a case is measured.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its own samples in common time, those of invalid rounds included.
+    pub samples: Vec<Sample>,
+    /// What the case's first rank has computed from everybody's.
+    pub recording: Option<Recording>,
+}
+
+/// Warms up, then takes samples until the budget is met. Every rank of `team` calls it.
 ///
 /// # Errors
 /// When the device fails; the other ranks may then be waiting inside the work, so the job must end.
 pub fn measure(
     team: &World,
-    clock: &dyn Clock,
+    mut time: CommonTime<'_>,
     prepared: &mut dyn Prepared,
-    protocol: Protocol,
-    budget: &Budget,
-) -> Result<Option<Recording>> {
-    let common_clock = clock.is_global() || team.shares_clock();
-    let protocol = if common_clock { protocol } else { Protocol::Barrier };
-    let mut starter = Starter::new(team, clock, protocol);
+    method: Method<'_>,
+) -> Result<Taken> {
+    let Method { budget, .. } = method;
+    let mut starter = Starter::new(team, &time, method.protocol);
+    let began = time.now();
+    let (warmup, batch) = warm_up(team, &time, prepared, method, &mut starter)?;
+    // The first block begins here.
+    time.end_block();
 
-    let warmup = rounds(&mut starter, prepared, 1, budget.warmup.max(1))?;
-    let shortest = warmup.iter().map(Sample::duration).min().unwrap_or(0);
+    let mut samples: Vec<Sample> = Vec::new();
+    let (mut times, mut gaps, mut own) = <(Times, Gaps, OwnTimes)>::default();
+    let (mut clock_error, first) = (0, time.now());
+    loop {
+        let definition = || {
+            let error = clock_error as f64 / f64::from(batch);
+            times.definition(method.communicates, starter.protocol(), error)
+        };
+        let seconds = (time.now() - first) as f64 / 1e9;
+        let asked = team
+            .is_root()
+            .then(|| next_block(budget, times.by(definition()), samples.len(), seconds) as u64);
+        let asked = team.broadcast(asked)? as usize;
+        if asked == 0 {
+            break;
+        }
+        let mut block = fire(&starter, &time, prepared, batch, asked)?;
+        let (line, error) = time.end_block();
+        for sample in &mut block {
+            sample.start = line.to_common(sample.start);
+            sample.end = line.to_common(sample.end);
+        }
+        clock_error = clock_error.max(team.max(error));
+        let rounds = meet(team, &mut starter, &block);
+        if team.is_root() {
+            times.add(&rounds, batch);
+            gaps.add(&rounds, team.size());
+        }
+        own.add(&block, &rounds, team.rank(), batch);
+        samples.append(&mut block);
+    }
+    let per_rank = team.gather(own.summary(budget.confidence))?;
+    let recording = per_rank.map(|per_rank| Recording {
+        protocol: starter.protocol(),
+        clock_error,
+        batch,
+        warmup,
+        seconds: (time.now() - began) as f64 / 1e9,
+        times,
+        skew: gaps.medians(),
+        per_rank,
+        telemetry: Vec::new(),
+    });
+    Ok(Taken { samples, recording })
+}
+
+/// Runs untimed rounds until time is flat; how many there were, and how many operations a sample needs.
+fn warm_up(
+    team: &World,
+    time: &CommonTime<'_>,
+    prepared: &mut dyn Prepared,
+    method: Method<'_>,
+    starter: &mut Starter<'_>,
+) -> Result<(usize, u32)> {
+    let block = method.budget.warmup.max(1) as usize;
+    let mut warmup = Warmup::new(team.max(method.settling) as f64 / 1e9);
+    let (mut done, mut shortest, began) = (0, Nanos::MAX, time.now());
+    loop {
+        let samples = fire(starter, time, prepared, 1, block)?;
+        shortest = samples.iter().map(Sample::duration).fold(shortest, Nanos::min);
+        let rounds = meet(team, starter, &samples);
+        done += block;
+        let over = team.is_root().then(|| {
+            let nanos: Vec<f64> = rounds.iter().map(|round| round.duration() as f64).collect();
+            warmup.is_over(&nanos, (time.now() - began) as f64 / 1e9)
+        });
+        if team.broadcast(over)? {
+            break;
+        }
+    }
     let too_short = shortest < STEPS_PER_SAMPLE * prepared.resolution();
     // One rank for which a sample is long enough decides: all must run the same number of operations.
-    let batch = if team.max(i64::from(!too_short)) == 0 { BATCH } else { 1 };
-
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); team.size()];
-    let mut valid: u32 = 0;
-    let mut hopeless = false;
-    loop {
-        let asked = match next_block(budget, valid, samples[0].len(), team.size()) {
-            block if block > 0 && std::mem::take(&mut hopeless) => FALL_BACK,
-            block => block.into(),
-        };
-        let asked = team.broadcast_nanos(asked);
-        if asked == FALL_BACK {
-            starter.fall_back();
-            continue;
-        }
-        let Some(block) = u32::try_from(asked).ok().filter(|&block| block > 0) else { break };
-        let own = rounds(&mut starter, prepared, batch, block)?;
-        let Some(parts) = team.gather(own)? else { continue };
-        let late = (0..block as usize).filter(|&i| parts.iter().any(|part| part[i].late)).count();
-        valid += block - late as u32;
-        // A longer lead is tried first.
-        hopeless = !samples[0].is_empty() && late * 2 > block as usize;
-        starter.allow_for(late, block as usize);
-        for (all, part) in samples.iter_mut().zip(parts) {
-            all.extend(part);
-        }
-    }
-    let protocol = starter.protocol();
-    Ok(team.is_root().then_some(Recording {
-        protocol,
-        common_clock,
-        batch,
-        samples,
-        telemetry: Vec::new(),
-    }))
+    let too_short = team.max(i64::from(!too_short)) == 0;
+    let batch = match (method.budget.batch, method.protocol) {
+        (Some(batch), _) => batch,
+        (None, _) if too_short => BATCH,
+        (None, Protocol::BackToBack) => BACK_TO_BACK,
+        (None, Protocol::Synchronised | Protocol::Barrier) => 1,
+    };
+    Ok((done, batch))
 }
 
-/// How many rounds rank 0 of the case asks for next; 0 to stop.
-fn next_block(budget: &Budget, valid: u32, rounds: usize, ranks: usize) -> u32 {
-    let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-    if rounds >= budget.iterations.saturating_mul(ROUNDS_FACTOR) {
-        return 0;
-    }
-    let fits = u32::try_from(BLOCK_SAMPLES / ranks).unwrap_or(u32::MAX).max(1);
-    budget.iterations.saturating_sub(valid).min(BLOCK_LIMIT).min(fits)
-}
-
-fn rounds(
-    starter: &mut Starter<'_>,
+fn fire(
+    starter: &Starter<'_>,
+    time: &CommonTime<'_>,
     prepared: &mut dyn Prepared,
     batch: u32,
-    rounds: u32,
+    rounds: usize,
 ) -> Result<Vec<Sample>> {
-    let mut samples = Vec::with_capacity(rounds as usize);
+    let mut samples = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         prepared.arm(batch)?;
-        let start = starter.next();
+        let start = starter.next(time);
         samples.push(prepared.fire(start)?);
     }
     Ok(samples)
 }
 
+/// Puts the ranks' samples of a block together, and lets the next starts allow for late ranks.
+fn meet(team: &World, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Round> {
+    let rounds = combine(samples, team.rank(), |numbers, fold| team.fold(numbers, fold));
+    let late = rounds.iter().filter(|round| round.is_late()).count();
+    starter.allow_for(late, rounds.len());
+    rounds
+}
+
+/// How many rounds the case's first rank asks for next; 0 to stop. `nanos` are the valid times so far,
+/// of `rounds` rounds that took `seconds`.
+fn next_block(budget: &Budget, nanos: &[f64], rounds: usize, seconds: f64) -> usize {
+    let most = budget.iterations as usize;
+    if rounds >= most.max(nanos.len()).saturating_mul(ROUNDS_FACTOR) {
+        return 0;
+    }
+    let left = most.saturating_sub(nanos.len());
+    let mut missing = match &budget.target {
+        Some(target) => left.min(rounds_missing(nanos, target)),
+        None => left,
+    };
+    let rounds_in = |time: f64| match rounds {
+        0 => FIRST_LOOK,
+        _ => (time / seconds * rounds as f64).ceil() as usize,
+    };
+    if seconds < budget.min_seconds {
+        let room = ITERATION_LIMIT as usize - nanos.len();
+        missing = missing.max(rounds_in(budget.min_seconds - seconds).max(1)).min(room);
+    }
+    if let Some(most) = budget.max_seconds {
+        missing = missing.min(rounds_in((most - seconds).max(0.0)));
+    }
+    missing.min(BLOCK_LIMIT)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::stop::Target;
     use super::*;
 
+    fn budget() -> Budget {
+        Budget {
+            quick: false,
+            warmup: 5,
+            iterations: 20_000,
+            batch: None,
+            target: None,
+            min_seconds: 0.0,
+            max_seconds: None,
+            confidence: 0.95,
+        }
+    }
+
     #[test]
-    fn blocks_fill_the_budget_and_end() {
-        let budget = Budget { quick: false, warmup: 5, iterations: 2500, confidence: 0.95 };
-        assert_eq!(next_block(&budget, 0, 0, 4), 1000);
-        assert_eq!(next_block(&budget, 2400, 2500, 4), 100);
-        assert_eq!(next_block(&budget, 2500, 2600, 4), 0);
-        assert_eq!(next_block(&budget, 10, 10_000, 4), 0);
-        assert_eq!(next_block(&budget, 0, 0, 1 << 20), 2);
+    fn blocks_fill_the_iterations_and_end() {
+        let budget = budget();
+        assert_eq!(next_block(&budget, &[], 0, 0.0), BLOCK_LIMIT);
+        assert_eq!(next_block(&budget, &[1.0; 19_900], 19_950, 1.0), 100);
+        assert_eq!(next_block(&budget, &[1.0; 20_000], 20_000, 1.0), 0);
+        // Nearly every round is late.
+        assert_eq!(next_block(&budget, &[1.0; 10], 80_000, 1.0), 0);
+    }
+
+    #[test]
+    fn a_time_can_be_the_least_or_the_most() {
+        let least = Budget { iterations: 10, min_seconds: 2.0, ..budget() };
+        assert_eq!(next_block(&least, &[], 0, 0.0), FIRST_LOOK);
+        assert_eq!(next_block(&least, &[1.0; 100], 100, 0.5), 300);
+        assert_eq!(next_block(&least, &[1.0; 400], 400, 2.0), 0);
+        let most = Budget { max_seconds: Some(2.0), ..budget() };
+        assert_eq!(next_block(&most, &[], 0, 0.0), FIRST_LOOK);
+        assert_eq!(next_block(&most, &[1.0; 100], 100, 0.5), 300);
+        assert_eq!(next_block(&most, &[1.0; 400], 400, 2.1), 0);
+    }
+
+    #[test]
+    fn a_target_ends_it_before_the_iterations_do() {
+        let target = Target { half_width: 0.01, quantiles: Vec::new(), confidence: 0.95 };
+        let budget = Budget { target: Some(target), ..budget() };
+        assert!(next_block(&budget, &[], 0, 0.0) > 0);
+        assert_eq!(next_block(&budget, &[100.0; 1000], 1000, 1.0), 0);
+        let noisy: Vec<f64> = (0..100).map(|i| f64::from(i * 37 % 100)).collect();
+        assert!(next_block(&budget, &noisy, 100, 1.0) > 0);
     }
 }

@@ -152,6 +152,11 @@ impl Mesh {
 }
 
 impl Group {
+    /// One rank by itself.
+    pub fn alone(rank: usize) -> Self {
+        Self { axis: WORLD.to_owned(), ranks: vec![rank] }
+    }
+
     /// Reads explicit groups: commas part groups, `+` joins ranges within one: `0-3,8-11` is two
     /// groups, `0-3+8-11` one of eight ranks.
     ///

@@ -1,5 +1,6 @@
 //! What to run, resolved: the same plan on every rank gives the same cases in the same order.
 
+mod budget;
 mod placing;
 mod sweep;
 
@@ -11,10 +12,8 @@ use crate::error::{Error, Result};
 use crate::mesh::{self, Group, Mesh};
 use crate::topology::{self, Topology};
 use crate::work::{Element, Placement, Work};
+pub use budget::{Budget, ITERATION_LIMIT};
 use placing::Placing;
-
-/// Most timed iterations of a case; samples are held in memory until the case is written.
-const ITERATION_LIMIT: u32 = 1_000_000;
 
 /// Longest deadline, seconds: ten years. More does not fit the clock's arithmetic.
 const TIMEOUT_LIMIT_S: f64 = 3.2e8;
@@ -71,19 +70,6 @@ impl BackendSpec {
     }
 }
 
-/// How much is measured in a case.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Budget {
-    /// Whether this is only a first look, marked so.
-    pub quick: bool,
-    /// Untimed iterations first.
-    pub warmup: u32,
-    /// Valid timed iterations.
-    pub iterations: u32,
-    /// Confidence of intervals, between 0 and 1.
-    pub confidence: f64,
-}
-
 /// One benchmark at one problem on one set of ranks: the unit of running, failing and comparing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
@@ -128,13 +114,21 @@ impl Plan {
             Some(shape) => Mesh::parse(shape, &order, ranks)?,
             None => Mesh::flat(ranks),
         };
-        let mut plan = Self {
+        let placements = Placing::resolve(config, &mesh)?;
+        let mut cases = Vec::new();
+        for sweep in sweep::all(config)? {
+            sweep.add_cases(&placements, &mut cases)?;
+        }
+        if cases.is_empty() {
+            return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
+        }
+        Ok(Self {
             ranks,
             mesh,
             mesh_order: order,
             backend: backend(config)?,
             protocol: config.protocol.unwrap_or_default(),
-            budget: budget(config)?,
+            budget: Budget::resolve(&config.benchmarking, cases.len())?,
             seed: config.seed.unwrap_or(1),
             continue_on_error: config.continue_on_error.unwrap_or(false),
             timeout_s: positive("timeout", config.timeout.unwrap_or(3600.0))?.min(TIMEOUT_LIMIT_S),
@@ -142,16 +136,8 @@ impl Plan {
                 "max_variance_percent",
                 config.benchmarking.max_variance_percent.unwrap_or(5.0),
             )?,
-            cases: Vec::new(),
-        };
-        let placements = Placing::resolve(config, &plan.mesh)?;
-        for sweep in sweep::all(config)? {
-            sweep.add_cases(&placements, &mut plan.cases)?;
-        }
-        if plan.cases.is_empty() {
-            return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
-        }
-        Ok(plan)
+            cases,
+        })
     }
 
     /// Names the plan: two runs of the same plan can continue each other.
@@ -178,27 +164,6 @@ fn backend(config: &Config) -> Result<BackendSpec> {
         )),
         BackendChoice::Auto | BackendChoice::Host => Ok(BackendSpec::Host),
     }
-}
-
-fn budget(config: &Config) -> Result<Budget> {
-    let asked = &config.benchmarking;
-    let quick = asked.quick.unwrap_or(false);
-    let iterations = asked.timing_iterations.unwrap_or(if quick { 10 } else { 100 });
-    let warmup = asked.warmup_iterations.unwrap_or(if quick { 2 } else { 5 });
-    if iterations == 0 || iterations.max(warmup) > ITERATION_LIMIT {
-        return Err(Error::usage(format!(
-            "{warmup} warm-up and {iterations} timed iterations cannot be done; use 1 to {ITERATION_LIMIT} \
-             timed ones"
-        )));
-    }
-    let confidence = asked.statistical_significance.unwrap_or(0.95);
-    if !(0.5..1.0).contains(&confidence) {
-        return Err(Error::usage(format!(
-            "statistical_significance {confidence} is the confidence of intervals, it must lie between \
-             0.5 and 1, as 0.95 does"
-        )));
-    }
-    Ok(Budget { quick, warmup, iterations, confidence })
 }
 
 fn positive(what: &str, value: f64) -> Result<f64> {
@@ -298,6 +263,14 @@ mod tests {
             ("topology: dgx-h100", 4, "--backend simulated"),
             ("precision_policies: [f23]", 1, "'f32'"),
             ("timeout: 0", 1, "timeout"),
+            ("benchmarking: {precision_target: 200%}", 1, "50%"),
+            ("benchmarking: {precision_target: narrow}", 1, "not a share"),
+            ("benchmarking: {precision_quantiles: [0.95]}", 1, "--precision-target"),
+            ("benchmarking: {precision_target: 1%, precision_quantiles: [95]}", 1, "between"),
+            ("benchmarking: {min_time: 2s, max_time: 1}", 1, "--min-time"),
+            ("benchmarking: {max_time: never}", 1, "not a time"),
+            ("benchmarking: {batch: 0}", 1, "--batch"),
+            ("benchmarking: {duration: 1m, min_time: 1}", 1, "--duration"),
         ] {
             let message = error(yaml, ranks);
             assert!(message.contains(expected), "{yaml}: {message}");

@@ -9,6 +9,7 @@ use crate::work::Work;
 /// Predicted time of one operation of `work` on the world ranks `ranks`, seconds.
 pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> f64 {
     match work {
+        Work::Nothing => 0.0,
         Work::Collective { op, bytes, .. } => collective::seconds(*op, *bytes, topology, ranks),
         Work::Gemm(gemm) => kernel::gemm_seconds(gemm, &topology.device),
         Work::Stream(stream) => kernel::stream_seconds(stream, &topology.device),

@@ -1,12 +1,11 @@
 //! What rank 0 keeps while cases finish, and writes when they have.
 
-use crate::analysis::{self, Finding, Series};
-use crate::backend::Accuracy;
-use crate::caveat::Caveat;
+use crate::analysis::{self, Found};
 use crate::config::Config;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Exit, Result};
 use crate::journal::Journal;
+use crate::measure::Floors;
 use crate::metric;
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::report::{MeshFacts, Output, Report, Run, SCHEMA, Summary};
@@ -17,8 +16,8 @@ pub struct Recorder {
     report: Report,
     outputs: Vec<Output>,
     journal: Journal,
-    sidecar: Sidecar,
-    points: Vec<Series>,
+    /// Where samples go that are too many for the report.
+    pub sidecar: Sidecar,
 }
 
 impl Recorder {
@@ -31,6 +30,7 @@ impl Recorder {
         config: &Config,
         outputs: Vec<Output>,
         environment: Environment,
+        floors: Floors,
     ) -> Result<Self> {
         let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         let started = now();
@@ -73,40 +73,22 @@ impl Recorder {
             environment,
             mesh: MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() },
             topology,
+            floors,
             cases: Vec::new(),
             scaling: Vec::new(),
             metrics: metric::ALL.to_vec(),
             summary: Summary::default(),
             caveats: Vec::new(),
         };
-        Ok(Self { report, outputs, journal, sidecar, points: Vec::new() })
+        Ok(Self { report, outputs, journal, sidecar })
     }
 
     /// Adds a finished case, on disk when this returns; true when the case failed.
     ///
     /// # Errors
     /// Usage error when a file cannot be written, as on a full disk.
-    pub fn record(
-        &mut self,
-        plan: &Plan,
-        case: &Case,
-        finding: Finding,
-        accuracy: Option<Accuracy>,
-        crowding: Option<Caveat>,
-    ) -> Result<bool> {
-        if let Finding::Measured(recording) = &finding {
-            if analysis::needs_sidecar(recording) {
-                self.sidecar.add(&case.id, &case.group.ranks, recording)?;
-            }
-            self.points.extend(case.study.is_some().then(|| Series {
-                case: case.clone(),
-                nanos: analysis::headline(&case.work, recording),
-                left_out: crowding.as_ref().is_some_and(Caveat::excludes_from_scaling)
-                    && !self.report.run.simulated,
-            }));
-        }
-        let name = self.sidecar.name();
-        let result = analysis::analyse(plan, case, finding, accuracy, crowding, &name);
+    pub fn record(&mut self, plan: &Plan, case: &Case, found: Found) -> Result<bool> {
+        let result = analysis::analyse(plan, case, &self.report.floors, found);
         self.journal.add(&result)?;
         if let Some(error) = &result.error {
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -121,7 +103,8 @@ impl Recorder {
     /// # Errors
     /// Usage error when a file cannot be written; the journal then stays.
     pub fn finish(mut self, plan: &Plan) -> Result<Report> {
-        self.report.scaling = analysis::studies(&self.points, plan.budget.confidence, plan.seed);
+        analysis::settle(plan, &self.report.floors, &mut self.report.cases);
+        self.report.scaling = analysis::studies(plan, &self.report.cases);
         self.report.run.finished = now();
         self.report.conclude(plan.cases.len());
         self.sidecar.finish()?;

@@ -23,8 +23,11 @@ use crate::caveat::Caveat;
 use crate::config::{Config, Protocol, ScalingKind};
 use crate::environment::Environment;
 use crate::error::{Error, Exit, Kind, Result};
+pub use crate::measure::Floors;
+pub use crate::measure::timing::Definition;
 use crate::mesh::Axis;
 use crate::metric::Metric;
+pub use crate::stats::Steadiness;
 use crate::telemetry::Telemetry;
 use crate::work::{Element, Placement};
 
@@ -47,6 +50,8 @@ pub struct Report {
     pub mesh: MeshFacts,
     /// The machine that was simulated.
     pub topology: Option<String>,
+    /// What measuring itself costs.
+    pub floors: Floors,
     /// The cases, in the order in which they ran.
     pub cases: Vec<Case>,
     /// Scaling studies.
@@ -167,17 +172,19 @@ pub struct CaseError {
 pub struct Measured {
     /// How the ranks started each iteration.
     pub protocol: Protocol,
+    /// Untimed iterations before the first valid one.
+    pub warmup: usize,
     /// Valid iterations; the statistics are over these.
     pub iterations: usize,
     /// Rounds left out because a rank came late to the start.
     pub invalid: usize,
-    /// Valid iterations beyond Tukey's outer fences (3 interquartile ranges); counted, not left out.
-    pub outliers: usize,
     /// Operations in one sample.
     pub batch: u32,
-    /// The headline times.
+    /// Time that warming up and measuring took, seconds.
+    pub seconds: f64,
+    /// The headline times. All cases of one benchmark, type and placement have the same definition.
     pub latency: Latency,
-    /// The other definition of the time by the host's clock.
+    /// The times by the other definition that the host's clock allows.
     pub latency_local: Latency,
     /// The time on the devices themselves, of the slowest; null where they do not tell.
     pub device_time: Option<Latency>,
@@ -193,18 +200,6 @@ pub struct Measured {
     pub samples: Samples,
 }
 
-/// Which time of an iteration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Definition {
-    /// Last end minus first start over the ranks.
-    LastEndMinusFirstStart,
-    /// The slowest rank's own end minus start.
-    SlowestRank,
-    /// The slowest device's own time between two events: without launching, and without noticing the end.
-    SlowestDevice,
-}
-
 /// Times of one operation over the iterations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
@@ -214,12 +209,15 @@ pub struct Latency {
     pub unit: String,
     /// Median.
     pub median: f64,
-    /// Exact interval of the median from order statistics; null when there are too few iterations.
+    /// Interval of the median from order statistics, exact for independent iterations and widened for
+    /// dependent ones; null when there are too few.
     pub ci: Option<[f64; 2]>,
     /// Confidence asked for.
     pub confidence: f64,
     /// Half of the interval's width, as percent of the median.
     pub half_width_percent: Option<f64>,
+    /// Whether all intervals are as narrow as asked for; null when nothing was asked for.
+    pub target_met: Option<bool>,
     /// Arithmetic mean.
     pub mean: f64,
     /// Unbiased variance, ms².
@@ -240,10 +238,22 @@ pub struct Latency {
     pub p95: Option<f64>,
     /// 99 %.
     pub p99: Option<f64>,
-    /// For each quantile that is null, the iterations it needs.
+    /// Intervals of the quantiles that have one, and of those asked for with the precision target.
+    pub quantile_ci: BTreeMap<String, [f64; 2]>,
+    /// For each quantile without an interval, the iterations it needs.
     pub iterations_needed: BTreeMap<String, usize>,
-    /// Autocorrelation at lag 1; the interval is exact only near 0.
+    /// Values beyond Tukey's outer fences (3 interquartile ranges); counted, not left out.
+    pub outliers: usize,
+    /// Autocorrelation at lag 1.
     pub autocorrelation: Option<f64>,
+    /// How many independent iterations would tell as much about the median.
+    pub effective_samples: f64,
+    /// Whether the times keep one level: `flat`, `warming` (later ones shorter), `slowing` (longer), or
+    /// `none`; null when there are too few iterations to tell.
+    pub steady_state: Option<Steadiness>,
+    /// Bound of what different clocks add to or take from each time; null where only stamps of one
+    /// clock are compared.
+    pub clock_error_ms: Option<f64>,
 }
 
 /// One rank's own times.
@@ -259,13 +269,17 @@ pub struct RankTimes {
     pub slowest_share: f64,
 }
 
-/// How far apart the ranks were: medians over iterations.
+/// How far apart the ranks were: medians over iterations, for a whole sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Skew {
-    /// Last start minus first start, ms; null where clocks differ.
-    pub entry_ms: Option<f64>,
-    /// Last end minus first end, ms; null where clocks differ.
-    pub exit_ms: Option<f64>,
+    /// Last start minus first start, ms.
+    pub entry_ms: f64,
+    /// Last end minus first end, ms.
+    pub exit_ms: f64,
+    /// Last end minus last start, ms: what is left when the wait for the last to come is taken off.
+    pub after_last_arrival_ms: f64,
+    /// Bound of the clocks' error in these three, ms; 0 where all ranks read one clock.
+    pub clock_error_ms: f64,
     /// Largest over mean of the ranks' own times, minus 1.
     pub imbalance: f64,
 }
@@ -286,7 +300,7 @@ pub struct Metrics {
 }
 
 /// The stamps themselves, invalid rounds included.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Samples {
     /// In the report, while they are few.
@@ -300,6 +314,9 @@ pub enum Samples {
         /// Rounds with a late rank.
         invalid_rounds: Vec<usize>,
     },
+    /// There are none.
+    #[default]
+    None,
     /// In a compressed CSV file beside the report: `case,round,rank,start_ns,end_ns,device_ns,late`.
     Sidecar {
         /// Name of the file, in the report's folder.

@@ -7,19 +7,22 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::Finding;
-use crate::backend::{self, Accuracy, Backend, Peers, Sample};
+use crate::analysis::{Finding, Found};
+use crate::backend::{self, Accuracy, Backend, Peers, Prepared, Sample};
 use crate::caveat::Caveat;
+use crate::clock::{Clocks, CommonTime, HostClock};
 use crate::config::Config;
 use crate::environment;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
-use crate::measure::{self, Recording};
+use crate::gather;
+use crate::measure::{self, Floors, Method, Recording, Taken};
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::Recorder;
 use crate::report::{CaseError, Output, Report, kind_name};
 use crate::telemetry::{Sensors, Telemetry};
+use crate::units::Nanos;
 use crate::world::{World, mpi_yields};
 
 /// What rank 0 needs beside the plan.
@@ -38,8 +41,8 @@ struct Told {
     accuracy: Option<Accuracy>,
 }
 
-/// Samples in one message to rank 0: 64 MiB at most as they are sent.
-const SAMPLES_PER_MESSAGE: usize = 1 << 21;
+/// A device that has not worked for this long may have slowed down, ns.
+const REST: Nanos = 1_000_000_000;
 
 /// Runs the plan. Every rank calls it; rank 0 brings the desk and gets the report. `on_case` hears on
 /// rank 0 how many cases are done and which begins.
@@ -47,19 +50,26 @@ const SAMPLES_PER_MESSAGE: usize = 1 << 21;
 /// # Errors
 /// When the run as a whole cannot go on; finished cases are then in the journal.
 pub fn run(
-    world: &World,
+    world: &mut World,
     plan: &Plan,
     desk: Option<Desk>,
     on_case: impl Fn(usize, &str),
 ) -> Result<(Exit, Option<Report>)> {
+    let clocks = match plan.backend {
+        BackendSpec::Simulated(_) => Clocks::one(world.size()),
+        _ => Clocks::survey(world, &HostClock::new(world.wait().manner()))?,
+    };
+    let world = &*world;
     let backend = world.unanimous(backend::open(plan, world))?;
+    let floors = Floors::measure(world, &*backend, &clocks)?;
     let sensors = Sensors::of(&backend.device());
     let environment = environment::gather(world, backend.device(), libraries(&*backend, &sensors))?;
-    let recorder = desk
-        .zip(environment)
-        .map(|(desk, environment)| Recorder::start(plan, &desk.config, desk.outputs, environment));
+    let recorder = desk.zip(environment).map(|(desk, environment)| {
+        Recorder::start(plan, &desk.config, desk.outputs, environment, floors)
+    });
     let mut recorder = world.unanimous(recorder.transpose())?;
     let mut teams = Teams { world, known: HashMap::new() };
+    let mut rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
     let mut failed = false;
     for (done, case) in plan.cases.iter().enumerate() {
         if failed && !plan.continue_on_error {
@@ -70,21 +80,24 @@ pub fn run(
             on_case(done, &case.id);
         }
         let ranks = &case.group.ranks;
-        let told = match teams.of(ranks)? {
-            Some(team) => run_case(team, plan, case, &*backend, sensors.as_ref()),
+        let (told, samples) = match teams.of(ranks)? {
+            Some(team) => rank.run(team, case),
             None => {
                 progress::enter(Phase::Parked);
-                None
+                (None, Vec::new())
             }
         };
         world.park();
         progress::enter(Phase::Gather);
-        let told = relay(world, ranks[0], told)?;
+        let told = world.relay(ranks[0], told)?;
+        let sidecar = recorder.as_mut().map(|recorder| &mut recorder.sidecar);
+        let samples = gather::samples(world, (&case.id, ranks), samples, sidecar)?;
         progress::enter(Phase::Write);
         let recorded = match (&mut recorder, told) {
-            (Some(recorder), Some(Told { finding, accuracy })) => {
-                recorder.record(plan, case, finding, accuracy, crowding(world, plan, case))
-            }
+            (Some(recorder), Some(Told { finding, accuracy })) => samples.and_then(|samples| {
+                let crowding = crowding(world, plan, case);
+                recorder.record(plan, case, Found { finding, accuracy, crowding, samples })
+            }),
             _ => Ok(false),
         };
         failed |= world.max(world.unanimous(recorded)?.into()) == 1;
@@ -139,69 +152,102 @@ impl Teams<'_> {
     }
 }
 
-/// One case on one of its ranks; the first of them gets the result.
-fn run_case(
-    team: &World,
-    plan: &Plan,
-    case: &Case,
-    backend: &dyn Backend,
-    sensors: Option<&Sensors>,
-) -> Option<Told> {
-    let ended = |finding, accuracy| team.is_root().then_some(Told { finding, accuracy });
+/// One rank at work.
+struct Rank<'a> {
+    plan: &'a Plan,
+    backend: &'a dyn Backend,
+    clocks: Clocks,
+    sensors: Option<Sensors>,
+    /// When its device last did something.
+    worked: Option<Nanos>,
+}
 
-    // In these cases another rank may wait inside the work for one that fails.
-    let exchanges = case.work.communicates() && team.size() > 1;
+impl Rank<'_> {
+    /// One case on one of its ranks; the first of them gets the result, each has its own samples.
+    fn run(&mut self, team: &World, case: &Case) -> (Option<Told>, Vec<Sample>) {
+        let ended =
+            |finding, accuracy| (team.is_root().then_some(Told { finding, accuracy }), Vec::new());
 
-    progress::enter(Phase::Prepare);
-    // Faults strike after the step: within it, another rank may wait for this one.
-    let prepared = backend.prepare(&case.work, &case.group, &Peers::of(team));
-    // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
-    // errors are agreed on below.
-    let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
-    if let Some(why) = prepared.as_ref().err().filter(while_connecting) {
-        give_up(why);
-    }
-    let prepared = prepared.and_then(|prepared| fault::check(Phase::Prepare).map(|()| prepared));
-    let mut prepared = match agree(team, case, prepared, Phase::Prepare) {
-        Ok(prepared) => prepared,
-        Err(finding) => return ended(finding, None),
-    };
+        // In these cases another rank may wait inside the work for one that fails.
+        let exchanges = case.work.communicates() && team.size() > 1;
 
-    progress::enter(Phase::Verify);
-    let verified = prepared.verify();
-    if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
-        give_up(why);
-    }
-    let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
-    let accuracy = match agree(team, case, verified, Phase::Verify) {
-        Ok(own) => team.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
-        Err(finding) => return ended(finding, None),
-    };
-    let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
-    let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
-    if team.max(wrong.into()) == 1 {
-        return accuracy.and_then(|accuracy| ended(wrong_result(&accuracy), Some(accuracy)));
-    }
-    let accuracy = accuracy.filter(|accuracy| accuracy.checked > 0);
+        progress::enter(Phase::Prepare);
+        // Faults strike after the step: within it, another rank may wait for this one.
+        let prepared = self.backend.prepare(&case.work, &case.group, &Peers::of(team));
+        // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
+        // errors are agreed on below.
+        let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
+        if let Some(why) = prepared.as_ref().err().filter(while_connecting) {
+            give_up(why);
+        }
+        let prepared =
+            prepared.and_then(|prepared| fault::check(Phase::Prepare).map(|()| prepared));
+        let mut prepared = match agree(team, case, prepared, Phase::Prepare) {
+            Ok(prepared) => prepared,
+            Err(finding) => return ended(finding, None),
+        };
 
-    progress::enter(Phase::Measure);
-    if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
-        return ended(finding, accuracy);
+        progress::enter(Phase::Verify);
+        let verified = prepared.verify();
+        if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
+            give_up(why);
+        }
+        let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
+        let accuracy = match agree(team, case, verified, Phase::Verify) {
+            Ok(own) => team.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
+            Err(finding) => return ended(finding, None),
+        };
+        let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
+        let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
+        if team.max(wrong.into()) == 1 {
+            let told = accuracy.map(|accuracy| Told {
+                finding: wrong_result(&accuracy),
+                accuracy: Some(accuracy),
+            });
+            return (told, Vec::new());
+        }
+        let accuracy = accuracy.filter(|accuracy| accuracy.checked > 0);
+
+        progress::enter(Phase::Measure);
+        if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
+            return ended(finding, accuracy);
+        }
+        let (recording, samples) = self.measure(team, case, &mut *prepared);
+        let finding = recording.map(|recording| Finding::Measured(Box::new(recording)));
+        (finding.map(|finding| Told { finding, accuracy }), samples)
     }
-    let clock = backend.clock();
-    let (before, began) = (sensors.map(Sensors::read), clock.now());
-    let recording = measure::measure(team, clock, &mut *prepared, plan.protocol, &plan.budget)
-        .unwrap_or_else(|why| give_up(&why));
-    let seconds = (clock.now() - began) as f64 / 1e9;
-    let rank = case.group.ranks[team.rank()];
-    let telemetry = sensors
-        .zip(before)
-        .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
-    let telemetry = team.gather(telemetry).unwrap_or_else(|why| crate::world::end(&why));
-    let telemetry = telemetry.into_iter().flatten().flatten().collect();
-    recording.and_then(|recording| {
-        ended(Finding::Measured(Recording { telemetry, ..recording }), accuracy)
-    })
+
+    /// Takes the samples, and what the device says of itself meanwhile.
+    fn measure(
+        &mut self,
+        team: &World,
+        case: &Case,
+        prepared: &mut dyn Prepared,
+    ) -> (Option<Recording>, Vec<Sample>) {
+        let clock = self.backend.clock();
+        let rested = self.worked.is_none_or(|worked| clock.now() - worked > REST);
+        let method = Method {
+            protocol: self.plan.protocol,
+            budget: &self.plan.budget,
+            communicates: case.work.communicates(),
+            settling: if rested { self.backend.settling() } else { 0 },
+        };
+        let time = CommonTime::of(team, &case.group.ranks, clock, &self.clocks);
+        let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
+        let Taken { samples, recording } =
+            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why));
+        let seconds = (clock.now() - began) as f64 / 1e9;
+        let rank = case.group.ranks[team.rank()];
+        let telemetry = self
+            .sensors
+            .as_ref()
+            .zip(before)
+            .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
+        self.worked = Some(clock.now());
+        let telemetry = team.gather(telemetry).unwrap_or_else(|why| crate::world::end(&why));
+        let telemetry = telemetry.into_iter().flatten().flatten().collect();
+        (recording.map(|recording| Recording { telemetry, ..recording }), samples)
+    }
 }
 
 /// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
@@ -242,33 +288,4 @@ fn wrong_result(accuracy: &Accuracy) -> Finding {
         at: Phase::Verify.name().to_owned(),
         detail: format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked),
     })
-}
-
-/// Brings what the case's first rank has to rank 0, samples in bounded blocks.
-fn relay(world: &World, from: usize, mut told: Option<Told>) -> Result<Option<Told>> {
-    let samples = told.as_mut().and_then(samples_of).map(std::mem::take).unwrap_or_default();
-    let mut told = world.relay(from, told)?;
-    // Only the case's first rank has samples, but all must make the same calls.
-    let rounds = samples.first().map_or(0, Vec::len);
-    let per_message = (SAMPLES_PER_MESSAGE / samples.len().max(1)).max(1);
-    let messages = world.max(rounds.div_ceil(per_message) as i64);
-    for message in 0..usize::try_from(messages).unwrap_or(0) {
-        let block = (world.rank() == from).then(|| {
-            let rounds = message * per_message..rounds.min((message + 1) * per_message);
-            samples.iter().map(|rank| rank[rounds.clone()].to_vec()).collect::<Vec<_>>()
-        });
-        let block: Option<Vec<Vec<Sample>>> = world.relay(from, block)?;
-        if let Some((all, block)) = told.as_mut().and_then(samples_of).zip(block) {
-            all.resize(block.len(), Vec::new());
-            all.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
-        }
-    }
-    Ok(told)
-}
-
-fn samples_of(told: &mut Told) -> Option<&mut Vec<Vec<Sample>>> {
-    match &mut told.finding {
-        Finding::Measured(recording) => Some(&mut recording.samples),
-        Finding::Skipped(_) | Finding::Failed(_) => None,
-    }
 }

@@ -1,11 +1,17 @@
 //! Statistics: numbers in, numbers out. Knows nothing of ranks, cases or reports.
 
-mod bootstrap;
+mod dependence;
 mod fit;
 mod order;
+mod ratio;
 mod sample;
+mod segments;
 
-pub use bootstrap::ratio_of_medians;
-pub use fit::{amdahl_serial_fraction, karp_flatt};
+#[cfg(test)]
+pub(crate) use dependence::tests::autoregressive;
+pub use dependence::{effective_samples, iterations_needed};
+pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use order::{Interval, median, quantile, quantile_interval, samples_needed};
+pub use ratio::{Estimate, ratio_interval};
 pub use sample::{autocorrelation, mean, variance};
+pub use segments::{Steadiness, steadiness};

@@ -46,6 +46,33 @@ pub fn parse_size(text: &str) -> Result<u64> {
     Ok(value as u64)
 }
 
+/// Parses a share: `1%` or `0.01`.
+///
+/// # Errors
+/// Usage error for what is not a number.
+pub fn parse_share(text: &str) -> Result<f64> {
+    let (number, divisor) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    let value: Option<f64> = number.trim().parse().ok();
+    let value = value.filter(|value| value.is_finite()).map(|value| value / divisor);
+    value.ok_or_else(|| Error::usage(format!("'{text}' is not a share; write 1% or 0.01")))
+}
+
+/// Parses a time in seconds: `1.5`, `500ms`, `8h`.
+///
+/// # Errors
+/// Usage error for what is neither a number nor a number with a unit of time.
+pub fn parse_seconds(text: &str) -> Result<f64> {
+    let text = text.trim();
+    let plain = text.parse::<f64>().ok().filter(|value| value.is_finite());
+    let with_unit = || humantime::parse_duration(text).ok().map(|time| time.as_secs_f64());
+    plain.or_else(with_unit).ok_or_else(|| {
+        Error::usage(format!("'{text}' is not a time; write seconds as 1.5, or 500ms, 10s, 8h"))
+    })
+}
+
 /// Most values one range may expand to; a guard against typing `8..64GiB+8`.
 const RANGE_LIMIT: usize = 10_000;
 
@@ -137,6 +164,17 @@ mod tests {
         for text in ["64 Mib8", "", "MiB", "1.5", "-1", "1e3", "9999999TiB", "1..2"] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn shares_and_times_with_and_without_units() {
+        assert_eq!(parse_share("1%").unwrap(), 0.01);
+        assert_eq!(parse_share("0.5").unwrap(), 0.5);
+        assert_eq!(parse_seconds("1.5").unwrap(), 1.5);
+        assert_eq!(parse_seconds("500ms").unwrap(), 0.5);
+        assert_eq!(parse_seconds("8h").unwrap(), 28_800.0);
+        assert!(parse_share("one").is_err() && parse_share("nan").is_err());
+        assert!(parse_seconds("soon").is_err() && parse_seconds("inf").is_err());
     }
 
     #[test]

@@ -132,6 +132,8 @@ impl Element {
 /// One thing to run. Sizes are those of one rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
+    /// Nothing: what is left is the cost of measuring.
+    Nothing,
     /// A collective over all ranks of the group.
     Collective {
         /// Which one.
@@ -185,7 +187,7 @@ impl Work {
     /// Bytes one rank allocates, verification buffers included.
     pub fn footprint(&self) -> u64 {
         match self {
-            Self::Collective { op: Collective::Barrier, .. } => 0,
+            Self::Nothing | Self::Collective { op: Collective::Barrier, .. } => 0,
             Self::Collective { bytes, .. } => 2 * bytes,
             Self::Gemm(gemm) => gemm.footprint(),
             Self::Stream(stream) => stream.footprint(),

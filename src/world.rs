@@ -58,6 +58,15 @@ pub enum Manner {
     Sleep,
 }
 
+/// How numbers of all ranks become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fold {
+    /// The largest.
+    Max,
+    /// The sum.
+    Sum,
+}
+
 /// A sleeping rank looks after a tenth of the time it has slept: it takes next to nothing from those who
 /// measure, and makes no case much longer. Not more often than this,
 const NAP: Duration = Duration::from_micros(20);
@@ -208,9 +217,17 @@ impl World {
         member::oversubscription(&members)
     }
 
-    /// Whether clock readings of different ranks can be compared.
+    /// Whether all ranks read the same clock.
     pub fn shares_clock(&self) -> bool {
         self.members.iter().all(|member| member.clock == self.members[0].clock)
+    }
+
+    /// Remembers that these ranks read clocks of their own, whatever their nodes say. All ranks call
+    /// this alike, before there are subsets.
+    pub fn tell_clocks_apart(&mut self, ranks: &[usize]) {
+        for &rank in ranks {
+            self.members[rank].clock ^= crate::random::fingerprint(rank.to_le_bytes());
+        }
     }
 
     /// The ranks `ranks` of this world as a world of their own. Only they call this, all of them.
@@ -246,11 +263,35 @@ impl World {
         }
     }
 
-    /// Rank 0's time on every rank. For the start of an iteration: nothing is allocated or encoded.
-    pub fn broadcast_nanos(&self, value: Nanos) -> Nanos {
+    /// The latest of all ranks' times, on every rank, once every rank has come. For the start of an
+    /// iteration: nothing is allocated or encoded.
+    pub fn latest(&self, time: Nanos) -> Nanos {
         match &self.link {
-            Link::Solo => value,
-            Link::Mpi(link) => link.broadcast_nanos(value, self.wait),
+            Link::Solo => time,
+            Link::Mpi(link) => link.latest(time, self.wait),
+        }
+    }
+
+    /// Sends a time to one other rank, which [receives](Self::receive) it.
+    pub fn send(&self, to: usize, time: Nanos) {
+        if let Link::Mpi(link) = &self.link {
+            link.send(to, time, self.wait);
+        }
+    }
+
+    /// The time that one other rank [sends](Self::send).
+    pub fn receive(&self, from: usize) -> Nanos {
+        match &self.link {
+            Link::Solo => 0,
+            Link::Mpi(link) => link.receive(from, self.wait),
+        }
+    }
+
+    /// Replaces each number by its sum over the ranks, or by the largest of them. All ranks bring
+    /// equally many.
+    pub fn fold(&self, numbers: &mut [i64], fold: Fold) {
+        if let Link::Mpi(link) = &self.link {
+            link.fold(numbers, fold, self.wait);
         }
     }
 

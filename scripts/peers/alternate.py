@@ -1,4 +1,4 @@
-"""Whole jobs side by side: startup and parked. Called by scripts/compare-with-peers."""
+"""Whole jobs side by side: startup, parked, stop and clocks. Called by scripts/compare-with-peers."""
 
 import json
 import os
@@ -64,8 +64,88 @@ def parked(program, alternations):
         print(f"{case:<50} {alone:>9.3f}  {ratio('four'):<24} {ratio('again')}")
 
 
+def stop(program, alternations):
+    """Measuring until the interval of the median is +- 1 %, and always 1000 iterations."""
+    runs = {"target": [], "fixed": [], "again": []}
+    words = {"target": ["--precision-target", "1%"], "fixed": ["--iterations", "1000"]}
+    words["again"] = words["fixed"]
+    with tempfile.TemporaryDirectory() as folder:
+        def job(name):
+            report = f"{folder}/r.json"
+            subprocess.run([*MPIRUN, "--bind-to", "core", "-n", "2", program, "run", "-b", "all_reduce",
+                            "--problem-size", "bytes=8..4MiB*8,4MiB", *words[name], "-o", report],
+                           check=True, stdout=subprocess.DEVNULL)
+            with open(report) as file:
+                return json.load(file)["cases"]
+        names = list(runs)
+        for turn in range(alternations):
+            for name in names[turn % 3:] + names[:turn % 3]:
+                runs[name].append(job(name))
+    print(f"all_reduce, 2 ranks, {alternations} alternations of whole jobs; time of a case with its warm-up, ms; "
+          "medians [quartiles]")
+    print(f"{'bytes':>9} {'+-1 % ms':>9} {'1000 ms':>9}  {'time ratio':<22} {'A/A':<22} {'iterations':>10} "
+          f"{'+-% target':>10} {'+-% 1000':>9} {'met':>5} {'medians ratio':<22}")
+    for i, case in enumerate(runs["fixed"][0]):
+        column = lambda name, value: [value(cases[i]) for cases in runs[name]]
+        middle = lambda name, value: statistics.median(column(name, value))
+        ratio = lambda a, b, value: quartiles([x / y for x, y in zip(column(a, value), column(b, value))])
+        seconds = lambda case: case["seconds"]
+        width = lambda case: case["latency"]["half_width_percent"]
+        met = sum(case["latency"]["target_met"] for case in (cases[i] for cases in runs["target"]))
+        print(f"{case['problem']['bytes']:>9} {1e3 * middle('target', seconds):>9.2f} "
+              f"{1e3 * middle('fixed', seconds):>9.2f}  {ratio('target', 'fixed', seconds):<22} "
+              f"{ratio('again', 'fixed', seconds):<22} {middle('target', lambda case: case['iterations']):>10.0f} "
+              f"{middle('target', width):>10.2f} {middle('fixed', width):>9.2f} {met:>2}/{alternations} "
+              f"{ratio('target', 'fixed', lambda case: case['latency']['median']):<22}")
+
+
+def clocks(program):
+    """A clock that is off and drifts, planted into rank 1, on one node and on two hosts with a slow link."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    places = [("one node", [*MPIRUN, "--bind-to", "core", "-n", "2"])]
+    places += [(f"two hosts, {delay}", [f"{here}/../two-hosts", "--delay", delay, "--"])
+               for delay in ("0", "200us", "1ms")]
+    print("us; 'off by' is what last end - first start of all_reduce exceeds the slowest rank's own time, beyond "
+          "what it does with right clocks; 'apart' is the median of last - first start")
+    print(f"{'place':<17} {'planted':<14} {'bytes':>8} {'global':>10} {'own':>10} {'apart':>9} {'off by':>9} "
+          f"{'error bound':>11} {'drift seen':>11}  within")
+    for place, launcher in places:
+        right = {}
+        for planted in ("nothing", "+1 ms +50 ppm", "-1 ms -50 ppm"):
+            sign = planted[0]
+            variables = dict(os.environ)
+            if planted != "nothing":
+                variables["TESSERABENCH_FAULT"] = f"clock/{sign}1000000/{sign}50@1:join"
+            with tempfile.TemporaryDirectory() as folder:
+                report = f"{folder}/r.json"
+                job = subprocess.run([*launcher, program, "run", "-b", "all_reduce", "--problem-size",
+                                      "bytes=8,64KiB,1MiB", "--batch", "1", "--iterations", "300", "-o", report],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables)
+                if job.returncode == 6 and "two-hosts" in job.stderr:
+                    print(f"{place:<17} not here: {job.stderr.strip()}")
+                    break
+                job.check_returncode()
+                with open(report) as file:
+                    report = json.load(file)
+            for case in report["cases"]:
+                times = {case[key]["definition"]: 1e3 * case[key]["median"] for key in ("latency", "latency_local")}
+                whole, own = times["last_end_minus_first_start"], times["slowest_rank"]
+                size = case["problem"]["bytes"]
+                right.setdefault(size, whole - own)
+                off, bound = whole - own - right[size], 1e3 * case["skew"]["clock_error_ms"]
+                within = "-" if planted == "nothing" else "yes" if abs(off) <= bound else "NO"
+                print(f"{place:<17} {planted:<14} {size:>8} {whole:>10.3f} {own:>10.3f} "
+                      f"{1e3 * case['skew']['entry_ms']:>9.3f} {off:>9.3f} {bound:>11.3f} "
+                      f"{report['floors']['clock_drift_ppm']:>7.2f} ppm  {within}")
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "startup":
-        startup(sys.argv[2], sys.argv[3], 21)
-    else:
-        parked(sys.argv[2], 41)
+    match sys.argv[1]:
+        case "startup":
+            startup(sys.argv[2], sys.argv[3], 21)
+        case "parked":
+            parked(sys.argv[2], 41)
+        case "clocks":
+            clocks(sys.argv[2])
+        case "stop":
+            stop(sys.argv[2], 21)

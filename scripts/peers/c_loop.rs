@@ -9,9 +9,10 @@ use std::ffi::c_int;
 
 use libloading::{Library, Symbol};
 use tesserabench::backend::{self, Peers, Sample};
+use tesserabench::clock::{Clocks, CommonTime};
 use tesserabench::config::Config;
-use tesserabench::measure::timing::times;
-use tesserabench::measure::{Recording, measure};
+use tesserabench::measure::timing::{Times, combine};
+use tesserabench::measure::{Method, measure};
 use tesserabench::plan::Plan;
 use tesserabench::stats;
 use tesserabench::world::World;
@@ -44,9 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "bytes", "batch", "ours us", "C us", "ours/C"
         );
     }
+    let clocks = Clocks::one(world.size());
     for case in &plan.cases {
         let bytes = case.problem["bytes"];
-        let mut budget = plan.budget;
+        let mut budget = plan.budget.clone();
         budget.iterations = if bytes <= 64 << 10 { 400 } else { 60 };
         let mut prepared = backend.prepare(&case.work, &case.group, &Peers::of(&world))?;
         prepared.verify()?;
@@ -56,21 +58,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         for alternation in 0..ALTERNATIONS {
             for turn in 0..3 {
                 let which = (alternation + turn) % 3;
-                let recording = if which == 0 {
-                    let ours =
-                        measure(&world, backend.clock(), &mut *prepared, plan.protocol, &budget)?;
+                let times = if which == 0 {
+                    let time = CommonTime::of(&world, &case.group.ranks, backend.clock(), &clocks);
+                    let method = Method {
+                        protocol: plan.protocol,
+                        budget: &budget,
+                        communicates: true,
+                        settling: 0,
+                    };
+                    let ours = measure(&world, time, &mut *prepared, method)?.recording;
                     batch = world.broadcast(ours.as_ref().map(|ours| ours.batch))?;
-                    ours
+                    ours.map(|ours| ours.times).unwrap_or_default()
                 } else {
-                    theirs(
-                        &world,
-                        &c_loop,
-                        (count, budget.warmup, budget.iterations, batch),
-                        &plan,
-                    )?
+                    theirs(&world, &c_loop, (count, budget.warmup, budget.iterations, batch))
                 };
-                if let Some(recording) = recording {
-                    let times = times(&recording.samples, recording.batch);
+                if world.is_root() {
                     medians[which]
                         .push(stats::median(&times.global).ok_or("every round was late")?);
                 }
@@ -84,13 +86,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The C loop's samples, gathered as ours are.
+/// The C loop's samples, put together as ours are.
 fn theirs(
     world: &World,
     c_loop: &CLoop,
     (count, warmup, rounds, batch): (c_int, u32, u32, u32),
-    plan: &Plan,
-) -> Result<Option<Recording>, Box<dyn Error>> {
+) -> Times {
     let n = rounds as usize;
     let (mut starts, mut ends, mut late) = (vec![0i64; n], vec![0i64; n], vec![0u8; n]);
     // SAFETY: each array has `rounds` elements, and every rank calls with the same numbers.
@@ -109,14 +110,10 @@ fn theirs(
     let samples: Vec<Sample> = stamps
         .map(|((start, end), late)| Sample { start, end, device: None, late: late != 0 })
         .collect();
-    let samples = world.gather(samples)?;
-    Ok(samples.map(|samples| Recording {
-        protocol: plan.protocol,
-        common_clock: true,
-        batch,
-        samples,
-        telemetry: Vec::new(),
-    }))
+    let rounds = combine(&samples, world.rank(), |numbers, fold| world.fold(numbers, fold));
+    let mut times = Times::default();
+    times.add(&rounds, batch);
+    times
 }
 
 fn print(bytes: u64, batch: u32, [ours, first, second]: &[Vec<f64>; 3]) {

@@ -1,18 +1,16 @@
-//! One case: from stamps to the figures of the report.
-
-use std::collections::BTreeMap;
+//! One case: from what its ranks read to the figures of the report.
 
 use serde::{Deserialize, Serialize};
 
+use super::latency::latency;
 use crate::backend::Accuracy;
 use crate::caveat::Caveat;
 use crate::config::Protocol;
 use crate::error::Kind;
-use crate::measure::Recording;
-use crate::measure::timing::{Times, times};
+use crate::measure::timing::Definition;
+use crate::measure::{Floors, Recording};
 use crate::plan::{BackendSpec, Case, Plan};
-use crate::report::{self, CaseError, Definition, Latency, Measured, Metrics, Outcome, Skew};
-use crate::stats;
+use crate::report::{self, CaseError, Measured, Metrics, Outcome, Samples, Skew, Steadiness};
 use crate::telemetry::Telemetry;
 use crate::units::milliseconds;
 use crate::work::Work;
@@ -20,35 +18,37 @@ use crate::work::Work;
 /// Share of invalid rounds above which a case carries a caveat, percent.
 const INVALID_PERCENT: f64 = 10.0;
 
-/// Most samples (ranks times rounds) that stand in the report itself.
-const INLINE_LIMIT: usize = 1024;
-
-/// Whether a recording has too many samples for the report.
-pub fn needs_sidecar(recording: &Recording) -> bool {
-    recording.samples.iter().map(Vec::len).sum::<usize>() > INLINE_LIMIT
-}
+/// Share of a sample above which a floor is near, percent: SC15's rule that an operation should last ten
+/// times as long as what timing it costs (Hoefler and Belli, 2015).
+const FLOOR_PERCENT: f64 = 10.0;
 
 /// What came of a case, as its ranks tell it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Finding {
     /// It was measured.
-    Measured(Recording),
+    Measured(Box<Recording>),
     /// The backend cannot do it.
     Skipped(String),
     /// It went wrong.
     Failed(CaseError),
 }
 
-/// Makes the case of the report. `crowding` is what its ranks share that each should have alone;
-/// `sidecar` names the file for samples that are too many.
-pub fn analyse(
-    plan: &Plan,
-    case: &Case,
-    finding: Finding,
-    accuracy: Option<Accuracy>,
-    crowding: Option<Caveat>,
-    sidecar: &str,
-) -> report::Case {
+/// All that is known of a case when it is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// What came of it.
+    pub finding: Finding,
+    /// How its results compared with their reference, where something was checked.
+    pub accuracy: Option<Accuracy>,
+    /// What its ranks shared that each should have alone.
+    pub crowding: Option<Caveat>,
+    /// The stamps, or where they are.
+    pub samples: Samples,
+}
+
+/// Makes the case of the report.
+pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> report::Case {
+    let Found { finding, accuracy, crowding, samples } = found;
     let mut result = report::Case {
         id: case.id.clone(),
         benchmark: case.benchmark.clone(),
@@ -76,8 +76,7 @@ pub fn analyse(
             result.error = Some(error);
         }
         Finding::Measured(recording) => {
-            let times = times(&recording.samples, recording.batch);
-            if times.global.is_empty() {
+            if recording.times.global.is_empty() {
                 result.outcome = Outcome::Failed;
                 result.error = Some(CaseError {
                     kind: report::kind_name(Kind::CaseFailed),
@@ -86,48 +85,25 @@ pub fn analyse(
                     detail: format!(
                         "in all {} rounds a rank came late to the start; quieten the machine or use \
                          --protocol barrier",
-                        times.invalid
+                        recording.times.invalid
                     ),
                 });
             } else {
-                result.caveats = caveats(plan, case, &recording, &times, crowding);
-                result.measured = Some(measured(plan, case, &recording, &times, sidecar));
+                let measured = measured(plan, case, *recording, samples);
+                result.caveats = caveats(plan, &case.work, floors, &measured, crowding);
+                result.measured = Some(measured);
             }
         }
     }
     result
 }
 
-/// The headline times of a recording, ns: what comparisons and scaling studies use.
-pub fn headline(work: &Work, recording: &Recording) -> Vec<f64> {
-    let times = times(&recording.samples, recording.batch);
-    headline_of(&times, definition(work, recording, &times)).to_vec()
-}
-
-fn headline_of(times: &Times, definition: Definition) -> &[f64] {
-    match definition {
-        Definition::LastEndMinusFirstStart => &times.global,
-        Definition::SlowestRank => &times.local,
-        Definition::SlowestDevice => &times.device,
-    }
-}
-
-/// A kernel's time is its time on the device, where the device tells: launching it and noticing its
-/// end is the host's business. Between ranks only stamps on one clock, of ranks that started together,
-/// have a meaningful first start.
-fn definition(work: &Work, recording: &Recording, times: &Times) -> Definition {
-    match (recording.protocol, recording.common_clock) {
-        _ if !work.communicates() && !times.device.is_empty() => Definition::SlowestDevice,
-        (Protocol::Synchronised, true) => Definition::LastEndMinusFirstStart,
-        _ => Definition::SlowestRank,
-    }
-}
-
-fn caveats(
+/// Why the figures may mislead.
+pub(super) fn caveats(
     plan: &Plan,
-    case: &Case,
-    recording: &Recording,
-    times: &Times,
+    work: &Work,
+    floors: &Floors,
+    measured: &Measured,
     crowding: Option<Caveat>,
 ) -> Vec<Caveat> {
     let mut caveats = Vec::new();
@@ -138,135 +114,117 @@ fn caveats(
         BackendSpec::Host | BackendSpec::Cuda { .. } => caveats.extend(crowding),
     }
     let throttled = |telemetry: &&Telemetry| !telemetry.throttled.is_empty();
-    if let Some(telemetry) = recording.telemetry.iter().find(throttled) {
+    if let Some(telemetry) = measured.telemetry.iter().find(throttled) {
         let reasons = telemetry.throttled.clone();
         caveats.push(Caveat::Throttled { rank: telemetry.rank, reasons });
     }
     if plan.budget.quick {
         caveats.push(Caveat::Quick);
     }
-    if !recording.common_clock {
-        caveats.push(Caveat::LocalTimes);
-    } else if recording.protocol != plan.protocol {
+    let Measured { latency, .. } = measured;
+    if measured.protocol != plan.protocol {
         caveats.push(Caveat::BarrierStart);
+    } else if plan.protocol == Protocol::Synchronised
+        && latency.definition == Definition::SlowestRank
+    {
+        caveats.push(Caveat::LocalTimes);
     }
-    if recording.batch > 1 {
-        caveats.push(Caveat::Batched { operations: recording.batch });
+    if measured.batch > 1 {
+        caveats.push(Caveat::Batched { operations: measured.batch });
     }
-    let rounds = times.global.len() + times.invalid;
-    let percent = 100.0 * times.invalid as f64 / rounds as f64;
+    caveats.extend(near_floor(work, floors, measured));
+    let percent = 100.0 * measured.invalid as f64 / (measured.iterations + measured.invalid) as f64;
     if percent > INVALID_PERCENT {
         caveats.push(Caveat::InvalidRounds { percent });
     }
-    let headline = headline_of(times, definition(&case.work, recording, times));
-    let cv_percent = 100.0 * stats::variance(headline).sqrt() / stats::mean(headline);
-    if cv_percent > plan.max_variance_percent {
-        caveats.push(Caveat::Unsteady { cv_percent, bound_percent: plan.max_variance_percent });
+    let (cv_percent, bound_percent) = (latency.cv_percent, plan.max_variance_percent);
+    if cv_percent > bound_percent {
+        caveats.push(Caveat::Unsteady { cv_percent, bound_percent });
+    }
+    if latency.steady_state == Some(Steadiness::None) {
+        caveats.push(Caveat::NoSteadyState);
+    }
+    let iterations = plan.budget.iterations;
+    match (&plan.budget.target, latency.target_met) {
+        (Some(target), Some(false)) => caveats.push(Caveat::TargetMissed {
+            reached_percent: latency.half_width_percent,
+            target_percent: 100.0 * target.half_width,
+        }),
+        (None, _)
+            if plan.budget.max_seconds.is_some() && measured.iterations < iterations as usize =>
+        {
+            caveats.push(Caveat::CutShort { iterations });
+        }
+        _ => {}
     }
     caveats
 }
 
-fn measured(
-    plan: &Plan,
-    case: &Case,
-    recording: &Recording,
-    times: &Times,
-    sidecar: &str,
-) -> Measured {
-    let confidence = plan.budget.confidence;
-    let definition = definition(&case.work, recording, times);
-    let global = latency(&times.global, Definition::LastEndMinusFirstStart, confidence);
-    let local = latency(&times.local, Definition::SlowestRank, confidence);
-    let device_time = (!times.device.is_empty())
-        .then(|| latency(&times.device, Definition::SlowestDevice, confidence));
-    let (headline, other) = match (definition, &device_time) {
-        (Definition::SlowestDevice, Some(device)) => (device.clone(), local),
-        (Definition::LastEndMinusFirstStart, _) => (global, local),
-        _ => (local, global),
+/// The floor that a sample is near to, if it is.
+fn near_floor(work: &Work, floors: &Floors, measured: &Measured) -> Option<Caveat> {
+    let Measured { latency, batch, protocol, .. } = measured;
+    let sample = latency.median * 1e6 * f64::from(*batch);
+    let empty = match latency.definition {
+        Definition::SlowestDevice => floors.empty_device_ns?,
+        _ => floors.empty_sample_ns,
     };
-    let shares = times.slowest_shares();
-    let per_rank = case.group.ranks.iter().zip(&times.per_rank).zip(shares);
-    let median_ms = |values: &[f64]| milliseconds(stats::median(values).unwrap_or(0.0));
-    let skew = |values: &[f64]| recording.common_clock.then(|| median_ms(values));
+    let exits = match protocol {
+        Protocol::Barrier | Protocol::BackToBack if work.communicates() => {
+            floors.barrier_exit_skew_ns
+        }
+        _ => 0.0,
+    };
+    [("empty sample", empty), ("barrier exit skew", exits)]
+        .into_iter()
+        .map(|(floor, nanos)| (floor, 100.0 * nanos / sample))
+        .find(|(_, percent)| *percent > FLOOR_PERCENT)
+        .map(|(floor, percent)| Caveat::NearFloor { floor: floor.to_owned(), percent })
+}
+
+fn measured(plan: &Plan, case: &Case, recording: Recording, samples: Samples) -> Measured {
+    let definition = recording.definition(case.work.communicates());
+    let error = recording.error_per_operation();
+    let of = |definition| latency(recording.times.by(definition), definition, &plan.budget, error);
+    let other = match definition {
+        Definition::SlowestRank => Definition::LastEndMinusFirstStart,
+        _ => Definition::SlowestRank,
+    };
+    let has_device = !recording.times.device.is_empty();
+    let headline = of(definition);
+    let per_rank = case.group.ranks.iter().zip(&recording.per_rank);
     Measured {
         protocol: recording.protocol,
-        iterations: times.global.len(),
-        invalid: times.invalid,
-        outliers: outliers(headline_of(times, definition)),
+        warmup: recording.warmup,
+        iterations: recording.times.global.len(),
+        invalid: recording.times.invalid,
         batch: recording.batch,
+        seconds: recording.seconds,
         metrics: metrics(&case.work, case.group.ranks.len(), headline.median / 1e3),
+        latency_local: of(other),
+        device_time: has_device.then(|| of(Definition::SlowestDevice)),
         latency: headline,
-        latency_local: other,
-        device_time,
-        telemetry: recording.telemetry.clone(),
         per_rank: per_rank
-            .map(|((&rank, times), slowest_share)| report::RankTimes {
+            .map(|(&rank, times)| report::RankTimes {
                 rank,
-                median_ms: median_ms(times),
-                p95_ms: quantile_ms(times, 0.95, confidence),
-                slowest_share,
+                median_ms: milliseconds(times.median),
+                p95_ms: times.p95.map(milliseconds),
+                slowest_share: times.slowest_share,
             })
             .collect(),
         skew: Skew {
-            entry_ms: skew(&times.entry_skew),
-            exit_ms: skew(&times.exit_skew),
-            imbalance: stats::median(&times.imbalance).unwrap_or(0.0),
+            entry_ms: milliseconds(recording.skew.entry),
+            exit_ms: milliseconds(recording.skew.exit),
+            after_last_arrival_ms: milliseconds(recording.skew.after_last_arrival),
+            clock_error_ms: milliseconds(recording.clock_error as f64),
+            imbalance: recording.skew.imbalance,
         },
-        samples: samples(recording, sidecar),
+        telemetry: recording.telemetry,
+        samples,
     }
-}
-
-/// A quantile, when there are enough values for an interval around it.
-fn quantile_ms(nanos: &[f64], q: f64, confidence: f64) -> Option<f64> {
-    let enough = nanos.len() >= stats::samples_needed(q, confidence);
-    stats::quantile(nanos, q).filter(|_| enough).map(milliseconds)
-}
-
-fn latency(nanos: &[f64], definition: Definition, confidence: f64) -> Latency {
-    let median = milliseconds(stats::median(nanos).unwrap_or(0.0));
-    let ci = stats::quantile_interval(nanos, 0.5, confidence)
-        .map(|interval| [milliseconds(interval.low), milliseconds(interval.high)]);
-    let mean = milliseconds(stats::mean(nanos));
-    let variance = stats::variance(nanos) * 1e-12;
-    let quantile = |q| quantile_ms(nanos, q, confidence);
-    let quantiles = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
-    let needed = |(name, q): (&str, f64)| match quantile(q) {
-        None => Some((name.to_owned(), stats::samples_needed(q, confidence))),
-        Some(_) => None,
-    };
-    let percent = |part: f64, whole: f64| if whole > 0.0 { 100.0 * part / whole } else { 0.0 };
-    Latency {
-        definition,
-        unit: "ms".to_owned(),
-        median,
-        ci,
-        confidence,
-        half_width_percent: ci.map(|[low, high]| percent((high - low) / 2.0, median)),
-        mean,
-        variance,
-        std_dev: variance.sqrt(),
-        cv_percent: percent(variance.sqrt(), mean),
-        min: milliseconds(nanos.iter().copied().fold(f64::INFINITY, f64::min)),
-        max: milliseconds(nanos.iter().copied().fold(0.0, f64::max)),
-        p50: quantile(0.5),
-        p90: quantile(0.9),
-        p95: quantile(0.95),
-        p99: quantile(0.99),
-        iterations_needed: quantiles.into_iter().filter_map(needed).collect::<BTreeMap<_, _>>(),
-        autocorrelation: stats::autocorrelation(nanos),
-    }
-}
-
-/// Values beyond Tukey's outer fences (1977): further than 3 interquartile ranges from the quartiles.
-fn outliers(values: &[f64]) -> usize {
-    let quartiles = (stats::quantile(values, 0.25), stats::quantile(values, 0.75));
-    let (Some(q1), Some(q3)) = quartiles else { return 0 };
-    let reach = 3.0 * (q3 - q1);
-    values.iter().filter(|&&value| value < q1 - reach || value > q3 + reach).count()
 }
 
 /// Rates at the median time of `seconds`.
-fn metrics(work: &Work, ranks: usize, seconds: f64) -> Metrics {
+pub(super) fn metrics(work: &Work, ranks: usize, seconds: f64) -> Metrics {
     if seconds <= 0.0 {
         return Metrics::default();
     }
@@ -282,31 +240,10 @@ fn metrics(work: &Work, ranks: usize, seconds: f64) -> Metrics {
     }
 }
 
-fn samples(recording: &Recording, sidecar: &str) -> report::Samples {
-    let samples = &recording.samples;
-    if needs_sidecar(recording) {
-        let rows = samples.iter().map(Vec::len).sum();
-        return report::Samples::Sidecar { file: sidecar.to_owned(), rows };
-    }
-    let origin = samples.iter().flatten().map(|sample| sample.start).min().unwrap_or(0);
-    let column = |get: fn(&crate::backend::Sample) -> i64| {
-        samples.iter().map(|rank| rank.iter().map(|s| get(s) - origin).collect()).collect()
-    };
-    let rounds = samples.first().map_or(0, Vec::len);
-    report::Samples::Inline {
-        start_ns: column(|sample| sample.start),
-        end_ns: column(|sample| sample.end),
-        device_ns: samples
-            .iter()
-            .map(|rank| rank.iter().map(|sample| sample.device).collect())
-            .collect(),
-        invalid_rounds: (0..rounds).filter(|&i| samples.iter().any(|rank| rank[i].late)).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::fixture::{analysed, plan, recording};
     use crate::work::{Collective, Element, Gemm, Placement};
 
     #[test]
@@ -333,19 +270,35 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_beyond_the_data_are_null_with_the_number_needed() {
-        let nanos: Vec<f64> = (0..100).map(|i| 1e6 + f64::from(i)).collect();
-        let latency = latency(&nanos, Definition::SlowestRank, 0.95);
-        assert!(latency.p95.is_some() && latency.p99.is_none());
-        assert_eq!(latency.iterations_needed.get("p99"), Some(&368));
-        assert_eq!(latency.min, 1.0);
+    fn a_sample_not_much_longer_than_a_floor_says_so() {
+        let near = |yaml: &str, nanos: f64, batch: u32| {
+            let plan = plan(yaml);
+            let recording = Recording { batch, ..recording(&plan, nanos, nanos) };
+            let case = analysed(&plan, &plan.cases[0], recording, None);
+            case.caveats.into_iter().find_map(|caveat| match caveat {
+                Caveat::NearFloor { floor, .. } => Some(floor),
+                _ => None,
+            })
+        };
+        let barrier = "benchmarks: {barrier: }";
+        assert_eq!(near(barrier, 900.0, 1).as_deref(), Some("empty sample"));
+        assert_eq!(near(barrier, 900.0, 10), None);
+        assert_eq!(near(barrier, 1100.0, 1), None);
+        let started_by_barriers = "protocol: barrier\nbenchmarks: {barrier: }";
+        assert_eq!(near(started_by_barriers, 1100.0, 1).as_deref(), Some("barrier exit skew"));
+        assert_eq!(near(started_by_barriers, 21_000.0, 1), None);
     }
 
     #[test]
-    fn outliers_are_counted() {
-        let mut values: Vec<f64> = (0..100).map(f64::from).collect();
-        assert_eq!(outliers(&values), 0);
-        values.push(1e4);
-        assert_eq!(outliers(&values), 1);
+    fn what_was_asked_for_and_not_reached_is_said() {
+        let caveats = |yaml: &str| {
+            let plan = plan(yaml);
+            analysed(&plan, &plan.cases[0], recording(&plan, 1e6, 1e6), None).caveats
+        };
+        assert_eq!(caveats("benchmarks: {barrier: }\nbenchmarking: {timing_iterations: 40}"), []);
+        let missed = caveats("benchmarks: {barrier: }\nbenchmarking: {precision_target: 0.001%}");
+        assert!(matches!(missed[..], [Caveat::TargetMissed { .. }]), "{missed:?}");
+        let cut = caveats("benchmarks: {barrier: }\nbenchmarking: {max_time: 1s}");
+        assert_eq!(cut, [Caveat::CutShort { iterations: 100 }]);
     }
 }

@@ -1,33 +1,33 @@
 //! Scaling efficiency against a separate measurement on fewer ranks of the same launch.
 
+use crate::caveat::Caveat;
 use crate::config::ScalingKind;
-use crate::plan::{Case, Study};
-use crate::random::Stream;
-use crate::report::{Base, Point, Scaling};
-use crate::stats;
-use crate::units::milliseconds;
+use crate::plan::{Case, Plan, Study};
+use crate::report::{self, Base, Latency, Point, Scaling};
+use crate::stats::{self, Estimate};
 
-/// A measured point of a study: its case, its headline times, whether it counts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Series {
-    /// The case.
-    pub case: Case,
-    /// Headline times of valid iterations, ns.
-    pub nanos: Vec<f64>,
+/// A measured point of a study.
+#[derive(Debug, Clone, Copy)]
+struct Series<'a> {
+    case: &'a Case,
+    latency: &'a Latency,
     /// A caveat keeps it out of efficiencies and fits.
-    pub left_out: bool,
+    left_out: bool,
 }
 
-/// The studies that the measured points make, in the order of their first points.
-pub fn studies(points: &[Series], confidence: f64, seed: u64) -> Vec<Scaling> {
-    let mut studies: Vec<Vec<&Series>> = Vec::new();
-    for point in points.iter().filter(|point| point.case.study.is_some()) {
-        match studies.iter_mut().find(|study| key(&study[0].case) == key(&point.case)) {
+/// The studies that the measured cases make, in the order of their first points.
+pub fn studies(plan: &Plan, cases: &[report::Case]) -> Vec<Scaling> {
+    let mut studies: Vec<Vec<Series<'_>>> = Vec::new();
+    for (case, measured) in plan.cases.iter().zip(cases).filter(|(case, _)| case.study.is_some()) {
+        let Some(figures) = &measured.measured else { continue };
+        let left_out = measured.caveats.iter().any(Caveat::excludes_from_scaling);
+        let point = Series { case, latency: &figures.latency, left_out };
+        match studies.iter_mut().find(|study| key(study[0].case) == key(point.case)) {
             Some(study) => study.push(point),
             None => studies.push(vec![point]),
         }
     }
-    studies.into_iter().filter_map(|study| scaling(&study, confidence, seed)).collect()
+    studies.into_iter().filter_map(|study| scaling(&study)).collect()
 }
 
 fn key(case: &Case) -> (&str, &Option<Study>, Option<&str>, Option<&str>) {
@@ -36,26 +36,26 @@ fn key(case: &Case) -> (&str, &Option<Study>, Option<&str>, Option<&str>) {
     (&case.benchmark, &case.study, precision, placement)
 }
 
-fn scaling(points: &[&Series], confidence: f64, seed: u64) -> Option<Scaling> {
-    let first = &points.first()?.case;
+fn scaling(points: &[Series<'_>]) -> Option<Scaling> {
+    let first = points.first()?.case;
     let study = first.study.as_ref()?;
     let rule = Rule::of(first, study.kind);
     // Ranks that exchange data need a partner: one rank alone is no base for them.
     let least = if first.work.communicates() { 2 } else { 1 };
-    let ranks = |series: &Series| series.case.group.ranks.len();
-    let qualifies = |series: &&&Series| !series.left_out && ranks(series) >= least;
-    let base = points.iter().filter(qualifies).min_by_key(|series| ranks(series)).copied();
+    let ranks = |series: &Series<'_>| series.case.group.ranks.len();
+    let qualifies = |series: &&Series<'_>| !series.left_out && ranks(series) >= least;
+    let base = points.iter().filter(qualifies).min_by_key(|series| ranks(series));
     let points: Vec<Point> = points
         .iter()
         .map(|series| {
             let base = base.filter(|_| qualifies(&series));
-            point(series, base, rule, confidence, seed)
+            point(series, base, rule)
         })
         .collect();
     let speedups: Vec<(f64, f64)> = points
         .iter()
         .filter_map(|point| {
-            let base = base.map(ranks)? as f64;
+            let base = ranks(base?) as f64;
             Some((point.ranks as f64 / base, point.speedup?))
         })
         .collect();
@@ -119,13 +119,13 @@ impl Rule {
     }
 }
 
-fn point(series: &Series, base: Option<&Series>, rule: Rule, confidence: f64, seed: u64) -> Point {
+fn point(series: &Series<'_>, base: Option<&Series<'_>>, rule: Rule) -> Point {
     let ranks = series.case.group.ranks.len();
-    let median = stats::median(&series.nanos).unwrap_or(0.0);
+    let median = series.latency.median;
     let mut point = Point {
         ranks,
         case: series.case.id.clone(),
-        median_ms: milliseconds(median),
+        median_ms: median,
         speedup: None,
         efficiency: None,
         ci: None,
@@ -134,11 +134,11 @@ fn point(series: &Series, base: Option<&Series>, rule: Rule, confidence: f64, se
     };
     let Some(base) = base else { return point };
     let base_ranks = base.case.group.ranks.len();
-    let base_median = stats::median(&base.nanos).unwrap_or(0.0);
+    let base_median = base.latency.median;
     if median <= 0.0 || base_median <= 0.0 {
         return point;
     }
-    let ideal = rule.ideal(&series.case, base_ranks, ranks);
+    let ideal = rule.ideal(series.case, base_ranks, ranks);
     let efficiency = ideal * base_median / median;
     let more = ranks as f64 / base_ranks as f64;
     point.efficiency = Some(efficiency);
@@ -152,38 +152,41 @@ fn point(series: &Series, base: Option<&Series>, rule: Rule, confidence: f64, se
         point.karp_flatt = stats::karp_flatt(more, base_median / median);
     }
     if base.case.id != series.case.id {
-        let mut random = Stream::new(seed, &series.case.id, &[]);
-        point.ci = stats::ratio_of_medians(&base.nanos, &series.nanos, confidence, &mut random)
-            .map(|ratio| [ideal * ratio.low, ideal * ratio.high]);
+        let ratio = estimate(base.latency).zip(estimate(series.latency));
+        point.ci = ratio
+            .and_then(|(base, own)| stats::ratio_interval(base, own))
+            .map(|ratio| ratio.map(|end| ideal * end));
     }
     point
+}
+
+fn estimate(latency: &Latency) -> Option<Estimate> {
+    let [low, high] = latency.ci?;
+    Some(Estimate { value: latency.median, low, high })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::plan::Plan;
+    use crate::analysis::fixture::{analysed, plan, recording};
 
-    fn series(yaml: &str, nanos: impl Fn(usize) -> f64, left_out_from: usize) -> Vec<Series> {
-        let config: Config = serde_saphyr::from_str(yaml).unwrap();
-        let cases = Plan::resolve(&config, 8).unwrap().cases.into_iter();
-        let of = |case: Case| {
+    /// The studies of a plan whose cases take `nanos(ranks)`.
+    fn of(yaml: &str, nanos: impl Fn(usize) -> f64, left_out_from: usize) -> Vec<Scaling> {
+        let plan = plan(yaml);
+        let measured = |case: &Case| {
             let ranks = case.group.ranks.len();
-            let base = nanos(ranks);
-            Series {
-                case,
-                nanos: (0..40).map(|i| base * (1.0 + 0.001 * f64::from(i % 5))).collect(),
-                left_out: ranks >= left_out_from,
-            }
+            let crowding = Caveat::Oversubscribed { ranks, cores: 1 };
+            let recording = recording(&plan, nanos(ranks), nanos(ranks));
+            analysed(&plan, case, recording, (ranks >= left_out_from).then_some(crowding))
         };
-        cases.map(of).collect()
+        let cases: Vec<report::Case> = plan.cases.iter().map(measured).collect();
+        studies(&plan, &cases)
     }
 
     #[test]
     fn strong_scaling_by_amdahls_law() {
         let yaml = "scaling: {kind: strong}\nbenchmarks: {gemm: {m: 64}}";
-        let studies = studies(&series(yaml, |p| 1e6 * (0.1 + 0.9 / p as f64), 8), 0.95, 1);
+        let studies = of(yaml, |p| 1e6 * (0.1 + 0.9 / p as f64), 8);
         let study = &studies[0];
         assert_eq!(study.base.as_ref().unwrap().ranks, 1);
         assert_eq!(study.points.iter().map(|point| point.ranks).collect::<Vec<_>>(), [1, 2, 4, 8]);
@@ -201,7 +204,7 @@ mod tests {
     #[test]
     fn weak_scaling_keeps_each_ranks_work() {
         let yaml = "scaling: {kind: weak}\nbenchmarks: {triad: {array: 64}}";
-        let study = &studies(&series(yaml, |p| if p == 8 { 2e6 } else { 1e6 }, 99), 0.95, 1)[0];
+        let study = &of(yaml, |p| if p == 8 { 2e6 } else { 1e6 }, 99)[0];
         let efficiencies: Vec<f64> =
             study.points.iter().map(|point| point.efficiency.unwrap()).collect();
         assert_eq!(efficiencies, [1.0, 1.0, 1.0, 0.5]);
@@ -213,8 +216,7 @@ mod tests {
     fn a_collective_is_measured_against_two_ranks() {
         let yaml = "scaling: {kind: weak}\nbenchmarks: {all_reduce: {bytes: 64}}";
         // busbw = 2(n-1)/n * bytes / t stays equal for these times.
-        let study =
-            &studies(&series(yaml, |p| 1e6 * (p as f64 - 1.0).max(0.5) / p as f64, 99), 0.95, 1)[0];
+        let study = &of(yaml, |p| 1e6 * (p as f64 - 1.0).max(0.5) / p as f64, 99)[0];
         assert_eq!(study.base.as_ref().unwrap().ranks, 2);
         assert_eq!(study.points[0].efficiency, None);
         for point in &study.points[1..] {

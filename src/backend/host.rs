@@ -44,6 +44,11 @@ impl Backend for Host {
         Device::named("cpu", crate::environment::cpu_model())
     }
 
+    /// Frequency governors look every few milliseconds.
+    fn settling(&self) -> Nanos {
+        20_000_000
+    }
+
     fn prepare<'a>(
         &'a self,
         work: &Work,
@@ -52,6 +57,7 @@ impl Backend for Host {
     ) -> Result<Box<dyn Prepared + 'a>> {
         let manner = peers.wait.manner();
         Ok(match work {
+            Work::Nothing => self.timed(Nothing, manner),
             Work::Collective { op, element, bytes, placement } => {
                 let collectives = self.collectives.as_ref().ok_or_else(|| {
                     Error::unsupported(
@@ -76,6 +82,17 @@ trait Operation {
 
     /// Runs once on known data and checks every element.
     fn verify(&mut self) -> Accuracy;
+}
+
+/// What the timed loop itself costs.
+struct Nothing;
+
+impl Operation for Nothing {
+    fn run(&mut self) {}
+
+    fn verify(&mut self) -> Accuracy {
+        Accuracy::default()
+    }
 }
 
 impl Operation for Box<dyn Operation + '_> {

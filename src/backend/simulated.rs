@@ -42,6 +42,10 @@ impl Backend for Simulated {
         Device::named("simulated", self.topology.device.name.clone())
     }
 
+    fn settling(&self) -> Nanos {
+        0
+    }
+
     fn prepare<'a>(
         &'a self,
         work: &Work,

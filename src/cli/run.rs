@@ -12,7 +12,7 @@ use wildmatch::WildMatch;
 use super::{launch, panic, restart};
 use crate::backend;
 use crate::benchmark;
-use crate::config::{BackendChoice, Config, Values, from_name};
+use crate::config::{BackendChoice, Config, Quantity, Values, from_name};
 use crate::error::{Error, Exit, Kind, Result, suggestion};
 use crate::plan::Plan;
 use crate::report::{self, Output};
@@ -74,13 +74,31 @@ pub(super) struct RunArgs {
     /// Let several ranks share a GPU, to try things out; marked in the report
     #[arg(long)]
     emulate_ranks: bool,
-    /// Untimed iterations first [default: 5]
+    /// Untimed iterations first, at least; more until time is flat [default: 5]
     #[arg(long, value_name = "N")]
     warmup: Option<u32>,
-    /// Timed iterations [default: 100]
+    /// Timed iterations; at most these with --precision-target [default: 100]
     #[arg(long, value_name = "N")]
     iterations: Option<u32>,
-    /// How ranks start together: synchronised, or barrier as in the OSU benchmarks
+    /// Operations in a sample, back to back [default: 1, or 100 where one is too short to time]
+    #[arg(long, value_name = "N")]
+    batch: Option<u32>,
+    /// Measure until the interval of the median is this narrow: 1% means ± 1 %
+    #[arg(long, value_name = "SHARE")]
+    precision_target: Option<String>,
+    /// Quantile whose interval must be as narrow too, such as 0.95; repeat for more
+    #[arg(long, value_name = "Q")]
+    precision_quantile: Vec<f64>,
+    /// Measure each case at least this long: 10s, 500ms, or seconds
+    #[arg(long, value_name = "TIME")]
+    min_time: Option<String>,
+    /// Measure each case at most this long [default: 30s with --precision-target]
+    #[arg(long, value_name = "TIME")]
+    max_time: Option<String>,
+    /// Measure this long in all, shared equally by the cases
+    #[arg(long, value_name = "TIME")]
+    duration: Option<String>,
+    /// How ranks start together: synchronised, barrier (as the OSU benchmarks), back-to-back (as nccl-tests)
     #[arg(long, value_name = "NAME")]
     protocol: Option<String>,
     /// Deadline of the whole run, seconds [default: 3600]
@@ -240,6 +258,9 @@ impl RunArgs {
                 *to = Some(flags.to_vec());
             }
         }
+        fn set_quantity(to: &mut Option<Quantity>, flag: &Option<String>) {
+            set(to, &flag.clone().map(Quantity::Text));
+        }
         fn set_name<T: serde::de::DeserializeOwned>(
             to: &mut Option<T>,
             what: &str,
@@ -259,6 +280,12 @@ impl RunArgs {
         set(&mut config.timeout, &self.timeout);
         set(&mut config.benchmarking.warmup_iterations, &self.warmup);
         set(&mut config.benchmarking.timing_iterations, &self.iterations);
+        set(&mut config.benchmarking.batch, &self.batch);
+        set_quantity(&mut config.benchmarking.precision_target, &self.precision_target);
+        set_quantity(&mut config.benchmarking.min_time, &self.min_time);
+        set_quantity(&mut config.benchmarking.max_time, &self.max_time);
+        set_quantity(&mut config.benchmarking.duration, &self.duration);
+        set_list(&mut config.benchmarking.precision_quantiles, &self.precision_quantile);
         set(&mut config.benchmarking.quick, &self.quick.then_some(true));
         set(&mut config.emulate_ranks, &self.emulate_ranks.then_some(true));
         set(&mut config.continue_on_error, &self.continue_on_error.then_some(true));
@@ -357,20 +384,29 @@ fn show(plan: &Plan) {
         ]
     });
     let largest = plan.cases.iter().map(|case| case.work.footprint()).max().unwrap_or(0);
-    let rounds = u64::from(plan.budget.iterations);
+    let budget = &plan.budget;
+    let rounds = u64::from(budget.iterations);
     let samples: u64 = plan.cases.iter().map(|case| rounds * case.group.ranks.len() as u64).sum();
+    let often = match (&budget.target, budget.min_seconds > 0.0) {
+        (Some(target), _) => format!(
+            "iterations until ± {} % is reached, at most {rounds} and {} s",
+            100.0 * target.half_width,
+            budget.max_seconds.unwrap_or(f64::INFINITY)
+        ),
+        (None, true) => format!("{rounds} iterations or more, for {} s", budget.min_seconds),
+        (None, false) => format!("{rounds} iterations"),
+    };
+    let cases = if plan.cases.len() == 1 { "case" } else { "cases" };
     let totals = [
         format!(
-            "{} cases on {} ranks, backend {}; {} warm-up and {} timed iterations each",
+            "{} {cases} on {} ranks, backend {}; {often} each",
             plan.cases.len(),
             plan.ranks,
             plan.backend.name(),
-            plan.budget.warmup,
-            plan.budget.iterations
         ),
         format!("most memory of one rank: {}", format_size(largest)),
-        // A row of the sidecar has about 64 characters and compresses about fourfold.
-        format!("samples: {samples}, about {} as compressed CSV", format_size(samples * 16)),
+        // scripts/compare-with-peers gather: 13 bytes a row after compression.
+        format!("samples: {samples}, about {:.1} MB as compressed CSV", samples as f64 * 13e-6),
     ];
     let header = vec!["case", "ranks", "scaling", "memory of a rank"];
     report::print_table(header, rows.collect(), 3..5);

@@ -1,52 +1,62 @@
 //! How the ranks of a case begin an iteration together.
 
 use crate::backend::Start;
-use crate::clock::Clock;
+use crate::clock::CommonTime;
 use crate::config::Protocol;
 use crate::units::Nanos;
 use crate::world::World;
 
-/// The lead of a start time over the slowest broadcast seen, as in ReproMPI's ROUND-TIME.
+/// The lead of a start time over the time in which ranks agree on it, as in ReproMPI's ROUND-TIME.
 const LEAD_FACTOR: Nanos = 3;
 
-/// Least lead; below it a rank would be late because it read its clock.
+/// How often that time is measured.
+const AGREEMENTS: usize = 10;
+
+/// Least lead, ns; below it a rank would be late because it read its clock.
 const LEAD_FLOOR: Nanos = 2_000;
 
-/// Most lead; a rank that is later than this was not late for want of lead.
+/// Blocks in which most rounds fail before common starts are given up.
+const MOST_FAILURES: u32 = 3;
+
+/// Most lead, ns; a rank that is later than this was not late for want of lead.
 const LEAD_CEILING: Nanos = 50_000_000;
 
 /// Gives the start of each iteration.
 pub(super) struct Starter<'a> {
     team: &'a World,
-    clock: &'a dyn Clock,
     protocol: Protocol,
     lead: Nanos,
+    /// How often most rounds of a block had a late rank.
+    failures: u32,
 }
 
 impl<'a> Starter<'a> {
-    /// Every rank of the team makes one; the lead is three times the slowest of ten broadcasts.
-    pub(super) fn new(team: &'a World, clock: &'a dyn Clock, protocol: Protocol) -> Self {
+    /// Every rank of the team makes one. The lead is three times the upper quartile of ten agreements
+    /// on a time: ReproMPI takes the slowest, but one hiccup of the machine would then stay in every
+    /// round, and a lead that is too short grows while the case warms up.
+    pub(super) fn new(team: &'a World, time: &CommonTime<'_>, protocol: Protocol) -> Self {
         let mut lead = LEAD_FLOOR;
-        if protocol == Protocol::Synchronised {
-            let slowest = (0..10).map(|_| {
-                team.barrier();
-                let sent = team.broadcast_nanos(clock.now());
-                team.max(clock.now() - sent)
+        if protocol == Protocol::Synchronised && team.size() > 1 {
+            let mut took = [(); AGREEMENTS].map(|()| {
+                let asked = team.latest(time.now());
+                team.max(time.now() - asked)
             });
-            lead = (LEAD_FACTOR * slowest.max().unwrap_or(0)).clamp(LEAD_FLOOR, LEAD_CEILING);
+            took.sort_unstable();
+            lead = (LEAD_FACTOR * took[AGREEMENTS * 3 / 4]).clamp(LEAD_FLOOR, LEAD_CEILING);
         }
-        Self { team, clock, protocol, lead }
+        Self { team, protocol, lead, failures: 0 }
     }
 
-    /// When the next iteration begins; every rank of the team asks.
-    pub(super) fn next(&mut self) -> Start {
+    /// When the next iteration begins; every rank of the team asks, and none before all have.
+    pub(super) fn next(&self, time: &CommonTime<'_>) -> Start {
         match self.protocol {
             // Nobody to start together with, so nothing to come late for.
             _ if self.team.size() == 1 => Start::Now,
+            // The rank that comes last decides.
             Protocol::Synchronised => {
-                Start::At(self.team.broadcast_nanos(self.clock.now() + self.lead))
+                Start::At(time.to_own(self.team.latest(time.now() + self.lead)))
             }
-            Protocol::Barrier => {
+            Protocol::Barrier | Protocol::BackToBack => {
                 self.team.barrier();
                 Start::Now
             }
@@ -58,16 +68,18 @@ impl<'a> Starter<'a> {
         self.protocol
     }
 
-    /// Starts with barriers from here on; every rank of the team does so.
-    pub(super) fn fall_back(&mut self) {
-        self.protocol = Protocol::Barrier;
-    }
-
-    /// Doubles the lead when more than a tenth of a block's rounds had a late rank. Only the first
-    /// rank's lead counts, and it alone sees every rank's flag.
+    /// Hears in how many rounds of a block a rank came late; all ranks hear the same. More than a
+    /// tenth: the lead doubles. More than half: it grows eightfold, which finds a lead that is long enough
+    /// within a few blocks of warming up; if it does not, barriers from here on.
     pub(super) fn allow_for(&mut self, late: usize, rounds: usize) {
-        if late * 10 > rounds {
-            self.lead = (self.lead * 2).min(LEAD_CEILING);
+        if self.protocol != Protocol::Synchronised || late * 10 <= rounds {
+            return;
         }
+        let most = late * 2 > rounds;
+        self.failures += u32::from(most);
+        if self.failures > MOST_FAILURES {
+            self.protocol = Protocol::Barrier;
+        }
+        self.lead = (self.lead * if most { 8 } else { 2 }).min(LEAD_CEILING);
     }
 }

@@ -1,85 +1,244 @@
-//! From stamps to times. Pure.
+//! From stamps to times. Pure: what ranks have to tell each other goes through a closure.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Sample;
+use crate::config::Protocol;
+use crate::stats;
+use crate::units::Nanos;
+use crate::world::Fold;
 
-/// What the rounds of a case took. Rounds with a late rank are left out, and counted.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Clock errors above this share of the time hide what they are part of: the bound that SC15's rules
+/// set for the overhead of measuring (Hoefler and Belli, 2015).
+const CLOCK_SHARE: f64 = 0.05;
+
+/// Which time of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Definition {
+    /// Last end minus first start over the ranks.
+    LastEndMinusFirstStart,
+    /// The slowest rank's own end minus start.
+    SlowestRank,
+    /// The slowest device's own time between two events: without launching, and without noticing the end.
+    SlowestDevice,
+}
+
+/// One round as all its ranks saw it, on their common clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    first_start: Nanos,
+    last_start: Nanos,
+    first_end: Nanos,
+    last_end: Nanos,
+    /// The longest of the ranks' own times, by the host's clock.
+    longest: Nanos,
+    /// The sum of the ranks' own times.
+    total: Nanos,
+    /// The longest time on a device, where devices tell.
+    device: Option<Nanos>,
+    /// The rank with the longest own time; of several the lowest.
+    slowest: usize,
+    /// Whether a rank came late to the start.
+    late: bool,
+}
+
+impl Round {
+    /// Whether a rank came late to the start.
+    pub(super) fn is_late(&self) -> bool {
+        self.late
+    }
+
+    /// How long the round took its slowest rank; on the device, where that tells.
+    pub(super) fn duration(&self) -> Nanos {
+        self.device.unwrap_or(self.longest)
+    }
+}
+
+/// Numbers of a round of which the largest over all ranks is wanted.
+const MAXIMA: usize = 7;
+
+/// Combines this rank's samples of a block with those of the other ranks. `fold` replaces numbers by
+/// their largest or their sum over all ranks; the sizes do not depend on how many ranks there are.
+pub fn combine(samples: &[Sample], rank: usize, fold: impl Fn(&mut [i64], Fold)) -> Vec<Round> {
+    let mut maxima: Vec<i64> = samples
+        .iter()
+        .flat_map(|sample| -> [i64; MAXIMA] {
+            let own = sample.end - sample.start;
+            let device = sample.device.unwrap_or(-1);
+            let (start, end) = (sample.start, sample.end);
+            [-start, start, -end, end, own, device, sample.late.into()]
+        })
+        .collect();
+    fold(&mut maxima, Fold::Max);
+    let mut totals: Vec<i64> = samples.iter().map(|sample| sample.end - sample.start).collect();
+    let own = totals.clone();
+    fold(&mut totals, Fold::Sum);
+    let rank = i64::try_from(rank).unwrap_or(i64::MAX);
+    let is_slowest =
+        |(own, of_all): (&i64, &[i64])| if *own == of_all[4] { -rank } else { i64::MIN };
+    let mut slowest: Vec<i64> = own.iter().zip(maxima.chunks(MAXIMA)).map(is_slowest).collect();
+    fold(&mut slowest, Fold::Max);
+    let rows = maxima.chunks(MAXIMA).zip(totals).zip(slowest);
+    rows.map(|((of_all, total), slowest)| Round {
+        first_start: -of_all[0],
+        last_start: of_all[1],
+        first_end: -of_all[2],
+        last_end: of_all[3],
+        longest: of_all[4],
+        total,
+        device: Some(of_all[5]).filter(|&device| device >= 0),
+        slowest: usize::try_from(slowest.saturating_neg()).unwrap_or(0),
+        late: of_all[6] > 0,
+    })
+    .collect()
+}
+
+/// What the valid rounds of a case took, for one operation, ns. Rounds with a late rank are left out,
+/// and counted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
-    /// Last end minus first start over the ranks, for one operation, ns.
+    /// Last end minus first start over the ranks.
     pub global: Vec<f64>,
-    /// Largest (end minus start) of any rank, for one operation, ns.
+    /// Largest (end minus start) of any rank.
     pub local: Vec<f64>,
-    /// Largest time on the device itself of any rank, for one operation, ns; empty where the devices
-    /// do not tell.
+    /// Largest time on the device itself of any rank; empty where the devices do not tell.
     pub device: Vec<f64>,
-    /// Each rank's own (end minus start), for one operation, ns, by rank.
-    pub per_rank: Vec<Vec<f64>>,
-    /// Last start minus first start, ns.
-    pub entry_skew: Vec<f64>,
-    /// Last end minus first end, ns.
-    pub exit_skew: Vec<f64>,
-    /// Largest over mean of the ranks' own times, minus 1.
-    pub imbalance: Vec<f64>,
     /// Rounds left out because a rank was late.
     pub invalid: usize,
 }
 
-/// Computes times from samples by rank and round; `batch` operations make a sample.
-pub fn times(samples: &[Vec<Sample>], batch: u32) -> Times {
-    let rounds = samples.first().map_or(0, Vec::len);
-    let mut times = Times { per_rank: vec![Vec::new(); samples.len()], ..Times::default() };
-    let one = |nanos: i64| nanos as f64 / f64::from(batch);
-    for round in 0..rounds {
-        let row = || samples.iter().map(|rank| rank[round]);
-        if row().any(|sample| sample.late) {
-            times.invalid += 1;
-            continue;
+impl Times {
+    /// Adds rounds whose samples span `batch` operations.
+    pub fn add(&mut self, rounds: &[Round], batch: u32) {
+        let one = |nanos: Nanos| nanos as f64 / f64::from(batch);
+        for round in rounds {
+            if round.late {
+                self.invalid += 1;
+                continue;
+            }
+            self.global.push(one(round.last_end - round.first_start));
+            self.local.push(one(round.longest));
+            self.device.extend(round.device.map(one));
         }
-        let range = |value: fn(Sample) -> i64| {
-            let (first, last) = (row().map(value).min(), row().map(value).max());
-            (first.unwrap_or(0), last.unwrap_or(0))
-        };
-        let ((first_start, last_start), (first_end, last_end)) =
-            (range(|sample| sample.start), range(|sample| sample.end));
-        if let Some(device) = row().map(|sample| sample.device).collect::<Option<Vec<_>>>() {
-            times.device.push(one(device.into_iter().max().unwrap_or(0)));
-        }
-        let (mut largest, mut sum) = (0.0f64, 0.0);
-        for (own, sample) in times.per_rank.iter_mut().zip(row()) {
-            let time = one(sample.end - sample.start);
-            largest = largest.max(time);
-            sum += time;
-            own.push(time);
-        }
-        times.global.push(one(last_end - first_start));
-        times.local.push(largest);
-        times.entry_skew.push((last_start - first_start) as f64);
-        times.exit_skew.push((last_end - first_end) as f64);
-        times.imbalance.push(if sum > 0.0 {
-            largest * samples.len() as f64 / sum - 1.0
-        } else {
-            0.0
-        });
     }
-    times
+
+    /// The times by one definition.
+    pub fn by(&self, definition: Definition) -> &[f64] {
+        match definition {
+            Definition::LastEndMinusFirstStart => &self.global,
+            Definition::SlowestRank => &self.local,
+            Definition::SlowestDevice => &self.device,
+        }
+    }
+
+    /// The best definition that these times allow. A kernel's time is its time on the device, where
+    /// that tells: launching it and noticing its end is the host's business. A first start means something
+    /// only between ranks that started together, by clocks whose `error` (ns, for one operation) is
+    /// small beside the time.
+    pub fn definition(&self, communicates: bool, protocol: Protocol, error: f64) -> Definition {
+        let median = stats::median(&self.global).unwrap_or(0.0);
+        if !communicates && !self.device.is_empty() {
+            Definition::SlowestDevice
+        } else if protocol == Protocol::Synchronised && 2.0 * error <= CLOCK_SHARE * median {
+            Definition::LastEndMinusFirstStart
+        } else {
+            Definition::SlowestRank
+        }
+    }
 }
 
-impl Times {
-    /// For each rank the share of rounds in which it was the slowest; ties count for the lowest rank.
-    pub fn slowest_shares(&self) -> Vec<f64> {
-        let rounds = self.local.len();
-        let mut counts = vec![0usize; self.per_rank.len()];
-        for (round, largest) in self.local.iter().enumerate() {
-            if let Some(rank) = self.per_rank.iter().position(|times| times[round] == *largest) {
-                counts[rank] += 1;
-            }
+/// How far apart the ranks were, in each valid round, for a whole sample, ns.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gaps {
+    entry: Vec<f64>,
+    exit: Vec<f64>,
+    after_last_arrival: Vec<f64>,
+    imbalance: Vec<f64>,
+}
+
+/// How far apart the ranks were: medians over the valid rounds, for a whole sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Skew {
+    /// Last start minus first start, ns.
+    pub entry: f64,
+    /// Last end minus first end, ns.
+    pub exit: f64,
+    /// Last end minus last start, ns: the cost when the wait for late ranks is taken off.
+    pub after_last_arrival: f64,
+    /// Largest over mean of the ranks' own times, minus 1.
+    pub imbalance: f64,
+}
+
+impl Gaps {
+    /// Adds rounds of `ranks` ranks.
+    pub fn add(&mut self, rounds: &[Round], ranks: usize) {
+        for round in rounds.iter().filter(|round| !round.late) {
+            self.entry.push((round.last_start - round.first_start) as f64);
+            self.exit.push((round.last_end - round.first_end) as f64);
+            self.after_last_arrival.push((round.last_end - round.last_start) as f64);
+            let mean = round.total as f64 / ranks as f64;
+            self.imbalance.push(if mean > 0.0 { round.longest as f64 / mean - 1.0 } else { 0.0 });
         }
-        counts.into_iter().map(|count| count as f64 / rounds.max(1) as f64).collect()
+    }
+
+    /// The medians.
+    pub fn medians(&self) -> Skew {
+        let median = |values: &[f64]| stats::median(values).unwrap_or(0.0);
+        Skew {
+            entry: median(&self.entry),
+            exit: median(&self.exit),
+            after_last_arrival: median(&self.after_last_arrival),
+            imbalance: median(&self.imbalance),
+        }
+    }
+}
+
+/// One rank's own times in the valid rounds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OwnTimes {
+    /// End minus start of one operation, ns.
+    nanos: Vec<f64>,
+    slowest: usize,
+}
+
+/// What they come to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RankTimes {
+    /// Median of end minus start of one operation, ns.
+    pub median: f64,
+    /// Its 95 % quantile, ns; absent when there are too few rounds.
+    pub p95: Option<f64>,
+    /// Share of rounds in which this rank was the slowest; ties count for the lowest rank.
+    pub slowest_share: f64,
+}
+
+impl OwnTimes {
+    /// Adds a block of rank `rank`'s samples.
+    pub fn add(&mut self, samples: &[Sample], rounds: &[Round], rank: usize, batch: u32) {
+        for (sample, round) in samples.iter().zip(rounds).filter(|(_, round)| !round.late) {
+            self.nanos.push((sample.end - sample.start) as f64 / f64::from(batch));
+            self.slowest += usize::from(round.slowest == rank);
+        }
+    }
+
+    /// What they come to.
+    pub fn summary(&self, confidence: f64) -> RankTimes {
+        let rounds = self.nanos.len();
+        let enough = rounds >= stats::samples_needed(0.95, confidence);
+        RankTimes {
+            median: stats::median(&self.nanos).unwrap_or(0.0),
+            p95: stats::quantile(&self.nanos, 0.95).filter(|_| enough),
+            slowest_share: self.slowest as f64 / rounds.max(1) as f64,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -87,28 +246,85 @@ mod tests {
         Sample { start, end, device: None, late }
     }
 
-    #[test]
-    fn last_end_minus_first_start() {
-        let samples = [
-            vec![sample(100, 200, false), sample(300, 400, true)],
-            vec![sample(110, 250, false), sample(300, 400, false)],
-        ];
-        let times = times(&samples, 1);
-        assert_eq!(times.global, [150.0]);
-        assert_eq!(times.local, [140.0]);
-        assert_eq!(times.per_rank, [[100.0], [140.0]]);
-        assert_eq!((times.entry_skew[0], times.exit_skew[0], times.invalid), (10.0, 50.0, 1));
-        assert!((times.imbalance[0] - (140.0 / 120.0 - 1.0)).abs() < 1e-12);
-        assert_eq!(times.slowest_shares(), [0.0, 1.0]);
+    /// What rank 0 learns when these ranks combine their samples, `[rank][round]`. The others' numbers
+    /// of a fold are found by running their part with the folds so far.
+    fn combined(ranks: &[Vec<Sample>]) -> Vec<Round> {
+        let done: RefCell<Vec<Vec<i64>>> = RefCell::default();
+        for fold_number in 0..3 {
+            let offered: RefCell<Vec<Vec<i64>>> = RefCell::default();
+            let mut kind = Fold::Max;
+            for (rank, samples) in ranks.iter().enumerate() {
+                let calls = RefCell::new(0);
+                let offer = |numbers: &mut [i64], fold: Fold| {
+                    let call = *calls.borrow();
+                    *calls.borrow_mut() += 1;
+                    if call < fold_number {
+                        numbers.copy_from_slice(&done.borrow()[call]);
+                    } else if call == fold_number {
+                        offered.borrow_mut().push(numbers.to_vec());
+                        assert_eq!(fold, [Fold::Max, Fold::Sum, Fold::Max][call]);
+                    }
+                };
+                combine(samples, rank, offer);
+            }
+            if fold_number == 1 {
+                kind = Fold::Sum;
+            }
+            let folded = offered.into_inner().into_iter().reduce(|a, b| {
+                let both = a.into_iter().zip(b);
+                both.map(|(a, b)| if kind == Fold::Max { a.max(b) } else { a + b }).collect()
+            });
+            done.borrow_mut().push(folded.unwrap());
+        }
+        let calls = RefCell::new(0);
+        combine(&ranks[0], 0, |numbers, _| {
+            numbers.copy_from_slice(&done.borrow()[*calls.borrow()]);
+            *calls.borrow_mut() += 1;
+        })
     }
 
     #[test]
-    fn the_device_time_is_the_slowest_devices() {
+    fn last_end_minus_first_start() {
+        let ranks = [
+            vec![sample(100, 200, false), sample(300, 400, true)],
+            vec![sample(110, 250, false), sample(300, 400, false)],
+        ];
+        let rounds = combined(&ranks);
+        let (mut times, mut gaps, mut own) =
+            (Times::default(), Gaps::default(), OwnTimes::default());
+        times.add(&rounds, 1);
+        gaps.add(&rounds, 2);
+        own.add(&ranks[1], &rounds, 1, 1);
+        assert_eq!(
+            (&times.global[..], &times.local[..], times.invalid),
+            (&[150.0][..], &[140.0][..], 1)
+        );
+        let skew = gaps.medians();
+        assert_eq!((skew.entry, skew.exit, skew.after_last_arrival), (10.0, 50.0, 140.0));
+        assert!((skew.imbalance - (140.0 / 120.0 - 1.0)).abs() < 1e-12);
+        let own = own.summary(0.95);
+        assert_eq!((own.median, own.p95, own.slowest_share), (140.0, None, 1.0));
+    }
+
+    #[test]
+    fn the_device_time_is_the_slowest_devices_and_judges_kernels() {
         let on_device = |device| Sample { start: 0, end: 900, device, late: false };
-        let both = [vec![on_device(Some(700))], vec![on_device(Some(800))]];
-        assert_eq!(times(&both, 10).device, [80.0]);
-        let one = [vec![on_device(Some(700))], vec![on_device(None)]];
-        assert!(times(&one, 10).device.is_empty());
+        let mut times = Times::default();
+        times.add(&combined(&[vec![on_device(Some(700))], vec![on_device(Some(800))]]), 10);
+        assert_eq!(times.by(Definition::SlowestDevice), [80.0]);
+        let definition = |communicates| times.definition(communicates, Protocol::Synchronised, 0.0);
+        assert_eq!(definition(false), Definition::SlowestDevice);
+        assert_eq!(definition(true), Definition::LastEndMinusFirstStart);
+    }
+
+    #[test]
+    fn clocks_that_err_by_much_of_the_time_leave_each_rank_its_own() {
+        let mut times = Times::default();
+        times.add(&combined(&[vec![sample(0, 1000, false)], vec![sample(0, 1000, false)]]), 1);
+        let with = |error| times.definition(true, Protocol::Synchronised, error);
+        assert_eq!(with(25.0), Definition::LastEndMinusFirstStart);
+        assert_eq!(with(26.0), Definition::SlowestRank);
+        assert_eq!(times.definition(true, Protocol::Barrier, 0.0), Definition::SlowestRank);
     }
 
     proptest! {
@@ -119,12 +335,11 @@ mod tests {
             let by_rank: Vec<Vec<Sample>> =
                 rows.iter().map(|&(start, took, late)| vec![sample(start, start + took, late)]).collect();
             let reversed: Vec<Vec<Sample>> = by_rank.iter().rev().cloned().collect();
-            let (one, other) = (times(&by_rank, 1), times(&reversed, 1));
-            prop_assert_eq!(&one.global, &other.global);
-            prop_assert_eq!(&one.local, &other.local);
-            for (global, local) in one.global.iter().zip(&one.local) {
-                prop_assert!(global >= local);
-            }
+            let (one, other) = (combined(&by_rank)[0], combined(&reversed)[0]);
+            prop_assert_eq!(Round { slowest: 0, ..one }, Round { slowest: 0, ..other });
+            let longest = rows.iter().map(|row| row.1).max().unwrap();
+            prop_assert_eq!(one.slowest, rows.iter().position(|row| row.1 == longest).unwrap());
+            prop_assert!(one.last_end - one.first_start >= one.longest);
         }
     }
 }

@@ -202,6 +202,28 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
     if let Some(mpi) = &report.environment.mpi {
         lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
     }
+    let floors = &report.floors;
+    if report.topology.is_none() {
+        let mut line = format!(
+            "floors: clock step {} ns, empty sample {} ns",
+            floors.clock_step_ns, floors.empty_sample_ns
+        );
+        if report.environment.ranks.len() > 1 {
+            let _ = write!(
+                line,
+                ", barrier exit skew {}",
+                format_ms(floors.barrier_exit_skew_ns / 1e6)
+            );
+        }
+        if floors.clocks > 1 {
+            let _ = write!(
+                line,
+                "; {} clocks, drift up to {:.1} ppm, synchronised",
+                floors.clocks, floors.clock_drift_ppm
+            );
+        }
+        lines.push(line);
+    }
     let mut gpus: BTreeMap<&str, usize> = BTreeMap::new();
     for rank in report.environment.ranks.iter().filter(|rank| rank.device.kind == "cuda") {
         *gpus.entry(&rank.device.name).or_default() += 1;

@@ -1,4 +1,15 @@
-//! Laws of speed-up.
+//! Lines and laws fitted to points.
+
+/// The slope of the least-squares line through `(x, y)`; 0 for points without extent in x.
+pub fn slope(points: &[(f64, f64)]) -> f64 {
+    let n = points.len() as f64;
+    let (x_mean, y_mean) =
+        points.iter().fold((0.0, 0.0), |(xs, ys), (x, y)| (xs + x / n, ys + y / n));
+    let (xy, xx) = points.iter().fold((0.0, 0.0), |(xy, xx), (x, y)| {
+        (xy + (x - x_mean) * (y - y_mean), xx + (x - x_mean).powi(2))
+    });
+    if xx > 0.0 { xy / xx } else { 0.0 }
+}
 
 /// Amdahl's serial fraction f (1967), by least squares of 1/S(p) = f + (1 − f)/p over points of
 /// `(ranks, speed-up)`. With y = 1/S − 1/p and x = 1 − 1/p the law is y = f·x. `None` without a point
@@ -21,6 +32,15 @@ pub fn karp_flatt(ranks: f64, speedup: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_gives_its_slope_back() {
+        let points: Vec<(f64, f64)> =
+            (0..20).map(|i| f64::from(i) * 5e7).map(|x| (x, 3.0 - 5e-5 * x)).collect();
+        assert!((slope(&points) + 5e-5).abs() < 1e-12);
+        assert_eq!(slope(&points[..1]), 0.0);
+        assert_eq!(slope(&[]), 0.0);
+    }
 
     #[test]
     fn amdahls_law_gives_its_fraction_back() {

@@ -1,6 +1,8 @@
-//! Quantiles and their exact, distribution-free intervals.
+//! Quantiles and their distribution-free intervals.
 
-use statrs::distribution::{Binomial, DiscreteCDF as _};
+use statrs::function::beta::beta_reg;
+
+use super::dependence::effective;
 
 /// An interval that holds the true value with at least the stated confidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -9,24 +11,22 @@ pub struct Interval {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// True coverage for independent samples; at least what was asked for.
+    /// True coverage for as many independent samples as these are worth; at least what was asked for.
     pub coverage: f64,
 }
 
-/// The values in rising order.
-pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted
+/// The values in rising order, each with its place among `values`.
+pub(super) fn ordered(values: &[f64]) -> Vec<(f64, usize)> {
+    let mut ordered: Vec<_> = values.iter().copied().zip(0..).collect();
+    ordered.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    ordered
 }
 
 /// The `q` quantile, Hyndman and Fan's type 8 (1996), which is median-unbiased; numpy and R default
 /// to type 7. `None` for no values.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
-    quantile_of_sorted(&sorted(values), q)
-}
-
-pub(super) fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
     let place = (sorted.len() as f64 + 1.0 / 3.0) * q + 1.0 / 3.0 - 1.0;
     let below = (place.floor().max(0.0) as usize).min(last);
@@ -40,21 +40,48 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 
-/// The interval of the `q` quantile from order statistics: with B ~ Binomial(n, q), the l-th and u-th
-/// smallest values where l = max{r: P(B ≤ r−1) ≤ α/2} and u = min{s: P(B ≥ s) ≤ α/2}; coverage is
-/// 1 − P(B ≤ l−1) − P(B ≥ u) (David and Nagaraja, Order Statistics, 7.1). Exact for independent
-/// values; `None` when there are too few ([`samples_needed`]).
+/// The interval of the `q` quantile of `values`, in order of time, from order statistics: of m independent
+/// values the r-th smallest has a Beta(r, m + 1 − r) distributed share of the distribution below it, so
+/// that P(x_(r) ≤ quantile) = I_q(r, m + 1 − r) (David and Nagaraja, Order Statistics, 7.1). The interval
+/// goes from the last rank that lies above the quantile with probability α/2 or less to the first that
+/// lies below it with α/2 or less. Exact for independent values.
+///
+/// Dependent ones count for the m that they are worth ([`effective_samples`]), and rank r of n is rank
+/// r(m + 1)/(n + 1) of m. `None` when they are worth too little ([`iterations_needed`]).
+///
+/// A moving-block bootstrap, even with blocks as long as the dependence asks for, is too narrow: of AR(1)
+/// series with φ = 0.8 it covers the median in 79 % at n = 100 and 89 % at n = 300, this in 93 and 96 %.
+///
+/// [`effective_samples`]: super::effective_samples
+/// [`iterations_needed`]: super::iterations_needed
 pub fn quantile_interval(values: &[f64], q: f64, confidence: f64) -> Option<Interval> {
-    let sorted = sorted(values);
-    let n = sorted.len() as u64;
-    let binomial = Binomial::new(q, n).ok()?;
+    let (ordered, n) = (ordered(values), values.len());
+    let worth = effective(&ordered, q);
+    let exists = q > 0.0 && q < 1.0 && worth >= samples_needed(q, confidence) as f64;
+    if !exists {
+        return None;
+    }
     let tail = (1.0 - confidence) / 2.0;
-    // cdf(r − 1) ≤ tail holds for r up to the first r with cdf(r) > tail.
-    let lower = (0..=n).find(|&r| binomial.cdf(r) > tail).filter(|&r| r >= 1)?;
-    let upper = (1..=n).find(|&s| binomial.sf(s - 1) <= tail)?;
-    let coverage = 1.0 - binomial.cdf(lower - 1) - binomial.sf(upper - 1);
-    let at = |rank: u64| sorted[rank as usize - 1];
+    let lies_below = |rank: usize| {
+        let share = rank as f64 / (n + 1) as f64;
+        beta_reg((worth + 1.0) * share, (worth + 1.0) * (1.0 - share), q)
+    };
+    // That ranks 1 and n will do is settled above; rounding must not undo it.
+    let lower = first(n, |rank| rank > 1 && 1.0 - lies_below(rank) > tail) - 1;
+    let upper = first(n, |rank| rank == n || lies_below(rank) <= tail);
+    let coverage = lies_below(lower) - lies_below(upper);
+    let at = |rank: usize| ordered[rank - 1].0;
     Some(Interval { low: at(lower), high: at(upper), coverage })
+}
+
+/// The first rank from 1 to `n` that `holds`, as do all after it; n + 1 when none does.
+fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (1, n + 1);
+    while low < high {
+        let middle = low.midpoint(high);
+        if holds(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
 }
 
 /// The least number of independent values that give the `q` quantile an interval: both
@@ -68,6 +95,9 @@ pub fn samples_needed(q: f64, confidence: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Stream;
+    use crate::stats::dependence::tests::autoregressive;
+    use crate::stats::effective_samples;
     use proptest::prelude::*;
 
     #[test]
@@ -85,20 +115,46 @@ mod tests {
 
     #[test]
     fn the_exact_interval_of_the_median() {
-        let values: Vec<f64> = (1..=10).map(f64::from).collect();
+        let values = [5.0, 10.0, 2.0, 8.0, 1.0, 9.0, 4.0, 7.0, 3.0, 6.0];
         let interval = quantile_interval(&values, 0.5, 0.95).unwrap();
         assert_eq!((interval.low, interval.high), (2.0, 9.0));
         assert!((interval.coverage - 0.978_515_625).abs() < 1e-12, "{}", interval.coverage);
         assert_eq!(quantile_interval(&values[..5], 0.5, 0.95), None);
+        // As wide as six values can make it, to the last bit.
+        assert!(quantile_interval(&values[..6], 0.5, 1.0 - 0.5f64.powi(5)).is_some());
+        for q in [0.0, 1.0, f64::NAN] {
+            assert_eq!(quantile_interval(&values, q, 0.95), None);
+        }
     }
 
     #[test]
     fn quantiles_need_samples() {
         for (q, n) in [(0.5, 6), (0.95, 72), (0.99, 368), (0.999, 3688)] {
             assert_eq!(samples_needed(q, 0.95), n);
-            let values: Vec<f64> = (0..n).map(|i| i as f64).collect();
+            // Multiples of the golden ratio, modulo 1: even, and without positive dependence.
+            let values: Vec<f64> = (0..n).map(|i| (i as f64 * 0.618_034).fract()).collect();
             assert!(quantile_interval(&values, q, 0.95).is_some(), "{q}");
             assert!(quantile_interval(&values[1..], q, 0.95).is_none(), "{q}");
+        }
+    }
+
+    #[test]
+    fn equal_values_leave_nothing_open() {
+        let interval = quantile_interval(&[0.1; 100], 0.5, 0.95).unwrap();
+        assert_eq!((interval.low, interval.high), (0.1, 0.1));
+    }
+
+    #[test]
+    fn intervals_of_dependent_values_cover_as_often_as_they_say() {
+        let cells = [(0.5, 100, 0.5, 0.0), (0.8, 300, 0.5, 0.0), (0.8, 1000, 0.95, 1.644_854)];
+        for (phi, n, q, truth) in cells {
+            let covered = (0..300).filter(|&seed| {
+                let values = autoregressive(phi, n, &mut Stream::new(seed, "order", &[]));
+                quantile_interval(&values, q, 0.95)
+                    .is_some_and(|interval| interval.low <= truth && truth <= interval.high)
+            });
+            let covered = covered.count();
+            assert!(covered >= 279, "{covered} of 300 at {phi}, {n}, {q}");
         }
     }
 
@@ -107,10 +163,13 @@ mod tests {
         fn an_interval_holds_the_sample_median(
             values in prop::collection::vec(-1e6f64..1e6, 6..200),
         ) {
-            let interval = quantile_interval(&values, 0.5, 0.95).unwrap();
-            let median = median(&values).unwrap();
-            prop_assert!(interval.low <= median && median <= interval.high);
-            prop_assert!(interval.coverage >= 0.95);
+            let interval = quantile_interval(&values, 0.5, 0.95);
+            prop_assert_eq!(interval.is_some(), effective_samples(&values, 0.5) >= 6.0);
+            if let Some(interval) = interval {
+                let median = median(&values).unwrap();
+                prop_assert!(interval.low <= median && median <= interval.high);
+                prop_assert!(interval.coverage >= 0.95);
+            }
         }
     }
 }

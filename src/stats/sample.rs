@@ -17,13 +17,20 @@ pub fn variance(values: &[f64]) -> f64 {
 /// The autocorrelation at lag 1, with the whole sample's mean and variance; `None` when it is not
 /// defined (fewer than three values, or all equal).
 pub fn autocorrelation(values: &[f64]) -> Option<f64> {
-    let mean = mean(values);
-    let total: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    if values.len() < 3 || total == 0.0 {
-        return None;
+    let varies = values.iter().any(|value| *value != values[0]);
+    (varies && values.len() > 2).then(|| autocorrelations(values.to_vec())(1))
+}
+
+/// The autocorrelation by lag; 0 when all values are equal.
+pub(super) fn autocorrelations(mut values: Vec<f64>) -> impl Fn(usize) -> f64 {
+    let mean = mean(&values);
+    values.iter_mut().for_each(|value| *value -= mean);
+    let total: f64 = values.iter().map(|value| value * value).sum();
+    move |lag| {
+        let later = values.iter().skip(lag);
+        let lagged: f64 = values.iter().zip(later).map(|(value, later)| value * later).sum();
+        if total > 0.0 { lagged / total } else { 0.0 }
     }
-    let lagged: f64 = values.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum();
-    Some(lagged / total)
 }
 
 #[cfg(test)]
@@ -45,6 +52,7 @@ mod tests {
     fn alternating_values_are_anticorrelated() {
         let values: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
         assert!((autocorrelation(&values).unwrap() + 0.99).abs() < 1e-12);
-        assert_eq!(autocorrelation(&[1.0; 10]), None);
+        assert_eq!(autocorrelation(&[0.1; 10]), None);
+        assert_eq!(autocorrelation(&[1.0, 2.0]), None);
     }
 }

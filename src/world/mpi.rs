@@ -15,9 +15,12 @@ use mpi::datatype::PartitionMut;
 use mpi::environment::Universe;
 use mpi::request::{Request, Scope, scope};
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, CommunicatorCollectives as _, Group as _, Root as _};
+use mpi::traits::{
+    Communicator, CommunicatorCollectives as _, Destination as _, Group as _, Root as _,
+    Source as _,
+};
 
-use super::{Manner, Member, Wait};
+use super::{Fold, Manner, Member, Wait};
 use crate::error::{Error, Exit, Result};
 use crate::units::Nanos;
 use crate::wire;
@@ -141,17 +144,45 @@ impl Link {
         }
     }
 
-    pub(super) fn broadcast_nanos(&self, value: Nanos, wait: Wait) -> Nanos {
-        let mut value = value;
-        let root = self.comm.process_at_rank(0);
-        if wait.manner == Manner::Spin {
-            root.broadcast_into(&mut value);
-            return value;
+    pub(super) fn latest(&self, time: Nanos, wait: Wait) -> Nanos {
+        if wait.manner != Manner::Spin {
+            return self.max(time, wait);
         }
+        let mut latest = time;
+        self.comm.all_reduce_into(&time, &mut latest, SystemOperation::max());
+        latest
+    }
+
+    pub(super) fn send(&self, to: usize, time: Nanos, wait: Wait) {
+        let other = self.comm.process_at_rank(mpi_rank(to));
+        if wait.manner == Manner::Spin {
+            other.send(&time);
+        } else {
+            scope(|scope| complete(other.immediate_send(scope, &time), wait));
+        }
+    }
+
+    pub(super) fn receive(&self, from: usize, wait: Wait) -> Nanos {
+        let other = self.comm.process_at_rank(mpi_rank(from));
+        let mut time: Nanos = 0;
+        if wait.manner == Manner::Spin {
+            other.receive_into(&mut time);
+        } else {
+            scope(|scope| complete(other.immediate_receive_into(scope, &mut time), wait));
+        }
+        time
+    }
+
+    pub(super) fn fold(&self, numbers: &mut [i64], fold: Fold, wait: Wait) {
+        let own = numbers.to_vec();
+        let operation = match fold {
+            Fold::Max => SystemOperation::max(),
+            Fold::Sum => SystemOperation::sum(),
+        };
         scope(|scope| {
-            complete(root.immediate_broadcast_into(scope, &mut value), wait);
+            let request = self.comm.immediate_all_reduce_into(scope, &own[..], numbers, operation);
+            complete(request, wait);
         });
-        value
     }
 
     pub(super) fn max(&self, value: i64, wait: Wait) -> i64 {

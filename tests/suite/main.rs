@@ -9,3 +9,4 @@ mod ranks;
 mod runs;
 mod simulated;
 mod tidy;
+mod timing;

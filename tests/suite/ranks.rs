@@ -63,6 +63,14 @@ pub(crate) fn under_mpirun(n: usize, words: &str) -> Run {
     run
 }
 
+/// `tesserabench run` as two ranks on two hosts made of namespaces, where this machine allows that.
+pub(crate) fn on_two_hosts(words: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_tesserabench");
+    let mut run = tesserabench(&format!("-- {program} run {words}"));
+    run.program = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/two-hosts").into();
+    run
+}
+
 impl Run {
     /// Adds an argument that may hold spaces.
     pub(crate) fn arg(mut self, argument: &str) -> Self {

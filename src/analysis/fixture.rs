@@ -1,0 +1,52 @@
+//! Cases as tests need them.
+
+use super::{Finding, Found, analyse};
+use crate::caveat::Caveat;
+use crate::config::Config;
+use crate::measure::timing::{Skew, Times};
+use crate::measure::{Floors, Recording};
+use crate::plan::{Case, Plan};
+use crate::report::{self, Samples};
+
+/// The plan of a configuration for 8 ranks.
+pub(super) fn plan(yaml: &str) -> Plan {
+    let config: Config = serde_saphyr::from_str(yaml).unwrap();
+    Plan::resolve(&config, 8).unwrap()
+}
+
+/// 40 rounds of about `global` ns, and of about `local` ns for the slowest rank by itself.
+pub(super) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
+    let around = |nanos: f64| (0..40).map(|i| nanos * (1.0 + 0.001 * f64::from(i % 5))).collect();
+    Recording {
+        protocol: plan.protocol,
+        clock_error: 0,
+        batch: 1,
+        warmup: 5,
+        seconds: 1.0,
+        times: Times { global: around(global), local: around(local), ..Times::default() },
+        skew: Skew::default(),
+        per_rank: Vec::new(),
+        telemetry: Vec::new(),
+    }
+}
+
+/// The case of the report, with floors of 100 ns for a sample and 2 us for the exit of a barrier.
+pub(super) fn analysed(
+    plan: &Plan,
+    case: &Case,
+    recording: Recording,
+    crowding: Option<Caveat>,
+) -> report::Case {
+    let finding = Finding::Measured(Box::new(recording));
+    analyse(
+        plan,
+        case,
+        &floors(),
+        Found { finding, accuracy: None, crowding, samples: Samples::None },
+    )
+}
+
+/// The floors of [`analysed`].
+pub(super) fn floors() -> Floors {
+    Floors { empty_sample_ns: 100.0, barrier_exit_skew_ns: 2000.0, ..Floors::default() }
+}

@@ -1,0 +1,105 @@
+//! One definition of time for a whole sweep: figures of different sizes or of different numbers of
+//! ranks must not differ because they mean different things.
+
+use super::case::{caveats, metrics};
+use crate::caveat::Caveat;
+use crate::measure::Floors;
+use crate::plan::{self, Plan};
+use crate::report::{Case, Definition, Measured};
+
+/// Cases of one benchmark, type and placement, whatever their sizes and ranks, are one sweep. When the
+/// slowest rank's own time is the best that one of them allows, it is the headline of all. Cases that are
+/// left out of comparisons neither decide nor follow.
+pub fn settle(plan: &Plan, floors: &Floors, cases: &mut [Case]) {
+    let sweep = |case: &Case| (case.benchmark.clone(), case.precision, case.placement);
+    let local: Vec<_> = cases
+        .iter()
+        .filter(|case| counts(case))
+        .filter(|case| is_by(case, Definition::SlowestRank))
+        .map(sweep)
+        .collect();
+    for (case, planned) in cases.iter_mut().zip(&plan.cases) {
+        let follows = counts(case) && local.contains(&sweep(case));
+        if follows && is_by(case, Definition::LastEndMinusFirstStart) {
+            fall_back(plan, planned, floors, case);
+        }
+    }
+}
+
+fn counts(case: &Case) -> bool {
+    !case.caveats.iter().any(Caveat::excludes_from_scaling)
+}
+
+fn is_by(case: &Case, definition: Definition) -> bool {
+    case.measured.as_ref().is_some_and(|measured| measured.latency.definition == definition)
+}
+
+/// Makes the slowest rank's own time the headline.
+fn fall_back(plan: &Plan, planned: &plan::Case, floors: &Floors, case: &mut Case) {
+    let Some(measured) = &mut case.measured else { return };
+    let Measured { latency, latency_local, .. } = measured;
+    std::mem::swap(latency, latency_local);
+    measured.metrics =
+        metrics(&planned.work, planned.group.ranks.len(), measured.latency.median / 1e3);
+    case.caveats = caveats(plan, &planned.work, floors, measured, None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{analysed, floors, plan, recording};
+
+    const SWEEP: &str = "benchmarks: {all_reduce: {bytes: '8,1MiB'}, barrier: }";
+
+    #[test]
+    fn one_case_whose_clocks_err_too_much_decides_for_its_sweep() {
+        let plan = plan(SWEEP);
+        let figures = [(10e3, 8e3, 0), (10e3, 8e3, 251), (10e6, 8e6, 251)];
+        let measured =
+            plan.cases.iter().zip(figures).map(|(case, (global, local, clock_error))| {
+                let recording =
+                    crate::measure::Recording { clock_error, ..recording(&plan, global, local) };
+                analysed(&plan, case, recording, None)
+            });
+        let mut cases: Vec<Case> = measured.collect();
+        assert_eq!(
+            cases.iter().map(|case| case.benchmark.as_str()).collect::<Vec<_>>(),
+            ["all_reduce", "all_reduce", "barrier"]
+        );
+        let definitions = |cases: &[Case]| -> Vec<Definition> {
+            cases.iter().map(|case| case.measured.as_ref().unwrap().latency.definition).collect()
+        };
+        let (global, local) = (Definition::LastEndMinusFirstStart, Definition::SlowestRank);
+        assert_eq!(definitions(&cases), [global, local, global]);
+        settle(&plan, &floors(), &mut cases);
+        assert_eq!(definitions(&cases), [local, local, global]);
+        let first = cases[0].measured.as_ref().unwrap();
+        assert!((first.latency.median - 8e-3).abs() < 1e-4 && first.latency_local.median > 9e-3);
+        assert!(first.metrics.throughput_per_s.unwrap() > 120e3);
+        let marked = |case: &Case| case.caveats.contains(&Caveat::LocalTimes);
+        assert_eq!(cases.iter().map(marked).collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[test]
+    fn crowded_cases_neither_decide_nor_follow() {
+        let plan = plan(SWEEP);
+        let crowded = || Some(Caveat::Oversubscribed { ranks: 8, cores: 2 });
+        for first_is_crowded in [true, false] {
+            let measured = plan.cases.iter().enumerate().map(|(i, case)| {
+                let clock_error = if i == 0 { 10_000 } else { 0 };
+                let recording =
+                    crate::measure::Recording { clock_error, ..recording(&plan, 10e3, 8e3) };
+                analysed(
+                    &plan,
+                    case,
+                    recording,
+                    if (i == 0) == first_is_crowded { crowded() } else { None },
+                )
+            });
+            let mut cases: Vec<Case> = measured.collect();
+            let before = cases.clone();
+            settle(&plan, &floors(), &mut cases);
+            assert_eq!(cases, before);
+        }
+    }
+}

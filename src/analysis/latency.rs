@@ -1,0 +1,151 @@
+//! From times to what the report says of them.
+
+use std::collections::BTreeMap;
+
+use crate::measure::timing::Definition;
+use crate::plan::Budget;
+use crate::report::Latency;
+use crate::stats;
+use crate::units::milliseconds;
+
+/// Quantiles that every report has.
+const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
+
+/// The figures of `nanos`, in order of time. `clock_error` bounds what different clocks add to or take
+/// from each, ns.
+pub(super) fn latency(
+    nanos: &[f64],
+    definition: Definition,
+    budget: &Budget,
+    clock_error: f64,
+) -> Latency {
+    let confidence = budget.confidence;
+    let median = milliseconds(stats::median(nanos).unwrap_or(0.0));
+    let mean = milliseconds(stats::mean(nanos));
+    let variance = stats::variance(nanos) * 1e-12;
+    let asked = budget.target.iter().flat_map(|target| target.quantiles.iter().copied());
+    let quantiles = QUANTILES.into_iter().chain(asked).map(|q| (name(q), q));
+    let (mut quantile_ci, mut iterations_needed) = (BTreeMap::new(), BTreeMap::new());
+    let mut narrow = true;
+    for (name, q) in quantiles {
+        match stats::quantile_interval(nanos, q, confidence) {
+            Some(interval) => {
+                let ends = [milliseconds(interval.low), milliseconds(interval.high)];
+                quantile_ci.insert(name, ends);
+            }
+            None => {
+                let needed = stats::iterations_needed(nanos, q, confidence);
+                iterations_needed.insert(name, needed);
+            }
+        }
+    }
+    let quantile = |q: f64| {
+        let value = stats::quantile(nanos, q).map(milliseconds);
+        value.filter(|_| quantile_ci.contains_key(&name(q)))
+    };
+    let percent = |part: f64, whole: f64| if whole > 0.0 { 100.0 * part / whole } else { 0.0 };
+    let half_width = |q: f64| {
+        let [low, high] = quantile_ci.get(&name(q))?;
+        Some(percent((high - low) / 2.0, quantile(q)?))
+    };
+    let target_met = budget.target.as_ref().map(|target| {
+        for q in target.quantiles.iter().copied().chain([0.5]) {
+            narrow &= half_width(q).is_some_and(|width| width <= 100.0 * target.half_width);
+        }
+        narrow
+    });
+    Latency {
+        definition,
+        unit: "ms".to_owned(),
+        median,
+        ci: quantile_ci.get(&name(0.5)).copied(),
+        confidence,
+        half_width_percent: half_width(0.5),
+        target_met,
+        mean,
+        variance,
+        std_dev: variance.sqrt(),
+        cv_percent: percent(variance.sqrt(), mean),
+        min: milliseconds(nanos.iter().copied().fold(f64::INFINITY, f64::min)),
+        max: milliseconds(nanos.iter().copied().fold(0.0, f64::max)),
+        p50: quantile(0.5),
+        p90: quantile(0.9),
+        p95: quantile(0.95),
+        p99: quantile(0.99),
+        iterations_needed,
+        outliers: outliers(nanos),
+        autocorrelation: stats::autocorrelation(nanos),
+        effective_samples: stats::effective_samples(nanos, 0.5),
+        steady_state: stats::steadiness(nanos).map(|(steadiness, _)| steadiness),
+        clock_error_ms: (definition == Definition::LastEndMinusFirstStart)
+            .then(|| milliseconds(clock_error)),
+        quantile_ci,
+    }
+}
+
+/// `p95` for 0.95, `p99.9` for 0.999.
+fn name(q: f64) -> String {
+    format!("p{}", (q * 1e5).round() / 1e3)
+}
+
+/// Values beyond Tukey's outer fences (1977): further than 3 interquartile ranges from the quartiles.
+fn outliers(values: &[f64]) -> usize {
+    let quartiles = (stats::quantile(values, 0.25), stats::quantile(values, 0.75));
+    let (Some(q1), Some(q3)) = quartiles else { return 0 };
+    let reach = 3.0 * (q3 - q1);
+    values.iter().filter(|&&value| value < q1 - reach || value > q3 + reach).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::stop::Target;
+
+    fn budget(target: Option<Target>) -> Budget {
+        Budget {
+            quick: false,
+            warmup: 5,
+            iterations: 100,
+            batch: None,
+            target,
+            min_seconds: 0.0,
+            max_seconds: None,
+            confidence: 0.95,
+        }
+    }
+
+    /// Independent-looking times: a multiplicative walk through 0..n.
+    fn nanos(n: u32) -> Vec<f64> {
+        (0..n).map(|i| 1e6 + f64::from(i * 37 % n)).collect()
+    }
+
+    #[test]
+    fn quantiles_beyond_the_data_are_null_with_the_number_needed() {
+        let latency = latency(&nanos(101), Definition::SlowestRank, &budget(None), 0.0);
+        assert!(latency.p95.is_some() && latency.p99.is_none());
+        assert!(latency.quantile_ci.contains_key("p95"));
+        assert!(latency.iterations_needed["p99"] >= 368);
+        assert_eq!((latency.min, latency.target_met), (1.0, None));
+        assert_eq!(latency.clock_error_ms, None);
+    }
+
+    #[test]
+    fn a_target_is_met_by_every_quantile_asked_for_or_not_at_all() {
+        let met = |half_width, quantiles: &[f64]| {
+            let target = Target { half_width, quantiles: quantiles.to_vec(), confidence: 0.95 };
+            latency(&nanos(101), Definition::SlowestRank, &budget(Some(target)), 0.0).target_met
+        };
+        assert_eq!(met(0.01, &[]), Some(true));
+        assert_eq!(met(0.01, &[0.95]), Some(true));
+        assert_eq!(met(0.01, &[0.999]), Some(false));
+        assert_eq!(met(1e-6, &[]), Some(false));
+    }
+
+    #[test]
+    fn outliers_are_counted() {
+        let mut values: Vec<f64> = (0..100).map(f64::from).collect();
+        assert_eq!(outliers(&values), 0);
+        values.push(1e4);
+        assert_eq!(outliers(&values), 1);
+    }
+}
