@@ -38,8 +38,8 @@ const BACK_TO_BACK: u32 = 20;
 /// Most rounds between two meetings of the ranks.
 const BLOCK_LIMIT: usize = 8192;
 
-/// Rounds between two looks at the clock while its pace is not known.
-const FIRST_LOOK: usize = 30;
+/// Longest time between them, seconds: clocks drift, and people wait.
+const BLOCK_SECONDS: f64 = 5.0;
 
 /// Give up on valid rounds when there have been this many times as many rounds.
 const ROUNDS_FACTOR: usize = 4;
@@ -115,6 +115,7 @@ pub fn measure(
     let mut starter = Starter::new(team, &time, method.protocol);
     let began = time.now();
     let (warmup, batch) = warm_up(team, &time, prepared, method, &mut starter)?;
+    let mut pace = (time.now() - began) as f64 / 1e9 / warmup as f64 * f64::from(batch);
     // The first block begins here.
     time.end_block();
 
@@ -126,10 +127,13 @@ pub fn measure(
             let error = clock_error as f64 / f64::from(batch);
             times.definition(method.communicates, starter.protocol(), error)
         };
-        let seconds = (time.now() - first) as f64 / 1e9;
-        let asked = team
-            .is_root()
-            .then(|| next_block(budget, times.by(definition()), samples.len(), seconds) as u64);
+        let so_far = SoFar {
+            nanos: times.by(definition()),
+            rounds: samples.len(),
+            seconds: (time.now() - first) as f64 / 1e9,
+            pace,
+        };
+        let asked = team.is_root().then(|| so_far.rounds_wanted(budget) as u64);
         let asked = team.broadcast(asked)? as usize;
         if asked == 0 {
             break;
@@ -148,6 +152,7 @@ pub fn measure(
         }
         own.add(&block, &rounds, team.rank(), batch);
         samples.append(&mut block);
+        pace = (time.now() - first) as f64 / 1e9 / samples.len() as f64;
     }
     let per_rank = team.gather(own.summary(budget.confidence))?;
     let recording = per_rank.map(|per_rank| Recording {
@@ -224,30 +229,42 @@ fn meet(team: &World, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Roun
     rounds
 }
 
-/// How many rounds the case's first rank asks for next; 0 to stop. `nanos` are the valid times so far,
-/// of `rounds` rounds that took `seconds`.
-fn next_block(budget: &Budget, nanos: &[f64], rounds: usize, seconds: f64) -> usize {
-    let most = budget.iterations as usize;
-    if rounds >= most.max(nanos.len()).saturating_mul(ROUNDS_FACTOR) {
-        return 0;
+/// What the case's first rank knows when it decides whether to go on.
+struct SoFar<'a> {
+    /// The valid times so far.
+    nanos: &'a [f64],
+    /// Rounds so far, valid or not.
+    rounds: usize,
+    /// Time that they took, seconds.
+    seconds: f64,
+    /// Time that a round takes, seconds; a guess from warming up before the first.
+    pace: f64,
+}
+
+impl SoFar<'_> {
+    /// How many rounds come next; 0 to stop.
+    fn rounds_wanted(&self, budget: &Budget) -> usize {
+        let (most, valid) = (budget.iterations as usize, self.nanos.len());
+        if self.rounds >= most.max(valid).saturating_mul(ROUNDS_FACTOR) {
+            return 0;
+        }
+        let rounds_in = |seconds: f64| (seconds / self.pace).ceil() as usize;
+        let left = most.saturating_sub(valid);
+        let mut missing = match &budget.target {
+            Some(target) => left.min(rounds_missing(self.nanos, target)),
+            None => left,
+        };
+        if self.seconds < budget.min_seconds {
+            let time = rounds_in(budget.min_seconds - self.seconds).max(1);
+            missing = missing.max(time).min(ITERATION_LIMIT as usize - valid);
+        }
+        if let Some(most) = budget.max_seconds {
+            // One block there is in any case.
+            let time = rounds_in((most - self.seconds).max(0.0));
+            missing = missing.min(if self.rounds == 0 { time.max(1) } else { time });
+        }
+        missing.min(BLOCK_LIMIT).min(rounds_in(BLOCK_SECONDS).max(1))
     }
-    let left = most.saturating_sub(nanos.len());
-    let mut missing = match &budget.target {
-        Some(target) => left.min(rounds_missing(nanos, target)),
-        None => left,
-    };
-    let rounds_in = |time: f64| match rounds {
-        0 => FIRST_LOOK,
-        _ => (time / seconds * rounds as f64).ceil() as usize,
-    };
-    if seconds < budget.min_seconds {
-        let room = ITERATION_LIMIT as usize - nanos.len();
-        missing = missing.max(rounds_in(budget.min_seconds - seconds).max(1)).min(room);
-    }
-    if let Some(most) = budget.max_seconds {
-        missing = missing.min(rounds_in((most - seconds).max(0.0)));
-    }
-    missing.min(BLOCK_LIMIT)
 }
 
 #[cfg(test)]
@@ -268,35 +285,44 @@ mod tests {
         }
     }
 
+    fn wanted(budget: &Budget, nanos: &[f64], rounds: usize, seconds: f64) -> usize {
+        let pace = if rounds > 0 { seconds / rounds as f64 } else { 0.01 };
+        SoFar { nanos, rounds, seconds, pace }.rounds_wanted(budget)
+    }
+
     #[test]
     fn blocks_fill_the_iterations_and_end() {
         let budget = budget();
-        assert_eq!(next_block(&budget, &[], 0, 0.0), BLOCK_LIMIT);
-        assert_eq!(next_block(&budget, &[1.0; 19_900], 19_950, 1.0), 100);
-        assert_eq!(next_block(&budget, &[1.0; 20_000], 20_000, 1.0), 0);
+        assert_eq!(wanted(&budget, &[], 0, 0.0), 500);
+        assert_eq!(wanted(&budget, &[1.0; 5000], 5000, 1.0), BLOCK_LIMIT);
+        assert_eq!(wanted(&budget, &[1.0; 19_900], 19_950, 1.0), 100);
+        assert_eq!(wanted(&budget, &[1.0; 20_000], 20_000, 1.0), 0);
+        // An operation of a minute.
+        assert_eq!(wanted(&budget, &[1.0], 1, 60.0), 1);
         // Nearly every round is late.
-        assert_eq!(next_block(&budget, &[1.0; 10], 80_000, 1.0), 0);
+        assert_eq!(wanted(&budget, &[1.0; 10], 80_000, 1.0), 0);
     }
 
     #[test]
     fn a_time_can_be_the_least_or_the_most() {
         let least = Budget { iterations: 10, min_seconds: 2.0, ..budget() };
-        assert_eq!(next_block(&least, &[], 0, 0.0), FIRST_LOOK);
-        assert_eq!(next_block(&least, &[1.0; 100], 100, 0.5), 300);
-        assert_eq!(next_block(&least, &[1.0; 400], 400, 2.0), 0);
+        assert_eq!(wanted(&least, &[], 0, 0.0), 200);
+        assert_eq!(wanted(&least, &[1.0; 100], 100, 0.5), 300);
+        assert_eq!(wanted(&least, &[1.0; 400], 400, 2.0), 0);
         let most = Budget { max_seconds: Some(2.0), ..budget() };
-        assert_eq!(next_block(&most, &[], 0, 0.0), FIRST_LOOK);
-        assert_eq!(next_block(&most, &[1.0; 100], 100, 0.5), 300);
-        assert_eq!(next_block(&most, &[1.0; 400], 400, 2.1), 0);
+        assert_eq!(wanted(&most, &[], 0, 0.0), 200);
+        assert_eq!(wanted(&most, &[1.0; 100], 100, 0.5), 300);
+        assert_eq!(wanted(&most, &[1.0; 400], 400, 2.1), 0);
+        assert_eq!(wanted(&Budget { max_seconds: Some(1e-9), ..budget() }, &[], 0, 0.0), 1);
     }
 
     #[test]
     fn a_target_ends_it_before_the_iterations_do() {
         let target = Target { half_width: 0.01, quantiles: Vec::new(), confidence: 0.95 };
         let budget = Budget { target: Some(target), ..budget() };
-        assert!(next_block(&budget, &[], 0, 0.0) > 0);
-        assert_eq!(next_block(&budget, &[100.0; 1000], 1000, 1.0), 0);
+        assert!(wanted(&budget, &[], 0, 0.0) > 0);
+        assert_eq!(wanted(&budget, &[100.0; 1000], 1000, 1.0), 0);
         let noisy: Vec<f64> = (0..100).map(|i| f64::from(i * 37 % 100)).collect();
-        assert!(next_block(&budget, &noisy, 100, 1.0) > 0);
+        assert!(wanted(&budget, &noisy, 100, 1.0) > 0);
     }
 }

@@ -65,7 +65,7 @@ def parked(program, alternations):
 
 
 def stop(program, alternations):
-    """Measuring until the interval of the median is +- 1 %, and always 1000 iterations."""
+    """Measuring until the interval of the median is +- 1 %, and always 1000 iterations, for 3 s at most."""
     runs = {"target": [], "fixed": [], "again": []}
     words = {"target": ["--precision-target", "1%"], "fixed": ["--iterations", "1000"]}
     words["again"] = words["fixed"]
@@ -73,7 +73,7 @@ def stop(program, alternations):
         def job(name):
             report = f"{folder}/r.json"
             subprocess.run([*MPIRUN, "--bind-to", "core", "-n", "2", program, "run", "-b", "all_reduce",
-                            "--problem-size", "bytes=8..4MiB*8,4MiB", *words[name], "-o", report],
+                            "--problem-size", "bytes=8..4MiB*8,4MiB", "--max-time", "3s", *words[name], "-o", report],
                            check=True, stdout=subprocess.DEVNULL)
             with open(report) as file:
                 return json.load(file)["cases"]
@@ -90,7 +90,7 @@ def stop(program, alternations):
         middle = lambda name, value: statistics.median(column(name, value))
         ratio = lambda a, b, value: quartiles([x / y for x, y in zip(column(a, value), column(b, value))])
         seconds = lambda case: case["seconds"]
-        width = lambda case: case["latency"]["half_width_percent"]
+        width = lambda case: case["latency"]["half_width_percent"] or float("inf")
         met = sum(case["latency"]["target_met"] for case in (cases[i] for cases in runs["target"]))
         print(f"{case['problem']['bytes']:>9} {1e3 * middle('target', seconds):>9.2f} "
               f"{1e3 * middle('fixed', seconds):>9.2f}  {ratio('target', 'fixed', seconds):<22} "

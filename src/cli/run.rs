@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use wildmatch::WildMatch;
 
 use super::{launch, panic, restart};
-use crate::backend;
+use crate::backend::{self, Sample};
 use crate::benchmark;
 use crate::config::{BackendChoice, Config, Quantity, Values, from_name};
 use crate::error::{Error, Exit, Kind, Result, suggestion};
@@ -92,7 +92,7 @@ pub(super) struct RunArgs {
     /// Measure each case at least this long: 10s, 500ms, or seconds
     #[arg(long, value_name = "TIME")]
     min_time: Option<String>,
-    /// Measure each case at most this long [default: 30s with --precision-target]
+    /// Measure each case at most this long [default: 10s with --precision-target]
     #[arg(long, value_name = "TIME")]
     max_time: Option<String>,
     /// Measure this long in all, shared equally by the cases
@@ -404,7 +404,11 @@ fn show(plan: &Plan) {
             plan.ranks,
             plan.backend.name(),
         ),
-        format!("most memory of one rank: {}", format_size(largest)),
+        format!(
+            "most memory of one rank: {} for the work, {:.1} MB for its samples",
+            format_size(largest),
+            (rounds * size_of::<Sample>() as u64) as f64 * 1e-6
+        ),
         // scripts/compare-with-peers gather: 13 bytes a row after compression.
         format!("samples: {samples}, about {:.1} MB as compressed CSV", samples as f64 * 13e-6),
     ];

@@ -226,7 +226,7 @@ impl OwnTimes {
     /// What they come to.
     pub fn summary(&self, confidence: f64) -> RankTimes {
         let rounds = self.nanos.len();
-        let enough = rounds >= stats::samples_needed(0.95, confidence);
+        let enough = rounds >= stats::iterations_needed(&self.nanos, 0.95, confidence);
         RankTimes {
             median: stats::median(&self.nanos).unwrap_or(0.0),
             p95: stats::quantile(&self.nanos, 0.95).filter(|_| enough),

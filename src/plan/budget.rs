@@ -12,7 +12,7 @@ use crate::units::{parse_seconds, parse_share};
 pub const ITERATION_LIMIT: u32 = 1_000_000;
 
 /// How long a case with a precision target may take when nothing else is said, seconds.
-const TARGET_SECONDS: f64 = 30.0;
+const TARGET_SECONDS: f64 = 10.0;
 
 /// How much is measured in a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
