@@ -58,13 +58,15 @@ pub struct Peers<'a> {
     share: Share<'a>,
     /// How to wait for them.
     wait: Wait,
+    /// Whether they read one clock.
+    share_clock: bool,
 }
 
 impl<'a> Peers<'a> {
     /// The ranks of `team`.
     pub fn of(team: &'a World) -> Self {
         let share = |own| team.broadcast(team.unanimous(own)?);
-        Self { share: Box::new(share), wait: team.wait() }
+        Self { share: Box::new(share), wait: team.wait(), share_clock: team.shares_clock() }
     }
 }
 

@@ -70,10 +70,10 @@ pub enum Caveat {
         /// What was asked for, percent.
         target_percent: f64,
     },
-    /// The most time allowed was over before all iterations were done.
+    /// There are fewer iterations, or less time, than asked for.
     CutShort {
-        /// Iterations asked for.
-        iterations: u32,
+        /// What ended it.
+        reason: String,
     },
 }
 
@@ -204,9 +204,7 @@ impl std::fmt::Display for Caveat {
                     format!("{target_percent:.4}").trim_end_matches('0').trim_end_matches('.')
                 )
             }
-            Self::CutShort { iterations } => {
-                write!(f, "--max-time was over before {iterations} iterations were done")
-            }
+            Self::CutShort { reason } => f.write_str(reason),
         }
     }
 }

@@ -38,11 +38,12 @@ const BACK_TO_BACK: u32 = 20;
 /// Most rounds between two meetings of the ranks.
 const BLOCK_LIMIT: usize = 8192;
 
+/// Rounds in the first block; later ones may have as many as there were before. The lead of the starts
+/// may still have to grow.
+const FIRST_BLOCK: usize = 50;
+
 /// Longest time between them, seconds: clocks drift, and people wait.
 const BLOCK_SECONDS: f64 = 5.0;
-
-/// Give up on valid rounds when there have been this many times as many rounds.
-const ROUNDS_FACTOR: usize = 4;
 
 /// How a case is measured.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +69,10 @@ pub struct Recording {
     pub batch: u32,
     /// Untimed rounds before the first sample.
     pub warmup: usize,
-    /// Time that warming up and measuring took, seconds.
-    pub seconds: f64,
+    /// Time that warming up took, seconds.
+    pub warmup_seconds: f64,
+    /// Time that measuring took, seconds.
+    pub measuring_seconds: f64,
     /// The valid rounds' times.
     pub times: Times,
     /// How far apart the ranks were.
@@ -115,24 +118,20 @@ pub fn measure(
     let mut starter = Starter::new(team, &time, method.protocol);
     let began = time.now();
     let (warmup, batch) = warm_up(team, &time, prepared, method, &mut starter)?;
-    let mut pace = (time.now() - began) as f64 / 1e9 / warmup as f64 * f64::from(batch);
+    let pace = (time.now() - began) as f64 / 1e9 / warmup as f64 * f64::from(batch);
     // The first block begins here.
     time.end_block();
 
     let mut samples: Vec<Sample> = Vec::new();
     let (mut times, mut gaps, mut own) = <(Times, Gaps, OwnTimes)>::default();
     let (mut clock_error, first) = (0, time.now());
+    let mut so_far = SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, hopeless: false };
     loop {
-        let definition = || {
-            let error = clock_error as f64 / f64::from(batch);
-            times.definition(method.communicates, starter.protocol(), error)
-        };
-        let so_far = SoFar {
-            nanos: times.by(definition()),
-            rounds: samples.len(),
-            seconds: (time.now() - first) as f64 / 1e9,
-            pace,
-        };
+        if let (true, Some(target)) = (times.global.len() >= so_far.look_at, &budget.target) {
+            let error = f64::from(batch).recip() * clock_error as f64;
+            let definition = times.definition(method.communicates, starter.protocol(), error);
+            so_far.look_at = times.global.len() + rounds_missing(times.by(definition), target);
+        }
         let asked = team.is_root().then(|| so_far.rounds_wanted(budget) as u64);
         let asked = team.broadcast(asked)? as usize;
         if asked == 0 {
@@ -145,6 +144,7 @@ pub fn measure(
             sample.end = line.to_common(sample.end);
         }
         clock_error = clock_error.max(team.max(error));
+        let protocol = starter.protocol();
         let rounds = meet(team, &mut starter, &block);
         if team.is_root() {
             times.add(&rounds, batch);
@@ -152,7 +152,16 @@ pub fn measure(
         }
         own.add(&block, &rounds, team.rank(), batch);
         samples.append(&mut block);
-        pace = (time.now() - first) as f64 / 1e9 / samples.len() as f64;
+        if starter.protocol() != protocol {
+            // Rounds of two kinds do not mix.
+            times = Times { invalid: times.invalid + times.global.len(), ..Times::default() };
+            (gaps, own) = Default::default();
+            so_far.look_at = 0;
+        }
+        so_far.seconds = (time.now() - first) as f64 / 1e9;
+        so_far.pace = so_far.seconds / samples.len() as f64;
+        so_far.valid = times.global.len();
+        so_far.hopeless = protocol != Protocol::Synchronised && rounds.iter().all(Round::is_late);
     }
     let per_rank = team.gather(own.summary(budget.confidence))?;
     let recording = per_rank.map(|per_rank| Recording {
@@ -160,7 +169,8 @@ pub fn measure(
         clock_error,
         batch,
         warmup,
-        seconds: (time.now() - began) as f64 / 1e9,
+        warmup_seconds: (first - began) as f64 / 1e9,
+        measuring_seconds: so_far.seconds,
         times,
         skew: gaps.medians(),
         per_rank,
@@ -187,7 +197,8 @@ fn warm_up(
         done += block;
         let over = team.is_root().then(|| {
             let nanos: Vec<f64> = rounds.iter().map(|round| round.duration() as f64).collect();
-            warmup.is_over(&nanos, (time.now() - began) as f64 / 1e9)
+            let late = rounds.iter().any(Round::is_late);
+            warmup.is_over(&nanos, late, (time.now() - began) as f64 / 1e9)
         });
         if team.broadcast(over)? {
             break;
@@ -230,40 +241,46 @@ fn meet(team: &World, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Roun
 }
 
 /// What the case's first rank knows when it decides whether to go on.
-struct SoFar<'a> {
-    /// The valid times so far.
-    nanos: &'a [f64],
-    /// Rounds so far, valid or not.
-    rounds: usize,
-    /// Time that they took, seconds.
+#[derive(Debug, Clone, Copy)]
+struct SoFar {
+    /// Valid rounds.
+    valid: usize,
+    /// So many must there be before the next look at the precision target; not more than there are
+    /// when it is met.
+    look_at: usize,
+    /// Time since the first round, seconds.
     seconds: f64,
     /// Time that a round takes, seconds; a guess from warming up before the first.
     pace: f64,
+    /// Whether rounds fail that only wait for a barrier.
+    hopeless: bool,
 }
 
-impl SoFar<'_> {
+impl SoFar {
     /// How many rounds come next; 0 to stop.
     fn rounds_wanted(&self, budget: &Budget) -> usize {
-        let (most, valid) = (budget.iterations as usize, self.nanos.len());
-        if self.rounds >= most.max(valid).saturating_mul(ROUNDS_FACTOR) {
+        if self.hopeless {
             return 0;
         }
+        let valid = self.valid;
         let rounds_in = |seconds: f64| (seconds / self.pace).ceil() as usize;
-        let left = most.saturating_sub(valid);
+        let left = (budget.iterations as usize).saturating_sub(valid);
         let mut missing = match &budget.target {
-            Some(target) => left.min(rounds_missing(self.nanos, target)),
+            Some(_) => left.min(self.look_at.saturating_sub(valid)),
             None => left,
         };
         if self.seconds < budget.min_seconds {
             let time = rounds_in(budget.min_seconds - self.seconds).max(1);
             missing = missing.max(time).min(ITERATION_LIMIT as usize - valid);
         }
+        let begun = self.seconds > 0.0;
         if let Some(most) = budget.max_seconds {
             // One block there is in any case.
             let time = rounds_in((most - self.seconds).max(0.0));
-            missing = missing.min(if self.rounds == 0 { time.max(1) } else { time });
+            missing = missing.min(if begun { time } else { time.max(1) });
         }
-        missing.min(BLOCK_LIMIT).min(rounds_in(BLOCK_SECONDS).max(1))
+        let limit = if begun { valid.clamp(FIRST_BLOCK, BLOCK_LIMIT) } else { FIRST_BLOCK };
+        missing.min(limit).min(rounds_in(BLOCK_SECONDS).max(1))
     }
 }
 
@@ -285,44 +302,54 @@ mod tests {
         }
     }
 
-    fn wanted(budget: &Budget, nanos: &[f64], rounds: usize, seconds: f64) -> usize {
-        let pace = if rounds > 0 { seconds / rounds as f64 } else { 0.01 };
-        SoFar { nanos, rounds, seconds, pace }.rounds_wanted(budget)
+    /// After `valid` rounds in `seconds`, all of them valid.
+    fn wanted(budget: &Budget, valid: usize, seconds: f64) -> usize {
+        let pace = if valid > 0 { seconds / valid as f64 } else { 0.01 };
+        SoFar { valid, look_at: 0, seconds, pace, hopeless: false }.rounds_wanted(budget)
     }
 
     #[test]
     fn blocks_fill_the_iterations_and_end() {
         let budget = budget();
-        assert_eq!(wanted(&budget, &[], 0, 0.0), 500);
-        assert_eq!(wanted(&budget, &[1.0; 5000], 5000, 1.0), BLOCK_LIMIT);
-        assert_eq!(wanted(&budget, &[1.0; 19_900], 19_950, 1.0), 100);
-        assert_eq!(wanted(&budget, &[1.0; 20_000], 20_000, 1.0), 0);
-        // An operation of a minute.
-        assert_eq!(wanted(&budget, &[1.0], 1, 60.0), 1);
-        // Nearly every round is late.
-        assert_eq!(wanted(&budget, &[1.0; 10], 80_000, 1.0), 0);
+        assert_eq!(wanted(&budget, 0, 0.0), FIRST_BLOCK);
+        assert_eq!(wanted(&budget, 80, 0.1), 80);
+        assert_eq!(wanted(&budget, 9000, 1.0), BLOCK_LIMIT);
+        assert_eq!(wanted(&budget, 19_900, 1.0), 100);
+        assert_eq!(wanted(&budget, 20_000, 1.0), 0);
+        // Not longer than some seconds.
+        assert_eq!(wanted(&budget, 1000, 20.0), 250);
+        assert_eq!(wanted(&budget, 1, 60.0), 1);
+    }
+
+    #[test]
+    fn rounds_that_fail_without_a_common_start_end_it() {
+        let so_far = SoFar { valid: 0, look_at: 0, seconds: 1.0, pace: 0.01, hopeless: true };
+        assert_eq!(so_far.rounds_wanted(&budget()), 0);
+        assert!(SoFar { hopeless: false, ..so_far }.rounds_wanted(&budget()) > 0);
     }
 
     #[test]
     fn a_time_can_be_the_least_or_the_most() {
         let least = Budget { iterations: 10, min_seconds: 2.0, ..budget() };
-        assert_eq!(wanted(&least, &[], 0, 0.0), 200);
-        assert_eq!(wanted(&least, &[1.0; 100], 100, 0.5), 300);
-        assert_eq!(wanted(&least, &[1.0; 400], 400, 2.0), 0);
+        assert_eq!(wanted(&least, 0, 0.0), FIRST_BLOCK);
+        assert_eq!(wanted(&least, 300, 1.5), 100);
+        assert_eq!(wanted(&least, 400, 2.0), 0);
+        assert_eq!(wanted(&least, ITERATION_LIMIT as usize, 1.0), 0);
         let most = Budget { max_seconds: Some(2.0), ..budget() };
-        assert_eq!(wanted(&most, &[], 0, 0.0), 200);
-        assert_eq!(wanted(&most, &[1.0; 100], 100, 0.5), 300);
-        assert_eq!(wanted(&most, &[1.0; 400], 400, 2.1), 0);
-        assert_eq!(wanted(&Budget { max_seconds: Some(1e-9), ..budget() }, &[], 0, 0.0), 1);
+        assert_eq!(wanted(&most, 0, 0.0), FIRST_BLOCK);
+        assert_eq!(wanted(&most, 300, 1.5), 100);
+        assert_eq!(wanted(&most, 400, 2.1), 0);
+        assert_eq!(wanted(&Budget { max_seconds: Some(1e-9), ..budget() }, 0, 0.0), 1);
     }
 
     #[test]
     fn a_target_ends_it_before_the_iterations_do() {
         let target = Target { half_width: 0.01, quantiles: Vec::new(), confidence: 0.95 };
         let budget = Budget { target: Some(target), ..budget() };
-        assert!(wanted(&budget, &[], 0, 0.0) > 0);
-        assert_eq!(wanted(&budget, &[100.0; 1000], 1000, 1.0), 0);
-        let noisy: Vec<f64> = (0..100).map(|i| f64::from(i * 37 % 100)).collect();
-        assert!(wanted(&budget, &noisy, 100, 1.0) > 0);
+        let so_far = |valid, look_at| {
+            SoFar { valid, look_at, seconds: 1.0, pace: 0.001, hopeless: false }
+                .rounds_wanted(&budget)
+        };
+        assert_eq!((so_far(0, 50), so_far(100, 130), so_far(100, 100)), (50, 30, 0));
     }
 }

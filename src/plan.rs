@@ -15,6 +15,12 @@ use crate::work::{Element, Placement, Work};
 pub use budget::{Budget, ITERATION_LIMIT};
 use placing::Placing;
 
+/// Deadline of a run when nothing else is said, beside the time asked for by way of measuring, seconds.
+const TIMEOUT_S: f64 = 3600.0;
+
+/// Most operations of a sample on a GPU; a driver's queue of launches is known to hold about a thousand.
+const DEVICE_BATCH_LIMIT: u32 = 500;
+
 /// Longest deadline, seconds: ten years. More does not fit the clock's arithmetic.
 const TIMEOUT_LIMIT_S: f64 = 3.2e8;
 
@@ -122,16 +128,26 @@ impl Plan {
         if cases.is_empty() {
             return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
         }
+        let backend = backend(config)?;
+        let budget = Budget::resolve(&config.benchmarking, cases.len())?;
+        if let (BackendSpec::Cuda { .. }, Some(batch)) = (&backend, budget.batch)
+            && batch > DEVICE_BATCH_LIMIT
+        {
+            return Err(Error::usage(format!(
+                "all operations of a sample are queued on the GPU before it starts, and {batch} may not fit; \
+                 use --batch {DEVICE_BATCH_LIMIT} or less"
+            )));
+        }
         Ok(Self {
             ranks,
             mesh,
             mesh_order: order,
-            backend: backend(config)?,
+            backend,
             protocol: config.protocol.unwrap_or_default(),
-            budget: Budget::resolve(&config.benchmarking, cases.len())?,
             seed: config.seed.unwrap_or(1),
             continue_on_error: config.continue_on_error.unwrap_or(false),
-            timeout_s: positive("timeout", config.timeout.unwrap_or(3600.0))?.min(TIMEOUT_LIMIT_S),
+            timeout_s: timeout(config, &budget, cases.len())?,
+            budget,
             max_variance_percent: positive(
                 "max_variance_percent",
                 config.benchmarking.max_variance_percent.unwrap_or(5.0),
@@ -164,6 +180,22 @@ fn backend(config: &Config) -> Result<BackendSpec> {
         )),
         BackendChoice::Auto | BackendChoice::Host => Ok(BackendSpec::Host),
     }
+}
+
+/// The deadline leaves time for what is to be measured for a given time.
+fn timeout(config: &Config, budget: &Budget, cases: usize) -> Result<f64> {
+    let least = budget.min_seconds * cases as f64;
+    let most = budget.max_seconds.unwrap_or(budget.min_seconds) * cases as f64;
+    let timeout = match config.timeout {
+        Some(timeout) => positive("timeout", timeout)?,
+        None => TIMEOUT_S + most,
+    };
+    if timeout <= least {
+        return Err(Error::usage(format!(
+            "measuring alone is to take {least} s, and the run must end within {timeout} s; give --timeout more"
+        )));
+    }
+    Ok(timeout.min(TIMEOUT_LIMIT_S))
 }
 
 fn positive(what: &str, value: f64) -> Result<f64> {
@@ -244,6 +276,12 @@ mod tests {
     }
 
     #[test]
+    fn the_deadline_leaves_time_for_the_duration() {
+        let plan = Plan::resolve(&config("benchmarking: {duration: 8h}"), 1).unwrap();
+        assert!((plan.timeout_s - 9.0 * 3600.0).abs() < 1e-6);
+    }
+
+    #[test]
     fn bad_requests_are_one_sentence() {
         for (yaml, ranks, expected) in [
             ("{}", 0, "0 ranks"),
@@ -271,6 +309,9 @@ mod tests {
             ("benchmarking: {max_time: never}", 1, "not a time"),
             ("benchmarking: {batch: 0}", 1, "--batch"),
             ("benchmarking: {duration: 1m, min_time: 1}", 1, "--duration"),
+            ("timeout: 60\nbenchmarking: {duration: 1m}", 1, "--timeout"),
+            ("backend: cuda\nbenchmarking: {batch: 501}", 1, "--batch 500"),
+            ("benchmarking: {quick: true, precision_target: 1%}", 1, "--quick"),
         ] {
             let message = error(yaml, ranks);
             assert!(message.contains(expected), "{yaml}: {message}");

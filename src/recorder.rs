@@ -36,8 +36,6 @@ impl Recorder {
         let started = now();
         let tail = crate::random::fingerprint(format!("{started}{}", std::process::id()).bytes());
         let id = format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32);
-        let journal = Journal::create(&first.path, &id, plan.fingerprint()?)?;
-        let sidecar = Sidecar::at(first.beside("samples.csv.gz"));
         let topology = match &plan.backend {
             BackendSpec::Simulated(topology) => Some(topology.name.clone()),
             BackendSpec::Host | BackendSpec::Cuda { .. } => None,
@@ -51,6 +49,9 @@ impl Recorder {
                  there, or leave --emulate-ranks out",
             ));
         }
+        // What an earlier run left is lost from here on.
+        let journal = Journal::create(&first.path, &id, plan.fingerprint()?)?;
+        let sidecar = Sidecar::at(first.beside("samples.csv.gz"));
         let run = Run {
             id,
             started,

@@ -148,6 +148,9 @@ pub struct Case {
     /// Figures, when it was measured.
     #[serde(flatten)]
     pub measured: Option<Measured>,
+    /// The stamps themselves, those of invalid rounds included.
+    #[serde(default)]
+    pub samples: Samples,
     /// How results compared with their reference; absent when nothing was checked.
     pub accuracy: Option<Accuracy>,
     /// Reasons why the figures may mislead.
@@ -180,8 +183,10 @@ pub struct Measured {
     pub invalid: usize,
     /// Operations in one sample.
     pub batch: u32,
-    /// Time that warming up and measuring took, seconds.
-    pub seconds: f64,
+    /// Time that warming up took, seconds.
+    pub warmup_seconds: f64,
+    /// Time that measuring took, seconds.
+    pub measuring_seconds: f64,
     /// The headline times. All cases of one benchmark, type and placement have the same definition.
     pub latency: Latency,
     /// The times by the other definition that the host's clock allows.
@@ -196,8 +201,6 @@ pub struct Measured {
     pub metrics: Metrics,
     /// What the GPUs said of themselves around the measuring, by rank; empty without GPUs.
     pub telemetry: Vec<Telemetry>,
-    /// The stamps themselves.
-    pub samples: Samples,
 }
 
 /// Times of one operation over the iterations.
@@ -251,8 +254,10 @@ pub struct Latency {
     /// Whether the times keep one level: `flat`, `warming` (later ones shorter), `slowing` (longer), or
     /// `none`; null when there are too few iterations to tell.
     pub steady_state: Option<Steadiness>,
-    /// Bound of what different clocks add to or take from each time; null where only stamps of one
-    /// clock are compared.
+    /// The valid iteration since which they keep the last level.
+    pub steady_since: Option<usize>,
+    /// Bound of what different clocks add to or take from each time: 0 where all ranks read one clock,
+    /// null where only stamps of one rank are compared.
     pub clock_error_ms: Option<f64>,
 }
 

@@ -1,7 +1,8 @@
 //! This process among the ranks: who they are, and how they wait for each other.
 //!
 //! All ranks make the same sequence of calls here. Every wait goes through one place
-//! ([`Wait`]), which knows whether to spin, to yield or to sleep, and when it is too late.
+//! ([`Wait`]), which knows whether to spin, to yield or to sleep, and when it is too late; except that ranks
+//! which spin wait inside MPI for a start and for a clock, because that is quickest.
 
 mod launch;
 mod member;

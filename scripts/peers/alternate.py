@@ -89,7 +89,7 @@ def stop(program, alternations):
         column = lambda name, value: [value(cases[i]) for cases in runs[name]]
         middle = lambda name, value: statistics.median(column(name, value))
         ratio = lambda a, b, value: quartiles([x / y for x, y in zip(column(a, value), column(b, value))])
-        seconds = lambda case: case["seconds"]
+        seconds = lambda case: case["warmup_seconds"] + case["measuring_seconds"]
         width = lambda case: case["latency"]["half_width_percent"] or float("inf")
         met = sum(case["latency"]["target_met"] for case in (cases[i] for cases in runs["target"]))
         print(f"{case['problem']['bytes']:>9} {1e3 * middle('target', seconds):>9.2f} "

@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             times.add(&combine(&busy.samples, world.rank(), fold), 1);
             if let Some(recording) = taken.recording {
                 invalid[which].push(100.0 * times.invalid as f64 / busy.samples.len() as f64);
-                seconds[which].push(recording.seconds);
+                seconds[which].push(recording.warmup_seconds + recording.measuring_seconds);
                 given_up[which] += usize::from(recording.protocol != Protocol::Synchronised);
             }
         }

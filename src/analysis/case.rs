@@ -9,7 +9,7 @@ use crate::config::Protocol;
 use crate::error::Kind;
 use crate::measure::timing::Definition;
 use crate::measure::{Floors, Recording};
-use crate::plan::{BackendSpec, Case, Plan};
+use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
 use crate::report::{self, CaseError, Measured, Metrics, Outcome, Samples, Skew, Steadiness};
 use crate::telemetry::Telemetry;
 use crate::units::milliseconds;
@@ -63,6 +63,7 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
         reason: None,
         error: None,
         measured: None,
+        samples,
         accuracy,
         caveats: Vec::new(),
     };
@@ -89,7 +90,7 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
                     ),
                 });
             } else {
-                let measured = measured(plan, case, *recording, samples);
+                let measured = measured(plan, case, *recording);
                 result.caveats = caveats(plan, &case.work, floors, &measured, crowding);
                 result.measured = Some(measured);
             }
@@ -144,20 +145,31 @@ pub(super) fn caveats(
     if latency.steady_state == Some(Steadiness::None) {
         caveats.push(Caveat::NoSteadyState);
     }
-    let iterations = plan.budget.iterations;
-    match (&plan.budget.target, latency.target_met) {
-        (Some(target), Some(false)) => caveats.push(Caveat::TargetMissed {
+    let budget = &plan.budget;
+    if let (Some(target), Some(false)) = (&budget.target, latency.target_met) {
+        caveats.push(Caveat::TargetMissed {
             reached_percent: latency.half_width_percent,
             target_percent: 100.0 * target.half_width,
-        }),
-        (None, _)
-            if plan.budget.max_seconds.is_some() && measured.iterations < iterations as usize =>
-        {
-            caveats.push(Caveat::CutShort { iterations });
-        }
-        _ => {}
+        });
     }
+    caveats.extend(cut_short(budget, measured).map(|reason| Caveat::CutShort { reason }));
     caveats
+}
+
+/// Why there are fewer iterations, or less time, than asked for.
+fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
+    let iterations = budget.iterations;
+    if budget.max_seconds.is_some()
+        && budget.target.is_none()
+        && measured.iterations < iterations as usize
+    {
+        return Some(format!("the time was over before {iterations} iterations were done"));
+    }
+    (measured.measuring_seconds < budget.min_seconds).then(|| {
+        format!(
+            "{ITERATION_LIMIT} iterations, the most there are, were done before the time was over"
+        )
+    })
 }
 
 /// The floor that a sample is near to, if it is.
@@ -176,12 +188,12 @@ fn near_floor(work: &Work, floors: &Floors, measured: &Measured) -> Option<Cavea
     };
     [("empty sample", empty), ("barrier exit skew", exits)]
         .into_iter()
-        .map(|(floor, nanos)| (floor, 100.0 * nanos / sample))
+        .map(|(floor, nanos)| (floor, 100.0 * nanos / sample.max(nanos).max(1.0)))
         .find(|(_, percent)| *percent > FLOOR_PERCENT)
         .map(|(floor, percent)| Caveat::NearFloor { floor: floor.to_owned(), percent })
 }
 
-fn measured(plan: &Plan, case: &Case, recording: Recording, samples: Samples) -> Measured {
+fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
     let definition = recording.definition(case.work.communicates());
     let error = recording.error_per_operation();
     let of = |definition| latency(recording.times.by(definition), definition, &plan.budget, error);
@@ -198,7 +210,8 @@ fn measured(plan: &Plan, case: &Case, recording: Recording, samples: Samples) ->
         iterations: recording.times.global.len(),
         invalid: recording.times.invalid,
         batch: recording.batch,
-        seconds: recording.seconds,
+        warmup_seconds: recording.warmup_seconds,
+        measuring_seconds: recording.measuring_seconds,
         metrics: metrics(&case.work, case.group.ranks.len(), headline.median / 1e3),
         latency_local: of(other),
         device_time: has_device.then(|| of(Definition::SlowestDevice)),
@@ -219,7 +232,6 @@ fn measured(plan: &Plan, case: &Case, recording: Recording, samples: Samples) ->
             imbalance: recording.skew.imbalance,
         },
         telemetry: recording.telemetry,
-        samples,
     }
 }
 
@@ -299,6 +311,9 @@ mod tests {
         let missed = caveats("benchmarks: {barrier: }\nbenchmarking: {precision_target: 0.001%}");
         assert!(matches!(missed[..], [Caveat::TargetMissed { .. }]), "{missed:?}");
         let cut = caveats("benchmarks: {barrier: }\nbenchmarking: {max_time: 1s}");
-        assert_eq!(cut, [Caveat::CutShort { iterations: 100 }]);
+        assert!(matches!(cut[..], [Caveat::CutShort { .. }]), "{cut:?}");
+        let full =
+            caveats("benchmarks: {barrier: }\nbenchmarking: {timing_iterations: 40, min_time: 2s}");
+        assert!(matches!(full[..], [Caveat::CutShort { .. }]), "{full:?}");
     }
 }

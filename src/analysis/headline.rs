@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn one_case_whose_clocks_err_too_much_decides_for_its_sweep() {
         let plan = plan(SWEEP);
-        let figures = [(10e3, 8e3, 0), (10e3, 8e3, 251), (10e6, 8e6, 251)];
+        let figures = [(10e3, 8e3, 0), (10e3, 8e3, 510), (10e6, 8e6, 510)];
         let measured =
             plan.cases.iter().zip(figures).map(|(case, (global, local, clock_error))| {
                 let recording =

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::measure::stop::rounds_missing;
 use crate::measure::timing::Definition;
 use crate::plan::Budget;
 use crate::report::Latency;
@@ -26,7 +27,6 @@ pub(super) fn latency(
     let asked = budget.target.iter().flat_map(|target| target.quantiles.iter().copied());
     let quantiles = QUANTILES.into_iter().chain(asked).map(|q| (name(q), q));
     let (mut quantile_ci, mut iterations_needed) = (BTreeMap::new(), BTreeMap::new());
-    let mut narrow = true;
     for (name, q) in quantiles {
         match stats::quantile_interval(nanos, q, confidence) {
             Some(interval) => {
@@ -48,12 +48,8 @@ pub(super) fn latency(
         let [low, high] = quantile_ci.get(&name(q))?;
         Some(percent((high - low) / 2.0, quantile(q)?))
     };
-    let target_met = budget.target.as_ref().map(|target| {
-        for q in target.quantiles.iter().copied().chain([0.5]) {
-            narrow &= half_width(q).is_some_and(|width| width <= 100.0 * target.half_width);
-        }
-        narrow
-    });
+    let target_met = budget.target.as_ref().map(|target| rounds_missing(nanos, target) == 0);
+    let steady = stats::steadiness(nanos);
     Latency {
         definition,
         unit: "ms".to_owned(),
@@ -76,7 +72,8 @@ pub(super) fn latency(
         outliers: outliers(nanos),
         autocorrelation: stats::autocorrelation(nanos),
         effective_samples: stats::effective_samples(nanos, 0.5),
-        steady_state: stats::steadiness(nanos).map(|(steadiness, _)| steadiness),
+        steady_state: steady.map(|(steadiness, _)| steadiness),
+        steady_since: steady.map(|(_, since)| since),
         clock_error_ms: (definition == Definition::LastEndMinusFirstStart)
             .then(|| milliseconds(clock_error)),
         quantile_ci,

@@ -23,8 +23,7 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn open(world: &World) -> Self {
-        let collectives =
-            world.has_mpi().then(|| collective::Collectives::new(world.shares_clock()));
+        let collectives = world.has_mpi().then(collective::Collectives::default);
         Self { clock: HostClock::new(world.wait().manner()), collectives }
     }
 
@@ -65,8 +64,10 @@ impl Backend for Host {
                          --ranks 2 or more, or mpirun",
                     )
                 })?;
+                // A check that compares stamps of several ranks.
+                let clock = peers.share_clock.then_some(&self.clock);
                 let operation =
-                    collectives.prepare(*op, (*element, *bytes, *placement), group, &self.clock)?;
+                    collectives.prepare(*op, (*element, *bytes, *placement), group, clock)?;
                 self.timed(operation, manner)
             }
             Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?, manner),

@@ -101,7 +101,7 @@ pub(super) struct RunArgs {
     /// How ranks start together: synchronised, barrier (as the OSU benchmarks), back-to-back (as nccl-tests)
     #[arg(long, value_name = "NAME")]
     protocol: Option<String>,
-    /// Deadline of the whole run, seconds [default: 3600]
+    /// Deadline of the whole run, seconds [default: 3600, and the time asked for with other flags]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     timeout: Option<f64>,
     /// Go on with the other cases after one fails
@@ -387,14 +387,16 @@ fn show(plan: &Plan) {
     let budget = &plan.budget;
     let rounds = u64::from(budget.iterations);
     let samples: u64 = plan.cases.iter().map(|case| rounds * case.group.ranks.len() as u64).sum();
-    let often = match (&budget.target, budget.min_seconds > 0.0) {
-        (Some(target), _) => format!(
-            "iterations until ± {} % is reached, at most {rounds} and {} s",
-            100.0 * target.half_width,
-            budget.max_seconds.unwrap_or(f64::INFINITY)
-        ),
-        (None, true) => format!("{rounds} iterations or more, for {} s", budget.min_seconds),
-        (None, false) => format!("{rounds} iterations"),
+    let most = budget.max_seconds.map_or_else(String::new, |most| format!(", at most {most} s"));
+    let (often, about) = match (&budget.target, budget.min_seconds > 0.0) {
+        (Some(target), _) => {
+            let percent = 100.0 * target.half_width;
+            (format!("until ± {percent} %, at most {rounds} iterations{most}"), "at most ")
+        }
+        (None, true) => {
+            (format!("{rounds} iterations or more, for {} s", budget.min_seconds), "at least ")
+        }
+        (None, false) => (format!("{rounds} iterations{most}"), ""),
     };
     let cases = if plan.cases.len() == 1 { "case" } else { "cases" };
     let totals = [
@@ -405,12 +407,15 @@ fn show(plan: &Plan) {
             plan.backend.name(),
         ),
         format!(
-            "most memory of one rank: {} for the work, {:.1} MB for its samples",
+            "most memory of one rank: {} for the work, {about}{:.1} MB for its samples",
             format_size(largest),
             (rounds * size_of::<Sample>() as u64) as f64 * 1e-6
         ),
         // scripts/compare-with-peers gather: 13 bytes a row after compression.
-        format!("samples: {samples}, about {:.1} MB as compressed CSV", samples as f64 * 13e-6),
+        format!(
+            "samples: {about}{samples}, about {:.1} MB as compressed CSV",
+            samples as f64 * 13e-6
+        ),
     ];
     let header = vec!["case", "ranks", "scaling", "memory of a rank"];
     report::print_table(header, rows.collect(), 3..5);

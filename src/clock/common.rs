@@ -9,8 +9,8 @@ use super::{Clock, Clocks};
 use crate::units::Nanos;
 use crate::world::World;
 
-/// Fixes this far apart tell the drift better than the survey at the start of the run, ns.
-const LONG: Nanos = 1_000_000_000;
+/// Two fixes this far apart tell the drift better than the survey's twenty within a second do, ns.
+const LONG: Nanos = 2_000_000_000;
 
 /// This rank's clock and the common time at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +32,13 @@ pub struct Line {
 }
 
 impl Line {
-    /// Through both fixes.
-    fn between(from: Fix, to: Fix) -> Self {
+    /// Between both fixes: through both when they are far apart. Otherwise their small errors would bend
+    /// it, and with it each rank's own times; it then has the rate that is known already.
+    fn between(from: Fix, to: Fix, known_rate: f64) -> Self {
         let (own, common) = (to.own - from.own, to.common - from.common);
-        Self { from, rate: if own > 0 { (common - own) as f64 / own as f64 } else { 0.0 } }
+        let rate = if own > LONG { (common - own) as f64 / own as f64 } else { known_rate };
+        let middle = Fix { own: from.own + own / 2, common: from.common + common / 2, error: 0 };
+        Self { from: middle, rate }
     }
 
     /// The common time at a time of this rank's clock.
@@ -116,18 +119,18 @@ impl<'a> CommonTime<'a> {
         self.line.to_own(common)
     }
 
-    /// Ends a block of rounds: how this rank's clock stood to the common one within it, and a bound of
-    /// the error, ns. All ranks of the team call it.
+    /// Ends a block of rounds: how this rank's clock stood to the common one within it, and by how much
+    /// a difference between stamps of this and another rank may be wrong, ns. All ranks of the team call it.
     pub fn end_block(&mut self) -> (Line, Nanos) {
         let (from, to) = (self.line.from, self.fix());
         if self.role.is_none() {
             return (self.line, 0);
         }
         let surprise = (self.to_common(to.own) - to.common).abs();
-        let block = Line::between(from, to);
-        let rate = if to.own - from.own > LONG { block.rate } else { self.line.rate };
-        self.line = Line { from: to, rate };
-        (block, from.error.max(to.error).max(surprise / 2))
+        let block = Line::between(from, to, self.line.rate);
+        self.line = Line { from: to, rate: block.rate };
+        // Each of two stamps may be wrong by as much.
+        (block, 2 * from.error.max(to.error).max(surprise / 2))
     }
 
     /// Measures anew how this rank's clock stands to the common one. All ranks of the team call it.
@@ -183,11 +186,12 @@ mod tests {
             took in 1_000_000i64..100_000_000_000,
             ppm in -200i64..200,
         ) {
+            let gained = (took as f64 * 1e-6 * ppm as f64).round() as i64;
             let from = Fix { own, common: own - ahead, error: 0 };
-            let to = Fix { own: own + took, common: own - ahead + took - took / 1_000_000 * ppm, error: 0 };
-            let line = Line::between(from, to);
-            prop_assert_eq!(line.to_common(from.own), from.common);
-            prop_assert!((line.to_common(to.own) - to.common).abs() <= 1);
+            let to = Fix { own: own + took, common: own - ahead + took - gained, error: 0 };
+            let line = Line::between(from, to, -1e-6 * ppm as f64);
+            prop_assert!((line.to_common(from.own) - from.common).abs() <= 2);
+            prop_assert!((line.to_common(to.own) - to.common).abs() <= 2);
             let middle = own + took / 3;
             prop_assert!((line.to_own(line.to_common(middle)) - middle).abs() <= 1);
         }

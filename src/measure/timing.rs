@@ -141,7 +141,7 @@ impl Times {
         let median = stats::median(&self.global).unwrap_or(0.0);
         if !communicates && !self.device.is_empty() {
             Definition::SlowestDevice
-        } else if protocol == Protocol::Synchronised && 2.0 * error <= CLOCK_SHARE * median {
+        } else if protocol == Protocol::Synchronised && error <= CLOCK_SHARE * median {
             Definition::LastEndMinusFirstStart
         } else {
             Definition::SlowestRank
@@ -322,8 +322,8 @@ mod tests {
         let mut times = Times::default();
         times.add(&combined(&[vec![sample(0, 1000, false)], vec![sample(0, 1000, false)]]), 1);
         let with = |error| times.definition(true, Protocol::Synchronised, error);
-        assert_eq!(with(25.0), Definition::LastEndMinusFirstStart);
-        assert_eq!(with(26.0), Definition::SlowestRank);
+        assert_eq!(with(50.0), Definition::LastEndMinusFirstStart);
+        assert_eq!(with(51.0), Definition::SlowestRank);
         assert_eq!(times.definition(true, Protocol::Barrier, 0.0), Definition::SlowestRank);
     }
 

@@ -26,9 +26,9 @@ impl Warmup {
     }
 
     /// Whether it is warm after one more block that took its rounds `nanos`, `elapsed_s` after the
-    /// first began. Flat means: the medians of two blocks differ by less than 2 %, or by no more than the
+    /// first began. As long as ranks come late to the start it is not. Flat means: the medians of two blocks differ by less than 2 %, or by no more than the
     /// spread within the blocks explains.
-    pub(super) fn is_over(&mut self, nanos: &[f64], elapsed_s: f64) -> bool {
+    pub(super) fn is_over(&mut self, nanos: &[f64], late: bool, elapsed_s: f64) -> bool {
         self.blocks += 1;
         let quantile = |q| stats::quantile(nanos, q).unwrap_or(0.0);
         let median = quantile(0.5);
@@ -37,7 +37,8 @@ impl Warmup {
         let spread = (quantile(0.75) - quantile(0.25)) / 1.35;
         let chance = 2.0 * 2f64.sqrt() * 1.25 * spread / (nanos.len() as f64).sqrt();
         let last = self.last.replace(median);
-        let flat = last.is_some_and(|last| (median - last).abs() <= chance.max(SAME * last));
+        let flat =
+            !late && last.is_some_and(|last| (median - last).abs() <= chance.max(SAME * last));
         let long_enough = elapsed_s >= self.settling_s;
         long_enough && (flat || self.blocks >= MOST_BLOCKS || elapsed_s > PATIENCE_S)
     }
@@ -51,24 +52,25 @@ mod tests {
     fn it_lasts_until_time_is_flat() {
         let mut warmup = Warmup::new(0.0);
         let took = [9e3, 5e3, 3e3, 2e3, 1.99e3];
-        let over = took.map(|nanos| warmup.is_over(&[nanos; 5], 0.0));
+        let over = took.map(|nanos| warmup.is_over(&[nanos; 5], false, 0.0));
         assert_eq!(over, [false, false, false, false, true]);
     }
 
     #[test]
     fn it_ends_when_time_never_gets_flat() {
         let mut warmup = Warmup::new(0.0);
-        let blocks =
-            (0..).map(|i| 2f64.powi(i)).take_while(|&nanos| !warmup.is_over(&[nanos; 5], 0.0));
+        let blocks = (0..)
+            .map(|i| 2f64.powi(i))
+            .take_while(|&nanos| !warmup.is_over(&[nanos; 5], false, 0.0));
         assert_eq!(blocks.count(), MOST_BLOCKS as usize - 1);
-        assert!(Warmup::new(0.0).is_over(&[1.0], 2.5));
+        assert!(Warmup::new(0.0).is_over(&[1.0], true, 2.5));
     }
 
     #[test]
     fn noise_is_not_a_trend_and_a_device_gets_its_time() {
         let mut warmup = Warmup::new(0.5);
-        assert!(!warmup.is_over(&[100.0, 120.0, 140.0, 110.0, 130.0], 0.1));
-        assert!(!warmup.is_over(&[110.0, 130.0, 150.0, 120.0, 140.0], 0.2));
-        assert!(warmup.is_over(&[105.0, 125.0, 145.0, 115.0, 135.0], 0.6));
+        assert!(!warmup.is_over(&[100.0, 120.0, 140.0, 110.0, 130.0], false, 0.1));
+        assert!(!warmup.is_over(&[110.0, 130.0, 150.0, 120.0, 140.0], false, 0.2));
+        assert!(warmup.is_over(&[105.0, 125.0, 145.0, 115.0, 135.0], false, 0.6));
     }
 }

@@ -44,6 +44,12 @@ impl Budget {
     pub(super) fn resolve(asked: &Benchmarking, cases: usize) -> Result<Self> {
         let quick = asked.quick.unwrap_or(false);
         let target = target(asked)?;
+        if quick && target.is_some() {
+            return Err(Error::usage(
+                "--quick takes 10 iterations, which tell nothing about a precision target; leave one of \
+                 them out",
+            ));
+        }
         let share = duration(asked)?.map(|seconds| seconds / cases as f64);
         let default = match (quick, &target, share) {
             (false, Some(_), _) => ITERATION_LIMIT,

@@ -86,7 +86,7 @@ fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
 
 /// The least number of independent values that give the `q` quantile an interval: both
 /// P(B ≤ 0) = (1−q)^n and P(B ≥ n) = q^n must not exceed α/2.
-pub fn samples_needed(q: f64, confidence: f64) -> usize {
+pub(super) fn samples_needed(q: f64, confidence: f64) -> usize {
     let tail = (1.0 - confidence) / 2.0;
     let needed = |p: f64| (tail.ln() / p.ln()).ceil();
     needed(q).max(needed(1.0 - q)) as usize

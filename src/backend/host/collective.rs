@@ -49,29 +49,23 @@ macro_rules! with_type {
 type Comm = Rc<ManuallyDrop<SimpleCommunicator>>;
 
 /// The communicators of the groups this rank has been in.
+#[derive(Default)]
 pub(super) struct Collectives {
-    common_clock: bool,
     comms: RefCell<HashMap<Vec<usize>, Comm>>,
 }
 
 impl Collectives {
-    pub(super) fn new(common_clock: bool) -> Self {
-        Self { common_clock, comms: RefCell::default() }
-    }
-
-    /// Every rank of the group calls this.
+    /// Every rank of the group calls this; `clock` is what all of them read, if there is such a one.
     pub(super) fn prepare<'a>(
         &'a self,
         op: Collective,
         (element, bytes, placement): (Element, u64, Placement),
         group: &Group,
-        clock: &'a HostClock,
+        clock: Option<&'a HostClock>,
     ) -> Result<Box<dyn Operation + 'a>> {
         let comm = self.comm(group)?;
         match op {
-            Collective::Barrier => {
-                Ok(Box::new(Barrier { comm, clock, common_clock: self.common_clock }))
-            }
+            Collective::Barrier => Ok(Box::new(Barrier { comm, clock })),
             Collective::AllReduce => {
                 let count = (bytes / element.bytes()) as usize;
                 with_type!(element, all_reduce(comm, count, placement))
@@ -171,8 +165,7 @@ impl<T: Number + Equivalence> Operation for AllReduce<T> {
 /// No rank leaves before every rank has come.
 struct Barrier<'a> {
     comm: Comm,
-    clock: &'a HostClock,
-    common_clock: bool,
+    clock: Option<&'a HostClock>,
 }
 
 impl Operation for Barrier<'_> {
@@ -186,14 +179,12 @@ impl Operation for Barrier<'_> {
     /// Each rank comes a little later than the one before; none may leave before the last has come.
     /// Ranks whose clocks differ cannot tell, and check nothing.
     fn verify(&mut self) -> Accuracy {
-        if !self.common_clock {
-            return Accuracy::default();
-        }
+        let Some(clock) = self.clock else { return Accuracy::default() };
         let rank = self.comm.rank().unsigned_abs();
         std::thread::sleep(std::time::Duration::from_micros(500) * rank.min(8));
-        let came = self.clock.now();
+        let came = clock.now();
         self.run();
-        let left = self.clock.now();
+        let left = clock.now();
         let mut last_came = 0i64;
         // SAFETY: one element on both sides, as counted.
         unsafe {
