@@ -1,5 +1,6 @@
 //! What interprets work: it prepares one, checks it, and runs it.
 
+mod accuracy;
 mod cuda;
 mod host;
 mod reference;
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use accuracy::{Accuracy, WrongElement};
 
 use crate::clock::Clock;
 use crate::error::Result;
@@ -78,6 +81,20 @@ pub trait Prepared {
     /// When the work cannot run; a wrong element is not an error but a finding.
     fn verify(&mut self) -> Result<Accuracy>;
 
+    /// Compares every element that the last sample's last operation left with its reference. An operation
+    /// that cannot be checked so compares nothing.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    fn check(&mut self) -> Result<Accuracy> {
+        Ok(Accuracy::default())
+    }
+
+    /// What a reader should know of how it ran.
+    fn remarks(&self) -> Remarks {
+        Remarks::default()
+    }
+
     /// The smallest difference between two times by which this work is judged, ns.
     fn resolution(&self) -> Nanos;
 
@@ -94,6 +111,24 @@ pub trait Prepared {
     /// # Errors
     /// When the device fails.
     fn fire(&mut self, start: Start) -> Result<Sample>;
+}
+
+/// What a reader should know of how work ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remarks {
+    /// How more elements were moved than one call can count.
+    pub split: Option<String>,
+    /// What a form that computes meanwhile did.
+    pub overlap: Option<Overlap>,
+}
+
+/// A computation while data moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// How long the exchange takes by itself, ns.
+    pub alone: Nanos,
+    /// How long is computed before the exchange is waited for, ns.
+    pub computed: Nanos,
 }
 
 /// When to begin.
@@ -159,93 +194,6 @@ impl Device {
     }
 }
 
-/// How a result compares with its reference.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Accuracy {
-    /// Elements compared.
-    pub checked: u64,
-    /// Elements outside the tolerance.
-    pub wrong: u64,
-    /// Largest absolute difference.
-    pub max_abs: f64,
-    /// Largest difference relative to the reference.
-    pub max_rel: f64,
-    /// Root mean square of the differences.
-    pub rmse: f64,
-    /// Largest absolute difference that is right, for the element that had the least room.
-    pub tolerance: f64,
-    /// The first wrong element.
-    pub first_wrong: Option<WrongElement>,
-}
-
-/// A wrong element.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct WrongElement {
-    /// World rank that found it.
-    pub rank: usize,
-    /// Its index in that rank's result.
-    pub index: u64,
-    /// The reference.
-    pub expected: f64,
-    /// The result.
-    pub got: f64,
-}
-
-impl Accuracy {
-    /// Compares results with references, each with its own tolerance: `(expected, got, tolerance)`.
-    pub fn compare(elements: impl Iterator<Item = (f64, f64, f64)>) -> Self {
-        let mut accuracy = Self { tolerance: f64::INFINITY, ..Self::default() };
-        let mut squares = 0.0;
-        for (index, (expected, got, tolerance)) in elements.enumerate() {
-            let difference = (got - expected).abs();
-            accuracy.checked += 1;
-            accuracy.tolerance = accuracy.tolerance.min(tolerance);
-            // A NaN differs from everything and compares with nothing.
-            if difference.is_nan() || difference > tolerance {
-                accuracy.wrong += 1;
-                accuracy.first_wrong.get_or_insert(WrongElement {
-                    rank: 0,
-                    index: index as u64,
-                    expected,
-                    got,
-                });
-            }
-            if difference.is_finite() {
-                accuracy.max_abs = accuracy.max_abs.max(difference);
-                squares += difference * difference;
-                if expected != 0.0 {
-                    accuracy.max_rel = accuracy.max_rel.max(difference / expected.abs());
-                }
-            }
-        }
-        if accuracy.checked == 0 {
-            accuracy.tolerance = 0.0;
-        } else {
-            accuracy.rmse = (squares / accuracy.checked as f64).sqrt();
-        }
-        accuracy
-    }
-
-    /// The ranks' findings as one; `ranks[i]` is the world rank of `parts[i]`.
-    pub fn combine(parts: Vec<Self>, ranks: &[usize]) -> Self {
-        let mut whole = Self { tolerance: f64::INFINITY, ..Self::default() };
-        let mut squares = 0.0;
-        for (part, &rank) in parts.into_iter().zip(ranks) {
-            whole.checked += part.checked;
-            whole.wrong += part.wrong;
-            whole.max_abs = whole.max_abs.max(part.max_abs);
-            whole.max_rel = whole.max_rel.max(part.max_rel);
-            whole.tolerance = whole.tolerance.min(part.tolerance);
-            squares += part.rmse * part.rmse * part.checked as f64;
-            if whole.first_wrong.is_none() {
-                whole.first_wrong = part.first_wrong.map(|wrong| WrongElement { rank, ..wrong });
-            }
-        }
-        whole.rmse = if whole.checked == 0 { 0.0 } else { (squares / whole.checked as f64).sqrt() };
-        whole
-    }
-}
-
 /// How many devices of the `cuda` backend this process sees.
 ///
 /// # Errors
@@ -283,19 +231,4 @@ pub fn open(plan: &Plan, world: &World) -> Result<Box<dyn Backend>> {
             Box::new(simulated::Simulated::open(topology, plan.seed, world.rank()))
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_wrong_element_is_found_and_named() {
-        let elements = [(1.0, 1.0, 0.0), (2.0, 2.5, 0.1), (3.0, f64::NAN, 0.1)];
-        let part = Accuracy::compare(elements.into_iter());
-        assert_eq!((part.checked, part.wrong, part.max_abs), (3, 2, 0.5));
-        let whole = Accuracy::combine(vec![Accuracy::compare([].into_iter()), part], &[4, 7]);
-        let first = whole.first_wrong.unwrap();
-        assert_eq!((first.rank, first.index, first.expected, first.got), (7, 1, 2.0, 2.5));
-    }
 }

@@ -1,15 +1,26 @@
 //! The catalogue: the named things that can be measured, with their problem sizes and precisions.
 
-use std::collections::BTreeMap;
+mod catalogue;
+mod problem;
+
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::work::{Collective, Element, Gemm, Placement, Stream, StreamOp, Work};
+pub use catalogue::CATALOGUE;
+pub use problem::{Problem, Setting};
 
-/// A problem: its keys with their values, as they stand in a case.
-pub type Problem = BTreeMap<String, u64>;
+use crate::config::read_bounded;
+use crate::error::{Error, Result, suggestion};
+use crate::units::parse_sizes;
+use crate::work::{
+    Blocks, Element, Exchange, Form, Gemm, Operator, Pattern, Placement, Root, Stream, StreamOp,
+    Work,
+};
+
+/// Most bytes of a file with a matrix.
+const MATRIX_LIMIT: u64 = 16 << 20;
 
 /// A set of problem sizes that is chosen by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,10 +42,35 @@ pub struct Key {
     pub name: &'static str,
     /// What it sets, with its unit.
     pub help: &'static str,
-    /// Values for the presets small, medium and large; a key without them follows another one.
-    pub presets: Option<[&'static str; 3]>,
+    /// What it may be set to.
+    pub values: Values,
     /// Whether ranks that share one problem (strong scaling) divide this key between them.
     pub divides: bool,
+}
+
+/// What a key may be set to.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Values {
+    /// Sizes; those of the presets small, medium and large.
+    Sizes([&'static str; 3]),
+    /// A size; that of the problem's first key where not given.
+    AsFirst,
+    /// A number, or one of some words.
+    Numbers {
+        /// Where not given; below `least` it stands for the first word.
+        usual: u32,
+        /// Smallest.
+        least: u32,
+        /// Largest.
+        most: u32,
+        /// What may stand instead.
+        words: &'static [&'static str],
+    },
+    /// One of these words; the first where not given.
+    Words(&'static [&'static str]),
+    /// The path of a file; none where not given.
+    File,
 }
 
 /// A named thing that can be measured.
@@ -42,6 +78,8 @@ pub struct Key {
 pub struct Benchmark {
     /// Name on the command line and in the report.
     pub name: &'static str,
+    /// Names under which people may look for it.
+    pub aliases: &'static [&'static str],
     /// One line on what it measures.
     pub description: &'static str,
     /// The keys of its problem.
@@ -52,86 +90,98 @@ pub struct Benchmark {
     pub placements: bool,
     /// Whether its ranks exchange data, so that it is measured on every group of the mesh.
     pub collective: bool,
+    /// Whether it is measured when no benchmark is named.
+    pub usual: bool,
+    #[serde(skip)]
+    makes: Makes,
 }
 
-/// Every benchmark.
-pub const CATALOGUE: [Benchmark; 5] = [
-    Benchmark {
-        name: "all_reduce",
-        description: "every rank ends with the elementwise sum over all ranks",
-        keys: &[Key {
-            name: "bytes",
-            help: "size of each rank's buffer, bytes",
-            presets: Some(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
-            divides: false,
-        }],
-        precisions: &Element::ALL,
-        placements: true,
-        collective: true,
-    },
-    Benchmark {
-        name: "barrier",
-        description: "no rank leaves before every rank has come",
-        keys: &[],
-        precisions: &[],
-        placements: false,
-        collective: true,
-    },
-    Benchmark {
-        name: "copy",
-        description: "a[i] = b[i] over arrays in memory, on every rank at once",
-        keys: &[ARRAY],
-        precisions: &Element::WIDE_FLOATS,
-        placements: false,
-        collective: false,
-    },
-    Benchmark {
-        name: "gemm",
-        description: "C = A*B, dense and row-major, on every rank at once",
-        keys: &[
-            Key {
-                name: "m",
-                help: "rows of A and C",
-                presets: Some(["256", "1024", "4096"]),
-                divides: true,
-            },
-            Key {
-                name: "n",
-                help: "columns of B and C; m where not given",
-                presets: None,
-                divides: false,
-            },
-            Key {
-                name: "k",
-                help: "columns of A, rows of B; m where not given",
-                presets: None,
-                divides: false,
-            },
-        ],
-        precisions: &Element::FLOATS,
-        placements: false,
-        collective: false,
-    },
-    Benchmark {
-        name: "triad",
-        description: "a[i] = b[i] + s*c[i] over arrays in memory, on every rank at once",
-        keys: &[ARRAY],
-        precisions: &Element::WIDE_FLOATS,
-        placements: false,
-        collective: false,
-    },
-];
-
-const ARRAY: Key = Key {
-    name: "array",
-    help: "size of each array, bytes",
-    presets: Some(["1MiB", "64MiB", "256MiB"]),
-    divides: true,
-};
+/// What kind of work it makes.
+#[derive(Debug, Clone, Copy)]
+enum Makes {
+    Exchange(Pattern),
+    Gemm,
+    Stream(StreamOp),
+}
 
 /// The benchmark called `name`.
 pub fn find(name: &str) -> Option<&'static Benchmark> {
-    CATALOGUE.iter().find(|benchmark| benchmark.name == name)
+    CATALOGUE.iter().find(|benchmark| benchmark.name == name || benchmark.aliases.contains(&name))
+}
+
+/// Names of the benchmarks that are measured when none is named.
+pub fn usual() -> impl Iterator<Item = &'static str> {
+    CATALOGUE.iter().filter(|benchmark| benchmark.usual).map(|benchmark| benchmark.name)
+}
+
+/// The benchmark called `name`.
+///
+/// # Errors
+/// Usage error naming the nearest known name.
+pub fn named(name: &str) -> Result<&'static Benchmark> {
+    find(name).ok_or_else(|| {
+        let names = CATALOGUE.iter().map(|benchmark| benchmark.name);
+        Error::usage(format!("benchmark '{name}' is not known; {}", suggestion(name, names)))
+    })
+}
+
+impl Key {
+    /// The values that a text means; `None` for a value that need not be said.
+    ///
+    /// # Errors
+    /// Usage error for what the key cannot be set to.
+    pub fn parse(&self, text: &str) -> Result<Vec<Option<Setting>>> {
+        match self.values {
+            Values::Sizes(_) | Values::AsFirst => {
+                let sizes = parse_sizes(text)?;
+                Ok(sizes.into_iter().map(|size| Some(Setting::Number(size))).collect())
+            }
+            Values::File => Ok(vec![Some(Setting::Word(text.to_owned()))]),
+            Values::Words(words) => {
+                text.split(',').map(|word| self.word(word.trim(), words)).collect()
+            }
+            Values::Numbers { usual, least, most, words } => {
+                let mut values = Vec::new();
+                for part in text.split(',').map(str::trim) {
+                    if part.starts_with(char::is_alphabetic) {
+                        values.push(self.word(part, words)?.filter(|_| usual >= least));
+                        continue;
+                    }
+                    for number in parse_sizes(part)? {
+                        if !(u64::from(least)..=u64::from(most)).contains(&number) {
+                            return Err(Error::usage(format!(
+                                "{}={number} is not between {least} and {most}",
+                                self.name
+                            )));
+                        }
+                        let said = number != u64::from(usual);
+                        values.push(said.then_some(Setting::Number(number)));
+                    }
+                }
+                Ok(values)
+            }
+        }
+    }
+
+    fn word(&self, word: &str, words: &[&'static str]) -> Result<Option<Setting>> {
+        if !words.contains(&word) {
+            let known = suggestion(word, words.iter().copied());
+            return Err(Error::usage(format!("{}={word} is not possible; {known}", self.name)));
+        }
+        let usual = matches!(self.values, Values::Words(_)) && words[0] == word;
+        Ok((!usual).then(|| Setting::Word(word.to_owned())))
+    }
+
+    /// Its value where nothing is said, for people.
+    pub fn usual(&self) -> String {
+        match self.values {
+            Values::Sizes([_, medium, _]) => medium.to_owned(),
+            Values::AsFirst | Values::File => String::new(),
+            Values::Words(words) => words[0].to_owned(),
+            Values::Numbers { usual, least, words, .. } if usual < least => words[0].to_owned(),
+            Values::Numbers { usual, .. } => usual.to_string(),
+        }
+    }
 }
 
 impl Benchmark {
@@ -141,29 +191,9 @@ impl Benchmark {
     /// Usage error for sizes that are not whole elements, empty matrices, and what does not fit the
     /// address space.
     pub fn work(&self, problem: &Problem, element: Element, placement: Placement) -> Result<Work> {
-        let get = |key: &str| problem.get(key).copied();
-        let work = match self.name {
-            "all_reduce" | "barrier" => Work::Collective {
-                op: if self.name == "barrier" {
-                    Collective::Barrier
-                } else {
-                    Collective::AllReduce
-                },
-                element,
-                bytes: get("bytes").unwrap_or(0),
-                placement,
-            },
-            "gemm" => {
-                let side = |key: &str| self.side(key, get(key).unwrap_or(0));
-                Work::Gemm(Gemm { m: side("m")?, n: side("n")?, k: side("k")?, element })
-            }
-            name => {
-                let op = if name == "copy" { StreamOp::Copy } else { StreamOp::Triad };
-                Work::Stream(Stream { op, bytes: get("array").unwrap_or(0), element })
-            }
-        };
-        for (key, bytes) in problem.iter().filter(|(key, _)| ["array", "bytes"].contains(&&***key))
-        {
+        let get = |key: &str| problem.get(key).and_then(Setting::number);
+        for key in ["array", "bytes", "offset"] {
+            let Some(bytes) = get(key) else { continue };
             if !bytes.is_multiple_of(element.bytes()) {
                 return Err(Error::usage(format!(
                     "{}: {key}={bytes} is not a whole number of {} elements; use a multiple of {}",
@@ -172,11 +202,60 @@ impl Benchmark {
                     element.bytes()
                 )));
             }
-            if *bytes == 0 && !self.collective {
+            if bytes == 0 && !self.collective {
                 return Err(Error::usage(format!("{}: {key}=0 leaves nothing to do", self.name)));
             }
         }
-        Ok(work)
+        Ok(match self.makes {
+            Makes::Exchange(pattern) => {
+                let plain = Exchange::plain(pattern, element, get("bytes").unwrap_or(0));
+                Work::Exchange(self.exchange(problem, Exchange { placement, ..plain })?)
+            }
+            Makes::Gemm => {
+                let side = |key: &str| self.side(key, get(key).unwrap_or(0));
+                Work::Gemm(Gemm { m: side("m")?, n: side("n")?, k: side("k")?, element })
+            }
+            Makes::Stream(op) => {
+                Work::Stream(Stream { op, bytes: get("array").unwrap_or(0), element })
+            }
+        })
+    }
+
+    /// What a problem sets of an exchange.
+    fn exchange(&self, problem: &Problem, mut exchange: Exchange) -> Result<Exchange> {
+        for key in self.keys {
+            let setting = problem.get(key.name);
+            let word = setting.and_then(Setting::word);
+            let usual = match key.values {
+                Values::Numbers { usual, .. } => usual,
+                _ => 0,
+            };
+            // `Key::parse` has seen to it that numbers fit and words are known.
+            let number = setting.and_then(Setting::number).map_or(usual, |number| number as u32);
+            match key.name {
+                "op" => exchange.operator = word.and_then(Operator::find).unwrap_or_default(),
+                "root" if word.is_some() => exchange.root = Root::Rotating,
+                "root" => exchange.root = Root::Fixed(number),
+                "form" => {
+                    let usual = key.usual();
+                    let form = Form::find(word.unwrap_or(&usual));
+                    exchange.form = form.unwrap_or(Form::Blocking);
+                }
+                "aggregate" | "window" => exchange.window = number,
+                "offset" => exchange.offset = number.into(),
+                "pairs" => exchange.pairs = Some(number).filter(|&pairs| pairs > 0),
+                "spread" => exchange.blocks = Blocks::Spread(number),
+                "matrix" => {
+                    if let Some(file) = word {
+                        let text = read_bounded(Path::new(file), MATRIX_LIMIT)?;
+                        exchange.blocks = Blocks::parse_matrix(&text)
+                            .map_err(|why| Error::file("use the matrix", Path::new(file), why))?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(exchange)
     }
 
     /// One rank's share of a problem that `ranks` ranks divide between them. Keys that do not divide
@@ -187,7 +266,7 @@ impl Benchmark {
     pub fn share(&self, problem: &Problem, ranks: usize) -> Result<Problem> {
         let mut share = problem.clone();
         for key in self.keys.iter().filter(|key| key.divides) {
-            let Some(value) = share.get_mut(key.name) else { continue };
+            let Some(Setting::Number(value)) = share.get_mut(key.name) else { continue };
             if !value.is_multiple_of(ranks as u64) {
                 return Err(Error::usage(format!(
                     "{}: {}={value} does not divide among {ranks} ranks; choose a multiple of every \
@@ -217,25 +296,79 @@ impl Benchmark {
 mod tests {
     use super::*;
 
-    fn problem(pairs: &[(&str, u64)]) -> Problem {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect()
+    fn problem(pairs: &[(&str, &str)]) -> Problem {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), Setting::of(value))).collect()
     }
 
     #[test]
     fn a_gemm_is_checked_and_divides_by_rows() {
         let gemm = find("gemm").unwrap();
-        let sides = problem(&[("m", 8), ("n", 4), ("k", 2)]);
+        let sides = problem(&[("m", "8"), ("n", "4"), ("k", "2")]);
         let work = gemm.work(&sides, Element::F32, Placement::Out).unwrap();
         assert_eq!(work, Work::Gemm(Gemm { m: 8, n: 4, k: 2, element: Element::F32 }));
-        assert!(gemm.work(&problem(&[("m", 0)]), Element::F32, Placement::Out).is_err());
-        assert_eq!(gemm.share(&sides, 4).unwrap(), problem(&[("m", 2), ("n", 4), ("k", 2)]));
+        assert!(gemm.work(&problem(&[("m", "0")]), Element::F32, Placement::Out).is_err());
+        let share = gemm.share(&sides, 4).unwrap();
+        assert_eq!(share, problem(&[("m", "2"), ("n", "4"), ("k", "2")]));
         assert!(gemm.share(&sides, 3).is_err());
     }
 
     #[test]
     fn buffers_hold_whole_elements() {
         let all_reduce = find("all_reduce").unwrap();
-        assert!(all_reduce.work(&problem(&[("bytes", 6)]), Element::F32, Placement::Out).is_err());
-        assert!(all_reduce.work(&problem(&[("bytes", 0)]), Element::F32, Placement::Out).is_ok());
+        let of =
+            |bytes| all_reduce.work(&problem(&[("bytes", bytes)]), Element::F32, Placement::Out);
+        assert!(of("6").is_err() && of("0").is_ok());
+    }
+
+    #[test]
+    fn keys_set_what_they_name() {
+        let reduce = find("reduce").unwrap();
+        let asked =
+            problem(&[("bytes", "64"), ("op", "max"), ("root", "rotate"), ("aggregate", "4")]);
+        let Work::Exchange(exchange) = reduce.work(&asked, Element::I8, Placement::In).unwrap()
+        else {
+            panic!("no exchange");
+        };
+        let expected = Exchange {
+            operator: Operator::Max,
+            root: Root::Rotating,
+            window: 4,
+            placement: Placement::In,
+            ..Exchange::plain(Pattern::Reduce, Element::I8, 64)
+        };
+        assert_eq!(exchange, expected);
+    }
+
+    #[test]
+    fn usual_values_are_not_said() {
+        let key = |benchmark: &str, name: &str| {
+            *find(benchmark).unwrap().keys.iter().find(|key| key.name == name).unwrap()
+        };
+        let said = |benchmark, name, text| -> Vec<Option<String>> {
+            let values = key(benchmark, name).parse(text).unwrap();
+            values.into_iter().map(|value| value.map(|value| value.to_string())).collect()
+        };
+        let word = |word: &str| Some(word.to_owned());
+        assert_eq!(said("reduce", "op", "sum, max"), [None, word("max")]);
+        assert_eq!(said("reduce", "root", "0,1,rotate"), [None, word("1"), word("rotate")]);
+        assert_eq!(said("latency", "pairs", "all,2"), [None, word("2")]);
+        assert_eq!(key("latency", "pairs").usual(), "all");
+        let wrong = |benchmark, name, text| key(benchmark, name).parse(text).unwrap_err().message;
+        assert!(wrong("reduce", "op", "summ").contains("'sum'"));
+        assert!(wrong("reduce", "aggregate", "0").contains("between 1"));
+        assert!(wrong("latency", "form", "overlapped").contains("known: blocking"));
+    }
+
+    #[test]
+    fn names_are_told_apart() {
+        let mut names: Vec<&str> = CATALOGUE
+            .iter()
+            .flat_map(|benchmark| benchmark.aliases.iter().copied().chain([benchmark.name]))
+            .collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert_eq!(find("bisection").unwrap().name, "bidirectional");
     }
 }

@@ -49,6 +49,11 @@ pub enum Caveat {
     /// Times are the slowest rank's own, without entry skew, because somewhere in the sweep the ranks'
     /// clocks cannot be compared well enough, or common starts failed.
     LocalTimes,
+    /// There are more elements than one call can count.
+    Split {
+        /// What was done instead.
+        how: String,
+    },
     /// One sample spans several operations back to back.
     Batched {
         /// Operations in a sample.
@@ -88,6 +93,7 @@ impl Caveat {
             | Self::NoSteadyState
             | Self::TargetMissed { .. }
             | Self::CutShort { .. }
+            | Self::Split { .. }
             | Self::Throttled { .. } => true,
             Self::Oversubscribed { .. }
             | Self::Yielding
@@ -117,6 +123,7 @@ impl Caveat {
             Self::InvalidRounds { .. } => "late starts",
             Self::BarrierStart => "barrier start",
             Self::LocalTimes => "local times",
+            Self::Split { .. } => "large count",
             Self::Batched { .. } => "batched",
             Self::NearFloor { .. } => "near floor",
             Self::NoSteadyState => "no steady state",
@@ -175,6 +182,9 @@ impl std::fmt::Display for Caveat {
                 "the time is the slowest rank's own, without entry skew, in this whole sweep: somewhere in it \
                  the ranks' clocks err by too much of the time, or common starts failed"
             ),
+            Self::Split { how } => {
+                write!(f, "there are more elements than MPI counts in 31 bits; they moved {how}")
+            }
             Self::Batched { operations } => write!(
                 f,
                 "one sample spans {operations} operations back to back; one is too short to time, or the \

@@ -77,6 +77,8 @@ pub struct Benchmarking {
     pub max_time: Option<Quantity>,
     /// Measure this long in all, shared equally by the cases.
     pub duration: Option<Quantity>,
+    /// Check results after so many iterations, beside before the first and after the last.
+    pub check_every: Option<u32>,
     /// Confidence of intervals, between 0 and 1.
     pub statistical_significance: Option<f64>,
     /// Coefficient of variation above which a case carries a caveat, percent.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use floors::Floors;
 
-use crate::backend::{Prepared, Sample};
+use crate::backend::{Accuracy, Prepared, Remarks, Sample};
 use crate::clock::CommonTime;
 use crate::config::Protocol;
 use crate::error::Result;
@@ -54,6 +54,10 @@ pub struct Method<'a> {
     pub budget: &'a Budget,
     /// Whether the ranks exchange data.
     pub communicates: bool,
+    /// Equal operations that one run is made of.
+    pub operations: u32,
+    /// Whether it happens once in a process's life and cannot be repeated.
+    pub once: bool,
     /// How long this rank's device needs from rest to its usual speed, ns.
     pub settling: Nanos,
 }
@@ -75,6 +79,8 @@ pub struct Recording {
     pub measuring_seconds: f64,
     /// The valid rounds' times.
     pub times: Times,
+    /// What a reader should know of how it ran.
+    pub remarks: Remarks,
     /// How far apart the ranks were.
     pub skew: Skew,
     /// Each rank's own times, by rank of the case.
@@ -100,6 +106,8 @@ impl Recording {
 pub struct Taken {
     /// Its own samples in common time, those of invalid rounds included.
     pub samples: Vec<Sample>,
+    /// How what this rank's operations left compares with its reference.
+    pub accuracy: Accuracy,
     /// What the case's first rank has computed from everybody's.
     pub recording: Option<Recording>,
 }
@@ -114,17 +122,25 @@ pub fn measure(
     prepared: &mut dyn Prepared,
     method: Method<'_>,
 ) -> Result<Taken> {
-    let Method { budget, .. } = method;
-    let mut starter = Starter::new(team, &time, method.protocol);
+    let once = Budget::once(method.budget);
+    let budget = if method.once { &once } else { method.budget };
+    // What has happened before had no common start.
+    let protocol = if method.once { Protocol::Barrier } else { method.protocol };
+    let mut starter = Starter::new(team, &time, protocol);
     let began = time.now();
-    let (warmup, batch) = warm_up(team, &time, prepared, method, &mut starter)?;
-    let pace = (time.now() - began) as f64 / 1e9 / warmup as f64 * f64::from(batch);
+    let (warmup, runs) = match method.once {
+        true => (0, 1),
+        false => warm_up(team, &time, prepared, method, &mut starter)?,
+    };
+    let batch = runs * method.operations;
+    let pace = (time.now() - began) as f64 / 1e9 / warmup.max(1) as f64 * f64::from(runs);
     // The first block begins here.
     time.end_block();
 
     let mut samples: Vec<Sample> = Vec::new();
     let (mut times, mut gaps, mut own) = <(Times, Gaps, OwnTimes)>::default();
     let (mut clock_error, first) = (0, time.now());
+    let (mut accuracy, mut unchecked) = (Accuracy::default(), 0);
     let mut so_far = SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, hopeless: false };
     loop {
         if let (true, Some(target)) = (times.global.len() >= so_far.look_at, &budget.target) {
@@ -137,7 +153,7 @@ pub fn measure(
         if asked == 0 {
             break;
         }
-        let mut block = fire(&starter, &time, prepared, batch, asked)?;
+        let mut block = fire(&starter, &time, prepared, runs, asked)?;
         let (line, error) = time.end_block();
         for sample in &mut block {
             sample.start = line.to_common(sample.start);
@@ -162,6 +178,17 @@ pub fn measure(
         so_far.pace = so_far.seconds / samples.len() as f64;
         so_far.valid = times.global.len();
         so_far.hopeless = protocol != Protocol::Synchronised && rounds.iter().all(Round::is_late);
+        unchecked += asked;
+        if budget.check_every.is_some_and(|every| unchecked >= every as usize) {
+            unchecked = 0;
+            accuracy = accuracy.and(prepared.check()?);
+            if team.max(i64::from(accuracy.wrong > 0)) == 1 {
+                break;
+            }
+        }
+    }
+    if unchecked > 0 {
+        accuracy = accuracy.and(prepared.check()?);
     }
     let per_rank = team.gather(own.summary(budget.confidence))?;
     let recording = per_rank.map(|per_rank| Recording {
@@ -172,11 +199,12 @@ pub fn measure(
         warmup_seconds: (first - began) as f64 / 1e9,
         measuring_seconds: so_far.seconds,
         times,
+        remarks: prepared.remarks(),
         skew: gaps.medians(),
         per_rank,
         telemetry: Vec::new(),
     });
-    Ok(Taken { samples, recording })
+    Ok(Taken { samples, accuracy, recording })
 }
 
 /// Runs untimed rounds until time is flat; how many there were, and how many operations a sample needs.
@@ -280,7 +308,8 @@ impl SoFar {
             missing = missing.min(if begun { time } else { time.max(1) });
         }
         let limit = if begun { valid.clamp(FIRST_BLOCK, BLOCK_LIMIT) } else { FIRST_BLOCK };
-        missing.min(limit).min(rounds_in(BLOCK_SECONDS).max(1))
+        let check = budget.check_every.unwrap_or(u32::MAX) as usize;
+        missing.min(limit).min(check).min(rounds_in(BLOCK_SECONDS).max(1))
     }
 }
 
@@ -299,6 +328,7 @@ mod tests {
             min_seconds: 0.0,
             max_seconds: None,
             confidence: 0.95,
+            check_every: None,
         }
     }
 

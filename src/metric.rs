@@ -45,7 +45,7 @@ const fn metric(
 }
 
 /// Every metric, in the order of the report.
-pub const ALL: [Metric; 6] = [
+pub const ALL: [Metric; 8] = [
     metric(
         "latency",
         "ms",
@@ -65,6 +65,19 @@ pub const ALL: [Metric; 6] = [
         "TFLOP/s",
         HigherIsBetter,
         "floating point operations of all ranks / median time",
+    ),
+    metric(
+        "overlap_percent",
+        "%",
+        HigherIsBetter,
+        "100 - (median time - time computed meanwhile) / time of the exchange alone, as in the OSU \
+         benchmarks",
+    ),
+    metric(
+        "messages_per_s",
+        "1/s",
+        HigherIsBetter,
+        "messages of all senders, where ranks act in pairs / median time",
     ),
     metric(
         "throughput_per_s",

@@ -1,6 +1,6 @@
 //! How long work takes on a described machine, without running it.
 
-mod collective;
+mod exchange;
 mod kernel;
 
 use crate::topology::Topology;
@@ -10,7 +10,7 @@ use crate::work::Work;
 pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> f64 {
     match work {
         Work::Nothing => 0.0,
-        Work::Collective { op, bytes, .. } => collective::seconds(*op, *bytes, topology, ranks),
+        Work::Exchange(exchange) => exchange::seconds(exchange, topology, ranks),
         Work::Gemm(gemm) => kernel::gemm_seconds(gemm, &topology.device),
         Work::Stream(stream) => kernel::stream_seconds(stream, &topology.device),
     }

@@ -125,7 +125,8 @@ pub struct Case {
     pub id: String,
     /// Name of the benchmark.
     pub benchmark: String,
-    /// One rank's problem; sizes in bytes, sides in elements.
+    /// One rank's problem; sizes in bytes, sides in elements. Keys that have their usual value are left
+    /// out.
     pub problem: Problem,
     /// Element type.
     pub precision: Option<Element>,
@@ -199,6 +200,8 @@ pub struct Measured {
     pub skew: Skew,
     /// Rates.
     pub metrics: Metrics,
+    /// The computation that was made while data moved, where one was.
+    pub overlap: Option<Overlap>,
     /// What the GPUs said of themselves around the measuring, by rank; empty without GPUs.
     pub telemetry: Vec<Telemetry>,
 }
@@ -289,6 +292,15 @@ pub struct Skew {
     pub imbalance: f64,
 }
 
+/// A computation while data moves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Overlap {
+    /// How long the exchange takes by itself, ms.
+    pub alone_ms: f64,
+    /// How long was computed before it was waited for, ms.
+    pub computed_ms: f64,
+}
+
 /// Rates from the median time; null where the work has no such figure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metrics {
@@ -300,6 +312,10 @@ pub struct Metrics {
     pub gbps: Option<f64>,
     /// Arithmetic rate of all ranks, TFLOP/s.
     pub tflops: Option<f64>,
+    /// Share of the exchange that a computation meanwhile hides, percent; null where none was made.
+    pub overlap_percent: Option<f64>,
+    /// Messages of all senders per second, where ranks act in pairs.
+    pub messages_per_s: Option<f64>,
     /// Operations of the group per second.
     pub throughput_per_s: Option<f64>,
 }

@@ -173,7 +173,10 @@ impl Rank<'_> {
 
         progress::enter(Phase::Prepare);
         // Faults strike after the step: within it, another rank may wait for this one.
-        let prepared = self.backend.prepare(&case.work, &case.group, &Peers::of(team));
+        let prepared = case
+            .work
+            .check(team.size())
+            .and_then(|()| self.backend.prepare(&case.work, &case.group, &Peers::of(team)));
         // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
         // errors are agreed on below.
         let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
@@ -201,7 +204,7 @@ impl Rank<'_> {
         let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
         if team.max(wrong.into()) == 1 {
             let told = accuracy.map(|accuracy| Told {
-                finding: wrong_result(&accuracy),
+                finding: wrong_result(&accuracy, Phase::Verify),
                 accuracy: Some(accuracy),
             });
             return (told, Vec::new());
@@ -212,29 +215,35 @@ impl Rank<'_> {
         if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
             return ended(finding, accuracy);
         }
-        let (recording, samples) = self.measure(team, case, &mut *prepared);
-        let finding = recording.map(|recording| Finding::Measured(Box::new(recording)));
-        (finding.map(|finding| Told { finding, accuracy }), samples)
+        let Taken { samples, accuracy: own, recording } = self.measure(team, case, &mut *prepared);
+        let checked = team.gather(own).unwrap_or_else(|why| crate::world::end(&why));
+        let told = recording.zip(checked).map(|(recording, parts)| {
+            let checked = Accuracy::combine(parts, &case.group.ranks);
+            let finding = match checked.wrong {
+                0 => Finding::Measured(Box::new(recording)),
+                _ => wrong_result(&checked, Phase::Measure),
+            };
+            let accuracy = Some(accuracy.unwrap_or_default().and(checked));
+            Told { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
+        });
+        (told, samples)
     }
 
     /// Takes the samples, and what the device says of itself meanwhile.
-    fn measure(
-        &mut self,
-        team: &World,
-        case: &Case,
-        prepared: &mut dyn Prepared,
-    ) -> (Option<Recording>, Vec<Sample>) {
+    fn measure(&mut self, team: &World, case: &Case, prepared: &mut dyn Prepared) -> Taken {
         let clock = self.backend.clock();
         let rested = self.worked.is_none_or(|worked| clock.now() - worked > REST);
         let method = Method {
             protocol: self.plan.protocol,
             budget: &self.plan.budget,
             communicates: case.work.communicates(),
+            operations: case.work.operations(),
+            once: case.work.happens_once(),
             settling: if rested { self.backend.settling() } else { 0 },
         };
         let time = CommonTime::of(team, &case.group.ranks, clock, &self.clocks);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
-        let Taken { samples, recording } =
+        let taken =
             measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why));
         let seconds = (clock.now() - began) as f64 / 1e9;
         let rank = case.group.ranks[team.rank()];
@@ -246,7 +255,8 @@ impl Rank<'_> {
         self.worked = Some(clock.now());
         let telemetry = team.gather(telemetry).unwrap_or_else(|why| crate::world::end(&why));
         let telemetry = telemetry.into_iter().flatten().flatten().collect();
-        (recording.map(|recording| Recording { telemetry, ..recording }), samples)
+        let recording = taken.recording.map(|recording| Recording { telemetry, ..recording });
+        Taken { recording, ..taken }
     }
 }
 
@@ -274,7 +284,7 @@ fn agree<T>(team: &World, case: &Case, result: Result<T>, phase: Phase) -> Resul
     })
 }
 
-fn wrong_result(accuracy: &Accuracy) -> Finding {
+fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
     let first = accuracy.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
         format!(
@@ -285,7 +295,7 @@ fn wrong_result(accuracy: &Accuracy) -> Finding {
     Finding::Failed(CaseError {
         kind: kind_name(Kind::WrongResult),
         rank: first.map(|first| first.rank),
-        at: Phase::Verify.name().to_owned(),
+        at: phase.name().to_owned(),
         detail: format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked),
     })
 }

@@ -3,148 +3,33 @@
 //! FLOPs, bytes and bus factors stand here, beside the work they belong to; nothing else in the
 //! program knows a formula.
 
-mod collective;
+mod element;
+mod exchange;
 mod gemm;
+mod layout;
+mod operator;
+mod pattern;
 mod stream;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use collective::{Collective, Placement};
+pub use element::Element;
+pub use exchange::{Blocks, Exchange, Form, Root};
 pub use gemm::Gemm;
+pub use layout::Part;
+pub use operator::Operator;
+pub use pattern::{Pattern, Placement};
 pub use stream::{Stream, StreamOp};
 
-use crate::error::{Error, Result, suggestion};
-
-/// The type of one element of a buffer.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Element {
-    /// 32-bit float.
-    F32,
-    /// 64-bit float.
-    F64,
-    /// 16-bit float of IEEE 754: 11 significant bits.
-    F16,
-    /// bfloat16: the upper half of an f32, 8 significant bits.
-    Bf16,
-    /// 8-bit signed integer.
-    I8,
-    /// 16-bit signed integer.
-    I16,
-    /// 32-bit signed integer.
-    I32,
-    /// 64-bit signed integer.
-    I64,
-    /// 8-bit unsigned integer.
-    U8,
-    /// 16-bit unsigned integer.
-    U16,
-    /// 32-bit unsigned integer.
-    U32,
-    /// 64-bit unsigned integer.
-    U64,
-}
-
-impl Element {
-    /// Every element type.
-    pub const ALL: [Self; 12] = [
-        Self::F32,
-        Self::F64,
-        Self::F16,
-        Self::Bf16,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-    ];
-
-    /// The types of real arithmetic.
-    pub const FLOATS: [Self; 4] = [Self::F32, Self::F64, Self::F16, Self::Bf16];
-
-    /// Those that every machine computes in.
-    pub const WIDE_FLOATS: [Self; 2] = [Self::F32, Self::F64];
-
-    /// The canonical name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::I8 => "i8",
-            Self::I16 => "i16",
-            Self::I32 => "i32",
-            Self::I64 => "i64",
-            Self::U8 => "u8",
-            Self::U16 => "u16",
-            Self::U32 => "u32",
-            Self::U64 => "u64",
-        }
-    }
-
-    /// Bytes of one element.
-    pub fn bytes(self) -> u64 {
-        match self {
-            Self::I8 | Self::U8 => 1,
-            Self::I16 | Self::U16 | Self::F16 | Self::Bf16 => 2,
-            Self::F32 | Self::I32 | Self::U32 => 4,
-            Self::F64 | Self::I64 | Self::U64 => 8,
-        }
-    }
-
-    /// Reads a precision policy: `f32`, or the names other tools use (`fp32`, `float`, `int8` …).
-    ///
-    /// # Errors
-    /// Usage error for an unknown name.
-    pub fn parse(text: &str) -> Result<Self> {
-        let lower = text.trim().to_ascii_lowercase();
-        let canonical = match lower.as_str() {
-            "float" | "fp32" | "float32" => "f32",
-            "double" | "fp64" | "float64" => "f64",
-            "half" | "fp16" | "float16" => "f16",
-            "bfloat16" => "bf16",
-            "int" | "int32" => "i32",
-            "int8" => "i8",
-            "int16" => "i16",
-            "int64" => "i64",
-            "uint8" => "u8",
-            "uint16" => "u16",
-            "uint" | "uint32" => "u32",
-            "uint64" => "u64",
-            other => other,
-        };
-        Self::ALL.into_iter().find(|element| element.name() == canonical).ok_or_else(|| {
-            Error::usage(format!(
-                "precision '{text}' is not known; {}",
-                suggestion(&lower, Self::ALL.map(Self::name))
-            ))
-        })
-    }
-}
+use crate::error::Result;
 
 /// One thing to run. Sizes are those of one rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
     /// Nothing: what is left is the cost of measuring.
     Nothing,
-    /// A collective over all ranks of the group.
-    Collective {
-        /// Which one.
-        op: Collective,
-        /// Element type of the buffers.
-        element: Element,
-        /// Size of a rank's buffer, bytes.
-        bytes: u64,
-        /// Whether the result replaces the input.
-        placement: Placement,
-    },
+    /// Data that moves between the ranks of the group.
+    Exchange(Exchange),
     /// A matrix product on every rank.
     Gemm(Gemm),
     /// A pass over arrays in memory on every rank.
@@ -152,20 +37,40 @@ pub enum Work {
 }
 
 impl Work {
-    /// Bytes that nccl-tests divides by the time to get algbw; `None` where there is no such figure.
-    pub fn algorithm_bytes(&self) -> Option<u64> {
+    fn exchange(&self) -> Option<&Exchange> {
         match self {
-            Self::Collective { op: Collective::AllReduce, bytes, .. } => Some(*bytes),
+            Self::Exchange(exchange) => Some(exchange),
             _ => None,
         }
     }
 
-    /// busbw / algbw on `ranks` ranks.
+    /// What cannot be on `ranks` ranks.
+    ///
+    /// # Errors
+    /// As [`Exchange::check`].
+    pub fn check(&self, ranks: usize) -> Result<()> {
+        self.exchange().map_or(Ok(()), |exchange| exchange.check(ranks))
+    }
+
+    /// Bytes that are divided by the time of one operation to get algbw; see
+    /// [`Exchange::algorithm_bytes`].
+    pub fn algorithm_bytes(&self, ranks: usize) -> Option<u64> {
+        self.exchange()?.algorithm_bytes(ranks)
+    }
+
+    /// busbw / algbw on `ranks` ranks; see [`Exchange::bus_factor`].
     pub fn bus_factor(&self, ranks: usize) -> Option<f64> {
-        match self {
-            Self::Collective { op, .. } => op.bus_factor(ranks),
-            _ => None,
-        }
+        self.exchange()?.bus_factor(ranks)
+    }
+
+    /// Messages between pairs in the time of one operation.
+    pub fn messages(&self, ranks: usize) -> Option<u64> {
+        self.exchange()?.messages(ranks)
+    }
+
+    /// Equal operations that one run is made of.
+    pub fn operations(&self) -> u32 {
+        self.exchange().map_or(1, Exchange::operations)
     }
 
     /// Floating point operations of one rank.
@@ -184,11 +89,11 @@ impl Work {
         }
     }
 
-    /// Bytes one rank allocates, verification buffers included.
-    pub fn footprint(&self) -> u64 {
+    /// Bytes that the rank with the most allocates, verification buffers included.
+    pub fn footprint(&self, ranks: usize) -> u64 {
         match self {
-            Self::Nothing | Self::Collective { op: Collective::Barrier, .. } => 0,
-            Self::Collective { bytes, .. } => 2 * bytes,
+            Self::Nothing => 0,
+            Self::Exchange(exchange) => exchange.footprint(ranks),
             Self::Gemm(gemm) => gemm.footprint(),
             Self::Stream(stream) => stream.footprint(),
         }
@@ -196,19 +101,11 @@ impl Work {
 
     /// Whether the ranks exchange data, so that one rank alone is no base for an efficiency.
     pub fn communicates(&self) -> bool {
-        matches!(self, Self::Collective { .. })
+        self.exchange().is_some()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn precisions_under_the_names_of_other_tools() {
-        assert_eq!(Element::parse("FP32").unwrap(), Element::F32);
-        assert_eq!(Element::parse("double").unwrap(), Element::F64);
-        assert_eq!(Element::parse("bfloat16").unwrap(), Element::Bf16);
-        assert!(Element::parse("f23").unwrap_err().message.contains("'f32'"));
+    /// Whether it happens once in a process's life and cannot be repeated.
+    pub fn happens_once(&self) -> bool {
+        self.exchange().is_some_and(|exchange| exchange.pattern == Pattern::MpiInit)
     }
 }

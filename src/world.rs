@@ -31,6 +31,8 @@ pub struct World {
     rank: usize,
     members: Vec<Member>,
     wait: Wait,
+    /// How long MPI took to start here.
+    started_in: Duration,
 }
 
 /// How this process reaches the others.
@@ -138,6 +140,7 @@ impl World {
     /// singleton), or when ranks are of different builds.
     pub fn join() -> Result<Self> {
         let launch = innermost_launch();
+        let began = Instant::now();
         let started = launch.as_ref().map(|_| mpi::Link::join()).transpose()?;
         let Some(link) = started else {
             crate::fault::set_rank(0);
@@ -145,6 +148,7 @@ impl World {
             let me = Member::this(launch.as_ref());
             return Ok(Self::new(Link::Solo, 0, vec![me]));
         };
+        let started_in = began.elapsed();
         let (rank, size) = (link.rank(), link.size());
         crate::fault::set_rank(rank);
         crate::progress::set_place(rank, &member::host());
@@ -162,13 +166,19 @@ impl World {
         let me = Member::this(launch.as_ref());
         refuse_mixed_builds(&link.all_gather_builds(me.build))?;
         let members = link.all_gather_members(&me, Wait::FOREVER)?;
-        Ok(Self::new(Link::Mpi(link), rank, members))
+        Ok(Self { started_in, ..Self::new(Link::Mpi(link), rank, members) })
     }
 
     fn new(link: Link, rank: usize, members: Vec<Member>) -> Self {
         let manner =
             if member::oversubscription(&members).is_some() { Manner::Yield } else { Manner::Spin };
-        Self { link, rank, members, wait: Wait { manner, deadline: None } }
+        Self {
+            link,
+            rank,
+            members,
+            wait: Wait { manner, deadline: None },
+            started_in: Duration::ZERO,
+        }
     }
 
     /// Waits end, and the process with them, `timeout` from now.
@@ -196,9 +206,11 @@ impl World {
         &self.members
     }
 
-    /// Whether MPI connects these ranks; false for a process that was started alone.
-    pub fn has_mpi(&self) -> bool {
-        matches!(self.link, Link::Mpi(_))
+    /// How long MPI, which connects these ranks, took to start on this one, ns; `None` in a process that
+    /// was started alone.
+    pub fn started_in(&self) -> Option<Nanos> {
+        let nanos = Nanos::try_from(self.started_in.as_nanos()).unwrap_or(Nanos::MAX);
+        matches!(self.link, Link::Mpi(_)).then_some(nanos)
     }
 
     /// How ranks wait here.

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let clocks = Clocks::one(world.size());
     for case in &plan.cases {
-        let bytes = case.problem["bytes"];
+        let bytes = case.problem["bytes"].number().ok_or("no bytes")?;
         let mut budget = plan.budget.clone();
         budget.iterations = if bytes <= 64 << 10 { 400 } else { 60 };
         let mut prepared = backend.prepare(&case.work, &case.group, &Peers::of(&world))?;
@@ -64,6 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                         protocol: plan.protocol,
                         budget: &budget,
                         communicates: true,
+                        operations: 1,
+                        once: false,
                         settling: 0,
                     };
                     let ours = measure(&world, time, &mut *prepared, method)?.recording;

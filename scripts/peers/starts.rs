@@ -72,6 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 protocol: Protocol::Synchronised,
                 budget: &plan.budget,
                 communicates: true,
+                operations: 1,
+                once: false,
                 settling: 0,
             };
             let taken = measure(&world, time, &mut busy, method)?;

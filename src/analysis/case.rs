@@ -10,7 +10,9 @@ use crate::error::Kind;
 use crate::measure::timing::Definition;
 use crate::measure::{Floors, Recording};
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
-use crate::report::{self, CaseError, Measured, Metrics, Outcome, Samples, Skew, Steadiness};
+use crate::report::{
+    self, CaseError, Measured, Metrics, Outcome, Overlap, Samples, Skew, Steadiness,
+};
 use crate::telemetry::Telemetry;
 use crate::units::milliseconds;
 use crate::work::Work;
@@ -90,8 +92,10 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
                     ),
                 });
             } else {
+                let split = recording.remarks.split.clone();
                 let measured = measured(plan, case, *recording);
-                result.caveats = caveats(plan, &case.work, floors, &measured, crowding);
+                let crowding = crowding.into_iter().chain(split.map(|how| Caveat::Split { how }));
+                result.caveats = caveats(plan, &case.work, floors, &measured, crowding.collect());
                 result.measured = Some(measured);
             }
         }
@@ -99,20 +103,20 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
     result
 }
 
-/// Why the figures may mislead.
+/// Why the figures may mislead, beside what was `found` while measuring.
 pub(super) fn caveats(
     plan: &Plan,
     work: &Work,
     floors: &Floors,
     measured: &Measured,
-    crowding: Option<Caveat>,
+    found: Vec<Caveat>,
 ) -> Vec<Caveat> {
     let mut caveats = Vec::new();
     match &plan.backend {
         BackendSpec::Simulated(topology) => {
             caveats.push(Caveat::Simulated { topology: topology.name.clone() });
         }
-        BackendSpec::Host | BackendSpec::Cuda { .. } => caveats.extend(crowding),
+        BackendSpec::Host | BackendSpec::Cuda { .. } => caveats.extend(found),
     }
     let throttled = |telemetry: &&Telemetry| !telemetry.throttled.is_empty();
     if let Some(telemetry) = measured.telemetry.iter().find(throttled) {
@@ -123,14 +127,14 @@ pub(super) fn caveats(
         caveats.push(Caveat::Quick);
     }
     let Measured { latency, .. } = measured;
-    if measured.protocol != plan.protocol {
+    if measured.protocol != plan.protocol && !work.happens_once() {
         caveats.push(Caveat::BarrierStart);
     } else if plan.protocol == Protocol::Synchronised
         && latency.definition == Definition::SlowestRank
     {
         caveats.push(Caveat::LocalTimes);
     }
-    if measured.batch > 1 {
+    if measured.batch > work.operations() {
         caveats.push(Caveat::Batched { operations: measured.batch });
     }
     caveats.extend(near_floor(work, floors, measured));
@@ -201,6 +205,10 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
         Definition::SlowestRank => Definition::LastEndMinusFirstStart,
         _ => Definition::SlowestRank,
     };
+    let overlap = recording.remarks.overlap.map(|overlap| report::Overlap {
+        alone_ms: milliseconds(overlap.alone as f64) / f64::from(case.work.operations()),
+        computed_ms: milliseconds(overlap.computed as f64) / f64::from(case.work.operations()),
+    });
     let has_device = !recording.times.device.is_empty();
     let headline = of(definition);
     let per_rank = case.group.ranks.iter().zip(&recording.per_rank);
@@ -212,7 +220,8 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
         batch: recording.batch,
         warmup_seconds: recording.warmup_seconds,
         measuring_seconds: recording.measuring_seconds,
-        metrics: metrics(&case.work, case.group.ranks.len(), headline.median / 1e3),
+        metrics: metrics(&case.work, case.group.ranks.len(), headline.median / 1e3, overlap),
+        overlap,
         latency_local: of(other),
         device_time: has_device.then(|| of(Definition::SlowestDevice)),
         latency: headline,
@@ -236,18 +245,29 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
 }
 
 /// Rates at the median time of `seconds`.
-pub(super) fn metrics(work: &Work, ranks: usize, seconds: f64) -> Metrics {
+pub(super) fn metrics(
+    work: &Work,
+    ranks: usize,
+    seconds: f64,
+    overlap: Option<Overlap>,
+) -> Metrics {
     if seconds <= 0.0 {
         return Metrics::default();
     }
     let all = ranks as f64;
-    let algbw = work.algorithm_bytes().map(|bytes| bytes as f64 / seconds / 1e9);
+    let algbw = work.algorithm_bytes(ranks).map(|bytes| bytes as f64 / seconds / 1e9);
     let busbw = algbw.zip(work.bus_factor(ranks)).map(|(algbw, factor)| algbw * factor);
     Metrics {
         algbw_gbps: algbw,
         busbw_gbps: busbw,
         gbps: work.memory_traffic().map(|bytes| all * bytes as f64 / seconds / 1e9),
         tflops: work.flops().map(|flops| all * flops / seconds / 1e12),
+        // OSU 7.4, `calculate_and_print_stats` in util/osu_util_mpi.c.
+        overlap_percent: overlap.filter(|overlap| overlap.alone_ms > 0.0).map(|overlap| {
+            let exposed = 1e3 * seconds - overlap.computed_ms;
+            (100.0 * (1.0 - exposed / overlap.alone_ms)).clamp(0.0, 100.0)
+        }),
+        messages_per_s: work.messages(ranks).map(|messages| messages as f64 / seconds),
         throughput_per_s: Some(1.0 / seconds),
     }
 }
@@ -256,21 +276,16 @@ pub(super) fn metrics(work: &Work, ranks: usize, seconds: f64) -> Metrics {
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, plan, recording};
-    use crate::work::{Collective, Element, Gemm, Placement};
+    use crate::work::{Element, Exchange, Gemm, Pattern};
 
     #[test]
     fn rates_follow_from_work_and_time() {
-        let work = Work::Collective {
-            op: Collective::AllReduce,
-            element: Element::F32,
-            bytes: 4_000_000_000,
-            placement: Placement::Out,
-        };
-        let rates = metrics(&work, 4, 2.0);
+        let work = Work::Exchange(Exchange::plain(Pattern::AllReduce, Element::F32, 4_000_000_000));
+        let rates = metrics(&work, 4, 2.0, None);
         assert_eq!((rates.algbw_gbps, rates.busbw_gbps), (Some(2.0), Some(3.0)));
         let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 });
-        assert_eq!(metrics(&gemm, 2, 1.0).tflops, Some(0.004));
-        assert_eq!(metrics(&gemm, 2, 0.0), Metrics::default());
+        assert_eq!(metrics(&gemm, 2, 1.0, None).tflops, Some(0.004));
+        assert_eq!(metrics(&gemm, 2, 0.0, None), Metrics::default());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Cases as tests need them.
 
 use super::{Finding, Found, analyse};
+use crate::backend::Remarks;
 use crate::caveat::Caveat;
 use crate::config::Config;
 use crate::measure::timing::{Skew, Times};
@@ -25,6 +26,7 @@ pub(super) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
         warmup_seconds: 0.1,
         measuring_seconds: 1.0,
         times: Times { global: around(global), local: around(local), ..Times::default() },
+        remarks: Remarks::default(),
         skew: Skew::default(),
         per_rank: Vec::new(),
         telemetry: Vec::new(),

@@ -39,9 +39,11 @@ fn fall_back(plan: &Plan, planned: &plan::Case, floors: &Floors, case: &mut Case
     let Some(measured) = &mut case.measured else { return };
     let Measured { latency, latency_local, .. } = measured;
     std::mem::swap(latency, latency_local);
+    let ranks = planned.group.ranks.len();
     measured.metrics =
-        metrics(&planned.work, planned.group.ranks.len(), measured.latency.median / 1e3);
-    case.caveats = caveats(plan, &planned.work, floors, measured, None);
+        metrics(&planned.work, ranks, measured.latency.median / 1e3, measured.overlap);
+    let found = case.caveats.drain(..).filter(|caveat| matches!(caveat, Caveat::Split { .. }));
+    case.caveats = caveats(plan, &planned.work, floors, measured, found.collect());
 }
 
 #[cfg(test)]

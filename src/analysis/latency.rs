@@ -108,6 +108,7 @@ mod tests {
             min_seconds: 0.0,
             max_seconds: None,
             confidence: 0.95,
+            check_every: None,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Result};
 use crate::mesh::Group;
 use crate::nvidia::{self, Library};
 use crate::units::Nanos;
-use crate::work::{Collective, Work};
+use crate::work::{Exchange, Pattern, Work};
 use crate::world::{Manner, Wait};
 
 use gate::Gate;
@@ -179,15 +179,14 @@ impl Cuda {
     ) -> Result<Box<dyn Prepared + 'a>> {
         match work {
             Work::Nothing => self.timed(Box::new(Nothing), peers.wait),
-            Work::Collective { op: Collective::Barrier, .. } => Err(Error::unsupported(
+            Work::Exchange(Exchange { pattern: Pattern::Barrier, .. }) => Err(Error::unsupported(
                 "NCCL has no barrier; measure an all_reduce of 4 bytes instead",
             )),
-            Work::Collective { op: Collective::AllReduce, element, bytes, placement } => {
+            Work::Exchange(exchange) => {
                 // With fewer, spinning would keep NCCL's threads from working.
                 let wait = if self.cores < CORES { peers.wait.yielding() } else { peers.wait };
                 let comm = self.comm(group, peers, wait)?;
-                let buffers = (*element, *bytes, *placement);
-                self.timed(collective::all_reduce(&self.gpu, comm, buffers)?, wait)
+                self.timed(collective::all_reduce(&self.gpu, comm, exchange)?, wait)
             }
             Work::Gemm(shape) => self.timed(gemm::prepare(&self.gpu, shape)?, peers.wait),
             Work::Stream(stream) => self.timed(stream::prepare(&self.gpu, stream)?, peers.wait),

@@ -4,10 +4,10 @@ mod buffer;
 mod gemm;
 mod stream;
 // The second of two places that know whether there is MPI; `world` is the first.
-#[cfg_attr(not(feature = "mpi"), path = "host/no_collective.rs")]
-mod collective;
+#[cfg_attr(not(feature = "mpi"), path = "host/no_transport.rs")]
+mod transport;
 
-use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
+use super::{Accuracy, Backend, Device, Peers, Prepared, Remarks, Sample, Start};
 use crate::clock::{Clock, HostClock};
 use crate::error::{Error, Result};
 use crate::mesh::Group;
@@ -18,13 +18,13 @@ use crate::world::{Manner, World};
 /// The CPU cores and the MPI of this process.
 pub(super) struct Host {
     clock: HostClock,
-    collectives: Option<collective::Collectives>,
+    transport: Option<transport::Transport>,
 }
 
 impl Host {
     pub(super) fn open(world: &World) -> Self {
-        let collectives = world.has_mpi().then(collective::Collectives::default);
-        Self { clock: HostClock::new(world.wait().manner()), collectives }
+        let transport = world.started_in().map(transport::Transport::new);
+        Self { clock: HostClock::new(world.wait().manner()), transport }
     }
 
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
@@ -57,17 +57,16 @@ impl Backend for Host {
         let manner = peers.wait.manner();
         Ok(match work {
             Work::Nothing => self.timed(Nothing, manner),
-            Work::Collective { op, element, bytes, placement } => {
-                let collectives = self.collectives.as_ref().ok_or_else(|| {
+            Work::Exchange(exchange) => {
+                let transport = self.transport.as_ref().ok_or_else(|| {
                     Error::unsupported(
                         "a process that was started alone has nobody to exchange data with; use \
                          --ranks 2 or more, or mpirun",
                     )
                 })?;
-                // A check that compares stamps of several ranks.
-                let clock = peers.share_clock.then_some(&self.clock);
-                let operation =
-                    collectives.prepare(*op, (*element, *bytes, *placement), group, clock)?;
+                // For a check that compares stamps of several ranks.
+                let common = peers.share_clock.then_some(&self.clock);
+                let operation = transport.prepare(exchange, group, (&self.clock, common))?;
                 self.timed(operation, manner)
             }
             Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?, manner),
@@ -78,11 +77,29 @@ impl Backend for Host {
 
 /// Something to run and to check, without a thought for time.
 trait Operation {
+    /// Comes before each sample, outside its time.
+    fn ready(&mut self) {}
+
     /// Runs once.
     fn run(&mut self);
 
     /// Runs once on known data and checks every element.
     fn verify(&mut self) -> Accuracy;
+
+    /// Checks every element that the last run left.
+    fn check(&mut self) -> Accuracy {
+        Accuracy::default()
+    }
+
+    /// What a reader should know of how it ran.
+    fn remarks(&self) -> Remarks {
+        Remarks::default()
+    }
+
+    /// How long it took, where it has happened before and cannot be run, ns.
+    fn happened(&self) -> Option<Nanos> {
+        None
+    }
 }
 
 /// What the timed loop itself costs.
@@ -97,12 +114,28 @@ impl Operation for Nothing {
 }
 
 impl Operation for Box<dyn Operation + '_> {
+    fn ready(&mut self) {
+        (**self).ready();
+    }
+
     fn run(&mut self) {
         (**self).run();
     }
 
     fn verify(&mut self) -> Accuracy {
         (**self).verify()
+    }
+
+    fn check(&mut self) -> Accuracy {
+        (**self).check()
+    }
+
+    fn remarks(&self) -> Remarks {
+        (**self).remarks()
+    }
+
+    fn happened(&self) -> Option<Nanos> {
+        (**self).happened()
     }
 }
 
@@ -118,16 +151,28 @@ impl<O: Operation> Prepared for Timed<O> {
         Ok(self.operation.verify())
     }
 
+    fn check(&mut self) -> Result<Accuracy> {
+        Ok(self.operation.check())
+    }
+
+    fn remarks(&self) -> Remarks {
+        self.operation.remarks()
+    }
+
     fn resolution(&self) -> Nanos {
         self.clock.precision()
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {
         self.batch = batch;
+        self.operation.ready();
         Ok(())
     }
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
+        if let Some(end) = self.operation.happened() {
+            return Ok(Sample { start: 0, end, device: None, late: false });
+        }
         let late = match start {
             Start::At(at) => self.clock.wait_until(at),
             Start::Now => false,

@@ -10,7 +10,7 @@ use crate::mesh::Group;
 use crate::random::{Stream, fingerprint};
 use crate::topology::Topology;
 use crate::units::Nanos;
-use crate::work::{Element, Work};
+use crate::work::{Element, Exchange, Pattern, Work};
 
 /// Most by which an iteration exceeds the prediction, as a share of it.
 const NOISE: f64 = 0.05;
@@ -61,10 +61,16 @@ impl Backend for Simulated {
                 element.name()
             )));
         }
+        if let Work::Exchange(Exchange { pattern: Pattern::CommInit | Pattern::MpiInit, .. }) = work
+        {
+            return Err(Error::unsupported("the start of a library is not modelled"));
+        }
         let name = crate::wire::encode(&(work, group))?;
         Ok(Box::new(Model {
             machine: self,
-            nanos: 1e9 * crate::predict::seconds(work, &self.topology, &group.ranks),
+            nanos: 1e9
+                * f64::from(work.operations())
+                * crate::predict::seconds(work, &self.topology, &group.ranks),
             communicates: work.communicates(),
             case: fingerprint(name),
             iteration: 0,

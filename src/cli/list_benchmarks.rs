@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use wildmatch::WildMatch;
 
-use crate::benchmark::{Benchmark, CATALOGUE};
+use crate::benchmark::{Benchmark, CATALOGUE, Values};
 use crate::error::{Error, Exit, Result};
 use crate::report::say;
 use crate::work::Element;
@@ -33,7 +33,7 @@ enum Form {
 pub(super) fn run(args: &ListArgs) -> Result<Exit> {
     let matcher = WildMatch::new(args.filter.as_deref().unwrap_or("*"));
     let chosen: Vec<&Benchmark> =
-        CATALOGUE.iter().filter(|benchmark| matcher.matches(benchmark.name)).collect();
+        CATALOGUE.iter().filter(|benchmark| is_meant(benchmark, &matcher)).collect();
     match args.format {
         Form::NamesOnly => chosen.iter().for_each(|benchmark| say(benchmark.name)),
         Form::Json => {
@@ -46,17 +46,31 @@ pub(super) fn run(args: &ListArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+fn is_meant(benchmark: &Benchmark, matcher: &WildMatch) -> bool {
+    matcher.matches(benchmark.name) || benchmark.aliases.iter().any(|alias| matcher.matches(alias))
+}
+
 fn describe(benchmark: &Benchmark) {
-    say(&format!("{:<12} {}", benchmark.name, benchmark.description));
+    let usual = if benchmark.usual { " (usual)" } else { "" };
+    say(&format!("{:<14} {}{usual}", benchmark.name, benchmark.description));
+    let line = |text: String| say(&format!("{:14}   {text}", ""));
+    if !benchmark.aliases.is_empty() {
+        line(format!("also: {}", benchmark.aliases.join(" ")));
+    }
     if !benchmark.precisions.is_empty() {
         let names: Vec<&str> = benchmark.precisions.iter().copied().map(Element::name).collect();
-        say(&format!("{:12}   types: {}", "", names.join(" ")));
+        line(format!("types: {}", names.join(" ")));
     }
     for key in benchmark.keys {
-        let medium = key.presets.map_or(String::new(), |presets| format!(" [{}]", presets[1]));
-        say(&format!("{:12}   {}: {}{medium}", "", key.name, key.help));
+        let words = match key.values {
+            Values::Words(words) => format!(": {}", words.join(", ")),
+            _ => String::new(),
+        };
+        let usual = key.usual();
+        let usual = if usual.is_empty() { usual } else { format!(" [{usual}]") };
+        line(format!("{}: {}{words}{usual}", key.name, key.help));
     }
     if benchmark.placements {
-        say(&format!("{:12}   placement: out, in, or both [out]", ""));
+        line("placement: out, in, or both [out]".to_owned());
     }
 }

@@ -25,10 +25,10 @@ use crate::{fault, progress};
 /// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Benchmark to run; repeat for more, globs allowed [default: all]
+    /// Benchmark to run; repeat for more, globs allowed [default: the usual ones of list-benchmarks]
     #[arg(long, short, value_name = "NAME")]
     benchmark: Vec<String>,
-    /// Element type: f32, f64, i8 to u64; repeat for more [default: f32]
+    /// Element type: f32, f64, f16, bf16, fp8e4m3, fp8e5m2, i8 to u64; repeat for more [default: f32]
     #[arg(long, short, value_name = "POLICY")]
     precision: Vec<String>,
     /// KEY=VALUES for benchmarks that have the key, JSON, or small, medium, large.
@@ -98,6 +98,9 @@ pub(super) struct RunArgs {
     /// Measure this long in all, shared equally by the cases
     #[arg(long, value_name = "TIME")]
     duration: Option<String>,
+    /// Check results after so many iterations, beside before the first and after the last
+    #[arg(long, value_name = "N")]
+    check_every: Option<u32>,
     /// How ranks start together: synchronised, barrier (as the OSU benchmarks), back-to-back (as nccl-tests)
     #[arg(long, value_name = "NAME")]
     protocol: Option<String>,
@@ -281,6 +284,7 @@ impl RunArgs {
         set(&mut config.benchmarking.warmup_iterations, &self.warmup);
         set(&mut config.benchmarking.timing_iterations, &self.iterations);
         set(&mut config.benchmarking.batch, &self.batch);
+        set(&mut config.benchmarking.check_every, &self.check_every);
         set_quantity(&mut config.benchmarking.precision_target, &self.precision_target);
         set_quantity(&mut config.benchmarking.min_time, &self.min_time);
         set_quantity(&mut config.benchmarking.max_time, &self.max_time);
@@ -313,13 +317,10 @@ impl RunArgs {
         let mut chosen = BTreeMap::new();
         for pattern in &self.benchmark {
             let matcher = WildMatch::new(pattern);
-            let matching: Vec<&str> =
+            let mut matching: Vec<&str> =
                 names.into_iter().filter(|name| matcher.matches(name)).collect();
             if matching.is_empty() {
-                return Err(Error::usage(format!(
-                    "benchmark '{pattern}' is not known; {}",
-                    suggestion(pattern, names)
-                )));
+                matching.push(benchmark::named(pattern)?.name);
             }
             for name in matching {
                 let settings = known.get(name).cloned().flatten();
@@ -347,9 +348,8 @@ fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
         config.preset = Some(from_name("--problem-size", text)?);
         return Ok(());
     };
-    let all =
-        || benchmark::CATALOGUE.iter().map(|benchmark| (benchmark.name.to_owned(), None)).collect();
-    let chosen = config.benchmarks.get_or_insert_with(all);
+    let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
+    let chosen = config.benchmarks.get_or_insert_with(usual);
     for (key, values) in settings {
         let mut used = false;
         for (name, settings) in chosen.iter_mut() {
@@ -380,10 +380,15 @@ fn show(plan: &Plan) {
             case.id.clone(),
             case.group.ranks.len().to_string(),
             case.study.as_ref().map_or("-", |_| "yes").to_owned(),
-            format_size(case.work.footprint()),
+            format_size(case.work.footprint(case.group.ranks.len())),
         ]
     });
-    let largest = plan.cases.iter().map(|case| case.work.footprint()).max().unwrap_or(0);
+    let largest = plan
+        .cases
+        .iter()
+        .map(|case| case.work.footprint(case.group.ranks.len()))
+        .max()
+        .unwrap_or(0);
     let budget = &plan.budget;
     let rounds = u64::from(budget.iterations);
     let samples: u64 = plan.cases.iter().map(|case| rounds * case.group.ranks.len() as u64).sum();

@@ -34,9 +34,23 @@ pub struct Budget {
     pub max_seconds: Option<f64>,
     /// Confidence of intervals, between 0 and 1.
     pub confidence: f64,
+    /// After so many iterations what they left is checked, beside after the last.
+    pub check_every: Option<u32>,
 }
 
 impl Budget {
+    /// One iteration.
+    pub fn once(other: &Self) -> Self {
+        Self {
+            iterations: 1,
+            batch: Some(1),
+            target: None,
+            min_seconds: 0.0,
+            max_seconds: None,
+            ..other.clone()
+        }
+    }
+
     /// What is asked for, for each of so many cases.
     ///
     /// # Errors
@@ -94,7 +108,17 @@ impl Budget {
             min_seconds,
             max_seconds,
             confidence,
+            check_every: check_every(asked)?,
         })
+    }
+}
+
+fn check_every(asked: &Benchmarking) -> Result<Option<u32>> {
+    match asked.check_every {
+        Some(0) => Err(Error::usage(
+            "--check-every 0 checks never; leave it out to check after the last iteration only",
+        )),
+        every => Ok(every),
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use super::placing::Placing;
 use super::{Case, Study};
-use crate::benchmark::{self, Benchmark, Preset, Problem};
+use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
 use crate::config::{Config, ScalingKind};
-use crate::error::{Error, Result, suggestion};
+use crate::error::{Error, Kind, Result, suggestion};
 use crate::mesh::{self, Group};
-use crate::units::parse_sizes;
 use crate::work::{Element, Placement};
 
 /// Most cases of one plan; more is a typing error.
@@ -30,8 +29,8 @@ const PLACEMENT: &str = "placement";
 /// # Errors
 /// Usage error in one sentence for whatever cannot be done as asked.
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
-    let all = || benchmark::CATALOGUE.iter().map(|b| (b.name.to_owned(), None)).collect();
-    let asked: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(all);
+    let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
+    let asked: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(usual);
     let precisions = match &config.precision_policies {
         Some(names) => names.iter().map(|name| Element::parse(name)).collect::<Result<Vec<_>>>()?,
         None => Vec::new(),
@@ -40,13 +39,7 @@ pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     asked
         .into_iter()
         .map(|(name, settings)| {
-            let benchmark = benchmark::find(&name).ok_or_else(|| {
-                let names = benchmark::CATALOGUE.iter().map(|benchmark| benchmark.name);
-                Error::usage(format!(
-                    "benchmark '{name}' is not known; {}",
-                    suggestion(&name, names)
-                ))
-            })?;
+            let benchmark = benchmark::named(&name)?;
             let mut texts: BTreeMap<String, String> = settings
                 .unwrap_or_default()
                 .iter()
@@ -88,30 +81,26 @@ fn problems(
 ) -> Result<Vec<Problem>> {
     let mut problems = vec![Problem::new()];
     for key in benchmark.keys {
-        let text = texts.remove(key.name).or_else(|| {
-            key.presets.map(|[small, medium, large]| {
-                match preset {
-                    Preset::Small => small,
-                    Preset::Medium => medium,
-                    Preset::Large => large,
-                }
-                .to_owned()
-            })
+        let text = texts.remove(key.name).or_else(|| match key.values {
+            Values::Sizes(presets) => Some(presets[preset as usize].to_owned()),
+            _ => None,
         });
-        let values = text.map(|text| parse_sizes(&text)).transpose()?;
-        problems = problems
-            .into_iter()
-            .flat_map(|problem| {
-                // A key without a value follows the first one: a product is square unless told otherwise.
-                let followed = problem.get(benchmark.keys[0].name).copied().unwrap_or(0);
-                let values = values.clone().unwrap_or_else(|| vec![followed]);
-                values.into_iter().map(move |value| {
-                    let mut problem = problem.clone();
-                    problem.insert(key.name.to_owned(), value);
-                    problem
-                })
-            })
-            .collect();
+        let of_key =
+            |why: Error| Error { message: format!("{}: {}", benchmark.name, why.message), ..why };
+        let values = text.map(|text| key.parse(&text).map_err(of_key)).transpose()?;
+        let mut longer = Vec::new();
+        for problem in problems {
+            let usual = match key.values {
+                Values::AsFirst => problem.get(benchmark.keys[0].name).cloned(),
+                _ => None,
+            };
+            for value in values.clone().unwrap_or_else(|| vec![usual]) {
+                let mut problem = problem.clone();
+                problem.extend(value.map(|value| (key.name.to_owned(), value)));
+                longer.push(problem);
+            }
+        }
+        problems = longer;
         if problems.len() > CASE_LIMIT {
             return Err(Error::usage(format!(
                 "{} has more than {CASE_LIMIT} problems; give fewer values",
@@ -174,6 +163,12 @@ impl Sweep {
             precision.unwrap_or(Element::U8),
             placement.unwrap_or(Placement::Out),
         )?;
+        match work.check(group.ranks.len()) {
+            Err(why) if why.kind == Kind::Usage => {
+                return Err(Error::usage(format!("{}: {}", self.benchmark.name, why.message)));
+            }
+            _ => {}
+        }
         let mut settings: Vec<String> =
             problem.iter().map(|(key, value)| format!("{key}={value}")).collect();
         settings.extend(placement.map(|placement| format!("{PLACEMENT}={}", placement.name())));

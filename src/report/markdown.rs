@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Case, Outcome, Report, Scaling};
-use crate::benchmark::Problem;
+use crate::benchmark::{Problem, Setting};
 use crate::metric::Direction;
 use crate::units::{format_ms, format_size, significant};
 
@@ -14,7 +14,7 @@ pub(super) struct Rows {
     pub(super) rows: Vec<Vec<String>>,
 }
 
-/// A problem in one cell: `bytes=64MiB`, `k=512 m=256 n=512`, `k=m=n=512`.
+/// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`, `k=m=n=512`.
 pub(super) fn problem(problem: &Problem) -> String {
     let mut values = problem.values();
     if let Some(first) = values.next().filter(|_| problem.len() > 1)
@@ -23,8 +23,8 @@ pub(super) fn problem(problem: &Problem) -> String {
         let keys: Vec<&str> = problem.keys().map(String::as_str).collect();
         return format!("{}={first}", keys.join("="));
     }
-    let setting = |(key, value): (&String, &u64)| match key.as_str() {
-        "bytes" | "array" => format!("{key}={}", format_size(*value)),
+    let setting = |(key, value): (&String, &Setting)| match (key.as_str(), value) {
+        ("bytes" | "array", Setting::Number(bytes)) => format!("{key}={}", format_size(*bytes)),
         _ => format!("{key}={value}"),
     };
     problem.iter().map(setting).collect::<Vec<_>>().join(" ")
@@ -334,7 +334,9 @@ mod tests {
     #[test]
     fn problems_in_one_cell() {
         let of = |pairs: &[(&str, u64)]| -> String {
-            problem(&pairs.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect())
+            problem(
+                &pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect(),
+            )
         };
         assert_eq!(of(&[("bytes", 64 << 20)]), "bytes=64MiB");
         assert_eq!(of(&[("m", 8), ("k", 2)]), "k=2 m=8");

@@ -8,10 +8,10 @@ use super::gpu::{Buffer, Gpu};
 use super::nccl::{Comm, data_type};
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, Terms, no_such_type, with_number};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::{Fault, is_planted};
 use crate::progress::Phase;
-use crate::work::{Element, Placement};
+use crate::work::{Element, Exchange, Operator, Pattern, Placement};
 
 /// Prepares the sum over all ranks.
 ///
@@ -20,8 +20,13 @@ use crate::work::{Element, Placement};
 pub(super) fn all_reduce<'a>(
     gpu: &'a Gpu,
     comm: Rc<Comm>,
-    (element, bytes, placement): (Element, u64, Placement),
+    exchange: &Exchange,
 ) -> Result<Box<dyn Operation + 'a>> {
+    let Exchange { element, bytes, placement, .. } = *exchange;
+    let plain = Exchange { placement, ..Exchange::plain(Pattern::AllReduce, element, bytes) };
+    if *exchange != plain {
+        return Err(Error::unsupported("only the plain all_reduce is done by NCCL so far"));
+    }
     let data_type = data_type(element).ok_or_else(|| no_such_type("a sum by NCCL", element))?;
     let output = gpu.allocate(bytes)?;
     let input = match placement {
@@ -46,7 +51,7 @@ struct Sum<'a> {
 }
 
 fn upload_terms<T: Number>(sum: &Sum<'_>) -> Result<()> {
-    let terms = Terms::of::<T>(sum.comm.size);
+    let terms = Terms::of::<T>(Operator::Sum, sum.comm.size);
     let values: Vec<T> = (0..sum.count).map(|i| T::of(terms.term(sum.comm.rank, i))).collect();
     sum.gpu.upload(sum.input.as_ref().unwrap_or(&sum.output), &values)
 }
@@ -57,9 +62,11 @@ fn compare_sums<T: Number>(sum: &Sum<'_>) -> Result<Accuracy> {
     if is_planted(Fault::Wrong, Phase::Verify) && sum.count > 0 {
         values[sum.count / 2] = T::of(111);
     }
-    let terms = Terms::of::<T>(sum.comm.size);
+    let terms = Terms::of::<T>(Operator::Sum, sum.comm.size);
     let pairs = values.iter().enumerate();
-    Ok(Accuracy::compare(pairs.map(|(i, got)| (T::of(terms.sum(i)).to_f64(), got.to_f64(), 0.0))))
+    Ok(Accuracy::compare(
+        pairs.map(|(i, got)| (T::of(terms.result(i)).to_f64(), got.to_f64(), 0.0)),
+    ))
 }
 
 impl Operation for Sum<'_> {

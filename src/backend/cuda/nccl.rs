@@ -42,7 +42,7 @@ pub(super) fn data_type(element: Element) -> Option<sys::ncclDataType_t> {
         Element::U8 => T::ncclUint8,
         Element::U32 => T::ncclUint32,
         Element::U64 => T::ncclUint64,
-        Element::I16 | Element::U16 => return None,
+        Element::I16 | Element::U16 | Element::Fp8E4m3 | Element::Fp8E5m2 => return None,
     })
 }
 

@@ -34,10 +34,10 @@ struct Matrices<T> {
 
 impl<T: Number> Matrices<T> {
     fn new(shape: &Gemm) -> Result<Self> {
-        let mut a = Buffer::new(shape.m * shape.k, T::default())?;
-        let mut b = Buffer::new(shape.k * shape.n, T::default())?;
+        let mut a = Buffer::new(shape.m * shape.k, 0, T::default())?;
+        let mut b = Buffer::new(shape.k * shape.n, 0, T::default())?;
         fill_product(shape, &mut a, &mut b);
-        Ok(Self { shape: *shape, a, b, c: Buffer::new(shape.m * shape.n, T::default())? })
+        Ok(Self { shape: *shape, a, b, c: Buffer::new(shape.m * shape.n, 0, T::default())? })
     }
 }
 

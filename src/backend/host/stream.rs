@@ -32,12 +32,13 @@ struct Arrays<T> {
 impl<T: Number> Arrays<T> {
     fn new(stream: &Stream) -> Result<Self> {
         let len = (stream.bytes / stream.element.bytes()) as usize;
-        let mut b = Buffer::new(len, T::default())?;
-        let mut c = Buffer::new(if stream.op == StreamOp::Triad { len } else { 0 }, T::default())?;
+        let mut b = Buffer::new(len, 0, T::default())?;
+        let mut c =
+            Buffer::new(if stream.op == StreamOp::Triad { len } else { 0 }, 0, T::default())?;
         b.iter_mut().enumerate().for_each(|(i, b)| *b = T::of(b_at(i)));
         c.iter_mut().enumerate().for_each(|(i, c)| *c = T::of(c_at(i)));
         // Touched by the fill, so that no page is mapped inside the timed window.
-        Ok(Self { op: stream.op, cpu: pulp::Arch::new(), a: Buffer::new(len, T::of(-1))?, b, c })
+        Ok(Self { op: stream.op, cpu: pulp::Arch::new(), a: Buffer::new(len, 0, T::of(-1))?, b, c })
     }
 }
 

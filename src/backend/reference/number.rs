@@ -1,5 +1,6 @@
 //! Element types as Rust types.
 
+use float8::{F8E4M3, F8E5M2};
 use half::{bf16, f16};
 
 use crate::error::Error;
@@ -46,7 +47,7 @@ number!(f32: 1 << 24, f64: 1 << 53);
 number!(i8: i64::MAX, i16: i64::MAX, i32: i64::MAX, i64: i64::MAX);
 number!(u8: i64::MAX, u16: i64::MAX, u32: i64::MAX, u64: i64::MAX);
 
-macro_rules! half_number {
+macro_rules! small_float {
     ($($type:ty: $exact:expr),*) => {$(
         impl Number for $type {
             const EXACT: i64 = $exact;
@@ -60,13 +61,13 @@ macro_rules! half_number {
             }
 
             fn to_f64(self) -> f64 {
-                Self::to_f64(self)
+                f64::from(self)
             }
         }
     )*};
 }
 
-half_number!(f16: 1 << 11, bf16: 1 << 8);
+small_float!(f16: 1 << 11, bf16: 1 << 8, F8E4M3: 1 << 4, F8E5M2: 1 << 3);
 
 /// Calls a generic function with the Rust type of an element.
 macro_rules! with_number {
@@ -76,6 +77,8 @@ macro_rules! with_number {
             $crate::work::Element::F64 => $function::<f64>($($argument),*),
             $crate::work::Element::F16 => $function::<half::f16>($($argument),*),
             $crate::work::Element::Bf16 => $function::<half::bf16>($($argument),*),
+            $crate::work::Element::Fp8E4m3 => $function::<float8::F8E4M3>($($argument),*),
+            $crate::work::Element::Fp8E5m2 => $function::<float8::F8E5M2>($($argument),*),
             $crate::work::Element::I8 => $function::<i8>($($argument),*),
             $crate::work::Element::I16 => $function::<i16>($($argument),*),
             $crate::work::Element::I32 => $function::<i32>($($argument),*),
@@ -107,6 +110,8 @@ mod tests {
         check::<f32>();
         check::<f16>();
         check::<bf16>();
+        check::<F8E4M3>();
+        check::<F8E5M2>();
         assert_eq!(bf16::rounded(257.0).to_f64(), 256.0);
     }
 }

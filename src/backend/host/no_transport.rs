@@ -1,27 +1,25 @@
-//! Stands in for the MPI collectives in a build without MPI, where a process is always alone.
+//! Stands in for MPI's exchanges in a build without MPI, where a process is always alone.
 
 use super::Operation;
 use crate::clock::HostClock;
 use crate::error::Result;
 use crate::mesh::Group;
-use crate::work::{Collective, Element, Placement};
+use crate::units::Nanos;
+use crate::work::Exchange;
 
 /// Nothing: there is no MPI to make one with.
-pub(super) enum Collectives {}
+pub(super) enum Transport {}
 
-impl Default for Collectives {
-    fn default() -> Self {
+impl Transport {
+    pub(super) fn new(_: Nanos) -> Self {
         unreachable!("a world with MPI exists only in a build with MPI")
     }
-}
 
-impl Collectives {
     pub(super) fn prepare<'a>(
         &'a self,
-        _: Collective,
-        _: (Element, u64, Placement),
+        _: &Exchange,
         _: &Group,
-        _: Option<&'a HostClock>,
+        _: (&'a HostClock, Option<&'a HostClock>),
     ) -> Result<Box<dyn Operation + 'a>> {
         match *self {}
     }

@@ -1,0 +1,130 @@
+//! Exchanges by MPI, called as a C program would call it.
+#![expect(unsafe_code, reason = "MPI_IN_PLACE and calls without rsmpi's per-call checks")]
+
+mod barrier;
+mod call;
+mod collective;
+mod creation;
+mod datatype;
+mod memory;
+mod messages;
+mod one_sided;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+
+use mpi::ffi;
+use mpi::raw::AsRaw as _;
+use mpi::topology::SimpleCommunicator;
+use mpi::traits::{Communicator as _, Group as _};
+
+use super::Operation;
+use crate::backend::reference::{Number, with_number};
+use crate::clock::HostClock;
+use crate::error::{Error, Result};
+use crate::mesh::Group;
+use crate::units::Nanos;
+use crate::work::{Exchange, Form, Pattern};
+
+/// A communicator that is never dropped: freeing it is a collective call, in which a rank that
+/// unwinds would wait for ranks that never come.
+type Comm = Rc<ManuallyDrop<SimpleCommunicator>>;
+
+/// The communicators of the groups this rank has been in.
+pub(super) struct Transport {
+    comms: RefCell<HashMap<Vec<usize>, Comm>>,
+    /// How long MPI took to start on this rank, ns.
+    started: Nanos,
+}
+
+impl Transport {
+    pub(super) fn new(started: Nanos) -> Self {
+        Self { comms: RefCell::default(), started }
+    }
+
+    /// Every rank of the group calls this; `clocks` are this rank's, and what all of them read, if there
+    /// is such a one.
+    pub(super) fn prepare<'a>(
+        &'a self,
+        exchange: &Exchange,
+        group: &Group,
+        (clock, common): (&'a HostClock, Option<&'a HostClock>),
+    ) -> Result<Box<dyn Operation + 'a>> {
+        let comm = self.comm(group)?;
+        match exchange.pattern {
+            Pattern::Barrier => Ok(Box::new(barrier::Barrier::new(comm, common))),
+            Pattern::MpiInit => Ok(Box::new(creation::Start(self.started))),
+            Pattern::CommInit => Ok(Box::new(creation::Creation::new(comm))),
+            _ => with_number!(exchange.element, typed(comm, exchange, clock)),
+        }
+    }
+
+    fn comm(&self, group: &Group) -> Result<Comm> {
+        if let Some(comm) = self.comms.borrow().get(&group.ranks) {
+            return Ok(Rc::clone(comm));
+        }
+        let world = SimpleCommunicator::world();
+        let ranks: Vec<i32> =
+            group.ranks.iter().map(|&rank| i32::try_from(rank).unwrap_or(i32::MAX)).collect();
+        let comm = world.split_by_subgroup(&world.group().include(&ranks)).ok_or_else(|| {
+            Error::internal(format!("rank {} is not in the group {group}", world.rank()))
+        })?;
+        let comm = Rc::new(ManuallyDrop::new(comm));
+        self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
+        Ok(comm)
+    }
+}
+
+fn typed<'a, T: Number>(
+    comm: Comm,
+    exchange: &Exchange,
+    clock: &'a HostClock,
+) -> Result<Box<dyn Operation + 'a>> {
+    Ok(match exchange.pattern {
+        Pattern::Put | Pattern::Get => Box::new(one_sided::OneSided::<T>::new(comm, exchange)?),
+        Pattern::Latency
+        | Pattern::Bandwidth
+        | Pattern::Bidirectional
+        | Pattern::Incast
+        | Pattern::Outcast => Box::new(messages::Messages::<T>::new(comm, exchange)?),
+        // MPI has no call that begins both ways at once.
+        Pattern::SendRecv if exchange.form != Form::Blocking || exchange.window > 1 => {
+            Box::new(messages::Messages::<T>::new(comm, exchange)?)
+        }
+        _ => Box::new(collective::Collective::<T>::new(comm, exchange, clock)?),
+    })
+}
+
+/// This rank's place in a communicator, and how many ranks that has.
+fn place(comm: &Comm) -> (usize, usize) {
+    (comm.rank().unsigned_abs() as usize, comm.size().unsigned_abs() as usize)
+}
+
+/// No rank goes on before every rank has come.
+fn barrier(comm: &Comm) {
+    // SAFETY: the communicator lives.
+    unsafe {
+        ffi::MPI_Barrier(comm.as_raw());
+    }
+}
+
+/// The largest of all ranks' numbers.
+fn largest(comm: &Comm, own: Nanos) -> Nanos {
+    use mpi::collective::SystemOperation;
+    use mpi::datatype::Equivalence as _;
+    let mut largest = own;
+    // SAFETY: one element on both sides, as counted, and the communicator lives.
+    unsafe {
+        ffi::MPI_Allreduce(
+            (&raw const own).cast(),
+            (&raw mut largest).cast(),
+            1,
+            i64::equivalent_datatype().as_raw(),
+            SystemOperation::max().as_raw(),
+            comm.as_raw(),
+        );
+    }
+    largest
+}

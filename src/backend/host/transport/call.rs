@@ -1,0 +1,434 @@
+//! One collective operation as the arguments of MPI's call for it, in each form that MPI has.
+
+use std::ffi::{CStr, c_int, c_void};
+
+use mpi::ffi;
+use mpi::raw::AsRaw as _;
+
+use super::datatype::{Counted, datatype, operation};
+use super::memory::Memory;
+use super::{Comm, place};
+use crate::backend::reference::Number;
+use crate::error::{Error, Result};
+use crate::work::{Exchange, Pattern, Placement};
+
+/// The arguments, with pointers into a [`Memory`] that the owner keeps.
+pub(super) struct Call {
+    pattern: Pattern,
+    comm: Comm,
+    rank: c_int,
+    ranks: c_int,
+    in_place: bool,
+    element_bytes: usize,
+    /// Where the input begins, where the result goes, and the one buffer when in place.
+    input: *mut c_void,
+    output: *mut c_void,
+    whole: *mut c_void,
+    /// A whole buffer, or a block.
+    counted: Counted,
+    operation: ffi::MPI_Op,
+    /// Counts and beginnings by rank: sent, and received.
+    sent: Spans,
+    received: Spans,
+}
+
+/// Blocks by rank, in elements.
+#[derive(Debug, Default)]
+struct Spans {
+    counts: Vec<c_int>,
+    starts: Vec<c_int>,
+}
+
+impl Spans {
+    fn of(blocks: impl Iterator<Item = u64>) -> Result<Self> {
+        let mut spans = Self::default();
+        let mut start = 0u64;
+        for block in blocks {
+            let narrow = |elements: u64| c_int::try_from(elements).map_err(|_| too_many(elements));
+            spans.counts.push(narrow(block)?);
+            spans.starts.push(narrow(start)?);
+            start += block;
+        }
+        Ok(spans)
+    }
+}
+
+/// What to do with an operation.
+pub(super) enum Mode<'a> {
+    /// Run it to its end.
+    Run,
+    /// Begin it.
+    Start(&'a mut ffi::MPI_Request),
+    /// Make it ready to be begun often.
+    Make(&'a mut ffi::MPI_Request),
+}
+
+fn too_many(elements: u64) -> Error {
+    Error::unsupported(format!(
+        "{elements} elements are more than this MPI call can count (2^31 - 1); use a wider type or a smaller \
+         size"
+    ))
+}
+
+/// Calls one of the forms of a collective with the same arguments. A persistent form is looked up by its
+/// name when it is first made: MPI has them since version 4, with the arguments of the call that starts at
+/// once, and the information before the request.
+macro_rules! collective {
+    ($mode:expr, $run:ident, $start:ident, $make:literal, ($($argument:expr),* $(,)?)) => {
+        match $mode {
+            Mode::Run => ffi::$run($($argument),*),
+            Mode::Start(request) => ffi::$start($($argument),*, request),
+            Mode::Make(request) => {
+                let Some(symbol) = find($make) else { return false };
+                let make = collective!(@cast symbol, $($argument),*);
+                make($($argument),*, ffi::RSMPI_INFO_NULL, request)
+            }
+        }
+    };
+    (@cast $symbol:expr, $($argument:expr),*) => {
+        std::mem::transmute::<
+            *mut c_void,
+            unsafe extern "C" fn(
+                $(collective!(@any $argument)),*, ffi::MPI_Info, *mut ffi::MPI_Request
+            ) -> c_int,
+        >($symbol)
+    };
+    (@any $argument:expr) => { _ };
+}
+
+/// The function of this name in the libraries of this process.
+fn find(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: the name ends in a zero, and nothing is called.
+    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!symbol.is_null()).then_some(symbol)
+}
+
+impl Call {
+    /// For `elements` elements from `at` of the whole buffers, where those are reduced; else for all of it.
+    ///
+    /// # Errors
+    /// Unsupported for what MPI cannot do.
+    pub(super) fn new<T: Number>(
+        comm: &Comm,
+        exchange: &Exchange,
+        memory: &mut Memory<T>,
+        (at, elements): (u64, u64),
+    ) -> Result<Self> {
+        let (rank, ranks) = place(comm);
+        let Exchange { pattern, element, placement, operator, .. } = *exchange;
+        let in_place = placement == Placement::In;
+        let reduces = pattern.reduces();
+        let (sent, received) = match pattern {
+            Pattern::AllGatherV | Pattern::GatherV => (
+                Spans::default(),
+                Spans::of((0..ranks).map(|from| exchange.block(ranks, from, 0)))?,
+            ),
+            Pattern::ScatterV => {
+                (Spans::of((0..ranks).map(|to| exchange.block(ranks, 0, to)))?, Spans::default())
+            }
+            Pattern::AllToAllV => (
+                Spans::of((0..ranks).map(|to| exchange.block(ranks, rank, to)))?,
+                Spans::of((0..ranks).map(|from| exchange.block(ranks, from, rank)))?,
+            ),
+            _ => Default::default(),
+        };
+        let counted = match pattern {
+            Pattern::AllReduce | Pattern::Reduce => Counted::new(elements, element),
+            Pattern::ReduceScatter | Pattern::Hypercube => {
+                let block = exchange.block(ranks, 0, 0);
+                // The hypercube sends up to half of all blocks at once.
+                let most = if reduces { block } else { block * ranks as u64 };
+                let count =
+                    i32::try_from(most).map_err(|_| too_many(most)).map(|_| block as i32)?;
+                Counted { count, datatype: datatype(element), derived: false }
+            }
+            Pattern::GatherV | Pattern::AllGatherV => {
+                Counted::new(exchange.block(ranks, rank, 0), element)
+            }
+            Pattern::ScatterV => Counted::new(exchange.block(ranks, 0, rank), element),
+            Pattern::AllToAllV => Counted::new(0, element),
+            _ => Counted::new(exchange.block(ranks, 0, 0), element),
+        };
+        let operation = if reduces {
+            operation(operator, element)?
+        } else {
+            // SAFETY: a constant of the library; it is not used.
+            unsafe { ffi::RSMPI_SUM }
+        };
+        let at = at as usize;
+        // The buffers are longer than `at`, or all are empty.
+        let shifted = |pointer: *mut T| pointer.wrapping_add(at).cast::<c_void>();
+        let whole = if in_place { memory.whole() } else { std::ptr::null_mut() };
+        let call = Self {
+            pattern,
+            comm: comm.clone(),
+            rank: rank as c_int,
+            ranks: ranks as c_int,
+            in_place,
+            element_bytes: element.bytes() as usize,
+            input: shifted(memory.input()),
+            output: shifted(memory.output()),
+            whole: shifted(whole),
+            counted,
+            operation,
+            sent,
+            received,
+        };
+        Ok(call)
+    }
+
+    /// Whether a count of more than 31 bits needed a type of its own.
+    pub(super) fn has_derived_type(&self) -> bool {
+        self.counted.derived
+    }
+
+    /// Does it, with root `root`; false where this MPI has no such form.
+    ///
+    /// # Safety
+    /// The memory that it was made for lives, and is not touched until what was started has ended.
+    pub(super) unsafe fn issue(&self, root: usize, mode: Mode<'_>) -> bool {
+        let Self { rank, ranks, in_place, input, output, whole, operation, .. } = *self;
+        let (count, datatype) = (self.counted.count, self.counted.datatype);
+        let comm = self.comm.as_raw();
+        let root = root as c_int;
+        let at_root = rank == root;
+        let input: *const c_void =
+            if in_place && !self.pattern.has_root() { in_place_marker() } else { input };
+        let send_of_root = if in_place && at_root { in_place_marker() } else { input };
+        let (sent, received) = (&self.sent, &self.received);
+        // SAFETY: buffers, counts and types belong together, as MPI wants them for this call; the caller
+        // vouches for the memory, and the communicator lives as long as `self`.
+        unsafe {
+            match self.pattern {
+                Pattern::AllReduce => collective!(
+                    mode,
+                    MPI_Allreduce,
+                    MPI_Iallreduce,
+                    c"MPI_Allreduce_init",
+                    (input, output, count, datatype, operation, comm)
+                ),
+                Pattern::Reduce => collective!(
+                    mode,
+                    MPI_Reduce,
+                    MPI_Ireduce,
+                    c"MPI_Reduce_init",
+                    (send_of_root, output, count, datatype, operation, root, comm)
+                ),
+                Pattern::ReduceScatter => collective!(
+                    mode,
+                    MPI_Reduce_scatter_block,
+                    MPI_Ireduce_scatter_block,
+                    c"MPI_Reduce_scatter_block_init",
+                    (input, output, count, datatype, operation, comm)
+                ),
+                Pattern::Broadcast => {
+                    let buffer = match (in_place, at_root) {
+                        (true, _) => whole,
+                        (false, true) => input.cast_mut(),
+                        (false, false) => output,
+                    };
+                    collective!(
+                        mode,
+                        MPI_Bcast,
+                        MPI_Ibcast,
+                        c"MPI_Bcast_init",
+                        (buffer, count, datatype, root, comm)
+                    )
+                }
+                Pattern::AllGather => collective!(
+                    mode,
+                    MPI_Allgather,
+                    MPI_Iallgather,
+                    c"MPI_Allgather_init",
+                    (input, count, datatype, output, count, datatype, comm)
+                ),
+                Pattern::AllGatherV => collective!(
+                    mode,
+                    MPI_Allgatherv,
+                    MPI_Iallgatherv,
+                    c"MPI_Allgatherv_init",
+                    (
+                        input,
+                        count,
+                        datatype,
+                        output,
+                        received.counts.as_ptr(),
+                        received.starts.as_ptr(),
+                        datatype,
+                        comm,
+                    )
+                ),
+                Pattern::Gather => collective!(
+                    mode,
+                    MPI_Gather,
+                    MPI_Igather,
+                    c"MPI_Gather_init",
+                    (send_of_root, count, datatype, output, count, datatype, root, comm)
+                ),
+                Pattern::GatherV => collective!(
+                    mode,
+                    MPI_Gatherv,
+                    MPI_Igatherv,
+                    c"MPI_Gatherv_init",
+                    (
+                        send_of_root,
+                        count,
+                        datatype,
+                        output,
+                        received.counts.as_ptr(),
+                        received.starts.as_ptr(),
+                        datatype,
+                        root,
+                        comm,
+                    )
+                ),
+                Pattern::Scatter => {
+                    let output = self.result_of_scatter(at_root);
+                    collective!(
+                        mode,
+                        MPI_Scatter,
+                        MPI_Iscatter,
+                        c"MPI_Scatter_init",
+                        (input, count, datatype, output, count, datatype, root, comm)
+                    )
+                }
+                Pattern::ScatterV => {
+                    let output = self.result_of_scatter(at_root);
+                    collective!(
+                        mode,
+                        MPI_Scatterv,
+                        MPI_Iscatterv,
+                        c"MPI_Scatterv_init",
+                        (
+                            input,
+                            sent.counts.as_ptr(),
+                            sent.starts.as_ptr(),
+                            datatype,
+                            output,
+                            count,
+                            datatype,
+                            root,
+                            comm,
+                        )
+                    )
+                }
+                Pattern::AllToAll => collective!(
+                    mode,
+                    MPI_Alltoall,
+                    MPI_Ialltoall,
+                    c"MPI_Alltoall_init",
+                    (input, count, datatype, output, count, datatype, comm)
+                ),
+                Pattern::AllToAllV => collective!(
+                    mode,
+                    MPI_Alltoallv,
+                    MPI_Ialltoallv,
+                    c"MPI_Alltoallv_init",
+                    (
+                        input,
+                        sent.counts.as_ptr(),
+                        sent.starts.as_ptr(),
+                        datatype,
+                        output,
+                        received.counts.as_ptr(),
+                        received.starts.as_ptr(),
+                        datatype,
+                        comm,
+                    )
+                ),
+                Pattern::SendRecv => {
+                    let (next, last) = ((rank + 1) % ranks, (rank + ranks - 1) % ranks);
+                    if in_place {
+                        ffi::MPI_Sendrecv_replace(
+                            whole,
+                            count,
+                            datatype,
+                            next,
+                            0,
+                            last,
+                            0,
+                            comm,
+                            ffi::RSMPI_STATUS_IGNORE,
+                        )
+                    } else {
+                        ffi::MPI_Sendrecv(
+                            input,
+                            count,
+                            datatype,
+                            next,
+                            0,
+                            output,
+                            count,
+                            datatype,
+                            last,
+                            0,
+                            comm,
+                            ffi::RSMPI_STATUS_IGNORE,
+                        )
+                    }
+                }
+                Pattern::Hypercube => self.hypercube(),
+                _ => return false,
+            };
+        }
+        true
+    }
+
+    /// In step k each rank has a cube of 2^k blocks, and exchanges it with its neighbour's.
+    unsafe fn hypercube(&self) -> c_int {
+        let (rank, ranks) = (self.rank as usize, self.ranks as usize);
+        let block = self.counted.count as usize * self.element_bytes;
+        let blocks = self.output.cast::<u8>();
+        let mut code = 0;
+        // SAFETY: the buffer holds a block for each rank, and what is sent and received are different ones.
+        unsafe {
+            if !self.in_place {
+                let own = blocks.wrapping_add(rank * block);
+                std::ptr::copy_nonoverlapping(self.input.cast::<u8>(), own, block);
+            }
+            let mut width = 1;
+            while width < ranks {
+                let other = rank ^ width;
+                let corner =
+                    |rank: usize| blocks.wrapping_add((rank & !(width - 1)) * block).cast();
+                let (count, datatype) =
+                    (self.counted.count * width as c_int, self.counted.datatype);
+                let (other_rank, comm) = (other as c_int, self.comm.as_raw());
+                let (own, others): (*mut c_void, *mut c_void) = (corner(rank), corner(other));
+                code |= ffi::MPI_Sendrecv(
+                    own,
+                    count,
+                    datatype,
+                    other_rank,
+                    0,
+                    others,
+                    count,
+                    datatype,
+                    other_rank,
+                    0,
+                    comm,
+                    ffi::RSMPI_STATUS_IGNORE,
+                );
+                width *= 2;
+            }
+        }
+        code
+    }
+
+    fn result_of_scatter(&self, at_root: bool) -> *mut c_void {
+        if self.in_place && at_root { in_place_marker().cast_mut() } else { self.output }
+    }
+}
+
+/// `MPI_IN_PLACE`, as this MPI's header defines it.
+const fn in_place_marker() -> *const c_void {
+    let text = env!("TESSERABENCH_MPI_IN_PLACE").as_bytes();
+    let negative = text[0] == b'-';
+    let mut i = if negative { 1 } else { 0 };
+    let mut value = 0usize;
+    while i < text.len() {
+        value = 10 * value + (text[i] - b'0') as usize;
+        i += 1;
+    }
+    std::ptr::without_provenance(if negative { value.wrapping_neg() } else { value })
+}

@@ -1,0 +1,238 @@
+//! A collective operation: one after another, or several in flight, in each form that MPI has.
+
+use mpi::ffi;
+
+use super::call::{Call, Mode};
+use super::memory::Memory;
+use super::{Comm, barrier, largest, place};
+use crate::backend::host::Operation;
+use crate::backend::reference::{Data, Number};
+use crate::backend::{Accuracy, Overlap, Remarks};
+use crate::clock::{Clock as _, HostClock};
+use crate::error::{Error, Result};
+use crate::stats;
+use crate::units::Nanos;
+use crate::work::{Exchange, Form, Pattern, Root};
+
+/// Most elements of a reduction in one call.
+const PIECE: u64 = 1 << 30;
+
+/// Operations whose median is the time to compute for.
+const REHEARSALS: usize = 11;
+
+/// Roots that are tried when the root rotates.
+const ROOTS: usize = 4;
+
+/// Operations that are begun together and waited for together, mostly one.
+pub(super) struct Collective<'a, T> {
+    calls: Vec<Call>,
+    memories: Vec<Memory<T>>,
+    requests: Vec<ffi::MPI_Request>,
+    form: Form,
+    comm: Comm,
+    ranks: usize,
+    root: Root,
+    /// How many have been run.
+    turn: usize,
+    /// Calls of one operation.
+    pieces: usize,
+    /// Whether counts needed a type of their own.
+    derived: bool,
+    clock: &'a HostClock,
+    overlap: Option<Overlap>,
+}
+
+impl<'a, T: Number> Collective<'a, T> {
+    /// # Errors
+    /// Unsupported for what MPI cannot do, and when memory is short.
+    pub(super) fn new(comm: Comm, exchange: &Exchange, clock: &'a HostClock) -> Result<Self> {
+        let (_, ranks) = place(&comm);
+        let elements = exchange.elements();
+        let whole = matches!(exchange.pattern, Pattern::AllReduce | Pattern::Reduce);
+        let pieces = if whole { elements.div_ceil(PIECE).max(1) } else { 1 };
+        let (mut calls, mut memories) = (Vec::new(), Vec::new());
+        for _ in 0..exchange.window {
+            let mut memory = Memory::new(&comm, exchange)?;
+            for piece in 0..pieces {
+                let at = piece * PIECE;
+                let span = (at, if whole { (elements - at).min(PIECE) } else { elements });
+                calls.push(Call::new(&comm, exchange, &mut memory, span)?);
+            }
+            memories.push(memory);
+        }
+        // SAFETY: a constant of the library.
+        let none = unsafe { ffi::RSMPI_REQUEST_NULL };
+        // Several in flight are begun, whatever the form.
+        let form = match exchange.form {
+            Form::Blocking if exchange.window > 1 => Form::NonBlocking,
+            form => form,
+        };
+        let derived = calls.iter().any(Call::has_derived_type);
+        let requests = vec![none; calls.len()];
+        let mut collective = Self {
+            calls,
+            memories,
+            requests,
+            form,
+            comm,
+            ranks,
+            root: exchange.root,
+            turn: 0,
+            pieces: pieces as usize,
+            derived,
+            clock,
+            overlap: None,
+        };
+        if form == Form::Persistent {
+            collective.make()?;
+        }
+        Ok(collective)
+    }
+
+    /// Makes persistent requests.
+    fn make(&mut self) -> Result<()> {
+        let Root::Fixed(root) = self.root else {
+            return Err(Error::unsupported(
+                "a persistent operation keeps its root; choose another form, or root=0",
+            ));
+        };
+        for (call, request) in self.calls.iter().zip(&mut self.requests) {
+            // SAFETY: the memories live as long as `self`.
+            if !unsafe { call.issue(root as usize, Mode::Make(request)) } {
+                return Err(Error::unsupported(
+                    "this MPI has no persistent collectives (MPI 4 has, as MPICH since 4.0); choose another \
+                     form",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn root_of(&self, turn: usize) -> usize {
+        match self.root {
+            Root::Fixed(root) => root as usize,
+            Root::Rotating => turn % self.ranks,
+        }
+    }
+
+    fn start(&mut self, root: usize) {
+        if self.form == Form::Persistent {
+            // SAFETY: made in `make`, and none of them is active.
+            unsafe {
+                ffi::MPI_Startall(self.requests.len() as i32, self.requests.as_mut_ptr());
+            }
+            return;
+        }
+        for (call, request) in self.calls.iter().zip(&mut self.requests) {
+            // SAFETY: the memories live as long as `self`, and `finish` comes before they are touched.
+            unsafe {
+                call.issue(root, Mode::Start(request));
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        // SAFETY: as many requests as counted.
+        unsafe {
+            ffi::MPI_Waitall(
+                self.requests.len() as i32,
+                self.requests.as_mut_ptr(),
+                ffi::RSMPI_STATUSES_IGNORE,
+            );
+        }
+    }
+
+    /// How long one takes by itself: the median of some on the slowest rank.
+    fn rehearse(&mut self) {
+        let mut took = Vec::with_capacity(REHEARSALS);
+        for _ in 0..REHEARSALS {
+            barrier(&self.comm);
+            let began = self.clock.now();
+            let root = self.root_of(self.turn);
+            self.turn += 1;
+            self.start(root);
+            self.finish();
+            took.push((self.clock.now() - began) as f64);
+        }
+        let own = stats::median(&took).unwrap_or(0.0) as Nanos;
+        let alone = largest(&self.comm, own);
+        self.overlap = Some(Overlap { alone, computed: alone });
+    }
+}
+
+impl<T: Number> Operation for Collective<'_, T> {
+    fn run(&mut self) {
+        let root = self.root_of(self.turn);
+        self.turn += 1;
+        match self.form {
+            Form::Blocking => {
+                for call in &self.calls {
+                    // SAFETY: the memories live as long as `self`.
+                    unsafe {
+                        call.issue(root, Mode::Run);
+                    }
+                }
+            }
+            Form::NonBlocking | Form::Persistent => {
+                self.start(root);
+                self.finish();
+            }
+            Form::Overlapped => {
+                self.start(root);
+                let computed = self.overlap.map_or(0, |overlap| overlap.computed);
+                let end = self.clock.now() + computed;
+                while self.clock.now() < end {
+                    std::hint::spin_loop();
+                }
+                self.finish();
+            }
+        }
+    }
+
+    fn verify(&mut self) -> Accuracy {
+        let runs = if self.root == Root::Rotating { self.ranks.min(ROOTS) } else { 1 };
+        let mut found = Vec::new();
+        for _ in 0..runs {
+            let root = self.root_of(self.turn);
+            self.memories.iter_mut().for_each(|memory| memory.load(Data::Known));
+            self.run();
+            found.extend(self.memories.iter_mut().map(|memory| memory.compare(root)));
+        }
+        self.memories.iter_mut().for_each(Memory::load_timed);
+        if self.form == Form::Overlapped {
+            self.rehearse();
+        }
+        Accuracy::sum(found)
+    }
+
+    fn check(&mut self) -> Accuracy {
+        let root = self.root_of(self.turn.wrapping_sub(1));
+        Accuracy::sum(self.memories.iter_mut().map(|memory| memory.compare_timed(root)))
+    }
+
+    fn remarks(&self) -> Remarks {
+        let pieces = self.pieces;
+        let split = if pieces > 1 {
+            Some(format!("in {pieces} calls of at most 2^30 elements"))
+        } else {
+            self.derived.then(|| "as one element of a type that holds them all".to_owned())
+        };
+        Remarks { split, overlap: self.overlap }
+    }
+}
+
+impl<T> Drop for Collective<'_, T> {
+    fn drop(&mut self) {
+        if self.form != Form::Persistent || std::thread::panicking() {
+            return;
+        }
+        // SAFETY: a constant of the library.
+        let none = unsafe { ffi::RSMPI_REQUEST_NULL };
+        for request in self.requests.iter_mut().filter(|request| **request != none) {
+            // SAFETY: made here, inactive, and freed once.
+            unsafe {
+                ffi::MPI_Request_free(request);
+            }
+        }
+    }
+}

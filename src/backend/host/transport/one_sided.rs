@@ -1,0 +1,173 @@
+//! Writes into another rank's memory and reads from it, without that rank's help.
+
+use std::ffi::c_int;
+
+use mpi::ffi;
+use mpi::raw::AsRaw as _;
+
+use super::datatype::Counted;
+use super::memory::plant;
+use super::{Comm, barrier, place};
+use crate::backend::host::Operation;
+use crate::backend::host::buffer::Buffer;
+use crate::backend::reference::{Answers, Data, Number};
+use crate::backend::{Accuracy, Remarks};
+use crate::error::Result;
+use crate::progress::Phase;
+use crate::work::{Exchange, Pattern};
+
+/// A window of memory that the pair's first rank puts into or gets from.
+pub(super) struct OneSided<T> {
+    comm: Comm,
+    answers: Answers,
+    counted: Counted,
+    puts: bool,
+    /// How many are in flight together.
+    window: u32,
+    /// The other rank, for the rank that acts.
+    target: Option<c_int>,
+    /// The memory of the rank that acts.
+    own: Buffer<T>,
+    /// What the other one reaches.
+    exposed: *mut T,
+    offset: usize,
+    len: usize,
+    handle: ffi::MPI_Win,
+}
+
+impl<T: Number> OneSided<T> {
+    /// # Errors
+    /// Unsupported when memory is short.
+    pub(super) fn new(comm: Comm, exchange: &Exchange) -> Result<Self> {
+        let (rank, ranks) = place(&comm);
+        let len = exchange.elements() as usize;
+        let offset = (exchange.offset / exchange.element.bytes()) as usize;
+        let target = exchange.partner(ranks, rank).filter(|&partner| rank < partner);
+        let own = Buffer::new(if target.is_some() { len } else { 0 }, offset, T::default())?;
+        let size = size_of::<T>();
+        // SAFETY: constants of the library.
+        let (mut handle, no_info) = unsafe { (ffi::RSMPI_WIN_NULL, ffi::RSMPI_INFO_NULL) };
+        let mut exposed: *mut T = std::ptr::null_mut();
+        // SAFETY: the places for the address and for the window outlive the call; every rank makes it.
+        unsafe {
+            ffi::MPI_Win_allocate(
+                ((offset + len) * size) as ffi::MPI_Aint,
+                size as c_int,
+                no_info,
+                comm.as_raw(),
+                (&raw mut exposed).cast(),
+                &raw mut handle,
+            );
+            ffi::MPI_Win_lock_all(0, handle);
+        }
+        Ok(Self {
+            counted: Counted::new(exchange.elements(), exchange.element),
+            puts: exchange.pattern == Pattern::Put,
+            window: exchange.window,
+            answers: Answers::new(exchange, ranks, rank),
+            target: target.map(|target| target as c_int),
+            comm,
+            own,
+            exposed,
+            offset,
+            len,
+            handle,
+        })
+    }
+
+    /// What the other rank reaches of this one's memory.
+    fn exposed(&mut self) -> &mut [T] {
+        if self.len == 0 {
+            return &mut [];
+        }
+        // SAFETY: MPI gave this much memory, aligned for any type, and keeps it as long as the window.
+        unsafe { std::slice::from_raw_parts_mut(self.exposed.add(self.offset), self.len) }
+    }
+
+    /// Puts known data in on the one side, and something else on the other.
+    fn load(&mut self) {
+        let inputs = self.answers.inputs::<T>(Data::Known);
+        let spoilt = |_: usize| T::of(-77);
+        let fill = |buffer: &mut [T], known: bool| {
+            let value = |i| if known { inputs(i) } else { spoilt(i) };
+            buffer.iter_mut().enumerate().for_each(|(i, place)| *place = value(i));
+        };
+        let puts = self.puts;
+        fill(&mut self.own, puts);
+        fill(self.exposed(), !puts);
+        self.synchronise();
+    }
+
+    /// Makes what ranks have written into windows, their own included, be seen.
+    fn synchronise(&self) {
+        // SAFETY: the window is locked by all, for as long as it lives.
+        unsafe {
+            ffi::MPI_Win_sync(self.handle);
+        }
+        barrier(&self.comm);
+        // SAFETY: as above.
+        unsafe {
+            ffi::MPI_Win_sync(self.handle);
+        }
+    }
+
+    fn compare(&mut self, phase: Phase) -> Accuracy {
+        self.synchronise();
+        let (answers, len) = (self.answers.clone(), self.answers.results(0));
+        let result = if self.puts { self.exposed() } else { &mut self.own[..] };
+        answers.compare(Data::Known, 0, plant(result, len, phase))
+    }
+}
+
+impl<T: Number> Operation for OneSided<T> {
+    fn run(&mut self) {
+        let Some(target) = self.target else { return };
+        let Counted { count, datatype, .. } = self.counted;
+        let (own, at) = (self.own.as_mut_ptr().cast(), self.offset as ffi::MPI_Aint);
+        // SAFETY: both sides hold this many elements of the type, and `flush` comes before they are
+        // touched.
+        unsafe {
+            for _ in 0..self.window {
+                if self.puts {
+                    ffi::MPI_Put(own, count, datatype, target, at, count, datatype, self.handle);
+                } else {
+                    ffi::MPI_Get(own, count, datatype, target, at, count, datatype, self.handle);
+                }
+            }
+            ffi::MPI_Win_flush(target, self.handle);
+        }
+    }
+
+    fn verify(&mut self) -> Accuracy {
+        self.load();
+        self.run();
+        let accuracy = self.compare(Phase::Verify);
+        // The data stays: it is timed as it is, on a result that is spoilt once more.
+        self.load();
+        accuracy
+    }
+
+    fn check(&mut self) -> Accuracy {
+        self.compare(Phase::Measure)
+    }
+
+    fn remarks(&self) -> Remarks {
+        let split = self.counted.derived;
+        let split = split.then(|| "as one element of a type that holds them all".to_owned());
+        Remarks { split, overlap: None }
+    }
+}
+
+impl<T> Drop for OneSided<T> {
+    fn drop(&mut self) {
+        // Freeing is collective: a rank that unwinds would wait for ranks that never come.
+        if std::thread::panicking() {
+            return;
+        }
+        // SAFETY: locked and made in `new`; every rank of the group frees it.
+        unsafe {
+            ffi::MPI_Win_unlock_all(self.handle);
+            ffi::MPI_Win_free(&raw mut self.handle);
+        }
+    }
+}

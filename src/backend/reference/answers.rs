@@ -1,0 +1,197 @@
+//! The right result of an exchange, element by element.
+
+use super::{Number, Terms};
+use crate::backend::{Accuracy, WrongElement};
+use crate::work::{Element, Exchange, Operator, Placement};
+
+/// What the ranks of an exchange put in, and what then has to come out.
+#[derive(Debug, Clone)]
+pub(in crate::backend) struct Answers {
+    exchange: Exchange,
+    ranks: usize,
+    rank: usize,
+}
+
+/// What is in the buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::backend) enum Data {
+    /// Values that tell ranks and places apart.
+    Known,
+    /// One value everywhere that the exchange leaves as it is: what can be timed in place, where results
+    /// become inputs.
+    FixedPoint,
+}
+
+impl Answers {
+    /// For rank `rank` of `ranks`.
+    pub(in crate::backend) fn new(exchange: &Exchange, ranks: usize, rank: usize) -> Self {
+        Self { exchange: exchange.clone(), ranks, rank }
+    }
+
+    /// What is in the buffers while the exchange is timed.
+    pub(in crate::backend) fn timed_data(&self) -> Data {
+        match self.exchange.placement {
+            Placement::Out => Data::Known,
+            Placement::In => Data::FixedPoint,
+        }
+    }
+
+    /// This rank's input.
+    pub(in crate::backend) fn inputs<T: Number>(&self, data: Data) -> impl Fn(usize) -> T + use<T> {
+        let terms = Terms::of::<T>(self.exchange.operator, self.ranks);
+        let reduces = self.exchange.pattern.reduces();
+        let (rank, fixed_point) = (self.rank, self.fixed_point());
+        move |i| {
+            T::of(match data {
+                Data::FixedPoint => fixed_point,
+                Data::Known if reduces => terms.term(rank, i),
+                Data::Known => moved::<T>(rank, i),
+            })
+        }
+    }
+
+    /// Elements of this rank's result of an operation with root `root`.
+    pub(in crate::backend) fn results(&self, root: usize) -> usize {
+        self.exchange.output(self.ranks, self.rank, root) as usize
+    }
+
+    fn fixed_point(&self) -> i64 {
+        if self.exchange.pattern.reduces() { self.exchange.operator.fixed_point() } else { 1 }
+    }
+
+    /// Compares this rank's result of an operation with root `root`. All bits must be right; a mean of
+    /// floats may be 2 units in the last place off, as in nccl-tests (`verifiable.cu`): NCCL multiplies by
+    /// 1/n beforehand.
+    pub(in crate::backend) fn compare<T: Number>(
+        &self,
+        data: Data,
+        root: usize,
+        result: &[T],
+    ) -> Accuracy {
+        let exchange = &self.exchange;
+        let terms = Terms::of::<T>(exchange.operator, self.ranks);
+        let fixed_point = self.fixed_point();
+        let parts = exchange.parts(self.ranks, self.rank, root);
+        let expected = parts.iter().flat_map(|part| {
+            let at = part.at as usize;
+            (at..at + part.len as usize).map(move |i| match (data, part.from) {
+                (Data::FixedPoint, _) => fixed_point,
+                (Data::Known, Some(from)) => moved::<T>(from, i),
+                (Data::Known, None) => terms.result(i),
+            })
+        });
+        let rounds = exchange.pattern.reduces()
+            && exchange.operator == Operator::Avg
+            && exchange.element.is_float();
+        let tolerance =
+            |expected: f64| if rounds { 2.0 * ulp(exchange.element, expected) } else { 0.0 };
+        let pairs = expected.zip(result).map(|(expected, got)| {
+            let expected = T::of(expected).to_f64();
+            (expected, got.to_f64(), tolerance(expected))
+        });
+        let mut accuracy = Accuracy::compare(pairs);
+        let missing = parts.iter().map(|part| part.len).sum::<u64>() - accuracy.checked;
+        if missing > 0 {
+            // A buffer that is too short is a mistake of this program, and no right result.
+            accuracy.wrong += missing;
+            accuracy.first_wrong.get_or_insert(WrongElement {
+                rank: 0,
+                index: accuracy.checked,
+                expected: f64::NAN,
+                got: f64::NAN,
+            });
+        }
+        accuracy
+    }
+}
+
+/// What rank `rank` sends at index `i`: exact in the type, with a period that is no power of two.
+fn moved<T: Number>(rank: usize, i: usize) -> i64 {
+    let period = match T::EXACT {
+        exact if exact > 250 => 251,
+        exact if exact > 12 => 13,
+        _ => 7,
+    };
+    ((i + 17 * rank) % period) as i64
+}
+
+/// The distance between floats of a type next to `value`.
+fn ulp(element: Element, value: f64) -> f64 {
+    let significant = match element {
+        Element::F64 => 53,
+        Element::F32 => 24,
+        Element::F16 => 11,
+        Element::Bf16 => 8,
+        Element::Fp8E4m3 => 4,
+        _ => 3,
+    };
+    // 1 has the exponent 0; whole numbers are never smaller, and 0 must be exact.
+    if value == 0.0 { 0.0 } else { 2f64.powi(value.abs().log2().floor() as i32 + 1 - significant) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::{Pattern, Root};
+
+    /// What every rank's result would be, by copying parts of inputs.
+    fn simulate(exchange: &Exchange, ranks: usize, rank: usize, root: usize) -> Vec<f32> {
+        let input = |from: usize| {
+            let len = exchange.input(ranks, from, root) as usize;
+            (0..len)
+                .map(Answers::new(exchange, ranks, from).inputs::<f32>(Data::Known))
+                .collect::<Vec<_>>()
+        };
+        let inputs: Vec<Vec<f32>> = (0..ranks).map(input).collect();
+        let parts = exchange.parts(ranks, rank, root);
+        let element = |from: Option<usize>, i: usize| match from {
+            Some(from) => inputs[from][i],
+            None => inputs.iter().map(|input| input[i]).sum(),
+        };
+        parts
+            .iter()
+            .flat_map(|part| {
+                (part.at..part.at + part.len)
+                    .map(|i| element(part.from, i as usize))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_right_result_passes_and_one_wrong_element_is_named() {
+        for pattern in [Pattern::AllReduce, Pattern::AllToAllV, Pattern::Scatter, Pattern::Outcast]
+        {
+            let exchange = Exchange::plain(pattern, Element::F32, 400);
+            let exchange = Exchange { root: Root::Fixed(1), ..exchange };
+            let answers = Answers::new(&exchange, 3, 2);
+            let mut result = simulate(&exchange, 3, 2, 1);
+            let right = answers.compare(Data::Known, 1, &result);
+            assert_eq!((right.wrong, right.checked), (0, result.len() as u64), "{pattern:?}");
+            result[5] += 1.0;
+            let wrong = answers.compare(Data::Known, 1, &result);
+            assert_eq!((wrong.wrong, wrong.first_wrong.unwrap().index), (1, 5), "{pattern:?}");
+            let short = answers.compare(Data::Known, 1, &result[..3]);
+            assert_eq!((short.wrong, short.checked), (result.len() as u64 - 3, 3));
+        }
+    }
+
+    #[test]
+    fn only_a_mean_of_floats_may_round() {
+        let exchange = Exchange {
+            operator: Operator::Avg,
+            ..Exchange::plain(Pattern::AllReduce, Element::F32, 4 * 7)
+        };
+        let answers = Answers::new(&exchange, 3, 0);
+        let exact: Vec<f32> = (0..7).map(|i| i as f32).collect();
+        let wrong = |result: &[f32]| answers.compare(Data::Known, 0, result).wrong;
+        assert_eq!(wrong(&exact), 0);
+        let mut near = exact.clone();
+        near[4] = 4.0 + 2.0 * 4.0 * f32::EPSILON;
+        assert_eq!(wrong(&near), 0);
+        near[4] = 4.0 + 3.0 * 4.0 * f32::EPSILON;
+        assert_eq!(wrong(&near), 1);
+        near[4] = f32::NAN;
+        assert_eq!(wrong(&near), 1);
+    }
+}
