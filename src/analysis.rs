@@ -1,12 +1,16 @@
 //! From what ranks read to the figures of the report. Knows cases and metrics, not text.
 
 mod case;
+mod contention;
 #[cfg(test)]
 mod fixture;
 mod headline;
 mod latency;
+mod pairs;
 mod scaling;
 
 pub use case::{Finding, Found, analyse};
+pub use contention::compare_with_alone;
 pub use headline::settle;
+pub use pairs::matrices;
 pub use scaling::studies;

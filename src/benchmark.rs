@@ -185,6 +185,11 @@ impl Key {
 }
 
 impl Benchmark {
+    /// Whether its ranks act in pairs.
+    pub fn is_paired(&self) -> bool {
+        matches!(self.makes, Makes::Exchange(pattern) if pattern.is_paired())
+    }
+
     /// The work of one problem.
     ///
     /// # Errors

@@ -97,6 +97,10 @@ pub struct MeshConfig {
     pub axes: Option<Vec<String>>,
     /// Groups named by hand instead: `0-3,8-11`.
     pub groups: Option<String>,
+    /// Measure the groups of an axis all at once too.
+    pub concurrent_groups: Option<bool>,
+    /// Measure every pair of ranks, in rounds of pairs that run at once: `all`, `batch=4`, `topology`.
+    pub pairs: Option<String>,
 }
 
 /// A scaling study within the one launch.

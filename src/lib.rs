@@ -20,7 +20,8 @@
 //! - [`config`]: what may be asked for, from files and flags; as typed, not yet checked against a machine.
 //! - [`error`], [`units`], [`metric`], [`caveat`]: one error type with its exit codes; quantities; what
 //!   figures mean and which way they improve; reasons why a figure may mislead.
-//! - [`mesh`]: ranks along named axes, and the groups that gives.
+//! - [`mesh`], [`place`]: ranks along named axes, and the groups that gives; where ranks are, and what lies
+//!   between them.
 //! - [`work`], [`benchmark`]: what can be timed, with FLOPs, bytes and bus factors beside it; the names and
 //!   problem sizes under which people ask for it.
 //! - [`plan`]: the cases to run, resolved before any rank starts; a case is a value.
@@ -89,6 +90,7 @@ pub mod measure;
 pub mod mesh;
 pub mod metric;
 pub mod nvidia;
+pub mod place;
 pub mod plan;
 pub mod predict;
 pub mod progress;

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::plan::{Budget, ITERATION_LIMIT};
 use crate::telemetry::Telemetry;
 use crate::units::Nanos;
-use crate::world::World;
+use crate::world::{Fold, World};
 use start::Starter;
 use stop::rounds_missing;
 use timing::{Definition, Gaps, OwnTimes, RankTimes, Round, Skew, Times, combine};
@@ -112,12 +112,29 @@ pub struct Taken {
     pub recording: Option<Recording>,
 }
 
-/// Warms up, then takes samples until the budget is met. Every rank of `team` calls it.
+/// The ranks that measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Team<'a> {
+    /// Those that start together.
+    pub all: &'a World,
+    /// Those of them that do this rank's work together, where several groups run at once; else all.
+    pub group: &'a World,
+}
+
+impl<'a> Team<'a> {
+    /// One group by itself.
+    pub fn alone(all: &'a World) -> Self {
+        Self { all, group: all }
+    }
+}
+
+/// Warms up, then takes samples until the budget is met. Every rank of `team` calls it. Where several groups
+/// run at once, the first one decides how long.
 ///
 /// # Errors
 /// When the device fails; the other ranks may then be waiting inside the work, so the job must end.
 pub fn measure(
-    team: &World,
+    team: Team<'_>,
     mut time: CommonTime<'_>,
     prepared: &mut dyn Prepared,
     method: Method<'_>,
@@ -126,7 +143,8 @@ pub fn measure(
     let budget = if method.once { &once } else { method.budget };
     // What has happened before had no common start.
     let protocol = if method.once { Protocol::Barrier } else { method.protocol };
-    let mut starter = Starter::new(team, &time, protocol);
+    let Team { all, group } = team;
+    let mut starter = Starter::new(all, &time, protocol);
     let began = time.now();
     let (warmup, runs) = match method.once {
         true => (0, 1),
@@ -148,8 +166,8 @@ pub fn measure(
             let definition = times.definition(method.communicates, starter.protocol(), error);
             so_far.look_at = times.global.len() + rounds_missing(times.by(definition), target);
         }
-        let asked = team.is_root().then(|| so_far.rounds_wanted(budget) as u64);
-        let asked = team.broadcast(asked)? as usize;
+        let asked = all.is_root().then(|| so_far.rounds_wanted(budget) as u64);
+        let asked = all.broadcast(asked)? as usize;
         if asked == 0 {
             break;
         }
@@ -159,14 +177,14 @@ pub fn measure(
             sample.start = line.to_common(sample.start);
             sample.end = line.to_common(sample.end);
         }
-        clock_error = clock_error.max(team.max(error));
+        clock_error = clock_error.max(all.max(error));
         let protocol = starter.protocol();
         let rounds = meet(team, &mut starter, &block);
-        if team.is_root() {
+        if group.is_root() {
             times.add(&rounds, batch);
-            gaps.add(&rounds, team.size());
+            gaps.add(&rounds, group.size());
         }
-        own.add(&block, &rounds, team.rank(), batch);
+        own.add(&block, &rounds, group.rank(), batch);
         samples.append(&mut block);
         if starter.protocol() != protocol {
             // Rounds of two kinds do not mix.
@@ -182,7 +200,7 @@ pub fn measure(
         if budget.check_every.is_some_and(|every| unchecked >= every as usize) {
             unchecked = 0;
             accuracy = accuracy.and(prepared.check()?);
-            if team.max(i64::from(accuracy.wrong > 0)) == 1 {
+            if all.max(i64::from(accuracy.wrong > 0)) == 1 {
                 break;
             }
         }
@@ -190,7 +208,7 @@ pub fn measure(
     if unchecked > 0 {
         accuracy = accuracy.and(prepared.check()?);
     }
-    let per_rank = team.gather(own.summary(budget.confidence))?;
+    let per_rank = group.gather(own.summary(budget.confidence))?;
     let recording = per_rank.map(|per_rank| Recording {
         protocol: starter.protocol(),
         clock_error,
@@ -209,32 +227,33 @@ pub fn measure(
 
 /// Runs untimed rounds until time is flat; how many there were, and how many operations a sample needs.
 fn warm_up(
-    team: &World,
+    team: Team<'_>,
     time: &CommonTime<'_>,
     prepared: &mut dyn Prepared,
     method: Method<'_>,
     starter: &mut Starter<'_>,
 ) -> Result<(usize, u32)> {
     let block = method.budget.warmup.max(1) as usize;
-    let mut warmup = Warmup::new(team.max(method.settling) as f64 / 1e9);
+    let all = team.all;
+    let mut warmup = Warmup::new(all.max(method.settling) as f64 / 1e9);
     let (mut done, mut shortest, began) = (0, Nanos::MAX, time.now());
     loop {
         let samples = fire(starter, time, prepared, 1, block)?;
         shortest = samples.iter().map(Sample::duration).fold(shortest, Nanos::min);
         let rounds = meet(team, starter, &samples);
         done += block;
-        let over = team.is_root().then(|| {
+        let over = all.is_root().then(|| {
             let nanos: Vec<f64> = rounds.iter().map(|round| round.duration() as f64).collect();
             let late = rounds.iter().any(Round::is_late);
             warmup.is_over(&nanos, late, (time.now() - began) as f64 / 1e9)
         });
-        if team.broadcast(over)? {
+        if all.broadcast(over)? {
             break;
         }
     }
     let too_short = shortest < STEPS_PER_SAMPLE * prepared.resolution();
     // One rank for which a sample is long enough decides: all must run the same number of operations.
-    let too_short = team.max(i64::from(!too_short)) == 0;
+    let too_short = all.max(i64::from(!too_short)) == 0;
     let batch = match (method.budget.batch, method.protocol) {
         (Some(batch), _) => batch,
         (None, _) if too_short => BATCH,
@@ -260,9 +279,16 @@ fn fire(
     Ok(samples)
 }
 
-/// Puts the ranks' samples of a block together, and lets the next starts allow for late ranks.
-fn meet(team: &World, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Round> {
-    let rounds = combine(samples, team.rank(), |numbers, fold| team.fold(numbers, fold));
+/// Puts the ranks' samples of a block together, and lets the next starts allow for late ranks. A rank of
+/// any group that comes late makes the round invalid for all: they were not at work at once.
+fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Round> {
+    let Team { all, group } = team;
+    let mut rounds = combine(samples, group.rank(), |numbers, fold| group.fold(numbers, fold));
+    if all.size() > group.size() {
+        let mut late: Vec<i64> = rounds.iter().map(|round| round.is_late().into()).collect();
+        all.fold(&mut late, Fold::Max);
+        rounds.iter_mut().zip(late).for_each(|(round, late)| round.set_late(late > 0));
+    }
     let late = rounds.iter().filter(|round| round.is_late()).count();
     starter.allow_for(late, rounds.len());
     rounds

@@ -15,6 +15,9 @@ pub const DEFAULT_ORDER: &str = "tp-cp-ep-dp-pp";
 /// The axis of all ranks together.
 pub const WORLD: &str = "world";
 
+/// The axis of two ranks that are measured as one of all pairs.
+pub const PAIRS: &str = "pairs";
+
 /// A named dimension of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Axis {

@@ -1,6 +1,7 @@
 //! What to run, resolved: the same plan on every rank gives the same cases in the same order.
 
 mod budget;
+mod pairs;
 mod placing;
 mod sweep;
 
@@ -10,10 +11,12 @@ use crate::benchmark::Problem;
 use crate::config::{BackendChoice, Config, Protocol, ScalingKind};
 use crate::error::{Error, Result};
 use crate::mesh::{self, Group, Mesh};
+use crate::place::Place;
 use crate::topology::{self, Topology};
 use crate::work::{Element, Placement, Work};
 pub use budget::{Budget, ITERATION_LIMIT};
 use placing::Placing;
+use sweep::{Cases, Sweep};
 
 /// Deadline of a run when nothing else is said, beside the time asked for by way of measuring, seconds.
 const TIMEOUT_S: f64 = 3600.0;
@@ -45,6 +48,8 @@ pub struct Plan {
     pub continue_on_error: bool,
     /// Deadline of the whole run, seconds.
     pub timeout_s: f64,
+    /// Where each rank is.
+    pub places: Vec<Place>,
     /// Coefficient of variation above which a case carries a caveat, percent.
     pub max_variance_percent: f64,
     /// The cases, in the order in which they run.
@@ -93,6 +98,8 @@ pub struct Case {
     pub work: Work,
     /// The ranks that take part.
     pub group: Group,
+    /// The set of cases that run at once with this one, where there are such.
+    pub set: Option<u32>,
     /// The scaling study this case is a point of.
     pub study: Option<Study>,
 }
@@ -106,12 +113,23 @@ pub struct Study {
     pub problem: Problem,
 }
 
+impl Case {
+    /// Whether the two run at once.
+    pub fn runs_with(&self, other: &Self) -> bool {
+        self.set.is_some()
+            && self.set == other.set
+            && self.work == other.work
+            && self.benchmark == other.benchmark
+    }
+}
+
 impl Plan {
-    /// Makes a plan for `ranks` ranks.
+    /// Makes a plan for ranks at these places.
     ///
     /// # Errors
     /// Usage error in one sentence for whatever cannot be done as asked.
-    pub fn resolve(config: &Config, ranks: usize) -> Result<Self> {
+    pub fn resolve(config: &Config, places: &[Place]) -> Result<Self> {
+        let ranks = places.len();
         if ranks == 0 {
             return Err(Error::usage("0 ranks cannot measure anything; use --ranks 1 or more"));
         }
@@ -120,15 +138,30 @@ impl Plan {
             Some(shape) => Mesh::parse(shape, &order, ranks)?,
             None => Mesh::flat(ranks),
         };
-        let placements = Placing::resolve(config, &mesh)?;
-        let mut cases = Vec::new();
-        for sweep in sweep::all(config)? {
-            sweep.add_cases(&placements, &mut cases)?;
+        let backend = backend(config)?;
+        let places = match &backend {
+            BackendSpec::Simulated(topology) => {
+                let place = |rank| Place { node: topology.node(rank), socket: None };
+                (0..ranks).map(place).collect()
+            }
+            _ => places.to_vec(),
+        };
+        let placing = Placing::resolve(config, &mesh, &places)?;
+        let sweeps = sweep::all(config)?;
+        if placing.pairs.is_some() && !sweeps.iter().any(Sweep::is_paired) {
+            return Err(Error::usage(
+                "--pairs is for benchmarks between the ranks of a pair; add -b latency, -b bandwidth or \
+                 -b bidirectional",
+            ));
         }
+        let mut cases = Cases::default();
+        for sweep in sweeps {
+            sweep.add_cases(&placing, &mut cases)?;
+        }
+        let cases = cases.into_list();
         if cases.is_empty() {
             return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
         }
-        let backend = backend(config)?;
         let budget = Budget::resolve(&config.benchmarking, cases.len())?;
         if let (BackendSpec::Cuda { .. }, Some(batch)) = (&backend, budget.batch)
             && batch > DEVICE_BATCH_LIMIT
@@ -148,6 +181,7 @@ impl Plan {
             continue_on_error: config.continue_on_error.unwrap_or(false),
             timeout_s: timeout(config, &budget, cases.len())?,
             budget,
+            places,
             max_variance_percent: positive(
                 "max_variance_percent",
                 config.benchmarking.max_variance_percent.unwrap_or(5.0),
@@ -214,11 +248,16 @@ mod tests {
     }
 
     fn ids(yaml: &str, ranks: usize) -> Vec<String> {
-        Plan::resolve(&config(yaml), ranks).unwrap().cases.into_iter().map(|case| case.id).collect()
+        Plan::resolve(&config(yaml), &Place::together(ranks))
+            .unwrap()
+            .cases
+            .into_iter()
+            .map(|case| case.id)
+            .collect()
     }
 
     fn error(yaml: &str, ranks: usize) -> String {
-        Plan::resolve(&config(yaml), ranks).unwrap_err().message
+        Plan::resolve(&config(yaml), &Place::together(ranks)).unwrap_err().message
     }
 
     #[test]
@@ -251,6 +290,32 @@ mod tests {
     }
 
     #[test]
+    fn groups_of_an_axis_alone_and_at_once() {
+        let yaml = "mesh: {shape: 'tp=2,dp=2', axes: [tp], concurrent_groups: true}\nbenchmarks: {barrier: }";
+        assert_eq!(
+            ids(yaml, 4),
+            [
+                "barrier/tp:0-1",
+                "barrier/tp:2-3",
+                "barrier/tp:0-1/concurrent",
+                "barrier/tp:2-3/concurrent",
+            ]
+        );
+        let plan = Plan::resolve(&config(yaml), &Place::together(4)).unwrap();
+        let sets: Vec<usize> = plan.cases.chunk_by(Case::runs_with).map(<[Case]>::len).collect();
+        assert_eq!(sets, [1, 1, 2]);
+    }
+
+    #[test]
+    fn pairs_run_in_rounds() {
+        let yaml = "mesh: {pairs: all}\nbenchmarks: {latency: {bytes: [4, 8]}, barrier: }";
+        let plan = Plan::resolve(&config(yaml), &Place::together(4)).unwrap();
+        let sets: Vec<usize> = plan.cases.chunk_by(Case::runs_with).map(<[Case]>::len).collect();
+        assert_eq!(sets, [1, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(plan.cases[1].id, "latency/f32/bytes=4/pairs:0-1");
+    }
+
+    #[test]
     fn a_scaling_study_is_plain_cases_with_fewer_ranks() {
         let yaml = |kind| {
             format!(
@@ -277,7 +342,8 @@ mod tests {
 
     #[test]
     fn the_deadline_leaves_time_for_the_duration() {
-        let plan = Plan::resolve(&config("benchmarking: {duration: 8h}"), 1).unwrap();
+        let plan =
+            Plan::resolve(&config("benchmarking: {duration: 8h}"), &Place::together(1)).unwrap();
         assert!((plan.timeout_s - 9.0 * 3600.0).abs() < 1e-6);
     }
 
@@ -299,6 +365,15 @@ mod tests {
             ("mesh: {axes: [tp], groups: '0'}", 4, "--axis or --groups"),
             ("mesh: {axes: [tp]}", 4, "'tp' is not in the mesh"),
             ("topology: dgx-h100", 4, "--backend simulated"),
+            ("mesh: {concurrent_groups: true}", 4, "no axis has several"),
+            ("mesh: {concurrent_groups: true, groups: '0-1,1-2'}", 4, "rank 1"),
+            ("mesh: {pairs: some}\nbenchmarks: {latency: }", 4, "batch=4"),
+            ("mesh: {pairs: all}\nbenchmarks: {barrier: }", 4, "-b latency"),
+            ("benchmarks: {reduce: {root: 4}}", 4, "root=4"),
+            ("benchmarks: {reduce: {op: maximum}}", 4, "op=maximum"),
+            ("benchmarks: {latency: {pairs: 3}}", 4, "pairs=3"),
+            ("benchmarks: {alltoallv: {matrix: /nowhere}}", 4, "/nowhere"),
+            ("benchmarking: {check_every: 0}", 4, "--check-every"),
             ("precision_policies: [f23]", 1, "'f32'"),
             ("timeout: 0", 1, "timeout"),
             ("benchmarking: {precision_target: 200%}", 1, "50%"),

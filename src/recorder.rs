@@ -77,6 +77,7 @@ impl Recorder {
             floors,
             cases: Vec::new(),
             scaling: Vec::new(),
+            pair_matrices: Vec::new(),
             metrics: metric::ALL.to_vec(),
             summary: Summary::default(),
             caveats: Vec::new(),
@@ -105,6 +106,8 @@ impl Recorder {
     /// Usage error when a file cannot be written; the journal then stays.
     pub fn finish(mut self, plan: &Plan) -> Result<Report> {
         analysis::settle(plan, &self.report.floors, &mut self.report.cases);
+        analysis::compare_with_alone(&mut self.report.cases);
+        self.report.pair_matrices = analysis::matrices(plan, &self.report.cases);
         self.report.scaling = analysis::studies(plan, &self.report.cases);
         self.report.run.finished = now();
         self.report.conclude(plan.cases.len());

@@ -27,6 +27,7 @@ pub use crate::measure::Floors;
 pub use crate::measure::timing::Definition;
 use crate::mesh::Axis;
 use crate::metric::Metric;
+use crate::place::Distance;
 pub use crate::stats::Steadiness;
 use crate::telemetry::Telemetry;
 use crate::work::{Element, Placement};
@@ -56,6 +57,9 @@ pub struct Report {
     pub cases: Vec<Case>,
     /// Scaling studies.
     pub scaling: Vec<Scaling>,
+    /// Figures of every pair of ranks.
+    #[serde(default)]
+    pub pair_matrices: Vec<PairMatrix>,
     /// What the figures mean, and which way they improve.
     pub metrics: Vec<Metric>,
     /// Counts.
@@ -140,6 +144,12 @@ pub struct Case {
     pub participants: Vec<usize>,
     /// How many they are.
     pub group_size: usize,
+    /// Whether the other groups of its axis ran at once with it.
+    #[serde(default)]
+    pub concurrent: bool,
+    /// How much longer it took than by itself, where others ran at once with it: a ratio of medians.
+    #[serde(default)]
+    pub contention_ratio: Option<f64>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it was skipped.
@@ -259,6 +269,9 @@ pub struct Latency {
     pub steady_state: Option<Steadiness>,
     /// The valid iteration since which they keep the last level.
     pub steady_since: Option<usize>,
+    /// Medians of ten blocks of iterations, one after another; empty when there are fewer than 20.
+    #[serde(default)]
+    pub blocks: Vec<f64>,
     /// Bound of what different clocks add to or take from each time: 0 where all ranks read one clock,
     /// null where only stamps of one rank are compared.
     pub clock_error_ms: Option<f64>,
@@ -398,6 +411,54 @@ pub struct Point {
     pub karp_flatt: Option<f64>,
     /// A caveat of the case (more ranks than cores) keeps the point out of efficiencies and fits.
     pub left_out: bool,
+}
+
+/// A benchmark between the ranks of a pair, for every pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairMatrix {
+    /// Name of the benchmark.
+    pub benchmark: String,
+    /// One rank's problem.
+    pub problem: Problem,
+    /// Element type.
+    pub precision: Option<Element>,
+    /// Number of ranks.
+    pub ranks: usize,
+    /// Median time of one operation, ms, by lower and higher rank of the pair; null on the diagonal, below
+    /// it, and where a case was not measured.
+    pub median_ms: Vec<Vec<Option<f64>>>,
+    /// Bandwidth of a pair in one direction at that time, GB/s, likewise.
+    pub busbw_gbps: Vec<Vec<Option<f64>>>,
+    /// The pairs by what lies between their ranks.
+    pub classes: Vec<LinkClass>,
+    /// Pairs that are slower than the others of their class, the slowest first.
+    pub slow: Vec<SlowLink>,
+}
+
+/// Pairs with the same between their ranks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LinkClass {
+    /// What that is.
+    pub distance: Distance,
+    /// How many pairs were measured.
+    pub pairs: usize,
+    /// Median of their medians, ms.
+    pub median_ms: f64,
+}
+
+/// A pair that is slower than others of its class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SlowLink {
+    /// The pair's ranks.
+    pub ranks: [usize; 2],
+    /// What lies between them.
+    pub distance: Distance,
+    /// Its median time over that of its class.
+    pub effect: f64,
+    /// Share of the blocks of its iterations in which it was as slow.
+    pub persistence: f64,
+    /// The case it was measured in.
+    pub case: String,
 }
 
 /// Counts of cases by outcome.

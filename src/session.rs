@@ -16,7 +16,7 @@ use crate::environment;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
 use crate::gather;
-use crate::measure::{self, Floors, Method, Recording, Taken};
+use crate::measure::{self, Floors, Method, Recording, Taken, Team};
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::Recorder;
@@ -71,17 +71,21 @@ pub fn run(
     let mut teams = Teams { world, known: HashMap::new() };
     let mut rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
     let mut failed = false;
-    for (done, case) in plan.cases.iter().enumerate() {
+    let mut done = 0;
+    for set in plan.cases.chunk_by(Case::runs_with) {
         if failed && !plan.continue_on_error {
             break;
         }
-        progress::enter_case(&case.id);
+        let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
+        progress::enter_case(&own.unwrap_or(&set[0]).id);
         if world.is_root() {
-            on_case(done, &case.id);
+            on_case(done, &set[0].id);
         }
-        let ranks = &case.group.ranks;
-        let (told, samples) = match teams.of(ranks)? {
-            Some(team) => rank.run(team, case),
+        let (told, samples) = match own {
+            Some(case) => {
+                teams.enter(set, case)?;
+                rank.run(teams.team(set, case)?, set, case)
+            }
             None => {
                 progress::enter(Phase::Parked);
                 (None, Vec::new())
@@ -89,18 +93,26 @@ pub fn run(
         };
         world.park();
         progress::enter(Phase::Gather);
-        let told = world.relay(ranks[0], told)?;
-        let sidecar = recorder.as_mut().map(|recorder| &mut recorder.sidecar);
-        let samples = gather::samples(world, (&case.id, ranks), samples, sidecar)?;
-        progress::enter(Phase::Write);
-        let recorded = match (&mut recorder, told) {
-            (Some(recorder), Some(Told { finding, accuracy })) => samples.and_then(|samples| {
-                let crowding = crowding(world, plan, case);
-                recorder.record(plan, case, Found { finding, accuracy, crowding, samples })
-            }),
-            _ => Ok(false),
-        };
-        failed |= world.max(world.unanimous(recorded)?.into()) == 1;
+        let mut told = world.gather(told)?;
+        let mut samples = Some(samples);
+        for case in set {
+            let ranks = &case.group.ranks;
+            let mine = own.filter(|own| own.id == case.id).and_then(|_| samples.take());
+            let sidecar = recorder.as_mut().map(|recorder| &mut recorder.sidecar);
+            let mine = mine.unwrap_or_default();
+            let samples = gather::samples(world, (&case.id, ranks), mine, sidecar)?;
+            progress::enter(Phase::Write);
+            let told = told.as_mut().and_then(|told| told[ranks[0]].take());
+            let recorded = match (&mut recorder, told) {
+                (Some(recorder), Some(Told { finding, accuracy })) => samples.and_then(|samples| {
+                    let crowding = crowding(world, plan, set, case);
+                    recorder.record(plan, case, Found { finding, accuracy, crowding, samples })
+                }),
+                _ => Ok(false),
+            };
+            failed |= world.max(world.unanimous(recorded)?.into()) == 1;
+        }
+        done += set.len();
     }
     if world.is_root() {
         on_case(plan.cases.len(), "");
@@ -119,18 +131,28 @@ fn libraries(backend: &dyn Backend, sensors: &Option<Sensors>) -> BTreeMap<Strin
 }
 
 /// How the ranks of a case share what each should have alone, if they do.
-fn crowding(world: &World, plan: &Plan, case: &Case) -> Option<Caveat> {
+fn crowding(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Caveat> {
     if plan.backend == (BackendSpec::Cuda { emulated: true }) {
         return Some(Caveat::Emulated);
     }
-    let ranks = &case.group.ranks;
-    let oversubscribed = world.oversubscription(ranks);
+    let ranks = everybody(set);
+    let oversubscribed = world.oversubscription(&ranks);
     // Only the host backend's data goes through MPI.
     let by_mpi = plan.backend == BackendSpec::Host && case.work.communicates();
     let yields = by_mpi && ranks.len() > 1 && mpi_yields();
     oversubscribed
         .map(|(ranks, cores)| Caveat::Oversubscribed { ranks, cores })
         .or(yields.then_some(Caveat::Yielding))
+}
+
+/// All ranks that run cases of a set, in order.
+fn everybody(set: &[Case]) -> Vec<usize> {
+    let mut ranks: Vec<usize> = set.iter().flat_map(|case| case.group.ranks.clone()).collect();
+    // A single group keeps its own order.
+    if set.len() > 1 {
+        ranks.sort_unstable();
+    }
+    ranks
 }
 
 /// The worlds of the groups that this rank has been in.
@@ -140,15 +162,22 @@ struct Teams<'a> {
 }
 
 impl Teams<'_> {
-    /// The world of `ranks`; `None` when this rank is not one of them.
-    fn of(&mut self, ranks: &[usize]) -> Result<Option<&World>> {
-        if !ranks.contains(&self.world.rank()) {
-            return Ok(None);
+    /// Makes the worlds of a set and of this rank's case in it, the first time.
+    fn enter(&mut self, set: &[Case], case: &Case) -> Result<()> {
+        for ranks in [&everybody(set), &case.group.ranks] {
+            if !self.known.contains_key(ranks) {
+                self.known.insert(ranks.clone(), self.world.subset(ranks)?);
+            }
         }
-        if !self.known.contains_key(ranks) {
-            self.known.insert(ranks.to_vec(), self.world.subset(ranks)?);
-        }
-        Ok(self.known.get(ranks))
+        Ok(())
+    }
+
+    /// The ranks that this rank measures with.
+    fn team(&self, set: &[Case], case: &Case) -> Result<Team<'_>> {
+        let find = |ranks: &[usize]| {
+            self.known.get(ranks).ok_or_else(|| Error::internal("a team that was not made"))
+        };
+        Ok(Team { all: find(&everybody(set))?, group: find(&case.group.ranks)? })
     }
 }
 
@@ -164,19 +193,20 @@ struct Rank<'a> {
 
 impl Rank<'_> {
     /// One case on one of its ranks; the first of them gets the result, each has its own samples.
-    fn run(&mut self, team: &World, case: &Case) -> (Option<Told>, Vec<Sample>) {
+    fn run(&mut self, team: Team<'_>, set: &[Case], case: &Case) -> (Option<Told>, Vec<Sample>) {
+        let Team { all, group } = team;
         let ended =
-            |finding, accuracy| (team.is_root().then_some(Told { finding, accuracy }), Vec::new());
+            |finding, accuracy| (group.is_root().then_some(Told { finding, accuracy }), Vec::new());
 
         // In these cases another rank may wait inside the work for one that fails.
-        let exchanges = case.work.communicates() && team.size() > 1;
+        let exchanges = case.work.communicates() && group.size() > 1;
 
         progress::enter(Phase::Prepare);
         // Faults strike after the step: within it, another rank may wait for this one.
         let prepared = case
             .work
-            .check(team.size())
-            .and_then(|()| self.backend.prepare(&case.work, &case.group, &Peers::of(team)));
+            .check(group.size())
+            .and_then(|()| self.backend.prepare(&case.work, &case.group, &Peers::of(group)));
         // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
         // errors are agreed on below.
         let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
@@ -197,12 +227,12 @@ impl Rank<'_> {
         }
         let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
         let accuracy = match agree(team, case, verified, Phase::Verify) {
-            Ok(own) => team.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
+            Ok(own) => group.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
             Err(finding) => return ended(finding, None),
         };
         let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
         let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
-        if team.max(wrong.into()) == 1 {
+        if all.max(wrong.into()) == 1 {
             let told = accuracy.map(|accuracy| Told {
                 finding: wrong_result(&accuracy, Phase::Verify),
                 accuracy: Some(accuracy),
@@ -215,8 +245,9 @@ impl Rank<'_> {
         if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
             return ended(finding, accuracy);
         }
-        let Taken { samples, accuracy: own, recording } = self.measure(team, case, &mut *prepared);
-        let checked = team.gather(own).unwrap_or_else(|why| crate::world::end(&why));
+        let Taken { samples, accuracy: own, recording } =
+            self.measure(team, (set, case), &mut *prepared);
+        let checked = group.gather(own).unwrap_or_else(|why| crate::world::end(&why));
         let told = recording.zip(checked).map(|(recording, parts)| {
             let checked = Accuracy::combine(parts, &case.group.ranks);
             let finding = match checked.wrong {
@@ -230,7 +261,12 @@ impl Rank<'_> {
     }
 
     /// Takes the samples, and what the device says of itself meanwhile.
-    fn measure(&mut self, team: &World, case: &Case, prepared: &mut dyn Prepared) -> Taken {
+    fn measure(
+        &mut self,
+        team: Team<'_>,
+        (set, case): (&[Case], &Case),
+        prepared: &mut dyn Prepared,
+    ) -> Taken {
         let clock = self.backend.clock();
         let rested = self.worked.is_none_or(|worked| clock.now() - worked > REST);
         let method = Method {
@@ -241,19 +277,19 @@ impl Rank<'_> {
             once: case.work.happens_once(),
             settling: if rested { self.backend.settling() } else { 0 },
         };
-        let time = CommonTime::of(team, &case.group.ranks, clock, &self.clocks);
+        let time = CommonTime::of(team.all, &everybody(set), clock, &self.clocks);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
         let taken =
             measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why));
         let seconds = (clock.now() - began) as f64 / 1e9;
-        let rank = case.group.ranks[team.rank()];
+        let rank = case.group.ranks[team.group.rank()];
         let telemetry = self
             .sensors
             .as_ref()
             .zip(before)
             .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
         self.worked = Some(clock.now());
-        let telemetry = team.gather(telemetry).unwrap_or_else(|why| crate::world::end(&why));
+        let telemetry = team.group.gather(telemetry).unwrap_or_else(|why| crate::world::end(&why));
         let telemetry = telemetry.into_iter().flatten().flatten().collect();
         let recording = taken.recording.map(|recording| Recording { telemetry, ..recording });
         Taken { recording, ..taken }
@@ -266,14 +302,14 @@ fn give_up(why: &Error) -> ! {
     crate::world::end(&Error { message, kind: why.kind })
 }
 
-/// Makes one rank's failure the case's.
-fn agree<T>(team: &World, case: &Case, result: Result<T>, phase: Phase) -> Result<T, Finding> {
-    let rank = case.group.ranks[team.rank()];
+/// Makes one rank's failure the case's, and that of all cases that run with it.
+fn agree<T>(team: Team<'_>, case: &Case, result: Result<T>, phase: Phase) -> Result<T, Finding> {
+    let rank = case.group.ranks[team.group.rank()];
     let named = result.map_err(|why| match why.kind {
         Kind::Unsupported => why,
         _ => Error { message: format!("rank {rank}: {}", why.message), ..why },
     });
-    team.unanimous(named).map_err(|why| match why.kind {
+    team.all.unanimous(named).map_err(|why| match why.kind {
         Kind::Unsupported => Finding::Skipped(why.message),
         kind => Finding::Failed(CaseError {
             kind: kind_name(kind),
@@ -285,6 +321,14 @@ fn agree<T>(team: &World, case: &Case, result: Result<T>, phase: Phase) -> Resul
 }
 
 fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
+    if accuracy.wrong == 0 {
+        return Finding::Failed(CaseError {
+            kind: kind_name(Kind::CaseFailed),
+            rank: None,
+            at: phase.name().to_owned(),
+            detail: "not measured: a group that runs at once with it has wrong results".to_owned(),
+        });
+    }
     let first = accuracy.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
         format!(

@@ -21,6 +21,7 @@ pub use member::Member;
 pub use mpi::{Threading, library as mpi_library, programs_folder as mpi_programs_folder};
 
 use crate::error::{Error, Exit, Kind, Result};
+use crate::place::Place;
 use crate::units::Nanos;
 use crate::wire;
 
@@ -211,6 +212,20 @@ impl World {
     pub fn started_in(&self) -> Option<Nanos> {
         let nanos = Nanos::try_from(self.started_in.as_nanos()).unwrap_or(Nanos::MAX);
         matches!(self.link, Link::Mpi(_)).then_some(nanos)
+    }
+
+    /// Where each rank is, by rank.
+    pub fn places(&self) -> Vec<Place> {
+        let mut hosts: Vec<&str> = Vec::new();
+        let places = self.members.iter().map(|member| {
+            let known = hosts.iter().position(|host| *host == member.host);
+            let node = known.unwrap_or_else(|| {
+                hosts.push(&member.host);
+                hosts.len() - 1
+            });
+            Place { node, socket: member.socket }
+        });
+        places.collect()
     }
 
     /// How ranks wait here.

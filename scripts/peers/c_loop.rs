@@ -12,7 +12,7 @@ use tesserabench::backend::{self, Peers, Sample};
 use tesserabench::clock::{Clocks, CommonTime};
 use tesserabench::config::Config;
 use tesserabench::measure::timing::{Times, combine};
-use tesserabench::measure::{Method, measure};
+use tesserabench::measure::{Method, Team, measure};
 use tesserabench::plan::Plan;
 use tesserabench::stats;
 use tesserabench::world::World;
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config: Config = serde_json::from_str(
         r#"{"benchmarks": {"all_reduce": {"bytes": "8..4MiB*8,4MiB"}}, "benchmarking": {"warmup_iterations": 3}}"#,
     )?;
-    let plan = Plan::resolve(&config, world.size())?;
+    let plan = Plan::resolve(&config, &world.places())?;
     let backend = backend::open(&plan, &world)?;
     if world.is_root() {
         println!(
@@ -68,7 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                         once: false,
                         settling: 0,
                     };
-                    let ours = measure(&world, time, &mut *prepared, method)?.recording;
+                    let ours =
+                        measure(Team::alone(&world), time, &mut *prepared, method)?.recording;
                     batch = world.broadcast(ours.as_ref().map(|ours| ours.batch))?;
                     ours.map(|ours| ours.times).unwrap_or_default()
                 } else {

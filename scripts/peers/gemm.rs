@@ -11,6 +11,7 @@ use libloading::Library;
 use tesserabench::backend::{self, Peers, Start};
 use tesserabench::clock::{Clock as _, HostClock};
 use tesserabench::config::Config;
+use tesserabench::place::Place;
 use tesserabench::plan::Plan;
 use tesserabench::stats;
 use tesserabench::work::{Element, Work};
@@ -58,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config: Config = serde_json::from_str(
         r#"{"benchmarks": {"gemm": {"m": [512, 1024, 2048]}}, "precision_policies": ["f32", "f64"]}"#,
     )?;
-    let plan = Plan::resolve(&config, 1)?;
+    let plan = Plan::resolve(&config, &Place::together(1))?;
     let backend = backend::open(&plan, &world)?;
     let clock = HostClock::new(Manner::Spin);
     println!("one thread, OpenBLAS kernels for {core}, {ALTERNATIONS} alternations; medians");

@@ -11,7 +11,7 @@ use tesserabench::clock::{Clock as _, Clocks, CommonTime, HostClock};
 use tesserabench::config::{Config, Protocol};
 use tesserabench::error::Result as Measured;
 use tesserabench::measure::timing::{Times, combine};
-use tesserabench::measure::{Method, measure};
+use tesserabench::measure::{Method, Team, measure};
 use tesserabench::plan::Plan;
 use tesserabench::stats;
 use tesserabench::world::{Manner, World};
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config: Config = serde_json::from_str(
         r#"{"benchmarks": {"barrier": null}, "benchmarking": {"timing_iterations": 200}}"#,
     )?;
-    let plan = Plan::resolve(&config, world.size())?;
+    let plan = Plan::resolve(&config, &world.places())?;
     let ranks: Vec<usize> = (0..world.size()).collect();
     let manners = [Manner::Yield, Manner::Spin];
     let mut invalid: [Vec<f64>; 2] = Default::default();
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 once: false,
                 settling: 0,
             };
-            let taken = measure(&world, time, &mut busy, method)?;
+            let taken = measure(Team::alone(&world), time, &mut busy, method)?;
             let fold = |numbers: &mut [i64], fold| world.fold(numbers, fold);
             let mut times = Times::default();
             times.add(&combine(&busy.samples, world.rank(), fold), 1);

@@ -61,6 +61,8 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
         group: case.group.to_string(),
         participants: case.group.ranks.clone(),
         group_size: case.group.ranks.len(),
+        concurrent: case.set.is_some(),
+        contention_ratio: None,
         outcome: Outcome::Measured,
         reason: None,
         error: None,

@@ -6,13 +6,14 @@ use crate::caveat::Caveat;
 use crate::config::Config;
 use crate::measure::timing::{Skew, Times};
 use crate::measure::{Floors, Recording};
+use crate::place::Place;
 use crate::plan::{Case, Plan};
 use crate::report::{self, Samples};
 
 /// The plan of a configuration for 8 ranks.
 pub(super) fn plan(yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
-    Plan::resolve(&config, 8).unwrap()
+    Plan::resolve(&config, &Place::together(8)).unwrap()
 }
 
 /// 40 rounds of about `global` ns, and of about `local` ns for the slowest rank by itself.

@@ -12,6 +12,10 @@ use crate::units::milliseconds;
 /// Quantiles that every report has.
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
 
+/// Blocks of iterations that medians are given for, and the fewest iterations that make them.
+const BLOCKS: usize = 10;
+const FEWEST: usize = 2 * BLOCKS;
+
 /// The figures of `nanos`, in order of time. `clock_error` bounds what different clocks add to or take
 /// from each, ns.
 pub(super) fn latency(
@@ -73,6 +77,7 @@ pub(super) fn latency(
         autocorrelation: stats::autocorrelation(nanos),
         effective_samples: stats::effective_samples(nanos, 0.5),
         steady_state: steady.map(|(steadiness, _)| steadiness),
+        blocks: blocks(nanos),
         steady_since: steady.map(|(_, since)| since),
         clock_error_ms: (definition == Definition::LastEndMinusFirstStart)
             .then(|| milliseconds(clock_error)),
@@ -91,6 +96,16 @@ fn outliers(values: &[f64]) -> usize {
     let (Some(q1), Some(q3)) = quartiles else { return 0 };
     let reach = 3.0 * (q3 - q1);
     values.iter().filter(|&&value| value < q1 - reach || value > q3 + reach).count()
+}
+
+/// Medians of equally many iterations after one another, ms; none where those are few.
+fn blocks(nanos: &[f64]) -> Vec<f64> {
+    if nanos.len() < FEWEST {
+        return Vec::new();
+    }
+    let edge = |block: usize| block * nanos.len() / BLOCKS;
+    let medians = (0..BLOCKS).filter_map(|i| stats::median(&nanos[edge(i)..edge(i + 1)]));
+    medians.map(milliseconds).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::backend::{self, Sample};
 use crate::benchmark;
 use crate::config::{BackendChoice, Config, Quantity, Values, from_name};
 use crate::error::{Error, Exit, Kind, Result, suggestion};
+use crate::place::Place;
 use crate::plan::Plan;
 use crate::report::{self, Output};
 use crate::session::{self, Desk};
@@ -50,6 +51,13 @@ pub(super) struct RunArgs {
     /// Groups named by hand: 0-3,8-11 are two, 0-3+8-11 is one
     #[arg(long, value_name = "RANKS")]
     groups: Option<String>,
+    /// Measure the groups of an axis all at once too, and what that costs each
+    #[arg(long)]
+    concurrent_groups: bool,
+    /// Measure every pair of ranks with benchmarks between pairs: all (as many at once as can be), batch=K
+    /// (at most K at once), topology (those of a socket, then of a node, then across the network)
+    #[arg(long, value_name = "SCHEDULE")]
+    pairs: Option<String>,
     /// Start this many ranks on this machine or allocation
     #[arg(long, value_name = "N")]
     ranks: Option<usize>,
@@ -143,7 +151,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
         return rank(&args, config);
     }
     let config = settled(args.apply(config()?)?);
-    let plan = Plan::resolve(&config, args.ranks.unwrap_or(around))?;
+    let plan = Plan::resolve(&config, &Place::together(args.ranks.unwrap_or(around)))?;
     if args.dry_run {
         show(&plan);
         return Ok(Exit::Ok);
@@ -199,7 +207,7 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
 fn measure(world: &mut World, config: Result<Config>) -> Result<Exit> {
     let prepared = world.is_root().then(|| {
         let config = settled(config?);
-        let plan = Plan::resolve(&config, world.size())?;
+        let plan = Plan::resolve(&config, &world.places())?;
         let outputs = Output::resolve(&config)?;
         Ok((plan, Desk { config, outputs }))
     });
@@ -296,6 +304,8 @@ impl RunArgs {
         set(&mut config.mesh.shape, &self.mesh);
         set(&mut config.mesh.order, &self.mesh_order);
         set(&mut config.mesh.groups, &self.groups);
+        set(&mut config.mesh.pairs, &self.pairs);
+        set(&mut config.mesh.concurrent_groups, &self.concurrent_groups.then_some(true));
         set_list(&mut config.mesh.axes, &self.axis);
         set_list(&mut config.scaling.ranks, &self.scaling_ranks);
         set_list(&mut config.precision_policies, &self.precision);

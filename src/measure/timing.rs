@@ -50,6 +50,11 @@ impl Round {
         self.late
     }
 
+    /// Says whether one did, in whatever group.
+    pub(super) fn set_late(&mut self, late: bool) {
+        self.late = late;
+    }
+
     /// How long the round took its slowest rank; on the device, where that tells.
     pub(super) fn duration(&self) -> Nanos {
         self.device.unwrap_or(self.longest)

@@ -1,15 +1,27 @@
 //! On which groups benchmarks are placed.
 
+use super::pairs::{self, Schedule};
 use crate::config::{Config, ScalingKind};
 use crate::error::{Error, Result};
 use crate::mesh::{self, Group, Mesh};
+use crate::place::Place;
+
+/// A group, and the set of groups that it runs with.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Placed {
+    pub(super) group: Group,
+    /// Groups of one set run at once.
+    pub(super) set: Option<u32>,
+}
 
 /// On which groups benchmarks are placed.
 pub(super) struct Placing {
     /// For benchmarks whose ranks exchange data.
-    pub(super) collective: Vec<Group>,
+    pub(super) collective: Vec<Placed>,
     /// For benchmarks that every rank runs by itself.
-    pub(super) single: Vec<Group>,
+    pub(super) single: Vec<Placed>,
+    /// For benchmarks whose ranks act in pairs, where pairs are asked for.
+    pub(super) pairs: Option<Vec<Placed>>,
     /// The scaling study, with the numbers of ranks.
     pub(super) scaling: Option<(ScalingKind, Vec<usize>)>,
 }
@@ -19,38 +31,88 @@ impl Placing {
     ///
     /// # Errors
     /// Usage error for groups that cannot be.
-    pub(super) fn resolve(config: &Config, mesh: &Mesh) -> Result<Self> {
+    pub(super) fn resolve(config: &Config, mesh: &Mesh, places: &[Place]) -> Result<Self> {
+        let mut sets = Sets::default();
+        let concurrent = config.mesh.concurrent_groups == Some(true);
         let scaling = scaling(config, mesh.ranks())?;
-        if let Some(groups) = &config.mesh.groups {
-            if config.mesh.axes.is_some() {
+        let pairs = match &config.mesh.pairs {
+            Some(text) => {
+                let rounds = pairs::rounds(Schedule::parse(text)?, places);
+                Some(rounds.into_iter().flat_map(|round| sets.at_once(round)).collect())
+            }
+            None => None,
+        };
+        let world = mesh.groups(mesh::WORLD)?;
+        let default = config.mesh.groups.is_none() && config.mesh.axes.is_none();
+        let families: Vec<Vec<Group>> = match (&config.mesh.groups, &config.mesh.axes) {
+            (Some(_), Some(_)) => {
                 return Err(Error::usage(
                     "groups are named by an axis or by hand; give --axis or --groups",
                 ));
             }
-            let groups = Group::parse_list(groups, mesh.ranks())?;
-            return Ok(Self { collective: groups.clone(), single: groups, scaling });
+            (Some(groups), None) => vec![Group::parse_list(groups, mesh.ranks())?],
+            (None, Some(axes)) => {
+                axes.iter().map(|axis| mesh.groups(axis)).collect::<Result<_>>()?
+            }
+            (None, None) => {
+                let named = config.mesh.shape.is_some();
+                let axes = mesh.axes.iter().filter(|axis| axis.size > 1 && named);
+                axes.map(|axis| mesh.groups(&axis.name)).collect::<Result<_>>()?
+            }
+        };
+        if concurrent && !families.iter().any(|family| family.len() > 1) {
+            return Err(Error::usage(
+                "--concurrent-groups runs the groups of an axis at once, and here no axis has several; give \
+                 --mesh tp=2,dp=2 or --groups 0-1,2-3",
+            ));
         }
-        if let Some(axes) = &config.mesh.axes {
-            let groups: Vec<Group> = axes
-                .iter()
-                .map(|axis| mesh.groups(axis))
-                .collect::<Result<Vec<_>>>()?
-                .into_iter()
-                .flatten()
-                .collect();
-            return Ok(Self { collective: groups.clone(), single: groups, scaling });
-        }
-        let world = mesh.groups(mesh::WORLD)?;
-        let axes = mesh.axes.iter().filter(|axis| axis.size > 1 && config.mesh.shape.is_some());
         let mut collective = Vec::new();
-        for axis in axes {
-            collective.extend(mesh.groups(&axis.name)?);
+        for family in families {
+            let together = (concurrent && family.len() > 1).then(|| family.clone());
+            collective.extend(family.into_iter().map(|group| Placed { group, set: None }));
+            if let Some(family) = together {
+                refuse_overlap(&family)?;
+                collective.extend(sets.at_once(family));
+            }
         }
-        if collective.is_empty() && scaling.is_none() {
-            collective = world.clone();
+        let alone = |groups: Vec<Group>| -> Vec<Placed> {
+            groups.into_iter().map(|group| Placed { group, set: None }).collect()
+        };
+        let single = match (default, &scaling) {
+            (false, _) => collective.clone(),
+            (true, None) => alone(world.clone()),
+            (true, Some(_)) => Vec::new(),
+        };
+        if default && collective.is_empty() && scaling.is_none() {
+            collective = alone(world);
         }
-        let single = if scaling.is_none() { world } else { Vec::new() };
-        Ok(Self { collective, single, scaling })
+        Ok(Self { collective, single, pairs, scaling })
+    }
+}
+
+/// Numbers sets of groups.
+#[derive(Default)]
+struct Sets(u32);
+
+impl Sets {
+    /// The groups as one set; a single one runs alone.
+    fn at_once(&mut self, groups: Vec<Group>) -> Vec<Placed> {
+        let set = (groups.len() > 1).then_some(self.0);
+        self.0 += u32::from(set.is_some());
+        groups.into_iter().map(|group| Placed { group, set }).collect()
+    }
+}
+
+fn refuse_overlap(groups: &[Group]) -> Result<()> {
+    let mut ranks: Vec<usize> = groups.iter().flat_map(|group| group.ranks.clone()).collect();
+    ranks.sort_unstable();
+    match ranks.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(Error::usage(format!(
+            "rank {} is in several of the groups, which can then not run at once; leave \
+             --concurrent-groups out",
+            pair[0]
+        ))),
     }
 }
 

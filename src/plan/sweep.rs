@@ -1,8 +1,8 @@
 //! Benchmarks with lists of values, whose product gives cases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::placing::Placing;
+use super::placing::{Placed, Placing};
 use super::{Case, Study};
 use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
 use crate::config::{Config, ScalingKind};
@@ -119,18 +119,26 @@ fn problems(
 }
 
 impl Sweep {
+    /// Whether its ranks act in pairs.
+    pub(super) fn is_paired(&self) -> bool {
+        self.benchmark.is_paired()
+    }
+
     /// Adds the cases on the groups of `placing`.
     ///
     /// # Errors
     /// Usage error for problems that cannot be, and for too many cases.
-    pub(super) fn add_cases(&self, placing: &Placing, cases: &mut Vec<Case>) -> Result<()> {
-        let groups = if self.benchmark.collective { &placing.collective } else { &placing.single };
+    pub(super) fn add_cases(&self, placing: &Placing, cases: &mut Cases) -> Result<()> {
+        let placed = match &placing.pairs {
+            Some(pairs) if self.is_paired() => pairs,
+            _ if self.benchmark.collective => &placing.collective,
+            _ => &placing.single,
+        };
         for &precision in &self.precisions {
             for problem in &self.problems {
                 for &placement in &self.placements {
-                    for group in groups {
-                        let case = self.case(problem, precision, placement, group.clone())?;
-                        add(cases, case)?;
+                    for place in placed {
+                        cases.add(self.case(problem, precision, placement, place.clone())?)?;
                     }
                     let Some((kind, points)) = &placing.scaling else { continue };
                     for &ranks in points {
@@ -141,9 +149,10 @@ impl Sweep {
                         // Packed from rank 0, so that a point fills nodes before it crosses them.
                         let group =
                             Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() };
-                        let mut case = self.case(&share, precision, placement, group)?;
+                        let place = Placed { group, set: None };
+                        let mut case = self.case(&share, precision, placement, place)?;
                         case.study = Some(Study { kind: *kind, problem: problem.clone() });
-                        add(cases, case)?;
+                        cases.add(case)?;
                     }
                 }
             }
@@ -156,7 +165,7 @@ impl Sweep {
         problem: &Problem,
         precision: Option<Element>,
         placement: Option<Placement>,
-        group: Group,
+        Placed { group, set }: Placed,
     ) -> Result<Case> {
         let work = self.benchmark.work(
             problem,
@@ -177,6 +186,12 @@ impl Sweep {
             precision.map_or_else(String::new, |element| element.name().to_owned()),
             settings.join(","),
             group.to_string(),
+            // Pairs always run with others.
+            if set.is_some() && group.axis != mesh::PAIRS {
+                "concurrent".to_owned()
+            } else {
+                String::new()
+            },
         ];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         Ok(Case {
@@ -187,21 +202,42 @@ impl Sweep {
             placement,
             work,
             group,
+            set,
             study: None,
         })
     }
 }
 
-/// Adds a case unless it is there already: a group of the mesh may be a point of the study as well.
-fn add(cases: &mut Vec<Case>, case: Case) -> Result<()> {
-    if cases.len() >= CASE_LIMIT {
-        return Err(Error::usage(format!(
-            "the plan has more than {CASE_LIMIT} cases; give fewer values or groups"
-        )));
+/// The cases so far.
+#[derive(Debug, Default)]
+pub(super) struct Cases {
+    list: Vec<Case>,
+    by_id: HashMap<String, usize>,
+}
+
+impl Cases {
+    /// Adds a case unless it is there already: a group of the mesh may be a point of the study as well.
+    fn add(&mut self, case: Case) -> Result<()> {
+        if self.list.len() >= CASE_LIMIT {
+            return Err(Error::usage(format!(
+                "the plan has more than {CASE_LIMIT} cases; give fewer values or groups"
+            )));
+        }
+        match self.by_id.get(&case.id) {
+            None => {
+                self.by_id.insert(case.id.clone(), self.list.len());
+                self.list.push(case);
+            }
+            Some(&known) => {
+                let known = &mut self.list[known];
+                known.study = known.study.take().or(case.study);
+            }
+        }
+        Ok(())
     }
-    match cases.iter_mut().find(|known| known.id == case.id) {
-        None => cases.push(case),
-        Some(known) => known.study = known.study.take().or(case.study),
+
+    /// In the order in which they were added.
+    pub(super) fn into_list(self) -> Vec<Case> {
+        self.list
     }
-    Ok(())
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Case, Outcome, Report, Scaling};
+use super::{Case, Outcome, PairMatrix, Report, Scaling};
 use crate::benchmark::{Problem, Setting};
+use crate::mesh;
 use crate::metric::Direction;
 use crate::units::{format_ms, format_size, significant};
 
 /// A table: a header and rows of as many cells.
 pub(super) struct Rows {
-    pub(super) header: Vec<&'static str>,
+    pub(super) header: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
 }
 
@@ -39,9 +40,9 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// One row a case.
+/// One row a case; those of pair matrices have tables of their own, unless something is to be said of them.
 pub(super) fn case_rows(report: &Report) -> Rows {
-    let header = vec![
+    let header = [
         "benchmark",
         "type",
         "problem",
@@ -53,8 +54,12 @@ pub(super) fn case_rows(report: &Report) -> Rows {
         "of",
         "correct",
         "notes",
-    ];
-    Rows { header, rows: report.cases.iter().map(case_row).collect() }
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let in_matrix = |case: &&Case| case.axis == mesh::PAIRS && case.outcome == Outcome::Measured;
+    let cases = report.cases.iter().filter(|case| !in_matrix(case));
+    Rows { header, rows: cases.map(case_row).collect() }
 }
 
 fn case_row(case: &Case) -> Vec<String> {
@@ -66,7 +71,11 @@ fn case_row(case: &Case) -> Vec<String> {
         case.benchmark.clone(),
         case.precision.map_or_else(String::new, |element| element.name().to_owned()),
         size,
-        case.group.clone(),
+        if case.concurrent && case.axis != mesh::PAIRS {
+            format!("{} at once", case.group)
+        } else {
+            case.group.clone()
+        },
     ];
     match &case.measured {
         Some(measured) => {
@@ -95,7 +104,11 @@ fn case_row(case: &Case) -> Vec<String> {
     let notes = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Skipped, Some(reason), _) => format!("skipped: {reason}"),
         (Outcome::Failed, _, Some(error)) => format!("FAILED: {}", error.detail),
-        _ => case.caveats.iter().map(crate::caveat::Caveat::mark).collect::<Vec<_>>().join(", "),
+        _ => {
+            let marks = case.caveats.iter().map(|caveat| caveat.mark().to_owned());
+            let ratio = case.contention_ratio.map(|ratio| format!("{ratio:.2} x alone"));
+            ratio.into_iter().chain(marks).collect::<Vec<_>>().join(", ")
+        }
     };
     row.push(notes);
     row
@@ -120,9 +133,65 @@ fn rate(case: &Case) -> (String, &'static str) {
         .unwrap_or_default()
 }
 
+/// Most ranks whose matrix people can read.
+const MATRIX_LIMIT: usize = 32;
+
+/// A pair matrix in words and as a table: the bandwidth of each pair where the benchmark has one, else its
+/// time. `!` marks slow links. Large ones are left to the report; their slow links are not.
+pub(super) fn matrix(matrix: &PairMatrix) -> (String, Option<Rows>, Vec<String>) {
+    // A time says more of a ping-pong, a rate of everything else.
+    let by_time = matrix.benchmark == "latency";
+    let (values, unit) = match by_time {
+        true => (&matrix.median_ms, "us"),
+        false => (&matrix.busbw_gbps, "GB/s of a pair in one direction"),
+    };
+    let precision = matrix.precision.map_or("", |element| element.name());
+    let title = format!("{} {precision} {}, {unit}", matrix.benchmark, problem(&matrix.problem));
+    let is_slow = |a, b| matrix.slow.iter().any(|link| link.ranks == [a, b]);
+    let cell = |a: usize, b: usize| {
+        let Some(value) = values[a][b] else { return String::new() };
+        let mark = if is_slow(a, b) { "!" } else { "" };
+        format!("{mark}{}", significant(if by_time { value * 1e3 } else { value }))
+    };
+    let rows = (matrix.ranks <= MATRIX_LIMIT).then(|| Rows {
+        header: std::iter::once("rank".to_owned())
+            .chain((1..matrix.ranks).map(|rank| rank.to_string()))
+            .collect(),
+        rows: (0..matrix.ranks - 1)
+            .map(|a| {
+                let cells = (1..matrix.ranks).map(|b| cell(a, b));
+                std::iter::once(a.to_string()).chain(cells).collect()
+            })
+            .collect(),
+    });
+    let mut lines: Vec<String> = matrix
+        .classes
+        .iter()
+        .map(|class| {
+            format!(
+                "{}: {} pairs, median {}",
+                class.distance.name(),
+                class.pairs,
+                format_ms(class.median_ms)
+            )
+        })
+        .collect();
+    lines.extend(matrix.slow.iter().map(|link| {
+        format!(
+            "SLOW: ranks {} and {} take {:.2} times the median of their class ({}), in {:.0} % of the time",
+            link.ranks[0],
+            link.ranks[1],
+            link.effect,
+            link.distance.name(),
+            100.0 * link.persistence
+        )
+    }));
+    (title, rows, lines)
+}
+
 /// One row a point of a scaling study.
 pub(super) fn scaling_rows(report: &Report) -> Rows {
-    let header = vec![
+    let header = [
         "scaling",
         "type",
         "problem",
@@ -132,7 +201,9 @@ pub(super) fn scaling_rows(report: &Report) -> Rows {
         "efficiency",
         "Karp-Flatt",
         "notes",
-    ];
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let mut rows = Vec::new();
     for study in &report.scaling {
         rows.extend(study_rows(study));
@@ -271,6 +342,14 @@ pub(super) fn render(report: &Report) -> String {
             let _ = writeln!(page, "- {}", escape(definition));
         }
     }
+    for pairs in &report.pair_matrices {
+        let (title, rows, lines) = matrix(pairs);
+        let _ = writeln!(page, "\n## Pairs: {}\n", escape(&title));
+        page.push_str(&rows.map_or_else(String::new, |rows| table(&rows) + "\n"));
+        for line in lines {
+            let _ = writeln!(page, "- {}", escape(&line));
+        }
+    }
     page.push_str("\n## Figures\n\n");
     for metric in &report.metrics {
         let better = match metric.direction {
@@ -300,7 +379,7 @@ pub(super) fn definitions(report: &Report) -> Vec<&str> {
 
 fn table(rows: &Rows) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(rows.header.iter().map(|cell| (*cell).to_owned()).collect());
+    let mut text = line(rows.header.clone());
     text.push_str(&line(vec!["---".to_owned(); rows.header.len()]));
     for row in &rows.rows {
         text.push_str(&line(row.iter().map(|cell| escape(cell)).collect()));

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
-use super::markdown::{Rows, case_rows, definitions, facts, scaling_rows};
+use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows};
 
 /// Prints a line. A reader that has left, as `head` does, is no error.
 pub fn say(line: &str) {
@@ -17,12 +17,23 @@ pub fn print(report: &Report) {
     for line in facts(report) {
         say(&line);
     }
-    say(&format!("\n{}", draw(&case_rows(report), 4..8)));
+    let cases = case_rows(report);
+    if !cases.rows.is_empty() {
+        say(&format!("\n{}", draw(&cases, 4..8)));
+    }
     if !report.scaling.is_empty() {
         say(&format!("\n{}", draw(&scaling_rows(report), 3..8)));
         for definition in definitions(report) {
             say(&format!("  {definition}"));
         }
+    }
+    for pairs in &report.pair_matrices {
+        let (title, rows, lines) = matrix(pairs);
+        say(&format!("\npairs: {title}"));
+        if let Some(rows) = rows {
+            say(&draw(&rows, 0..pairs.ranks));
+        }
+        lines.iter().for_each(|line| say(&format!("  {line}")));
     }
     if !report.caveats.is_empty() {
         say("\nnotes:");
@@ -39,6 +50,7 @@ pub fn print_table(
     rows: Vec<Vec<String>>,
     numbers: std::ops::Range<usize>,
 ) {
+    let header = header.into_iter().map(str::to_owned).collect();
     say(&draw(&Rows { header, rows }, numbers));
 }
 

@@ -22,6 +22,8 @@ pub struct Member {
     pub clock: u64,
     /// The rank's number on its node, where the launcher says it.
     pub local_rank: Option<usize>,
+    /// The socket that holds all the cores the rank may run on, where there is one.
+    pub socket: Option<usize>,
     /// Cores the rank may run on, as bits.
     cores: [u64; CORES / 64],
     /// Cores' worth of time the rank's control group allows, when that is less.
@@ -44,6 +46,7 @@ impl Member {
             host: host(),
             clock: clock_domain(),
             local_rank: launch.and_then(|launch| launch.local_rank),
+            socket: socket(&cores),
             cores,
             quota: quota.filter(|&quota| quota < bound),
         }
@@ -58,6 +61,16 @@ impl Member {
 /// The node's name.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The socket of all these cores, if it is the same and the kernel tells.
+fn socket(cores: &[u64]) -> Option<usize> {
+    let mut all = (0..CORES).filter(|core| cores[core / 64] >> (core % 64) & 1 == 1).map(|core| {
+        let path = format!("/sys/devices/system/cpu/cpu{core}/topology/physical_package_id");
+        std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    });
+    let first = all.next()??;
+    all.all(|socket| socket == Some(first)).then_some(first)
 }
 
 fn clock_domain() -> u64 {

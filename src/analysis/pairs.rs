@@ -1,0 +1,137 @@
+//! Every pair of ranks: a matrix for each problem, and the links in it that are slow.
+
+use crate::mesh;
+use crate::place::Distance;
+use crate::plan::Plan;
+use crate::report::{Case, Latency, LinkClass, PairMatrix, SlowLink};
+use crate::stats;
+
+/// A link is slow when it takes this much longer than the median of its class. A choice: nobody opens a
+/// cabinet for less.
+const EFFECT: f64 = 1.1;
+
+/// Fewer pairs than this do not tell which of them is the odd one.
+const FEWEST: usize = 3;
+
+/// A pair that was measured.
+struct Link<'a> {
+    ranks: [usize; 2],
+    distance: Distance,
+    latency: &'a Latency,
+    case: &'a Case,
+}
+
+/// The matrices that measured pairs make, in the order of their first cases.
+pub fn matrices(plan: &Plan, cases: &[Case]) -> Vec<PairMatrix> {
+    let mut families: Vec<Vec<Link<'_>>> = Vec::new();
+    for case in cases.iter().filter(|case| case.axis == mesh::PAIRS) {
+        let (Some(measured), &[a, b]) = (&case.measured, &case.participants[..]) else { continue };
+        let distance = plan.places[a].distance(plan.places[b]);
+        let link = Link { ranks: [a, b], distance, latency: &measured.latency, case };
+        let same = |family: &&mut Vec<Link<'_>>| {
+            let other = family[0].case;
+            (&other.benchmark, &other.problem, other.precision)
+                == (&case.benchmark, &case.problem, case.precision)
+        };
+        match families.iter_mut().find(same) {
+            Some(family) => family.push(link),
+            None => families.push(vec![link]),
+        }
+    }
+    families.iter().map(|family| matrix(family, plan.ranks)).collect()
+}
+
+fn matrix(links: &[Link<'_>], ranks: usize) -> PairMatrix {
+    let table = |of: &dyn Fn(&Link<'_>) -> Option<f64>| {
+        let mut rows = vec![vec![None; ranks]; ranks];
+        for link in links {
+            rows[link.ranks[0]][link.ranks[1]] = of(link);
+        }
+        rows
+    };
+    let bandwidth = |link: &Link<'_>| link.case.measured.as_ref()?.metrics.busbw_gbps;
+    let of_class = |distance: Distance| links.iter().filter(move |link| link.distance == distance);
+    let classes: Vec<LinkClass> = Distance::ALL
+        .into_iter()
+        .filter_map(|distance| {
+            let medians: Vec<f64> = of_class(distance).map(|link| link.latency.median).collect();
+            let median_ms = stats::median(&medians)?;
+            Some(LinkClass { distance, pairs: medians.len(), median_ms })
+        })
+        .collect();
+    let told = classes.iter().filter(|class| class.pairs >= FEWEST);
+    let mut slow: Vec<SlowLink> = told
+        .flat_map(|class| of_class(class.distance).filter_map(|link| slow(link, class)))
+        .collect();
+    slow.sort_by(|a, b| b.effect.total_cmp(&a.effect));
+    let first = links[0].case;
+    PairMatrix {
+        benchmark: first.benchmark.clone(),
+        problem: first.problem.clone(),
+        precision: first.precision,
+        ranks,
+        median_ms: table(&|link| Some(link.latency.median)),
+        busbw_gbps: table(&bandwidth),
+        classes,
+        slow,
+    }
+}
+
+/// What makes a link slow, if it is.
+fn slow(link: &Link<'_>, class: &LinkClass) -> Option<SlowLink> {
+    let bound = EFFECT * class.median_ms;
+    if link.latency.median <= bound {
+        return None;
+    }
+    let blocks = &link.latency.blocks;
+    let above = blocks.iter().filter(|median| **median > bound).count();
+    Some(SlowLink {
+        ranks: link.ranks,
+        distance: link.distance,
+        effect: link.latency.median / class.median_ms,
+        // Too few iterations for blocks are one block.
+        persistence: if blocks.is_empty() { 1.0 } else { above as f64 / blocks.len() as f64 },
+        case: link.case.id.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{analysed, plan, recording};
+
+    #[test]
+    fn a_slow_link_is_marked_against_its_class() {
+        // Four devices a node: 12 pairs within, 16 across.
+        let mut plan = plan("mesh: {pairs: topology}\nbenchmarks: {latency: {bytes: 8}}");
+        for (rank, place) in plan.places.iter_mut().enumerate() {
+            place.node = rank / 4;
+        }
+        let nanos = |ranks: &[usize]| match ranks {
+            [4, 6] => 1.5e6,
+            [a, b] if a / 4 == b / 4 => 1e6,
+            // All links across the network are equally slow: none of them is odd.
+            _ => 9e6,
+        };
+        let cases: Vec<Case> = plan
+            .cases
+            .iter()
+            .map(|case| {
+                let nanos = nanos(&case.group.ranks);
+                analysed(&plan, case, recording(&plan, nanos, nanos), None)
+            })
+            .collect();
+        let matrices = matrices(&plan, &cases);
+        assert_eq!(matrices.len(), 1);
+        let matrix = &matrices[0];
+        let pairs: Vec<(Distance, usize)> =
+            matrix.classes.iter().map(|class| (class.distance, class.pairs)).collect();
+        assert_eq!(pairs, [(Distance::Node, 12), (Distance::Network, 16)]);
+        assert_eq!(matrix.slow.len(), 1);
+        let slow = &matrix.slow[0];
+        assert_eq!((slow.ranks, slow.distance, slow.persistence), ([4, 6], Distance::Node, 1.0));
+        assert!((slow.effect - 1.5).abs() < 0.01, "{}", slow.effect);
+        assert_eq!((matrix.median_ms[0][0], matrix.median_ms[6][4]), (None, None));
+        assert!(matrix.median_ms[4][6] > matrix.median_ms[4][5]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Every pair of ranks, in rounds of pairs that have no rank in common.
+
+use crate::error::{Error, Result};
+use crate::mesh::{self, Group};
+use crate::place::{Distance, Place};
+
+/// Which pairs run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schedule {
+    /// As many as there can be.
+    All,
+    /// At most so many.
+    Batch(usize),
+    /// As many as there can be, all at the same distance: those of a socket, then those of a node, then
+    /// those across the network.
+    Topology,
+}
+
+impl Schedule {
+    /// Reads `all`, `batch=4` or `topology`.
+    ///
+    /// # Errors
+    /// Usage error for anything else.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let batch = text.strip_prefix("batch=").and_then(|number| number.parse().ok());
+        match (text, batch) {
+            ("all", _) => Ok(Self::All),
+            ("topology", _) => Ok(Self::Topology),
+            (_, Some(batch @ 1..)) => Ok(Self::Batch(batch)),
+            _ => Err(Error::usage(format!(
+                "--pairs {text} is not known; write all, batch=4 (at most 4 pairs at once) or topology"
+            ))),
+        }
+    }
+}
+
+/// The rounds, each of pairs that run at once. Together they have every pair once.
+pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Vec<Vec<Group>> {
+    let rounds = circle(places.len());
+    let distance = |pair: &[usize; 2]| places[pair[0]].distance(places[pair[1]]);
+    let rounds: Vec<Vec<[usize; 2]>> = match schedule {
+        Schedule::All => rounds,
+        Schedule::Batch(batch) => {
+            rounds.iter().flat_map(|round| round.chunks(batch).map(<[_]>::to_vec)).collect()
+        }
+        Schedule::Topology => Distance::ALL
+            .into_iter()
+            .flat_map(|class| {
+                let of_class = move |round: &Vec<[usize; 2]>| -> Vec<[usize; 2]> {
+                    round.iter().copied().filter(|pair| distance(pair) == class).collect()
+                };
+                rounds.iter().map(of_class).filter(|round| !round.is_empty()).collect::<Vec<_>>()
+            })
+            .collect(),
+    };
+    let group = |pair: [usize; 2]| Group { axis: mesh::PAIRS.to_owned(), ranks: pair.to_vec() };
+    rounds.into_iter().map(|round| round.into_iter().map(group).collect()).collect()
+}
+
+/// The circle method for tournaments (Kirkman, 1847): one stays, the others move on by one place, and whoever
+/// sits opposite is the partner. An odd number gets a seat that stays empty.
+fn circle(ranks: usize) -> Vec<Vec<[usize; 2]>> {
+    let seats = ranks + ranks % 2;
+    (1..seats)
+        .map(|turn| {
+            let at = |seat: usize| if seat == 0 { 0 } else { 1 + (seat - 1 + turn) % (seats - 1) };
+            let mut pairs: Vec<[usize; 2]> = (0..seats / 2)
+                .map(|seat| [at(seat), at(seats - 1 - seat)])
+                .filter(|pair| pair.iter().all(|&rank| rank < ranks))
+                .map(|[a, b]| [a.min(b), a.max(b)])
+                .collect();
+            pairs.sort_unstable();
+            pairs
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_once_in_rounds_without_a_rank_twice() {
+        let sockets = |ranks: usize| -> Vec<Place> {
+            let place = |rank| Place { node: rank / 4, socket: Some(rank / 2 % 2) };
+            (0..ranks).map(place).collect()
+        };
+        for ranks in 2..20 {
+            for schedule in [Schedule::All, Schedule::Batch(2), Schedule::Topology] {
+                let rounds = rounds(schedule, &sockets(ranks));
+                let mut seen: Vec<Vec<usize>> = Vec::new();
+                for round in &rounds {
+                    let mut members: Vec<usize> =
+                        round.iter().flat_map(|group| group.ranks.clone()).collect();
+                    members.sort_unstable();
+                    members.dedup();
+                    assert_eq!(members.len(), 2 * round.len(), "{ranks} {schedule:?}");
+                    seen.extend(round.iter().map(|group| group.ranks.clone()));
+                }
+                seen.sort_unstable();
+                let all: Vec<Vec<usize>> =
+                    (0..ranks).flat_map(|a| (a + 1..ranks).map(move |b| vec![a, b])).collect();
+                assert_eq!(seen, all, "{ranks} {schedule:?}");
+            }
+            assert_eq!(rounds(Schedule::All, &sockets(ranks)).len(), ranks - 1 + ranks % 2);
+        }
+    }
+
+    #[test]
+    fn rounds_by_topology_keep_distances_apart() {
+        let places: Vec<Place> =
+            (0..8).map(|rank| Place { node: rank / 4, socket: Some(rank / 2 % 2) }).collect();
+        let distances: Vec<Vec<Distance>> = rounds(Schedule::Topology, &places)
+            .iter()
+            .map(|round| {
+                round
+                    .iter()
+                    .map(|pair| places[pair.ranks[0]].distance(places[pair.ranks[1]]))
+                    .collect()
+            })
+            .collect();
+        assert!(distances.iter().all(|round| round.iter().all(|distance| *distance == round[0])));
+        assert!(distances.iter().map(|round| round[0]).is_sorted());
+    }
+
+    #[test]
+    fn schedules_are_read() {
+        assert_eq!(Schedule::parse("batch=3").unwrap(), Schedule::Batch(3));
+        for text in ["batch=0", "batch", "every", "batch=-1"] {
+            assert!(Schedule::parse(text).is_err(), "{text}");
+        }
+    }
+}
