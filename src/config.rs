@@ -189,7 +189,8 @@ pub enum Protocol {
     Synchronised,
     /// A barrier before each iteration, as in the OSU benchmarks.
     Barrier,
-    /// A barrier before each 20 iterations, which follow each other without a pause, as in nccl-tests.
+    /// A barrier before each 20 operations, which follow each other without a pause and are timed as one
+    /// (as in nccl-tests), or each by itself with `batch: 1` (as in OSU's between two ranks).
     #[serde(rename = "back-to-back")]
     BackToBack,
 }

@@ -32,7 +32,8 @@ const STEPS_PER_SAMPLE: i64 = 20;
 /// differ in what a sample is.
 const BATCH: u32 = 100;
 
-/// Operations in a sample of the back-to-back protocol: nccl-tests' default number of iterations.
+/// Operations between two barriers of the back-to-back protocol, and in its samples: nccl-tests' default
+/// number of iterations. With `--batch 1` they are 20 samples, as the OSU benchmarks take between two ranks.
 const BACK_TO_BACK: u32 = 20;
 
 /// Most rounds between two meetings of the ranks.
@@ -171,6 +172,10 @@ pub fn measure(
         if asked == 0 {
             break;
         }
+        if asked > 1 {
+            // The ranks' meeting has left other things in the caches.
+            fire(&starter, &time, prepared, runs, 1)?;
+        }
         let mut block = fire(&starter, &time, prepared, runs, asked)?;
         let (line, error) = time.end_block();
         for sample in &mut block {
@@ -273,7 +278,7 @@ fn fire(
     let mut samples = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         prepared.arm(batch)?;
-        let start = starter.next(time);
+        let start = starter.next(time, batch);
         samples.push(prepared.fire(start)?);
     }
     Ok(samples)

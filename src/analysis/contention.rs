@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::benchmark::Problem;
-use crate::report::{Case, Definition};
+use crate::report::{Case, Definition, Measured};
 use crate::work::{Element, Placement};
 
 /// What a case has in common with the same by itself.
@@ -13,24 +13,29 @@ fn key(case: &Case) -> Key<'_> {
     (&case.benchmark, &case.problem, case.precision, case.placement, &case.group)
 }
 
-/// The headline's definition and median, where there is one.
-fn median(case: &Case) -> Option<(Definition, f64)> {
-    let latency = &case.measured.as_ref()?.latency;
-    Some((latency.definition, latency.median)).filter(|(_, median)| *median > 0.0)
+/// The median by a definition of time, where the case has it.
+fn median(measured: &Measured, definition: Definition) -> Option<f64> {
+    let known =
+        [Some(&measured.latency), Some(&measured.latency_local), measured.device_time.as_ref()];
+    let found = known.into_iter().flatten().find(|latency| latency.definition == definition)?;
+    Some(found.median).filter(|median| *median > 0.0)
 }
 
 /// Sets the contention ratio of each case that ran at once with others: its median over that of the same
-/// group by itself, when both are times of the same definition.
+/// group by itself. Both are times of the headline's definition; where common starts failed for one of them,
+/// the slowest rank's own times.
 pub fn compare_with_alone(cases: &mut [Case]) {
-    let alone: HashMap<Key<'_>, (Definition, f64)> = cases
+    let alone: HashMap<Key<'_>, &Measured> = cases
         .iter()
         .filter(|case| !case.concurrent)
-        .filter_map(|case| Some((key(case), median(case)?)))
+        .filter_map(|case| Some((key(case), case.measured.as_ref()?)))
         .collect();
     let ratio = |case: &Case| {
-        let (definition, together) = median(case).filter(|_| case.concurrent)?;
-        let (same, by_itself) = *alone.get(&key(case))?;
-        (definition == same).then(|| together / by_itself)
+        let together = case.measured.as_ref().filter(|_| case.concurrent)?;
+        let by_itself = *alone.get(&key(case))?;
+        let same = together.latency.definition == by_itself.latency.definition;
+        let definition = if same { together.latency.definition } else { Definition::SlowestRank };
+        Some(median(together, definition)? / median(by_itself, definition)?)
     };
     let ratios: Vec<Option<f64>> = cases.iter().map(ratio).collect();
     cases.iter_mut().zip(ratios).for_each(|(case, ratio)| case.contention_ratio = ratio);

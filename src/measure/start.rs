@@ -1,5 +1,8 @@
 //! How the ranks of a case begin an iteration together.
 
+use std::cell::Cell;
+
+use super::BACK_TO_BACK;
 use crate::backend::Start;
 use crate::clock::CommonTime;
 use crate::config::Protocol;
@@ -28,6 +31,8 @@ pub(super) struct Starter<'a> {
     lead: Nanos,
     /// How often most rounds of a block had a late rank.
     failures: u32,
+    /// Operations since the last barrier, where several follow one.
+    since_barrier: Cell<u32>,
 }
 
 impl<'a> Starter<'a> {
@@ -44,11 +49,12 @@ impl<'a> Starter<'a> {
             took.sort_unstable();
             lead = (LEAD_FACTOR * took[AGREEMENTS * 3 / 4]).clamp(LEAD_FLOOR, LEAD_CEILING);
         }
-        Self { team, protocol, lead, failures: 0 }
+        Self { team, protocol, lead, failures: 0, since_barrier: Cell::new(0) }
     }
 
-    /// When the next iteration begins; every rank of the team asks, and none before all have.
-    pub(super) fn next(&self, time: &CommonTime<'_>) -> Start {
+    /// When the next iteration of `runs` operations begins; every rank of the team asks, and none before all
+    /// have.
+    pub(super) fn next(&self, time: &CommonTime<'_>, runs: u32) -> Start {
         match self.protocol {
             // Nobody to start together with, so nothing to come late for.
             _ if self.team.size() == 1 => Start::Now,
@@ -56,8 +62,16 @@ impl<'a> Starter<'a> {
             Protocol::Synchronised => {
                 Start::At(time.to_own(self.team.latest(time.now() + self.lead)))
             }
-            Protocol::Barrier | Protocol::BackToBack => {
+            Protocol::Barrier => {
                 self.team.barrier();
+                Start::Now
+            }
+            Protocol::BackToBack => {
+                let since = self.since_barrier.get();
+                if since == 0 {
+                    self.team.barrier();
+                }
+                self.since_barrier.set(if since + runs < BACK_TO_BACK { since + runs } else { 0 });
                 Start::Now
             }
         }

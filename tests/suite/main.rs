@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod cuda;
 mod failures;
+mod patterns;
 mod ranks;
 mod runs;
 mod simulated;
