@@ -1,5 +1,6 @@
 //! Every pair of ranks: a matrix for each problem, and the links in it that are slow.
 
+use crate::caveat::Caveat;
 use crate::mesh;
 use crate::place::Distance;
 use crate::plan::Plan;
@@ -80,7 +81,9 @@ fn matrix(links: &[Link<'_>], ranks: usize) -> PairMatrix {
 /// What makes a link slow, if it is.
 fn slow(link: &Link<'_>, class: &LinkClass) -> Option<SlowLink> {
     let bound = EFFECT * class.median_ms;
-    if link.latency.median <= bound {
+    // Ranks that took turns say nothing about a link.
+    let crowded = link.case.caveats.iter().any(Caveat::excludes_from_scaling);
+    if crowded || link.latency.median <= bound {
         return None;
     }
     let blocks = &link.latency.blocks;
@@ -113,15 +116,14 @@ mod tests {
             // All links across the network are equally slow: none of them is odd.
             _ => 9e6,
         };
-        let cases: Vec<Case> = plan
-            .cases
-            .iter()
-            .map(|case| {
+        let cases = |crowding: Option<Caveat>| -> Vec<Case> {
+            let analysed = |case: &crate::plan::Case| {
                 let nanos = nanos(&case.group.ranks);
-                analysed(&plan, case, recording(&plan, nanos, nanos), None)
-            })
-            .collect();
-        let matrices = matrices(&plan, &cases);
+                analysed(&plan, case, recording(&plan, nanos, nanos), crowding.clone())
+            };
+            plan.cases.iter().map(analysed).collect()
+        };
+        let matrices = super::matrices(&plan, &cases(None));
         assert_eq!(matrices.len(), 1);
         let matrix = &matrices[0];
         let pairs: Vec<(Distance, usize)> =
@@ -133,5 +135,7 @@ mod tests {
         assert!((slow.effect - 1.5).abs() < 0.01, "{}", slow.effect);
         assert_eq!((matrix.median_ms[0][0], matrix.median_ms[6][4]), (None, None));
         assert!(matrix.median_ms[4][6] > matrix.median_ms[4][5]);
+        let crowded = cases(Some(Caveat::Oversubscribed { ranks: 8, cores: 2 }));
+        assert!(super::matrices(&plan, &crowded)[0].slow.is_empty());
     }
 }
