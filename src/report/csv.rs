@@ -4,7 +4,7 @@ use super::Report;
 use crate::error::{Error, Result};
 
 /// The columns; times in ms, rates as in the report.
-const HEADER: [&str; 22] = [
+const HEADER: [&str; 25] = [
     "id",
     "benchmark",
     "problem",
@@ -25,6 +25,9 @@ const HEADER: [&str; 22] = [
     "busbw_gbps",
     "gbps",
     "tflops",
+    "messages_per_s",
+    "overlap_percent",
+    "contention_ratio",
     "wrong",
     "caveats",
 ];
@@ -68,6 +71,9 @@ pub(super) fn render(report: &Report) -> Result<String> {
             metric(|metrics| metrics.busbw_gbps),
             metric(|metrics| metrics.gbps),
             metric(|metrics| metrics.tflops),
+            metric(|metrics| metrics.messages_per_s),
+            metric(|metrics| metrics.overlap_percent),
+            number(case.contention_ratio),
             case.accuracy.as_ref().map_or_else(String::new, |accuracy| accuracy.wrong.to_string()),
             marks.join("; "),
         ];

@@ -106,12 +106,25 @@ fn case_row(case: &Case) -> Vec<String> {
         (Outcome::Failed, _, Some(error)) => format!("FAILED: {}", error.detail),
         _ => {
             let marks = case.caveats.iter().map(|caveat| caveat.mark().to_owned());
-            let ratio = case.contention_ratio.map(|ratio| format!("{ratio:.2} x alone"));
-            ratio.into_iter().chain(marks).collect::<Vec<_>>().join(", ")
+            figures(case).chain(marks).collect::<Vec<_>>().join(", ")
         }
     };
     row.push(notes);
     row
+}
+
+/// Figures that only some cases have.
+fn figures(case: &Case) -> impl Iterator<Item = String> {
+    let metrics = case.measured.as_ref().map(|measured| &measured.metrics);
+    let messages = metrics.and_then(|metrics| metrics.messages_per_s);
+    let overlap = metrics.and_then(|metrics| metrics.overlap_percent);
+    [
+        case.contention_ratio.map(|ratio| format!("{ratio:.2} x alone")),
+        messages.map(|messages| format!("{} M messages/s", significant(messages / 1e6))),
+        overlap.map(|overlap| format!("{overlap:.0} % hidden")),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The rate people look for first, with its unit, and what it is.
