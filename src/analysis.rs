@@ -7,6 +7,7 @@ mod headline;
 mod latency;
 mod scaling;
 
-pub use case::{Finding, Found, analyse};
+pub use case::{Finding, Found, analyse, metrics};
 pub use headline::settle;
+pub use latency::latency;
 pub use scaling::studies;

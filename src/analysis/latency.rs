@@ -14,7 +14,7 @@ const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
 
 /// The figures of `nanos`, in order of time. `clock_error` bounds what different clocks add to or take
 /// from each, ns.
-pub(super) fn latency(
+pub fn latency(
     nanos: &[f64],
     definition: Definition,
     budget: &Budget,
