@@ -6,6 +6,7 @@
 mod csv;
 mod files;
 mod markdown;
+mod nccl_tests;
 mod table;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use files::{Output, write_atomically};
+pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use table::{print, print_table, say};
 
 use crate::backend::Accuracy;
