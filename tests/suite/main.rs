@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod cuda;
 mod failures;
+mod imports;
 mod ranks;
 mod runs;
 mod simulated;
