@@ -9,8 +9,9 @@ mod latency;
 mod pairs;
 mod scaling;
 
-pub use case::{Finding, Found, analyse};
+pub use case::{Finding, Found, analyse, metrics};
 pub use contention::compare_with_alone;
 pub use headline::settle;
+pub use latency::latency;
 pub use pairs::matrices;
 pub use scaling::studies;

@@ -80,6 +80,13 @@ pub enum Caveat {
         /// What ended it.
         reason: String,
     },
+    /// Read from another tool's output, whose times mean something else.
+    Imported {
+        /// The tool.
+        tool: String,
+        /// What its times are.
+        time: String,
+    },
 }
 
 impl Caveat {
@@ -101,7 +108,8 @@ impl Caveat {
             | Self::Simulated { .. }
             | Self::Emulated
             | Self::LocalTimes
-            | Self::Batched { .. } => false,
+            | Self::Batched { .. }
+            | Self::Imported { .. } => false,
         }
     }
 
@@ -129,6 +137,7 @@ impl Caveat {
             Self::NoSteadyState => "no steady state",
             Self::TargetMissed { .. } => "target missed",
             Self::CutShort { .. } => "cut short",
+            Self::Imported { .. } => "imported",
         }
     }
 }
@@ -215,6 +224,11 @@ impl std::fmt::Display for Caveat {
                 )
             }
             Self::CutShort { reason } => f.write_str(reason),
+            Self::Imported { tool, time } => write!(
+                f,
+                "read from the output of {tool}, whose times are {time}; compare only with times of the same \
+                 definition"
+            ),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: arguments as typed, and what each command does with them.
 
+mod import;
 mod inspect;
 mod launch;
 mod list_benchmarks;
@@ -48,6 +49,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Show what can be measured
     ListBenchmarks(list_benchmarks::ListArgs),
+    /// Read results of nccl-tests or the OSU micro-benchmarks into a report
+    Import(import::ImportArgs),
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
@@ -97,6 +100,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(*args, || config(cli.config.as_deref())),
         Command::ListBenchmarks(args) => list_benchmarks::run(&args),
+        Command::Import(args) => import::run(args),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),

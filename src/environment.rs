@@ -14,8 +14,8 @@ use crate::world::World;
 pub struct Environment {
     /// The MPI that connects the ranks; null for a process that was started alone.
     pub mpi: Option<Mpi>,
-    /// Compiler of this binary.
-    pub toolchain: String,
+    /// Compiler of the binary that measured; null where an imported file does not tell.
+    pub toolchain: Option<String>,
     /// Names and versions of the libraries that did the work on rank 0, beside MPI.
     pub libraries: BTreeMap<String, String>,
     /// The machines, in the order of their first rank.
@@ -35,19 +35,19 @@ pub struct Mpi {
     pub thread_level: String,
 }
 
-/// One machine.
+/// One machine. What an imported file does not tell is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
     /// Its name.
     pub host: String,
     /// Operating system and kernel.
-    pub os: String,
+    pub os: Option<String>,
     /// Processor.
-    pub cpu: String,
+    pub cpu: Option<String>,
     /// Logical cores that are online.
-    pub cores: usize,
+    pub cores: Option<usize>,
     /// Installed memory, bytes.
-    pub memory_bytes: u64,
+    pub memory_bytes: Option<u64>,
 }
 
 /// One rank's place.
@@ -61,8 +61,8 @@ pub struct Rank {
     pub local_rank: usize,
     /// What it drives.
     pub device: Device,
-    /// Cores it may run on, as `0-3,8`.
-    pub cores: String,
+    /// Cores it may run on, as `0-3,8`; null where an imported file does not tell.
+    pub cores: Option<String>,
 }
 
 /// Variables that change what is measured. Never the whole environment: it holds secrets.
@@ -114,14 +114,14 @@ pub fn gather(
         });
         let local_rank = member.local_rank.unwrap_or(ranks_on_node[index]);
         ranks_on_node[index] += 1;
-        let cores = crate::mesh::members(member.cores());
+        let cores = Some(crate::mesh::members(member.cores()));
         ranks.push(Rank { rank, node: index, local_rank, device, cores });
     }
     let mpi = world.threading().map(|level| Mpi {
         library: crate::world::mpi_library().unwrap_or_default(),
         thread_level: level.to_owned(),
     });
-    let (toolchain, variables) = (TOOLCHAIN.to_owned(), variables());
+    let (toolchain, variables) = (Some(TOOLCHAIN.to_owned()), variables());
     Ok(Some(Environment { mpi, toolchain, libraries, nodes, ranks, variables }))
 }
 
@@ -157,14 +157,16 @@ pub const TOOLCHAIN: &str = env!("TESSERABENCH_RUSTC");
 
 /// This process's variables that change what is measured.
 pub fn variables() -> BTreeMap<String, String> {
-    let kept = |name: &str| {
-        VARIABLES.iter().any(|prefix| name.starts_with(prefix))
-            && !BOOKKEEPING.iter().any(|prefix| name.starts_with(prefix))
-    };
     let all = std::env::vars_os();
     let text =
         all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    text.filter(|(name, _)| kept(name)).collect()
+    text.filter(|(name, _)| matters(name)).collect()
+}
+
+/// Whether a variable changes what is measured, and holds no secret.
+pub fn matters(name: &str) -> bool {
+    VARIABLES.iter().any(|prefix| name.starts_with(prefix))
+        && !BOOKKEEPING.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The machine this process runs on.
@@ -179,10 +181,10 @@ pub fn this_node() -> Node {
         .map_or(0, |text| text.lines().filter(|line| line.starts_with("processor")).count());
     Node {
         host: uname.nodename().to_string_lossy().into_owned(),
-        os: format!("{distribution}, Linux {}", uname.release().to_string_lossy()),
-        cpu: cpu_model(),
-        cores: cores.max(1),
-        memory_bytes: memory_bytes(),
+        os: Some(format!("{distribution}, Linux {}", uname.release().to_string_lossy())),
+        cpu: Some(cpu_model()),
+        cores: Some(cores.max(1)),
+        memory_bytes: Some(memory_bytes()),
     }
 }
 
@@ -232,6 +234,7 @@ mod tests {
     #[test]
     fn this_machine_has_a_name_cores_and_memory() {
         let node = this_node();
-        assert!(!node.host.is_empty() && node.cores > 0 && node.memory_bytes > 1 << 20, "{node:?}");
+        assert!(!node.host.is_empty() && node.cores > Some(0), "{node:?}");
+        assert!(node.memory_bytes > Some(1 << 20), "{node:?}");
     }
 }

@@ -39,6 +39,7 @@
 //! - [`gather`], [`journal`], [`sidecar`]: samples on their way to rank 0; finished cases on disk before
 //!   the next begins; samples too many for the report.
 //! - [`stats`], [`analysis`]: numbers in, numbers out; from recordings to figures.
+//! - [`import`]: other tools' results as our report.
 //! - [`report`]: the result as data, and its forms: table, JSON, CSV, Markdown.
 //! - [`environment`]: what a reader needs to believe a number.
 //! - [`progress`], [`supervision`], [`fault`]: what this rank is doing, what it tells the process that
@@ -84,6 +85,7 @@ pub mod environment;
 pub mod error;
 pub mod fault;
 pub mod gather;
+pub mod import;
 pub mod journal;
 pub mod kernel;
 pub mod measure;

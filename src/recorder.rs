@@ -14,6 +14,7 @@ use crate::sidecar::Sidecar;
 /// The report so far, and the files that hold it.
 pub struct Recorder {
     report: Report,
+    floors: Floors,
     outputs: Vec<Output>,
     journal: Journal,
     /// Where samples go that are too many for the report.
@@ -34,8 +35,7 @@ impl Recorder {
     ) -> Result<Self> {
         let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         let started = now();
-        let tail = crate::random::fingerprint(format!("{started}{}", std::process::id()).bytes());
-        let id = format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32);
+        let id = run_id(&started);
         let topology = match &plan.backend {
             BackendSpec::Simulated(topology) => Some(topology.name.clone()),
             BackendSpec::Host | BackendSpec::Cuda { .. } => None,
@@ -64,6 +64,7 @@ impl Recorder {
             backend: plan.backend.name().to_owned(),
             simulated: topology.is_some(),
             emulated,
+            imported_from: None,
             incomplete: true,
             exit: Exit::Internal.code(),
             config: config.clone(),
@@ -74,7 +75,7 @@ impl Recorder {
             environment,
             mesh: MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() },
             topology,
-            floors,
+            floors: Some(floors),
             cases: Vec::new(),
             scaling: Vec::new(),
             pair_matrices: Vec::new(),
@@ -82,7 +83,7 @@ impl Recorder {
             summary: Summary::default(),
             caveats: Vec::new(),
         };
-        Ok(Self { report, outputs, journal, sidecar })
+        Ok(Self { report, floors, outputs, journal, sidecar })
     }
 
     /// Adds a finished case, on disk when this returns; true when the case failed.
@@ -90,7 +91,7 @@ impl Recorder {
     /// # Errors
     /// Usage error when a file cannot be written, as on a full disk.
     pub fn record(&mut self, plan: &Plan, case: &Case, found: Found) -> Result<bool> {
-        let result = analysis::analyse(plan, case, &self.report.floors, found);
+        let result = analysis::analyse(plan, case, &self.floors, found);
         self.journal.add(&result)?;
         if let Some(error) = &result.error {
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -105,7 +106,7 @@ impl Recorder {
     /// # Errors
     /// Usage error when a file cannot be written; the journal then stays.
     pub fn finish(mut self, plan: &Plan) -> Result<Report> {
-        analysis::settle(plan, &self.report.floors, &mut self.report.cases);
+        analysis::settle(plan, &self.floors, &mut self.report.cases);
         analysis::compare_with_alone(&mut self.report.cases);
         self.report.pair_matrices = analysis::matrices(plan, &self.report.cases);
         self.report.scaling = analysis::studies(plan, &self.report.cases);
@@ -120,7 +121,13 @@ impl Recorder {
     }
 }
 
+/// A unique name for what was started then.
+pub(crate) fn run_id(started: &str) -> String {
+    let tail = crate::random::fingerprint(format!("{started}{}", std::process::id()).bytes());
+    format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32)
+}
+
 /// Now, as reports write it: UTC, to the second.
-fn now() -> String {
+pub(crate) fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }

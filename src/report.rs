@@ -6,6 +6,7 @@
 mod csv;
 mod files;
 mod markdown;
+mod nccl_tests;
 mod table;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use files::{Output, write_atomically};
+pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use table::{print, print_table, say};
 
 use crate::backend::Accuracy;
@@ -51,8 +53,8 @@ pub struct Report {
     pub mesh: MeshFacts,
     /// The machine that was simulated.
     pub topology: Option<String>,
-    /// What measuring itself costs.
-    pub floors: Floors,
+    /// What measuring itself costs; null for imported results.
+    pub floors: Option<Floors>,
     /// The cases, in the order in which they ran.
     pub cases: Vec<Case>,
     /// Scaling studies.
@@ -73,7 +75,7 @@ pub struct Report {
 pub struct Run {
     /// Unique name.
     pub id: String,
-    /// When it began, UTC.
+    /// When it began, UTC; for imported results when they were read.
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
@@ -93,12 +95,26 @@ pub struct Run {
     pub simulated: bool,
     /// Whether ranks shared a GPU, so that collectives between them say nothing about a machine.
     pub emulated: bool,
+    /// The files of other tools that the results come from; null for our own.
+    #[serde(default)]
+    pub imported_from: Option<Vec<ImportedFrom>>,
     /// Whether cases of the plan are missing.
     pub incomplete: bool,
     /// The exit code that `verdict` returns.
     pub exit: u8,
     /// The configuration after flags were applied.
     pub config: Config,
+}
+
+/// A file with another tool's results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImportedFrom {
+    /// `nccl-tests`, `osu`, or `tesserabench` for a table in nccl-tests' form.
+    pub tool: String,
+    /// The tool's version, where the file names it.
+    pub version: Option<String>,
+    /// The file, as it was named.
+    pub file: String,
 }
 
 /// The ranks' arrangement.
@@ -181,33 +197,33 @@ pub struct CaseError {
     pub detail: String,
 }
 
-/// The figures of a measured case.
+/// The figures of a measured case. What an imported file does not tell is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// How the ranks started each iteration.
     pub protocol: Protocol,
     /// Untimed iterations before the first valid one.
-    pub warmup: usize,
+    pub warmup: Option<usize>,
     /// Valid iterations; the statistics are over these.
     pub iterations: usize,
     /// Rounds left out because a rank came late to the start.
     pub invalid: usize,
     /// Operations in one sample.
-    pub batch: u32,
+    pub batch: Option<u32>,
     /// Time that warming up took, seconds.
-    pub warmup_seconds: f64,
+    pub warmup_seconds: Option<f64>,
     /// Time that measuring took, seconds.
-    pub measuring_seconds: f64,
+    pub measuring_seconds: Option<f64>,
     /// The headline times. All cases of one benchmark, type and placement have the same definition.
     pub latency: Latency,
     /// The times by the other definition that the host's clock allows.
-    pub latency_local: Latency,
+    pub latency_local: Option<Latency>,
     /// The time on the devices themselves, of the slowest; null where they do not tell.
     pub device_time: Option<Latency>,
     /// Each rank's own times.
     pub per_rank: Vec<RankTimes>,
     /// How far apart the ranks were.
-    pub skew: Skew,
+    pub skew: Option<Skew>,
     /// Rates.
     pub metrics: Metrics,
     /// The computation that was made while data moved, where one was.

@@ -136,8 +136,8 @@ pub(super) fn caveats(
     {
         caveats.push(Caveat::LocalTimes);
     }
-    if measured.batch > work.operations() {
-        caveats.push(Caveat::Batched { operations: measured.batch });
+    if let Some(operations) = measured.batch.filter(|batch| *batch > work.operations()) {
+        caveats.push(Caveat::Batched { operations });
     }
     caveats.extend(near_floor(work, floors, measured));
     let percent = 100.0 * measured.invalid as f64 / (measured.iterations + measured.invalid) as f64;
@@ -171,7 +171,7 @@ fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
     {
         return Some(format!("the time was over before {iterations} iterations were done"));
     }
-    (measured.measuring_seconds < budget.min_seconds).then(|| {
+    measured.measuring_seconds.is_some_and(|took| took < budget.min_seconds).then(|| {
         format!(
             "{ITERATION_LIMIT} iterations, the most there are, were done before the time was over"
         )
@@ -181,7 +181,7 @@ fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
 /// The floor that a sample is near to, if it is.
 fn near_floor(work: &Work, floors: &Floors, measured: &Measured) -> Option<Caveat> {
     let Measured { latency, batch, protocol, .. } = measured;
-    let sample = latency.median * 1e6 * f64::from(*batch);
+    let sample = latency.median * 1e6 * f64::from(batch.unwrap_or(1));
     let empty = match latency.definition {
         Definition::SlowestDevice => floors.empty_device_ns?,
         _ => floors.empty_sample_ns,
@@ -216,15 +216,15 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
     let per_rank = case.group.ranks.iter().zip(&recording.per_rank);
     Measured {
         protocol: recording.protocol,
-        warmup: recording.warmup,
+        warmup: Some(recording.warmup),
         iterations: recording.times.global.len(),
         invalid: recording.times.invalid,
-        batch: recording.batch,
-        warmup_seconds: recording.warmup_seconds,
-        measuring_seconds: recording.measuring_seconds,
+        batch: Some(recording.batch),
+        warmup_seconds: Some(recording.warmup_seconds),
+        measuring_seconds: Some(recording.measuring_seconds),
         metrics: metrics(&case.work, case.group.ranks.len(), headline.median / 1e3, overlap),
         overlap,
-        latency_local: of(other),
+        latency_local: Some(of(other)),
         device_time: has_device.then(|| of(Definition::SlowestDevice)),
         latency: headline,
         per_rank: per_rank
@@ -235,24 +235,19 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
                 slowest_share: times.slowest_share,
             })
             .collect(),
-        skew: Skew {
+        skew: Some(Skew {
             entry_ms: milliseconds(recording.skew.entry),
             exit_ms: milliseconds(recording.skew.exit),
             after_last_arrival_ms: milliseconds(recording.skew.after_last_arrival),
             clock_error_ms: milliseconds(recording.clock_error as f64),
             imbalance: recording.skew.imbalance,
-        },
+        }),
         telemetry: recording.telemetry,
     }
 }
 
 /// Rates at the median time of `seconds`.
-pub(super) fn metrics(
-    work: &Work,
-    ranks: usize,
-    seconds: f64,
-    overlap: Option<Overlap>,
-) -> Metrics {
+pub fn metrics(work: &Work, ranks: usize, seconds: f64, overlap: Option<Overlap>) -> Metrics {
     if seconds <= 0.0 {
         return Metrics::default();
     }

@@ -16,7 +16,7 @@ fn key(case: &Case) -> Key<'_> {
 /// The median by a definition of time, where the case has it.
 fn median(measured: &Measured, definition: Definition) -> Option<f64> {
     let known =
-        [Some(&measured.latency), Some(&measured.latency_local), measured.device_time.as_ref()];
+        [Some(&measured.latency), measured.latency_local.as_ref(), measured.device_time.as_ref()];
     let found = known.into_iter().flatten().find(|latency| latency.definition == definition)?;
     Some(found.median).filter(|median| *median > 0.0)
 }

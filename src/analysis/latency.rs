@@ -18,7 +18,7 @@ const FEWEST: usize = 2 * BLOCKS;
 
 /// The figures of `nanos`, in order of time. `clock_error` bounds what different clocks add to or take
 /// from each, ns.
-pub(super) fn latency(
+pub fn latency(
     nanos: &[f64],
     definition: Definition,
     budget: &Budget,

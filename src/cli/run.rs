@@ -127,6 +127,9 @@ pub(super) struct RunArgs {
     /// Format of files whose ending says nothing: json, csv, markdown
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Print nccl-tests' table, for what parses it; without a placement both are measured
+    #[arg(long)]
+    nccl_tests_table: bool,
     /// Print cases, groups and memory, and stop
     #[arg(long)]
     dry_run: bool,
@@ -184,7 +187,7 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
             pid: std::process::id(),
             host: host.clone(),
         });
-        let ended = measure(&mut world, config);
+        let ended = measure(&mut world, config, args.nccl_tests_table);
         if let Err(why) = &ended {
             // Every other error is one that all ranks have agreed on.
             if why.kind == Kind::Internal {
@@ -204,7 +207,7 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
     })
 }
 
-fn measure(world: &mut World, config: Result<Config>) -> Result<Exit> {
+fn measure(world: &mut World, config: Result<Config>, as_nccl_tests: bool) -> Result<Exit> {
     let prepared = world.is_root().then(|| {
         let config = settled(config?);
         let plan = Plan::resolve(&config, &world.places())?;
@@ -227,8 +230,14 @@ fn measure(world: &mut World, config: Result<Config>) -> Result<Exit> {
     })?;
     bar.finish_and_clear();
     if let Some(report) = report {
-        report::print(&report);
-        report::say(&format!("wrote {}", files.join(", ")));
+        let wrote = format!("wrote {}", files.join(", "));
+        if as_nccl_tests {
+            report::print_nccl_tests(&report);
+            report::say(&format!("# {wrote}"));
+        } else {
+            report::print(&report);
+            report::say(&wrote);
+        }
     }
     Ok(exit)
 }
@@ -314,6 +323,9 @@ impl RunArgs {
         for text in &self.problem_size {
             apply_problem_size(&mut config, text)?;
         }
+        if self.nccl_tests_table {
+            place_both(&mut config);
+        }
         Ok(config)
     }
 
@@ -342,6 +354,22 @@ impl RunArgs {
     }
 }
 
+/// The benchmarks to run with their settings; the usual ones where none is named.
+fn chosen(config: &mut Config) -> &mut BTreeMap<String, Option<BTreeMap<String, Values>>> {
+    let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
+    config.benchmarks.get_or_insert_with(usual)
+}
+
+/// Both placements where a benchmark has both and none was asked for: the halves of nccl-tests' table.
+fn place_both(config: &mut Config) {
+    for (name, settings) in chosen(config) {
+        if benchmark::find(name).is_some_and(|benchmark| benchmark.placements) {
+            let both = || Values::Text("out,in".to_owned());
+            settings.get_or_insert_default().entry("placement".to_owned()).or_insert_with(both);
+        }
+    }
+}
+
 /// One `--problem-size`: a preset, JSON, or `key=values`.
 fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
     let wrong = |why: &str| {
@@ -358,8 +386,7 @@ fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
         config.preset = Some(from_name("--problem-size", text)?);
         return Ok(());
     };
-    let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
-    let chosen = config.benchmarks.get_or_insert_with(usual);
+    let chosen = chosen(config);
     for (key, values) in settings {
         let mut used = false;
         for (name, settings) in chosen.iter_mut() {

@@ -50,9 +50,10 @@ pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
     );
     line("toolchain", environment::TOOLCHAIN);
     line("host", &node.host);
-    line("system", &node.os);
-    line("cpu", &format!("{} x {}", node.cores, node.cpu));
-    let mib = node.memory_bytes >> 20 << 20;
+    line("system", node.os.as_deref().unwrap_or("unknown"));
+    let cpu = node.cpu.as_deref().unwrap_or("unknown");
+    line("cpu", &format!("{} x {cpu}", node.cores.unwrap_or(0)));
+    let mib = node.memory_bytes.unwrap_or(0) >> 20 << 20;
     line("memory", &format_size(mib));
     line("MPI", mpi.as_deref().unwrap_or("none: this build runs one rank"));
     if let Some(folder) = folder {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::{Case, Outcome, PairMatrix, Report, Scaling};
 use crate::benchmark::{Problem, Setting};
+use crate::environment::Node;
 use crate::mesh;
 use crate::metric::Direction;
 use crate::units::{format_ms, format_size, significant};
@@ -265,29 +266,36 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
     let run = &report.run;
     let axes: Vec<String> =
         report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
-    let mut lines = vec![format!(
-        "{}, mesh {} (order {}), backend {}, seed {}",
-        match report.environment.ranks.len() {
-            1 => "1 rank".to_owned(),
-            n => format!("{n} ranks"),
-        },
-        axes.join(","),
-        report.mesh.order,
-        run.backend,
-        run.seed
-    )];
+    let mut lines = Vec::new();
+    match &run.imported_from {
+        Some(files) => lines.extend(files.iter().map(|from| {
+            let version = from.version.as_deref().unwrap_or("of unknown version");
+            format!("imported from {}: {} {version}", from.file, from.tool)
+        })),
+        None => lines.push(format!(
+            "{}, mesh {} (order {}), backend {}, seed {}",
+            match report.environment.ranks.len() {
+                1 => "1 rank".to_owned(),
+                n => format!("{n} ranks"),
+            },
+            axes.join(","),
+            report.mesh.order,
+            run.backend,
+            run.seed
+        )),
+    }
     for node in &report.environment.nodes {
-        let gib = node.memory_bytes as f64 / f64::from(1 << 30);
-        lines.push(format!(
-            "{}: {} x {}, {gib:.0} GiB, {}",
-            node.host, node.cores, node.cpu, node.os
-        ));
+        let Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), .. } = node else {
+            lines.push(node.host.clone());
+            continue;
+        };
+        let gib = node.memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
+        lines.push(format!("{host}: {cores} x {cpu}, {gib:.0} GiB, {os}"));
     }
     if let Some(mpi) = &report.environment.mpi {
         lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
     }
-    let floors = &report.floors;
-    if report.topology.is_none() {
+    if let (None, Some(floors)) = (&report.topology, &report.floors) {
         let mut line = format!(
             "floors: clock step {} ns, empty sample {} ns",
             floors.clock_step_ns, floors.empty_sample_ns

@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod cuda;
 mod failures;
+mod imports;
 mod patterns;
 mod ranks;
 mod runs;

@@ -1,0 +1,51 @@
+//! `import`: other tools' results as a report.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::benchmark;
+use crate::config::{Config, OutputConfig, from_name};
+use crate::error::{Error, Exit, Result};
+use crate::import::{self, Asked};
+use crate::report::{self, Output};
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// Output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks; several make one report
+    #[arg(required = true, value_name = "RESULT")]
+    files: Vec<PathBuf>,
+    /// How many ranks there were, where a file does not tell
+    #[arg(long, value_name = "N")]
+    ranks: Option<usize>,
+    /// Which benchmark it is, where a file does not tell, as before nccl-tests 2.17
+    #[arg(long, short, value_name = "NAME")]
+    benchmark: Option<String>,
+    /// File to write, .json, .csv or .md; repeat for more [default: results.json]
+    #[arg(long, short, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Format of files whose ending says nothing: json, csv, markdown
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: ImportArgs) -> Result<Exit> {
+    let format = args.format.map(|format| from_name("--format", &format)).transpose()?;
+    let files = Some(args.output).filter(|files| !files.is_empty());
+    let config = Config { output: OutputConfig { files, format }, ..Config::default() };
+    let benchmark = args.benchmark.map(|name| benchmark::named(&name)).transpose()?;
+    let asked = Asked { ranks: args.ranks, benchmark };
+    let report = import::import(&args.files, &asked, &config)?;
+    let outputs = Output::resolve(&config)?;
+    for output in &outputs {
+        output.write(&report)?;
+    }
+    report::print(&report);
+    let names: Vec<String> =
+        outputs.iter().map(|output| output.path.display().to_string()).collect();
+    report::say(&format!("wrote {}", names.join(", ")));
+    let code = report.run.exit;
+    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
+}

@@ -1,0 +1,195 @@
+//! Other tools' results as our report: nccl-tests (text and JSON) and the OSU micro-benchmarks.
+//!
+//! Files are untrusted: bounded in size, and an error names the line. Cases have the ids that a run of ours
+//! would give them, so that they can be compared; rates are computed from size and time as for our own runs
+//! and must agree with the printed ones. What a file does not tell is null.
+
+mod gathering;
+mod lines;
+mod log;
+mod nccl_header;
+mod nccl_json;
+mod nccl_text;
+mod osu;
+mod printed;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use log::Asked;
+
+use crate::backend::Device;
+use crate::config::{Config, read_bounded};
+use crate::environment::{self, Environment, Node, Rank};
+use crate::error::{Error, Exit, Result};
+use crate::mesh::{DEFAULT_ORDER, Mesh};
+use crate::metric;
+use crate::recorder::{now, run_id};
+use crate::report::{ImportedFrom, MeshFacts, Report, Run, SCHEMA, Summary};
+use gathering::Gathering;
+use log::{Log, Place};
+
+/// Most bytes of a file.
+const FILE_LIMIT: u64 = 256 << 20;
+
+/// Makes one report of several files; equal cases become iterations of one. `config` is kept in the report.
+///
+/// # Errors
+/// Usage error in one sentence for a file that is of no known tool, and for what cannot be read in it.
+pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Report> {
+    let mut gathering = Gathering::default();
+    let (mut origins, mut environment) = (Vec::new(), Environment::unknown());
+    let mut cut = false;
+    for file in files {
+        let text = read_bounded(file, FILE_LIMIT)?;
+        let name = file.display().to_string();
+        let wrong = |why: Error| Error::file("import", file, why);
+        let log = read(&text, file, asked).map_err(wrong)?;
+        if let Some(how) = &log.cut {
+            tracing::warn!("{name}: {how}");
+            cut = true;
+        }
+        environment.learn(&log);
+        origins.push(ImportedFrom { tool: log.tool.to_owned(), version: log.version, file: name });
+        for reading in log.readings {
+            let at = reading.at.clone();
+            let there = |why: Error| wrong(Error::usage(format!("{at}: {}", why.message)));
+            gathering.add(log.tool, &log.time, reading).map_err(there)?;
+        }
+    }
+    let cases = gathering.cases();
+    let ranks = cases.iter().flat_map(|case| &case.participants).max().map_or(1, |last| last + 1);
+    let read_at = now();
+    let mut report = Report {
+        schema: SCHEMA.to_owned(),
+        run: Run {
+            id: run_id(&read_at),
+            started: read_at.clone(),
+            finished: read_at,
+            command: std::env::args().collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: environment::build(),
+            git: None,
+            seed: 0,
+            backend: "imported".to_owned(),
+            simulated: false,
+            emulated: false,
+            imported_from: Some(origins),
+            incomplete: false,
+            exit: Exit::Internal.code(),
+            config: config.clone(),
+        },
+        environment,
+        mesh: MeshFacts { order: DEFAULT_ORDER.to_owned(), axes: Mesh::flat(ranks).axes },
+        topology: None,
+        floors: None,
+        cases,
+        scaling: Vec::new(),
+        pair_matrices: Vec::new(),
+        metrics: metric::ALL.to_vec(),
+        summary: Summary::default(),
+        caveats: Vec::new(),
+    };
+    report.conclude(report.cases.len());
+    report.run.incomplete = cut;
+    Ok(report)
+}
+
+/// What a file holds, by its content.
+fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
+    if text.trim_start().starts_with('{') {
+        let value: serde_json::Value = serde_json::from_str(text)
+            .map_err(|why| Error::usage(format!("it is not whole JSON: {why}")))?;
+        if value.get("results").is_none() || value.get("config").is_none() {
+            return Err(unknown());
+        }
+        return nonempty(nccl_json::read(value, asked)?);
+    }
+    let name = file.display().to_string();
+    let mut logs = Vec::new();
+    for lines in lines::streams(text) {
+        logs.extend(nccl_text::read(&lines, &name, asked)?);
+        logs.extend(osu::read(&lines, asked)?);
+    }
+    if logs.len() > 1 && logs.iter().any(|log| !log.readings.is_empty()) {
+        logs.retain(|log| !log.readings.is_empty());
+    }
+    if logs.len() > 1 {
+        return Err(Error::usage(format!(
+            "it holds the results of {} programs that ran side by side or of several tools; part them into files",
+            logs.len()
+        )));
+    }
+    nonempty(logs.pop().ok_or_else(unknown)?)
+}
+
+fn unknown() -> Error {
+    Error::usage(
+        "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks",
+    )
+}
+
+fn nonempty(log: Log) -> Result<Log> {
+    if log.readings.is_empty() {
+        return Err(Error::usage(format!("it is of {}, but has no result", log.tool)));
+    }
+    Ok(log)
+}
+
+impl Environment {
+    /// Nothing known.
+    fn unknown() -> Self {
+        Self {
+            mpi: None,
+            toolchain: None,
+            libraries: Default::default(),
+            nodes: Vec::new(),
+            ranks: Vec::new(),
+            variables: Default::default(),
+        }
+    }
+
+    /// Takes what a log says of the machine; of several the one with the most ranks.
+    fn learn(&mut self, log: &Log) {
+        self.libraries.extend(log.libraries.clone());
+        self.variables.extend(log.variables.clone());
+        if log.places.len() <= self.ranks.len() {
+            return;
+        }
+        (self.nodes, self.ranks) = (Vec::new(), Vec::new());
+        let mut ranks_on_node = Vec::new();
+        for place in &log.places {
+            let node = self.nodes.iter().position(|node| node.host == place.host);
+            let node = node.unwrap_or_else(|| {
+                let host = place.host.clone();
+                self.nodes.push(Node {
+                    host,
+                    os: None,
+                    cpu: None,
+                    cores: None,
+                    memory_bytes: None,
+                });
+                ranks_on_node.push(0);
+                self.nodes.len() - 1
+            });
+            let (rank, local_rank, device) = (place.rank, ranks_on_node[node], device(place));
+            ranks_on_node[node] += 1;
+            self.ranks.push(Rank { rank, node, local_rank, device, cores: None });
+        }
+    }
+}
+
+fn device(place: &Place) -> Device {
+    // Our own table has this for what is on no bus.
+    let pci = place.pci.clone().filter(|pci| pci != "0000:00:00");
+    Device {
+        kind: if pci.is_some() { "cuda" } else { "cpu" }.to_owned(),
+        name: place.name.clone(),
+        uuid: None,
+        pci,
+        memory_bytes: None,
+        compute_capability: None,
+        multiprocessors: None,
+    }
+}

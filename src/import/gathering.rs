@@ -1,0 +1,308 @@
+//! From readings to the cases of a report: each named as a run of ours would name it, and checked.
+
+use std::collections::HashMap;
+
+use super::log::{Outcome, Rates, Reading, Took};
+use super::printed::{Printed, meet};
+use crate::analysis;
+use crate::benchmark::Setting;
+use crate::caveat::Caveat;
+use crate::config::{Config, MeshConfig, Values};
+use crate::error::{Error, Kind, Result};
+use crate::place::Place;
+use crate::plan::{self, Budget, Plan};
+use crate::report::{self, Case, CaseError, Definition, Latency, Measured, Samples, kind_name};
+use crate::units::milliseconds;
+use crate::work::Work;
+
+/// Most ranks of an alltoallv whose every block is looked at.
+const BLOCK_LIMIT: usize = 1024;
+
+/// The cases so far.
+#[derive(Default)]
+pub(super) struct Gathering {
+    cases: Vec<Gathered>,
+    places: HashMap<String, usize>,
+}
+
+/// One case with all its readings.
+struct Gathered {
+    case: plan::Case,
+    /// With the confidence of intervals.
+    budget: Budget,
+    tool: &'static str,
+    test: String,
+    time: String,
+    /// What is divided by the time to get algbw, and busbw / algbw.
+    moved: Moved,
+    /// Mean times, ns; several where the case was measured several times.
+    means: Vec<f64>,
+    took: Option<Took>,
+    wrong: Option<String>,
+}
+
+/// What rates follow from.
+#[derive(Clone, Copy)]
+struct Moved {
+    bytes: Option<u64>,
+    factor: Option<f64>,
+}
+
+impl Gathering {
+    /// Adds a reading of `tool`, whose times are `time`.
+    ///
+    /// # Errors
+    /// Usage error for what cannot be, for rates that do not follow from size and time, and for a case that
+    /// is there already with times of another kind.
+    pub(super) fn add(&mut self, tool: &'static str, time: &str, reading: Reading) -> Result<()> {
+        let (case, budget) = planned(tool, &reading)?;
+        let moved = Moved::by(tool, &reading, &case)?;
+        let place = match self.places.get(&case.id) {
+            Some(place) => *place,
+            None => {
+                self.places.insert(case.id.clone(), self.cases.len());
+                let (test, time) = (reading.test.clone(), time.to_owned());
+                let (means, took, wrong) = (Vec::new(), None, None);
+                self.cases.push(Gathered {
+                    case,
+                    budget,
+                    tool,
+                    test,
+                    time,
+                    moved,
+                    means,
+                    took,
+                    wrong,
+                });
+                self.cases.len() - 1
+            }
+        };
+        let known = &mut self.cases[place];
+        let kind = |took: &Took| (took.definition, took.each.is_empty());
+        let differs =
+            |took: &Took| known.took.as_ref().is_some_and(|known| kind(known) != kind(took));
+        let other = match &reading.outcome {
+            Outcome::Took(took) => differs(took),
+            Outcome::Wrong(_) => false,
+        };
+        if (known.tool, &known.test) != (tool, &reading.test) || other {
+            return Err(Error::usage(format!(
+                "{} is there already with times of another kind; import it into a report of its own",
+                known.case.id
+            )));
+        }
+        match reading.outcome {
+            Outcome::Wrong(what) => known.wrong = Some(what),
+            Outcome::Took(took) => {
+                known.means.extend(moved.nanos(&took.rates)?);
+                match &mut known.took {
+                    Some(known) => known.each.extend(took.each),
+                    None => known.took = Some(*took),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The cases of the report.
+    pub(super) fn cases(self) -> Vec<Case> {
+        self.cases.into_iter().map(Gathered::conclude).collect()
+    }
+}
+
+/// The case that a run of ours would make of it.
+fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
+    let group = &reading.group;
+    let name = reading.benchmark.name.to_owned();
+    let mut settings = reading.settings.clone();
+    if let Some(placement) = reading.placement {
+        let text = Values::Text(placement.name().to_owned());
+        settings.insert("placement".to_owned(), text);
+    }
+    // Its blocks grow with the distance between ranks; ours do not, so this is no case of ours.
+    let other_blocks = (reading.benchmark.name, tool) == ("alltoallv", "nccl-tests");
+    if other_blocks {
+        settings.insert("spread".to_owned(), Values::Number(0));
+    }
+    let config = Config {
+        benchmarks: Some([(name, Some(settings))].into()),
+        precision_policies: reading.precision.map(|element| vec![element.name().to_owned()]),
+        mesh: MeshConfig {
+            groups: Some(group.members().replace(',', "+")),
+            ..MeshConfig::default()
+        },
+        ..Config::default()
+    };
+    let ranks = group.ranks.iter().max().map_or(0, |last| last + 1);
+    let mut plan = Plan::resolve(&config, &Place::together(ranks))?;
+    let many = || Error::usage("it is more than one case");
+    let mut case = plan.cases.pop().filter(|_| plan.cases.is_empty()).ok_or_else(many)?;
+    if other_blocks {
+        case.problem.insert("spread".to_owned(), Setting::Word(tool.to_owned()));
+        case.id = case.id.replacen("spread=0", &format!("spread={tool}"), 1);
+    }
+    // The plan calls groups that are named by hand so; the axis is what the file says.
+    if let Some(rest) = case.id.strip_suffix(&case.group.to_string()) {
+        case.id = format!("{rest}{group}");
+    }
+    case.group = group.clone();
+    Ok((case, plan.budget))
+}
+
+impl Moved {
+    fn by(tool: &str, reading: &Reading, case: &plan::Case) -> Result<Self> {
+        let ranks = case.group.ranks.len();
+        case.work.check(ranks)?;
+        let factor = case.work.bus_factor(ranks);
+        let size = case.problem.get("bytes").and_then(Setting::number);
+        let bytes = match (reading.benchmark.name, tool) {
+            // nccl-tests prints what the rank with the most has, and OSU's blocks are equal.
+            ("alltoallv", "nccl-tests" | "osu") => size,
+            ("alltoallv", _) if ranks > BLOCK_LIMIT => {
+                return Err(Error::usage(format!("alltoallv of more than {BLOCK_LIMIT} ranks")));
+            }
+            _ => case.work.algorithm_bytes(ranks),
+        };
+        Ok(Self { bytes, factor })
+    }
+
+    /// The time of one operation, ns, once all that is printed fits together; `None` where it is so short
+    /// that its rounding is all there is.
+    fn nanos(self, rates: &Rates) -> Result<Option<f64>> {
+        let by = |[low, high]: [f64; 2], what: f64| [what / high, what / low];
+        // 1e-3: bytes per microsecond are 1e-3 GB/s.
+        let bytes = self.bytes.map(|bytes| bytes as f64 * 1e-3);
+        let algbw = match (rates.time, bytes) {
+            (Some(time), Some(bytes)) if time.value > 0.0 => Some(by(time.ends(), bytes)),
+            _ => None,
+        };
+        let printed = rates.algbw.map(Printed::ends);
+        if let (Some(ours), Some(theirs)) = (algbw, printed)
+            && !meet(ours, theirs)
+        {
+            return Err(differs("algbw", ours, theirs));
+        }
+        if let (Some(of), Some(theirs), Some(factor)) =
+            (algbw.or(printed), rates.busbw, self.factor)
+        {
+            let ours = of.map(|end| end * factor);
+            if !meet(ours, theirs.ends()) {
+                return Err(differs("busbw", ours, theirs.ends()));
+            }
+        }
+        Ok(match (rates.time, rates.algbw, bytes) {
+            (Some(time), ..) => Some(time.value).filter(|us| *us > 0.0),
+            (None, Some(algbw), Some(bytes)) if algbw.is_fine() => Some(bytes / algbw.value),
+            _ => None,
+        }
+        .map(|us| us * 1e3))
+    }
+}
+
+fn differs(what: &str, [low, high]: [f64; 2], [from, to]: [f64; 2]) -> Error {
+    Error::usage(format!(
+        "{what} is printed as {:.6} GB/s, but size and time give {low:.6} to {high:.6}; the file is changed, or \
+         its size means something else",
+        (from + to) / 2.0
+    ))
+}
+
+impl Gathered {
+    fn conclude(self) -> Case {
+        let case = self.case;
+        let mut result = Case {
+            id: case.id,
+            benchmark: case.benchmark,
+            problem: case.problem,
+            precision: case.precision,
+            placement: case.placement,
+            axis: case.group.axis.clone(),
+            group: case.group.to_string(),
+            group_size: case.group.ranks.len(),
+            participants: case.group.ranks,
+            concurrent: false,
+            contention_ratio: None,
+            outcome: report::Outcome::Measured,
+            reason: None,
+            error: None,
+            measured: None,
+            samples: Samples::None,
+            accuracy: None,
+            caveats: vec![Caveat::Imported { tool: self.tool.to_owned(), time: self.time }],
+        };
+        match (self.wrong, self.took) {
+            (Some(detail), _) => {
+                result.outcome = report::Outcome::Failed;
+                result.error = Some(CaseError {
+                    kind: kind_name(Kind::WrongResult),
+                    rank: None,
+                    at: "verify".to_owned(),
+                    detail,
+                });
+            }
+            (None, Some(took)) if !self.means.is_empty() => {
+                let figures =
+                    Figures { work: &case.work, ranks: result.group_size, moved: self.moved };
+                result.measured = Some(figures.measured(&self.means, took, &self.budget));
+            }
+            (None, _) => {
+                result.outcome = report::Outcome::Skipped;
+                result.reason =
+                    Some("what is printed has too few digits to tell its time".to_owned());
+            }
+        }
+        result
+    }
+}
+
+/// What the figures of a case follow from, beside its times.
+struct Figures<'a> {
+    work: &'a Work,
+    ranks: usize,
+    moved: Moved,
+}
+
+impl Figures<'_> {
+    fn measured(&self, means: &[f64], took: Took, budget: &Budget) -> Measured {
+        let of = |nanos: &[f64], definition| {
+            let latency = analysis::latency(nanos, definition, budget, 0.0);
+            // Nobody knows how well the clocks agreed.
+            Latency { clock_error_ms: None, ..latency }
+        };
+        let mut mean = of(means, took.definition);
+        let quantile = |percent| took.quantiles.get(&percent).map(|us| milliseconds(us * 1e3));
+        // Those of one reading among several are not those of all.
+        if means.len() == 1 {
+            [mean.p50, mean.p90, mean.p95, mean.p99] = [50, 90, 95, 99].map(quantile);
+        }
+        let (latency, local) = if took.each.is_empty() {
+            (mean, None)
+        } else {
+            (of(&took.each, Definition::SlowestDevice), Some(mean))
+        };
+        let seconds = latency.median * 1e-3;
+        let algbw_gbps =
+            self.moved.bytes.filter(|_| seconds > 0.0).map(|b| b as f64 / seconds / 1e9);
+        Measured {
+            protocol: took.protocol,
+            warmup: took.warmup,
+            iterations: took.each.len().max(means.len()),
+            invalid: 0,
+            batch: took.batch,
+            warmup_seconds: None,
+            measuring_seconds: None,
+            device_time: local.as_ref().map(|_| latency.clone()),
+            latency_local: local,
+            per_rank: Vec::new(),
+            skew: None,
+            metrics: report::Metrics {
+                algbw_gbps,
+                busbw_gbps: algbw_gbps.zip(self.moved.factor).map(|(algbw, factor)| algbw * factor),
+                ..analysis::metrics(self.work, self.ranks, seconds, None)
+            },
+            overlap: None,
+            telemetry: Vec::new(),
+            latency,
+        }
+    }
+}

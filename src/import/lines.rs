@@ -1,0 +1,72 @@
+//! Lines of a log, without what launchers put before them.
+
+/// One line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Line<'a> {
+    /// Its number in the file, from 1.
+    pub(super) number: usize,
+    /// Its text.
+    pub(super) text: &'a str,
+}
+
+/// The lines of each process, in the order of their first: launchers that mark lines mix those of several.
+pub(super) fn streams(text: &str) -> Vec<Vec<Line<'_>>> {
+    let mut streams: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for (line, number) in text.lines().zip(1..) {
+        let (mark, text) = unmarked(line);
+        let place = *places.entry(mark).or_insert_with(|| {
+            streams.push((mark, Vec::new()));
+            streams.len() - 1
+        });
+        streams[place].1.push(Line { number, text });
+    }
+    streams.into_iter().map(|(_, lines)| lines).collect()
+}
+
+/// The launcher's mark (`0: ` of srun, `[1,0]<stdout>:` of Open MPI, `[0] ` of MPICH), and what follows.
+fn unmarked(line: &str) -> (&str, &str) {
+    let start = line.trim_start();
+    let digits = start.len() - start.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    if digits > 0
+        && let Some(rest) = start[digits..].strip_prefix(':')
+        && (rest.is_empty() || rest.starts_with(' '))
+    {
+        return (&start[..digits], rest);
+    }
+    if let Some((inside, rest)) = start.strip_prefix('[').and_then(|inside| inside.split_once(']'))
+        && inside.ends_with(|c: char| c.is_ascii_digit())
+        && inside.chars().all(|c| c.is_ascii_alphanumeric() || "@,._:-".contains(c))
+    {
+        let streams = ["<stdout>", "<stderr>", "<stddiag>"];
+        let rest = streams.iter().find_map(|name| rest.strip_prefix(name)).unwrap_or(rest);
+        return (inside, rest.strip_prefix(':').unwrap_or(rest));
+    }
+    ("", line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_launchers() {
+        for (line, expected) in [
+            ("   8   2", ("", "   8   2")),
+            ("0: # size", ("0", " # size")),
+            ("12:", ("12", "")),
+            ("12:30:00 x", ("", "12:30:00 x")),
+            ("[1,0]<stdout>:#  Rank", ("1,0", "#  Rank")),
+            ("[prterun-a-1@1,3]<stdout>: 8", ("prterun-a-1@1,3", " 8")),
+            ("[3] text", ("3", " text")),
+            ("[0000:07:00 text", ("", "[0000:07:00 text")),
+        ] {
+            assert_eq!(unmarked(line), expected);
+        }
+        let of: Vec<Vec<usize>> = streams("0: a\n1: b\n0: c\n")
+            .into_iter()
+            .map(|lines| lines.into_iter().map(|line| line.number).collect())
+            .collect();
+        assert_eq!(of, [vec![1, 3], vec![2]]);
+    }
+}

@@ -1,0 +1,154 @@
+//! What a tool's file holds: readings, and what is said of the machine.
+
+use std::collections::BTreeMap;
+
+use super::printed::Printed;
+use crate::benchmark::Benchmark;
+use crate::config::{Protocol, Values};
+use crate::error::{Error, Result};
+use crate::mesh::{self, Group};
+use crate::report::Definition;
+use crate::work::{Element, Placement};
+
+/// Most ranks of a log; more is a broken file.
+const RANK_LIMIT: usize = 1 << 16;
+
+/// What the user adds to what files say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked {
+    /// How many ranks took part, where a file does not tell.
+    pub ranks: Option<usize>,
+    /// Which benchmark it is, where a file does not tell.
+    pub benchmark: Option<&'static Benchmark>,
+}
+
+/// One file, or one tool's part of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Log {
+    /// The tool.
+    pub(super) tool: &'static str,
+    /// Its version, where the file names it.
+    pub(super) version: Option<String>,
+    /// What its times are, for the caveat.
+    pub(super) time: String,
+    /// The results, in the order of the file.
+    pub(super) readings: Vec<Reading>,
+    /// Where ranks ran, as far as it is said.
+    pub(super) places: Vec<Place>,
+    /// Libraries with their versions.
+    pub(super) libraries: BTreeMap<String, String>,
+    /// Variables that change what is measured.
+    pub(super) variables: BTreeMap<String, String>,
+    /// What is missing at the end, if something is.
+    pub(super) cut: Option<String>,
+}
+
+/// One result.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    /// Where it stands: `line 12`, `result 3`.
+    pub(super) at: String,
+    /// The tool's name of the test.
+    pub(super) test: String,
+    /// Our name of it.
+    pub(super) benchmark: &'static Benchmark,
+    /// Keys of the problem.
+    pub(super) settings: BTreeMap<String, Values>,
+    pub(super) precision: Option<Element>,
+    pub(super) placement: Option<Placement>,
+    pub(super) group: Group,
+    /// What came of it.
+    pub(super) outcome: Outcome,
+}
+
+/// What came of a test.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    /// It has times.
+    Took(Box<Took>),
+    /// The tool found wrong results; in how many elements, where it says so.
+    Wrong(String),
+}
+
+/// How long it took.
+#[derive(Debug, Clone)]
+pub(super) struct Took {
+    /// Which time it is.
+    pub(super) definition: Definition,
+    pub(super) protocol: Protocol,
+    /// Operations that the printed time is the mean of, where that is known.
+    pub(super) batch: Option<u32>,
+    /// Untimed iterations, where they are known.
+    pub(super) warmup: Option<usize>,
+    /// What is printed of it.
+    pub(super) rates: Rates,
+    /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
+    pub(super) each: Vec<f64>,
+    /// Quantiles over iterations, us, by percent.
+    pub(super) quantiles: BTreeMap<u32, f64>,
+}
+
+/// The printed figures of one result.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rates {
+    /// Time of one operation, us; where it is missing it follows from `algbw`.
+    pub(super) time: Option<Printed>,
+    /// GB/s.
+    pub(super) algbw: Option<Printed>,
+    /// GB/s.
+    pub(super) busbw: Option<Printed>,
+}
+
+/// Where a rank ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) rank: usize,
+    /// The part of a split communicator.
+    pub(super) group: usize,
+    pub(super) host: String,
+    /// Its device's number on the host.
+    pub(super) device: usize,
+    /// That device's place on the PCI bus.
+    pub(super) pci: Option<String>,
+    /// That device's name.
+    pub(super) name: String,
+}
+
+/// The group of all of so many ranks.
+///
+/// # Errors
+/// Usage error for more than any machine has.
+pub(super) fn world(ranks: usize) -> Result<Group> {
+    if !(1..=RANK_LIMIT).contains(&ranks) {
+        return Err(Error::usage(format!("{ranks} ranks are not between 1 and {RANK_LIMIT}")));
+    }
+    Ok(Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() })
+}
+
+/// The ranks that act together with the first one.
+///
+/// # Errors
+/// Usage error for a rank that is listed twice or cannot be.
+pub(super) fn group_of(places: &[Place]) -> Result<Group> {
+    let first = places.first().map_or(0, |place| place.group);
+    let mut ranks: Vec<usize> =
+        places.iter().filter(|place| place.group == first).map(|place| place.rank).collect();
+    ranks.sort_unstable();
+    if let Some(pair) = ranks.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::usage(format!("rank {} is listed twice", pair[0])));
+    }
+    if ranks.last().is_none_or(|last| *last >= RANK_LIMIT) {
+        return Err(Error::usage(format!("ranks are not between 0 and {}", RANK_LIMIT - 1)));
+    }
+    let all = ranks.len() == places.len() && ranks.iter().copied().eq(0..ranks.len());
+    let axis = if all { mesh::WORLD } else { "groups" };
+    Ok(Group { axis: axis.to_owned(), ranks })
+}
+
+/// Number of parts that a communicator was split into.
+pub(super) fn parts(places: &[Place]) -> usize {
+    let mut groups: Vec<usize> = places.iter().map(|place| place.group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.len()
+}

@@ -1,0 +1,121 @@
+//! The comment lines of nccl-tests: devices, columns, and what stands before a table.
+
+use super::lines::Line;
+use super::log::Place;
+use crate::error::{Error, Result};
+
+/// The columns of a table. Old and new versions differ, and so do `-I`, `-C` and `-S`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Columns {
+    /// Before the halves: size, count, type, and where there are such redop and root.
+    pub(super) first: Vec<String>,
+    /// Of each half: time, algbw, busbw, #wrong, and with `-I` four more.
+    pub(super) half: Vec<String>,
+    /// Whether a time of day stands at the end.
+    pub(super) timestamp: bool,
+}
+
+impl Columns {
+    /// The columns that a header line names; `None` for another line.
+    pub(super) fn of(line: &str) -> Option<Self> {
+        let names: Vec<&str> = line.trim_start().strip_prefix('#')?.split_whitespace().collect();
+        if names.first() != Some(&"size") {
+            return None;
+        }
+        let starts = |name: &&str| ["time", "cputime"].contains(name);
+        let first = names.iter().position(starts)?;
+        let length = 1 + names[first + 1..].iter().position(starts)?;
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let rest = names.get(first + length..)?;
+        let (second, rest) = rest.split_at_checked(length)?;
+        let half = &names[first..first + length];
+        let timestamp = rest.first() == Some(&"timestamp");
+        (half == second).then(|| Self { first: own(&names[..first]), half: own(half), timestamp })
+    }
+
+    /// Fields of a row, without a time of day.
+    pub(super) fn fields(&self) -> usize {
+        self.first.len() + 2 * self.half.len()
+    }
+
+    /// The same without the operator: nccl-tests prints an empty one for hypercube.
+    pub(super) fn without_redop(&self) -> Self {
+        let mut columns = self.clone();
+        columns.first.retain(|name| name != "redop");
+        columns
+    }
+}
+
+/// The line of a rank among `# Using devices`; `None` for another line.
+///
+/// # Errors
+/// Usage error for such a line that cannot be read.
+pub(super) fn place(line: Line<'_>) -> Result<Option<Place>> {
+    let text = line.text.trim_start().trim_start_matches('#').trim_start();
+    if !line.text.trim_start().starts_with('#') || !text.starts_with("Rank ") {
+        return Ok(None);
+    }
+    let read = || {
+        let after = |word: &str| text.split_whitespace().skip_while(|w| *w != word).nth(1);
+        let number = |word: &str| after(word)?.parse::<usize>().ok();
+        let (pci, name) = text.split_once('[')?.1.split_once(']')?;
+        Some(Place {
+            rank: number("Rank")?,
+            group: number("Group").unwrap_or(0),
+            host: after("on")?.to_owned(),
+            device: number("device")?,
+            pci: Some(pci.trim().to_owned()),
+            name: name.trim().to_owned(),
+        })
+    };
+    let wrong =
+        || Error::usage(format!("line {}: the place of a rank cannot be read", line.number));
+    read().map(Some).ok_or_else(wrong)
+}
+
+/// What follows `name` among the words of a comment: `20` for `iters:` in `iters: 20`.
+pub(super) fn after<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let at = text.find(name)?;
+    text[at + name.len()..].split_whitespace().next()
+}
+
+/// The version that NCCL's number means: 22704 is 2.27.4, before 2.9 2708 was 2.7.8.
+pub(super) fn nccl_version(code: u64) -> String {
+    let (major, rest) =
+        if code < 10_000 { (code / 1000, code % 1000) } else { (code / 10_000, code % 10_000) };
+    format!("{major}.{}.{}", rest / 100, rest % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_several_versions() {
+        let old =
+            "#  size  count  type  redop  time  algbw  busbw  error  time  algbw  busbw  error";
+        assert_eq!(Columns::of(old).unwrap().fields(), 12);
+        let new = "#  size count type redop root cputime algbw busbw #wrong i_min cputime algbw busbw #wrong i_min timestamp";
+        let columns = Columns::of(new).unwrap();
+        assert_eq!((columns.fields(), columns.timestamp), (15, true));
+        assert_eq!(columns.without_redop().fields(), 14);
+        for text in ["# size time", "size time time", "# size time algbw time", "#"] {
+            assert_eq!(Columns::of(text), None, "{text}");
+        }
+        assert_eq!([22704, 2708].map(nccl_version), ["2.27.4", "2.7.8"]);
+    }
+
+    #[test]
+    fn places_of_ranks() {
+        let of = |text| place(Line { number: 7, text });
+        let new = "#  Rank  3 Group  1 Pid  4711 on   node-a device  3 [0000:1b:00] NVIDIA H100 80GB HBM3";
+        let place = of(new).unwrap().unwrap();
+        assert_eq!((place.rank, place.group, place.device), (3, 1, 3));
+        assert_eq!((place.host.as_str(), place.pci.as_deref()), ("node-a", Some("0000:1b:00")));
+        assert_eq!(place.name, "NVIDIA H100 80GB HBM3");
+        let old = of("#   Rank  0 Pid  12 on  b device  0 [0x07] Tesla V100").unwrap().unwrap();
+        assert_eq!((old.group, old.name.as_str()), (0, "Tesla V100"));
+        assert_eq!(of("# Using devices"), Ok(None));
+        assert!(of("#  Rank x on y").unwrap_err().message.contains("line 7"));
+    }
+}

@@ -1,0 +1,227 @@
+//! The JSON of nccl-tests (`-J`), version 3.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::log::{self, Asked, Log, Outcome, Place, Rates, Reading, Took};
+use super::nccl_header::nccl_version;
+use super::nccl_text::{MEAN, benchmark_of, element, settings};
+use super::printed::Printed;
+use crate::config::Protocol;
+use crate::environment;
+use crate::error::{Error, Result};
+use crate::mesh::Group;
+use crate::report::Definition;
+use crate::work::Placement;
+
+/// The version of the format that is read.
+const VERSION: u64 = 3;
+
+#[derive(Deserialize)]
+struct Document {
+    version: u64,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: Vec<String>,
+    nccl_version: Option<u64>,
+    config: Setup,
+    results: Vec<Row>,
+    end_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Setup {
+    nthreads: usize,
+    ngpus: usize,
+    warmup_iters: Option<usize>,
+    iterations: Option<u32>,
+    aggregated_iterations: Option<u32>,
+    #[serde(default)]
+    devices: Vec<Device>,
+}
+
+/// The first device of a process; the others are not listed.
+#[derive(Deserialize)]
+struct Device {
+    rank: usize,
+    #[serde(default)]
+    group: usize,
+    hostname: String,
+    device: usize,
+    device_hex: Option<String>,
+    device_info: String,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    size: u64,
+    #[serde(rename = "type")]
+    element: String,
+    redop: Option<String>,
+    root: Option<String>,
+    out_of_place: Option<Half>,
+    out_of_place_per_iter: Option<Each>,
+    in_place: Option<Half>,
+    in_place_per_iter: Option<Each>,
+}
+
+/// Numbers are values: what is none is the string "nan".
+#[derive(Deserialize)]
+struct Half {
+    time: Option<Value>,
+    alg_bw: Value,
+    bus_bw: Value,
+    nwrong: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Each {
+    #[serde(default)]
+    skipped_iterations: usize,
+    times_us: Vec<f64>,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// Usage error for another version, and naming the result that cannot be read.
+pub(super) fn read(value: Value, asked: &Asked) -> Result<Log> {
+    let document: Document = serde_json::from_value(value)
+        .map_err(|why| Error::usage(format!("it is not as nccl-tests -J writes it: {why}")))?;
+    if document.version != VERSION {
+        return Err(Error::usage(format!(
+            "it is version {} of nccl-tests' JSON, and {VERSION} is the one that can be read",
+            document.version
+        )));
+    }
+    let variables = document.env.iter().filter_map(|pair| pair.split_once('='));
+    let variables = variables.filter(|(name, _)| environment::matters(name));
+    let nccl = document.nccl_version.map(|code| ("nccl".to_owned(), nccl_version(code)));
+    let places = document.config.places();
+    let parts = log::parts(&places);
+    let at_once = match parts {
+        0 | 1 => String::new(),
+        parts => format!(", and over all {parts} groups, which ran at once"),
+    };
+    let mut log = Log {
+        tool: "nccl-tests",
+        time: format!("{MEAN}{at_once}"),
+        libraries: nccl.into_iter().collect(),
+        variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        cut: document
+            .end_time
+            .is_none()
+            .then(|| "the test did not end: rows may be missing".to_owned()),
+        ..Log::default()
+    };
+    let group = document.config.group(&places, asked)?;
+    log.places = places;
+    for (row, number) in document.results.iter().zip(1..) {
+        let halves = [
+            (Placement::Out, &row.out_of_place, &row.out_of_place_per_iter),
+            (Placement::In, &row.in_place, &row.in_place_per_iter),
+        ];
+        for (placement, half, each) in halves {
+            let Some(half) = half else { continue };
+            let at = format!("result {number}");
+            let wrong = |why: Error| Error::usage(format!("{at}: {}", why.message));
+            let mut reading = row.reading(&document.args, asked, &group).map_err(wrong)?;
+            reading.outcome = document.config.outcome(half, each.as_ref()).map_err(wrong)?;
+            log.readings.push(Reading { at, placement: Some(placement), ..reading });
+        }
+    }
+    Ok(log)
+}
+
+impl Setup {
+    fn places(&self) -> Vec<Place> {
+        let place = |device: &Device| Place {
+            rank: device.rank,
+            group: device.group,
+            host: device.hostname.clone(),
+            device: device.device,
+            pci: device.device_hex.clone(),
+            name: device.device_info.clone(),
+        };
+        self.devices.iter().map(place).collect()
+    }
+
+    fn group(&self, places: &[Place], asked: &Asked) -> Result<Group> {
+        let each = self.nthreads.checked_mul(self.ngpus).filter(|each| *each > 0);
+        let ranks = each.and_then(|each| each.checked_mul(places.len()));
+        let ranks =
+            ranks.ok_or_else(|| Error::usage("its numbers of threads and GPUs cannot be"))?;
+        match (asked.ranks, each) {
+            (Some(ranks), _) if places.is_empty() => log::world(ranks),
+            (Some(asked), _) if asked != ranks => Err(Error::usage(format!(
+                "the file is of {ranks} ranks, not {asked}; leave --ranks out"
+            ))),
+            (None, _) if places.is_empty() => Err(Error::usage(
+                "the file does not list the ranks; say how many there were with --ranks",
+            )),
+            (_, Some(1)) => log::group_of(places),
+            _ if log::parts(places) > 1 => Err(Error::usage(
+                "its groups cannot be told apart, because it lists one rank of each process only",
+            )),
+            _ => log::world(ranks),
+        }
+    }
+
+    fn outcome(&self, half: &Half, each: Option<&Each>) -> Result<Outcome> {
+        let number = |value: &Value| {
+            let number = value.as_f64().filter(|number| *number >= 0.0);
+            let number =
+                number.ok_or_else(|| Error::usage(format!("{value} is no time or rate")))?;
+            Ok::<_, Error>(Printed::with_decimals(number, 6))
+        };
+        let errors = half.nwrong.as_ref().and_then(Value::as_f64).filter(|errors| *errors > 0.0);
+        if let Some(errors) = errors {
+            return Ok(Outcome::Wrong(format!("{errors} elements are wrong")));
+        }
+        let loops =
+            self.iterations.and_then(|n| n.checked_mul(self.aggregated_iterations.unwrap_or(1)));
+        let counted = each
+            .map_or(&[][..], |each| each.times_us.get(each.skipped_iterations..).unwrap_or(&[]));
+        if let Some(wrong) = counted.iter().find(|time| !(0.0..1e12).contains(*time)) {
+            return Err(Error::usage(format!("{wrong} us is no time of an iteration")));
+        }
+        Ok(Outcome::Took(Box::new(Took {
+            definition: Definition::MeanOfRanksAndIterations,
+            protocol: Protocol::BackToBack,
+            batch: if counted.is_empty() { loops } else { self.aggregated_iterations },
+            warmup: self.warmup_iters,
+            rates: Rates {
+                time: half.time.as_ref().map(number).transpose()?,
+                algbw: Some(number(&half.alg_bw)?),
+                busbw: Some(number(&half.bus_bw)?),
+            },
+            each: counted.iter().map(|us| us * 1e3).collect(),
+            quantiles: BTreeMap::new(),
+        })))
+    }
+}
+
+impl Row {
+    /// What both halves have in common.
+    fn reading(&self, args: &[String], asked: &Asked, group: &Group) -> Result<Reading> {
+        let program = args.first().map_or("", String::as_str);
+        let benchmark = match asked.benchmark {
+            Some(benchmark) => benchmark,
+            None => benchmark_of(program)?,
+        };
+        let root = self.root.as_deref().map(str::trim);
+        Ok(Reading {
+            at: String::new(),
+            test: benchmark.name.to_owned(),
+            benchmark,
+            settings: settings(benchmark, self.size, self.redop.as_deref(), root)?,
+            precision: Some(element(&self.element)?),
+            placement: None,
+            group: group.clone(),
+            outcome: Outcome::Wrong(String::new()),
+        })
+    }
+}

@@ -1,0 +1,358 @@
+//! Output of the OSU micro-benchmarks, version 7.
+
+use std::collections::BTreeMap;
+
+use super::lines::Line;
+use super::log::{self, Asked, Log, Outcome, Rates, Reading, Took};
+use super::printed::Printed;
+use crate::benchmark::{self, Benchmark};
+use crate::config::{Protocol, Values};
+use crate::error::{Error, Result};
+use crate::mesh::Group;
+use crate::report::{Definition, NcclTest};
+use crate::work::{Element, Placement};
+
+/// Which size OSU prints, as `bytes` counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// The same.
+    Whole,
+    /// That of one rank's block; `bytes` is that of all.
+    Block,
+    /// None.
+    Absent,
+}
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ranks {
+    /// Exactly two.
+    Two,
+    /// Two for each pair that the header names.
+    Pairs,
+    /// As many as were started.
+    All,
+}
+
+/// The tests that are read: OSU's title without `OSU MPI` and `Test`, our name.
+const TESTS: [(&str, &str, Size, Ranks); 18] = [
+    ("Allgather Latency", "all_gather", Size::Block, Ranks::All),
+    ("Allgatherv Latency", "all_gatherv", Size::Block, Ranks::All),
+    ("Allreduce Latency", "all_reduce", Size::Whole, Ranks::All),
+    ("All-to-All Personalized Exchange Latency", "alltoall", Size::Block, Ranks::All),
+    ("All-to-Allv Personalized Exchange Latency", "alltoallv", Size::Block, Ranks::All),
+    ("Barrier Latency", "barrier", Size::Absent, Ranks::All),
+    ("Broadcast Latency", "broadcast", Size::Whole, Ranks::All),
+    ("Gather Latency", "gather", Size::Block, Ranks::All),
+    ("Gatherv Latency", "gatherv", Size::Block, Ranks::All),
+    ("Reduce Latency", "reduce", Size::Whole, Ranks::All),
+    ("Reduce_scatter Latency", "reduce_scatter", Size::Whole, Ranks::All),
+    ("Scatter Latency", "scatter", Size::Block, Ranks::All),
+    ("Scatterv Latency", "scatterv", Size::Block, Ranks::All),
+    ("Latency", "latency", Size::Whole, Ranks::Two),
+    ("Multi Latency", "latency", Size::Whole, Ranks::All),
+    ("Bandwidth", "bandwidth", Size::Whole, Ranks::Two),
+    ("Bi-Directional Bandwidth", "bidirectional", Size::Whole, Ranks::Two),
+    ("Multiple Bandwidth / Message Rate", "bandwidth", Size::Whole, Ranks::Pairs),
+];
+
+/// What OSU's times are.
+const MEAN: &str = "means over iterations, averaged over the ranks";
+
+/// Reads the tables of one process's lines; `None` when there is none.
+///
+/// # Errors
+/// Usage error naming the line that cannot be read.
+pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
+    let mut log = Log { tool: "osu", time: MEAN.to_owned(), ..Log::default() };
+    let mut table: Option<Table> = None;
+    for line in lines {
+        let at = |why: Error| Error::usage(format!("line {}: {}", line.number, why.message));
+        let text = line.text.trim();
+        if let Some(title) = text.strip_prefix("# OSU MPI") {
+            log.cut = log.cut.or_else(|| table.as_ref().and_then(Table::cut));
+            let new = Table::titled(title).map_err(at)?;
+            log.version = new.version.clone();
+            table = Some(new);
+        } else if let Some(table) = &mut table {
+            let reading = table.line(line.number, text, asked).map_err(at)?;
+            if reading.is_some() && table.is_of_unknown_window() {
+                log.time = format!("{MEAN}; a window that is not printed is taken to be 64");
+            }
+            log.readings.extend(reading);
+        }
+    }
+    log.cut = log.cut.or_else(|| table.as_ref().and_then(Table::cut));
+    Ok(table.map(|_| log))
+}
+
+/// One test's output.
+struct Table {
+    title: String,
+    version: Option<String>,
+    benchmark: &'static Benchmark,
+    size: Size,
+    ranks: Ranks,
+    persistent: bool,
+    element: Option<Element>,
+    pairs: Option<usize>,
+    window: Option<u64>,
+    columns: Vec<String>,
+    /// A row with too few fields.
+    short: Option<usize>,
+}
+
+impl Table {
+    /// The table under `# OSU MPI` and this.
+    fn titled(rest: &str) -> Result<Self> {
+        let (title, version) = match rest.rsplit_once(" v") {
+            Some((title, version)) => (title, Some(version.trim().to_owned())),
+            None => (rest, None),
+        };
+        // The kind of memory: "-CUDA", "-CUDA MANAGED".
+        let memory = title.len()
+            - title.trim_start_matches(|c: char| c == '-' || c.is_ascii_uppercase()).len();
+        let plain = if title.starts_with('-') { &title[memory..] } else { title };
+        let plain = plain.trim().strip_prefix("MANAGED ").unwrap_or(plain.trim());
+        let plain = plain.strip_suffix("Test").unwrap_or(plain).trim();
+        let persistent = plain.contains(" Persistent");
+        let name = plain.replace(" Persistent", "");
+        let test = TESTS.iter().find(|(title, ..)| *title == name);
+        let known = test.and_then(|test| Some((test, benchmark::find(test.1)?)));
+        let (&(_, _, size, ranks), benchmark) = known.ok_or_else(|| {
+            Error::usage(format!(
+                "'OSU MPI{}' cannot be read; remove it from the file",
+                title.trim_end()
+            ))
+        })?;
+        let columns = Vec::new();
+        // With the kind of memory: the same test in another one is not the same figure.
+        let title = format!("OSU MPI{}", title.trim_end().trim_end_matches("Test").trim_end());
+        let (element, pairs, window, short) = (None, None, None, None);
+        Ok(Self {
+            title,
+            version,
+            benchmark,
+            size,
+            ranks,
+            persistent,
+            element,
+            pairs,
+            window,
+            columns,
+            short,
+        })
+    }
+
+    fn line(&mut self, number: usize, text: &str, asked: &Asked) -> Result<Option<Reading>> {
+        let Some(comment) = text.strip_prefix('#').map(str::trim) else {
+            let starts =
+                text.split_whitespace().next().is_some_and(|word| word.parse::<f64>().is_ok());
+            return if starts && !self.columns.is_empty() {
+                self.row(number, text, asked)
+            } else {
+                Ok(None)
+            };
+        };
+        if let Some(name) = comment.strip_prefix("Datatype:") {
+            self.element = Some(element(name.trim().trim_end_matches('.'))?);
+        } else if let Some(rest) = comment.strip_prefix("[ pairs:") {
+            self.pairs = rest.split_whitespace().next().and_then(|pairs| pairs.parse().ok());
+            let window = rest.split("window size:").nth(1);
+            self.window = window.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        } else if comment.starts_with("Size")
+            || self.size == Size::Absent && comment.contains("(us)")
+        {
+            self.refuse_short()?;
+            self.columns = columns(comment);
+        }
+        Ok(None)
+    }
+
+    /// Whether messages were in flight together, and nobody knows how many.
+    fn is_of_unknown_window(&self) -> bool {
+        self.window.is_none() && self.benchmark.keys.iter().any(|key| key.name == "window")
+    }
+
+    fn refuse_short(&self) -> Result<()> {
+        match self.short {
+            None => Ok(()),
+            Some(line) => Err(Error::usage(format!(
+                "the row of line {line} has fewer fields than the table has columns; mend or remove it"
+            ))),
+        }
+    }
+
+    fn cut(&self) -> Option<String> {
+        let line = self.short?;
+        Some(format!("the row of line {line} is cut and left out"))
+    }
+
+    fn row(&mut self, number: usize, text: &str, asked: &Asked) -> Result<Option<Reading>> {
+        self.refuse_short()?;
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        if fields.len() < self.columns.len() {
+            self.short = Some(number);
+            return Ok(None);
+        }
+        if fields.len() > self.columns.len() {
+            return Err(Error::usage(format!(
+                "the row has {} fields, and the table {} columns; mend or remove it",
+                fields.len(),
+                self.columns.len()
+            )));
+        }
+        let group = self.group(asked)?;
+        let settings = self.settings(&fields, group.ranks.len())?;
+        let reduces = NcclTest::find(self.benchmark.name).is_some_and(|test| test.reduces);
+        // Before types could be chosen, reductions were of floats.
+        let element = self.element.unwrap_or(if reduces { Element::F32 } else { Element::I8 });
+        Ok(Some(Reading {
+            at: format!("line {number}"),
+            test: self.title.clone(),
+            benchmark: self.benchmark,
+            settings,
+            precision: (!self.benchmark.precisions.is_empty()).then_some(element),
+            placement: self.benchmark.placements.then_some(Placement::Out),
+            group,
+            outcome: self.outcome(&fields)?,
+        }))
+    }
+
+    fn group(&self, asked: &Asked) -> Result<Group> {
+        match (self.ranks, asked.ranks, self.pairs) {
+            (Ranks::Two, ..) => log::world(2),
+            (_, Some(ranks), _) => log::world(ranks),
+            (Ranks::Pairs, None, Some(pairs)) => log::world(pairs.saturating_mul(2)),
+            (Ranks::Pairs | Ranks::All, None, _) => Err(Error::usage(format!(
+                "{} does not print how many ranks there were; say it with --ranks",
+                self.title
+            ))),
+        }
+    }
+
+    fn settings(&self, fields: &[&str], ranks: usize) -> Result<BTreeMap<String, Values>> {
+        let mut settings = BTreeMap::new();
+        let mut set = |key: &str, value: Values| {
+            let has = self.benchmark.keys.iter().any(|known| known.name == key);
+            if has {
+                settings.insert(key.to_owned(), value);
+            }
+        };
+        // Blocks of the v forms are equal in OSU's.
+        set("spread", Values::Number(0));
+        if self.persistent {
+            set("form", Values::Text("persistent".to_owned()));
+        }
+        if let Some(window) = self.window {
+            set("window", Values::Number(window));
+        }
+        if let Some(pairs) = self.pairs.filter(|pairs| *pairs != ranks / 2) {
+            set("pairs", Values::Number(pairs as u64));
+        }
+        if self.size != Size::Absent {
+            let blocks = if self.size == Size::Block { ranks as u64 } else { 1 };
+            let size = fields[0].parse::<u64>().ok().and_then(|size| size.checked_mul(blocks));
+            let bytes = size.ok_or_else(|| Error::usage(format!("'{}' is no size", fields[0])))?;
+            set("bytes", Values::Number(bytes));
+        }
+        Ok(settings)
+    }
+
+    fn outcome(&self, fields: &[&str]) -> Result<Outcome> {
+        let column = |name: &str| {
+            let place = self.columns.iter().position(|column| column.starts_with(name));
+            place.map(|place| fields[place])
+        };
+        if column("Validation") == Some("Fail") {
+            return Ok(Outcome::Wrong("results are wrong".to_owned()));
+        }
+        let number = |name: &str| {
+            let read = |text: &str| {
+                Printed::parse(text).ok_or_else(|| Error::usage(format!("'{text}' is no number")))
+            };
+            column(name).map(read).transpose()
+        };
+        let time = match number("Avg Latency")? {
+            None => number("Latency")?,
+            time => time,
+        };
+        let bandwidth = match number("Bandwidth")? {
+            None => number("MB/s")?,
+            bandwidth => bandwidth,
+        };
+        if time.is_none() && bandwidth.is_none() {
+            return Err(Error::usage("the table has neither a latency nor a bandwidth"));
+        }
+        let mut quantiles = BTreeMap::new();
+        for (column, text) in self.columns.iter().zip(fields) {
+            let percent =
+                column.strip_prefix('P').and_then(|rest| rest.strip_suffix(" Tail Lat(us)"));
+            let percent = percent.and_then(|percent| percent.parse().ok());
+            quantiles.extend(percent.zip(Printed::parse(text)).map(|(p, us)| (p, us.value)));
+        }
+        Ok(Outcome::Took(Box::new(Took {
+            definition: Definition::MeanOfRanksAndIterations,
+            protocol: Protocol::Barrier,
+            batch: column("Iterations").and_then(|text| text.parse().ok()),
+            warmup: None,
+            rates: Rates { time, algbw: bandwidth.map(|mbps| mbps.times(1e-3)), busbw: None },
+            each: Vec::new(),
+            quantiles,
+        })))
+    }
+}
+
+/// The names in a header line, which hold spaces.
+fn columns(header: &str) -> Vec<String> {
+    const WHOLE: [&str; 5] = ["Size", "Iterations", "Validation", "MB/s", "Messages/s"];
+    let (mut columns, mut name): (Vec<String>, String) = (Vec::new(), String::new());
+    for word in header.split_whitespace() {
+        if !name.is_empty() {
+            name.push(' ');
+        }
+        name.push_str(word);
+        if WHOLE.contains(&word) || word.ends_with("(us)") || word.ends_with("(MB/s)") {
+            columns.push(std::mem::take(&mut name));
+        }
+    }
+    columns
+}
+
+/// The element type that MPI calls so.
+fn element(name: &str) -> Result<Element> {
+    Ok(match name {
+        "MPI_CHAR" => Element::I8,
+        "MPI_INT" => Element::I32,
+        "MPI_FLOAT" => Element::F32,
+        _ => return Err(Error::usage(format!("the datatype '{name}' cannot be read"))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_columns_hold_spaces() {
+        let header = "Size       Avg Latency(us)   Min Latency(us)  Iterations    P99 Tail Lat(us)";
+        assert_eq!(
+            columns(header),
+            ["Size", "Avg Latency(us)", "Min Latency(us)", "Iterations", "P99 Tail Lat(us)"]
+        );
+        assert_eq!(columns("Size      Latency (us)"), ["Size", "Latency (us)"]);
+        assert_eq!(columns("Size   MB/s    Messages/s"), ["Size", "MB/s", "Messages/s"]);
+    }
+
+    #[test]
+    fn titles_with_and_without_memory_and_version() {
+        let of =
+            |rest: &str| Table::titled(rest).map(|t| (t.benchmark.name, t.version, t.persistent));
+        let v = |text: &str| Some(text.to_owned());
+        assert_eq!(of("-CUDA Allreduce Latency Test v7.4"), Ok(("all_reduce", v("7.4"), false)));
+        assert_eq!(of("-CUDA MANAGED Latency Test"), Ok(("latency", None, false)));
+        assert!(of(" Broadcast Persistent Latency Test v7.4").unwrap().2);
+        assert!(of("_Put Bandwidth Test v7.4").is_err());
+        assert!(TESTS.iter().all(|(_, name, ..)| benchmark::find(name).is_some()));
+    }
+}
