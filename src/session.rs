@@ -176,7 +176,7 @@ impl Rank<'_> {
         let prepared = case
             .work
             .check(team.size())
-            .and_then(|()| self.backend.prepare(&case.work, &case.group, &Peers::of(team)));
+            .and_then(|()| self.backend.prepare(&case.work, &case.group, Peers::of(team)));
         // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
         // errors are agreed on below.
         let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;

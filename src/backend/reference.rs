@@ -11,7 +11,7 @@ pub(super) use answers::{Answers, Data};
 pub(super) use number::{Number, no_such_type, with_number};
 pub(super) use places::Places;
 pub(super) use product::{Product, fill as fill_product};
-pub(super) use terms::Terms;
+pub(super) use terms::{FACTOR, Terms};
 
 /// s of the triad.
 pub(super) const SCALAR: i64 = 3;
