@@ -100,13 +100,20 @@ static int run_messages(struct comm *c, struct group *group) {
 
 // ---- Groups of calls, each one operation of the stream
 
-static bool is_memory(const struct comm *c, const struct call *call) {
-    size_t size = type_bytes[call->type], all = call->count * (size_t)c->size;
-    size_t from = call->kind == REDUCE_SCATTER ? all : call->count, to = call->kind == ALL_GATHER ? all : call->count;
+struct spans { size_t from, to; }; // bytes
+
+static struct spans spans_of(const struct comm *c, const struct call *call) {
+    size_t bytes = call->count * type_bytes[call->type], all = bytes * (size_t)c->size;
     bool at_root = c->rank == call->other;
     bool reads = call->kind != RECEIVE && (call->kind != BROADCAST || at_root);
     bool writes = call->kind != SEND && (call->kind != REDUCE || at_root);
-    return (!reads || valid(call->from, from, size)) && (!writes || valid(call->to, to, size));
+    size_t from = call->kind == REDUCE_SCATTER ? all : bytes, to = call->kind == ALL_GATHER ? all : bytes;
+    return (struct spans){ reads ? from : 0, writes ? to : 0 };
+}
+
+static bool is_memory(const struct comm *c, const struct call *call) {
+    struct spans spans = spans_of(c, call);
+    return valid(call->from, spans.from, 1) && valid(call->to, spans.to, 1);
 }
 
 static int run_group(const void *argument) {
@@ -160,6 +167,31 @@ EXPORT int ncclGroupEnd(void) {
     return code ? code : open_group.depth ? 0 : submit_group();
 }
 
+static bool overlap(const char *a, size_t a_bytes, const char *b, size_t b_bytes) {
+    return a_bytes && b_bytes && a < b + b_bytes && b < a + a_bytes;
+}
+
+// Whether a collective writes where it still reads: in place it has to be as nccl.h says.
+static bool spoils_itself(const struct comm *c, const struct call *call) {
+    size_t own = call->count * type_bytes[call->type] * (size_t)c->rank;
+    const char *from = call->from + (call->kind == REDUCE_SCATTER ? own : 0);
+    const char *to = call->to + (call->kind == ALL_GATHER ? own : 0);
+    struct spans spans = spans_of(c, call);
+    return call->kind < SEND && from != to && overlap(call->from, spans.from, call->to, spans.to);
+}
+
+// Whether a message comes in where another still goes out.
+static bool collides(const struct group *group, const struct call *call) {
+    struct spans own = spans_of(group->comm, call);
+    for (const struct call *other = group->call; other < group->call + group->calls; other++) {
+        struct spans others = spans_of(group->comm, other);
+        if (call->kind < SEND || other->kind < SEND) continue;
+        if (overlap(call->to, own.to, other->from, others.from)) return true;
+        if (overlap(call->from, own.from, other->to, others.to)) return true;
+    }
+    return false;
+}
+
 // Adds a call to the group that is open, or makes it one of its own.
 static int queue(struct call call, struct comm *c, struct stream *s) {
     CHECK(is(c, COMM) && is(s, STREAM), INVALID_ARGUMENT);
@@ -172,6 +204,7 @@ static int queue(struct call call, struct comm *c, struct stream *s) {
     CHECK(!c->stream || c->stream == s, INVALID_USAGE); // on two streams groups would not keep their order
     struct group *group = open_group.group;
     CHECK(!group || (group->comm == c && open_group.stream == s), INVALID_USAGE);
+    CHECK(!spoils_itself(c, &call) && !(group && collides(group, &call)), INVALID_ARGUMENT);
     size_t calls = group ? group->calls : 0;
     group = realloc(group, sizeof *group + (calls + 1) * sizeof *group->call);
     if (!group) abort(); // the machine is too small for the tests

@@ -330,7 +330,8 @@ fn the_checks_for_a_real_gpu_pass_where_speed_does_not_matter() {
     std::fs::write(&smi, format!("#!/bin/sh\necho '{facts}'\n")).unwrap();
     std::fs::set_permissions(&smi, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let checks = "system-info,kernels,shared-gpu-refused,wrong-element,kill";
+    let checks =
+        "system-info,kernels,patterns-2-emulated,operators,shared-gpu-refused,wrong-element,kill";
     let ended = Command::new("scripts/gpu-check")
         .arg(format!("--only={checks}"))
         .args([
@@ -348,5 +349,5 @@ fn the_checks_for_a_real_gpu_pass_where_speed_does_not_matter() {
     let out = String::from_utf8_lossy(&ended.stdout);
     let logs = std::fs::read_to_string(folder.path().join("logs.txt")).unwrap_or_default();
     assert!(ended.status.success(), "{out}\n{logs}");
-    assert_eq!(out.matches(" passed ").count(), 5, "{out}\n{logs}");
+    assert_eq!(out.matches(" passed ").count(), 7, "{out}\n{logs}");
 }

@@ -38,17 +38,23 @@ pub(super) fn stages(
     spot: Spot,
 ) -> Stages {
     let Spot { input, output, .. } = spot;
-    let one = |act, output, count| vec![vec![Call { act, input, output, count: count as usize }]];
+    let one = |act, count| vec![vec![Call { act, input, output, count: count as usize }]];
     let all = exchange.elements();
     let block = exchange.block(ranks, 0, 0);
     match exchange.pattern {
-        Pattern::AllReduce => one(Act::AllReduce, output, all),
-        Pattern::Reduce => one(Act::Reduce(root), output, all),
-        Pattern::ReduceScatter => one(Act::ReduceScatter, output, block),
-        Pattern::AllGather => one(Act::AllGather, output, block),
-        // The root has the data already; it gets no second copy, as in MPI.
+        Pattern::AllReduce => one(Act::AllReduce, all),
+        Pattern::Reduce => one(Act::Reduce(root), all),
+        Pattern::ReduceScatter => one(Act::ReduceScatter, block),
+        Pattern::AllGather => one(Act::AllGather, block),
+        // One buffer on each rank, as in MPI: the root gets no second copy, and the others read nothing.
         Pattern::Broadcast => {
-            one(Act::Broadcast(root), if rank == root { input } else { output }, all)
+            let at = if rank == root { input } else { output };
+            vec![vec![Call {
+                act: Act::Broadcast(root),
+                input: at,
+                output: at,
+                count: all as usize,
+            }]]
         }
         Pattern::Hypercube => hypercube(exchange, (rank, ranks), block, spot),
         Pattern::Latency => {
@@ -62,7 +68,8 @@ pub(super) fn stages(
     }
 }
 
-/// What is received and sent, all at once.
+/// What is received and sent, all at once. No answer comes after a window, as one does by MPI: that the messages
+/// have arrived shows in the receiver's times.
 fn messages(
     exchange: &Exchange,
     (rank, ranks): (usize, usize),
