@@ -47,7 +47,7 @@ pub trait Backend {
         &'a self,
         work: &Work,
         group: &Group,
-        peers: &Peers<'_>,
+        peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>>;
 }
 

@@ -132,7 +132,7 @@ pub static CUBLASLT: Library = Library {
     found: OnceLock::new(),
 };
 
-/// Collectives.
+/// Collectives. No symbol is younger than `ncclCommInitRankConfig` (2.14).
 pub static NCCL: Library = Library {
     key: "nccl",
     name: "NCCL",
@@ -141,7 +141,9 @@ pub static NCCL: Library = Library {
     remedy: "put the folder of libnccl.so.2 on LD_LIBRARY_PATH; NVIDIA's packages and PyTorch \
              (site-packages/nvidia/nccl/lib) bring it",
     symbols: &[
+        "ncclAllGather",
         "ncclAllReduce",
+        "ncclBroadcast",
         "ncclCommAbort",
         "ncclCommGetAsyncError",
         "ncclCommInitRankConfig",
@@ -149,6 +151,14 @@ pub static NCCL: Library = Library {
         "ncclGetLastError",
         "ncclGetUniqueId",
         "ncclGetVersion",
+        "ncclGroupEnd",
+        "ncclGroupStart",
+        "ncclRecv",
+        "ncclRedOpCreatePreMulSum",
+        "ncclRedOpDestroy",
+        "ncclReduce",
+        "ncclReduceScatter",
+        "ncclSend",
     ],
     found: OnceLock::new(),
 };

@@ -206,7 +206,7 @@ impl Rank<'_> {
         let prepared = case
             .work
             .check(group.size())
-            .and_then(|()| self.backend.prepare(&case.work, &case.group, &Peers::of(group)));
+            .and_then(|()| self.backend.prepare(&case.work, &case.group, Peers::of(group)));
         // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
         // errors are agreed on below.
         let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;

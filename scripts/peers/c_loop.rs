@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bytes = case.problem["bytes"].number().ok_or("no bytes")?;
         let mut budget = plan.budget.clone();
         budget.iterations = if bytes <= 64 << 10 { 400 } else { 60 };
-        let mut prepared = backend.prepare(&case.work, &case.group, &Peers::of(&world))?;
+        let mut prepared = backend.prepare(&case.work, &case.group, Peers::of(&world))?;
         prepared.verify()?;
         let count = c_int::try_from(bytes / 4)?;
         let mut batch = 1;

@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut logarithms = Vec::new();
     for case in &plan.cases {
         let Work::Gemm(gemm) = case.work else { continue };
-        let mut prepared = backend.prepare(&case.work, &case.group, &Peers::of(&world))?;
+        let mut prepared = backend.prepare(&case.work, &case.group, Peers::of(&world))?;
         prepared.verify()?;
         let mut peer: Box<dyn FnMut()> = match gemm.element {
             Element::F32 => peer(gemm.m, sgemm, 1.0, 0.0),

@@ -4,19 +4,24 @@
 //! the device begins, and launch costs stay out of the times. Two times are read: stamps of the
 //! host's clock, which ranks of a machine can compare, and events on the device.
 
-mod collective;
+mod call;
+mod creation;
+mod exchange;
 mod gate;
 mod gemm;
 mod gpu;
+mod memory;
 mod nccl;
+mod reduction;
+mod schedule;
 mod stream;
 mod timed;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
+use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Share, Start};
 use crate::clock::{Clock, HostClock};
 use crate::error::{Error, Kind, Result};
 use crate::mesh::Group;
@@ -25,9 +30,10 @@ use crate::units::Nanos;
 use crate::work::{Exchange, Pattern, Work};
 use crate::world::{Manner, Wait};
 
+use creation::Creation;
 use gate::Gate;
 use gpu::Gpu;
-use nccl::Comm;
+use nccl::{Comm, Id};
 use timed::Timed;
 
 /// The GPU of this process.
@@ -39,8 +45,9 @@ pub(super) struct Cuda {
     gpu: Gpu,
     clock: HostClock,
     world_rank: usize,
-    /// How many cores this process may use.
+    /// How many cores this process may use, and whether it has been said that they are few.
     cores: usize,
+    warned: Cell<bool>,
 }
 
 /// Cores that a rank needs for its own thread and NCCL's: one that posts operations, one that moves data.
@@ -101,29 +108,46 @@ impl Cuda {
         let gpu = Gpu::open(local % count)?;
         let gate = Gate::build(&gpu)?;
         let clock = HostClock::new(manner);
-        Ok(Self { gpu, gate, clock, comms: RefCell::default(), world_rank, cores })
+        let (comms, warned) = (RefCell::default(), Cell::new(false));
+        Ok(Self { gpu, gate, clock, comms, world_rank, cores, warned })
+    }
+
+    /// This rank's number in a group, and how many ranks that has.
+    fn place(&self, group: &Group) -> Result<(usize, usize)> {
+        let place = group.ranks.iter().position(|&rank| rank == self.world_rank);
+        let place = place.ok_or_else(|| {
+            Error::internal(format!("rank {} is not in the group {group}", self.world_rank))
+        })?;
+        Ok((place, group.ranks.len()))
     }
 
     /// The communicator of a group; every rank of the group calls this.
-    fn comm(&self, group: &Group, peers: &Peers<'_>, wait: Wait) -> Result<Rc<Comm>> {
-        if let Some(comm) = self.comms.borrow().get(&group.ranks) {
-            return Ok(Rc::clone(comm));
+    fn comm(&self, group: &Group, share: &Share<'_>, wait: Wait) -> Result<Rc<Comm>> {
+        let known = self.comms.borrow().get(&group.ranks).map(Rc::clone);
+        if let Some(comm) = known.filter(|comm| !comm.is_aborted()) {
+            return Ok(comm);
         }
-        let rank =
-            group.ranks.iter().position(|&rank| rank == self.world_rank).ok_or_else(|| {
-                Error::internal(format!("rank {} is not in the group {group}", self.world_rank))
-            })?;
-        if self.cores < CORES && group.ranks.len() > 1 {
+        let place = self.place(group)?;
+        let comm = Rc::new(Comm::connect(place, Id::shared(place.0, share)?, wait)?);
+        self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
+        Ok(comm)
+    }
+
+    /// How a rank waits while NCCL's threads work for it.
+    fn wait_beside_nccl(&self, group: &Group, wait: Wait) -> Wait {
+        if self.cores >= CORES {
+            return wait;
+        }
+        if group.ranks.len() > 1 && !self.warned.replace(true) {
             tracing::warn!(
-                "rank {} may use {} cores, which NCCL's threads share with it: collectives may be slow; give \
-                 each rank {CORES} or more (mpirun --bind-to none, srun --cpu-bind=none)",
+                "rank {} may use {} cores, which NCCL's threads share with it: exchanges may be slow; give each \
+                 rank {CORES} or more (mpirun --bind-to none, srun --cpu-bind=none)",
                 self.world_rank,
                 self.cores
             );
         }
-        let comm = Rc::new(Comm::connect((rank, group.ranks.len()), &peers.share, wait)?);
-        self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
-        Ok(comm)
+        // Spinning would keep NCCL's threads from working.
+        wait.yielding()
     }
 
     fn timed<'a>(
@@ -161,7 +185,7 @@ impl Backend for Cuda {
         &'a self,
         work: &Work,
         group: &Group,
-        peers: &Peers<'_>,
+        peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
         self.interpret(work, group, peers).map_err(|why| match why.kind {
             Kind::Unfit => Error::unsupported(why.message),
@@ -175,22 +199,28 @@ impl Cuda {
         &'a self,
         work: &Work,
         group: &Group,
-        peers: &Peers<'_>,
+        peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
         match work {
             Work::Nothing => self.timed(Box::new(Nothing), peers.wait),
-            Work::Exchange(Exchange { pattern: Pattern::Barrier, .. }) => Err(Error::unsupported(
-                "NCCL has no barrier; measure an all_reduce of 4 bytes instead",
-            )),
-            Work::Exchange(exchange) => {
-                // With fewer, spinning would keep NCCL's threads from working.
-                let wait = if self.cores < CORES { peers.wait.yielding() } else { peers.wait };
-                let comm = self.comm(group, peers, wait)?;
-                self.timed(collective::all_reduce(&self.gpu, comm, exchange)?, wait)
-            }
+            Work::Exchange(exchange) => self.exchange(exchange, group, peers),
             Work::Gemm(shape) => self.timed(gemm::prepare(&self.gpu, shape)?, peers.wait),
             Work::Stream(stream) => self.timed(stream::prepare(&self.gpu, stream)?, peers.wait),
         }
+    }
+    fn exchange<'a>(
+        &'a self,
+        exchange: &Exchange,
+        group: &Group,
+        Peers { share, wait, .. }: Peers<'a>,
+    ) -> Result<Box<dyn Prepared + 'a>> {
+        exchange::check(exchange)?;
+        let wait = self.wait_beside_nccl(group, wait);
+        if exchange.pattern == Pattern::CommInit {
+            return Ok(Box::new(Creation::new(self, self.place(group)?, share, wait)));
+        }
+        let comm = self.comm(group, &share, wait)?;
+        self.timed(exchange::prepare(&self.gpu, comm, exchange)?, wait)
     }
 }
 
@@ -213,15 +243,29 @@ impl Operation for Nothing {
 
 /// Something to queue and to check, without a thought for time.
 trait Operation {
+    /// How many runs are not alike: as many as there are roots, where the root rotates.
+    fn runs(&self) -> usize {
+        1
+    }
+
     /// Puts known data in place, and spoils the place of the result.
     fn load(&mut self) -> Result<()>;
 
     /// Queues one run on the device's stream.
     fn enqueue(&mut self) -> Result<()>;
 
-    /// Compares every element of the result of the one run since `load` with its reference, and puts
-    /// in place what is to be timed.
+    /// Compares every element of the result of the one run since `load` with its reference.
     fn compare(&mut self) -> Result<Accuracy>;
+
+    /// Puts in place what is to be timed.
+    fn load_timed(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Compares every element that the last run since `load_timed` left with its reference.
+    fn compare_timed(&mut self) -> Result<Accuracy> {
+        Ok(Accuracy::default())
+    }
 
     /// Whether it is judged by stamps on different ranks, which the host makes.
     fn between_ranks(&self) -> bool {

@@ -52,7 +52,7 @@ impl Backend for Host {
         &'a self,
         work: &Work,
         group: &Group,
-        peers: &Peers<'_>,
+        peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
         let manner = peers.wait.manner();
         Ok(match work {

@@ -3,13 +3,15 @@
 
 mod answers;
 mod number;
+mod places;
 mod product;
 mod terms;
 
 pub(super) use answers::{Answers, Data};
 pub(super) use number::{Number, no_such_type, with_number};
+pub(super) use places::Places;
 pub(super) use product::{Product, fill as fill_product};
-pub(super) use terms::Terms;
+pub(super) use terms::{FACTOR, Terms};
 
 /// s of the triad.
 pub(super) const SCALAR: i64 = 3;

@@ -50,7 +50,7 @@ impl Backend for Simulated {
         &'a self,
         work: &Work,
         group: &Group,
-        _: &Peers<'_>,
+        _: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
         if let Work::Gemm(crate::work::Gemm { element, .. })
         | Work::Stream(crate::work::Stream { element, .. }) = work

@@ -40,7 +40,7 @@ impl Floors {
     /// When the device fails at doing nothing.
     pub fn measure(world: &World, backend: &dyn Backend, clocks: &Clocks) -> Result<Self> {
         let group = Group::alone(world.rank());
-        let empty = backend.prepare(&Work::Nothing, &group, &Peers::of(world));
+        let empty = backend.prepare(&Work::Nothing, &group, Peers::of(world));
         let mut empty = world.unanimous(empty)?;
         let samples = (0..ROUNDS).map(|_| {
             empty.arm(1)?;

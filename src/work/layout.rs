@@ -130,6 +130,25 @@ impl Exchange {
         }
     }
 
+    /// What rank `rank` sends, each with the rank that gets it, where nothing is reduced.
+    pub fn sent(&self, ranks: usize, rank: usize, root: usize) -> Vec<(usize, Part)> {
+        if matches!(self.pattern, Pattern::AllToAll | Pattern::AllToAllV) {
+            // What follows would ask every rank for all that it gets: n³ blocks.
+            let mut at = 0;
+            let block = |to| {
+                let len = self.block(ranks, rank, to);
+                at += len;
+                (to, Part { len, from: Some(rank), at: at - len })
+            };
+            return (0..ranks).map(block).collect();
+        }
+        let from_here = |to| {
+            let parts = self.parts(ranks, to, root).into_iter();
+            parts.filter(|part| part.from == Some(rank)).map(move |part| (to, part))
+        };
+        (0..ranks).flat_map(from_here).collect()
+    }
+
     /// How many pairs act at once.
     pub fn pair_count(&self, ranks: usize) -> usize {
         let most = ranks / 2;
@@ -202,6 +221,29 @@ mod tests {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// What is sent to a rank is what makes its result.
+    #[test]
+    fn parts_of_results_are_sent() {
+        for pattern in ALL {
+            let blocks = Blocks::Spread(70);
+            let exchange = Exchange { blocks, ..Exchange::plain(pattern, Element::U8, 1001) };
+            for (ranks, root) in [(2, 0), (5, 3), (8, 7)] {
+                let sent: Vec<Vec<(usize, Part)>> =
+                    (0..ranks).map(|rank| exchange.sent(ranks, rank, root)).collect();
+                for rank in 0..ranks {
+                    let to_it = |from: usize| sent[from].iter().filter(move |(to, _)| *to == rank);
+                    let mut got: Vec<Part> =
+                        (0..ranks).flat_map(to_it).map(|(_, part)| *part).collect();
+                    let mut parts = exchange.parts(ranks, rank, root);
+                    parts.retain(|part| part.from.is_some());
+                    parts.sort_by_key(|part| part.from);
+                    got.sort_by_key(|part| part.from);
+                    assert_eq!(got, parts, "{pattern:?} {ranks} {rank}");
                 }
             }
         }

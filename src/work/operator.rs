@@ -64,10 +64,11 @@ impl Operator {
         matches!(self, Self::Land | Self::Lor | Self::Lxor | Self::Band | Self::Bor | Self::Bxor)
     }
 
-    /// A value that stays when ranks that all have it are reduced: what is timed in place.
+    /// A value that stays when ranks that all have it are reduced: what is timed in place. A mean of ones
+    /// may be less than one: NCCL adds up n times 1/n, rounded.
     pub fn fixed_point(self) -> i64 {
         match self {
-            Self::Sum | Self::MulSum | Self::Lxor | Self::Bxor => 0,
+            Self::Sum | Self::MulSum | Self::Avg | Self::Lxor | Self::Bxor => 0,
             _ => 1,
         }
     }

@@ -1,35 +1,10 @@
-// NCCL: ranks are processes that meet in a file of shared memory, which the unique id names.
-#include "standin.h"
+// NCCL's communicators.
+#include "communicator.h"
 
-enum { CUDA_ERROR = 1, SYSTEM_ERROR = 2, INTERNAL_ERROR = 3, INVALID_ARGUMENT = 4, INVALID_USAGE = 5,
-       REMOTE_ERROR = 6, IN_PROGRESS = 7 };
-enum { MAX_RANKS = 32, CHUNK = 128 << 10 };
-
-struct shared {
-    atomic_uint attached, ready; // the last to attach unlinks the file, and then says ready
-    atomic_uint count, turn;     // a barrier: ranks that have come, and how often all have
-    atomic_uint aborted;
-    struct { atomic_int pid; int device; char host[64]; } ranks[MAX_RANKS];
-    _Alignas(64) char slots[MAX_RANKS][CHUNK];
-};
 struct unique_id { unsigned char bytes[128]; };
 struct config { size_t size; unsigned magic, version; int blocking; }; // the first of its fields
-struct comm {
-    struct handle handle;
-    int size, rank, device;
-    char path[64];
-    struct shared *shared;
-    atomic_int state;      // what ncclCommGetAsyncError says
-    char error[256];       // in words; written before the state
-    atomic_bool aborted;
-    long sums;             // queued so far
-    struct stream *stream; // of the last one, and its number there
-    uint64_t operation;
-};
-struct sum { struct comm *comm; const char *from; char *to; size_t count; int type; long number; };
 
-__attribute__((format(printf, 3, 4)))
-static int failure(struct comm *c, int code, const char *format, ...) {
+int failure(struct comm *c, int code, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(c->error, sizeof c->error, format, arguments);
@@ -57,21 +32,32 @@ static bool peer_gone(struct comm *c) {
     return false;
 }
 
-// Waits until the word is no longer `old`; an error where that will not come.
-static int wait_change(struct comm *c, atomic_uint *word, unsigned old) {
+int wait_until(struct comm *c, bool (*done)(void *), void *what) {
     for (uint64_t checked = now_ns();; usleep(20)) { // not a busy wait: the peer may need this CPU
         bool gone = c->shared->aborted;
         if (now_ns() - checked > 100000000) {
             gone |= peer_gone(c);
             checked = now_ns();
         }
-        if (*word != old) return 0; // read after `gone`: a peer may leave once it has changed the word
+        if (done(what)) return 0; // asked after `gone`: a peer may leave once it has done its part
         if (c->aborted) return INTERNAL_ERROR;
         if (gone) return failure(c, REMOTE_ERROR, "A peer of rank %d aborted or died", c->rank);
     }
 }
 
-static int barrier(struct comm *c) {
+struct change { atomic_uint *word; unsigned old; };
+
+static bool has_changed(void *what) {
+    struct change *change = what;
+    return *change->word != change->old;
+}
+
+// Waits until the word is no longer `old`.
+static int wait_change(struct comm *c, atomic_uint *word, unsigned old) {
+    return wait_until(c, has_changed, &(struct change){ word, old });
+}
+
+int barrier(struct comm *c) {
     struct shared *shared = c->shared;
     unsigned turn = shared->turn;
     if (atomic_fetch_add(&shared->count, 1) + 1 < (unsigned)c->size) return wait_change(c, &shared->turn, turn);
@@ -129,7 +115,7 @@ static void *connect_ranks(void *argument) {
 
 EXPORT int ncclGetVersion(int *version) {
     TRY(injected(__func__, INTERNAL_ERROR));
-    *version = 22809;
+    *version = settings.nccl_version;
     return 0;
 }
 
@@ -176,69 +162,6 @@ EXPORT int ncclCommAbort(struct comm *c) {
     if (c->shared) c->shared->aborted = 1;
     if (c->stream) wait_for(c->stream, c->operation);
     if (c->shared) munmap(c->shared, sizeof *c->shared);
-    return 0;
-}
-
-// ---- Sums
-
-// Every rank adds the same slots in the same order, so that all get the same bits.
-static void add_slots(struct comm *c, char *to, size_t count, int type) {
-    size_t size = type_bytes[type];
-    for (size_t i = 0; i < count; i++) {
-        uint64_t whole = 0, term = 0; // it wraps around, with low bytes that fit every integer type
-        double real = 0;
-        for (int rank = 0; rank < c->size; rank++) {
-            const char *slot = c->shared->slots[rank];
-            if (type >= F16) real += get(slot, type, i);
-            else memcpy(&term, slot + i * size, size);
-            whole += term;
-        }
-        if (type >= F16) put(to, type, i, real);
-        else memcpy(to + i * size, &whole, size);
-    }
-}
-
-static int add_up(const struct sum *sum) {
-    struct comm *c = sum->comm;
-    size_t size = type_bytes[sum->type], most = CHUNK / size;
-    for (size_t begin = 0; begin < sum->count; begin += most) {
-        size_t part = sum->count - begin < most ? sum->count - begin : most;
-        memcpy(c->shared->slots[c->rank], sum->from + begin * size, part * size);
-        TRY(barrier(c));
-        add_slots(c, sum->to + begin * size, part, sum->type);
-        TRY(barrier(c));
-    }
-    return 0;
-}
-
-static int run_sum(const void *argument) {
-    const struct sum *sum = argument;
-    struct comm *c = sum->comm;
-    size_t size = type_bytes[sum->type];
-    if (!valid(sum->from, sum->count, size) || !valid(sum->to, sum->count, size)) {
-        c->state = CUDA_ERROR;
-        return CU_ILLEGAL_ADDRESS;
-    }
-    if (sum->number == settings.nccl_error) {
-        c->state = failure(c, REMOTE_ERROR, "STANDIN_NCCL_ERROR asked for this");
-        while (!c->aborted) usleep(20); // in flight until it is aborted
-    }
-    if (!c->state) c->state = add_up(sum);
-    return 0;
-}
-
-EXPORT int ncclAllReduce(const void *from, void *to, size_t count, int type, int operation, struct comm *c,
-                         struct stream *s) {
-    TRY(injected(__func__, INTERNAL_ERROR));
-    CHECK(is(c, COMM) && is(s, STREAM), INVALID_ARGUMENT);
-    CHECK(type >= 0 && type <= BF16 && operation == 0, INVALID_ARGUMENT); // of the operations only the sum
-    CHECK(!sticky, CUDA_ERROR);
-    CHECK(c->state != IN_PROGRESS, INVALID_USAGE);
-    TRY(c->state);
-    CHECK(!c->stream || c->stream == s, INVALID_USAGE); // on two streams sums would not keep their order
-    struct sum sum = { c, from, to, count, type, ++c->sums };
-    c->operation = submit(s, run_sum, &sum, sizeof sum);
-    c->stream = s;
     return 0;
 }
 

@@ -13,6 +13,7 @@ __attribute__((constructor)) static void read_settings(void) {
     settings.devices = devices < MAX_DEVICES ? (int)devices : MAX_DEVICES;
     settings.memory = variable("STANDIN_MEMORY", 1ull << 30);
     settings.nccl_error = (long)variable("STANDIN_NCCL_ERROR", 0);
+    settings.nccl_version = (int)variable("STANDIN_NCCL_VERSION", 22809);
     settings.blocking = variable("STANDIN_BLOCKING", 0) != 0;
     settings.throttle = variable("STANDIN_THROTTLE", 0);
     settings.fail_call = 1;

@@ -48,7 +48,8 @@ extern struct settings {
     size_t memory;               // STANDIN_MEMORY: bytes of the device that can be allocated in all
     char fail_symbol[64];        // STANDIN_FAIL=SYMBOL[:N[:CODE]]: its Nth call fails
     long fail_call, fail_code;
-    long nccl_error;             // STANDIN_NCCL_ERROR=N: the Nth all_reduce of a communicator fails late
+    long nccl_error;             // STANDIN_NCCL_ERROR=N: the Nth group of calls of a communicator fails late
+    int nccl_version;            // STANDIN_NCCL_VERSION: what it says it is, such as 22809
     int blocking;                // STANDIN_BLOCKING=1: a launch waits for its end
     unsigned long long throttle; // STANDIN_THROTTLE: NVML's reasons for low clocks
 } settings;
@@ -102,9 +103,10 @@ bool defines(const char *source, const struct kernel *kernel);
 
 // ---- number.c: element types, by NCCL's numbers
 
-enum { F16 = 6, F32 = 7, F64 = 8, BF16 = 9 };
-extern const size_t type_bytes[BF16 + 1];
+enum { I8 = 0, U8, I32, U32, I64, U64, F16, F32, F64, BF16, F8E4M3, F8E5M2, TYPES };
+extern const size_t type_bytes[TYPES];
 double get(const void *from, int type, size_t i); // floats only
 void put(void *to, int type, size_t i, double value);
+int64_t get_whole(const void *from, int type, size_t i); // integers only; those of 64 bits without a sign wrap
 
 #endif

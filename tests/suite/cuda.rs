@@ -36,7 +36,7 @@ const NAMES: [&str; 5] =
     ["libcuda.so.1", "libnvrtc.so.12", "libcublasLt.so.12", "libnccl.so.2", "libnvidia-ml.so.1"];
 
 /// The folder with all of them.
-fn everything() -> &'static Path {
+pub(crate) fn everything() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| standin("standin", &[], &NAMES))
 }
@@ -47,29 +47,29 @@ fn wheel(name: &str) -> PathBuf {
     folder.expect("NVIDIA's libraries are not here: run scripts/setup --nvidia first")
 }
 
-fn with_libraries(run: Run, folders: &[&Path]) -> Run {
+pub(crate) fn with_libraries(run: Run, folders: &[&Path]) -> Run {
     let path = std::env::join_paths(folders).unwrap();
     run.env("LD_LIBRARY_PATH", path.to_str().unwrap())
         .env("TESSERABENCH_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"))
 }
 
 /// A run of one rank on the stand-in.
-fn on_standin(words: &str) -> Run {
+pub(crate) fn on_standin(words: &str) -> Run {
     with_libraries(tesserabench(&format!("run --iterations 8 {words}")), &[everything()])
 }
 
 /// Ranks that share the one GPU of the stand-in.
-fn emulated(n: usize, words: &str) -> Run {
+pub(crate) fn emulated(n: usize, words: &str) -> Run {
     let words = format!("--backend cuda --emulate-ranks --iterations 8 {words}");
     with_libraries(ranks(n, &words), &[everything()])
 }
 
-fn cases(report: &Value) -> &[Value] {
+pub(crate) fn cases(report: &Value) -> &[Value] {
     report["cases"].as_array().unwrap()
 }
 
 /// Every case was measured, and every element of its result compared and found right.
-fn all_right(report: &Value) {
+pub(crate) fn all_right(report: &Value) {
     for case in cases(report) {
         assert_eq!(case["outcome"], "measured", "{case}");
         assert_eq!(case["accuracy"]["wrong"], 0, "{case}");
@@ -186,9 +186,14 @@ fn a_gpu_has_one_rank_unless_emulation_is_asked_for() {
 
 #[test]
 fn whatever_call_fails_it_is_one_sentence() {
-    let words = format!("{KERNELS} -b all_reduce --backend cuda --problem-size bytes=64");
+    let kernels = format!("{KERNELS} -b all_reduce --problem-size bytes=64");
+    // What the symbols of NCCL are for, each in two groups of calls.
+    let exchanges = "-b all_reduce -b all_gather -b broadcast -b reduce -b reduce_scatter -b gather \
+                     --problem-size bytes=64 --problem-size op=sum,mulsum";
     for library in tesserabench::nvidia::ALL {
         for symbol in library.symbols {
+            let work = if library.key == "nccl" { exchanges } else { &kernels };
+            let words = format!("--backend cuda {work}");
             // Of these an error cannot be told, or only after the work is done.
             let harmless =
                 ["Destroy", "Unload", "Free", "Release", "Abort", "GetError", "GetLastError"];
@@ -325,7 +330,8 @@ fn the_checks_for_a_real_gpu_pass_where_speed_does_not_matter() {
     std::fs::write(&smi, format!("#!/bin/sh\necho '{facts}'\n")).unwrap();
     std::fs::set_permissions(&smi, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let checks = "system-info,kernels,shared-gpu-refused,wrong-element,kill";
+    let checks =
+        "system-info,kernels,patterns-2-emulated,operators,shared-gpu-refused,wrong-element,kill";
     let ended = Command::new("scripts/gpu-check")
         .arg(format!("--only={checks}"))
         .args([
@@ -343,5 +349,5 @@ fn the_checks_for_a_real_gpu_pass_where_speed_does_not_matter() {
     let out = String::from_utf8_lossy(&ended.stdout);
     let logs = std::fs::read_to_string(folder.path().join("logs.txt")).unwrap_or_default();
     assert!(ended.status.success(), "{out}\n{logs}");
-    assert_eq!(out.matches(" passed ").count(), 5, "{out}\n{logs}");
+    assert_eq!(out.matches(" passed ").count(), 7, "{out}\n{logs}");
 }

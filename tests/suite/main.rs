@@ -4,6 +4,7 @@
 mod bad_input;
 mod commands;
 mod cuda;
+mod cuda_exchanges;
 mod failures;
 mod imports;
 mod patterns;

@@ -193,10 +193,18 @@ impl Gpu {
     /// # Errors
     /// When the driver refuses.
     pub(super) fn upload<T>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
-        assert!(size_of_val(values) <= buffer.bytes, "an upload past the end of a buffer");
+        self.upload_at(buffer, 0, values)
+    }
+
+    /// Copies `values` into `buffer`, `offset` bytes behind its beginning, and waits for it.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn upload_at<T>(&self, buffer: &Buffer, offset: usize, values: &[T]) -> Result<()> {
+        let place = buffer.place(offset, size_of_val(values));
         // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done. On our
         // stream, because the plain copy returns before the data has arrived.
-        unsafe { result::memcpy_htod_async(buffer.pointer, values, self.raw_stream()) }
+        unsafe { result::memcpy_htod_async(place, values, self.raw_stream()) }
             .map_err(failed("cannot copy to the GPU"))?;
         self.synchronize()
     }
@@ -206,9 +214,23 @@ impl Gpu {
     /// # Errors
     /// When the driver refuses.
     pub(super) fn download<T>(&self, values: &mut [T], buffer: &Buffer) -> Result<()> {
-        assert!(size_of_val(values) <= buffer.bytes, "a download past the end of a buffer");
+        self.download_at(values, buffer, 0)
+    }
+
+    /// Copies what lies `offset` bytes behind the beginning of `buffer` to `values`, once everything queued
+    /// is done.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn download_at<T>(
+        &self,
+        values: &mut [T],
+        buffer: &Buffer,
+        offset: usize,
+    ) -> Result<()> {
+        let place = buffer.place(offset, size_of_val(values));
         // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done.
-        unsafe { result::memcpy_dtoh_async(values, buffer.pointer, self.raw_stream()) }
+        unsafe { result::memcpy_dtoh_async(values, place, self.raw_stream()) }
             .map_err(failed("cannot copy from the GPU"))?;
         self.synchronize()
     }
@@ -293,6 +315,13 @@ impl Buffer {
     /// Its address on the GPU.
     pub(super) fn pointer(&self) -> CUdeviceptr {
         self.pointer
+    }
+
+    /// The address of `bytes` bytes from `offset` on.
+    fn place(&self, offset: usize, bytes: usize) -> CUdeviceptr {
+        let fits = offset.checked_add(bytes).is_some_and(|end| end <= self.bytes);
+        assert!(fits, "a copy past the end of a buffer");
+        self.pointer + offset as CUdeviceptr
     }
 }
 

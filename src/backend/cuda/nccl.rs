@@ -8,13 +8,11 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use cudarc::driver::sys::{CUdeviceptr, CUstream};
 use cudarc::nccl::{result, sys};
 
 use crate::backend::Share;
 use crate::error::{Error, Kind, Result};
 use crate::nvidia;
-use crate::work::Element;
 use crate::world::Wait;
 
 /// A communicator of this process's GPU.
@@ -28,31 +26,17 @@ pub(super) struct Comm {
     aborted: Cell<bool>,
 }
 
-/// NCCL's name for an element type.
-pub(super) fn data_type(element: Element) -> Option<sys::ncclDataType_t> {
-    use sys::ncclDataType_t as T;
-    Some(match element {
-        Element::F32 => T::ncclFloat32,
-        Element::F64 => T::ncclFloat64,
-        Element::F16 => T::ncclFloat16,
-        Element::Bf16 => T::ncclBfloat16,
-        Element::I8 => T::ncclInt8,
-        Element::I32 => T::ncclInt32,
-        Element::I64 => T::ncclInt64,
-        Element::U8 => T::ncclUint8,
-        Element::U32 => T::ncclUint32,
-        Element::U64 => T::ncclUint64,
-        Element::I16 | Element::U16 | Element::Fp8E4m3 | Element::Fp8E5m2 => return None,
-    })
-}
-
 /// The version of the library, such as `2.28.9`.
 pub(super) fn version() -> Result<String> {
-    nvidia::NCCL.require()?;
-    let code = result::get_nccl_version()
-        .map_err(|why| failed("ask NCCL's version", why.0, std::ptr::null_mut()))?;
-    // NCCL_VERSION in nccl.h, since 2.9.
+    let code = version_code()?;
     Ok(format!("{}.{}.{}", code / 10_000, code / 100 % 100, code % 100))
+}
+
+/// The same as one number, such as 22809: `NCCL_VERSION` in nccl.h, since 2.9.
+pub(super) fn version_code() -> Result<i32> {
+    nvidia::NCCL.require()?;
+    result::get_nccl_version()
+        .map_err(|why| failed("ask NCCL's version", why.0, std::ptr::null_mut()))
 }
 
 /// One sentence for an error of NCCL, with what it says of it.
@@ -103,21 +87,12 @@ fn config() -> sys::ncclConfig_t {
 }
 
 impl Comm {
-    /// Connects `size` ranks, of which this is number `rank`; all of them call this. The first one's
-    /// id travels by `share`.
+    /// Connects `size` ranks, of which this is number `rank`; all of them call this with the same id.
     ///
     /// # Errors
-    /// Unfit where there is no NCCL; what NCCL says when the ranks cannot connect.
-    pub(super) fn connect(
-        (rank, size): (usize, usize),
-        share: &Share<'_>,
-        wait: Wait,
-    ) -> Result<Self> {
-        let own = nvidia::NCCL.require().and_then(|_| (rank == 0).then(new_id).transpose());
-        let id = share(own)?;
-        let internal = <[u8; 128]>::try_from(id)
-            .map_err(|_| Error::internal("an NCCL id that is not 128 bytes"))?
-            .map(|byte| byte as std::ffi::c_char);
+    /// What NCCL says when the ranks cannot connect.
+    pub(super) fn connect((rank, size): (usize, usize), id: Id, wait: Wait) -> Result<Self> {
+        let internal = id.0.map(|byte| byte as std::ffi::c_char);
         let whole = |number: usize| {
             i32::try_from(number).map_err(|_| Error::unsupported("NCCL counts ranks in 31 bits"))
         };
@@ -140,34 +115,39 @@ impl Comm {
         Ok(comm)
     }
 
-    /// Queues the sum over all ranks of `count` elements.
+    /// NCCL's handle, for calls of NCCL; that of an aborted communicator is no longer anything.
+    pub(super) fn raw(&self) -> sys::ncclComm_t {
+        self.raw
+    }
+
+    /// Whether it can no longer be used.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.get()
+    }
+
+    /// Makes calls that NCCL begins together.
     ///
     /// # Errors
-    /// What NCCL says.
-    pub(super) fn all_reduce(
+    /// What NCCL says; the communicator is then aborted.
+    pub(super) fn group(
         &self,
-        (input, output): (CUdeviceptr, CUdeviceptr),
-        (count, data_type): (usize, sys::ncclDataType_t),
-        stream: CUstream,
+        doing: &str,
+        calls: impl FnOnce() -> Result<(), result::NcclError>,
     ) -> Result<()> {
-        // SAFETY: the caller's buffers hold `count` elements of the type on this communicator's GPU and
-        // live until the stream is done; cudarc's two names for a stream are one C type.
-        let queued = unsafe {
-            result::all_reduce(
-                std::ptr::with_exposed_provenance(input as usize),
-                std::ptr::with_exposed_provenance_mut(output as usize),
-                count,
-                data_type,
-                sys::ncclRedOp_t::ncclSum,
-                self.raw,
-                stream.cast(),
-            )
-        };
-        self.settle("queue an all_reduce", queued)
+        let begun = result::group_start().and_then(|_| {
+            let called = calls();
+            // It ends whatever became of the calls: what follows would otherwise wait for its end.
+            let ended = result::group_end();
+            called.and(ended)
+        });
+        self.settle(doing, begun)
     }
 
     /// Waits until a call that does not block has done its part.
-    fn settle(
+    ///
+    /// # Errors
+    /// What NCCL says; the communicator is then aborted.
+    pub(super) fn settle(
         &self,
         doing: &str,
         begun: Result<result::NcclStatus, result::NcclError>,
@@ -190,7 +170,7 @@ impl Comm {
     pub(super) fn check(&self) -> Result<()> {
         match self.state() {
             sys::ncclResult_t::ncclSuccess | sys::ncclResult_t::ncclInProgress => Ok(()),
-            code => Err(self.give_up("finish a collective", code)),
+            code => Err(self.give_up("finish an exchange", code)),
         }
     }
 
@@ -225,8 +205,23 @@ impl Drop for Comm {
     }
 }
 
-fn new_id() -> Result<Vec<u8>> {
-    let id = result::get_uniqueid()
-        .map_err(|why| failed("create an NCCL id", why.0, std::ptr::null_mut()))?;
-    Ok(id.internal.iter().map(|&c| c.cast_unsigned()).collect())
+/// What ranks that are to be connected know of each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Id([u8; 128]);
+
+impl Id {
+    /// A new one; the first rank's travels by `share`, and every rank calls this.
+    ///
+    /// # Errors
+    /// Unfit where there is no NCCL; what NCCL says otherwise.
+    pub(super) fn shared(rank: usize, share: &Share<'_>) -> Result<Self> {
+        let create = || {
+            let id = result::get_uniqueid()
+                .map_err(|why| failed("create an NCCL id", why.0, std::ptr::null_mut()))?;
+            Ok(id.internal.map(|byte| byte.cast_unsigned()).to_vec())
+        };
+        let own = nvidia::NCCL.require().and_then(|_| (rank == 0).then(create).transpose());
+        let id = share(own)?.try_into();
+        id.map(Self).map_err(|_| Error::internal("an NCCL id that is not 128 bytes"))
+    }
 }

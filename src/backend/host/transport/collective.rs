@@ -10,6 +10,7 @@ use crate::backend::reference::{Data, Number};
 use crate::backend::{Accuracy, Overlap, Remarks};
 use crate::clock::{Clock as _, HostClock};
 use crate::error::{Error, Result};
+use crate::progress::Phase;
 use crate::stats;
 use crate::units::Nanos;
 use crate::work::{Exchange, Form, Pattern, Root};
@@ -196,7 +197,8 @@ impl<T: Number> Operation for Collective<'_, T> {
             let root = self.root_of(self.turn);
             self.memories.iter_mut().for_each(|memory| memory.load(Data::Known));
             self.run();
-            found.extend(self.memories.iter_mut().map(|memory| memory.compare(root)));
+            found
+                .extend(self.memories.iter_mut().map(|memory| memory.compare(root, Phase::Verify)));
         }
         self.memories.iter_mut().for_each(Memory::load_timed);
         if self.form == Form::Overlapped {
@@ -207,7 +209,7 @@ impl<T: Number> Operation for Collective<'_, T> {
 
     fn check(&mut self) -> Accuracy {
         let root = self.root_of(self.turn.wrapping_sub(1));
-        Accuracy::sum(self.memories.iter_mut().map(|memory| memory.compare_timed(root)))
+        Accuracy::sum(self.memories.iter_mut().map(|memory| memory.compare(root, Phase::Measure)))
     }
 
     fn remarks(&self) -> Remarks {

@@ -12,6 +12,7 @@ use crate::backend::host::Operation;
 use crate::backend::reference::{Data, Number};
 use crate::backend::{Accuracy, Remarks};
 use crate::error::{Error, Result};
+use crate::progress::Phase;
 use crate::work::{Exchange, Form, Pattern, Placement, Root};
 
 /// Tags of messages, and of answers to them.
@@ -243,13 +244,13 @@ impl<T: Number> Operation for Messages<T> {
     fn verify(&mut self) -> Accuracy {
         self.memory.load(Data::Known);
         self.run();
-        let accuracy = self.memory.compare(self.root);
+        let accuracy = self.memory.compare(self.root, Phase::Verify);
         self.memory.load_timed();
         accuracy
     }
 
     fn check(&mut self) -> Accuracy {
-        self.memory.compare_timed(self.root)
+        self.memory.compare(self.root, Phase::Measure)
     }
 
     fn remarks(&self) -> Remarks {

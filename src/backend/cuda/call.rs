@@ -1,0 +1,196 @@
+//! Calls of NCCL, each with its arguments.
+#![expect(unsafe_code, reason = "NCCL takes raw handles and pointers")]
+
+use std::ffi::{c_int, c_void};
+use std::rc::Rc;
+
+use cudarc::driver::sys::{CUdeviceptr, CUstream};
+use cudarc::nccl::result::{self, NcclError, NcclStatus};
+use cudarc::nccl::sys::{cudaStream_t, ncclDataType_t};
+
+use super::nccl::{Comm, version_code};
+use super::reduction::Reduction;
+use crate::backend::reference::{Number, no_such_type};
+use crate::error::{Error, Result};
+use crate::work::{Element, Exchange};
+
+/// Which call, with the other rank where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    AllReduce,
+    AllGather,
+    ReduceScatter,
+    /// From this root.
+    Broadcast(usize),
+    /// To this root.
+    Reduce(usize),
+    /// To this rank.
+    Send(usize),
+    /// From this rank.
+    Receive(usize),
+}
+
+/// One call on one rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) act: Act,
+    /// Where it reads; of no meaning for what only receives.
+    pub(super) input: CUdeviceptr,
+    /// Where it writes; of no meaning for what only sends.
+    pub(super) output: CUdeviceptr,
+    /// Elements as NCCL counts them for this call.
+    pub(super) count: usize,
+}
+
+/// What calls have in common.
+pub(super) struct Caller {
+    comm: Rc<Comm>,
+    stream: CUstream,
+    data_type: ncclDataType_t,
+    /// How many of NCCL's elements make one.
+    parts: usize,
+    /// Where elements are reduced.
+    reduction: Option<Reduction>,
+}
+
+/// NCCL's name for an element type, and how many of NCCL's make one: what is only moved is moved as bytes where
+/// NCCL has no such type.
+fn data_type(element: Element, reduces: bool) -> Option<(ncclDataType_t, usize)> {
+    use ncclDataType_t as T;
+    let data_type = match element {
+        Element::F32 => T::ncclFloat32,
+        Element::F64 => T::ncclFloat64,
+        Element::F16 => T::ncclFloat16,
+        Element::Bf16 => T::ncclBfloat16,
+        Element::Fp8E4m3 if reduces => T::ncclFloat8e4m3,
+        Element::Fp8E5m2 if reduces => T::ncclFloat8e5m2,
+        Element::I8 => T::ncclInt8,
+        Element::I32 => T::ncclInt32,
+        Element::I64 => T::ncclInt64,
+        Element::U8 | Element::Fp8E4m3 | Element::Fp8E5m2 => T::ncclUint8,
+        Element::U32 => T::ncclUint32,
+        Element::U64 => T::ncclUint64,
+        Element::I16 | Element::U16 if reduces => return None,
+        Element::I16 | Element::U16 => return Some((T::ncclUint8, 2)),
+    };
+    Some((data_type, 1))
+}
+
+/// The first NCCL that reduces 8-bit floats, and the first compute capability that it does so on.
+const FP8: (i32, u32) = (22_400, 9);
+
+/// # Errors
+/// Unsupported where this NCCL or this GPU cannot reduce 8-bit floats.
+fn check_fp8(element: Element, capability: Option<&str>) -> Result<()> {
+    let major = capability.and_then(|text| text.split('.').next()?.parse().ok());
+    let found = version_code()?;
+    let (version, capable) = FP8;
+    if found >= version && major.is_some_and(|major: u32| major >= capable) {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "NCCL reduces {} since version 2.24 and on GPUs of compute capability 9.0 or more; this is {} on a GPU \
+         of {}",
+        element.name(),
+        super::nccl::version()?,
+        capability.unwrap_or("unknown capability")
+    )))
+}
+
+impl Caller {
+    /// For the elements of `exchange`, which are of type `T`, on a GPU of this compute capability.
+    ///
+    /// # Errors
+    /// Unsupported for types and operators that NCCL has not.
+    pub(super) fn new<T: Number>(
+        comm: Rc<Comm>,
+        stream: CUstream,
+        exchange: &Exchange,
+        capability: Option<&str>,
+    ) -> Result<Self> {
+        let Exchange { pattern, element, operator, .. } = *exchange;
+        let reduces = pattern.reduces();
+        let (data_type, parts) = data_type(element, reduces)
+            .ok_or_else(|| no_such_type("a reduction by NCCL", element))?;
+        if reduces && matches!(element, Element::Fp8E4m3 | Element::Fp8E5m2) {
+            check_fp8(element, capability)?;
+        }
+        let reduction = || Reduction::new::<T>(Rc::clone(&comm), operator, data_type);
+        let reduction = reduces.then(reduction).transpose()?;
+        Ok(Self { comm, stream, data_type, parts, reduction })
+    }
+
+    /// Queues calls that begin together.
+    ///
+    /// # Errors
+    /// What NCCL says.
+    ///
+    /// # Safety
+    /// What each call reads and writes is memory of the communicator's GPU that lives until the stream is done
+    /// with it.
+    pub(super) unsafe fn queue(&self, calls: &[Call]) -> Result<()> {
+        const DOING: &str = "queue an exchange";
+        match calls {
+            [] => Ok(()),
+            // SAFETY: the caller vouches for the memory.
+            [call] => self.comm.settle(DOING, unsafe { self.issue(call) }),
+            calls => self.comm.group(DOING, || {
+                // SAFETY: as above.
+                calls.iter().try_for_each(|call| unsafe { self.issue(call) }.map(drop))
+            }),
+        }
+    }
+
+    /// Looks for an error in flight.
+    ///
+    /// # Errors
+    /// That error.
+    pub(super) fn check(&self) -> Result<()> {
+        self.comm.check()
+    }
+
+    /// # Safety
+    /// As [`queue`](Self::queue).
+    unsafe fn issue(&self, call: &Call) -> Result<NcclStatus, NcclError> {
+        let input: *const c_void = std::ptr::with_exposed_provenance(call.input as usize);
+        let output: *mut c_void = std::ptr::with_exposed_provenance_mut(call.output as usize);
+        let (count, data_type) = (call.count * self.parts, self.data_type);
+        let comm = self.comm.raw();
+        // cudarc's two names for a stream are one C type.
+        let stream: cudaStream_t = self.stream.cast();
+        // SAFETY: the caller vouches for the memory, the communicator is alive, and ranks are fewer than 2^31
+        // since it was connected.
+        unsafe {
+            match (call.act, &self.reduction) {
+                (Act::AllReduce, Some(by)) => {
+                    let op = by.operator;
+                    (by.all_reduce)(input, output, count, data_type, op, comm, stream).result()
+                }
+                (Act::ReduceScatter, Some(by)) => {
+                    let op = by.operator;
+                    (by.reduce_scatter)(input, output, count, data_type, op, comm, stream).result()
+                }
+                (Act::Reduce(root), Some(by)) => {
+                    let (op, root) = (by.operator, root as c_int);
+                    (by.reduce)(input, output, count, data_type, op, root, comm, stream).result()
+                }
+                (Act::AllReduce | Act::ReduceScatter | Act::Reduce(_), None) => {
+                    unreachable!("a reduction without an operator")
+                }
+                (Act::AllGather, _) => {
+                    result::all_gather(input, output, count, data_type, comm, stream)
+                }
+                (Act::Broadcast(root), _) => {
+                    let root = root as c_int;
+                    result::broadcast(input, output, count, data_type, root, comm, stream)
+                }
+                (Act::Send(to), _) => {
+                    result::send(input, count, data_type, to as c_int, comm, stream)
+                }
+                (Act::Receive(from), _) => {
+                    result::recv(output, count, data_type, from as c_int, comm, stream)
+                }
+            }
+        }
+    }
+}

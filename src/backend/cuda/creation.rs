@@ -1,0 +1,77 @@
+//! A communicator of the group is made.
+
+use std::rc::Rc;
+
+use super::nccl::{Comm, Id};
+use super::timed::Timed;
+use super::{Accuracy, Clock as _, Cuda, HostClock, Prepared, Sample, Share, Start, Wait};
+use crate::error::Result;
+use crate::units::Nanos;
+use crate::work::{Element, Exchange, Pattern};
+
+/// From when every rank knows the new communicator's id until NCCL says that the ranks are connected. What NCCL
+/// connects later, when operations first need it (since 2.22), is not in it, nor is the end of communicators.
+pub(super) struct Creation<'a> {
+    cuda: &'a Cuda,
+    clock: HostClock,
+    wait: Wait,
+    share: Share<'a>,
+    /// This rank's number in the group, and how many ranks that has.
+    place: (usize, usize),
+    /// Of the communicators that the next sample makes.
+    ids: Vec<Id>,
+}
+
+impl<'a> Creation<'a> {
+    pub(super) fn new(cuda: &'a Cuda, place: (usize, usize), share: Share<'a>, wait: Wait) -> Self {
+        let clock = cuda.clock.with_manner(wait.manner());
+        Self { cuda, clock, wait, share, place, ids: Vec::new() }
+    }
+
+    /// Ends communicators once no rank needs them any more: a rank that is still connecting, or still
+    /// receives, would miss one that has gone.
+    fn end<T>(&self, made: T) -> Result<()> {
+        let (rank, _) = self.place;
+        (self.share)(Ok((rank == 0).then(Vec::new)))?;
+        drop(made);
+        Ok(())
+    }
+}
+
+impl Prepared for Creation<'_> {
+    /// A new communicator is right when it adds up.
+    fn verify(&mut self) -> Result<Accuracy> {
+        let comm = Comm::connect(self.place, Id::shared(self.place.0, &self.share)?, self.wait)?;
+        let sum = Exchange::plain(Pattern::AllReduce, Element::F32, 4);
+        let sum = super::exchange::prepare(&self.cuda.gpu, Rc::new(comm), &sum)?;
+        let mut sum = Timed::new(self.cuda, sum, self.wait)?;
+        let found = sum.verify()?;
+        self.end(sum)?;
+        Ok(found)
+    }
+
+    fn resolution(&self) -> Nanos {
+        self.clock.precision()
+    }
+
+    fn arm(&mut self, batch: u32) -> Result<()> {
+        let ids = (0..batch).map(|_| Id::shared(self.place.0, &self.share));
+        self.ids = ids.collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    fn fire(&mut self, start: Start) -> Result<Sample> {
+        let late = match start {
+            Start::At(at) => self.clock.wait_until(at),
+            Start::Now => false,
+        };
+        let mut made = Vec::with_capacity(self.ids.len());
+        let start = self.clock.now();
+        for &id in &self.ids {
+            made.push(Comm::connect(self.place, id, self.wait)?);
+        }
+        let end = self.clock.now();
+        self.end(made)?;
+        Ok(Sample { start, end, device: None, late })
+    }
+}

@@ -1,0 +1,108 @@
+//! The buffers of one operation on this rank's GPU, with what belongs in them.
+
+use std::marker::PhantomData;
+
+use super::gpu::{Buffer, Gpu};
+use super::nccl::Comm;
+use super::schedule::Spot;
+use crate::backend::Accuracy;
+use crate::backend::reference::{Answers, Data, Number, Places};
+use crate::error::Result;
+use crate::progress::Phase;
+use crate::work::{Exchange, Pattern, Placement};
+
+/// Input and result, in two buffers or in one.
+#[derive(Debug)]
+pub(super) struct Memory<T> {
+    answers: Answers,
+    places: Places,
+    /// Absent when in place.
+    input: Option<Buffer>,
+    output: Buffer,
+    /// Bytes by which the data begins behind a page.
+    offset: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Number> Memory<T> {
+    /// For the rank that calls it.
+    ///
+    /// # Errors
+    /// Unsupported when memory is short.
+    pub(super) fn new(gpu: &Gpu, comm: &Comm, exchange: &Exchange) -> Result<Self> {
+        let (rank, ranks) = (comm.rank, comm.size);
+        let mut places = Places::new(exchange, ranks, rank);
+        let in_place = exchange.placement == Placement::In;
+        if in_place && exchange.pattern == Pattern::ReduceScatter {
+            // NCCL leaves the result where this rank's block was (nccl.h).
+            places.output_at = rank * exchange.block(ranks, 0, 0) as usize;
+        }
+        let buffer =
+            |len: usize| gpu.allocate(exchange.offset + len as u64 * exchange.element.bytes());
+        Ok(Self {
+            answers: Answers::new(exchange, ranks, rank),
+            input: (!in_place).then(|| buffer(places.input_buffer)).transpose()?,
+            output: buffer(places.output_buffer)?,
+            places,
+            offset: exchange.offset as usize,
+            element: PhantomData,
+        })
+    }
+
+    /// How far behind the beginning of a buffer its element `at` lies, bytes.
+    fn place(&self, at: usize) -> usize {
+        self.offset + at * size_of::<T>()
+    }
+
+    /// Where NCCL finds the data.
+    pub(super) fn spot(&self) -> Spot {
+        let place = |buffer: &Buffer, at: usize| buffer.pointer() + self.place(at) as u64;
+        let input = self.input.as_ref().unwrap_or(&self.output);
+        Spot {
+            input: place(input, self.places.input.start),
+            output: place(&self.output, self.places.output_at),
+            element: size_of::<T>() as u64,
+        }
+    }
+
+    /// Puts known data in, and something else where the result goes.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn load(&self, gpu: &Gpu) -> Result<()> {
+        self.fill(gpu, Data::Known)
+    }
+
+    /// Puts in what is timed.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn load_timed(&self, gpu: &Gpu) -> Result<()> {
+        self.fill(gpu, self.answers.timed_data())
+    }
+
+    fn fill(&self, gpu: &Gpu, data: Data) -> Result<()> {
+        let inputs = self.answers.inputs::<T>(data);
+        let spoilt = if data == Data::FixedPoint { inputs(0) } else { T::of(-77) };
+        let mut values = vec![spoilt; self.places.output_buffer];
+        let own = self.places.input.clone();
+        let Some(input) = &self.input else {
+            values[own].iter_mut().enumerate().for_each(|(i, value)| *value = inputs(i));
+            return gpu.upload_at(&self.output, self.offset, &values);
+        };
+        gpu.upload_at(&self.output, self.offset, &values)?;
+        let values: Vec<T> = (0..own.len()).map(inputs).collect();
+        gpu.upload_at(input, self.offset, &values)
+    }
+
+    /// Compares the result of an operation with root `root`: on known data, or the last timed one.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub(super) fn compare(&self, gpu: &Gpu, root: usize, phase: Phase) -> Result<Accuracy> {
+        let at = self.places.output_at;
+        let mut result = vec![T::default(); self.places.output_buffer - at];
+        gpu.download_at(&mut result, &self.output, self.place(at))?;
+        Ok(self.answers.judge(phase, root, &mut result))
+    }
+}

@@ -1,0 +1,93 @@
+//! How long a rank's buffers are in an exchange, and where its data lies in them.
+
+use std::ops::Range;
+
+use crate::work::{Exchange, Pattern, Placement, Root};
+
+/// Two buffers, or one, in elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::backend) struct Places {
+    /// How long the buffer of the input is; nothing when in place.
+    pub(in crate::backend) input_buffer: usize,
+    /// How long the buffer of the result is.
+    pub(in crate::backend) output_buffer: usize,
+    /// The input in its buffer or, when in place, in that of the result.
+    pub(in crate::backend) input: Range<usize>,
+    /// Where the result begins.
+    pub(in crate::backend) output_at: usize,
+}
+
+impl Places {
+    /// For rank `rank` of `ranks`. In place, its own block lies among all of them where it holds all of them;
+    /// but what reduce_scatter leaves lies at the front, as MPI has it.
+    pub(in crate::backend) fn new(exchange: &Exchange, ranks: usize, rank: usize) -> Self {
+        let rotates = exchange.root == Root::Rotating;
+        // Every rank may become the root.
+        let root = match exchange.root {
+            Root::Fixed(root) => root as usize,
+            Root::Rotating => rank,
+        };
+        let other = (rank + 1) % ranks;
+        let longest = |of: &dyn Fn(usize) -> u64| {
+            let own = of(root);
+            (if rotates { own.max(of(other)) } else { own }) as usize
+        };
+        let input = longest(&|root| exchange.input(ranks, rank, root));
+        let output = longest(&|root| exchange.output(ranks, rank, root));
+        if exchange.placement == Placement::Out {
+            let (input_buffer, output_buffer) = (input, output);
+            return Self { input_buffer, output_buffer, input: 0..input, output_at: 0 };
+        }
+        let before: u64 = (0..rank)
+            .map(|other| match exchange.pattern {
+                Pattern::AllGather
+                | Pattern::AllGatherV
+                | Pattern::Gather
+                | Pattern::GatherV
+                | Pattern::Hypercube => exchange.block(ranks, other, 0),
+                Pattern::Scatter | Pattern::ScatterV => exchange.block(ranks, 0, other),
+                _ => 0,
+            })
+            .sum();
+        let own_block = before as usize;
+        let (input_at, output_at) = match (input, output) {
+            (0, _) | (_, 0) => (0, 0),
+            _ if input < output => (own_block, 0),
+            _ => (0, own_block),
+        };
+        Self {
+            input_buffer: 0,
+            output_buffer: input.max(output),
+            input: input_at..input_at + input,
+            output_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::Element;
+
+    #[test]
+    fn in_place_a_block_lies_among_all() {
+        let places = |pattern, rank| {
+            let exchange = Exchange::plain(pattern, Element::U8, 12);
+            Places::new(&Exchange { placement: Placement::In, ..exchange }, 3, rank)
+        };
+        let gathered = places(Pattern::AllGather, 2);
+        assert_eq!((gathered.input, gathered.output_at, gathered.output_buffer), (8..12, 0, 12));
+        let root = places(Pattern::Scatter, 0);
+        assert_eq!((root.input, root.output_at, root.output_buffer), (0..12, 0, 12));
+        let other = places(Pattern::Scatter, 2);
+        assert_eq!((other.input, other.output_at, other.output_buffer), (0..0, 0, 4));
+    }
+
+    #[test]
+    fn where_the_root_rotates_every_rank_has_room_for_its_part() {
+        let exchange = Exchange::plain(Pattern::Gather, Element::U8, 12);
+        let rotating = Exchange { root: Root::Rotating, placement: Placement::In, ..exchange };
+        let places = Places::new(&rotating, 3, 1);
+        assert_eq!((places.input, places.output_at, places.output_buffer), (4..8, 0, 12));
+    }
+}
