@@ -82,16 +82,16 @@ impl<T: Number> Memory<T> {
     }
 
     fn fill(&self, gpu: &Gpu, data: Data) -> Result<()> {
-        let inputs = self.answers.inputs::<T>(data);
-        let spoilt = if data == Data::FixedPoint { inputs(0) } else { T::of(-77) };
+        let spoilt = self.answers.spoilt::<T>(data);
         let mut values = vec![spoilt; self.places.output_buffer];
         let own = self.places.input.clone();
         let Some(input) = &self.input else {
-            values[own].iter_mut().enumerate().for_each(|(i, value)| *value = inputs(i));
+            self.answers.fill(data, &mut values[own]);
             return gpu.upload_at(&self.output, self.offset, &values);
         };
         gpu.upload_at(&self.output, self.offset, &values)?;
-        let values: Vec<T> = (0..own.len()).map(inputs).collect();
+        let mut values = vec![T::default(); own.len()];
+        self.answers.fill(data, &mut values);
         gpu.upload_at(input, self.offset, &values)
     }
 

@@ -38,18 +38,37 @@ impl Answers {
         }
     }
 
-    /// This rank's input.
-    pub(in crate::backend) fn inputs<T: Number>(&self, data: Data) -> impl Fn(usize) -> T + use<T> {
+    /// Puts this rank's input into a buffer.
+    pub(in crate::backend) fn fill<T: Number>(&self, data: Data, input: &mut [T]) {
+        let own = self.stretch::<T>(data, Values::Input, 0, input.len());
+        for chunk in input.chunks_mut(own.len().max(1)) {
+            chunk.copy_from_slice(&own[..chunk.len()]);
+        }
+    }
+
+    /// What is where a result goes, so that it is seen whether one comes.
+    pub(in crate::backend) fn spoilt<T: Number>(&self, data: Data) -> T {
+        T::of(if data == Data::FixedPoint { self.fixed_point() } else { -77 })
+    }
+
+    /// The values from index `at`: `len` of them, or so many that they repeat.
+    fn stretch<T: Number>(&self, data: Data, values: Values, at: usize, len: usize) -> Vec<T> {
         let terms = Terms::of::<T>(self.exchange.operator, self.ranks);
         let reduces = self.exchange.pattern.reduces();
-        let (rank, fixed_point) = (self.rank, self.fixed_point());
-        move |i| {
-            T::of(match data {
-                Data::FixedPoint => fixed_point,
-                Data::Known if reduces => terms.term(rank, i),
-                Data::Known => moved::<T>(rank, i),
-            })
-        }
+        let period = match data {
+            Data::FixedPoint => 1,
+            Data::Known if reduces => terms.period(),
+            Data::Known => period::<T>(),
+        };
+        let value = |i: usize| match (data, values) {
+            (Data::FixedPoint, _) => self.fixed_point(),
+            (Data::Known, Values::Input) if reduces => terms.term(self.rank, i),
+            (Data::Known, Values::Input) => moved::<T>(self.rank, i),
+            (Data::Known, Values::Result(Some(from))) => moved::<T>(from, i),
+            (Data::Known, Values::Result(None)) => terms.result(i),
+        };
+        let repeats = period * STRETCH.div_ceil(period);
+        (at..at + len.min(repeats)).map(|i| T::of(value(i))).collect()
     }
 
     /// Compares what an operation with root `root` left in `phase`: on known data, or while it was timed. A
@@ -85,28 +104,35 @@ impl Answers {
         result: &[T],
     ) -> Accuracy {
         let exchange = &self.exchange;
-        let terms = Terms::of::<T>(exchange.operator, self.ranks);
-        let fixed_point = self.fixed_point();
-        let parts = exchange.parts(self.ranks, self.rank, root);
-        let expected = parts.iter().flat_map(|part| {
-            let at = part.at as usize;
-            (at..at + part.len as usize).map(move |i| match (data, part.from) {
-                (Data::FixedPoint, _) => fixed_point,
-                (Data::Known, Some(from)) => moved::<T>(from, i),
-                (Data::Known, None) => terms.result(i),
-            })
-        });
         let rounds = exchange.pattern.reduces()
             && exchange.operator == Operator::Avg
             && exchange.element.is_float();
         let tolerance =
             |expected: f64| if rounds { 2.0 * ulp(exchange.element, expected) } else { 0.0 };
-        let pairs = expected.zip(result).map(|(expected, got)| {
-            let expected = T::of(expected).to_f64();
-            (expected, got.to_f64(), tolerance(expected))
-        });
-        let mut accuracy = Accuracy::compare(pairs);
-        let missing = parts.iter().map(|part| part.len).sum::<u64>() - accuracy.checked;
+        let mut chunks = Vec::new();
+        let mut rest = result;
+        let mut missing = 0;
+        for part in exchange.parts(self.ranks, self.rank, root) {
+            let len = part.len as usize;
+            let there;
+            (there, rest) = rest.split_at(len.min(rest.len()));
+            missing += part.len - there.len() as u64;
+            let values = Values::Result(part.from);
+            let expected = self.stretch::<T>(data, values, part.at as usize, there.len());
+            chunks.extend(there.chunks(expected.len().max(1)).map(|got| {
+                let expected = &expected[..got.len()];
+                // Nearly always; and many times faster than one by one.
+                if !rounds && got == expected {
+                    return Accuracy { checked: got.len() as u64, ..Accuracy::default() };
+                }
+                let pairs = expected.iter().zip(got).map(|(expected, got)| {
+                    let expected = expected.to_f64();
+                    (expected, got.to_f64(), tolerance(expected))
+                });
+                Accuracy::compare(pairs)
+            }));
+        }
+        let mut accuracy = Accuracy::sum(chunks);
         if missing > 0 {
             // A buffer that is too short is a mistake of this program, and no right result.
             accuracy.wrong += missing;
@@ -121,14 +147,30 @@ impl Answers {
     }
 }
 
-/// What rank `rank` sends at index `i`: exact in the type, with a period that is no power of two.
-fn moved<T: Number>(rank: usize, i: usize) -> i64 {
-    let period = match T::EXACT {
+/// Values of a buffer.
+#[derive(Debug, Clone, Copy)]
+enum Values {
+    /// This rank's input.
+    Input,
+    /// A part of a result: from this rank's input, or reduced.
+    Result(Option<usize>),
+}
+
+/// Least values that are compared at once.
+const STRETCH: usize = 4096;
+
+/// How soon what is moved repeats: no power of two, and exact in the type.
+fn period<T: Number>() -> usize {
+    match T::EXACT {
         exact if exact > 250 => 251,
         exact if exact > 12 => 13,
         _ => 7,
-    };
-    ((i + 17 * rank) % period) as i64
+    }
+}
+
+/// What rank `rank` sends at index `i`.
+fn moved<T: Number>(rank: usize, i: usize) -> i64 {
+    ((i + 17 * rank) % period::<T>()) as i64
 }
 
 /// The distance between floats of a type next to `value`.
@@ -154,9 +196,9 @@ mod tests {
     fn simulate(exchange: &Exchange, ranks: usize, rank: usize, root: usize) -> Vec<f32> {
         let input = |from: usize| {
             let len = exchange.input(ranks, from, root) as usize;
-            (0..len)
-                .map(Answers::new(exchange, ranks, from).inputs::<f32>(Data::Known))
-                .collect::<Vec<_>>()
+            let mut input = vec![0f32; len];
+            Answers::new(exchange, ranks, from).fill(Data::Known, &mut input);
+            input
         };
         let inputs: Vec<Vec<f32>> = (0..ranks).map(input).collect();
         let parts = exchange.parts(ranks, rank, root);

@@ -30,6 +30,11 @@ impl Terms {
         Self { operator, ranks, all: 10 * n * factor <= T::EXACT, most }
     }
 
+    /// After how many indices terms and results repeat.
+    pub(in crate::backend) fn period(self) -> usize {
+        7 * 4 * self.ranks
+    }
+
     /// What rank `rank` contributes at index `i`.
     pub(in crate::backend) fn term(self, rank: usize, i: usize) -> i64 {
         let (n, step) = (self.ranks, (i % 7) as i64);
@@ -148,6 +153,9 @@ mod tests {
                     continue;
                 }
                 let terms = Terms::of::<T>(operator, ranks);
+                let period = terms.period();
+                assert_eq!(terms.result(5), terms.result(5 + period), "{name} {ranks}");
+                assert_eq!(terms.term(ranks - 1, 9), terms.term(ranks - 1, 9 + period), "{name}");
                 for i in 0..60 {
                     let result = reduced(terms, i);
                     assert_eq!(terms.result(i), result, "{name} {ranks} {i}");

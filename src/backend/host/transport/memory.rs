@@ -55,14 +55,12 @@ impl<T: Number> Memory<T> {
 
     /// Puts data in, and something else where the result goes.
     pub(super) fn load(&mut self, data: Data) {
-        let inputs = self.answers.inputs::<T>(data);
-        let spoilt = if data == Data::FixedPoint { inputs(0) } else { T::of(-77) };
-        self.output.fill(spoilt);
+        self.output.fill(self.answers.spoilt(data));
         let buffer = match self.placement {
             Placement::Out => &mut self.input[..],
             Placement::In => &mut self.output[self.places.input.clone()],
         };
-        buffer.iter_mut().enumerate().for_each(|(i, value)| *value = inputs(i));
+        self.answers.fill(data, buffer);
     }
 
     /// Puts in what is timed.

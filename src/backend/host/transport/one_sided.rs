@@ -85,11 +85,10 @@ impl<T: Number> OneSided<T> {
 
     /// Puts known data in on the one side, and something else on the other.
     fn load(&mut self) {
-        let inputs = self.answers.inputs::<T>(Data::Known);
-        let spoilt = |_: usize| T::of(-77);
-        let fill = |buffer: &mut [T], known: bool| {
-            let value = |i| if known { inputs(i) } else { spoilt(i) };
-            buffer.iter_mut().enumerate().for_each(|(i, place)| *place = value(i));
+        let answers = self.answers.clone();
+        let fill = |buffer: &mut [T], known: bool| match known {
+            true => answers.fill(Data::Known, buffer),
+            false => buffer.fill(answers.spoilt(Data::Known)),
         };
         let puts = self.puts;
         fill(&mut self.own, puts);
