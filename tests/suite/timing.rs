@@ -115,13 +115,14 @@ fn time_can_be_the_budget() {
     let words = "-b barrier --iterations 100000 --max-time 50ms";
     let case = &cases(&ranks(2, words).passes())[0];
     assert!(carries(case, "cut_short"), "{case:#}");
-    // Virtual seconds: exactly as many as asked for, whatever the machine does.
+    // Virtual seconds: as many as asked for, whatever the machine does, less the untimed operation that each
+    // block begins with.
     let words =
         "run --backend simulated -b gemm --problem-size m=4096 --iterations 10 --min-time 1s";
     let report = tesserabench(words).passes().report();
     let case = &report["cases"][0];
     let measured = number(&case["iterations"]) * number(&case["latency"]["mean"]) * 1e-3;
-    assert!((1.0..1.1).contains(&measured), "{measured}");
+    assert!((0.95..1.1).contains(&measured), "{measured}");
 }
 
 #[test]
