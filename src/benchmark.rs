@@ -252,6 +252,12 @@ impl Benchmark {
                 "spread" => exchange.blocks = Blocks::Spread(number),
                 "matrix" => {
                     if let Some(file) = word {
+                        if problem.contains_key("spread") {
+                            return Err(Error::usage(format!(
+                                "{}: sizes of blocks follow from spread or matrix, not from both",
+                                self.name
+                            )));
+                        }
                         let text = read_bounded(Path::new(file), MATRIX_LIMIT)?;
                         exchange.blocks = Blocks::parse_matrix(&text)
                             .map_err(|why| Error::file("use the matrix", Path::new(file), why))?;

@@ -159,8 +159,9 @@ pub fn measure(
     let mut samples: Vec<Sample> = Vec::new();
     let (mut times, mut gaps, mut own) = <(Times, Gaps, OwnTimes)>::default();
     let (mut clock_error, first) = (0, time.now());
-    let (mut accuracy, mut unchecked) = (Accuracy::default(), 0);
-    let mut so_far = SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, hopeless: false };
+    let mut accuracy = Accuracy::default();
+    let mut so_far =
+        SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, unchecked: 0, hopeless: false };
     loop {
         if let (true, Some(target)) = (times.global.len() >= so_far.look_at, &budget.target) {
             let error = f64::from(batch).recip() * clock_error as f64;
@@ -185,7 +186,8 @@ pub fn measure(
         clock_error = clock_error.max(all.max(error));
         let protocol = starter.protocol();
         let rounds = meet(team, &mut starter, &block);
-        if group.is_root() {
+        // The first rank of all decides with its own group's times, wherever it stands in that.
+        if group.is_root() || all.is_root() {
             times.add(&rounds, batch);
             gaps.add(&rounds, group.size());
         }
@@ -201,16 +203,16 @@ pub fn measure(
         so_far.pace = so_far.seconds / samples.len() as f64;
         so_far.valid = times.global.len();
         so_far.hopeless = protocol != Protocol::Synchronised && rounds.iter().all(Round::is_late);
-        unchecked += asked;
-        if budget.check_every.is_some_and(|every| unchecked >= every as usize) {
-            unchecked = 0;
+        so_far.unchecked += asked;
+        if budget.check_every.is_some_and(|every| so_far.unchecked >= every as usize) {
+            so_far.unchecked = 0;
             accuracy = accuracy.and(prepared.check()?);
             if all.max(i64::from(accuracy.wrong > 0)) == 1 {
                 break;
             }
         }
     }
-    if unchecked > 0 {
+    if so_far.unchecked > 0 {
         accuracy = accuracy.and(prepared.check()?);
     }
     let per_rank = group.gather(own.summary(budget.confidence))?;
@@ -311,6 +313,8 @@ struct SoFar {
     seconds: f64,
     /// Time that a round takes, seconds; a guess from warming up before the first.
     pace: f64,
+    /// Rounds since results were checked.
+    unchecked: usize,
     /// Whether rounds fail that only wait for a barrier.
     hopeless: bool,
 }
@@ -339,7 +343,7 @@ impl SoFar {
             missing = missing.min(if begun { time } else { time.max(1) });
         }
         let limit = if begun { valid.clamp(FIRST_BLOCK, BLOCK_LIMIT) } else { FIRST_BLOCK };
-        let check = budget.check_every.unwrap_or(u32::MAX) as usize;
+        let check = budget.check_every.unwrap_or(u32::MAX) as usize - self.unchecked;
         missing.min(limit).min(check).min(rounds_in(BLOCK_SECONDS).max(1))
     }
 }
@@ -366,7 +370,8 @@ mod tests {
     /// After `valid` rounds in `seconds`, all of them valid.
     fn wanted(budget: &Budget, valid: usize, seconds: f64) -> usize {
         let pace = if valid > 0 { seconds / valid as f64 } else { 0.01 };
-        SoFar { valid, look_at: 0, seconds, pace, hopeless: false }.rounds_wanted(budget)
+        SoFar { valid, look_at: 0, seconds, pace, unchecked: 0, hopeless: false }
+            .rounds_wanted(budget)
     }
 
     #[test]
@@ -383,8 +388,23 @@ mod tests {
     }
 
     #[test]
+    fn blocks_end_where_results_are_to_be_checked() {
+        let budget = Budget { check_every: Some(60), ..budget() };
+        let so_far = SoFar {
+            valid: 50,
+            look_at: 0,
+            seconds: 0.1,
+            pace: 0.001,
+            unchecked: 50,
+            hopeless: false,
+        };
+        assert_eq!(so_far.rounds_wanted(&budget), 10);
+    }
+
+    #[test]
     fn rounds_that_fail_without_a_common_start_end_it() {
-        let so_far = SoFar { valid: 0, look_at: 0, seconds: 1.0, pace: 0.01, hopeless: true };
+        let so_far =
+            SoFar { valid: 0, look_at: 0, seconds: 1.0, pace: 0.01, unchecked: 0, hopeless: true };
         assert_eq!(so_far.rounds_wanted(&budget()), 0);
         assert!(SoFar { hopeless: false, ..so_far }.rounds_wanted(&budget()) > 0);
     }
@@ -408,7 +428,7 @@ mod tests {
         let target = Target { half_width: 0.01, quantiles: Vec::new(), confidence: 0.95 };
         let budget = Budget { target: Some(target), ..budget() };
         let so_far = |valid, look_at| {
-            SoFar { valid, look_at, seconds: 1.0, pace: 0.001, hopeless: false }
+            SoFar { valid, look_at, seconds: 1.0, pace: 0.001, unchecked: 0, hopeless: false }
                 .rounds_wanted(&budget)
         };
         assert_eq!((so_far(0, 50), so_far(100, 130), so_far(100, 100)), (50, 30, 0));

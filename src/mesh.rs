@@ -18,6 +18,9 @@ pub const WORLD: &str = "world";
 /// The axis of two ranks that are measured as one of all pairs.
 pub const PAIRS: &str = "pairs";
 
+/// The axis of ranks that are named by hand.
+const GROUPS: &str = "groups";
+
 /// A named dimension of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Axis {
@@ -52,6 +55,11 @@ impl Mesh {
     pub fn parse(spec: &str, order: &str, ranks: usize) -> Result<Self> {
         let order: Vec<&str> = order.split('-').collect();
         for (i, name) in order.iter().enumerate() {
+            if [WORLD, PAIRS, GROUPS].contains(name) {
+                return Err(Error::usage(format!(
+                    "an axis cannot be called '{name}', which has a meaning of its own; choose another name"
+                )));
+            }
             if name.is_empty() || order[..i].contains(name) {
                 return Err(Error::usage(format!(
                     "mesh order '{}' names an axis twice or not at all; write {DEFAULT_ORDER}",
@@ -190,7 +198,7 @@ impl Group {
             }
             members.extend(first..=last);
         }
-        Ok(Self { axis: "groups".to_owned(), ranks: members })
+        Ok(Self { axis: GROUPS.to_owned(), ranks: members })
     }
 
     /// This rank's place in the group, if it is a member.

@@ -24,6 +24,9 @@ const TIMEOUT_S: f64 = 3600.0;
 /// Most operations of a sample on a GPU; a driver's queue of launches is known to hold about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;
 
+/// Most communicators that are made in one sample.
+const COMMUNICATOR_LIMIT: u32 = 100;
+
 /// Longest deadline, seconds: ten years. More does not fit the clock's arithmetic.
 const TIMEOUT_LIMIT_S: f64 = 3.2e8;
 
@@ -118,8 +121,9 @@ impl Case {
     pub fn runs_with(&self, other: &Self) -> bool {
         self.set.is_some()
             && self.set == other.set
-            && self.work == other.work
             && self.benchmark == other.benchmark
+            && self.problem == other.problem
+            && (self.precision, self.placement) == (other.precision, other.placement)
     }
 }
 
@@ -159,6 +163,16 @@ impl Plan {
             sweep.add_cases(&placing, &mut cases)?;
         }
         let cases = cases.into_list();
+        let creates = |case: &Case| case.benchmark == "comm_init";
+        if let Some(batch) = config.benchmarking.batch
+            && batch > COMMUNICATOR_LIMIT
+            && cases.iter().any(creates)
+        {
+            return Err(Error::usage(format!(
+                "comm_init would make {batch} communicators at once, and a process can have some thousands in \
+                 its life; use --batch {COMMUNICATOR_LIMIT} or less"
+            )));
+        }
         if cases.is_empty() {
             return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
         }
@@ -373,6 +387,9 @@ mod tests {
             ("benchmarks: {reduce: {op: maximum}}", 4, "op=maximum"),
             ("benchmarks: {latency: {pairs: 3}}", 4, "pairs=3"),
             ("benchmarks: {alltoallv: {matrix: /nowhere}}", 4, "/nowhere"),
+            ("benchmarking: {batch: 1000}\nbenchmarks: {comm_init: }", 4, "--batch 100"),
+            ("benchmarks: {alltoallv: {matrix: m, spread: 10}}", 4, "spread or matrix"),
+            ("mesh: {shape: 'pairs=4', order: 'pairs'}", 4, "'pairs'"),
             ("benchmarking: {check_every: 0}", 4, "--check-every"),
             ("precision_policies: [f23]", 1, "'f32'"),
             ("timeout: 0", 1, "timeout"),

@@ -213,11 +213,13 @@ impl Rank<'_> {
         if let Some(why) = prepared.as_ref().err().filter(while_connecting) {
             give_up(why);
         }
-        let prepared =
-            prepared.and_then(|prepared| fault::check(Phase::Prepare).map(|()| prepared));
-        let mut prepared = match agree(team, case, prepared, Phase::Prepare) {
-            Ok(prepared) => prepared,
-            Err(finding) => return ended(finding, None),
+        // Kept until all agree: letting go of some work is a thing that all of its ranks do.
+        let ready = prepared.as_ref().map(|_| ()).map_err(Clone::clone);
+        let ready = ready.and_then(|()| fault::check(Phase::Prepare));
+        let mut prepared = match (agree(team, case, ready, Phase::Prepare), prepared) {
+            (Ok(()), Ok(prepared)) => prepared,
+            (Err(finding), _) => return ended(finding, None),
+            (Ok(()), Err(why)) => give_up(&why),
         };
 
         progress::enter(Phase::Verify);
@@ -248,11 +250,13 @@ impl Rank<'_> {
         let Taken { samples, accuracy: own, recording } =
             self.measure(team, (set, case), &mut *prepared);
         let checked = group.gather(own).unwrap_or_else(|why| crate::world::end(&why));
-        let told = recording.zip(checked).map(|(recording, parts)| {
-            let checked = Accuracy::combine(parts, &case.group.ranks);
-            let finding = match checked.wrong {
-                0 => Finding::Measured(Box::new(recording)),
-                _ => wrong_result(&checked, Phase::Measure),
+        let checked = checked.map(|parts| Accuracy::combine(parts, &case.group.ranks));
+        let wrong = checked.as_ref().is_some_and(|checked| checked.wrong > 0);
+        let wrong = all.max(wrong.into()) == 1;
+        let told = recording.zip(checked).map(|(recording, checked)| {
+            let finding = match wrong {
+                false => Finding::Measured(Box::new(recording)),
+                true => wrong_result(&checked, Phase::Measure),
             };
             let accuracy = Some(accuracy.unwrap_or_default().and(checked));
             Told { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }

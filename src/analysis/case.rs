@@ -129,7 +129,11 @@ pub(super) fn caveats(
         caveats.push(Caveat::Quick);
     }
     let Measured { latency, .. } = measured;
-    if measured.protocol != plan.protocol && !work.happens_once() {
+    // What happens once has no start, no target and no time of its own.
+    if work.happens_once() {
+        return caveats;
+    }
+    if measured.protocol != plan.protocol {
         caveats.push(Caveat::BarrierStart);
     } else if plan.protocol == Protocol::Synchronised
         && latency.definition == Definition::SlowestRank

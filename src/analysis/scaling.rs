@@ -80,7 +80,7 @@ enum Rule {
     Strong,
     /// Each rank does the same: the ideal time is T(base).
     Weak,
-    /// The same message among more ranks: the ideal time grows with the bus factor.
+    /// The same message among more ranks: the ideal time grows with what crosses each link.
     Bandwidth,
 }
 
@@ -112,8 +112,13 @@ impl Rule {
             Self::Strong => base as f64 / p as f64,
             Self::Weak => 1.0,
             Self::Bandwidth => {
-                let factor = |ranks| case.work.bus_factor(ranks).unwrap_or(1.0);
-                factor(p) / factor(base)
+                // What crosses the busiest link; some patterns have more messages among more ranks.
+                let moved = |ranks| {
+                    let bytes = case.work.algorithm_bytes(ranks).unwrap_or(0) as f64;
+                    bytes * case.work.bus_factor(ranks).unwrap_or(0.0)
+                };
+                let (more, less) = (moved(p), moved(base));
+                if more > 0.0 && less > 0.0 { more / less } else { 1.0 }
             }
         }
     }
@@ -221,6 +226,18 @@ mod tests {
         assert_eq!(study.points[0].efficiency, None);
         for point in &study.points[1..] {
             assert!((point.efficiency.unwrap() - 1.0).abs() < 1e-9, "{point:?}");
+        }
+    }
+
+    #[test]
+    fn pairs_that_do_not_hinder_each_other_scale_fully() {
+        let yaml =
+            "scaling: {kind: weak}\nbenchmarks: {bandwidth: {bytes: 64}, incast: {bytes: 64}}";
+        // Each pair takes the same time; a port takes one message after another.
+        for study in of(yaml, |_| 1e6, 99) {
+            let last = study.points.last().unwrap();
+            let expected = if study.benchmark == "bandwidth" { 1.0 } else { 7.0 };
+            assert!((last.efficiency.unwrap() - expected).abs() < 1e-9, "{study:?}");
         }
     }
 }

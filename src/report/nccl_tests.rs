@@ -61,7 +61,7 @@ pub fn print_nccl_tests(report: &Report) {
 pub fn nccl_tests_table(report: &Report) -> String {
     let mut tables: Vec<Table<'_>> = Vec::new();
     for case in &report.cases {
-        let Some(row) = Row::of(case) else { continue };
+        let Some(row) = Row::of(case).filter(|_| !case.concurrent) else { continue };
         let new = Table::of(case, row.test);
         match tables.iter_mut().find(|table| table.is_of(&new)) {
             Some(table) => table.add(row),
@@ -87,6 +87,10 @@ fn remarks(report: &Report) -> Vec<String> {
             (Outcome::Skipped, Some(reason), ..) => lines.push(format!("{id}: skipped: {reason}")),
             (Outcome::Failed, _, Some(error), _) => {
                 lines.push(format!("{id}: FAILED: {}", error.detail));
+            }
+            (.., Some(measured)) if case.concurrent => {
+                let median = format_ms(measured.latency.median);
+                lines.push(format!("{id}: {median}; nccl-tests has no groups at once"));
             }
             (.., Some(measured)) if Row::of(case).is_none() => {
                 let median = format_ms(measured.latency.median);

@@ -156,6 +156,11 @@ impl Exchange {
                 ranks - 1
             )));
         }
+        let alone =
+            self.pattern.is_paired() || matches!(self.pattern, Pattern::Incast | Pattern::Outcast);
+        if alone && ranks < 2 {
+            return Err(Error::unsupported("one rank has nobody to send to; use 2 ranks or more"));
+        }
         if let Some(pairs) = self.pairs
             && pairs as usize > ranks / 2
         {
@@ -172,10 +177,13 @@ impl Exchange {
                 rows.len()
             )));
         }
-        let alone =
-            self.pattern.is_paired() || matches!(self.pattern, Pattern::Incast | Pattern::Outcast);
-        if alone && ranks < 2 {
-            return Err(Error::unsupported("one rank has nobody to send to; use 2 ranks or more"));
+        if let Blocks::Matrix { rows, .. } = &self.blocks
+            && self.placement == Placement::In
+            && (0..ranks).any(|a| (0..a).any(|b| rows[a][b] != rows[b][a]))
+        {
+            return Err(Error::unsupported(
+                "in place, ranks must have as much for each other: the matrix is not symmetric",
+            ));
         }
         if self.pattern == Pattern::Hypercube && !ranks.is_power_of_two() {
             return Err(Error::unsupported(format!(
@@ -267,10 +275,13 @@ impl Exchange {
             let (input, output) = (self.input(ranks, rank, root), self.output(ranks, rank, root));
             if self.placement == Placement::In { input.max(output) } else { input + output }
         };
+        let one_sided = matches!(self.pattern, Pattern::Put | Pattern::Get);
         let copies = if self.pattern.is_paired() { 1 } else { u64::from(self.window) };
         // The first rank, the root and a partner: no other has more, whatever the blocks.
         let most = [0, root, ranks - 1, ranks / 2].into_iter().map(of).max().unwrap_or(0);
-        most * self.element.bytes() * copies
+        // Every rank exposes a window, whether it acts or not.
+        let most = if one_sided { 2 * self.elements() } else { most };
+        most.saturating_mul(self.element.bytes()).saturating_mul(copies)
     }
 
     /// Whole elements in `bytes`.

@@ -256,7 +256,7 @@ fn what_cannot_be_read_is_named_by_its_line() {
 
 #[test]
 fn our_own_table_is_read_as_nccl_tests_is() {
-    let words = "--nccl-tests-table --iterations 8 --warmup 1 -b all_reduce -b alltoall -b reduce -b barrier \
+    let words = "--nccl-tests-table --iterations 8 --warmup 1 -b all_reduce -b alltoall -b broadcast -b barrier \
                  -p f32 -p i8 --problem-size bytes=64,4KiB --problem-size root=1 --mesh tp=2,dp=1";
     let ended = ranks(2, words).passes();
     let table = &ended.out;
@@ -270,7 +270,7 @@ fn our_own_table_is_read_as_nccl_tests_is() {
     }
     assert!(table.contains("        4096          1024     float     sum      -1  "), "{table}");
     assert!(table.contains("        4096          2048      int8    none      -1  "), "{table}");
-    assert!(table.contains("        4096          1024     float     sum       1  "), "{table}");
+    assert!(table.contains("        4096          1024     float    none       1  "), "{table}");
     assert!(table.lines().any(|line| line.starts_with("# barrier/tp:0-1: ")), "{table}");
     let others = table.lines().filter(|line| !line.starts_with('#'));
     assert!(others.into_iter().all(|line| line.split_whitespace().count() == 13), "{table}");

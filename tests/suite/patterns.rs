@@ -123,24 +123,39 @@ fn roots_forms_windows_and_offsets() {
     let collectives = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b broadcast -b reduce -b gather \
                        -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv";
     let keys = "--problem-size root=1,rotate --problem-size offset=4 --problem-size aggregate=1,3";
-    // Without persistent collectives (Open MPI 4.1) and with them (MPICH 4), whose root cannot rotate.
-    let persistent = |case: &Value| {
-        let reason = case["reason"].as_str().unwrap();
-        let form = case["problem"]["form"].as_str().unwrap_or_default();
-        form == "persistent" && (reason.contains("keeps its root") || reason.contains("MPI 4"))
-    };
-    let words = format!("{collectives} {keys} {FEW} --problem-size bytes=480");
-    let forms = "form=blocking,nonblocking,persistent,overlapped";
+    let words = format!("{collectives} {keys} {FEW} --problem-size bytes=480 --continue-on-error");
+    let forms = "form=blocking,nonblocking,overlapped";
     let cases = cases(&ranks(3, &words).arg("--problem-size").arg(forms).passes());
-    // 6 of the 12 have a root; one quarter is persistent.
-    let all = (6 + 6 * 2) * 2 * 4;
-    assert_eq!(cases.len(), all);
-    assert!(right(&cases, persistent) >= all / 4 * 3);
+    // 6 of the 12 have a root.
+    assert_eq!(right(&cases, |_| false), (6 + 6 * 2) * 2 * 3);
     for case in cases.iter().filter(|case| case["problem"]["form"] == "overlapped") {
         let overlap = case["metrics"]["overlap_percent"].as_f64().unwrap();
         assert!((0.0..=100.0).contains(&overlap), "{case:#}");
         assert!(case["overlap"]["alone_ms"].as_f64().unwrap() > 0.0, "{case:#}");
     }
+}
+
+/// Without persistent collectives (Open MPI 4.1) and with them (MPICH 4), whose root cannot rotate. Those of
+/// MPICH 4.0.2 that gather send what was in the buffers when they were made, which is found.
+#[test]
+fn persistent_collectives_where_there_are_any() {
+    let mpich = std::env::var("TESSERABENCH_MPI").is_ok_and(|mpi| mpi != "openmpi");
+    let collectives = "-b all_reduce -b all_gather -b reduce_scatter -b broadcast -b reduce -b gather -b scatter \
+                       -b alltoall -b alltoallv";
+    let words = format!(
+        "{collectives} {FEW} --problem-size bytes=480 --problem-size form=persistent --problem-size \
+         root=1,rotate --continue-on-error"
+    );
+    let ended = ranks(3, &words).end();
+    let mut measured = 0;
+    for case in cases(&ended) {
+        let reason = case["reason"].as_str().unwrap_or_default();
+        let refused = reason.contains("keeps its root") || (!mpich && reason.contains("MPI 4"));
+        let stale = mpich && case["benchmark"] == "gather" && case["outcome"] == "failed";
+        measured += usize::from(case["outcome"] == "measured");
+        assert!(case["outcome"] == "measured" || refused || stale, "{case:#}");
+    }
+    assert_eq!(measured >= 8, mpich, "{measured}");
 }
 
 #[test]
@@ -262,6 +277,28 @@ fn groups_alone_and_at_once() {
     assert_eq!([0, 1, 2, 3].map(outcome), ["measured", "failed", "failed", "failed"]);
     let detail = report["cases"][2]["error"]["detail"].as_str().unwrap();
     assert!(detail.contains("at once with it has wrong results"), "{detail}");
+}
+
+#[test]
+fn the_order_of_ranks_within_groups_at_once_does_not_matter() {
+    let words =
+        format!("--groups 3+0,2+1 --concurrent-groups -b all_gather --problem-size bytes=64 {FEW}");
+    let cases = cases(&ranks(4, &words).passes());
+    assert_eq!(right(&cases, |_| false), 4);
+    assert!(cases.iter().all(|case| case["iterations"] == 3));
+}
+
+#[test]
+fn one_rank_without_memory_leaves_nobody_waiting() {
+    for words in ["-b put", "-b all_gather --problem-size form=nonblocking", "-b get"] {
+        let words = format!("{words} {FEW} --problem-size bytes=1PiB");
+        let ended = ranks(2, &words).fails(7);
+        assert_eq!(ended.report()["cases"][0]["outcome"], "skipped", "{}", ended.out);
+    }
+    let ended = ranks(2, &format!("-b put {FEW} --problem-size bytes=64"))
+        .fault("error@1:prepare")
+        .fails(7);
+    assert_eq!(ended.report()["cases"][0]["outcome"], "failed");
 }
 
 #[test]

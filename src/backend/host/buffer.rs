@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use crate::error::{Error, Result};
 
 /// Bytes of a page.
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// Elements that begin on a page.
 #[derive(Debug)]

@@ -102,6 +102,16 @@ fn place(comm: &Comm) -> (usize, usize) {
     (comm.rank().unsigned_abs() as usize, comm.size().unsigned_abs() as usize)
 }
 
+/// Makes one rank's error every rank's, before a call that all of them must make.
+fn together<T>(comm: &Comm, own: Result<T>) -> Result<T> {
+    match (largest(comm, own.is_err().into()), own) {
+        (1.., Ok(_)) => Err(Error::unsupported(
+            "another rank of the group cannot prepare it; choose a smaller problem",
+        )),
+        (_, own) => own,
+    }
+}
+
 /// No rank goes on before every rank has come.
 fn barrier(comm: &Comm) {
     // SAFETY: the communicator lives.

@@ -58,13 +58,13 @@ impl Answers {
         let period = match data {
             Data::FixedPoint => 1,
             Data::Known if reduces => terms.period(),
-            Data::Known => period::<T>(),
+            Data::Known => PERIOD,
         };
         let value = |i: usize| match (data, values) {
             (Data::FixedPoint, _) => self.fixed_point(),
             (Data::Known, Values::Input) if reduces => terms.term(self.rank, i),
-            (Data::Known, Values::Input) => moved::<T>(self.rank, i),
-            (Data::Known, Values::Result(Some(from))) => moved::<T>(from, i),
+            (Data::Known, Values::Input) => moved(self.rank, i),
+            (Data::Known, Values::Result(Some(from))) => moved(from, i),
             (Data::Known, Values::Result(None)) => terms.result(i),
         };
         let repeats = period * STRETCH.div_ceil(period);
@@ -159,18 +159,18 @@ enum Values {
 /// Least values that are compared at once.
 const STRETCH: usize = 4096;
 
-/// How soon what is moved repeats: no power of two, and exact in the type.
-fn period<T: Number>() -> usize {
-    match T::EXACT {
-        exact if exact > 250 => 251,
-        exact if exact > 12 => 13,
-        _ => 7,
-    }
-}
+/// How soon what is moved repeats: a prime, so that no block is a whole number of periods.
+const PERIOD: usize = 4093;
 
-/// What rank `rank` sends at index `i`.
-fn moved<T: Number>(rank: usize, i: usize) -> i64 {
-    ((i + 17 * rank) % period::<T>()) as i64
+/// What rank `rank` sends at index `i`: scattered, so that neither a shift nor another rank's values look alike.
+/// Small floats round it, on both sides alike.
+fn moved(rank: usize, i: usize) -> i64 {
+    // The finaliser of MurmurHash3 (Appleby, 2008).
+    let mut hash = ((i % PERIOD) as u64) << 32 | rank as u64;
+    for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+        hash = (hash ^ hash >> 33).wrapping_mul(factor);
+    }
+    ((hash >> 33) % 251) as i64
 }
 
 /// The distance between floats of a type next to `value`.
@@ -231,6 +231,24 @@ mod tests {
             assert_eq!((wrong.wrong, wrong.first_wrong.unwrap().index), (1, 5), "{pattern:?}");
             let short = answers.compare(Data::Known, 1, &result[..3]);
             assert_eq!((short.wrong, short.checked), (result.len() as u64 - 3, 3));
+        }
+    }
+
+    /// Data that stayed where it was, or came from another rank, is not taken for the right one.
+    #[test]
+    fn what_ranks_send_differs_from_place_to_place() {
+        use float8::F8E5M2;
+        let of = |rank: usize, at: usize| -> Vec<u8> {
+            (at..at + 16).map(|i| <F8E5M2 as Number>::of(moved(rank, i)).to_bits()).collect()
+        };
+        for ranks in [2, 3, 8, 64] {
+            for block in [4, 16, 251, 268, 1 << 14] {
+                for rank in 1..ranks {
+                    assert_ne!(of(rank, 0), of(0, 0));
+                    assert_ne!(of(rank, 0), of(0, rank * block), "{rank} {block}");
+                    assert_ne!(of(0, 0), of(0, rank * block), "{rank} {block}");
+                }
+            }
         }
     }
 

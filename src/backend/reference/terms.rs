@@ -5,8 +5,8 @@ use crate::work::Operator;
 
 /// Contributions to a reduction over ranks. Whole numbers whose reduction is exact in the type, in whatever
 /// order it is taken; sums of integers wrap alike. They depend on the index with a period that is
-/// coprime to powers of two, so that shifted or swapped blocks show, and each rank's contribution matters at
-/// some index.
+/// coprime to powers of two, so that shifted or swapped blocks show. Every rank's contribution to a sum matters
+/// everywhere, where the type can hold that; else each one's at some index of as many as there are ranks.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::backend) struct Terms {
     operator: Operator,
@@ -25,9 +25,10 @@ impl Terms {
     pub(in crate::backend) fn of<T: Number>(operator: Operator, ranks: usize) -> Self {
         let n = ranks as i64;
         let factor = if operator == Operator::MulSum { FACTOR } else { 1 };
-        // A mean must not wrap on its way: bytes hold 127.
-        let most = (T::EXACT.min(127) / n.max(1)).min(7);
-        Self { operator, ranks, all: 10 * n * factor <= T::EXACT, most }
+        // A mean must not wrap on its way.
+        let widest = [127, 32_767, 1 << 30][size_of::<T>().ilog2().min(2) as usize];
+        let most = (T::EXACT.min(widest) / n.max(1)).min(7);
+        Self { operator, ranks, all: 11 * n * factor <= T::EXACT, most }
     }
 
     /// After how many indices terms and results repeat.
@@ -40,7 +41,7 @@ impl Terms {
         let (n, step) = (self.ranks, (i % 7) as i64);
         let chosen = i % n == rank;
         match self.operator {
-            Operator::Sum | Operator::MulSum if self.all => step + (rank % 5) as i64,
+            Operator::Sum | Operator::MulSum if self.all => 1 + step + (rank % 5) as i64,
             Operator::Sum | Operator::MulSum => {
                 if chosen {
                     1 + step % 3
@@ -101,7 +102,7 @@ impl Terms {
             return 1 + step % 3;
         }
         let of_ranks: usize = (0..self.ranks % 5).sum::<usize>() + 10 * (self.ranks / 5);
-        self.ranks as i64 * step + of_ranks as i64
+        self.ranks as i64 * (1 + step) + of_ranks as i64
     }
 
     fn mean(self, i: usize) -> i64 {

@@ -10,7 +10,8 @@ use super::memory::Memory;
 use super::{Comm, place};
 use crate::backend::reference::Number;
 use crate::error::{Error, Result};
-use crate::work::{Exchange, Pattern, Placement};
+use crate::work::{Exchange, Pattern, Placement, Root};
+use crate::world::mpi_library;
 
 /// The arguments, with pointers into a [`Memory`] that the owner keeps.
 pub(super) struct Call {
@@ -117,6 +118,18 @@ impl Call {
         let (rank, ranks) = place(comm);
         let Exchange { pattern, element, placement, operator, .. } = *exchange;
         let in_place = placement == Placement::In;
+        // It sends MPI_IN_PLACE from the address that stands for it.
+        let crashes = |library: String| library.starts_with("MPICH Version: 4.0");
+        if pattern == Pattern::Reduce
+            && in_place
+            && exchange.root != Root::Fixed(0)
+            && mpi_library().is_some_and(crashes)
+        {
+            return Err(Error::unsupported(
+                "MPI_Reduce of MPICH 4.0 crashes in place where the root is not the first rank; choose \
+                 placement=out, or another MPI",
+            ));
+        }
         let reduces = pattern.reduces();
         let (sent, received) = match pattern {
             Pattern::AllGatherV | Pattern::GatherV => (

@@ -4,7 +4,7 @@ use mpi::ffi;
 
 use super::call::{Call, Mode};
 use super::memory::Memory;
-use super::{Comm, barrier, largest, place};
+use super::{Comm, barrier, largest, place, together};
 use crate::backend::host::Operation;
 use crate::backend::reference::{Data, Number};
 use crate::backend::{Accuracy, Overlap, Remarks};
@@ -51,16 +51,20 @@ impl<'a, T: Number> Collective<'a, T> {
         let elements = exchange.elements();
         let whole = matches!(exchange.pattern, Pattern::AllReduce | Pattern::Reduce);
         let pieces = if whole { elements.div_ceil(PIECE).max(1) } else { 1 };
-        let (mut calls, mut memories) = (Vec::new(), Vec::new());
-        for _ in 0..exchange.window {
+        let one = |_| {
             let mut memory = Memory::new(&comm, exchange)?;
-            for piece in 0..pieces {
+            let span = |piece: u64| {
                 let at = piece * PIECE;
-                let span = (at, if whole { (elements - at).min(PIECE) } else { elements });
-                calls.push(Call::new(&comm, exchange, &mut memory, span)?);
-            }
-            memories.push(memory);
-        }
+                (at, if whole { (elements - at).min(PIECE) } else { elements })
+            };
+            let call = |piece| Call::new(&comm, exchange, &mut memory, span(piece));
+            let calls: Vec<Call> = (0..pieces).map(call).collect::<Result<_>>()?;
+            Ok((calls, memory))
+        };
+        let all: Result<Vec<_>> = (0..exchange.window).map(one).collect();
+        let (calls, memories): (Vec<Vec<Call>>, Vec<Memory<T>>) =
+            together(&comm, all)?.into_iter().unzip();
+        let calls: Vec<Call> = calls.into_iter().flatten().collect();
         // SAFETY: a constant of the library.
         let none = unsafe { ffi::RSMPI_REQUEST_NULL };
         // Several in flight are begun, whatever the form.

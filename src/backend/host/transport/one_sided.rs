@@ -6,9 +6,9 @@ use mpi::ffi;
 use mpi::raw::AsRaw as _;
 
 use super::datatype::Counted;
-use super::{Comm, barrier, place};
+use super::{Comm, barrier, place, together};
 use crate::backend::host::Operation;
-use crate::backend::host::buffer::Buffer;
+use crate::backend::host::buffer::{Buffer, PAGE};
 use crate::backend::reference::{Answers, Data, Number};
 use crate::backend::{Accuracy, Remarks};
 use crate::error::Result;
@@ -42,7 +42,8 @@ impl<T: Number> OneSided<T> {
         let len = exchange.elements() as usize;
         let offset = (exchange.offset / exchange.element.bytes()) as usize;
         let target = exchange.partner(ranks, rank).filter(|&partner| rank < partner);
-        let own = Buffer::new(if target.is_some() { len } else { 0 }, offset, T::default())?;
+        let own = Buffer::new(if target.is_some() { len } else { 0 }, offset, T::default());
+        let own = together(&comm, own)?;
         let size = size_of::<T>();
         // SAFETY: constants of the library.
         let (mut handle, no_info) = unsafe { (ffi::RSMPI_WIN_NULL, ffi::RSMPI_INFO_NULL) };
@@ -50,7 +51,9 @@ impl<T: Number> OneSided<T> {
         // SAFETY: the places for the address and for the window outlive the call; every rank makes it.
         unsafe {
             ffi::MPI_Win_allocate(
-                ((offset + len) * size) as ffi::MPI_Aint,
+                // Whole pages, so that windows begin on them; and MPICH 4.0 reaches the wrong place in
+                // windows of the same node whose sizes are odd.
+                ((offset + len) * size).next_multiple_of(PAGE) as ffi::MPI_Aint,
                 size as c_int,
                 no_info,
                 comm.as_raw(),
