@@ -85,7 +85,8 @@ impl Answers {
         if len > 0 && is_planted(Fault::Wrong, phase) {
             let middle = &mut result[len / 2];
             let right = middle.to_f64() as i64;
-            *middle = T::of(if right > 0 { right - 1 } else { right + 1 });
+            // Far enough apart in every type.
+            *middle = T::of(if right == 0 { 1 } else { 0 });
         }
         self.compare(data, root, result)
     }
