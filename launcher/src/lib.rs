@@ -1,9 +1,22 @@
-//! Starts the ranks of a job, hands their output back line by line, and ends them by a deadline.
+//! Starts the ranks of a job, hands their output back line by line, and ends them by a deadline; hears
+//! how the ranks are, and tells which of them hold the others up.
 //!
 //! It knows processes and nothing else: no MPI, no devices, no benchmarks.
 
+mod beat;
 mod command;
+mod hub;
+mod pulse;
+mod reap;
 mod supervise;
+mod token;
+mod verdict;
 
+pub use beat::{Activity, Beat};
 pub use command::{Launcher, Placement, arguments, find_launcher};
-pub use supervise::{End, Job, Line, run};
+pub use hub::{Event, Hub, HubOptions};
+pub use pulse::{Order, Pulse, PulseOptions};
+pub use reap::die_with_parent;
+pub use supervise::{End, Ended, Job, Line, run};
+pub use token::Token;
+pub use verdict::{Fault, Link, Seen, Verdict, judge};

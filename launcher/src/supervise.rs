@@ -26,6 +26,8 @@ pub struct Job {
     pub unset: Vec<String>,
     /// How long the job may take.
     pub timeout: Duration,
+    /// How long it may take to end in good order once this process was told to stop.
+    pub grace: Duration,
 }
 
 /// A line that the job printed.
@@ -50,6 +52,15 @@ pub enum End {
     Interrupted,
 }
 
+/// What became of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How it ended.
+    pub end: End,
+    /// Processes it left behind, which had to be killed.
+    pub left: usize,
+}
+
 /// How long a job may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -61,11 +72,12 @@ const LINE_LIMIT: usize = 64 << 10;
 ///
 /// # Errors
 /// When the program cannot be started, or its output cannot be read.
-pub fn run(job: &Job, on_line: impl FnMut(Line<'_>)) -> io::Result<End> {
+pub fn run(job: &Job, on_line: impl FnMut(Line<'_>)) -> io::Result<Ended> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(supervise(job, on_line))
+        .map(|end| Ended { end, left: 0 })
 }
 
 async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<End> {
@@ -201,6 +213,7 @@ mod tests {
             set: vec![("GREETING".into(), "hello".into())],
             unset: vec!["HOME".into()],
             timeout,
+            grace: GRACE,
         };
         let mut lines = Vec::new();
         let end = run(&job, |line| {
@@ -210,7 +223,7 @@ mod tests {
             });
         });
         lines.sort();
-        (end.unwrap(), lines)
+        (end.unwrap().end, lines)
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -255,6 +268,7 @@ mod tests {
             set: Vec::new(),
             unset: Vec::new(),
             timeout: LONG,
+            grace: GRACE,
         };
         assert!(run(&job, |_| {}).is_err());
     }

@@ -1,0 +1,66 @@
+//! The secret that the ranks of one job share, so that nobody else is listened to.
+
+use std::fmt;
+
+use rustix::rand::{GetRandomFlags, getrandom};
+use subtle::ConstantTimeEq as _;
+
+/// Sixteen random bytes that the hub and the ranks of one job know. They are not shown by `Debug`, and
+/// comparing them takes the same time wherever they differ.
+#[derive(Clone, Copy, Eq)]
+pub struct Token([u8; 16]);
+
+impl Token {
+    /// A new token from the operating system's generator.
+    ///
+    /// # Errors
+    /// When the operating system has no random bytes to give.
+    pub fn random() -> std::io::Result<Self> {
+        let mut bytes = [0; 16];
+        // A call may be interrupted, or by its contract give fewer bytes than were asked for.
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
+                Ok(count) => filled += count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The token that another process made.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, to be handed to the other ranks.
+    pub const fn bytes(&self) -> [u8; 16] {
+        self.0
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_differ_and_are_not_shown() {
+        let (one, other) = (Token::random().unwrap(), Token::random().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one, Token::from_bytes(one.bytes()));
+        assert_eq!(format!("{one:?}"), "Token(..)");
+    }
+}
