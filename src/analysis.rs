@@ -3,7 +3,7 @@
 mod case;
 mod contention;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod headline;
 mod latency;
 mod pairs;

@@ -57,6 +57,15 @@ enum Command {
     SystemInfo(system_info::InfoArgs),
     /// Print a JSON Schema
     Schema(schema::SchemaArgs),
+    /// Run a program that ends when this process's parent does; what --ranks starts launchers by
+    #[command(hide = true)]
+    WithParent {
+        /// The parent's process number
+        parent: u32,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        program: Vec<std::ffi::OsString>,
+    },
     /// Print one line on a finished report and return its exit code
     Verdict(verdict::VerdictArgs),
 }
@@ -104,6 +113,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::WithParent { parent, program } => launch::with_parent(parent, &program),
         Command::Verdict(args) => verdict::run(&args),
     }
 }

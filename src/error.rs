@@ -3,15 +3,17 @@
 //! A message is one sentence that names the thing, the reason and the remedy. Errors cross ranks
 //! ([`World::unanimous`](crate::world::World::unanimous)), so they are plain data.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `Result` with this program's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of thing went wrong; each kind has one exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A mistake of this program.
@@ -42,12 +44,14 @@ pub struct Error {
     pub kind: Kind,
     /// One sentence: the thing, the reason, the remedy.
     pub message: String,
+    /// World rank where it arose, where that matters.
+    pub rank: Option<usize>,
 }
 
 impl Error {
     /// An error of `kind`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), rank: None }
     }
 
     /// The user asked for something that cannot be done.
@@ -75,17 +79,32 @@ impl Error {
         Self::usage(format!("cannot {action} '{}': {reason}", path.display()))
     }
 
+    /// A file that cannot be written while a run goes on: a usage error, but for a full disk, which is no
+    /// fault of what was asked for.
+    pub fn write(path: &Path, why: &std::io::Error) -> Self {
+        let full = matches!(why.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let kind = if full { Kind::Unfit } else { Kind::Usage };
+        Self { kind, ..Self::file("write", path, why) }
+    }
+
     /// The exit code this error ends in.
     pub fn exit(&self) -> Exit {
-        match self.kind {
-            Kind::Internal => Exit::Internal,
-            Kind::Usage => Exit::Usage,
-            Kind::Unfit => Exit::Unfit,
-            Kind::WrongResult => Exit::WrongResults,
-            Kind::Unsupported | Kind::CaseFailed => Exit::CaseFailed,
-            Kind::TimedOut => Exit::TimedOut,
-            Kind::RankDied => Exit::RankDied,
-            Kind::Interrupted => Exit::Interrupted,
+        self.kind.exit()
+    }
+}
+
+impl Kind {
+    /// The exit code that it ends in.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Internal => Exit::Internal,
+            Self::Usage => Exit::Usage,
+            Self::Unfit => Exit::Unfit,
+            Self::WrongResult => Exit::WrongResults,
+            Self::Unsupported | Self::CaseFailed => Exit::CaseFailed,
+            Self::TimedOut => Exit::TimedOut,
+            Self::RankDied => Exit::RankDied,
+            Self::Interrupted => Exit::Interrupted,
         }
     }
 }

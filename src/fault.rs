@@ -1,13 +1,22 @@
 //! Planted faults, for tests of what happens when a rank fails.
 //!
-//! `TESSERABENCH_FAULT=KIND@RANK:PHASE` makes rank RANK fail when it enters PHASE of its first case:
-//! `panic`, `error`, `exit` (leaves without a word), `kill` (SIGKILL), `hang` (never comes back),
-//! `wrong` (computes one wrong element), `build` (claims to be another build; phase `join`) or
-//! `clock/NS/PPM` (its clock is ahead by NS nanoseconds and gains PPM; phase `join`).
-//! Without the variable it costs one read of a static where a phase begins, nothing inside one.
+//! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` makes rank RANK fail each time it comes to MOMENT, or with `/N` behind
+//! it the Nth time. A moment is a [`Phase`] by its name, or `operation`: just before a warm-up or timed one.
+//! Kinds: `panic`, `error`, `exit` (leaves without a word), `kill` (SIGKILL), `stop` (SIGSTOP), `hang` (never
+//! comes back), `slow/MS` (comes back after MS milliseconds), `wrong` (computes one wrong element), `build`
+//! (claims to be another build; moment `join`), `clock/NS/PPM` (its clock is ahead by NS nanoseconds and gains
+//! PPM; moment `join`), `stranger` (somebody sends rubbish to the heartbeat port; moment `join`), `full` (the
+//! disk is full) and `torn` (killed in the middle of a line of the journal; both rank 0, moment `write`).
+//!
+//! Without the variable it costs one read of a static where a moment comes, nothing between two stamps.
 
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Signal, getpid, kill_process};
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::Phase;
@@ -24,8 +33,12 @@ pub enum Fault {
     Exit,
     /// The process is killed by the operating system.
     Kill,
+    /// The process is stopped, as by a debugger.
+    Stop,
     /// The rank stops doing anything.
     Hang,
+    /// The rank takes so many milliseconds longer.
+    Slow(u64),
     /// One element of a result is wrong.
     Wrong,
     /// The rank claims to be another build.
@@ -37,13 +50,26 @@ pub enum Fault {
         /// Nanoseconds that it gains in a millisecond: parts per million.
         ppm: Nanos,
     },
+    /// Somebody sends rubbish to the port of the heartbeats.
+    Stranger,
+    /// The disk is full.
+    Full,
+    /// The process is killed while it writes a line of the journal.
+    Torn,
 }
 
 struct Planted {
     fault: Fault,
     rank: usize,
-    phase: String,
+    moment: String,
+    /// Which time, from 1; every time when absent.
+    time: Option<u32>,
+    /// How often the moment has come.
+    times: AtomicU32,
 }
+
+/// The moment that is no step of a case.
+const OPERATION: &str = "operation";
 
 static PLANTED: OnceLock<Option<Planted>> = OnceLock::new();
 static RANK: AtomicUsize = AtomicUsize::new(usize::MAX);
@@ -58,7 +84,7 @@ pub fn plant() -> Result<()> {
         Err(_) => None,
         Ok(text) => Some(parse(&text).ok_or_else(|| {
             Error::usage(format!(
-                "TESSERABENCH_FAULT='{text}' is not KIND@RANK:PHASE, such as panic@1:measure"
+                "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT, such as panic@1:measure"
             ))
         })?),
     };
@@ -68,21 +94,35 @@ pub fn plant() -> Result<()> {
 
 fn parse(text: &str) -> Option<Planted> {
     let (kind, place) = text.split_once('@')?;
-    let (rank, phase) = place.split_once(':')?;
+    let (rank, moment) = place.split_once(':')?;
+    let (moment, time) = match moment.split_once('/') {
+        None => (moment, None),
+        Some((moment, time)) => (moment, Some(time.parse().ok().filter(|time| *time > 0)?)),
+    };
     let fault = match kind {
         "panic" => Fault::Panic,
         "error" => Fault::Error,
         "exit" => Fault::Exit,
         "kill" => Fault::Kill,
+        "stop" => Fault::Stop,
         "hang" => Fault::Hang,
         "wrong" => Fault::Wrong,
         "build" => Fault::Build,
-        kind => {
-            let (ahead, ppm) = kind.strip_prefix("clock/")?.split_once('/')?;
-            Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
-        }
+        "stranger" => Fault::Stranger,
+        "full" => Fault::Full,
+        "torn" => Fault::Torn,
+        kind => match kind.split_once('/')? {
+            ("slow", ms) => Fault::Slow(ms.parse().ok()?),
+            ("clock", off) => {
+                let (ahead, ppm) = off.split_once('/')?;
+                Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
+            }
+            _ => return None,
+        },
     };
-    Some(Planted { fault, rank: rank.parse().ok()?, phase: phase.to_owned() })
+    let known = moment == OPERATION || Phase::ALL.iter().any(|phase| phase.name() == moment);
+    let moment = Some(moment.to_owned()).filter(|_| known)?;
+    Some(Planted { fault, rank: rank.parse().ok()?, moment, time, times: AtomicU32::new(0) })
 }
 
 /// Says which rank this is.
@@ -90,22 +130,29 @@ pub fn set_rank(rank: usize) {
     RANK.store(rank, Ordering::Relaxed);
 }
 
-/// The fault planted for this rank and phase.
-fn planted(phase: Phase) -> Option<Fault> {
+/// The fault planted for this rank and moment, whichever time it is.
+fn planted(moment: &str) -> Option<&'static Planted> {
     let planted = PLANTED.get()?.as_ref()?;
-    let here = planted.rank == RANK.load(Ordering::Relaxed) && planted.phase == phase.name();
-    here.then_some(planted.fault)
+    let here = planted.rank == RANK.load(Ordering::Relaxed) && planted.moment == moment;
+    here.then_some(planted)
 }
 
-/// Whether this rank is to compute a wrong element, or to claim to be another build.
+/// The fault planted for this rank and phase, when its time is now.
+fn due(phase: Phase) -> Option<Fault> {
+    let planted = planted(phase.name())?;
+    let now = planted.times.load(Ordering::Relaxed);
+    planted.time.is_none_or(|time| time == now).then_some(planted.fault)
+}
+
+/// Whether this rank is to do wrong in a way that is planted where it does it.
 pub fn is_planted(fault: Fault, phase: Phase) -> bool {
-    planted(phase) == Some(fault)
+    due(phase) == Some(fault)
 }
 
 /// By how much this rank's clock is to be off: nanoseconds ahead, parts per million gained.
 pub fn clock() -> Option<(Nanos, Nanos)> {
-    match planted(Phase::Join) {
-        Some(Fault::Clock { ahead, ppm }) => Some((ahead, ppm)),
+    match planted(Phase::Join.name())?.fault {
+        Fault::Clock { ahead, ppm } => Some((ahead, ppm)),
         _ => None,
     }
 }
@@ -115,7 +162,7 @@ pub fn clock() -> Option<(Nanos, Nanos)> {
 /// # Errors
 /// The planted one.
 pub fn check(phase: Phase) -> Result<()> {
-    match planted(phase) {
+    match due(phase) {
         Some(Fault::Error) => {
             Err(Error::new(Kind::CaseFailed, format!("planted error in {}", phase.name())))
         }
@@ -123,21 +170,85 @@ pub fn check(phase: Phase) -> Result<()> {
     }
 }
 
-/// Strikes if a fault that ends or stops this process is planted here.
+/// The error of a disk that is to be full.
+///
+/// # Errors
+/// The planted one.
+pub fn full_disk() -> std::io::Result<()> {
+    match due(Phase::Write) {
+        Some(Fault::Full) => Err(std::io::ErrorKind::StorageFull.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A phase begins: a fault strikes that ends or stops this process, if one is planted here.
 pub fn strike(phase: Phase) {
-    match planted(phase) {
-        Some(Fault::Panic) => panic!("planted panic in {}", phase.name()),
-        Some(Fault::Exit) => std::process::exit(0),
-        Some(Fault::Kill) => {
-            let killed = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
-            panic!("could not kill itself: {killed:?}");
-        }
-        Some(Fault::Hang) => loop {
-            std::thread::sleep(std::time::Duration::from_secs(3600));
+    strike_at(phase.name());
+}
+
+/// An operation comes: likewise.
+pub fn strike_operation() {
+    strike_at(OPERATION);
+}
+
+fn strike_at(moment: &str) {
+    let Some(planted) = planted(moment) else { return };
+    let now = planted.times.fetch_add(1, Ordering::Relaxed) + 1;
+    if planted.time.is_some_and(|time| time != now) {
+        return;
+    }
+    match planted.fault {
+        Fault::Panic => panic!("planted panic in {moment}"),
+        Fault::Exit => std::process::exit(0),
+        Fault::Kill => signal(Signal::KILL),
+        Fault::Stop => signal(Signal::STOP),
+        Fault::Hang => loop {
+            std::thread::sleep(Duration::from_secs(3600));
         },
-        Some(Fault::Error | Fault::Wrong | Fault::Build | Fault::Clock { .. }) | None => {}
+        Fault::Slow(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
+        Fault::Error
+        | Fault::Wrong
+        | Fault::Build
+        | Fault::Clock { .. }
+        | Fault::Stranger
+        | Fault::Full
+        | Fault::Torn => {}
+    }
+}
+
+/// Ends this process as the operating system does.
+pub fn die() {
+    signal(Signal::KILL);
+}
+
+fn signal(signal: Signal) {
+    if let Err(why) = kill_process(getpid(), signal) {
+        panic!("cannot send itself a signal: {why}");
+    }
+}
+
+/// Sends rubbish to the port of the heartbeats, as a port scan would.
+pub fn come_as_stranger(address: SocketAddr) {
+    std::thread::spawn(move || {
+        for _ in 0..3 {
+            if let Ok(mut stream) = TcpStream::connect(address) {
+                let _ = stream.write_all(&[b'x'; 4096]);
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_are_read_or_refused() {
+        let read = |text| parse(text).map(|planted| (planted.fault, planted.time));
+        assert_eq!(read("kill@1:gather"), Some((Fault::Kill, None)));
+        assert_eq!(read("slow/20@0:operation/7"), Some((Fault::Slow(20), Some(7))));
+        for text in ["kill@1", "kill@x:join", "kill@1:jion", "slow@1:join", "kill@1:join/0", "x@1:join"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::world::World;
 /// Samples of all ranks that rank 0 holds at a time: about 10 MiB as they are sent, 20 MiB in memory.
 const SAMPLES_PER_BLOCK: usize = 1 << 19;
 
-/// Brings `own` samples of every rank of a case, named by its id and its world ranks, to rank 0's
+/// Brings `own` samples of every rank of a case, named by its id, its cycle and its world ranks, to rank 0's
 /// sidecar. Every rank of `world` calls this; those that were not in the case bring none. What comes of
 /// writing is known to rank 0 only, so that the others send on whatever it is.
 ///
@@ -18,13 +18,13 @@ const SAMPLES_PER_BLOCK: usize = 1 << 19;
 /// When ranks cannot be heard.
 pub fn samples(
     world: &World,
-    (case, ranks): (&str, &[usize]),
+    (case, cycle, ranks): (&str, usize, &[usize]),
     own: Vec<Sample>,
     mut sidecar: Option<&mut Sidecar>,
 ) -> Result<Result<Samples>> {
     let rounds = usize::try_from(world.max(own.len() as i64)).unwrap_or(0);
     let per_block = (SAMPLES_PER_BLOCK / ranks.len()).max(1);
-    let mut series = Series::new(case, ranks, rounds);
+    let mut series = Series::new((case, cycle), ranks, rounds);
     let mut written = Ok(());
     let mut own = own.into_iter();
     for _ in 0..rounds.div_ceil(per_block) {
@@ -37,8 +37,8 @@ pub fn samples(
             written = series.add(&block, sidecar);
         }
     }
-    Ok(written.map(|()| match sidecar {
+    Ok(written.and_then(|()| match sidecar {
         Some(sidecar) => series.finish(sidecar),
-        None => Samples::None,
+        None => Ok(Samples::None),
     }))
 }

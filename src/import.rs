@@ -25,7 +25,8 @@ use crate::environment::{self, Environment, Node, Rank};
 use crate::error::{Error, Exit, Result};
 use crate::mesh::{DEFAULT_ORDER, Mesh};
 use crate::metric;
-use crate::recorder::{now, run_id};
+use crate::recorder::run_id;
+use crate::units::now;
 use crate::report::{ImportedFrom, MeshFacts, Report, Run, SCHEMA, Summary};
 use gathering::Gathering;
 use log::{Log, Place};
@@ -75,6 +76,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
             backend: "imported".to_owned(),
             simulated: false,
             emulated: false,
+            launches: Vec::new(),
             imported_from: Some(origins),
             incomplete: false,
             exit: Exit::Internal.code(),
@@ -91,7 +93,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
         summary: Summary::default(),
         caveats: Vec::new(),
     };
-    report.conclude(report.cases.len());
+    report.conclude(report.cases.len(), Exit::Ok);
     report.run.incomplete = cut;
     Ok(report)
 }

@@ -42,7 +42,9 @@
 //! - [`import`]: other tools' results as our report.
 //! - [`report`]: the result as data, and its forms: table, JSON, CSV, Markdown.
 //! - [`environment`]: what a reader needs to believe a number.
-//! - [`progress`], [`supervision`], [`fault`]: what this rank is doing, what it tells the process that
+//! - [`progress`], [`watch`]: what this rank is doing, and the thread that tells it and ends the job when a
+//!   deadline passes.
+//! - [`ending`], [`supervision`], [`fault`]: how a job ends before its time, what a rank tells the process that
 //!   started it, and faults planted by tests.
 //! - [`random`]: one seed, named streams.
 //!
@@ -65,7 +67,10 @@
 //! - *Why is dropping a `World` nothing?* `MPI_Finalize` waits for all ranks. A rank that unwinds would
 //!   wait for ranks that never come, and the job would hang instead of failing.
 //! - *Why are errors of MPI fatal?* rsmpi discards return codes; anything else would make failures silent.
-//! - *Why MPI at thread level single?* On Open MPI 4.1 the next level costs 18 to 28 % at 8 bytes.
+//! - *Why MPI at thread level single, with a watchdog thread beside it?* On Open MPI 4.1 the next level costs
+//!   half as much again at 8 bytes, while a thread that never calls MPI costs nothing that can be measured
+//!   (docs/results). MPI's standard wants the next level; nccl-tests and every program on CUDA have such
+//!   threads at this one. `--thread-level funneled` keeps to the letter, `--heartbeats off` has no threads.
 //! - *Why last end minus first start?* It is what the slowest rank makes everybody wait; a mean over ranks
 //!   hides it. It needs a common clock: where the clocks of different machines cannot be brought together
 //!   well enough, the whole sweep reports the slowest rank's own time, with a caveat.
@@ -81,6 +86,7 @@ pub mod caveat;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod ending;
 pub mod environment;
 pub mod error;
 pub mod fault;
@@ -106,6 +112,7 @@ pub mod supervision;
 pub mod telemetry;
 pub mod topology;
 pub mod units;
+pub mod watch;
 pub mod wire;
 pub mod work;
 pub mod world;

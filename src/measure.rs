@@ -16,7 +16,9 @@ use crate::backend::{Accuracy, Prepared, Remarks, Sample};
 use crate::clock::CommonTime;
 use crate::config::Protocol;
 use crate::error::Result;
+use crate::fault;
 use crate::plan::{Budget, ITERATION_LIMIT};
+use crate::progress::{self, Activity};
 use crate::telemetry::Telemetry;
 use crate::units::Nanos;
 use crate::world::{Fold, World};
@@ -61,6 +63,8 @@ pub struct Method<'a> {
     pub once: bool,
     /// How long this rank's device needs from rest to its usual speed, ns.
     pub settling: Nanos,
+    /// For so long it may go on after the run was asked to stop, seconds.
+    pub stop_seconds: f64,
 }
 
 /// What the ranks of a case read together.
@@ -111,6 +115,8 @@ pub struct Taken {
     pub accuracy: Accuracy,
     /// What the case's first rank has computed from everybody's.
     pub recording: Option<Recording>,
+    /// Whether it was given up because the run was asked to stop.
+    pub abandoned: bool,
 }
 
 /// The ranks that measure.
@@ -162,22 +168,27 @@ pub fn measure(
     let mut accuracy = Accuracy::default();
     let mut so_far =
         SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, unchecked: 0, hopeless: false };
-    loop {
+    let mut stopping = Stopping::default();
+    let abandoned = loop {
         if let (true, Some(target)) = (times.global.len() >= so_far.look_at, &budget.target) {
             let error = f64::from(batch).recip() * clock_error as f64;
             let definition = times.definition(method.communicates, starter.protocol(), error);
             so_far.look_at = times.global.len() + rounds_missing(times.by(definition), target);
         }
-        let asked = all.is_root().then(|| so_far.rounds_wanted(budget) as u64);
-        let asked = all.broadcast(asked)? as usize;
-        if asked == 0 {
-            break;
-        }
+        let asked = all.is_root().then(|| match so_far.rounds_wanted(budget) as u64 {
+            1.. if stopping.is_over(time.now(), method.stop_seconds) => None,
+            wanted => Some(wanted),
+        });
+        let asked = match all.broadcast(asked)? {
+            None => break true,
+            Some(0) => break false,
+            Some(asked) => asked as usize,
+        };
         if asked > 1 {
             // The ranks' meeting has left other things in the caches.
-            fire(&starter, &time, prepared, runs, 1)?;
+            fire(&starter, &time, prepared, (runs, 1), method.communicates)?;
         }
-        let mut block = fire(&starter, &time, prepared, runs, asked)?;
+        let mut block = fire(&starter, &time, prepared, (runs, asked), method.communicates)?;
         let (line, error) = time.end_block();
         for sample in &mut block {
             sample.start = line.to_common(sample.start);
@@ -208,11 +219,11 @@ pub fn measure(
             so_far.unchecked = 0;
             accuracy = accuracy.and(prepared.check()?);
             if all.max(i64::from(accuracy.wrong > 0)) == 1 {
-                break;
+                break false;
             }
         }
-    }
-    if so_far.unchecked > 0 {
+    };
+    if so_far.unchecked > 0 && !abandoned {
         accuracy = accuracy.and(prepared.check()?);
     }
     let per_rank = group.gather(own.summary(budget.confidence))?;
@@ -229,7 +240,7 @@ pub fn measure(
         per_rank,
         telemetry: Vec::new(),
     });
-    Ok(Taken { samples, accuracy, recording })
+    Ok(Taken { samples, accuracy, recording, abandoned })
 }
 
 /// Runs untimed rounds until time is flat; how many there were, and how many operations a sample needs.
@@ -245,14 +256,15 @@ fn warm_up(
     let mut warmup = Warmup::new(all.max(method.settling) as f64 / 1e9);
     let (mut done, mut shortest, began) = (0, Nanos::MAX, time.now());
     loop {
-        let samples = fire(starter, time, prepared, 1, block)?;
+        let samples = fire(starter, time, prepared, (1, block), method.communicates)?;
         shortest = samples.iter().map(Sample::duration).fold(shortest, Nanos::min);
         let rounds = meet(team, starter, &samples);
         done += block;
         let over = all.is_root().then(|| {
             let nanos: Vec<f64> = rounds.iter().map(|round| round.duration() as f64).collect();
             let late = rounds.iter().any(Round::is_late);
-            warmup.is_over(&nanos, late, (time.now() - began) as f64 / 1e9)
+            let seconds = (time.now() - began) as f64 / 1e9;
+            warmup.is_over(&nanos, late, seconds) || progress::is_asked_to_stop()
         });
         if all.broadcast(over)? {
             break;
@@ -274,16 +286,37 @@ fn fire(
     starter: &Starter<'_>,
     time: &CommonTime<'_>,
     prepared: &mut dyn Prepared,
-    batch: u32,
-    rounds: usize,
+    (batch, rounds): (u32, usize),
+    communicates: bool,
 ) -> Result<Vec<Sample>> {
     let mut samples = Vec::with_capacity(rounds);
+    let activity = if communicates { Activity::Together } else { Activity::Working };
     for _ in 0..rounds {
+        progress::next_round();
+        fault::strike_operation();
         prepared.arm(batch)?;
         let start = starter.next(time, batch);
-        samples.push(prepared.fire(start)?);
+        progress::at(activity);
+        let sample = prepared.fire(start)?;
+        progress::at(Activity::Working);
+        samples.push(sample);
     }
     Ok(samples)
+}
+
+/// Since when the run is asked to stop.
+#[derive(Debug, Default)]
+struct Stopping(Option<Nanos>);
+
+impl Stopping {
+    /// Whether a case that is not done has had its time since.
+    fn is_over(&mut self, now: Nanos, seconds: f64) -> bool {
+        if !progress::is_asked_to_stop() {
+            return false;
+        }
+        let since = *self.0.get_or_insert(now);
+        (now - since) as f64 / 1e9 > seconds
+    }
 }
 
 /// Puts the ranks' samples of a block together, and lets the next starts allow for late ranks. A rank of

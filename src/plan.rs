@@ -1,9 +1,12 @@
 //! What to run, resolved: the same plan on every rank gives the same cases in the same order.
 
 mod budget;
+mod deadlines;
 mod pairs;
 mod placing;
 mod sweep;
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,20 +18,16 @@ use crate::place::Place;
 use crate::topology::{self, Topology};
 use crate::work::{Element, Placement, Work};
 pub use budget::{Budget, ITERATION_LIMIT};
+pub use deadlines::{Deadlines, Limit};
+use budget::seconds;
 use placing::Placing;
 use sweep::{Cases, Sweep};
-
-/// Deadline of a run when nothing else is said, beside the time asked for by way of measuring, seconds.
-const TIMEOUT_S: f64 = 3600.0;
 
 /// Most operations of a sample on a GPU; a driver's queue of launches is known to hold about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;
 
 /// Most communicators that are made in one sample.
 const COMMUNICATOR_LIMIT: u32 = 100;
-
-/// Longest deadline, seconds: ten years. More does not fit the clock's arithmetic.
-const TIMEOUT_LIMIT_S: f64 = 3.2e8;
 
 /// Everything a rank needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,10 +46,12 @@ pub struct Plan {
     pub budget: Budget,
     /// Seed of all random numbers.
     pub seed: u64,
-    /// Whether the other cases still run after one fails.
-    pub continue_on_error: bool,
-    /// Deadline of the whole run, seconds.
-    pub timeout_s: f64,
+    /// After so many failed cases the others do not run.
+    pub max_failures: usize,
+    /// How often the cases run.
+    pub cycles: Cycles,
+    /// How long things may take.
+    pub deadlines: Deadlines,
     /// Where each rank is.
     pub places: Vec<Place>,
     /// Coefficient of variation above which a case carries a caveat, percent.
@@ -71,6 +72,15 @@ pub enum BackendSpec {
     },
     /// A model of this machine, in virtual time.
     Simulated(Box<Topology>),
+}
+
+/// How often the cases run, one after another and then all again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Cycles {
+    /// So many times.
+    Times(u32),
+    /// For so many seconds; the cycle that has begun is ended.
+    Seconds(f64),
 }
 
 impl BackendSpec {
@@ -176,7 +186,8 @@ impl Plan {
         if cases.is_empty() {
             return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
         }
-        let budget = Budget::resolve(&config.benchmarking, cases.len())?;
+        let budget = Budget::resolve(&config.benchmarking)?;
+        let cycles = cycles(config)?;
         if let (BackendSpec::Cuda { .. }, Some(batch)) = (&backend, budget.batch)
             && batch > DEVICE_BATCH_LIMIT
         {
@@ -192,8 +203,13 @@ impl Plan {
             backend,
             protocol: config.protocol.unwrap_or_default(),
             seed: config.seed.unwrap_or(1),
-            continue_on_error: config.continue_on_error.unwrap_or(false),
-            timeout_s: timeout(config, &budget, cases.len())?,
+            max_failures: max_failures(config)?,
+            cycles,
+            deadlines: Deadlines::resolve(
+                config,
+                ranks,
+                Some((&budget, duration(&budget, cases.len(), cycles))),
+            )?,
             budget,
             places,
             max_variance_percent: positive(
@@ -204,9 +220,9 @@ impl Plan {
         })
     }
 
-    /// Names the plan: two runs of the same plan can continue each other.
-    pub fn fingerprint(&self) -> Result<u64> {
-        Ok(crate::random::fingerprint(crate::wire::encode(self)?))
+    /// Whether cases may run more than once.
+    pub fn repeats(&self) -> bool {
+        self.cycles != Cycles::Times(1)
     }
 }
 
@@ -230,20 +246,38 @@ fn backend(config: &Config) -> Result<BackendSpec> {
     }
 }
 
-/// The deadline leaves time for what is to be measured for a given time.
-fn timeout(config: &Config, budget: &Budget, cases: usize) -> Result<f64> {
-    let least = budget.min_seconds * cases as f64;
-    let most = budget.max_seconds.unwrap_or(budget.min_seconds) * cases as f64;
-    let timeout = match config.timeout {
-        Some(timeout) => positive("timeout", timeout)?,
-        None => TIMEOUT_S + most,
-    };
-    if timeout <= least {
-        return Err(Error::usage(format!(
-            "measuring alone is to take {least} s, and the run must end within {timeout} s; give --timeout more"
-        )));
+/// How long measuring takes, seconds: at least, and about as long as was asked for.
+fn duration(budget: &Budget, cases: usize, cycles: Cycles) -> Range<f64> {
+    let cases = cases as f64;
+    let most = budget.max_seconds.unwrap_or(budget.min_seconds) * cases;
+    match cycles {
+        Cycles::Times(times) => {
+            let times = f64::from(times);
+            times * budget.min_seconds * cases..times * most
+        }
+        Cycles::Seconds(seconds) => seconds..seconds + most,
     }
-    Ok(timeout.min(TIMEOUT_LIMIT_S))
+}
+
+fn cycles(config: &Config) -> Result<Cycles> {
+    let asked = &config.benchmarking;
+    match (seconds("duration", &asked.duration)?, asked.repeat) {
+        (Some(_), Some(_)) => Err(Error::usage(
+            "--duration and --repeat both say how often the cases run; leave one of them out",
+        )),
+        (Some(seconds), None) => Ok(Cycles::Seconds(seconds)),
+        (None, Some(0)) => Err(Error::usage("--repeat 0 measures nothing; use 1 or more")),
+        (None, times) => Ok(Cycles::Times(times.unwrap_or(1))),
+    }
+}
+
+fn max_failures(config: &Config) -> Result<usize> {
+    match (config.max_failures, config.continue_on_error.unwrap_or(false)) {
+        (Some(0), _) => Err(Error::usage("--max-failures 0 would end before the first case; use 1 or more")),
+        (Some(most), _) => Ok(most as usize),
+        (None, true) => Ok(usize::MAX),
+        (None, false) => Ok(1),
+    }
 }
 
 fn positive(what: &str, value: f64) -> Result<f64> {
@@ -358,7 +392,7 @@ mod tests {
     fn the_deadline_leaves_time_for_the_duration() {
         let plan =
             Plan::resolve(&config("benchmarking: {duration: 8h}"), &Place::together(1)).unwrap();
-        assert!((plan.timeout_s - 9.0 * 3600.0).abs() < 1e-6);
+        assert!((plan.deadlines.run - 9.0 * 3600.0).abs() < 1e-6);
     }
 
     #[test]
@@ -400,7 +434,10 @@ mod tests {
             ("benchmarking: {min_time: 2s, max_time: 1}", 1, "--min-time"),
             ("benchmarking: {max_time: never}", 1, "not a time"),
             ("benchmarking: {batch: 0}", 1, "--batch"),
-            ("benchmarking: {duration: 1m, min_time: 1}", 1, "--duration"),
+            ("benchmarking: {duration: 1m, repeat: 2}", 1, "--repeat"),
+            ("benchmarking: {repeat: 0}", 1, "--repeat 0"),
+            ("max_failures: 0", 1, "--max-failures 0"),
+            ("deadlines: {case: never}", 1, "'never' is not a time"),
             ("timeout: 60\nbenchmarking: {duration: 1m}", 1, "--timeout"),
             ("backend: cuda\nbenchmarking: {batch: 501}", 1, "--batch 500"),
             ("benchmarking: {quick: true, precision_target: 1%}", 1, "--quick"),

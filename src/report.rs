@@ -4,6 +4,7 @@
 //! `tesserabench.report/1`; `tesserabench schema report` prints it.
 
 mod csv;
+mod cycles;
 mod files;
 mod markdown;
 mod nccl_tests;
@@ -15,6 +16,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use cycles::{Cycles, Drift, Turn};
 pub use files::{Output, write_atomically};
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use table::{print, print_table, say};
@@ -79,6 +81,10 @@ pub struct Run {
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
+    /// The starts of all ranks in which its cases were measured: one, and one more each time that it was
+    /// resumed.
+    #[serde(default)]
+    pub launches: Vec<Launch>,
     /// The command line.
     pub command: Vec<String>,
     /// Version of this program.
@@ -104,6 +110,17 @@ pub struct Run {
     pub exit: u8,
     /// The configuration after flags were applied.
     pub config: Config,
+}
+
+/// One start of all ranks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Launch {
+    /// When it began, UTC.
+    pub started: String,
+    /// Cases that had been finished before it, counted through all cycles.
+    pub done: usize,
+    /// The ranks' nodes, in the order of their first rank.
+    pub hosts: Vec<String>,
 }
 
 /// A file with another tool's results.
@@ -136,6 +153,8 @@ pub enum Outcome {
     Skipped,
     /// It went wrong; `error` says how.
     Failed,
+    /// It was not over when a deadline passed; `error` says where it stood.
+    TimedOut,
 }
 
 /// One case.
@@ -180,6 +199,9 @@ pub struct Case {
     pub samples: Samples,
     /// How results compared with their reference; absent when nothing was checked.
     pub accuracy: Option<Accuracy>,
+    /// What came of the same case when it ran again, where it did; the figures are the first run's.
+    #[serde(default)]
+    pub cycles: Option<Cycles>,
     /// Reasons why the figures may mislead.
     pub caveats: Vec<Caveat>,
 }
@@ -187,14 +209,35 @@ pub struct Case {
 /// What went wrong in a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseError {
-    /// `wrong_result` or `case_failed`.
-    pub kind: String,
-    /// World rank where it was found.
+    /// `wrong_result`, `case_failed`, `timed_out`, `rank_died`.
+    pub kind: Kind,
+    /// World rank where it was found, or that is at fault.
     pub rank: Option<usize>,
+    /// Its node.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// What it drives.
+    #[serde(default)]
+    pub device: Option<String>,
     /// Step of the case.
     pub at: String,
+    /// Index of the first wrong element in that rank's result.
+    #[serde(default)]
+    pub element: Option<u64>,
+    /// When it was found, UTC.
+    #[serde(default)]
+    pub time: Option<String>,
     /// One sentence.
     pub detail: String,
+}
+
+impl CaseError {
+    /// Found now, in this step of a case.
+    pub fn now(kind: Kind, at: &str, detail: String) -> Self {
+        let time = Some(crate::units::now());
+        let (rank, node, device, element) = (None, None, None, None);
+        Self { kind, rank, node, device, at: at.to_owned(), element, time, detail }
+    }
 }
 
 /// The figures of a measured case. What an imported file does not tell is null.
@@ -486,7 +529,7 @@ pub struct Summary {
     pub measured: usize,
     /// Not possible on this backend.
     pub skipped: usize,
-    /// Gone wrong.
+    /// Gone wrong, or not over in time.
     pub failed: usize,
 }
 
@@ -508,14 +551,14 @@ impl Report {
         serde_json::from_value(value).map_err(|why| wrong(why.to_string()))
     }
 
-    /// Fills in what follows from the cases: counts, caveats, and the exit.
-    pub fn conclude(&mut self, planned: usize) {
+    /// Fills in what follows from the cases: counts, caveats, and the exit, which is not milder than `exit`.
+    pub fn conclude(&mut self, planned: usize, exit: Exit) {
         let count = |outcome| self.cases.iter().filter(|case| case.outcome == outcome).count();
         self.summary = Summary {
             cases: planned,
             measured: count(Outcome::Measured),
             skipped: count(Outcome::Skipped),
-            failed: count(Outcome::Failed),
+            failed: count(Outcome::Failed) + count(Outcome::TimedOut),
         };
         self.caveats = Vec::new();
         for caveat in self.cases.iter().flat_map(|case| &case.caveats) {
@@ -523,16 +566,13 @@ impl Report {
                 self.caveats.push(caveat.clone());
             }
         }
-        self.run.incomplete = self.cases.len() < planned;
-        self.run.exit = self.exit().code();
+        self.run.incomplete = self.cases.len() < planned || exit != Exit::Ok;
+        self.run.exit = self.exit().worst(exit).code();
     }
 
     fn exit(&self) -> Exit {
-        let of_case = |case: &Case| match &case.error {
-            Some(error) if error.kind == kind_name(Kind::WrongResult) => Exit::WrongResults,
-            Some(_) => Exit::CaseFailed,
-            None => Exit::Ok,
-        };
+        let of_case =
+            |case: &Case| case.error.as_ref().map_or(Exit::Ok, |error| error.kind.exit());
         let nothing = if self.summary.measured == 0 { Exit::CaseFailed } else { Exit::Ok };
         self.cases.iter().map(of_case).fold(nothing, Exit::worst)
     }
@@ -546,12 +586,4 @@ impl Report {
             "{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}"
         )
     }
-}
-
-/// An error's kind as it stands in a report.
-pub fn kind_name(kind: Kind) -> String {
-    serde_json::to_value(kind)
-        .ok()
-        .and_then(|value| Some(value.as_str()?.to_owned()))
-        .unwrap_or_default()
 }

@@ -10,17 +10,18 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Finding, Found};
 use crate::backend::{self, Accuracy, Backend, Peers, Prepared, Sample};
 use crate::caveat::Caveat;
-use crate::clock::{Clocks, CommonTime, HostClock};
+use crate::clock::{Clock, Clocks, CommonTime, HostClock};
 use crate::config::Config;
-use crate::environment;
+use crate::environment::{self, Environment};
 use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
 use crate::gather;
 use crate::measure::{self, Floors, Method, Recording, Taken, Team};
-use crate::plan::{BackendSpec, Case, Plan};
+use crate::ending::end;
+use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::progress::{self, Phase};
-use crate::recorder::Recorder;
-use crate::report::{CaseError, Output, Report, kind_name};
+use crate::recorder::{Beginning, Recorder};
+use crate::report::{CaseError, Output, Report};
 use crate::telemetry::{Sensors, Telemetry};
 use crate::units::Nanos;
 use crate::world::{World, mpi_yields};
@@ -32,6 +33,17 @@ pub struct Desk {
     pub config: Config,
     /// The files to write.
     pub outputs: Vec<Output>,
+    /// What to do with what an earlier run has left there.
+    pub beginning: Beginning,
+}
+
+/// Who hears how far a run is, on rank 0.
+pub trait Audience {
+    /// So many cases of all cycles are done, and this one begins; the last time an empty one.
+    fn on_case(&self, done: usize, id: &str);
+
+    /// There is something to keep from now on if the run ends before its time.
+    fn on_journal(&self, environment: &Environment);
 }
 
 /// What the ranks of a case tell rank 0.
@@ -44,8 +56,7 @@ struct Told {
 /// A device that has not worked for this long may have slowed down, ns.
 const REST: Nanos = 1_000_000_000;
 
-/// Runs the plan. Every rank calls it; rank 0 brings the desk and gets the report. `on_case` hears on
-/// rank 0 how many cases are done and which begins.
+/// Runs the plan. Every rank calls it; rank 0 brings the desk and gets the report.
 ///
 /// # Errors
 /// When the run as a whole cannot go on; finished cases are then in the journal.
@@ -53,7 +64,7 @@ pub fn run(
     world: &mut World,
     plan: &Plan,
     desk: Option<Desk>,
-    on_case: impl Fn(usize, &str),
+    audience: &impl Audience,
 ) -> Result<(Exit, Option<Report>)> {
     let clocks = match plan.backend {
         BackendSpec::Simulated(_) => Clocks::one(world.size()),
@@ -61,66 +72,129 @@ pub fn run(
     };
     let world = &*world;
     let backend = world.unanimous(backend::open(plan, world))?;
+    progress::set_device(&backend.device().name);
     let floors = Floors::measure(world, &*backend, &clocks)?;
     let sensors = Sensors::of(&backend.device());
     let environment = environment::gather(world, backend.device(), libraries(&*backend, &sensors))?;
     let recorder = desk.zip(environment).map(|(desk, environment)| {
-        Recorder::start(plan, &desk.config, desk.outputs, environment, floors)
+        let files = (desk.outputs, desk.beginning);
+        let recorder = Recorder::start(plan, &desk.config, files, environment.clone(), floors)?;
+        audience.on_journal(&environment);
+        Ok(recorder)
     });
     let mut recorder = world.unanimous(recorder.transpose())?;
+    let done = world.broadcast(recorder.as_ref().map(Recorder::done))?;
+    let mut tasks = 0;
     let mut teams = Teams { world, known: HashMap::new() };
     let mut rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
-    let mut failed = false;
-    let mut done = 0;
-    for set in plan.cases.chunk_by(Case::runs_with) {
-        if failed && !plan.continue_on_error {
-            break;
-        }
-        let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
-        progress::enter_case(&own.unwrap_or(&set[0]).id);
-        if world.is_root() {
-            on_case(done, &set[0].id);
-        }
-        let (told, samples) = match own {
-            Some(case) => {
-                teams.enter(set, case)?;
-                rank.run(teams.team(set, case)?, set, case)
+    let began = rank.backend.clock().now();
+    let mut course = Course { world, plan, place: 0, failures: 0, began };
+    let end = loop {
+        let left = &plan.cases[course.place % plan.cases.len()..];
+        let set = left.chunk_by(Case::runs_with).next().unwrap_or(left);
+        tasks += 1;
+        // In a set whose ranks died in the middle of writing, some cases may be done.
+        if course.place + set.len() > done {
+            let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
+            progress::enter_case(tasks, &own.unwrap_or(&set[0]).id);
+            if world.is_root() {
+                audience.on_case(course.place, &set[0].id);
             }
-            None => {
-                progress::enter(Phase::Parked);
-                (None, Vec::new())
-            }
-        };
-        world.park();
-        progress::enter(Phase::Gather);
-        let mut told = world.gather(told)?;
-        let mut samples = Some(samples);
-        for case in set {
-            let ranks = &case.group.ranks;
-            let mine = own.filter(|own| own.id == case.id).and_then(|_| samples.take());
-            let sidecar = recorder.as_mut().map(|recorder| &mut recorder.sidecar);
-            let mine = mine.unwrap_or_default();
-            let samples = gather::samples(world, (&case.id, ranks), mine, sidecar)?;
-            progress::enter(Phase::Write);
-            let told = told.as_mut().and_then(|told| told[ranks[0]].take());
-            let recorded = match (&mut recorder, told) {
-                (Some(recorder), Some(Told { finding, accuracy })) => samples.and_then(|samples| {
-                    let crowding = crowding(world, plan, set, case);
-                    recorder.record(plan, case, Found { finding, accuracy, crowding, samples })
-                }),
-                _ => Ok(false),
+            let (told, samples) = match own {
+                Some(case) => {
+                    progress::during(Phase::Connect, || teams.enter(set, case))?;
+                    rank.run(teams.team(set, case)?, set, case)
+                }
+                None => {
+                    progress::enter(Phase::Parked);
+                    (None, Some(Vec::new()))
+                }
             };
-            failed |= world.max(world.unanimous(recorded)?.into()) == 1;
+            world.park();
+            let told = world.gather(told)?;
+            if world.max(samples.is_none().into()) == 1 {
+                break Exit::Interrupted;
+            }
+            course.write(set, (told, samples.unwrap_or_default()), &mut recorder)?;
         }
-        done += set.len();
-    }
+        course.place += set.len();
+        if let Some(end) = course.ends(rank.backend.clock())? {
+            break end;
+        }
+    };
     if world.is_root() {
-        on_case(plan.cases.len(), "");
+        audience.on_case(course.place, "");
     }
-    let report = recorder.map(|recorder| recorder.finish(plan)).transpose();
+    progress::enter(Phase::Leave);
+    let report = recorder.map(|recorder| recorder.finish(plan, end)).transpose();
     let report = world.unanimous(report)?;
     let exit = world.broadcast(report.as_ref().map(|report| report.run.exit))?;
     Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
+}
+
+/// How far the run is.
+struct Course<'a> {
+    world: &'a World,
+    plan: &'a Plan,
+    /// How many cases have run, through all cycles.
+    place: usize,
+    failures: usize,
+    began: Nanos,
+}
+
+impl Course<'_> {
+    /// Brings what a set of cases has given to rank 0 and to the disk.
+    fn write(
+        &mut self,
+        set: &[Case],
+        (mut told, own): (Option<Vec<Option<Told>>>, Vec<Sample>),
+        recorder: &mut Option<Recorder>,
+    ) -> Result<()> {
+        let Self { world, plan, .. } = *self;
+        let cycle = self.place / plan.cases.len();
+        let mut own = Some(own);
+        for (i, case) in set.iter().enumerate() {
+            progress::enter(Phase::Gather);
+            let ranks = &case.group.ranks;
+            let mine = own.take_if(|_| ranks.contains(&world.rank())).unwrap_or_default();
+            let place = self.place + i;
+            let known = recorder.as_ref().is_some_and(|recorder| place < recorder.done());
+            let sidecar = recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
+            let samples = gather::samples(world, (&case.id, cycle, ranks), mine, sidecar)?;
+            progress::enter(Phase::Write);
+            let told = told.as_mut().and_then(|told| told[ranks[0]].take());
+            let recorded = match (&mut *recorder, told) {
+                (Some(recorder), Some(Told { finding, accuracy })) => samples.and_then(|samples| {
+                    let crowding = crowding(world, plan, set, case);
+                    let found = Found { finding, accuracy, crowding, samples };
+                    recorder.record(plan, (place, case), found)
+                }),
+                _ => Ok(false),
+            };
+            let failed = world.max(world.unanimous(recorded)?.into()) == 1;
+            self.failures += usize::from(failed);
+        }
+        Ok(())
+    }
+
+    /// How the run ends here, if it does; rank 0 decides.
+    fn ends(&self, clock: &dyn Clock) -> Result<Option<Exit>> {
+        let Self { plan, place, failures, .. } = *self;
+        let decide = || {
+            let over = place.is_multiple_of(plan.cases.len())
+                && match plan.cycles {
+                    Cycles::Times(times) => place / plan.cases.len() >= times as usize,
+                    Cycles::Seconds(seconds) => (clock.now() - self.began) as f64 / 1e9 >= seconds,
+                };
+            // What has come to its end was not interrupted.
+            match (over, progress::is_asked_to_stop()) {
+                (true, _) => Some(Exit::Ok),
+                (false, true) => Some(Exit::Interrupted),
+                (false, false) => (failures >= plan.max_failures).then_some(Exit::Ok),
+            }
+        };
+        self.world.broadcast(self.world.is_root().then(decide))
+    }
 }
 
 fn libraries(backend: &dyn Backend, sensors: &Option<Sensors>) -> BTreeMap<String, String> {
@@ -192,11 +266,17 @@ struct Rank<'a> {
 }
 
 impl Rank<'_> {
-    /// One case on one of its ranks; the first of them gets the result, each has its own samples.
-    fn run(&mut self, team: Team<'_>, set: &[Case], case: &Case) -> (Option<Told>, Vec<Sample>) {
+    /// One case on one of its ranks; the first of them gets the result, each has its own samples. No samples at
+    /// all when the case was given up because the run was asked to stop.
+    fn run(
+        &mut self,
+        team: Team<'_>,
+        set: &[Case],
+        case: &Case,
+    ) -> (Option<Told>, Option<Vec<Sample>>) {
         let Team { all, group } = team;
         let ended =
-            |finding, accuracy| (group.is_root().then_some(Told { finding, accuracy }), Vec::new());
+            |finding, accuracy| (group.is_root().then_some(Told { finding, accuracy }), Some(Vec::new()));
 
         // In these cases another rank may wait inside the work for one that fails.
         let exchanges = case.work.communicates() && group.size() > 1;
@@ -229,7 +309,7 @@ impl Rank<'_> {
         }
         let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
         let accuracy = match agree(team, case, verified, Phase::Verify) {
-            Ok(own) => group.gather(own).unwrap_or_else(|why| crate::world::end(&why)),
+            Ok(own) => group.gather(own).unwrap_or_else(|why| end(&why)),
             Err(finding) => return ended(finding, None),
         };
         let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
@@ -239,7 +319,7 @@ impl Rank<'_> {
                 finding: wrong_result(&accuracy, Phase::Verify),
                 accuracy: Some(accuracy),
             });
-            return (told, Vec::new());
+            return (told, Some(Vec::new()));
         }
         let accuracy = accuracy.filter(|accuracy| accuracy.checked > 0);
 
@@ -247,9 +327,9 @@ impl Rank<'_> {
         if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
             return ended(finding, accuracy);
         }
-        let Taken { samples, accuracy: own, recording } =
+        let Taken { samples, accuracy: own, recording, abandoned } =
             self.measure(team, (set, case), &mut *prepared);
-        let checked = group.gather(own).unwrap_or_else(|why| crate::world::end(&why));
+        let checked = group.gather(own).unwrap_or_else(|why| end(&why));
         let checked = checked.map(|parts| Accuracy::combine(parts, &case.group.ranks));
         let wrong = checked.as_ref().is_some_and(|checked| checked.wrong > 0);
         let wrong = all.max(wrong.into()) == 1;
@@ -261,7 +341,7 @@ impl Rank<'_> {
             let accuracy = Some(accuracy.unwrap_or_default().and(checked));
             Told { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
         });
-        (told, samples)
+        (told, (!abandoned).then_some(samples))
     }
 
     /// Takes the samples, and what the device says of itself meanwhile.
@@ -280,6 +360,7 @@ impl Rank<'_> {
             operations: case.work.operations(),
             once: case.work.happens_once(),
             settling: if rested { self.backend.settling() } else { 0 },
+            stop_seconds: self.plan.deadlines.stop,
         };
         let time = CommonTime::of(team.all, &everybody(set), clock, &self.clocks);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
@@ -293,7 +374,7 @@ impl Rank<'_> {
             .zip(before)
             .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
         self.worked = Some(clock.now());
-        let telemetry = team.group.gather(telemetry).unwrap_or_else(|why| crate::world::end(&why));
+        let telemetry = team.group.gather(telemetry).unwrap_or_else(|why| end(&why));
         let telemetry = telemetry.into_iter().flatten().flatten().collect();
         let recording = taken.recording.map(|recording| Recording { telemetry, ..recording });
         Taken { recording, ..taken }
@@ -302,8 +383,8 @@ impl Rank<'_> {
 
 /// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
 fn give_up(why: &Error) -> ! {
-    let message = format!("{}: {}", progress::position(), why.message);
-    crate::world::end(&Error { message, kind: why.kind })
+    let message = format!("{}: {}", progress::sentence(), why.message);
+    end(&Error { message, ..why.clone() })
 }
 
 /// Makes one rank's failure the case's, and that of all cases that run with it.
@@ -311,27 +392,21 @@ fn agree<T>(team: Team<'_>, case: &Case, result: Result<T>, phase: Phase) -> Res
     let rank = case.group.ranks[team.group.rank()];
     let named = result.map_err(|why| match why.kind {
         Kind::Unsupported => why,
-        _ => Error { message: format!("rank {rank}: {}", why.message), ..why },
+        _ => Error { message: format!("rank {rank}: {}", why.message), rank: Some(rank), ..why },
     });
     team.all.unanimous(named).map_err(|why| match why.kind {
         Kind::Unsupported => Finding::Skipped(why.message),
-        kind => Finding::Failed(CaseError {
-            kind: kind_name(kind),
-            rank: None,
-            at: phase.name().to_owned(),
-            detail: why.message,
-        }),
+        kind => {
+            let error = CaseError::now(kind, phase.name(), why.message);
+            Finding::Failed(CaseError { rank: why.rank, ..error })
+        }
     })
 }
 
 fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
     if accuracy.wrong == 0 {
-        return Finding::Failed(CaseError {
-            kind: kind_name(Kind::CaseFailed),
-            rank: None,
-            at: phase.name().to_owned(),
-            detail: "not measured: a group that runs at once with it has wrong results".to_owned(),
-        });
+        let detail = "not measured: a group that runs at once with it has wrong results";
+        return Finding::Failed(CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned()));
     }
     let first = accuracy.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
@@ -340,10 +415,10 @@ fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
             first.rank, first.index, first.expected, first.got
         )
     });
+    let detail = format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked);
     Finding::Failed(CaseError {
-        kind: kind_name(Kind::WrongResult),
         rank: first.map(|first| first.rank),
-        at: phase.name().to_owned(),
-        detail: format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked),
+        element: first.map(|first| first.index),
+        ..CaseError::now(Kind::WrongResult, phase.name(), detail)
     })
 }

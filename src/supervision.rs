@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 
+use crate::ending::Failure;
 use crate::error::Exit;
 
 /// Set for ranks whose supervisor reads the marked lines.
@@ -14,7 +15,7 @@ pub const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
 const MARK: &str = "@tesserabench ";
 
 /// What a rank tells its supervisor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// A rank has started.
     Rank {
@@ -34,6 +35,12 @@ pub enum Note {
         /// The case that begins; empty after the last one.
         id: String,
     },
+    /// From now on the journal is this run's.
+    Journal,
+    /// This is why the job ends before its time.
+    Failure(Box<Failure>),
+    /// The reports are written.
+    Reported,
     /// A rank ends with this exit.
     Exit(Exit),
 }
@@ -61,14 +68,26 @@ impl Note {
         match self {
             Self::Rank { rank, pid, host } => format!("rank {rank} {pid} {host}"),
             Self::Case { done, total, id } => format!("case {done} {total} {id}"),
+            Self::Journal => "journal".to_owned(),
+            Self::Failure(failure) => {
+                format!("failure {}", serde_json::to_string(failure).unwrap_or_default())
+            }
+            Self::Reported => "reported".to_owned(),
             Self::Exit(exit) => format!("exit {}", exit.code()),
         }
     }
 
     /// Reads a line; `None` when it is not a marked one.
     pub fn parse(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix(MARK)?.splitn(4, ' ');
+        let text = line.strip_prefix(MARK)?;
+        let mut words = text.splitn(4, ' ');
         match words.next()? {
+            "journal" => Some(Self::Journal),
+            "reported" => Some(Self::Reported),
+            "failure" => {
+                let json = text.strip_prefix("failure ")?;
+                serde_json::from_str(json).ok().map(|failure| Self::Failure(Box::new(failure)))
+            }
             "rank" => Some(Self::Rank {
                 rank: words.next()?.parse().ok()?,
                 pid: words.next()?.parse().ok()?,
@@ -88,6 +107,7 @@ impl Note {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn notes_read_back() {
@@ -95,6 +115,9 @@ mod tests {
             Note::Rank { rank: 3, pid: 77, host: "node1".to_owned() },
             Note::Case { done: 0, total: 9, id: "gemm/f32/m=8/world:0-1".to_owned() },
             Note::Case { done: 9, total: 9, id: String::new() },
+            Note::Journal,
+            Note::Failure(Box::new(Failure::here(&Error::internal("two words")))),
+            Note::Reported,
             Note::Exit(Exit::WrongResults),
         ] {
             assert_eq!(Note::parse(&format!("{MARK}{}", note.text())), Some(note));

@@ -73,6 +73,11 @@ pub fn parse_seconds(text: &str) -> Result<f64> {
     })
 }
 
+/// Now, as reports write it: UTC, to the second.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
 /// Most values one range may expand to; a guard against typing `8..64GiB+8`.
 const RANGE_LIMIT: usize = 10_000;
 

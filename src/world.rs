@@ -20,8 +20,11 @@ pub use launch::{Launch, innermost as innermost_launch, mpi_yields};
 pub use member::Member;
 pub use mpi::{Threading, library as mpi_library, programs_folder as mpi_programs_folder};
 
+use crate::config::ThreadLevel;
+use crate::ending::end;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::place::Place;
+use crate::progress;
 use crate::units::Nanos;
 use crate::wire;
 
@@ -114,9 +117,9 @@ impl Wait {
                 end(&Error::new(
                     Kind::TimedOut,
                     format!(
-                        "{}: still waiting when the deadline of the run passed; see what the other \
-                         ranks do, or give more time with --timeout",
-                        crate::progress::position()
+                        "{}: still waiting when the deadline of the run passed; run it with --heartbeats on \
+                         to learn which rank it waits for, or give more time with --timeout",
+                        progress::sentence()
                     ),
                 ));
             }
@@ -124,35 +127,27 @@ impl Wait {
     }
 }
 
-/// Ends this process, and with it the whole job, with one sentence.
-pub fn end(error: &Error) -> ! {
-    tracing::error!("{error}");
-    crate::supervision::announce_exit(error.exit());
-    // Hydra drops what it has not passed on when a rank aborts.
-    std::thread::sleep(Duration::from_millis(300));
-    mpi::abort(error.exit())
-}
-
 impl World {
-    /// Joins the ranks that the innermost launcher started; alone when there is none.
+    /// Joins the ranks that the innermost launcher started; alone when there is none. MPI is told of so many
+    /// threads.
     ///
     /// # Errors
     /// Unfit when the launcher started several ranks but this process finds itself alone (a silent
     /// singleton), or when ranks are of different builds.
-    pub fn join() -> Result<Self> {
+    pub fn join(threads: ThreadLevel) -> Result<Self> {
         let launch = innermost_launch();
         let began = Instant::now();
-        let started = launch.as_ref().map(|_| mpi::Link::join()).transpose()?;
+        let started = launch.as_ref().map(|_| mpi::Link::join(threads)).transpose()?;
         let Some(link) = started else {
             crate::fault::set_rank(0);
-            crate::progress::set_place(0, &member::host());
+            progress::set_place(0, &member::host());
             let me = Member::this(launch.as_ref());
             return Ok(Self::new(Link::Solo, 0, vec![me]));
         };
         let started_in = began.elapsed();
         let (rank, size) = (link.rank(), link.size());
         crate::fault::set_rank(rank);
-        crate::progress::set_place(rank, &member::host());
+        progress::set_place(rank, &member::host());
         if let Some(expected) = launch.as_ref().and_then(|launch| launch.size)
             && expected != size
         {
@@ -182,7 +177,8 @@ impl World {
         }
     }
 
-    /// Waits end, and the process with them, `timeout` from now.
+    /// Waits end, and the process with them, `timeout` from now. For ranks without a watchdog, which does that
+    /// otherwise.
     pub fn set_deadline(&mut self, timeout: Duration) {
         self.wait.deadline = Instant::now().checked_add(timeout);
     }
@@ -280,14 +276,14 @@ impl World {
     /// No rank leaves before every rank has come.
     pub fn barrier(&self) {
         if let Link::Mpi(link) = &self.link {
-            link.barrier(self.wait);
+            progress::waiting(|| link.barrier(self.wait));
         }
     }
 
     /// A barrier whose early ranks sleep, so that the cores belong to those who still measure.
     pub fn park(&self) {
         if let Link::Mpi(link) = &self.link {
-            link.barrier(Wait { manner: Manner::Sleep, ..self.wait });
+            progress::waiting(|| link.barrier(Wait { manner: Manner::Sleep, ..self.wait }));
         }
     }
 
@@ -296,14 +292,14 @@ impl World {
     pub fn latest(&self, time: Nanos) -> Nanos {
         match &self.link {
             Link::Solo => time,
-            Link::Mpi(link) => link.latest(time, self.wait),
+            Link::Mpi(link) => progress::waiting(|| link.latest(time, self.wait)),
         }
     }
 
     /// Sends a time to one other rank, which [receives](Self::receive) it.
     pub fn send(&self, to: usize, time: Nanos) {
         if let Link::Mpi(link) = &self.link {
-            link.send(to, time, self.wait);
+            progress::waiting(|| link.send(to, time, self.wait));
         }
     }
 
@@ -311,7 +307,7 @@ impl World {
     pub fn receive(&self, from: usize) -> Nanos {
         match &self.link {
             Link::Solo => 0,
-            Link::Mpi(link) => link.receive(from, self.wait),
+            Link::Mpi(link) => progress::waiting(|| link.receive(from, self.wait)),
         }
     }
 
@@ -319,7 +315,7 @@ impl World {
     /// equally many.
     pub fn fold(&self, numbers: &mut [i64], fold: Fold) {
         if let Link::Mpi(link) = &self.link {
-            link.fold(numbers, fold, self.wait);
+            progress::waiting(|| link.fold(numbers, fold, self.wait));
         }
     }
 
@@ -327,7 +323,7 @@ impl World {
     pub fn max(&self, value: i64) -> i64 {
         match &self.link {
             Link::Solo => value,
-            Link::Mpi(link) => link.max(value, self.wait),
+            Link::Mpi(link) => progress::waiting(|| link.max(value, self.wait)),
         }
     }
 
@@ -352,7 +348,7 @@ impl World {
                     Some(value) if self.rank == from => wire::encode(&value)?,
                     _ => Vec::new(),
                 };
-                wire::decode(&link.broadcast(from, bytes, self.wait))
+                wire::decode(&progress::waiting(|| link.broadcast(from, bytes, self.wait)))
             }
         }
     }
@@ -364,10 +360,11 @@ impl World {
     pub fn gather<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<Option<Vec<T>>> {
         match &self.link {
             Link::Solo => Ok(Some(vec![value])),
-            Link::Mpi(link) => link
-                .gather(wire::encode(&value)?, self.wait)
-                .map(|parts| parts.iter().map(|part| wire::decode(part)).collect())
-                .transpose(),
+            Link::Mpi(link) => {
+                let own = wire::encode(&value)?;
+                let parts = progress::waiting(|| link.gather(own, self.wait));
+                parts.map(|parts| parts.iter().map(|part| wire::decode(part)).collect()).transpose()
+            }
         }
     }
 
@@ -426,9 +423,15 @@ fn refuse_mixed_builds(builds: &[u64]) -> Result<()> {
     }
 }
 
-/// Ends the whole job at once with this exit code.
+/// Ends the whole job at once with this exit code. Only the thread that calls MPI may call this.
 pub fn abort(exit: Exit) -> ! {
     mpi::abort(exit)
+}
+
+/// Ends this process at once with this exit code, from any thread and whatever the others are in. Launchers
+/// end the other ranks then.
+pub fn quit(exit: Exit) -> ! {
+    mpi::quit(exit)
 }
 
 #[cfg(test)]

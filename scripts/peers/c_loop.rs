@@ -10,7 +10,7 @@ use std::ffi::c_int;
 use libloading::{Library, Symbol};
 use tesserabench::backend::{self, Peers, Sample};
 use tesserabench::clock::{Clocks, CommonTime};
-use tesserabench::config::Config;
+use tesserabench::config::{Config, ThreadLevel};
 use tesserabench::measure::timing::{Times, combine};
 use tesserabench::measure::{Method, Team, measure};
 use tesserabench::plan::Plan;
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // SAFETY: c_loop.c defines it with this signature.
     let c_loop: Symbol<'_, CLoop> = unsafe { library.get(b"c_loop")? };
 
-    let world = World::join()?;
+    let world = World::join(ThreadLevel::Single)?;
     let config: Config = serde_json::from_str(
         r#"{"benchmarks": {"all_reduce": {"bytes": "8..4MiB*8,4MiB"}}, "benchmarking": {"warmup_iterations": 3}}"#,
     )?;
@@ -67,6 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         operations: 1,
                         once: false,
                         settling: 0,
+                        stop_seconds: 0.0,
                     };
                     let ours =
                         measure(Team::alone(&world), time, &mut *prepared, method)?.recording;

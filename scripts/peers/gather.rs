@@ -7,6 +7,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use tesserabench::backend::Sample;
+use tesserabench::config::ThreadLevel;
 use tesserabench::gather;
 use tesserabench::random::Stream;
 use tesserabench::sidecar::Sidecar;
@@ -17,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("usage: gather FOLDER [SAMPLES]")?;
     let count: usize = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
-    let world = World::join()?;
+    let world = World::join(ThreadLevel::Single)?;
     let ranks: Vec<usize> = (0..world.size()).collect();
     let mut random = Stream::new(1, "gather", &[world.rank() as u64]);
     // Iterations of 5 to 10 us, one after the other, as all_reduce of a few KiB has them.
@@ -35,10 +36,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let before = memory_mib("VmHWM")?;
     world.barrier();
     let began = Instant::now();
-    gather::samples(&world, ("gather", &ranks), samples, sidecar.as_mut())??;
+    gather::samples(&world, ("gather", 0, &ranks), samples, sidecar.as_mut())??;
     let seconds = began.elapsed().as_secs_f64();
-    if let Some(sidecar) = sidecar {
-        sidecar.finish()?;
+    if sidecar.is_some() {
         let moved = (bytes * ranks.len()) as f64;
         let file = std::fs::metadata(path)?.len() as f64;
         println!(

@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_char, c_int};
 use libloading::Library;
 use tesserabench::backend::{self, Peers, Start};
 use tesserabench::clock::{Clock as _, HostClock};
-use tesserabench::config::Config;
+use tesserabench::config::{Config, ThreadLevel};
 use tesserabench::place::Place;
 use tesserabench::plan::Plan;
 use tesserabench::stats;
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (sgemm, dgemm) = unsafe {
         (*library.get::<Gemm<f32>>(b"cblas_sgemm")?, *library.get::<Gemm<f64>>(b"cblas_dgemm")?)
     };
-    let world = World::join()?;
+    let world = World::join(ThreadLevel::Single)?;
     let config: Config = serde_json::from_str(
         r#"{"benchmarks": {"gemm": {"m": [512, 1024, 2048]}}, "precision_policies": ["f32", "f64"]}"#,
     )?;

@@ -8,7 +8,7 @@ use std::error::Error;
 
 use tesserabench::backend::{Accuracy, Prepared, Sample, Start};
 use tesserabench::clock::{Clock as _, Clocks, CommonTime, HostClock};
-use tesserabench::config::{Config, Protocol};
+use tesserabench::config::{Config, Protocol, ThreadLevel};
 use tesserabench::error::Result as Measured;
 use tesserabench::measure::timing::{Times, combine};
 use tesserabench::measure::{Method, Team, measure};
@@ -53,7 +53,7 @@ impl Prepared for Busy {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let world = World::join()?;
+    let world = World::join(ThreadLevel::Single)?;
     let config: Config = serde_json::from_str(
         r#"{"benchmarks": {"barrier": null}, "benchmarking": {"timing_iterations": 200}}"#,
     )?;
@@ -75,6 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 operations: 1,
                 once: false,
                 settling: 0,
+                stop_seconds: 0.0,
             };
             let taken = measure(Team::alone(&world), time, &mut busy, method)?;
             let fold = |numbers: &mut [i64], fold| world.fold(numbers, fold);

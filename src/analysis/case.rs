@@ -69,6 +69,7 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
         measured: None,
         samples,
         accuracy,
+        cycles: None,
         caveats: Vec::new(),
     };
     match finding {
@@ -83,16 +84,12 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
         Finding::Measured(recording) => {
             if recording.times.global.is_empty() {
                 result.outcome = Outcome::Failed;
-                result.error = Some(CaseError {
-                    kind: report::kind_name(Kind::CaseFailed),
-                    rank: None,
-                    at: "measure".to_owned(),
-                    detail: format!(
-                        "in all {} rounds a rank came late to the start; quieten the machine or use \
-                         --protocol barrier",
-                        recording.times.invalid
-                    ),
-                });
+                let detail = format!(
+                    "in all {} rounds a rank came late to the start; quieten the machine or use --protocol \
+                     barrier",
+                    recording.times.invalid
+                );
+                result.error = Some(CaseError::now(Kind::CaseFailed, "measure", detail));
             } else {
                 let split = recording.remarks.split.clone();
                 let measured = measured(plan, case, *recording);

@@ -4,20 +4,22 @@ use super::{Finding, Found, analyse};
 use crate::backend::Remarks;
 use crate::caveat::Caveat;
 use crate::config::Config;
+use crate::environment::Environment;
 use crate::measure::timing::{Skew, Times};
 use crate::measure::{Floors, Recording};
 use crate::place::Place;
 use crate::plan::{Case, Plan};
-use crate::report::{self, Samples};
+use crate::recorder;
+use crate::report::{self, Report, Samples};
 
 /// The plan of a configuration for 8 ranks.
-pub(super) fn plan(yaml: &str) -> Plan {
+pub(crate) fn plan(yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
     Plan::resolve(&config, &Place::together(8)).unwrap()
 }
 
 /// 40 rounds of about `global` ns, and of about `local` ns for the slowest rank by itself.
-pub(super) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
+pub(crate) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
     let around = |nanos: f64| (0..40).map(|i| nanos * (1.0 + 0.001 * f64::from(i % 5))).collect();
     Recording {
         protocol: plan.protocol,
@@ -35,7 +37,7 @@ pub(super) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
 }
 
 /// The case of the report, with floors of 100 ns for a sample and 2 us for the exit of a barrier.
-pub(super) fn analysed(
+pub(crate) fn analysed(
     plan: &Plan,
     case: &Case,
     recording: Recording,
@@ -51,6 +53,19 @@ pub(super) fn analysed(
 }
 
 /// The floors of [`analysed`].
-pub(super) fn floors() -> Floors {
+pub(crate) fn floors() -> Floors {
     Floors { empty_sample_ns: 100.0, barrier_exit_skew_ns: 2000.0, ..Floors::default() }
+}
+
+/// The report of a run of `plan` before its first case.
+pub(crate) fn empty_report(plan: &Plan) -> Report {
+    let environment = Environment {
+        mpi: None,
+        toolchain: None,
+        libraries: Default::default(),
+        nodes: Vec::new(),
+        ranks: Vec::new(),
+        variables: Default::default(),
+    };
+    recorder::empty(plan, &Config::default(), environment, floors())
 }

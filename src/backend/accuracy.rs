@@ -30,9 +30,43 @@ pub struct WrongElement {
     /// Its index in that rank's result.
     pub index: u64,
     /// The reference.
+    #[serde(with = "any_number")]
+    #[schemars(with = "any_number::Number")]
     pub expected: f64,
-    /// The result.
+    /// The result; `"NaN"`, `"inf"` and `"-inf"` where it is no number that JSON has.
+    #[serde(with = "any_number")]
+    #[schemars(with = "any_number::Number")]
     pub got: f64,
+}
+
+/// Numbers in a form that keeps those that JSON has no number for.
+mod any_number {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(untagged)]
+    pub(super) enum Number {
+        Finite(f64),
+        Named(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
+        match number.is_finite() || !to.is_human_readable() {
+            true => number.serialize(to),
+            false => number.to_string().serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        if !from.is_human_readable() {
+            return f64::deserialize(from);
+        }
+        match Number::deserialize(from)? {
+            Number::Finite(number) => Ok(number),
+            Number::Named(name) => name.parse().map_err(D::Error::custom),
+        }
+    }
 }
 
 impl Accuracy {
@@ -114,6 +148,19 @@ impl Accuracy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_json_has_not_come_back() {
+        for got in [1.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            let wrong = WrongElement { rank: 0, index: 1, expected: 0.1, got };
+            let text = serde_json::to_string(&wrong).unwrap();
+            let back: WrongElement = serde_json::from_str(&text).unwrap();
+            assert_eq!(back.got.to_bits(), got.to_bits(), "{text}");
+            let back: WrongElement =
+                crate::wire::decode(&crate::wire::encode(&wrong).unwrap()).unwrap();
+            assert_eq!(back.got.to_bits(), got.to_bits());
+        }
+    }
 
     #[test]
     fn one_wrong_element_is_found_and_named() {

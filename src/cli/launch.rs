@@ -2,18 +2,21 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::ProgressBar;
+use rustix::process::Signal;
 use tesserabench_launcher::{
-    End, Job, Launcher, Line, Placement, arguments, find_launcher, run as supervise,
+    End, Ended, Job, Launcher, Line, Placement, arguments, die_with_parent, find_launcher,
+    run as supervise,
 };
 
+use crate::ending::Failure;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::plan::{BackendSpec, Plan};
-use crate::report::say;
+use crate::report::{Output, say};
 use crate::supervision::{self, Note};
 use crate::world;
 
@@ -30,22 +33,73 @@ pub(super) enum Choice {
     Srun,
 }
 
-/// How much longer than the ranks' own deadline the supervisor waits: they know more to say.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How much longer than the ranks' own deadlines the supervisor waits, seconds: they know more to say, and
+/// take some time to find it out.
+const PATIENCE_S: f64 = 15.0;
 
-/// Starts this program as the ranks of the plan and waits for them.
-pub(super) fn run(plan: &Plan, choice: Choice, print_only: bool) -> Result<Exit> {
-    let timeout_s = plan.timeout_s;
+/// Starts this program as the ranks of the plan, waits for them, and keeps what was measured if they cannot.
+pub(super) fn run(
+    plan: &Plan,
+    outputs: &[Output],
+    choice: Choice,
+    print_only: bool,
+) -> Result<Exit> {
     let job = job(plan, choice)?;
     if print_only {
         print(&job);
         return Ok(Exit::Ok);
     }
+    let (job, launcher) = bound(job)?;
     let mut told = Told::default();
-    let end = supervise(&job, |line| told.hear(line))
-        .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", job.program.display())))?;
+    let Ended { end, left } = supervise(&job, |line| told.hear(line))
+        .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
     told.bar.finish_and_clear();
-    told.conclude(end, timeout_s)
+    if left > 0 {
+        tracing::info!("{left} processes that the launcher had left were killed");
+    }
+    let (kept, failure) = (told.reported || !told.journal, told.failure.take());
+    let ended = told.conclude(end, plan.deadlines.run);
+    if !kept {
+        let exit = ended.as_ref().map_or_else(Error::exit, |exit| *exit);
+        let failure = failure.unwrap_or_else(|| unexplained(&ended, exit));
+        super::run::salvage(outputs, &failure);
+    }
+    ended
+}
+
+/// Why a job ended whose ranks did not say so.
+fn unexplained(ended: &Result<Exit>, exit: Exit) -> Failure {
+    let (kind, why) = match ended {
+        Err(why) => (why.kind, why.message.clone()),
+        Ok(_) => (Kind::RankDied, format!("the ranks ended without a report ({})", exit.meaning())),
+    };
+    Failure::here(&Error::new(kind, why))
+}
+
+/// The job begun by way of this program, so that it ends when this process does, however that happens; and
+/// the program that is begun.
+fn bound(job: Job) -> Result<(Job, PathBuf)> {
+    let this = this_program()?;
+    let words = ["with-parent".into(), std::process::id().to_string().into(), "--".into()];
+    let own = [job.program.clone().into_os_string()];
+    let arguments = words.into_iter().chain(own).chain(job.arguments).collect();
+    Ok((Job { program: this, arguments, ..job }, job.program))
+}
+
+/// Becomes `program`, in a process that ends when `parent` does.
+pub(super) fn with_parent(parent: u32, program: &[OsString]) -> Result<Exit> {
+    use std::os::unix::process::CommandExt as _;
+    let [program, arguments @ ..] = program else {
+        return Err(Error::usage("with-parent needs a program"));
+    };
+    let cannot = |why| Error::unfit(format!("cannot start '{}': {why}", program.to_string_lossy()));
+    die_with_parent(parent, Signal::TERM).map_err(cannot)?;
+    Err(cannot(std::process::Command::new(program).args(arguments).exec()))
+}
+
+fn this_program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|why| Error::internal(format!("cannot tell this program's own path: {why}")))
 }
 
 fn job(plan: &Plan, choice: Choice) -> Result<Job> {
@@ -94,15 +148,15 @@ fn job(plan: &Plan, choice: Choice) -> Result<Job> {
         yielding: std::env::var_os("OMPI_MCA_mpi_yield_when_idle").is_some() || !any_fits,
         forward: &[supervision::VARIABLE],
     };
-    let this = std::env::current_exe()
-        .map_err(|why| Error::internal(format!("cannot tell this program's own path: {why}")))?;
+    let this = this_program()?;
     let words = arguments(launcher, placement).into_iter().map(OsString::from);
     Ok(Job {
         program,
         arguments: words.chain([this.into()]).chain(std::env::args_os().skip(1)).collect(),
         set: vec![(supervision::VARIABLE.to_owned(), "1".to_owned())],
         unset: outer_launch(),
-        timeout: Duration::from_secs_f64(plan.timeout_s) + PATIENCE,
+        timeout: Duration::from_secs_f64(plan.deadlines.run + PATIENCE_S),
+        grace: Duration::from_secs_f64(plan.deadlines.stop + PATIENCE_S),
     })
 }
 
@@ -147,6 +201,11 @@ struct Told {
     ranks: HashMap<u32, (usize, String)>,
     case: String,
     exit: Option<Exit>,
+    /// Whether there is a journal of this run, and whether it has become a report.
+    journal: bool,
+    reported: bool,
+    /// Why the job ends before its time.
+    failure: Option<Failure>,
     /// What the launcher says about the end; shown when nothing better explains it.
     held: Vec<String>,
     /// Whether standard output and standard error have come to the launcher's farewell.
@@ -162,6 +221,9 @@ impl Default for Told {
             ranks: HashMap::new(),
             case: String::new(),
             exit: None,
+            journal: false,
+            reported: false,
+            failure: None,
             held: Vec::new(),
             farewell: [false; 2],
             named: None,
@@ -204,6 +266,13 @@ impl Told {
                 }
                 self.case = id;
             }
+            Note::Journal => self.journal = true,
+            Note::Reported => self.reported = true,
+            // The first knows what happened; others may only have been asked to stop then.
+            Note::Failure(failure) => match &self.failure {
+                Some(known) if known.exit().worst(failure.exit()) == known.exit() => {}
+                _ => self.failure = Some(*failure),
+            },
             Note::Exit(exit) => self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit))),
         }
     }
@@ -238,7 +307,7 @@ impl Told {
         by_pid.or(by_rank).cloned()
     }
 
-    fn conclude(mut self, end: End, timeout_s: f64) -> Result<Exit> {
+    fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
         if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
             self.show_held();
         }
@@ -248,16 +317,17 @@ impl Told {
             format!("during case {}", self.case)
         };
         match (self.exit, end) {
+            (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok => Ok(exit),
             (_, End::TimedOut) => Err(Error::new(
                 Kind::TimedOut,
                 format!(
                     "the run took longer than its {timeout_s} s, {during}, and was ended; give more time \
-                     with --timeout, or measure less. Finished cases are in the journal"
+                     with --timeout, or measure less"
                 ),
             )),
             (_, End::Interrupted) => Err(Error::new(
                 Kind::Interrupted,
-                format!("interrupted {during}; finished cases are in the journal"),
+                format!("interrupted {during}"),
             )),
             (Some(exit), _) => Ok(exit),
             (None, _) if self.ranks.is_empty() => {
@@ -278,9 +348,7 @@ impl Told {
                 };
                 Err(Error::new(
                     Kind::RankDied,
-                    format!(
-                        "{who} without a word {during} ({how}); finished cases are in the journal"
-                    ),
+                    format!("{who} without a word {during} ({how})"),
                 ))
             }
         }

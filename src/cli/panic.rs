@@ -21,7 +21,7 @@ pub(super) fn guard<T>(life: impl FnOnce() -> T) -> T {
     }));
     catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let place = crate::progress::position();
-        crate::world::end(&Error::new(Kind::RankDied, format!("{place}: {text}")))
+        let place = crate::progress::sentence();
+        crate::ending::end(&Error::new(Kind::RankDied, format!("{place}: {text}")))
     })
 }

@@ -12,16 +12,21 @@ use wildmatch::WildMatch;
 use super::{launch, panic, restart};
 use crate::backend::{self, Sample};
 use crate::benchmark;
-use crate::config::{BackendChoice, Config, Quantity, Values, from_name};
+use crate::config::{BackendChoice, Config, DeadlineConfig, Quantity, Values, from_name};
+use crate::ending::{self, Failure};
+use crate::environment::Environment;
 use crate::error::{Error, Exit, Kind, Result, suggestion};
 use crate::place::Place;
-use crate::plan::Plan;
-use crate::report::{self, Output};
-use crate::session::{self, Desk};
+use crate::plan::{Deadlines, Plan};
+use crate::progress::{self, Phase};
+use crate::recorder::{self, Beginning};
+use crate::report::{self, Output, Report};
+use crate::session::{self, Audience, Desk};
 use crate::supervision::{self, Note};
 use crate::units::format_size;
+use crate::watch::{Watch, note_signals};
 use crate::world::{self, World};
-use crate::{fault, progress};
+use crate::fault;
 
 /// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
@@ -103,9 +108,12 @@ pub(super) struct RunArgs {
     /// Measure each case at most this long [default: 10s with --precision-target]
     #[arg(long, value_name = "TIME")]
     max_time: Option<String>,
-    /// Measure this long in all, shared equally by the cases
+    /// Run the cases again and again for so long, and say what changes meanwhile: 8h
     #[arg(long, value_name = "TIME")]
     duration: Option<String>,
+    /// Run the cases so many times, likewise
+    #[arg(long, value_name = "N")]
+    repeat: Option<u32>,
     /// Check results after so many iterations, beside before the first and after the last
     #[arg(long, value_name = "N")]
     check_every: Option<u32>,
@@ -115,9 +123,32 @@ pub(super) struct RunArgs {
     /// Deadline of the whole run, seconds [default: 3600, and the time asked for with other flags]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     timeout: Option<f64>,
+    /// Other deadlines: startup=TIME, communicator=, case=, barrier= (one wait for others), gather=, silence= (of
+    /// a rank), stop= (after a signal); repeat or part with commas [default: they grow with ranks and iterations]
+    #[arg(long, value_name = "NAME=TIME", value_delimiter = ',')]
+    deadline: Vec<String>,
+    /// Deadline of each case: --deadline case=TIME
+    #[arg(long, value_name = "TIME")]
+    case_timeout: Option<String>,
+    /// Whether ranks tell where they are, so that one that hangs is named: on, off (no threads beside MPI's)
+    /// [default: on]
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    heartbeats: Option<bool>,
+    /// How many threads MPI is told of: single, funneled [default: single]
+    #[arg(long, value_name = "LEVEL")]
+    thread_level: Option<String>,
     /// Go on with the other cases after one fails
     #[arg(long)]
     continue_on_error: bool,
+    /// Go on until so many cases have failed
+    #[arg(long, value_name = "N")]
+    max_failures: Option<u32>,
+    /// Go on with a run that did not come to its end: only what it has not finished is measured
+    #[arg(long)]
+    resume: bool,
+    /// Overwrite what a run that did not come to its end has finished
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
     /// Seed of all random numbers [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -159,8 +190,9 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
         show(&plan);
         return Ok(Exit::Ok);
     }
-    Output::resolve(&config)?;
-    launch::run(&plan, args.launcher, args.print_command)
+    let outputs = Output::resolve(&config)?;
+    recorder::refuse_unfinished(&outputs, args.beginning())?;
+    launch::run(&plan, &outputs, args.launcher, args.print_command)
 }
 
 /// This process's life as a rank.
@@ -173,73 +205,160 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
         restart::for_cuda(config.emulate_ranks.unwrap_or(false))?;
     }
     panic::guard(|| {
-        let mut world = World::join().unwrap_or_else(|why| {
+        let threads = config.as_ref().map_or(None, |config| config.thread_level);
+        let watch = watch(&config)?;
+        let mut world = World::join(threads.unwrap_or_default()).unwrap_or_else(|why| {
             if super::speaks() {
-                world::end(&why)
+                ending::end(&why)
             }
             super::listen();
             world::abort(why.exit())
         });
-        progress::enter(progress::Phase::Join);
-        let host = &world.members()[world.rank()].host;
-        supervision::tell(&Note::Rank {
-            rank: world.rank(),
-            pid: std::process::id(),
-            host: host.clone(),
-        });
-        let ended = measure(&mut world, config, args.nccl_tests_table);
+        let mut rank = Rank { watch, as_nccl_tests: args.nccl_tests_table };
+        let ended = rank.run(&mut world, config, args.beginning());
         if let Err(why) = &ended {
             // Every other error is one that all ranks have agreed on.
             if why.kind == Kind::Internal {
-                world::end(why);
+                ending::end(why);
             }
             if world.is_root() {
                 tracing::error!("{why}");
+                ending::keep(&Failure::here(why));
             }
         }
         let exit = ended.unwrap_or_else(|why| why.exit());
         if world.is_root() {
             supervision::announce_exit(exit);
         }
+        progress::enter(Phase::Leave);
         world.leave();
+        if let Some(watch) = rank.watch {
+            watch.leave();
+        }
         // The launcher would complain of any other code; the supervisor has been told.
         Ok(if supervision::is_supervised() { Exit::Ok } else { exit })
     })
 }
 
-fn measure(world: &mut World, config: Result<Config>, as_nccl_tests: bool) -> Result<Exit> {
-    let prepared = world.is_root().then(|| {
-        let config = settled(config?);
-        let plan = Plan::resolve(&config, &world.places())?;
-        let outputs = Output::resolve(&config)?;
-        Ok((plan, Desk { config, outputs }))
-    });
-    let (plan, desk) = world.unanimous(prepared.transpose())?.unzip();
-    let plan: Plan = world.broadcast(plan)?;
-    world.set_deadline(Duration::from_secs_f64(plan.timeout_s));
-    let files: Vec<String> = desk
-        .iter()
-        .flat_map(|desk| desk.outputs.iter().map(|output| output.path.display().to_string()))
-        .collect();
-    let total = plan.cases.len();
-    let bar = bar(total, world.is_root() && !supervision::is_supervised());
-    let (exit, report) = session::run(world, &plan, desk, |done, id| {
-        supervision::tell(&Note::Case { done, total, id: id.to_owned() });
-        bar.set_position(done as u64);
-        bar.set_message(id.to_owned());
-    })?;
-    bar.finish_and_clear();
-    if let Some(report) = report {
+/// The watchdog of this process, unless it is to have no threads.
+fn watch(config: &Result<Config>) -> Result<Option<Watch>> {
+    let Some(config) = config.as_ref().ok().filter(|config| config.heartbeats.unwrap_or(true)) else {
+        note_signals()?;
+        return Ok(None);
+    };
+    let ranks = world::innermost_launch().and_then(|launch| launch.size).unwrap_or(1);
+    // What is wrong with deadlines is rank 0's to say.
+    Deadlines::resolve(config, ranks, None).ok().map(|early| Watch::start(early, ranks)).transpose()
+}
+
+/// A rank while it is one.
+struct Rank {
+    watch: Option<Watch>,
+    as_nccl_tests: bool,
+}
+
+impl Rank {
+    fn run(
+        &mut self,
+        world: &mut World,
+        config: Result<Config>,
+        beginning: Beginning,
+    ) -> Result<Exit> {
+        if let Some(watch) = &mut self.watch {
+            watch.connect(world)?;
+        }
+        supervision::tell(&Note::Rank {
+            rank: world.rank(),
+            pid: std::process::id(),
+            host: world.members()[world.rank()].host.clone(),
+        });
+        progress::enter(Phase::Join);
+        let prepared = world.is_root().then(|| {
+            let config = settled(config?);
+            let plan = Plan::resolve(&config, &world.places())?;
+            let outputs = Output::resolve(&config)?;
+            recorder::refuse_unfinished(&outputs, beginning)?;
+            Ok((plan, Desk { config, outputs, beginning }))
+        });
+        let (plan, desk) = world.unanimous(prepared.transpose())?.unzip();
+        let plan: Plan = world.broadcast(plan)?;
+        match &self.watch {
+            Some(watch) => watch.know(&plan),
+            None => world.set_deadline(Duration::from_secs_f64(plan.deadlines.run)),
+        }
+        let outputs: Vec<Output> = desk.iter().flat_map(|desk| desk.outputs.clone()).collect();
+        let shown = world.is_root() && !supervision::is_supervised();
+        let bar = bar(plan.cases.len(), shown);
+        let audience = Told { rank: self, plan: &plan, outputs: &outputs, bar: &bar };
+        let (exit, report) = session::run(world, &plan, desk, &audience)?;
+        bar.finish_and_clear();
+        if let Some(report) = report {
+            supervision::tell(&Note::Reported);
+            self.print(&report, &outputs);
+        }
+        Ok(exit)
+    }
+
+    fn print(&self, report: &Report, outputs: &[Output]) {
+        let files: Vec<String> =
+            outputs.iter().map(|output| output.path.display().to_string()).collect();
         let wrote = format!("wrote {}", files.join(", "));
-        if as_nccl_tests {
-            report::print_nccl_tests(&report);
+        if self.as_nccl_tests {
+            report::print_nccl_tests(report);
             report::say(&format!("# {wrote}"));
         } else {
-            report::print(&report);
+            report::print(report);
             report::say(&wrote);
         }
     }
-    Ok(exit)
+}
+
+/// What rank 0 makes of the news.
+struct Told<'a> {
+    rank: &'a Rank,
+    plan: &'a Plan,
+    outputs: &'a [Output],
+    bar: &'a ProgressBar,
+}
+
+impl Audience for Told<'_> {
+    fn on_case(&self, done: usize, id: &str) {
+        let total = self.plan.cases.len();
+        // Of those that run again, the bar shows each cycle.
+        let done = if id.is_empty() { total } else { done % total };
+        supervision::tell(&Note::Case { done, total, id: id.to_owned() });
+        self.bar.set_position(done as u64);
+        self.bar.set_message(id.to_owned());
+    }
+
+    fn on_journal(&self, environment: &Environment) {
+        supervision::tell(&Note::Journal);
+        if let Some(watch) = &self.rank.watch {
+            watch.know_devices(environment);
+        }
+        let outputs = self.outputs.to_vec();
+        ending::keep_with(move |failure| salvage(&outputs, failure));
+    }
+}
+
+/// Writes the report of a run that ends before its time.
+pub(super) fn salvage(outputs: &[Output], failure: &Failure) {
+    match recorder::salvage(outputs, failure) {
+        Ok(true) => tracing::error!(
+            "what was measured stands in {}, marked incomplete; go on with --resume",
+            outputs.first().map_or_else(String::new, |output| output.path.display().to_string())
+        ),
+        Ok(false) => {}
+        Err(why) => tracing::error!("the report cannot be written: {why}"),
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write on or off".to_owned()),
+    }
 }
 
 /// The configuration with the backend that `auto` means on this machine.
@@ -265,7 +384,39 @@ pub(super) fn bar(total: usize, shown: bool) -> ProgressBar {
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// One `--deadline`: `case=10m`.
+fn set_deadline(deadlines: &mut DeadlineConfig, text: &str) -> Result<()> {
+    let (name, time) = text.split_once('=').ok_or_else(|| {
+        Error::usage(format!("--deadline '{text}' is not NAME=TIME, such as case=10m"))
+    })?;
+    let names = ["startup", "communicator", "case", "barrier", "gather", "silence", "stop"];
+    let deadline = match name {
+        "startup" => &mut deadlines.startup,
+        "communicator" => &mut deadlines.communicator,
+        "case" => &mut deadlines.case,
+        "barrier" => &mut deadlines.barrier,
+        "gather" => &mut deadlines.gather,
+        "silence" => &mut deadlines.silence,
+        "stop" => &mut deadlines.stop,
+        _ => {
+            let suggestion = suggestion(name, names);
+            return Err(Error::usage(format!("--deadline '{name}' is unknown ({suggestion})")));
+        }
+    };
+    *deadline = Some(Quantity::Text(time.to_owned()));
+    Ok(())
+}
+
 impl RunArgs {
+    /// What to do with what an earlier run has left.
+    fn beginning(&self) -> Beginning {
+        match (self.resume, self.force) {
+            (true, _) => Beginning::Resume,
+            (_, true) => Beginning::Over,
+            _ => Beginning::Anew,
+        }
+    }
+
     /// The configuration with these flags over it.
     fn apply(&self, mut config: Config) -> Result<Config> {
         fn set<T: Clone>(to: &mut Option<T>, flag: &Option<T>) {
@@ -302,6 +453,14 @@ impl RunArgs {
         set(&mut config.benchmarking.timing_iterations, &self.iterations);
         set(&mut config.benchmarking.batch, &self.batch);
         set(&mut config.benchmarking.check_every, &self.check_every);
+        set(&mut config.benchmarking.repeat, &self.repeat);
+        set(&mut config.heartbeats, &self.heartbeats);
+        set(&mut config.max_failures, &self.max_failures);
+        set_name(&mut config.thread_level, "--thread-level", self.thread_level.as_deref())?;
+        set_quantity(&mut config.deadlines.case, &self.case_timeout);
+        for text in &self.deadline {
+            set_deadline(&mut config.deadlines, text)?;
+        }
         set_quantity(&mut config.benchmarking.precision_target, &self.precision_target);
         set_quantity(&mut config.benchmarking.min_time, &self.min_time);
         set_quantity(&mut config.benchmarking.max_time, &self.max_time);

@@ -11,7 +11,7 @@ use crate::config::{Config, MeshConfig, Values};
 use crate::error::{Error, Kind, Result};
 use crate::place::Place;
 use crate::plan::{self, Budget, Plan};
-use crate::report::{self, Case, CaseError, Definition, Latency, Measured, Samples, kind_name};
+use crate::report::{self, Case, CaseError, Definition, Latency, Measured, Samples};
 use crate::units::milliseconds;
 use crate::work::Work;
 
@@ -228,17 +228,14 @@ impl Gathered {
             measured: None,
             samples: Samples::None,
             accuracy: None,
+            cycles: None,
             caveats: vec![Caveat::Imported { tool: self.tool.to_owned(), time: self.time }],
         };
         match (self.wrong, self.took) {
             (Some(detail), _) => {
                 result.outcome = report::Outcome::Failed;
-                result.error = Some(CaseError {
-                    kind: kind_name(Kind::WrongResult),
-                    rank: None,
-                    at: "verify".to_owned(),
-                    detail,
-                });
+                let error = CaseError::now(Kind::WrongResult, "verify", detail);
+                result.error = Some(CaseError { time: None, ..error });
             }
             (None, Some(took)) if !self.means.is_empty() => {
                 let figures =

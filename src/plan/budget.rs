@@ -51,11 +51,11 @@ impl Budget {
         }
     }
 
-    /// What is asked for, for each of so many cases.
+    /// What is asked for.
     ///
     /// # Errors
     /// Usage error in one sentence for whatever cannot be done as asked.
-    pub(super) fn resolve(asked: &Benchmarking, cases: usize) -> Result<Self> {
+    pub(super) fn resolve(asked: &Benchmarking) -> Result<Self> {
         let quick = asked.quick.unwrap_or(false);
         let target = target(asked)?;
         if quick && target.is_some() {
@@ -64,11 +64,10 @@ impl Budget {
                  them out",
             ));
         }
-        let share = duration(asked)?.map(|seconds| seconds / cases as f64);
-        let default = match (quick, &target, share) {
-            (false, Some(_), _) => ITERATION_LIMIT,
-            (false, None, None) => 100,
-            (true, ..) | (_, _, Some(_)) => 10,
+        let default = match (quick, &target) {
+            (false, Some(_)) => ITERATION_LIMIT,
+            (false, None) => 100,
+            (true, _) => 10,
         };
         let iterations = asked.timing_iterations.unwrap_or(default);
         let warmup = asked.warmup_iterations.unwrap_or(if quick { 2 } else { 5 });
@@ -87,15 +86,11 @@ impl Budget {
         let confidence = confidence(asked)?;
         let least = seconds("min_time", &asked.min_time)?.unwrap_or(0.0);
         let most = seconds("max_time", &asked.max_time)?;
-        let (min_seconds, max_seconds) = match (share, &target) {
-            (Some(share), None) => (share, Some(share)),
-            (Some(share), Some(_)) => (0.0, Some(share)),
-            (None, None) => (least, most),
-            (None, Some(_)) => (least, Some(most.unwrap_or(TARGET_SECONDS.max(least)))),
-        };
-        if let Some(most) = max_seconds.filter(|most| *most < min_seconds) {
+        let default = target.as_ref().map(|_| TARGET_SECONDS.max(least));
+        let max_seconds = most.or(default);
+        if let Some(most) = max_seconds.filter(|most| *most < least) {
             return Err(Error::usage(format!(
-                "each case is to be measured for at least {min_seconds} s and at most {most} s; make --min-time \
+                "each case is to be measured for at least {least} s and at most {most} s; make --min-time \
                  the smaller one"
             )));
         }
@@ -105,7 +100,7 @@ impl Budget {
             iterations,
             batch,
             target,
-            min_seconds,
+            min_seconds: least,
             max_seconds,
             confidence,
             check_every: check_every(asked)?,
@@ -122,19 +117,10 @@ fn check_every(asked: &Benchmarking) -> Result<Option<u32>> {
     }
 }
 
-fn seconds(what: &str, asked: &Option<Quantity>) -> Result<Option<f64>> {
+/// A time that is asked for, seconds.
+pub(super) fn seconds(what: &str, asked: &Option<Quantity>) -> Result<Option<f64>> {
     let parsed = asked.as_ref().map(|time| parse_seconds(&time.to_string()));
     parsed.map(|time| time.and_then(|time| positive(what, time))).transpose()
-}
-
-fn duration(asked: &Benchmarking) -> Result<Option<f64>> {
-    let duration = seconds("duration", &asked.duration)?;
-    if duration.is_some() && (asked.min_time.is_some() || asked.max_time.is_some()) {
-        return Err(Error::usage(
-            "--duration is shared by all cases, so each has its time; leave --min-time and --max-time out",
-        ));
-    }
-    Ok(duration)
 }
 
 fn confidence(asked: &Benchmarking) -> Result<f64> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Case, Outcome, PairMatrix, Report, Scaling};
+use super::{Case, Cycles, Outcome, PairMatrix, Report, Scaling, Steadiness};
 use crate::benchmark::{Problem, Setting};
 use crate::environment::Node;
 use crate::mesh;
@@ -38,6 +38,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Measured => "measured",
         Outcome::Skipped => "skipped",
         Outcome::Failed => "failed",
+        Outcome::TimedOut => "timed_out",
     }
 }
 
@@ -105,6 +106,7 @@ fn case_row(case: &Case) -> Vec<String> {
     let notes = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Skipped, Some(reason), _) => format!("skipped: {reason}"),
         (Outcome::Failed, _, Some(error)) => format!("FAILED: {}", error.detail),
+        (Outcome::TimedOut, _, Some(error)) => format!("TIMED OUT: {}", error.detail),
         _ => {
             let marks = case.caveats.iter().map(|caveat| caveat.mark().to_owned());
             figures(case).chain(marks).collect::<Vec<_>>().join(", ")
@@ -123,9 +125,22 @@ fn figures(case: &Case) -> impl Iterator<Item = String> {
         case.contention_ratio.map(|ratio| format!("{ratio:.2} x alone")),
         messages.map(|messages| format!("{} M messages/s", significant(messages / 1e6))),
         overlap.map(|overlap| format!("{overlap:.0} % hidden")),
+        case.cycles.as_ref().map(cycles),
     ]
     .into_iter()
     .flatten()
+}
+
+/// What came of a case that ran again and again.
+fn cycles(cycles: &Cycles) -> String {
+    let drift = cycles.drift.as_ref().filter(|drift| drift.steady_state != Steadiness::Flat);
+    let drift = drift.map(|drift| {
+        format!("; {:+.1} % since cycle {} at {}", drift.change_percent, drift.since, drift.time)
+    });
+    let failed = cycles.first_failure.map(|cycle| {
+        format!("; failed {} times, first in cycle {cycle}", cycles.failed)
+    });
+    format!("{} cycles{}{}", cycles.count, drift.unwrap_or_default(), failed.unwrap_or_default())
 }
 
 /// The rate people look for first, with its unit, and what it is.

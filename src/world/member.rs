@@ -18,6 +18,8 @@ pub struct Member {
     pub build: u64,
     /// Name of the node.
     pub host: String,
+    /// The process, on its node.
+    pub process: u32,
     /// Ranks with the same value read the same clock: same kernel, same time namespace.
     pub clock: u64,
     /// The rank's number on its node, where the launcher says it.
@@ -44,6 +46,7 @@ impl Member {
         Self {
             build: build ^ u64::from(is_planted(Fault::Build, Phase::Join)),
             host: host(),
+            process: std::process::id(),
             clock: clock_domain(),
             local_rank: launch.and_then(|launch| launch.local_rank),
             socket: socket(&cores),

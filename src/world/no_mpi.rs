@@ -1,6 +1,7 @@
 //! Stands in for MPI in a build without it: this process is alone.
 
 use super::{Fold, Member, Wait};
+use crate::config::ThreadLevel;
 use crate::error::{Error, Exit, Result};
 use crate::units::Nanos;
 
@@ -26,8 +27,13 @@ pub(super) fn abort(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }
 
+/// Ends this process.
+pub(super) fn quit(exit: Exit) -> ! {
+    std::process::exit(exit.code().into())
+}
+
 impl Link {
-    pub(super) fn join() -> Result<Self> {
+    pub(super) fn join(_: ThreadLevel) -> Result<Self> {
         Err(Error::unfit(
             "this binary was built without MPI and was started as one of several ranks; build it with \
              the `mpi` feature (the default), or start it alone",

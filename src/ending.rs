@@ -1,0 +1,86 @@
+//! How a job ends before its time: told in one sentence, with its exit code, and with what was measured kept.
+
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Exit};
+use crate::progress;
+use crate::report::CaseError;
+use crate::supervision::{self, Note};
+use crate::world;
+
+/// What ended a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The case that was running; empty before the first.
+    pub case: String,
+    /// What went wrong.
+    pub error: CaseError,
+}
+
+impl Failure {
+    /// Found here and now by this rank.
+    pub fn here(error: &Error) -> Self {
+        let phase = progress::position().phase.name();
+        let (node, device) = progress::place();
+        let known = |text: String| Some(text).filter(|text| !text.is_empty());
+        let found = CaseError::now(error.kind, phase, error.message.clone());
+        let error = CaseError {
+            rank: error.rank.or_else(progress::rank),
+            node: known(node),
+            device: known(device),
+            ..found
+        };
+        Self { case: progress::case(), error }
+    }
+
+    /// The exit code that it ends in.
+    pub fn exit(&self) -> Exit {
+        self.error.kind.exit()
+    }
+}
+
+/// Keeps what was measured.
+type Keep = Box<dyn Fn(&Failure) + Send + Sync>;
+
+static KEEP: OnceLock<Keep> = OnceLock::new();
+
+/// Says how to keep what was measured when this process ends before its time. For rank 0, once there is
+/// something to keep.
+pub fn keep_with(keep: impl Fn(&Failure) + Send + Sync + 'static) {
+    KEEP.get_or_init(|| Box::new(keep));
+}
+
+/// Keeps what was measured; under a supervisor that does.
+pub fn keep(failure: &Failure) {
+    supervision::tell(&Note::Failure(Box::new(failure.clone())));
+    if supervision::is_supervised() {
+        return;
+    }
+    if let Some(keep) = KEEP.get() {
+        keep(failure);
+    }
+}
+
+/// Ends this process, and with it the whole job, because of an error of this rank. Only the thread that calls
+/// MPI may call this.
+pub fn end(error: &Error) -> ! {
+    tell(&Failure::here(error), &error.message);
+    world::abort(error.exit())
+}
+
+/// Ends this process, and with it the whole job, from a thread that may not call MPI. `message` is what people
+/// read, which may be longer than one sentence.
+pub fn end_from_aside(failure: &Failure, message: &str) -> ! {
+    tell(failure, message);
+    world::quit(failure.exit())
+}
+
+fn tell(failure: &Failure, message: &str) {
+    tracing::error!("{message}");
+    keep(failure);
+    supervision::announce_exit(failure.exit());
+    // Hydra drops what it has not passed on when a rank aborts.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+}

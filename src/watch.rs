@@ -1,0 +1,300 @@
+//! The watchdog of a rank: a thread that says where the rank is, and ends the job when a deadline passes.
+//!
+//! Every rank has one, so that whichever hangs is found. Rank 0's process also hears all of them and decides
+//! who is at fault ([`tesserabench_launcher::judge`]); when that process itself is stopped or gone, the others
+//! notice that they are not answered. These threads never call MPI: it is initialised for one thread.
+
+mod sentence;
+mod signals;
+mod stack;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tesserabench_launcher::{
+    Activity, Beat, Event, Hub, HubOptions, Order, Pulse, PulseOptions, Token,
+};
+
+use crate::ending;
+use crate::environment::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::fault;
+use crate::plan::{Deadlines, Limit, Plan};
+use crate::progress::{self, Phase, Position};
+use crate::world::World;
+use sentence::Ranks;
+pub use signals::note as note_signals;
+
+/// A case that was asked to stop gives up by itself at the deadline of that; so much later the watchdog does,
+/// seconds.
+const STOP_MARGIN_S: f64 = 2.0;
+
+/// Between the words of one rank that misses rank 0 and the next one's: one of them is enough.
+const TURN: Duration = Duration::from_millis(500);
+
+/// This rank's watchdog, and on rank 0 the ear for all of them.
+pub struct Watch {
+    pulse: Pulse,
+    hub: Option<Hub>,
+    known: Arc<Known>,
+}
+
+/// What the threads know of the run.
+#[derive(Default)]
+struct Known {
+    deadlines: Mutex<Option<Deadlines>>,
+    ranks: Mutex<Ranks>,
+}
+
+/// Since when things have been as they are.
+struct Clock {
+    began: Instant,
+    position: Position,
+    /// Since when the position has not changed, the task has not, the step has not.
+    still: Instant,
+    task: Instant,
+    phase: Instant,
+    stop: Option<Instant>,
+}
+
+impl Watch {
+    /// Starts the watchdog of this process, before MPI is: that may hang too.
+    ///
+    /// # Errors
+    /// Unfit when signals cannot be heard.
+    pub fn start(deadlines: Deadlines, ranks: usize) -> Result<Self> {
+        let known = Arc::new(Known::default());
+        known.set_deadlines(deadlines);
+        signals::listen()?;
+        let options = PulseOptions {
+            interval: Duration::from_secs_f64(deadlines.interval(ranks)),
+            silence: Duration::from_secs_f64(deadlines.silence),
+        };
+        let clock = Mutex::new(Clock::new());
+        let reader = Arc::clone(&known);
+        let read = move || {
+            let mut clock = clock.lock().unwrap_or_else(PoisonError::into_inner);
+            clock.read(&reader.deadlines())
+        };
+        let hearer = Arc::clone(&known);
+        let pulse = Pulse::start(options, read, move |order| obey(order, &hearer));
+        Ok(Self { pulse, hub: None, known })
+    }
+
+    /// Connects the watchdogs of all ranks. All of them call this.
+    ///
+    /// # Errors
+    /// When the ranks cannot be told of the port.
+    pub fn connect(&mut self, world: &World) -> Result<()> {
+        self.known.with_ranks(|ranks| ranks.meet(world.members()));
+        if world.size() == 1 {
+            return Ok(());
+        }
+        let deadlines = self.known.deadlines();
+        let opened = world.is_root().then(|| open(world, deadlines, &self.known)).transpose();
+        let opened = opened.unwrap_or_else(|why| {
+            tracing::warn!("{why}; a rank that hangs will only say so itself");
+            None
+        });
+        let (hub, port) = opened.map_or((None, None), |(hub, token)| {
+            let port = Some((hub.address(), token.bytes()));
+            (Some(hub), port)
+        });
+        let port: Option<(SocketAddr, [u8; 16])> =
+            world.broadcast(world.is_root().then_some(port))?;
+        if let Some((address, token)) = port {
+            self.pulse.connect(address, Token::from_bytes(token));
+            if fault::is_planted(fault::Fault::Stranger, Phase::Join) {
+                fault::come_as_stranger(address);
+            }
+        }
+        self.hub = hub;
+        Ok(())
+    }
+
+    /// What is run, and with it how long things may take.
+    pub fn know(&self, plan: &Plan) {
+        self.known.set_deadlines(plan.deadlines);
+        self.known.with_ranks(|ranks| ranks.plan(plan));
+    }
+
+    /// What the ranks drive.
+    pub fn know_devices(&self, environment: &Environment) {
+        self.known.with_ranks(|ranks| ranks.devices(environment));
+    }
+
+    /// Stops and starts the heartbeats, for measuring what they cost.
+    pub fn pause(&self, paused: bool) {
+        self.pulse.pause(paused);
+    }
+
+    /// Ends the watch, after MPI has been left.
+    pub fn leave(self) {
+        self.pulse.leave();
+        if let Some(hub) = self.hub {
+            let strangers = hub.strangers();
+            if strangers > 0 {
+                tracing::warn!("{strangers} connections of strangers to the heartbeat port were refused");
+            }
+            hub.close();
+        }
+    }
+}
+
+impl Known {
+    fn deadlines(&self) -> Option<Deadlines> {
+        *self.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_deadlines(&self, deadlines: Deadlines) {
+        *self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadlines);
+    }
+
+    fn with_ranks<T>(&self, act: impl FnOnce(&mut Ranks) -> T) -> T {
+        act(&mut self.ranks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Clock {
+    fn new() -> Self {
+        let now = Instant::now();
+        let position = progress::position();
+        Self { began: now, position, still: now, task: now, phase: now, stop: None }
+    }
+
+    /// Where this rank is, for how long, and which deadline that breaks.
+    fn read(&mut self, deadlines: &Option<Deadlines>) -> Beat {
+        let (now, position) = (Instant::now(), progress::position());
+        if position.task != self.position.task {
+            self.task = now;
+        }
+        if (position.task, position.phase) != (self.position.task, self.position.phase) {
+            self.phase = now;
+        }
+        if position != self.position {
+            self.still = now;
+        }
+        self.position = position;
+        let stop = progress::is_asked_to_stop();
+        if stop {
+            self.stop.get_or_insert(now);
+        }
+        let overdue = deadlines.as_ref().and_then(|deadlines| self.overdue(now, deadlines));
+        Beat {
+            rank: progress::rank().and_then(|rank| u32::try_from(rank).ok()).unwrap_or(0),
+            task: position.task,
+            stage: position.phase as u8,
+            round: position.round,
+            activity: position.activity,
+            still_ms: u32::try_from((now - self.still).as_millis()).unwrap_or(u32::MAX),
+            overdue: overdue.map(|limit| limit as u8),
+            stop,
+        }
+    }
+
+    fn overdue(&self, now: Instant, deadlines: &Deadlines) -> Option<Limit> {
+        let Position { task, phase, activity, .. } = self.position;
+        let beyond = |limit: Limit, since: Instant| {
+            let most = deadlines.of_limit(limit);
+            ((now - since).as_secs_f64() > most).then_some(limit)
+        };
+        let on_the_way = matches!(phase, Phase::Gather | Phase::Write);
+        let with_others = matches!(activity, Activity::Waiting | Activity::Together);
+        let stopping = self.stop.is_some_and(|since| {
+            (now - since).as_secs_f64() > deadlines.stop + STOP_MARGIN_S
+        });
+        stopping
+            .then_some(Limit::Stop)
+            .or_else(|| (task == 0).then(|| beyond(Limit::Startup, self.began))?)
+            .or_else(|| (phase == Phase::Connect).then(|| beyond(Limit::Communicator, self.phase))?)
+            .or_else(|| on_the_way.then(|| beyond(Limit::Gather, self.phase))?)
+            .or_else(|| (task > 0 && !on_the_way).then(|| beyond(Limit::Case, self.task))?)
+            .or_else(|| with_others.then(|| beyond(Limit::Barrier, self.still))?)
+            .or_else(|| beyond(Limit::Run, self.began))
+    }
+}
+
+/// Opens the port at which rank 0 hears the others.
+fn open(
+    world: &World,
+    deadlines: Option<Deadlines>,
+    known: &Arc<Known>,
+) -> Result<(Hub, Token)> {
+    let cannot = |why: std::io::Error| {
+        Error::unfit(format!("rank 0 cannot open a port for heartbeats: {why}"))
+    };
+    let deadlines = deadlines.ok_or_else(|| Error::internal("no deadlines"))?;
+    let token = Token::random().map_err(cannot)?;
+    let options = HubOptions {
+        address: address(world),
+        ranks: world.size(),
+        token,
+        interval: Duration::from_secs_f64(deadlines.interval(world.size())),
+        silence: Duration::from_secs_f64(deadlines.silence),
+    };
+    let known = Arc::clone(known);
+    let hub = Hub::open(options, move |event| hear(event, &known)).map_err(cannot)?;
+    Ok((hub, token))
+}
+
+/// The address of this node that the other ranks reach: the loopback device's where there is no other node,
+/// else that of the interface through which packets to another rank's node would leave.
+fn address(world: &World) -> IpAddr {
+    let here = &world.members()[world.rank()].host;
+    let other = world.members().iter().find(|member| member.host != *here);
+    let Some(other) = other else { return Ipv4Addr::LOCALHOST.into() };
+    let through = || {
+        // Nothing is sent: connecting a datagram socket only chooses the way.
+        let to = (other.host.as_str(), 9).to_socket_addrs().ok()?.next()?;
+        let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let own = || (here.as_str(), 9).to_socket_addrs().ok()?.next().map(|address| address.ip());
+    through().or_else(own).unwrap_or(Ipv4Addr::LOCALHOST.into())
+}
+
+/// What rank 0 does when something is wrong with a rank.
+fn hear(event: Event, known: &Known) {
+    match event {
+        Event::Stop(rank) => {
+            tracing::info!("rank {rank} was asked to stop, so all ranks do");
+            progress::ask_to_stop();
+        }
+        Event::Wrong(verdict) => {
+            let deadlines = known.deadlines();
+            let (failure, message) = known.with_ranks(|ranks| ranks.judge(&verdict, deadlines));
+            ending::end_from_aside(&failure, &message)
+        }
+    }
+}
+
+/// What a rank does when its watchdog is told something, or finds it out.
+fn obey(order: Order, known: &Known) {
+    match order {
+        Order::Explain => tracing::error!("{}", stack::explain()),
+        Order::Stop => progress::ask_to_stop(),
+        // Rank 0 leaves when all have done their work.
+        Order::HubLost if progress::position().phase == Phase::Leave => {}
+        Order::HubLost => {
+            let rank = progress::rank().unwrap_or(0);
+            // If a rank before this one says so, this one is ended meanwhile.
+            std::thread::sleep(TURN * u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0));
+            let (failure, message) = known.with_ranks(|ranks| ranks.miss_root());
+            ending::end_from_aside(&failure, &message)
+        }
+        Order::Overdue(beat) => {
+            let deadlines = known.deadlines();
+            let (failure, message) = known.with_ranks(|ranks| ranks.overdue(&beat, deadlines));
+            let message = format!("{message}\n{}", stack::explain());
+            ending::end_from_aside(&failure, &message)
+        }
+        Order::Orphaned => {
+            let gone = "the process that started this rank is gone; it must have been killed".to_owned();
+            let error = Error::new(Kind::RankDied, gone);
+            ending::end_from_aside(&ending::Failure::here(&error), &error.message)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Signals that ask the run to stop: SIGTERM, SIGINT and SIGUSR1.
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use crate::ending::{self, Failure};
+use crate::error::{Error, Kind, Result};
+use crate::progress;
+
+/// Hears signals in a thread of its own. What has been measured is written at once: the launcher that passes a
+/// signal on may kill all ranks a second later. The report of a rank that gets as far as ending in good order
+/// takes its place.
+///
+/// # Errors
+/// Unfit when the operating system refuses.
+pub(super) fn listen() -> Result<()> {
+    let cannot = |why| Error::unfit(format!("signals cannot be heard: {why}"));
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(cannot)?;
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    let listen = move || {
+        for signal in signals.forever() {
+            if !progress::is_asked_to_stop() {
+                progress::ask_to_stop();
+                let error = Error::new(Kind::Interrupted, format!("asked to stop by signal {signal}"));
+                ending::keep(&Failure::here(&error));
+            }
+        }
+    };
+    thread.spawn(listen).map_err(cannot)?;
+    Ok(())
+}
+
+/// Notes signals without a thread; what the run has come to is then written when the case is given up.
+///
+/// # Errors
+/// Unfit when the operating system refuses.
+pub fn note() -> Result<()> {
+    let cannot = |why| Error::unfit(format!("signals cannot be heard: {why}"));
+    for signal in [SIGTERM, SIGINT, SIGUSR1] {
+        signal_hook::flag::register(signal, progress::stop_flag()).map_err(cannot)?;
+    }
+    Ok(())
+}
