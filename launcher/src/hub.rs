@@ -1,9 +1,24 @@
 //! Hears the ranks of a job, on the node of rank 0, and says when something is wrong with them.
 
+mod watch;
+
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::frame::Frame;
+use crate::hub::watch::Watch;
 use crate::token::Token;
 use crate::verdict::Verdict;
 
@@ -16,9 +31,10 @@ pub struct HubOptions {
     pub ranks: usize,
     /// What the ranks of this job know and nobody else.
     pub token: Token,
-    /// How often each rank beats, and the hub looks at them.
+    /// How often each rank beats, and the hub looks at them; more than zero.
     pub interval: Duration,
-    /// After how long without a word a rank counts as silent; several intervals.
+    /// After how long without a word a rank counts as silent; several intervals. A rank that is yet to
+    /// connect has as long, from the opening of the hub.
     pub silence: Duration,
 }
 
@@ -31,14 +47,31 @@ pub enum Event {
     Wrong(Verdict),
 }
 
-/// A port at which the ranks of a job are heard.
+/// A port at which the ranks of a job are heard. Dropped without [`Hub::close`] it ends soon after.
 #[derive(Debug)]
 pub struct Hub {
     address: SocketAddr,
+    strangers: Arc<AtomicU64>,
+    is_open: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
+/// A connection that is no rank's of this job, or broke the rules.
+struct Stranger;
+
+/// Connections beyond one a rank that may be open at once. More than a few are no mistake, and each
+/// holds a descriptor of this process.
+const SPARE: usize = 16;
+
+/// How long a connection may take to show that it is a rank's.
+const INTRODUCTION: Duration = Duration::from_secs(3);
+
+/// How long to wait when no connection can be accepted, which is when no descriptors are left.
+const PAUSE: Duration = Duration::from_millis(100);
+
 impl Hub {
-    /// Opens a port and listens in a thread of its own, in which `on_event` is called too.
+    /// Opens a port and listens in a thread of its own, in which `on_event` is called too: while it
+    /// runs nobody is heard, and it must not close the hub.
     ///
     /// # Errors
     /// When the address is not this node's, or no thread can be started.
@@ -46,8 +79,23 @@ impl Hub {
         options: HubOptions,
         on_event: impl FnMut(Event) + Send + 'static,
     ) -> io::Result<Self> {
-        drop(on_event);
-        Ok(Self { address: SocketAddr::new(options.address, 0) })
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let listener = runtime.block_on(TcpListener::bind((options.address, 0)))?;
+        let address = listener.local_addr()?;
+        let strangers = Arc::new(AtomicU64::new(0));
+        let (is_open, closed) = oneshot::channel();
+        let counter = Arc::clone(&strangers);
+        let thread = thread::Builder::new().name("hub".to_owned()).spawn(move || {
+            let listening = listen(listener, options, counter, on_event);
+            LocalSet::new().block_on(&runtime, async {
+                tokio::select! {
+                    () = listening => {}
+                    _ = closed => {}
+                }
+            });
+        })?;
+        Ok(Self { address, strangers, is_open, thread })
     }
 
     /// Where it listens; the operating system chose the port.
@@ -57,9 +105,84 @@ impl Hub {
 
     /// Connections refused so far.
     pub fn strangers(&self) -> u64 {
-        0
+        self.strangers.load(Ordering::Relaxed)
     }
 
     /// Closes all connections and ends the thread.
-    pub fn close(self) {}
+    pub fn close(self) {
+        drop(self.is_open);
+        // A panic of `on_event` was printed when it happened.
+        let _ = self.thread.join();
+    }
+}
+
+/// Accepts connections and looks at the ranks, without end.
+async fn listen(
+    listener: TcpListener,
+    options: HubOptions,
+    strangers: Arc<AtomicU64>,
+    mut on_event: impl FnMut(Event),
+) {
+    let watch = Rc::new(RefCell::new(Watch::new(&options, Instant::now())));
+    let mut guests = JoinSet::new();
+    let refuse = || strangers.fetch_add(1, Ordering::Relaxed);
+    loop {
+        let due = watch.borrow().due();
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if guests.len() < options.ranks + SPARE => {
+                    guests.spawn_local(attend(stream, Rc::clone(&watch), options.token));
+                }
+                Ok(_) => drop(refuse()),
+                Err(_) => sleep(PAUSE).await,
+            },
+            Some(guest) = guests.join_next() => {
+                if let Ok(Err(Stranger)) = guest {
+                    refuse();
+                }
+            }
+            () = sleep_until(due.into()) => {
+                let event = watch.borrow_mut().look(Instant::now());
+                event.map(&mut on_event);
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end.
+async fn attend(
+    mut stream: TcpStream,
+    watch: Rc<RefCell<Watch>>,
+    token: Token,
+) -> Result<(), Stranger> {
+    // Without it replies are late, but they come.
+    let _ = stream.set_nodelay(true);
+    let first = timeout(INTRODUCTION, read(&mut stream)).await;
+    let bytes = first.ok().and_then(Result::ok).ok_or(Stranger)?;
+    let first = Frame::decode(&bytes, &token).map_err(|_| Stranger)?;
+    let rank = first.beat.rank;
+    if !watch.borrow_mut().admit(rank) {
+        return Err(Stranger);
+    }
+    let mut frame = Ok(first);
+    // A frame that cannot be read is the end of the connection, one that cannot be understood a breach.
+    let result = loop {
+        let Ok(said) = frame else { break Err(Stranger) };
+        let reply = watch.borrow_mut().hear(&said, Instant::now());
+        if stream.write_all(&reply.encode()).await.is_err() {
+            break Ok(());
+        }
+        let Ok(bytes) = read(&mut stream).await else { break Ok(()) };
+        frame = Frame::decode(&bytes, &token)
+            .map_err(drop)
+            .and_then(|next| if next.beat.rank == rank { Ok(next) } else { Err(()) });
+    };
+    watch.borrow_mut().part(rank);
+    result
+}
+
+async fn read(stream: &mut TcpStream) -> io::Result<[u8; Frame::LENGTH]> {
+    let mut bytes = [0; Frame::LENGTH];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
 }

@@ -5,6 +5,7 @@
 
 mod beat;
 mod command;
+mod frame;
 mod hub;
 mod pulse;
 mod reap;
@@ -14,6 +15,7 @@ mod verdict;
 
 pub use beat::{Activity, Beat};
 pub use command::{Launcher, Placement, arguments, find_launcher};
+pub use frame::{Frame, Refused, Reply, Word};
 pub use hub::{Event, Hub, HubOptions};
 pub use pulse::{Order, Pulse, PulseOptions};
 pub use reap::die_with_parent;

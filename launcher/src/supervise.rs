@@ -1,17 +1,21 @@
-//! Runs a job in a process group of its own, and ends the whole group.
+//! Runs a job in a process group of its own, and ends all of its processes.
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
+
+use crate::reap::Orphans;
 
 /// A job to run.
 #[derive(Debug, Clone)]
@@ -61,26 +65,35 @@ pub struct Ended {
     pub left: usize,
 }
 
-/// How long a job may take to end after it was asked to.
+/// How long a job may take to end after it was told to.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Longest line that is handed on; the rest of a longer one is left out.
 const LINE_LIMIT: usize = 64 << 10;
 
-/// Runs the job to its end, by itself or by the deadline, or until this process is told to stop
-/// (SIGINT, SIGTERM). Nothing of its process group is left when this returns.
+/// Runs the job to its end, by itself or by the deadline, or until this process is told to stop.
+///
+/// SIGINT, SIGTERM or SIGUSR1 to this process send SIGUSR1 to the job's first process, which launchers
+/// pass on to all they started. It then has `grace` to end in good order; after that, or on a second
+/// signal, or on the deadline, its group is sent SIGTERM and five seconds later SIGKILL. Once this was
+/// called, those signals end this process by default no more.
+///
+/// None of its processes is left when this returns, unless the kernel holds one fast. For that, orphaned
+/// descendants of this process become its children for good, and all children that it gets while a job
+/// runs count as the job's: it must not start others meanwhile. A second job waits for the first to end.
 ///
 /// # Errors
-/// When the program cannot be started, or its output cannot be read.
+/// When the program cannot be started, or its end cannot be awaited.
 pub fn run(job: &Job, on_line: impl FnMut(Line<'_>)) -> io::Result<Ended> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(supervise(job, on_line))
-        .map(|end| Ended { end, left: 0 })
 }
 
-async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<End> {
+async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<Ended> {
     let mut command = Command::new(&job.program);
     command
         .args(&job.arguments)
@@ -92,8 +105,10 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<E
     for name in &job.unset {
         command.env_remove(name);
     }
+    // Before there is anything that a signal would leave behind.
+    let mut requests = Requests::listen()?;
+    let orphans = Orphans::adopt()?;
     let mut child = command.spawn()?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
 
     let (sender, mut lines) = mpsc::channel(256);
     let readers = [
@@ -104,33 +119,20 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<E
         on_line(if is_err { Line::Err(&line) } else { Line::Out(&line) });
     };
 
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let deadline = Instant::now() + job.timeout;
-    let mut ended_by_us = None;
-    let status = loop {
+    let mut ending = Ending::new(job, child.id());
+    let end = loop {
         tokio::select! {
-            line = lines.recv() => match line {
-                Some(line) => hand_on(line),
-                None => break child.wait().await?,
-            },
-            status = child.wait() => break status?,
-            () = sleep_until(deadline), if ended_by_us.is_none() => {
-                ended_by_us = Some(End::TimedOut);
-                end(group, &mut child).await?;
-            }
-            _ = interrupt.recv(), if ended_by_us.is_none() => {
-                ended_by_us = Some(End::Interrupted);
-                end(group, &mut child).await?;
-            }
-            _ = terminate.recv(), if ended_by_us.is_none() => {
-                ended_by_us = Some(End::Interrupted);
-                end(group, &mut child).await?;
+            Some(line) = lines.recv() => hand_on(line),
+            status = child.wait() => break status.map(|status| ending.why.unwrap_or(how(status))),
+            () = requests.next(), if ending.heeds_requests() => ending.request(),
+            () = sleep_until(ending.due) => match ending.hurry() {
+                ControlFlow::Continue(()) => {}
+                ControlFlow::Break(end) => break Ok(end),
             }
         }
     };
-    // Whatever the launcher left behind holds the pipes open; what was printed is still handed on.
-    kill(group, Signal::KILL);
+    let left = orphans.end().await;
+    // Nobody holds the pipes open any more; what was printed is still handed on.
     let drained = async {
         while let Some(line) = lines.recv().await {
             hand_on(line);
@@ -138,24 +140,103 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<E
     };
     let _ = tokio::time::timeout(GRACE, drained).await;
     readers.into_iter().flatten().for_each(|reader| reader.abort());
-    Ok(ended_by_us.unwrap_or_else(|| how(status)))
+    Ok(Ended { end: end?, left })
 }
 
-/// Asks the group to end, waits, then makes it end.
-async fn end(group: Option<Pid>, child: &mut Child) -> io::Result<()> {
-    kill(group, Signal::TERM);
-    tokio::select! {
-        status = child.wait() => status.map(drop),
-        () = sleep(GRACE) => {
-            kill(group, Signal::KILL);
-            Ok(())
+/// The signals by which this process is told to stop.
+struct Requests([tokio::signal::unix::Signal; 3]);
+
+impl Requests {
+    fn listen() -> io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self([interrupt, terminate, signal(SignalKind::user_defined1())?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, user] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = user.recv() => {}
         }
     }
 }
 
-fn kill(group: Option<Pid>, signal: Signal) {
-    // An error says that nobody is left, which is what was wanted.
-    let _ = group.map(|group| kill_process_group(group, signal));
+/// How a job is brought to its end, step by step.
+struct Ending {
+    /// The job's first process, and its group.
+    process: Option<Pid>,
+    grace: Duration,
+    deadline: Instant,
+    step: Step,
+    /// When the next step is due.
+    due: Instant,
+    /// Why we end it, once we do.
+    why: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Running,
+    /// Asked to end in good order.
+    Asked,
+    /// Told to end.
+    Told,
+    Killed,
+}
+
+impl Ending {
+    fn new(job: &Job, process: Option<u32>) -> Self {
+        let deadline = Instant::now() + job.timeout;
+        Self {
+            process: process.and_then(|id| Pid::from_raw(id.cast_signed())),
+            grace: job.grace,
+            deadline,
+            step: Step::Running,
+            due: deadline,
+            why: None,
+        }
+    }
+
+    /// Whether a signal to this process changes anything yet.
+    fn heeds_requests(&self) -> bool {
+        matches!(self.step, Step::Running | Step::Asked)
+    }
+
+    /// This process was told to stop.
+    fn request(&mut self) {
+        self.why = Some(End::Interrupted);
+        if self.step == Step::Running {
+            self.step = Step::Asked;
+            self.due = self.deadline.min(Instant::now() + self.grace);
+            // An error here and below says that nobody is left, which is what was wanted.
+            let _ = self.process.map(|process| kill_process(process, Signal::USR1));
+        } else {
+            self.tell();
+        }
+    }
+
+    /// The time of this step is over; breaks when the job did not even end when it was killed.
+    fn hurry(&mut self) -> ControlFlow<End> {
+        let why = *self.why.get_or_insert(End::TimedOut);
+        match self.step {
+            Step::Running | Step::Asked => self.tell(),
+            Step::Told => {
+                self.step = Step::Killed;
+                self.due = Instant::now() + GRACE;
+                let _ = self.process.map(|group| kill_process_group(group, Signal::KILL));
+            }
+            Step::Killed => return ControlFlow::Break(why),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn tell(&mut self) {
+        self.step = Step::Told;
+        self.due = Instant::now() + GRACE;
+        let _ = self.process.map(|group| kill_process_group(group, Signal::TERM));
+    }
 }
 
 fn how(status: ExitStatus) -> End {

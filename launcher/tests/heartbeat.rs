@@ -1,0 +1,383 @@
+//! Ranks and their hub together, in one process: what is said, heard and concluded.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tesserabench_launcher::{
+    Activity, Beat, Event, Fault, Frame, Hub, HubOptions, Link, Order, Pulse, PulseOptions, Reply,
+    Token, Verdict, Word,
+};
+
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// Long enough that no test sees it, however busy the machine is.
+const NEVER: Duration = Duration::from_secs(600);
+
+/// Short, for tests that wait for it.
+const SOON: Duration = Duration::from_secs(3);
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn beat(rank: u32) -> Beat {
+    Beat {
+        rank,
+        task: 1,
+        stage: 2,
+        round: 3,
+        activity: Activity::Together,
+        still_ms: 0,
+        overdue: None,
+        stop: false,
+    }
+}
+
+/// A rank whose state a test sets.
+struct Rank {
+    pulse: Pulse,
+    beat: Arc<Mutex<Beat>>,
+    orders: Arc<Mutex<Vec<Order>>>,
+    reads: Arc<AtomicU64>,
+}
+
+impl Rank {
+    fn start(rank: u32, silence: Duration) -> Self {
+        let beat = Arc::new(Mutex::new(beat(rank)));
+        let orders = Arc::new(Mutex::new(Vec::new()));
+        let reads = Arc::new(AtomicU64::new(0));
+        let (read, counter, given) = (Arc::clone(&beat), Arc::clone(&reads), Arc::clone(&orders));
+        let pulse = Pulse::start(
+            PulseOptions { interval: INTERVAL, silence },
+            move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                *read.lock().unwrap()
+            },
+            move |order| given.lock().unwrap().push(order),
+        );
+        Self { pulse, beat, orders, reads }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Beat)) {
+        change(&mut self.beat.lock().unwrap());
+    }
+
+    fn orders(&self) -> Vec<Order> {
+        self.orders.lock().unwrap().clone()
+    }
+
+    /// Waits for some more beats: time enough to be connected, and for what was set to be heard.
+    fn goes_on(&self) {
+        let before = self.reads.load(Ordering::Relaxed);
+        until("more beats", || self.reads.load(Ordering::Relaxed) > before + 50);
+    }
+}
+
+/// A hub and ranks that are connected to it.
+struct Job {
+    hub: Hub,
+    token: Token,
+    events: Arc<Mutex<Vec<Event>>>,
+    ranks: Vec<Rank>,
+}
+
+impl Job {
+    /// A job of `all` ranks, the first `connected` of which are there.
+    fn start(all: usize, connected: u32, silence: Duration) -> Self {
+        let token = Token::random().unwrap();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let options = HubOptions { address, ranks: all, token, interval: INTERVAL, silence };
+        let said = Arc::clone(&events);
+        let hub = Hub::open(options, move |event| said.lock().unwrap().push(event)).unwrap();
+        let mut job = Self { hub, token, events, ranks: Vec::new() };
+        for rank in 0..connected {
+            job.connect(rank);
+        }
+        job.ranks.iter().for_each(Rank::goes_on);
+        job
+    }
+
+    fn connect(&mut self, rank: u32) {
+        let rank = Rank::start(rank, NEVER);
+        rank.pulse.connect(self.hub.address(), self.token);
+        self.ranks.push(rank);
+    }
+
+    fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// Waits for something to be wrong.
+    fn verdict(&self) -> Verdict {
+        until("a verdict", || !self.events().is_empty());
+        match self.events().as_slice() {
+            [Event::Wrong(verdict)] => verdict.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// All ranks leave, and whatever happened until now was nothing.
+    fn ends_well(self) {
+        for rank in self.ranks {
+            assert_eq!(rank.orders.lock().unwrap().as_slice(), []);
+            rank.pulse.leave();
+        }
+        thread::sleep(10 * INTERVAL);
+        assert_eq!(self.events.lock().unwrap().as_slice(), []);
+        self.hub.close();
+    }
+}
+
+/// A connection that sends this frame, and the answer to it.
+fn speak(hub: SocketAddr, frame: &[u8]) -> (TcpStream, Option<Reply>) {
+    let mut stream = TcpStream::connect(hub).unwrap();
+    // The hub may have closed its end before.
+    let _ = stream.write_all(frame);
+    let mut bytes = [0; Reply::LENGTH];
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let reply = stream.read_exact(&mut bytes).ok().and_then(|()| Reply::decode(&bytes).ok());
+    (stream, reply)
+}
+
+fn frame(rank: u32, token: &Token) -> [u8; Frame::LENGTH] {
+    Frame { beat: beat(rank), word: Word::Beat }.encode(token)
+}
+
+#[test]
+fn a_job_in_which_nothing_happens() {
+    let job = Job::start(3, 3, NEVER);
+    assert_eq!(job.hub.strangers(), 0);
+    job.ends_well();
+}
+
+#[test]
+fn a_rank_that_leaves_before_its_first_answer_has_left() {
+    let mut job = Job::start(2, 1, SOON);
+    job.connect(1);
+    job.ranks.pop().unwrap().pulse.leave();
+    thread::sleep(SOON + SOON / 2);
+    job.ends_well();
+}
+
+#[test]
+fn a_rank_whose_connection_ends_is_gone() {
+    let mut job = Job::start(3, 3, NEVER);
+    drop(job.ranks.remove(1));
+    let verdict = job.verdict();
+    assert_eq!((verdict.kind, verdict.culprits), (Fault::Gone, vec![1]));
+    assert_eq!(verdict.table[0].state, Link::Open);
+    assert_eq!(verdict.table[1].state, Link::Lost);
+    assert_eq!(verdict.table[2].beat, Some(beat(2)));
+    job.ranks[0].goes_on();
+    assert_eq!(job.events().len(), 1, "it is said once");
+}
+
+#[test]
+fn a_rank_that_says_nothing_more_is_silent() {
+    let job = Job::start(3, 2, SOON);
+    let (_stream, reply) = speak(job.hub.address(), &frame(2, &job.token));
+    assert_eq!(reply, Some(Reply::Heard));
+    let verdict = job.verdict();
+    assert_eq!((verdict.kind, verdict.culprits), (Fault::Silent, vec![2]));
+    assert_eq!(verdict.table[2].state, Link::Open);
+}
+
+#[test]
+fn a_rank_that_never_comes_is_silent() {
+    let job = Job::start(2, 1, SOON);
+    let verdict = job.verdict();
+    assert_eq!((verdict.kind, verdict.culprits), (Fault::Silent, vec![1]));
+    assert_eq!(verdict.table[1].state, Link::Unheard);
+}
+
+#[test]
+fn the_rank_at_fault_explains_itself_and_is_named() {
+    let job = Job::start(3, 3, NEVER);
+    job.ranks[2].set(|beat| beat.activity = Activity::Working);
+    job.ranks[2].goes_on();
+    for rank in &job.ranks[..2] {
+        rank.set(|beat| beat.overdue = Some(4));
+    }
+    let verdict = job.verdict();
+    assert_eq!((verdict.kind, verdict.culprits), (Fault::Overdue(4), vec![2]));
+    let orders: Vec<_> = job.ranks.iter().map(Rank::orders).collect();
+    assert_eq!(orders, [vec![], vec![], vec![Order::Explain]]);
+}
+
+#[test]
+fn a_rank_that_does_not_explain_itself_is_named_all_the_same() {
+    let job = Job::start(2, 1, NEVER);
+    let working = Beat { activity: Activity::Working, ..beat(1) };
+    let bytes = Frame { beat: working, word: Word::Beat }.encode(&job.token);
+    let (_stream, reply) = speak(job.hub.address(), &bytes);
+    assert_eq!(reply, Some(Reply::Heard));
+    job.ranks[0].set(|beat| beat.overdue = Some(1));
+    let verdict = job.verdict();
+    assert_eq!((verdict.kind, verdict.culprits), (Fault::Overdue(1), vec![1]));
+}
+
+#[test]
+fn a_stop_goes_round() {
+    let job = Job::start(3, 3, NEVER);
+    job.ranks[1].set(|beat| beat.stop = true);
+    until("everybody was told", || job.ranks.iter().all(|rank| rank.orders() == [Order::Stop]));
+    until("the owner was told", || job.events() == [Event::Stop(1)]);
+    job.ranks[0].set(|beat| beat.stop = true);
+    job.ranks[0].goes_on();
+    assert_eq!(job.events(), [Event::Stop(1)], "once");
+    assert_eq!(job.ranks[0].orders(), [Order::Stop]);
+}
+
+#[test]
+fn strangers_are_refused_and_counted() {
+    let job = Job::start(2, 1, NEVER);
+    let hub = job.hub.address();
+    let (mut own, _) = speak(hub, &frame(1, &job.token));
+    let mut padded = frame(1, &job.token);
+    padded[63] = 1;
+    let garbage = [0xff; 4096];
+    let refused: [&[u8]; 6] = [
+        &garbage,
+        &frame(1, &Token::random().unwrap()),
+        &frame(2, &job.token),
+        &frame(u32::MAX, &job.token),
+        &frame(1, &job.token),
+        &padded,
+    ];
+    for bytes in refused {
+        assert_eq!(speak(hub, bytes).1, None);
+    }
+    drop(TcpStream::connect(hub).unwrap());
+    let mut half = TcpStream::connect(hub).unwrap();
+    half.write_all(&frame(1, &job.token)[..63]).unwrap();
+    drop(half);
+    // Says nothing, and is waited for until its time is over.
+    assert_eq!(speak(hub, &[]).1, None);
+    until("all were counted", || job.hub.strangers() == 9);
+    own.write_all(&Frame { beat: beat(1), word: Word::Leave }.encode(&job.token)).unwrap();
+    let mut reply = [0; Reply::LENGTH];
+    own.read_exact(&mut reply).unwrap();
+    assert_eq!(reply, Reply::Heard.encode());
+    job.ends_well();
+}
+
+#[test]
+fn a_crowd_of_strangers_is_sent_away() {
+    let mut job = Job::start(3, 2, NEVER);
+    let crowd: Vec<TcpStream> =
+        (0..200).map(|_| TcpStream::connect(job.hub.address()).unwrap()).collect();
+    // One that comes while the hub is crowded tries again until it is heard.
+    job.connect(2);
+    job.ranks[2].set(|beat| beat.stop = true);
+    until("most were sent away", || job.hub.strangers() >= 200 - 16 - 3);
+    until("the late one is heard", || job.events() == [Event::Stop(2)]);
+    until("all were sent away", || job.hub.strangers() >= 200);
+    drop(crowd);
+    assert_eq!(job.events().len(), 1);
+    assert!(job.ranks.iter().all(|rank| !rank.orders().contains(&Order::HubLost)));
+}
+
+#[test]
+fn a_rank_that_breaks_the_rules_is_cut_off() {
+    let job = Job::start(3, 1, NEVER);
+    let hub = job.hub.address();
+    let (mut one, _) = speak(hub, &frame(1, &job.token));
+    one.write_all(&frame(0, &job.token)).unwrap();
+    let (mut other, _) = speak(hub, &frame(2, &job.token));
+    other.write_all(&[0; Frame::LENGTH]).unwrap();
+    let verdict = job.verdict();
+    assert_eq!(verdict.kind, Fault::Gone);
+    until("both were counted", || job.hub.strangers() == 2);
+    assert_eq!(one.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
+}
+
+#[test]
+fn ranks_notice_that_their_hub_is_gone() {
+    let job = Job::start(2, 2, NEVER);
+    job.hub.close();
+    for rank in &job.ranks {
+        until("the hub is lost", || rank.orders() == [Order::HubLost]);
+    }
+    job.ranks[0].goes_on();
+    assert_eq!(job.ranks[0].orders().len(), 1);
+    for rank in job.ranks {
+        rank.pulse.leave();
+    }
+}
+
+#[test]
+fn a_hub_that_is_dropped_ends_too() {
+    let job = Job::start(1, 1, NEVER);
+    drop(job.hub);
+    until("the hub is lost", || job.ranks[0].orders() == [Order::HubLost]);
+}
+
+#[test]
+fn a_hub_that_is_not_there_or_does_not_answer_is_lost() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for hub in [silent.local_addr().unwrap(), gone] {
+        let rank = Rank::start(0, SOON);
+        rank.pulse.connect(hub, Token::random().unwrap());
+        until("the hub is lost", || rank.orders() == [Order::HubLost]);
+        rank.pulse.leave();
+    }
+}
+
+#[test]
+fn a_rank_alone_minds_its_limit_itself() {
+    let rank = Rank::start(5, NEVER);
+    rank.goes_on();
+    assert_eq!(rank.orders(), []);
+    rank.set(|beat| beat.overdue = Some(3));
+    let overdue = Beat { overdue: Some(3), ..beat(5) };
+    until("it is beyond its limit", || rank.orders() == [Order::Overdue(overdue)]);
+    rank.goes_on();
+    assert_eq!(rank.orders().len(), 1);
+    rank.pulse.leave();
+}
+
+#[test]
+fn a_rank_minds_its_limit_when_the_hub_does_nothing() {
+    let hub = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = hub.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = hub.accept().unwrap();
+        let mut bytes = [0; Frame::LENGTH];
+        while stream.read_exact(&mut bytes).is_ok() {
+            stream.write_all(&Reply::Heard.encode()).unwrap();
+        }
+    });
+    let rank = Rank::start(0, NEVER);
+    rank.pulse.connect(address, Token::random().unwrap());
+    rank.goes_on();
+    let begun = Instant::now();
+    rank.set(|beat| beat.overdue = Some(1));
+    until("it acts itself", || matches!(rank.orders().as_slice(), [Order::Overdue(_)]));
+    assert!(begun.elapsed() > Duration::from_secs(3), "the hub had no time");
+    rank.pulse.leave();
+}
+
+#[test]
+fn a_paused_pulse_rests() {
+    let rank = Rank::start(0, NEVER);
+    rank.goes_on();
+    rank.pulse.pause(true);
+    thread::sleep(10 * INTERVAL);
+    let before = rank.reads.load(Ordering::Relaxed);
+    thread::sleep(10 * INTERVAL);
+    assert_eq!(rank.reads.load(Ordering::Relaxed), before);
+    rank.pulse.pause(false);
+    rank.goes_on();
+    rank.pulse.leave();
+}
