@@ -125,7 +125,9 @@ async fn listen(
 ) {
     let watch = Rc::new(RefCell::new(Watch::new(&options, Instant::now())));
     let mut guests = JoinSet::new();
-    let refuse = || strangers.fetch_add(1, Ordering::Relaxed);
+    let refuse = || {
+        strangers.fetch_add(1, Ordering::Relaxed);
+    };
     loop {
         let due = watch.borrow().due();
         tokio::select! {
@@ -133,7 +135,7 @@ async fn listen(
                 Ok((stream, _)) if guests.len() < options.ranks + SPARE => {
                     guests.spawn_local(attend(stream, Rc::clone(&watch), options.token));
                 }
-                Ok(_) => drop(refuse()),
+                Ok(_) => refuse(),
                 Err(_) => sleep(PAUSE).await,
             },
             Some(guest) = guests.join_next() => {
@@ -164,18 +166,17 @@ async fn attend(
     if !watch.borrow_mut().admit(rank) {
         return Err(Stranger);
     }
-    let mut frame = Ok(first);
-    // A frame that cannot be read is the end of the connection, one that cannot be understood a breach.
+    let mut said = first;
     let result = loop {
-        let Ok(said) = frame else { break Err(Stranger) };
         let reply = watch.borrow_mut().hear(&said, Instant::now());
         if stream.write_all(&reply.encode()).await.is_err() {
             break Ok(());
         }
         let Ok(bytes) = read(&mut stream).await else { break Ok(()) };
-        frame = Frame::decode(&bytes, &token)
-            .map_err(drop)
-            .and_then(|next| if next.beat.rank == rank { Ok(next) } else { Err(()) });
+        match Frame::decode(&bytes, &token) {
+            Ok(next) if next.beat.rank == rank => said = next,
+            _ => break Err(Stranger),
+        }
     };
     watch.borrow_mut().part(rank);
     result

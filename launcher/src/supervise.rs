@@ -52,7 +52,7 @@ pub enum End {
     Killed,
     /// Ended by us, because its time was over.
     TimedOut,
-    /// Ended by us, because we were told to stop.
+    /// In good order or by us, because we were told to stop.
     Interrupted,
 }
 
