@@ -30,7 +30,9 @@ pub use signals::note as note_signals;
 /// seconds.
 const STOP_MARGIN_S: f64 = 2.0;
 
-/// Between the words of one rank that misses rank 0 and the next one's: one of them is enough.
+/// A rank that misses rank 0 says so after this time, and its successor later by the other: when rank 0 has
+/// ended the job, or is dead, the launcher ends the others meanwhile, and else one of them is enough.
+const FIRST_TURN: Duration = Duration::from_secs(3);
 const TURN: Duration = Duration::from_millis(500);
 
 /// This rank's watchdog, and on rank 0 the ear for all of them.
@@ -44,12 +46,16 @@ pub struct Watch {
 #[derive(Default)]
 struct Known {
     deadlines: Mutex<Option<Deadlines>>,
+    /// For how long this process was stopped, seconds, where that was longer than a rank may be silent.
+    stopped: Mutex<Option<f64>>,
     ranks: Mutex<Ranks>,
 }
 
 /// Since when things have been as they are.
 struct Clock {
     began: Instant,
+    /// When it was read last.
+    read: Instant,
     position: Position,
     /// Since when the position has not changed, the task has not, the step has not.
     still: Instant,
@@ -75,7 +81,12 @@ impl Watch {
         let reader = Arc::clone(&known);
         let read = move || {
             let mut clock = clock.lock().unwrap_or_else(PoisonError::into_inner);
-            clock.read(&reader.deadlines())
+            let deadlines = reader.deadlines();
+            let gap = clock.read.elapsed().as_secs_f64();
+            if deadlines.as_ref().is_some_and(|deadlines| gap > deadlines.silence) {
+                *reader.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(gap);
+            }
+            clock.read(&deadlines)
         };
         let hearer = Arc::clone(&known);
         let pulse = Pulse::start(options, read, move |order| obey(order, &hearer));
@@ -160,12 +171,13 @@ impl Clock {
     fn new() -> Self {
         let now = Instant::now();
         let position = progress::position();
-        Self { began: now, position, still: now, task: now, phase: now, stop: None }
+        Self { began: now, read: now, position, still: now, task: now, phase: now, stop: None }
     }
 
     /// Where this rank is, for how long, and which deadline that breaks.
     fn read(&mut self, deadlines: &Option<Deadlines>) -> Beat {
         let (now, position) = (Instant::now(), progress::position());
+        self.read = now;
         if position.task != self.position.task {
             self.task = now;
         }
@@ -265,7 +277,11 @@ fn hear(event: Event, known: &Known) {
         }
         Event::Wrong(verdict) => {
             let deadlines = known.deadlines();
-            let (failure, message) = known.with_ranks(|ranks| ranks.judge(&verdict, deadlines));
+            let stopped = *known.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            let (failure, message) = known.with_ranks(|ranks| match stopped {
+                Some(seconds) => ranks.was_stopped(seconds),
+                None => ranks.judge(&verdict, deadlines),
+            });
             ending::end_from_aside(&failure, &message)
         }
     }
@@ -280,8 +296,8 @@ fn obey(order: Order, known: &Known) {
         Order::HubLost if progress::position().phase == Phase::Leave => {}
         Order::HubLost => {
             let rank = progress::rank().unwrap_or(0);
-            // If a rank before this one says so, this one is ended meanwhile.
-            std::thread::sleep(TURN * u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0));
+            let turns = u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0);
+            std::thread::sleep(FIRST_TURN + TURN * turns);
             let (failure, message) = known.with_ranks(|ranks| ranks.miss_root());
             ending::end_from_aside(&failure, &message)
         }

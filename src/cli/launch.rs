@@ -16,7 +16,7 @@ use tesserabench_launcher::{
 use crate::ending::Failure;
 use crate::error::{Error, Exit, Kind, Result};
 use crate::plan::{BackendSpec, Plan};
-use crate::report::{Output, say};
+use crate::report::{CaseError, Output, say};
 use crate::supervision::{self, Note};
 use crate::world;
 
@@ -57,23 +57,24 @@ pub(super) fn run(
     if left > 0 {
         tracing::info!("{left} processes that the launcher had left were killed");
     }
-    let (kept, failure) = (told.reported || !told.journal, told.failure.take());
     let ended = told.conclude(end, plan.deadlines.run);
-    if !kept {
+    if told.journal && !told.reported {
         let exit = ended.as_ref().map_or_else(Error::exit, |exit| *exit);
-        let failure = failure.unwrap_or_else(|| unexplained(&ended, exit));
+        let failure = told.failure.take().unwrap_or_else(|| unexplained(&told, &ended, exit));
         super::run::salvage(outputs, &failure);
     }
     ended
 }
 
 /// Why a job ended whose ranks did not say so.
-fn unexplained(ended: &Result<Exit>, exit: Exit) -> Failure {
+fn unexplained(told: &Told, ended: &Result<Exit>, exit: Exit) -> Failure {
     let (kind, why) = match ended {
         Err(why) => (why.kind, why.message.clone()),
         Ok(_) => (Kind::RankDied, format!("the ranks ended without a report ({})", exit.meaning())),
     };
-    Failure::here(&Error::new(kind, why))
+    let (rank, node) = told.named.clone().unzip();
+    let error = CaseError { rank, node, ..CaseError::now(kind, "unknown", why) };
+    Failure { case: told.case.clone(), error }
 }
 
 /// The job begun by way of this program, so that it ends when this process does, however that happens; and
@@ -268,9 +269,9 @@ impl Told {
             }
             Note::Journal => self.journal = true,
             Note::Reported => self.reported = true,
-            // The first knows what happened; others may only have been asked to stop then.
+            // The first knows what happened. Others may follow from it, as ranks that were asked to stop then.
             Note::Failure(failure) => match &self.failure {
-                Some(known) if known.exit().worst(failure.exit()) == known.exit() => {}
+                Some(known) if known.exit() != Exit::Interrupted => {}
                 _ => self.failure = Some(*failure),
             },
             Note::Exit(exit) => self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit))),
@@ -316,7 +317,12 @@ impl Told {
         } else {
             format!("during case {}", self.case)
         };
-        match (self.exit, end) {
+        // A launcher asks its ranks to stop when one of them dies; that is not why.
+        self.failure = self.failure.take().filter(|failure| {
+            failure.exit() != Exit::Interrupted || end == End::Interrupted
+        });
+        let told = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
+        match (told.or(self.exit), end) {
             (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok => Ok(exit),
             (_, End::TimedOut) => Err(Error::new(
                 Kind::TimedOut,

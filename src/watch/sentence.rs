@@ -79,7 +79,11 @@ impl Ranks {
             _ if everybody => format!("all {} ranks, none behind another,", culprits.len()),
             _ => format!("ranks {}", mesh::members(culprits.iter().copied())),
         };
-        let place = beat.map_or_else(String::new, |beat| format!(" {}", self.place(&beat)));
+        let heard = match verdict.kind {
+            Fault::Overdue(_) => "",
+            Fault::Gone | Fault::Silent => "last heard ",
+        };
+        let place = beat.map_or_else(String::new, |beat| format!(" {heard}{}", self.place(&beat)));
         let (kind, what) = match verdict.kind {
             Fault::Gone => (Kind::RankDied, "died without a word".to_owned()),
             Fault::Silent => {
@@ -87,14 +91,29 @@ impl Ranks {
                 let state = self.state(first).map_or_else(String::new, |state| format!(" (its process: {state})"));
                 (Kind::TimedOut, format!("has said nothing for {age:.1} s{state}, longer than --deadline silence allows"))
             }
-            Fault::Overdue(number) => overdue(number, deadlines, beat),
+            Fault::Overdue(number) => overdue(number, deadlines, beat, verdict.table.len()),
         };
         let mut message = format!("{who} {what},{place}");
         for (others, at) in self.others(verdict, &culprits) {
             message.push_str(&format!("\n  {others} {at}"));
         }
         let detail = message.lines().next().unwrap_or_default().to_owned();
-        (self.failure(kind, first, beat.as_ref(), detail), message)
+        let failure = self.failure(kind, first, beat.as_ref(), detail);
+        match verdict.kind {
+            Fault::Overdue(_) => (failure, message),
+            // What was heard of it last is older than what it died in.
+            Fault::Gone | Fault::Silent => (Failure { case: progress::case(), ..failure }, message),
+        }
+    }
+
+    /// When rank 0's own process was stopped, and has missed that the others ended the job.
+    pub(super) fn was_stopped(&self, seconds: f64) -> (Failure, String) {
+        let message = format!(
+            "{} was stopped for {seconds:.1} s, longer than --deadline silence allows",
+            self.name(0)
+        );
+        let failure = self.failure(Kind::TimedOut, 0, None, message.clone());
+        (Failure { case: progress::case(), ..failure }, message)
     }
 
     /// When rank 0, which hears the others, does not answer.
@@ -118,7 +137,7 @@ impl Ranks {
         beat: &Beat,
         deadlines: Option<Deadlines>,
     ) -> (Failure, String) {
-        let (kind, what) = overdue(beat.overdue.unwrap_or(u8::MAX), deadlines, Some(*beat));
+        let (kind, what) = overdue(beat.overdue.unwrap_or(u8::MAX), deadlines, Some(*beat), self.hosts.len());
         let rank = beat.rank as usize;
         let who = if self.hosts.is_empty() { "this process".to_owned() } else { self.name(rank) };
         let message = format!("{who} {what}, {}", self.place(beat));
@@ -189,7 +208,12 @@ impl Ranks {
     }
 }
 
-fn overdue(number: u8, deadlines: Option<Deadlines>, beat: Option<Beat>) -> (Kind, String) {
+fn overdue(
+    number: u8,
+    deadlines: Option<Deadlines>,
+    beat: Option<Beat>,
+    ranks: usize,
+) -> (Kind, String) {
     let limit = Limit::ALL.into_iter().find(|limit| *limit as u8 == number);
     let (Some(limit), Some(deadlines)) = (limit, deadlines) else {
         return (Kind::TimedOut, "is beyond a deadline".to_owned());
@@ -202,6 +226,9 @@ fn overdue(number: u8, deadlines: Option<Deadlines>, beat: Option<Beat>) -> (Kin
     };
     match limit {
         Limit::Stop => (Kind::Interrupted, format!("did not stop within {most} s of being asked to")),
+        limit if ranks < 2 => {
+            (Kind::TimedOut, format!("hangs, beyond the {most} s of {}", limit.flag()))
+        }
         limit => (Kind::TimedOut, format!("{how} beyond the {most} s of {}", limit.flag())),
     }
 }

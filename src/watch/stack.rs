@@ -10,10 +10,13 @@ use crate::progress;
 
 /// Programs that print the stack of another process, with their arguments before its number.
 const PRINTERS: [&[&str]; 2] =
-    [&["eu-stack", "-1", "-n", "24", "-p"], &["gdb", "--batch", "-nx", "-ex", "bt 24", "-p"]];
+    [&["eu-stack", "-1", "-n", "20", "-p"], &["gdb", "--batch", "-nx", "-ex", "bt 20", "-p"]];
 
 /// How long one may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(2500);
+
+/// Longest line that is passed on, characters.
+const LINE: usize = 160;
 
 /// Most of what it prints that is passed on, bytes.
 const MOST: u64 = 16 << 10;
@@ -65,9 +68,13 @@ fn stack() -> Option<String> {
             .spawn();
         let text = printed(child.ok()?)?;
         let frames: Vec<String> =
-            text.lines().filter(|line| line.starts_with('#')).map(|line| format!("  {line}")).collect();
+            text.lines().filter(|line| line.starts_with('#')).map(indented).collect();
         (!frames.is_empty()).then(|| frames.join("\n"))
     })
+}
+
+fn indented(line: &str) -> String {
+    format!("  {}", line.chars().take(LINE).collect::<String>())
 }
 
 fn printed(mut child: Child) -> Option<String> {
