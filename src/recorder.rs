@@ -59,7 +59,7 @@ pub fn refuse_unfinished(outputs: &[Output], beginning: Beginning) -> Result<()>
     match measured {
         0 => Ok(()),
         _ => Err(Error::usage(format!(
-            "'{}' holds {measured} measured cases of a run that did not come to its end; go on with it by \
+            "'{}' holds measured cases ({measured}) of a run that did not come to its end; go on with it by \
              --resume, or overwrite it by --force",
             Journal::path_for(&first.path).display()
         ))),

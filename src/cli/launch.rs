@@ -318,8 +318,9 @@ impl Told {
             format!("during case {}", self.case)
         };
         // A launcher asks its ranks to stop when one of them dies; that is not why.
+        let named = self.named.is_some();
         self.failure = self.failure.take().filter(|failure| {
-            failure.exit() != Exit::Interrupted || end == End::Interrupted
+            failure.exit() != Exit::Interrupted || end == End::Interrupted || !named
         });
         let told = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
         match (told.or(self.exit), end) {
@@ -341,21 +342,17 @@ impl Told {
                 Err(Error::unfit("the launcher could not start the ranks; it says why above"))
             }
             (None, end) => {
-                let who = match &self.named {
-                    Some((rank, host)) => format!("rank {rank} on {host} died"),
-                    None => {
+                let died = match (&self.named, end) {
+                    (Some((rank, host)), _) => format!("rank {rank} on {host} died without a word {during}"),
+                    (None, End::Code(code)) => {
                         self.show_held();
-                        "a rank died".to_owned()
+                        format!(
+                            "a rank died without a word {during}, and the launcher ended with code {code}"
+                        )
                     }
+                    (None, _) => format!("the launcher was killed {during}"),
                 };
-                let how = match end {
-                    End::Code(code) => format!("the launcher ended with code {code}"),
-                    _ => "the launcher was killed".to_owned(),
-                };
-                Err(Error::new(
-                    Kind::RankDied,
-                    format!("{who} without a word {during} ({how})"),
-                ))
+                Err(Error::new(Kind::RankDied, died))
             }
         }
     }

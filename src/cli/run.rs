@@ -17,7 +17,7 @@ use crate::ending::{self, Failure};
 use crate::environment::Environment;
 use crate::error::{Error, Exit, Kind, Result, suggestion};
 use crate::place::Place;
-use crate::plan::{Deadlines, Plan};
+use crate::plan::{Cycles, Deadlines, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::{self, Beginning};
 use crate::report::{self, Output, Report};
@@ -600,9 +600,14 @@ fn show(plan: &Plan) {
         (None, false) => (format!("{rounds} iterations{most}"), ""),
     };
     let cases = if plan.cases.len() == 1 { "case" } else { "cases" };
+    let cycles = match plan.cycles {
+        Cycles::Times(1) => String::new(),
+        Cycles::Times(times) => format!("; all of it {times} times"),
+        Cycles::Seconds(seconds) => format!("; again and again for {seconds} s"),
+    };
     let totals = [
         format!(
-            "{} {cases} on {} ranks, backend {}; {often} each",
+            "{} {cases} on {} ranks, backend {}; {often} each{cycles}",
             plan.cases.len(),
             plan.ranks,
             plan.backend.name(),

@@ -105,7 +105,7 @@ fn case_row(case: &Case) -> Vec<String> {
     });
     let notes = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Skipped, Some(reason), _) => format!("skipped: {reason}"),
-        (Outcome::Failed, _, Some(error)) => format!("FAILED: {}", error.detail),
+        (Outcome::Failed, _, Some(error)) => format!("FAILED{}: {}", first_failure(case), error.detail),
         (Outcome::TimedOut, _, Some(error)) => format!("TIMED OUT: {}", error.detail),
         _ => {
             let marks = case.caveats.iter().map(|caveat| caveat.mark().to_owned());
@@ -131,16 +131,24 @@ fn figures(case: &Case) -> impl Iterator<Item = String> {
     .flatten()
 }
 
+/// When a case that ran again and again failed first.
+fn first_failure(case: &Case) -> String {
+    let cycles = case.cycles.as_ref().zip(case.error.as_ref());
+    let first = cycles.and_then(|(cycles, error)| {
+        let time = error.time.as_deref().unwrap_or("an unknown time");
+        let (failed, count) = (cycles.failed, cycles.count);
+        Some(format!(" {failed} of {count} times, first in cycle {} at {time}", cycles.first_failure?))
+    });
+    first.unwrap_or_default()
+}
+
 /// What came of a case that ran again and again.
 fn cycles(cycles: &Cycles) -> String {
     let drift = cycles.drift.as_ref().filter(|drift| drift.steady_state != Steadiness::Flat);
     let drift = drift.map(|drift| {
         format!("; {:+.1} % since cycle {} at {}", drift.change_percent, drift.since, drift.time)
     });
-    let failed = cycles.first_failure.map(|cycle| {
-        format!("; failed {} times, first in cycle {cycle}", cycles.failed)
-    });
-    format!("{} cycles{}{}", cycles.count, drift.unwrap_or_default(), failed.unwrap_or_default())
+    format!("{} cycles{}", cycles.count, drift.unwrap_or_default())
 }
 
 /// The rate people look for first, with its unit, and what it is.
