@@ -1,10 +1,10 @@
 //! Ranks and their hub together, in one process: what is said, heard and concluded.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -276,10 +276,14 @@ fn a_crowd_of_strangers_is_sent_away() {
     let mut job = Job::start(3, 2, NEVER);
     let crowd: Vec<TcpStream> =
         (0..200).map(|_| TcpStream::connect(job.hub.address()).unwrap()).collect();
+    // The first of them may take their time to show who they are, there is no place for the last.
+    let (mut first, mut last) = (&crowd[0], &crowd[199]);
+    assert_eq!(last.read(&mut [0]).unwrap_or(0), 0);
+    first.set_nonblocking(true).unwrap();
+    assert_eq!(first.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
     // One that comes while the hub is crowded tries again until it is heard.
     job.connect(2);
     job.ranks[2].set(|beat| beat.stop = true);
-    until("most were sent away", || job.hub.strangers() >= 200 - 16 - 3);
     until("the late one is heard", || job.events() == [Event::Stop(2)]);
     until("all were sent away", || job.hub.strangers() >= 200);
     drop(crowd);
@@ -347,25 +351,54 @@ fn a_rank_alone_minds_its_limit_itself() {
     rank.pulse.leave();
 }
 
-#[test]
-fn a_rank_minds_its_limit_when_the_hub_does_nothing() {
-    let hub = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = hub.local_addr().unwrap();
+/// A hub that answers by these rules, for one connection; the words it heard.
+fn stand_in(
+    token: Token,
+    mut answer: impl FnMut() -> Reply + Send + 'static,
+) -> (SocketAddr, mpsc::Receiver<Word>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (words, heard) = mpsc::channel();
     thread::spawn(move || {
-        let (mut stream, _) = hub.accept().unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
         let mut bytes = [0; Frame::LENGTH];
         while stream.read_exact(&mut bytes).is_ok() {
-            stream.write_all(&Reply::Heard.encode()).unwrap();
+            // The test may have ended.
+            let _ = words.send(Frame::decode(&bytes, &token).unwrap().word);
+            let _ = stream.write_all(&answer().encode());
         }
     });
+    (address, heard)
+}
+
+#[test]
+fn a_rank_minds_its_limit_when_the_hub_does_nothing() {
+    let token = Token::random().unwrap();
+    let (hub, _words) = stand_in(token, || Reply::Heard);
     let rank = Rank::start(0, NEVER);
-    rank.pulse.connect(address, Token::random().unwrap());
+    rank.pulse.connect(hub, token);
     rank.goes_on();
     let begun = Instant::now();
     rank.set(|beat| beat.overdue = Some(1));
     until("it acts itself", || matches!(rank.orders().as_slice(), [Order::Overdue(_)]));
     assert!(begun.elapsed() > Duration::from_secs(3), "the hub had no time");
     rank.pulse.leave();
+}
+
+#[test]
+fn a_rank_says_that_it_has_explained_itself_and_that_it_leaves() {
+    let token = Token::random().unwrap();
+    let mut replies = [Reply::Heard, Reply::Explain].into_iter();
+    let (hub, words) = stand_in(token, move || replies.next().unwrap_or(Reply::Heard));
+    let rank = Rank::start(0, NEVER);
+    rank.pulse.connect(hub, token);
+    until("it was asked", || rank.orders() == [Order::Explain]);
+    rank.goes_on();
+    rank.pulse.leave();
+    let words: Vec<Word> = words.iter().collect();
+    let count = |word| words.iter().filter(|said| **said == word).count();
+    assert_eq!((count(Word::Explained), count(Word::Leave)), (1, 1), "{words:?}");
+    assert_eq!(words.last(), Some(&Word::Leave));
 }
 
 #[test]

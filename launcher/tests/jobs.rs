@@ -14,6 +14,7 @@ use tesserabench_launcher::{
     Activity, Beat, End, Ended, Job, Line, Order, Pulse, PulseOptions, die_with_parent, run,
 };
 
+/// Long enough for whatever a test waits for.
 const LONG: Duration = Duration::from_secs(120);
 
 /// One test at a time: a job takes all children of this process for its own, and signals reach all.
@@ -159,7 +160,7 @@ fn a_role() {
             let parent = getppid().unwrap().as_raw_nonzero().get();
             die_with_parent(parent.try_into().unwrap(), Signal::TERM).unwrap();
             say_ready();
-            thread::sleep(LONG);
+            thread::sleep(10 * LONG);
         }
         Ok("rank") => {
             let beat = Beat {
@@ -175,7 +176,7 @@ fn a_role() {
             let options = PulseOptions { interval: Duration::from_millis(20), silence: LONG };
             let _pulse = Pulse::start(options, move || beat, |order| println!("\n{order:?}"));
             say_ready();
-            thread::sleep(LONG);
+            thread::sleep(10 * LONG);
         }
         _ => {}
     }
@@ -186,7 +187,8 @@ fn a_process_dies_with_its_parent() {
     let _turn = turn();
     let mut supervisor =
         role("supervisor", Command::new(own_program())).stdout(Stdio::piped()).spawn().unwrap();
-    let supervised = ready(&mut BufReader::new(supervisor.stdout.take().unwrap()));
+    let mut out = BufReader::new(supervisor.stdout.take().unwrap());
+    let supervised = ready(&mut out);
     assert!(!is_gone(&supervised));
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
