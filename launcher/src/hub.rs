@@ -178,7 +178,7 @@ async fn attend(
             _ => break Err(Stranger),
         }
     };
-    watch.borrow_mut().part(rank);
+    watch.borrow_mut().part(rank, Instant::now());
     result
 }
 

@@ -8,8 +8,9 @@ use crate::frame::{Frame, Reply, Word};
 use crate::hub::{Event, HubOptions};
 use crate::verdict::{Fault, Link, Seen, Verdict, judge};
 
-/// Ranks whose connections broke for one reason break within this time.
-const BREAKING: Duration = Duration::from_secs(1);
+/// Ranks whose connections broke for one reason break within this time. Launchers kill the others a second after
+/// one has died, and this process with them.
+const BREAKING: Duration = Duration::from_millis(200);
 
 /// Shortest time that ranks have to explain themselves.
 const EXPLAINING: Duration = Duration::from_secs(3);
@@ -128,11 +129,15 @@ impl Watch {
         }
     }
 
-    /// Notes that the connection of an admitted rank has ended.
-    pub(super) fn part(&mut self, rank: u32) {
+    /// Notes that the connection of an admitted rank has ended. If that was no good-bye, the next look is due
+    /// at once.
+    pub(super) fn part(&mut self, rank: u32, now: Instant) {
         let seat = &mut self.seats[rank as usize];
         if seat.link == Link::Open {
             seat.link = Link::Lost;
+            if matches!(self.alarm, Alarm::Quiet) {
+                self.due = self.due.min(now);
+            }
         }
     }
 
@@ -250,6 +255,10 @@ mod tests {
             self.watch.hear(&Frame { beat, word }, self.now)
         }
 
+        fn part(&mut self, rank: u32) {
+            self.watch.part(rank, self.now);
+        }
+
         /// Waits for the next look and takes it.
         fn look(&mut self) -> Option<Event> {
             self.now = self.watch.due();
@@ -269,7 +278,7 @@ mod tests {
         let mut scene = Scene::new();
         assert!(!scene.watch.admit(0) && !scene.watch.admit(2));
         scene.say(beat(0, None), Word::Leave);
-        scene.watch.part(0);
+        scene.part(0);
         assert!(!scene.watch.admit(0));
         assert_eq!(scene.watch.table(scene.now)[0].state, Link::Left);
     }
@@ -286,7 +295,7 @@ mod tests {
         assert_eq!(scene.look(), None);
         assert_eq!(scene.say(beat(1, None), Word::Explained), Reply::Heard);
         assert_eq!(wrong(scene.look()), (Fault::Overdue(3), vec![1]));
-        scene.watch.part(1);
+        scene.part(1);
         assert_eq!((scene.look(), scene.look(), scene.look()), (None, None, None));
     }
 
@@ -316,10 +325,21 @@ mod tests {
         let mut scene = Scene::new();
         scene.say(beat(0, Some(3)), Word::Beat);
         assert_eq!(scene.look(), None);
-        scene.watch.part(0);
+        scene.part(0);
         assert_eq!(scene.look(), None, "it was settling for another reason");
-        scene.watch.part(1);
+        scene.part(1);
         assert_eq!(wrong(scene.look()), (Fault::Gone, vec![0, 1]));
+    }
+
+    #[test]
+    fn a_death_is_looked_at_at_once() {
+        let mut scene = Scene::new();
+        scene.say(beat(0, None), Word::Beat);
+        let died = scene.now;
+        scene.part(1);
+        assert_eq!(scene.look(), None);
+        assert_eq!(wrong(scene.look()), (Fault::Gone, vec![1]));
+        assert!(scene.now - died < SECOND, "launchers kill the others a second later");
     }
 
     #[test]
@@ -353,7 +373,7 @@ mod tests {
         let mut scene = Scene::new();
         for rank in 0..2 {
             scene.say(beat(rank, Some(1)), Word::Leave);
-            scene.watch.part(rank);
+            scene.part(rank);
         }
         for _ in 0..30 {
             assert_eq!(scene.look(), None);
