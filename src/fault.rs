@@ -247,7 +247,9 @@ mod tests {
         let read = |text| parse(text).map(|planted| (planted.fault, planted.time));
         assert_eq!(read("kill@1:gather"), Some((Fault::Kill, None)));
         assert_eq!(read("slow/20@0:operation/7"), Some((Fault::Slow(20), Some(7))));
-        for text in ["kill@1", "kill@x:join", "kill@1:jion", "slow@1:join", "kill@1:join/0", "x@1:join"] {
+        for text in
+            ["kill@1", "kill@x:join", "kill@1:jion", "slow@1:join", "kill@1:join/0", "x@1:join"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -26,8 +26,8 @@ use crate::error::{Error, Exit, Result};
 use crate::mesh::{DEFAULT_ORDER, Mesh};
 use crate::metric;
 use crate::recorder::run_id;
-use crate::units::now;
 use crate::report::{ImportedFrom, MeshFacts, Report, Run, SCHEMA, Summary};
+use crate::units::now;
 use gathering::Gathering;
 use log::{Log, Place};
 

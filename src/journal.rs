@@ -306,7 +306,8 @@ impl Recovered {
             }
             Ok(value)
         };
-        let values = identity(plan, report).and_then(|new| Ok((new, identity(&self.plan, &self.report)?)));
+        let values =
+            identity(plan, report).and_then(|new| Ok((new, identity(&self.plan, &self.report)?)));
         let (new, old) = values.map_err(|why: serde_json::Error| {
             Error::internal(format!("cannot compare plans: {why}"))
         })?;
@@ -328,12 +329,14 @@ fn parse(bytes: &[u8]) -> Result<Line, String> {
 
 /// Where two values differ, the innermost places of both.
 fn differences(place: &str, new: &Value, old: &Value, found: &mut Vec<String>) {
-    let inner = |key: &str| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
+    let inner =
+        |key: &str| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
     match (new, old) {
         (Value::Object(new), Value::Object(old)) => {
             let keys = new.keys().chain(old.keys().filter(|key| !new.contains_key(*key)));
             for key in keys {
-                let at = |of: &serde_json::Map<String, Value>| of.get(key).cloned().unwrap_or_default();
+                let at =
+                    |of: &serde_json::Map<String, Value>| of.get(key).cloned().unwrap_or_default();
                 differences(&inner(key), &at(new), &at(old), found);
             }
         }

@@ -17,9 +17,9 @@ use crate::mesh::{self, Group, Mesh};
 use crate::place::Place;
 use crate::topology::{self, Topology};
 use crate::work::{Element, Placement, Work};
+use budget::seconds;
 pub use budget::{Budget, ITERATION_LIMIT};
 pub use deadlines::{Deadlines, Limit};
-use budget::seconds;
 use placing::Placing;
 use sweep::{Cases, Sweep};
 
@@ -273,7 +273,9 @@ fn cycles(config: &Config) -> Result<Cycles> {
 
 fn max_failures(config: &Config) -> Result<usize> {
     match (config.max_failures, config.continue_on_error.unwrap_or(false)) {
-        (Some(0), _) => Err(Error::usage("--max-failures 0 would end before the first case; use 1 or more")),
+        (Some(0), _) => {
+            Err(Error::usage("--max-failures 0 would end before the first case; use 1 or more"))
+        }
         (Some(most), _) => Ok(most as usize),
         (None, true) => Ok(usize::MAX),
         (None, false) => Ok(1),

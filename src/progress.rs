@@ -3,8 +3,8 @@
 //! The rank writes, its watchdog reads. In the timed loop that is a store of a number between two
 //! operations, outside their stamps.
 
-use std::sync::{Arc, LazyLock, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 
 pub use tesserabench_launcher::Activity;
 

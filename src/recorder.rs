@@ -53,7 +53,9 @@ pub struct Recorder {
 /// # Errors
 /// Usage error that names the way to keep them and the way to be rid of them.
 pub fn refuse_unfinished(outputs: &[Output], beginning: Beginning) -> Result<()> {
-    let Some(first) = outputs.first().filter(|_| beginning == Beginning::Anew) else { return Ok(()) };
+    let Some(first) = outputs.first().filter(|_| beginning == Beginning::Anew) else {
+        return Ok(());
+    };
     let Some(left) = Recovered::read(&first.path)? else { return Ok(()) };
     let measured = left.report.cases.iter().filter(|case| case.measured.is_some()).count();
     match measured {
@@ -98,11 +100,15 @@ impl Recorder {
                 (journal, sidecar, recovered.report)
             }
             // What an earlier run left is lost from here on.
-            None => {
-                (Journal::create(&first.path, plan, &report)?, Sidecar::at(samples), report)
-            }
+            None => (Journal::create(&first.path, plan, &report)?, Sidecar::at(samples), report),
         };
-        let mut recorder = Self { report: Report { floors: Some(floors), ..report }, outputs, journal, done, sidecar };
+        let mut recorder = Self {
+            report: Report { floors: Some(floors), ..report },
+            outputs,
+            journal,
+            done,
+            sidecar,
+        };
         let launch = Launch { started, done, hosts };
         recorder.journal.add_launch(launch.clone())?;
         recorder.report.run.launches.push(launch);
@@ -119,7 +125,12 @@ impl Recorder {
     ///
     /// # Errors
     /// Usage error when a file cannot be written, unfit on a full disk.
-    pub fn record(&mut self, plan: &Plan, (place, case): (usize, &Case), found: Found) -> Result<bool> {
+    pub fn record(
+        &mut self,
+        plan: &Plan,
+        (place, case): (usize, &Case),
+        found: Found,
+    ) -> Result<bool> {
         if place < self.done {
             return Ok(false);
         }
@@ -249,7 +260,8 @@ fn go_on(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> 
 
 /// Refuses to begin what the disk has no room for.
 fn require_space(plan: &Plan, done: usize, output: &Path) -> Result<()> {
-    let folder = output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder =
+        output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let Ok(disk) = statvfs(folder) else { return Ok(()) };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let rounds = u64::from(plan.budget.iterations);
@@ -260,8 +272,7 @@ fn require_space(plan: &Plan, done: usize, output: &Path) -> Result<()> {
     // With a precision target there may be far fewer iterations than the most there can be.
     let sure = plan.budget.target.is_none();
     let cases = plan.cases.iter().skip(done);
-    let needed: u64 =
-        cases.map(|case| CASE_BYTES + if sure { samples(case) } else { 0 }).sum();
+    let needed: u64 = cases.map(|case| CASE_BYTES + if sure { samples(case) } else { 0 }).sum();
     if free >= needed {
         return Ok(());
     }
@@ -289,7 +300,12 @@ fn refuse_shared_devices(plan: &Plan, environment: &Environment) -> Result<()> {
 }
 
 /// The report before its first case.
-pub(crate) fn empty(plan: &Plan, config: &Config, environment: Environment, floors: Floors) -> Report {
+pub(crate) fn empty(
+    plan: &Plan,
+    config: &Config,
+    environment: Environment,
+    floors: Floors,
+) -> Report {
     let started = now();
     let topology = match &plan.backend {
         BackendSpec::Simulated(topology) => Some(topology.name.clone()),

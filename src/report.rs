@@ -571,8 +571,7 @@ impl Report {
     }
 
     fn exit(&self) -> Exit {
-        let of_case =
-            |case: &Case| case.error.as_ref().map_or(Exit::Ok, |error| error.kind.exit());
+        let of_case = |case: &Case| case.error.as_ref().map_or(Exit::Ok, |error| error.kind.exit());
         let nothing = if self.summary.measured == 0 { Exit::CaseFailed } else { Exit::Ok };
         self.cases.iter().map(of_case).fold(nothing, Exit::worst)
     }

@@ -12,12 +12,12 @@ use crate::backend::{self, Accuracy, Backend, Peers, Prepared, Sample};
 use crate::caveat::Caveat;
 use crate::clock::{Clock, Clocks, CommonTime, HostClock};
 use crate::config::Config;
+use crate::ending::end;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
 use crate::gather;
 use crate::measure::{self, Floors, Method, Recording, Taken, Team};
-use crate::ending::end;
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::{Beginning, Recorder};
@@ -159,7 +159,8 @@ impl Course<'_> {
             let mine = own.take_if(|_| ranks.contains(&world.rank())).unwrap_or_default();
             let place = self.place + i;
             let known = recorder.as_ref().is_some_and(|recorder| place < recorder.done());
-            let sidecar = recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
+            let sidecar =
+                recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
             let samples = gather::samples(world, (&case.id, cycle, ranks), mine, sidecar)?;
             progress::enter(Phase::Write);
             let told = told.as_mut().and_then(|told| told[ranks[0]].take());
@@ -275,8 +276,9 @@ impl Rank<'_> {
         case: &Case,
     ) -> (Option<Told>, Option<Vec<Sample>>) {
         let Team { all, group } = team;
-        let ended =
-            |finding, accuracy| (group.is_root().then_some(Told { finding, accuracy }), Some(Vec::new()));
+        let ended = |finding, accuracy| {
+            (group.is_root().then_some(Told { finding, accuracy }), Some(Vec::new()))
+        };
 
         // In these cases another rank may wait inside the work for one that fails.
         let exchanges = case.work.communicates() && group.size() > 1;

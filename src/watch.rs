@@ -146,7 +146,9 @@ impl Watch {
         if let Some(hub) = self.hub {
             let strangers = hub.strangers();
             if strangers > 0 {
-                tracing::warn!("{strangers} connections of strangers to the heartbeat port were refused");
+                tracing::warn!(
+                    "{strangers} connections of strangers to the heartbeat port were refused"
+                );
             }
             hub.close();
         }
@@ -213,13 +215,15 @@ impl Clock {
         };
         let on_the_way = matches!(phase, Phase::Gather | Phase::Write);
         let with_others = matches!(activity, Activity::Waiting | Activity::Together);
-        let stopping = self.stop.is_some_and(|since| {
-            (now - since).as_secs_f64() > deadlines.stop + STOP_MARGIN_S
-        });
+        let stopping = self
+            .stop
+            .is_some_and(|since| (now - since).as_secs_f64() > deadlines.stop + STOP_MARGIN_S);
         stopping
             .then_some(Limit::Stop)
             .or_else(|| (task == 0).then(|| beyond(Limit::Startup, self.began))?)
-            .or_else(|| (phase == Phase::Connect).then(|| beyond(Limit::Communicator, self.phase))?)
+            .or_else(|| {
+                (phase == Phase::Connect).then(|| beyond(Limit::Communicator, self.phase))?
+            })
             .or_else(|| on_the_way.then(|| beyond(Limit::Gather, self.phase))?)
             .or_else(|| (task > 0 && !on_the_way).then(|| beyond(Limit::Case, self.task))?)
             .or_else(|| with_others.then(|| beyond(Limit::Barrier, self.still))?)
@@ -228,11 +232,7 @@ impl Clock {
 }
 
 /// Opens the port at which rank 0 hears the others.
-fn open(
-    world: &World,
-    deadlines: Option<Deadlines>,
-    known: &Arc<Known>,
-) -> Result<(Hub, Token)> {
+fn open(world: &World, deadlines: Option<Deadlines>, known: &Arc<Known>) -> Result<(Hub, Token)> {
     let cannot = |why: std::io::Error| {
         Error::unfit(format!("rank 0 cannot open a port for heartbeats: {why}"))
     };
@@ -259,7 +259,11 @@ fn address(world: &World) -> IpAddr {
     let through = || {
         // Nothing is sent: connecting a datagram socket only chooses the way.
         let to = (other.host.as_str(), 9).to_socket_addrs().ok()?.next()?;
-        let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+        let any: IpAddr = if to.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            std::net::Ipv6Addr::UNSPECIFIED.into()
+        };
         let socket = UdpSocket::bind((any, 0)).ok()?;
         socket.connect(to).ok()?;
         Some(socket.local_addr().ok()?.ip())
@@ -308,7 +312,8 @@ fn obey(order: Order, known: &Known) {
             ending::end_from_aside(&failure, &message)
         }
         Order::Orphaned => {
-            let gone = "the process that started this rank is gone; it must have been killed".to_owned();
+            let gone =
+                "the process that started this rank is gone; it must have been killed".to_owned();
             let error = Error::new(Kind::RankDied, gone);
             ending::end_from_aside(&ending::Failure::here(&error), &error.message)
         }

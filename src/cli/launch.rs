@@ -332,10 +332,9 @@ impl Told {
                      with --timeout, or measure less"
                 ),
             )),
-            (_, End::Interrupted) => Err(Error::new(
-                Kind::Interrupted,
-                format!("interrupted {during}"),
-            )),
+            (_, End::Interrupted) => {
+                Err(Error::new(Kind::Interrupted, format!("interrupted {during}")))
+            }
             (Some(exit), _) => Ok(exit),
             (None, _) if self.ranks.is_empty() => {
                 self.show_held();
@@ -343,7 +342,9 @@ impl Told {
             }
             (None, end) => {
                 let died = match (&self.named, end) {
-                    (Some((rank, host)), _) => format!("rank {rank} on {host} died without a word {during}"),
+                    (Some((rank, host)), _) => {
+                        format!("rank {rank} on {host} died without a word {during}")
+                    }
                     (None, End::Code(code)) => {
                         self.show_held();
                         format!(

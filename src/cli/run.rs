@@ -16,6 +16,7 @@ use crate::config::{BackendChoice, Config, DeadlineConfig, Quantity, Values, fro
 use crate::ending::{self, Failure};
 use crate::environment::Environment;
 use crate::error::{Error, Exit, Kind, Result, suggestion};
+use crate::fault;
 use crate::place::Place;
 use crate::plan::{Cycles, Deadlines, Plan};
 use crate::progress::{self, Phase};
@@ -26,7 +27,6 @@ use crate::supervision::{self, Note};
 use crate::units::format_size;
 use crate::watch::{Watch, note_signals};
 use crate::world::{self, World};
-use crate::fault;
 
 /// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
@@ -242,7 +242,8 @@ fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit>
 
 /// The watchdog of this process, unless it is to have no threads.
 fn watch(config: &Result<Config>) -> Result<Option<Watch>> {
-    let Some(config) = config.as_ref().ok().filter(|config| config.heartbeats.unwrap_or(true)) else {
+    let Some(config) = config.as_ref().ok().filter(|config| config.heartbeats.unwrap_or(true))
+    else {
         note_signals()?;
         return Ok(None);
     };

@@ -146,8 +146,7 @@ impl Deadlines {
 
     /// The shortest time that is watched.
     fn shortest(&self) -> f64 {
-        let all =
-            [self.startup, self.communicator, self.case, self.barrier, self.gather, self.run];
+        let all = [self.startup, self.communicator, self.case, self.barrier, self.gather, self.run];
         all.into_iter().fold(f64::INFINITY, f64::min)
     }
 

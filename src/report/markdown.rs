@@ -105,7 +105,9 @@ fn case_row(case: &Case) -> Vec<String> {
     });
     let notes = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Skipped, Some(reason), _) => format!("skipped: {reason}"),
-        (Outcome::Failed, _, Some(error)) => format!("FAILED{}: {}", first_failure(case), error.detail),
+        (Outcome::Failed, _, Some(error)) => {
+            format!("FAILED{}: {}", first_failure(case), error.detail)
+        }
         (Outcome::TimedOut, _, Some(error)) => format!("TIMED OUT: {}", error.detail),
         _ => {
             let marks = case.caveats.iter().map(|caveat| caveat.mark().to_owned());
@@ -137,7 +139,10 @@ fn first_failure(case: &Case) -> String {
     let first = cycles.and_then(|(cycles, error)| {
         let time = error.time.as_deref().unwrap_or("an unknown time");
         let (failed, count) = (cycles.failed, cycles.count);
-        Some(format!(" {failed} of {count} times, first in cycle {} at {time}", cycles.first_failure?))
+        Some(format!(
+            " {failed} of {count} times, first in cycle {} at {time}",
+            cycles.first_failure?
+        ))
     });
     first.unwrap_or_default()
 }

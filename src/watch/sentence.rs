@@ -72,8 +72,8 @@ impl Ranks {
         let seen = verdict.table.get(first);
         let beat = seen.and_then(|seen| seen.beat);
         let left = |state| matches!(state, Link::Left);
-        let everybody =
-            culprits.len() > 1 && culprits.len() == verdict.table.iter().filter(|seen| !left(seen.state)).count();
+        let everybody = culprits.len() > 1
+            && culprits.len() == verdict.table.iter().filter(|seen| !left(seen.state)).count();
         let who = match culprits[..] {
             [rank] => self.name(rank),
             _ if everybody => format!("all {} ranks, none behind another,", culprits.len()),
@@ -88,8 +88,15 @@ impl Ranks {
             Fault::Gone => (Kind::RankDied, "died without a word".to_owned()),
             Fault::Silent => {
                 let age = seen.map_or(0.0, |seen| seen.age.as_secs_f64());
-                let state = self.state(first).map_or_else(String::new, |state| format!(" (its process: {state})"));
-                (Kind::TimedOut, format!("has said nothing for {age:.1} s{state}, longer than --deadline silence allows"))
+                let state = self
+                    .state(first)
+                    .map_or_else(String::new, |state| format!(" (its process: {state})"));
+                (
+                    Kind::TimedOut,
+                    format!(
+                        "has said nothing for {age:.1} s{state}, longer than --deadline silence allows"
+                    ),
+                )
             }
             Fault::Overdue(number) => overdue(number, deadlines, beat, verdict.table.len()),
         };
@@ -132,12 +139,9 @@ impl Ranks {
     }
 
     /// When this rank itself is beyond a limit, and nobody has ended the job.
-    pub(super) fn overdue(
-        &self,
-        beat: &Beat,
-        deadlines: Option<Deadlines>,
-    ) -> (Failure, String) {
-        let (kind, what) = overdue(beat.overdue.unwrap_or(u8::MAX), deadlines, Some(*beat), self.hosts.len());
+    pub(super) fn overdue(&self, beat: &Beat, deadlines: Option<Deadlines>) -> (Failure, String) {
+        let (kind, what) =
+            overdue(beat.overdue.unwrap_or(u8::MAX), deadlines, Some(*beat), self.hosts.len());
         let rank = beat.rank as usize;
         let who = if self.hosts.is_empty() { "this process".to_owned() } else { self.name(rank) };
         let message = format!("{who} {what}, {}", self.place(beat));
@@ -225,7 +229,9 @@ fn overdue(
         Some(Activity::Waiting | Activity::Apart) => "waits in vain",
     };
     match limit {
-        Limit::Stop => (Kind::Interrupted, format!("did not stop within {most} s of being asked to")),
+        Limit::Stop => {
+            (Kind::Interrupted, format!("did not stop within {most} s of being asked to"))
+        }
         limit if ranks < 2 => {
             (Kind::TimedOut, format!("hangs, beyond the {most} s of {}", limit.flag()))
         }

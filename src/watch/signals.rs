@@ -21,7 +21,8 @@ pub(super) fn listen() -> Result<()> {
         for signal in signals.forever() {
             if !progress::is_asked_to_stop() {
                 progress::ask_to_stop();
-                let error = Error::new(Kind::Interrupted, format!("asked to stop by signal {signal}"));
+                let error =
+                    Error::new(Kind::Interrupted, format!("asked to stop by signal {signal}"));
                 ending::keep(&Failure::here(&error));
             }
         }

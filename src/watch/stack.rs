@@ -24,7 +24,11 @@ const MOST: u64 = 16 << 10;
 /// What is known of the thread that does this process's work, which is not the one that calls this.
 pub(super) fn explain() -> String {
     let position = progress::position();
-    let facts = [("state", state()), ("waits in the kernel at", word("wchan")), ("system call", word("syscall"))];
+    let facts = [
+        ("state", state()),
+        ("waits in the kernel at", word("wchan")),
+        ("system call", word("syscall")),
+    ];
     let facts = facts.into_iter().filter_map(|(what, fact)| Some(format!("{what} {}", fact?)));
     let facts = facts.collect::<Vec<_>>().join(", ");
     let stack = stack().unwrap_or_else(|| {

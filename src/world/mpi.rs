@@ -99,12 +99,11 @@ impl Link {
     pub(super) fn join(threads: ThreadLevel) -> Result<Self> {
         let universe = match threads {
             ThreadLevel::Single => mpi::initialize(),
-            ThreadLevel::Funneled => {
-                mpi::initialize_with_threading(mpi::Threading::Funneled).map(|(universe, _)| universe)
-            }
+            ThreadLevel::Funneled => mpi::initialize_with_threading(mpi::Threading::Funneled)
+                .map(|(universe, _)| universe),
         };
-        let universe = universe
-            .ok_or_else(|| Error::internal("MPI was started twice in one process"))?;
+        let universe =
+            universe.ok_or_else(|| Error::internal("MPI was started twice in one process"))?;
         let comm = ManuallyDrop::new(universe.world().duplicate());
         Ok(Self { comm, universe: RefCell::new(Some(ManuallyDrop::new(universe))) })
     }

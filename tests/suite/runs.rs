@@ -167,7 +167,7 @@ fn many_samples_go_to_a_compressed_file() {
     let rows = samples["rows"].as_u64().unwrap();
     let bytes = std::fs::read(ended.path("results.samples.csv.gz")).unwrap();
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text)
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(&bytes[..]), &mut text)
         .unwrap();
     assert_eq!(text.lines().count() as u64, rows + 1);
 }

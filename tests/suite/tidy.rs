@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each outside thing and the only rooms it may be named in.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("mpi::", &["src/world/", "src/backend/host/"]),
     ("cudarc::", &["src/backend/cuda/", "src/kernel.rs"]),
     ("libloading::", &["src/nvidia.rs"]),
@@ -14,7 +14,8 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("tokio::", &["launcher/"]),
     ("gemm::gemm", &["src/backend/host/"]),
     ("println!", &["src/report/", "src/cli/", "src/build.rs"]),
-    ("Instant::now", &["src/world.rs", "launcher/"]),
+    ("Instant::now", &["src/world.rs", "src/watch.rs", "launcher/"]),
+    ("signal_hook::", &["src/watch/"]),
     (
         "unsafe ",
         &["src/world/", "src/backend/host/", "src/backend/cuda/", "src/kernel.rs", "src/nvidia.rs"],
@@ -143,9 +144,14 @@ fn the_launcher_knows_nothing_of_what_it_starts() {
 #[test]
 fn scripts_and_batch_files_are_executable_or_submitted() {
     use std::os::unix::fs::PermissionsExt as _;
-    for name in
-        ["scripts/setup", "scripts/test", "scripts/quickstart", "scripts/gpu-check", ".ci/run"]
-    {
+    for name in [
+        "scripts/setup",
+        "scripts/test",
+        "scripts/quickstart",
+        "scripts/gpu-check",
+        "scripts/soak",
+        ".ci/run",
+    ] {
         let mode = Path::new(name).metadata().unwrap().permissions().mode();
         assert!(mode & 0o111 != 0, "{name} cannot be run");
     }
