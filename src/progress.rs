@@ -172,6 +172,14 @@ pub fn waiting<T>(act: impl FnOnce() -> T) -> T {
     done
 }
 
+/// What `act` does is done by several ranks together.
+pub fn together<T>(act: impl FnOnce() -> T) -> T {
+    at(Activity::Together);
+    let done = act();
+    at(Activity::Working);
+    done
+}
+
 /// Where this rank is.
 pub fn position() -> Position {
     let phase = PHASE.load(Ordering::Relaxed);

@@ -102,7 +102,9 @@ pub fn run(
             }
             let (told, samples) = match own {
                 Some(case) => {
-                    progress::during(Phase::Connect, || teams.enter(set, case))?;
+                    progress::during(Phase::Connect, || {
+                        progress::together(|| teams.enter(set, case))
+                    })?;
                     rank.run(teams.team(set, case)?, set, case)
                 }
                 None => {
@@ -305,7 +307,10 @@ impl Rank<'_> {
         };
 
         progress::enter(Phase::Verify);
-        let verified = prepared.verify();
+        let verified = match exchanges {
+            true => progress::together(|| prepared.verify()),
+            false => prepared.verify(),
+        };
         if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
             give_up(why);
         }

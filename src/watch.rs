@@ -8,7 +8,7 @@ mod sentence;
 mod signals;
 mod stack;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,9 @@ pub use signals::note as note_signals;
 /// seconds.
 const STOP_MARGIN_S: f64 = 2.0;
 
+/// How long a rank tries to reach rank 0's port.
+const KNOCK: Duration = Duration::from_secs(5);
+
 /// A rank that misses rank 0 says so after this time, and its successor later by the other: when rank 0 has
 /// ended the job, or is dead, the launcher ends the others meanwhile, and else one of them is enough.
 const FIRST_TURN: Duration = Duration::from_secs(3);
@@ -38,7 +41,8 @@ const TURN: Duration = Duration::from_millis(500);
 /// This rank's watchdog, and on rank 0 the ear for all of them.
 pub struct Watch {
     pulse: Pulse,
-    hub: Option<Hub>,
+    /// With the connections that only tried whether there is a way.
+    hub: Option<(Hub, u64)>,
     known: Arc<Known>,
 }
 
@@ -114,13 +118,26 @@ impl Watch {
         });
         let port: Option<(SocketAddr, [u8; 16])> =
             world.broadcast(world.is_root().then_some(port))?;
-        if let Some((address, token)) = port {
-            self.pulse.connect(address, Token::from_bytes(token));
-            if fault::is_planted(fault::Fault::Stranger, Phase::Join) {
-                fault::come_as_stranger(address);
+        let Some((address, token)) = port else { return Ok(()) };
+        // A job whose nodes may not connect to each other as they like is well all the same.
+        let knocked = TcpStream::connect_timeout(&address, KNOCK).is_ok();
+        let turned_away = world.max(if knocked { -1 } else { world.rank() as i64 });
+        if let Ok(rank) = usize::try_from(turned_away) {
+            if let Some(hub) = hub {
+                tracing::warn!(
+                    "rank {rank} on {} cannot reach {address}, where rank 0 hears heartbeats; a rank that hangs \
+                     will only say so itself",
+                    world.members()[rank].host
+                );
+                hub.close();
             }
+            return Ok(());
         }
-        self.hub = hub;
+        self.pulse.connect(address, Token::from_bytes(token));
+        if fault::is_planted(fault::Fault::Stranger, Phase::Join) {
+            fault::come_as_stranger(address);
+        }
+        self.hub = hub.map(|hub| (hub, world.size() as u64));
         Ok(())
     }
 
@@ -143,8 +160,8 @@ impl Watch {
     /// Ends the watch, after MPI has been left.
     pub fn leave(self) {
         self.pulse.leave();
-        if let Some(hub) = self.hub {
-            let strangers = hub.strangers();
+        if let Some((hub, knocks)) = self.hub {
+            let strangers = hub.strangers().saturating_sub(knocks);
             if strangers > 0 {
                 tracing::warn!(
                     "{strangers} connections of strangers to the heartbeat port were refused"
@@ -259,11 +276,8 @@ fn address(world: &World) -> IpAddr {
     let through = || {
         // Nothing is sent: connecting a datagram socket only chooses the way.
         let to = (other.host.as_str(), 9).to_socket_addrs().ok()?.next()?;
-        let any: IpAddr = if to.is_ipv4() {
-            Ipv4Addr::UNSPECIFIED.into()
-        } else {
-            std::net::Ipv6Addr::UNSPECIFIED.into()
-        };
+        let any: IpAddr =
+            if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((any, 0)).ok()?;
         socket.connect(to).ok()?;
         Some(socket.local_addr().ok()?.ip())

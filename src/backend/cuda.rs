@@ -26,6 +26,7 @@ use crate::clock::{Clock, HostClock};
 use crate::error::{Error, Kind, Result};
 use crate::mesh::Group;
 use crate::nvidia::{self, Library};
+use crate::progress::{self, Phase};
 use crate::units::Nanos;
 use crate::work::{Exchange, Pattern, Work};
 use crate::world::{Manner, Wait};
@@ -128,7 +129,9 @@ impl Cuda {
             return Ok(comm);
         }
         let place = self.place(group)?;
-        let comm = Rc::new(Comm::connect(place, Id::shared(place.0, share)?, wait)?);
+        let id = Id::shared(place.0, share)?;
+        let connect = || Comm::connect(place, id, wait);
+        let comm = Rc::new(progress::during(Phase::Connect, || progress::together(connect))?);
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
     }

@@ -25,6 +25,7 @@ use crate::backend::reference::{Number, with_number};
 use crate::clock::HostClock;
 use crate::error::{Error, Result};
 use crate::mesh::Group;
+use crate::progress::{self, Phase};
 use crate::units::Nanos;
 use crate::work::{Exchange, Form, Pattern};
 
@@ -68,7 +69,9 @@ impl Transport {
         let world = SimpleCommunicator::world();
         let ranks: Vec<i32> =
             group.ranks.iter().map(|&rank| i32::try_from(rank).unwrap_or(i32::MAX)).collect();
-        let comm = world.split_by_subgroup(&world.group().include(&ranks)).ok_or_else(|| {
+        let connect = || world.split_by_subgroup(&world.group().include(&ranks));
+        let comm = progress::during(Phase::Connect, || progress::together(connect));
+        let comm = comm.ok_or_else(|| {
             Error::internal(format!("rank {} is not in the group {group}", world.rank()))
         })?;
         let comm = Rc::new(ManuallyDrop::new(comm));
@@ -104,7 +107,7 @@ fn place(comm: &Comm) -> (usize, usize) {
 
 /// Makes one rank's error every rank's, before a call that all of them must make.
 fn together<T>(comm: &Comm, own: Result<T>) -> Result<T> {
-    match (largest(comm, own.is_err().into()), own) {
+    match (progress::together(|| largest(comm, own.is_err().into())), own) {
         (1.., Ok(_)) => Err(Error::unsupported(
             "another rank of the group cannot prepare it; choose a smaller problem",
         )),
