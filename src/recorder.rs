@@ -201,7 +201,7 @@ pub fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
         }
         (Some(case), None) => {
             let timed_out = error.kind == Kind::TimedOut;
-            let finding = Finding::Failed(error);
+            let finding = Finding::Failed(Box::new(error));
             let found = Found { finding, accuracy: None, crowding: None, samples: Samples::None };
             let floors = report.floors.unwrap_or_default();
             let mut result = analysis::analyse(&plan, case, &floors, found);

@@ -405,7 +405,7 @@ fn agree<T>(team: Team<'_>, case: &Case, result: Result<T>, phase: Phase) -> Res
         Kind::Unsupported => Finding::Skipped(why.message),
         kind => {
             let error = CaseError::now(kind, phase.name(), why.message);
-            Finding::Failed(CaseError { rank: why.rank, ..error })
+            Finding::Failed(Box::new(CaseError { rank: why.rank, ..error }))
         }
     })
 }
@@ -413,7 +413,8 @@ fn agree<T>(team: Team<'_>, case: &Case, result: Result<T>, phase: Phase) -> Res
 fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
     if accuracy.wrong == 0 {
         let detail = "not measured: a group that runs at once with it has wrong results";
-        return Finding::Failed(CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned()));
+        let error = CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned());
+        return Finding::Failed(Box::new(error));
     }
     let first = accuracy.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
@@ -423,9 +424,9 @@ fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
         )
     });
     let detail = format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked);
-    Finding::Failed(CaseError {
+    Finding::Failed(Box::new(CaseError {
         rank: first.map(|first| first.rank),
         element: first.map(|first| first.index),
         ..CaseError::now(Kind::WrongResult, phase.name(), detail)
-    })
+    }))
 }

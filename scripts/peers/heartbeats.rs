@@ -16,10 +16,10 @@ use tesserabench::watch::Watch;
 use tesserabench::world::World;
 
 /// How often the three runs take turns: beating, and twice not.
-const ALTERNATIONS: usize = 21;
+const ALTERNATIONS: usize = 11;
 
 /// How long each takes, seconds.
-const SECONDS: f64 = 1.5;
+const SECONDS: f64 = 1.2;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let usage = "usage: heartbeats single|funneled SILENCE_SECONDS";

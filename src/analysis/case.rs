@@ -32,7 +32,7 @@ pub enum Finding {
     /// The backend cannot do it.
     Skipped(String),
     /// It went wrong.
-    Failed(CaseError),
+    Failed(Box<CaseError>),
 }
 
 /// All that is known of a case when it is over.
@@ -79,7 +79,7 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
         }
         Finding::Failed(error) => {
             result.outcome = Outcome::Failed;
-            result.error = Some(error);
+            result.error = Some(*error);
         }
         Finding::Measured(recording) => {
             if recording.times.global.is_empty() {
