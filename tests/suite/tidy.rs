@@ -143,9 +143,15 @@ fn the_launcher_knows_nothing_of_what_it_starts() {
 #[test]
 fn scripts_and_batch_files_are_executable_or_submitted() {
     use std::os::unix::fs::PermissionsExt as _;
-    for name in
-        ["scripts/setup", "scripts/test", "scripts/quickstart", "scripts/gpu-check", ".ci/run"]
-    {
+    for name in [
+        "scripts/setup",
+        "scripts/test",
+        "scripts/quickstart",
+        "scripts/gpu-check",
+        "scripts/check-dependencies",
+        ".ci/run",
+        ".ci/renew-advisories",
+    ] {
         let mode = Path::new(name).metadata().unwrap().permissions().mode();
         assert!(mode & 0o111 != 0, "{name} cannot be run");
     }
