@@ -242,12 +242,27 @@ pub fn come_as_stranger(address: SocketAddr) {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_description_makes_it_panic(
+            words in proptest::collection::vec(crate::random::hostile::words(), 4),
+            kind in "(kill|slow|clock|hang)", moment in "(join|operation|measure)",
+        ) {
+            let [a, b, c, d] = &words[..] else { unreachable!() };
+            for text in [a.clone(), format!("{a}@{b}:{c}/{d}"), format!("{kind}/{a}/{b}@{c}:{moment}/{d}"), format!("{kind}/{a}@1:{moment}")] {
+                let _ = parse(&text);
+            }
+        }
+    }
+
     #[test]
     fn descriptions_are_read_or_refused() {
         let read = |text| parse(text).map(|planted| (planted.fault, planted.time));
         assert_eq!(read("kill@1:gather"), Some((Fault::Kill, None)));
         assert_eq!(read("slow/20@0:operation/7"), Some((Fault::Slow(20), Some(7))));
-        for text in ["kill@1", "kill@x:join", "kill@1:jion", "slow@1:join", "kill@1:join/0", "x@1:join"] {
+        for text in
+            ["kill@1", "kill@x:join", "kill@1:jion", "slow@1:join", "kill@1:join/0", "x@1:join"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }
