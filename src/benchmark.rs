@@ -13,7 +13,7 @@ pub use problem::{Problem, Setting};
 
 use crate::config::read_bounded;
 use crate::error::{Error, Result, suggestion};
-use crate::units::parse_sizes;
+use crate::units::{parse_sizes, refuse_long};
 use crate::work::{
     Blocks, Element, Exchange, Form, Gemm, Operator, Pattern, Placement, Root, Stream, StreamOp,
     Work,
@@ -136,6 +136,11 @@ impl Key {
                 let sizes = parse_sizes(text)?;
                 Ok(sizes.into_iter().map(|size| Some(Setting::Number(size))).collect())
             }
+            // It stands in the case's id, which is printed and written in lines.
+            Values::File if text.chars().any(char::is_control) => Err(Error::usage(format!(
+                "{}: the file's name {text:?} has characters that cannot be printed; rename it",
+                self.name
+            ))),
             Values::File => Ok(vec![Some(Setting::Word(text.to_owned()))]),
             Values::Words(words) => {
                 text.split(',').map(|word| self.word(word.trim(), words)).collect()
@@ -143,6 +148,7 @@ impl Key {
             Values::Numbers { usual, least, most, words } => {
                 let mut values = Vec::new();
                 for part in text.split(',').map(str::trim) {
+                    refuse_long(values.len())?;
                     if part.starts_with(char::is_alphabetic) {
                         values.push(self.word(part, words)?.filter(|_| usual >= least));
                         continue;

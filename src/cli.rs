@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::error::{Exit, Result};
+use crate::report::plain;
 use crate::world;
 
 /// Measures machines with many accelerators: collectives, kernels and scaling, one rank per device.
@@ -96,7 +97,7 @@ pub fn main() -> ExitCode {
     log::start(cli.verbose, cli.quiet);
     let exit = dispatch(cli).unwrap_or_else(|error| {
         if speaks() {
-            tracing::error!("{error}");
+            tracing::error!("{}", plain(&error.message));
         } else {
             listen();
         }

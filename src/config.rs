@@ -293,7 +293,7 @@ impl Config {
         Self::parse(&text).map_err(|why| Error::file("use the configuration", path, why))
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }

@@ -190,10 +190,15 @@ impl Exit {
     }
 }
 
+/// Longest word that a candidate is looked for, bytes: comparing takes as much memory as the product of the
+/// lengths of both, and nobody means a longer one.
+const WORD_LIMIT: usize = 100;
+
 /// The candidate nearest to `word`, when one is near enough to be what was meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let short = |word: &&str| word.len() <= WORD_LIMIT;
+    let candidates = candidates.into_iter().filter(|candidate| short(&word) && short(candidate));
     candidates
-        .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 3)
         .min_by_key(|(distance, _)| *distance)
@@ -227,5 +232,8 @@ mod tests {
     fn nearest_finds_typos_and_refuses_strangers() {
         assert_eq!(nearest("all_reduec", ["all_reduce", "gemm"]), Some("all_reduce"));
         assert_eq!(nearest("xyzzy", ["all_reduce", "gemm"]), None);
+        // 2 TB, were they compared.
+        let long = "x".repeat(1 << 20);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
     }
 }

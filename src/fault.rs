@@ -242,6 +242,19 @@ pub fn come_as_stranger(address: SocketAddr) {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_description_makes_it_panic(
+            words in proptest::collection::vec(crate::random::hostile::words(), 4),
+            kind in "(kill|slow|clock|hang)", moment in "(join|operation|measure)",
+        ) {
+            let [a, b, c, d] = &words[..] else { unreachable!() };
+            for text in [a.clone(), format!("{a}@{b}:{c}/{d}"), format!("{kind}/{a}/{b}@{c}:{moment}/{d}"), format!("{kind}/{a}@1:{moment}")] {
+                let _ = parse(&text);
+            }
+        }
+    }
+
     #[test]
     fn descriptions_are_read_or_refused() {
         let read = |text| parse(text).map(|planted| (planted.fault, planted.time));

@@ -15,6 +15,7 @@ mod printed;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 pub use log::Asked;
@@ -101,16 +102,11 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
 /// What a file holds, by its content.
 fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
     if text.trim_start().starts_with('{') {
-        let value: serde_json::Value = serde_json::from_str(text)
-            .map_err(|why| Error::usage(format!("it is not whole JSON: {why}")))?;
-        if value.get("results").is_none() || value.get("config").is_none() {
-            return Err(unknown());
-        }
-        return nonempty(nccl_json::read(value, asked)?);
+        return nonempty(nccl_json::read(text, asked)?.ok_or_else(unknown)?);
     }
     let name = file.display().to_string();
     let mut logs = Vec::new();
-    for lines in lines::streams(text) {
+    for lines in lines::streams(text)? {
         logs.extend(nccl_text::read(&lines, &name, asked)?);
         logs.extend(osu::read(&lines, asked)?);
     }
@@ -161,9 +157,9 @@ impl Environment {
         }
         (self.nodes, self.ranks) = (Vec::new(), Vec::new());
         let mut ranks_on_node = Vec::new();
+        let mut known: HashMap<&str, usize> = HashMap::new();
         for place in &log.places {
-            let node = self.nodes.iter().position(|node| node.host == place.host);
-            let node = node.unwrap_or_else(|| {
+            let node = *known.entry(&place.host).or_insert_with(|| {
                 let host = place.host.clone();
                 self.nodes.push(Node {
                     host,

@@ -235,6 +235,7 @@ impl Recovered {
             };
             match (&mut recovered, line) {
                 (None, Line::Run(header)) if header.schema == SCHEMA => {
+                    header.plan.check().map_err(|why| damaged(number, &why))?;
                     recovered = Some(Self {
                         plan: header.plan,
                         report: header.report,
@@ -271,15 +272,20 @@ impl Recovered {
             }
             Line::Case(finished) => {
                 let Finished { case, time, samples_bytes } = *finished;
-                let expected = self.plan.cases.get(self.done).map(|case| case.id.as_str());
-                if expected != Some(case.id.as_str()) {
+                let planned = self.plan.cases.get(self.done);
+                let Some(planned) = planned.filter(|planned| planned.id == case.id) else {
                     return Err(format!("case '{}' is out of order", case.id));
+                };
+                // The figures of a run's end follow from both.
+                if (&planned.group.axis, &planned.group.ranks) != (&case.axis, &case.participants) {
+                    return Err(format!("case '{}' has other ranks than its plan", case.id));
                 }
                 self.report.push(case, &time, self.plan.repeats());
                 self.samples_bytes = samples_bytes;
             }
             Line::Again(again) => {
-                if (again.case, again.turn.cycle) != (place, cycle) || cycle == 0 {
+                let repeats = self.plan.repeats() && cycle > 0;
+                if (again.case, again.turn.cycle) != (place, cycle) || !repeats {
                     return Err("a turn is out of order".to_owned());
                 }
                 self.samples_bytes = again.samples_bytes;
@@ -466,7 +472,65 @@ mod tests {
         assert!(many.contains("cases.0.id") && many.contains("more"), "{many}");
     }
 
+    /// A journal of three cases that ran twice, and what is in it.
+    fn whole() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, plan) =
+            (output(&folder), plan(&format!("{THREE}\nbenchmarking: {{repeat: 2}}")));
+        written(&output, &plan, 3);
+        let read = Recovered::read(&output).unwrap().unwrap();
+        let mut journal = Journal::resume(&output, &read).unwrap();
+        for case in 0..2 {
+            let turn = Turn { cycle: 1, time: "t".to_owned(), median_ms: Some(1.0) };
+            journal.add_again(Again { case, turn, error: None, samples_bytes: 200 }).unwrap();
+        }
+        std::fs::read(Journal::path_for(&output)).unwrap()
+    }
+
+    /// All that is done with a journal that was read: a run goes on from it, or its report is written.
+    fn use_it(bytes: &[u8]) {
+        let folder = tempfile::tempdir().unwrap();
+        let output = output(&folder);
+        std::fs::write(Journal::path_for(&output), bytes).unwrap();
+        let Ok(Some(read)) = Recovered::read(&output) else { return };
+        assert!(
+            read.report.cases.len() <= read.done && read.length + read.torn <= bytes.len() as u64
+        );
+        let current = plan(THREE);
+        let _ = read.difference(&current, &empty_report(&current)).unwrap();
+        Journal::resume(&output, &read).unwrap();
+        let error = CaseError::now(crate::error::Kind::TimedOut, "measure", "late".to_owned());
+        let case = read.plan.cases.last().map_or_else(String::new, |case| case.id.clone());
+        let outputs = ["json", "csv", "md"].map(|ending| crate::report::Output {
+            path: output.with_extension(ending),
+            format: crate::config::Format::of(&output.with_extension(ending)).unwrap(),
+        });
+        assert_eq!(
+            crate::recorder::salvage(&outputs, &crate::ending::Failure { case, error }),
+            Ok(true)
+        );
+    }
+
     proptest::proptest! {
+        #![proptest_config(crate::random::hostile::few())]
+
+        #[test]
+        fn no_damage_makes_it_panic(bytes in crate::random::hostile::damaged(whole())) {
+            use_it(&bytes);
+        }
+
+        #[test]
+        fn no_other_values_make_it_panic(
+            trees in whole().split_inclusive(|&byte| byte == b'\n').map(|line| {
+                let tree: Value = serde_json::from_slice(line).unwrap();
+                let grafted = crate::random::hostile::grafted(tree.clone());
+                proptest::prop_oneof![3 => proptest::prelude::Just(tree), 1 => grafted]
+            }).collect::<Vec<_>>(),
+        ) {
+            let lines: Vec<String> = trees.iter().map(|tree| format!("{tree}\n")).collect();
+            use_it(lines.concat().as_bytes());
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, text in "\\{\"(run|launch|case|again)\": .{0,80}\\}\n") {
             let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,8 @@
 //! (`tp-cp-ep-dp-pp`: rank = tp + TP·(cp + CP·(ep + EP·(dp + DP·pp)))). Tools that are row-major
 //! (rightmost fastest) read it reversed.
 
+use std::collections::{HashMap, HashSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,12 @@ pub const PAIRS: &str = "pairs";
 
 /// The axis of ranks that are named by hand.
 const GROUPS: &str = "groups";
+
+/// Most axes of a mesh.
+const AXIS_LIMIT: usize = 32;
+
+/// Most members that the groups of all cases of a plan or of a file may have together: 256 MiB.
+pub const MEMBER_LIMIT: usize = 1 << 25;
 
 /// A named dimension of the mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,11 +61,22 @@ impl Mesh {
     /// Usage error for malformed text, an axis the order does not name, and a mesh that does not
     /// have exactly `ranks` places.
     pub fn parse(spec: &str, order: &str, ranks: usize) -> Result<Self> {
-        let order: Vec<&str> = order.split('-').collect();
+        let order: Vec<&str> = order.split('-').take(AXIS_LIMIT + 1).collect();
+        if order.len() > AXIS_LIMIT {
+            return Err(Error::usage(format!(
+                "the mesh order names more than {AXIS_LIMIT} axes; leave some out"
+            )));
+        }
         for (i, name) in order.iter().enumerate() {
             if [WORLD, PAIRS, GROUPS].contains(name) {
                 return Err(Error::usage(format!(
                     "an axis cannot be called '{name}', which has a meaning of its own; choose another name"
+                )));
+            }
+            // Names stand in the ids of cases, which are printed and written in lines.
+            if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                return Err(Error::usage(format!(
+                    "an axis cannot be called {name:?}; use letters, digits and _"
                 )));
             }
             if name.is_empty() || order[..i].contains(name) {
@@ -136,7 +155,8 @@ impl Mesh {
         }
         let varies = |axis: &Axis| names.contains(&axis.name.as_str());
         // A group is named by the coordinates that do not vary within it.
-        let mut groups: Vec<(Vec<usize>, Group)> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut places: HashMap<Vec<usize>, usize> = HashMap::new();
         for rank in 0..self.ranks() {
             let fixed: Vec<usize> = self
                 .coordinates(rank)
@@ -144,12 +164,13 @@ impl Mesh {
                 .filter(|(_, axis)| !varies(axis))
                 .map(|(coordinate, _)| coordinate)
                 .collect();
-            match groups.iter_mut().find(|(key, _)| *key == fixed) {
-                Some((_, group)) => group.ranks.push(rank),
-                None => groups.push((fixed, Group { axis: axis.to_owned(), ranks: vec![rank] })),
+            let place = *places.entry(fixed).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.ranks.push(rank),
+                None => groups.push(Group { axis: axis.to_owned(), ranks: vec![rank] }),
             }
         }
-        Ok(groups.into_iter().map(|(_, group)| group).collect())
+        Ok(groups)
     }
 
     /// The coordinates of `rank`, fastest axis first.
@@ -172,9 +193,17 @@ impl Group {
     /// groups, `0-3+8-11` one of eight ranks.
     ///
     /// # Errors
-    /// Usage error for malformed text, a rank outside `0..ranks` and a rank named twice in a group.
+    /// Usage error for malformed text, a rank outside `0..ranks`, a rank named twice in a group, and more
+    /// than [`MEMBER_LIMIT`] members.
     pub fn parse_list(text: &str, ranks: usize) -> Result<Vec<Self>> {
-        text.split(',').map(|part| Self::parse(part, ranks)).collect()
+        let (mut groups, mut members) = (Vec::new(), 0);
+        for part in text.split(',') {
+            let group = Self::parse(part, ranks)?;
+            members += group.ranks.len();
+            refuse_members(members)?;
+            groups.push(group);
+        }
+        Ok(groups)
     }
 
     fn parse(text: &str, ranks: usize) -> Result<Self> {
@@ -183,7 +212,7 @@ impl Group {
                 "group '{text}' {why}; write --groups 0-3,8-11 or --groups 0-1+4-5"
             ))
         };
-        let mut members = Vec::new();
+        let (mut members, mut known) = (Vec::new(), HashSet::new());
         for range in text.split('+') {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let number = |digits: &str| digits.trim().parse::<usize>();
@@ -193,7 +222,7 @@ impl Group {
             if first > last || last >= ranks {
                 return Err(wrong(&format!("does not lie within the ranks 0-{}", ranks - 1)));
             }
-            if (first..=last).any(|rank| members.contains(&rank)) {
+            if !(first..=last).all(|rank| known.insert(rank)) {
                 return Err(wrong("names a rank twice"));
             }
             members.extend(first..=last);
@@ -210,6 +239,20 @@ impl Group {
     pub fn members(&self) -> String {
         members(self.ranks.iter().copied())
     }
+}
+
+/// Refuses groups with more than [`MEMBER_LIMIT`] members together, before they fill the memory.
+///
+/// # Errors
+/// Usage error.
+pub fn refuse_members(members: usize) -> Result<()> {
+    if members > MEMBER_LIMIT {
+        return Err(Error::usage(format!(
+            "the groups of all cases have more than {MEMBER_LIMIT} members together; give fewer groups or fewer \
+             values"
+        )));
+    }
+    Ok(())
 }
 
 /// Numbers in short, runs joined: `0-3`, `0,2,4`, `0-1,4-5`.

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Most ranks of a run; no machine has as many devices.
+pub const RANK_LIMIT: usize = 1 << 20;
+
 /// Where a rank is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -41,9 +44,10 @@ impl Distance {
 }
 
 impl Place {
-    /// So many ranks on one node of which nothing else is known.
+    /// So many ranks on one node of which nothing else is known; of more than there can be, one too many,
+    /// which is enough to be refused.
     pub fn together(ranks: usize) -> Vec<Self> {
-        vec![Self { node: 0, socket: None }; ranks]
+        vec![Self { node: 0, socket: None }; ranks.min(RANK_LIMIT + 1)]
     }
 
     /// What lies between here and there.

@@ -2,6 +2,8 @@
 
 mod budget;
 mod deadlines;
+#[cfg(test)]
+mod hostile;
 mod pairs;
 mod placing;
 mod sweep;
@@ -12,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::benchmark::Problem;
 use crate::config::{BackendChoice, Config, Protocol, ScalingKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::mesh::{self, Group, Mesh};
-use crate::place::Place;
+use crate::place::{Place, RANK_LIMIT};
 use crate::topology::{self, Topology};
 use crate::work::{Element, Placement, Work};
 use budget::seconds;
@@ -147,6 +149,11 @@ impl Plan {
         if ranks == 0 {
             return Err(Error::usage("0 ranks cannot measure anything; use --ranks 1 or more"));
         }
+        if ranks > RANK_LIMIT {
+            return Err(Error::usage(format!(
+                "a run has at most {RANK_LIMIT} ranks; start fewer, one for each device"
+            )));
+        }
         let order = config.mesh.order.clone().unwrap_or_else(|| mesh::DEFAULT_ORDER.to_owned());
         let mesh = match &config.mesh.shape {
             Some(shape) => Mesh::parse(shape, &order, ranks)?,
@@ -218,6 +225,35 @@ impl Plan {
             )?,
             cases,
         })
+    }
+
+    /// Refuses a plan that was read from a file and cannot have been resolved.
+    ///
+    /// # Errors
+    /// Usage error that names what is wrong.
+    pub fn check(&self) -> Result<()> {
+        if !(1..=RANK_LIMIT).contains(&self.ranks) || self.places.len() != self.ranks {
+            return Err(Error::usage(format!(
+                "the plan has {} places for {} ranks",
+                self.places.len(),
+                self.ranks
+            )));
+        }
+        for case in &self.cases {
+            if case.group.ranks.is_empty()
+                || case.group.ranks.iter().any(|rank| *rank >= self.ranks)
+            {
+                return Err(Error::usage(format!(
+                    "case '{}' is of ranks that are not there",
+                    case.id
+                )));
+            }
+            case.work.check(case.group.ranks.len()).or_else(|why| match why.kind {
+                Kind::Unsupported => Ok(()),
+                _ => Err(why),
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether cases may run more than once.

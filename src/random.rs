@@ -2,6 +2,9 @@
 //!
 //! Streams are named, not numbered, so that adding one does not shift the others.
 
+#[cfg(test)]
+pub(crate) mod hostile;
+
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng as _;
 

@@ -6,19 +6,24 @@
 mod csv;
 mod cycles;
 mod files;
+#[cfg(test)]
+mod hostile;
+mod load;
 mod markdown;
 mod nccl_tests;
+mod plain;
 mod table;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
 pub use files::{Output, write_atomically};
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
+pub use plain::{plain, plain_lines};
 pub use table::{print, print_table, say};
 
 use crate::backend::Accuracy;
@@ -26,7 +31,7 @@ use crate::benchmark::Problem;
 use crate::caveat::Caveat;
 use crate::config::{Config, Protocol, ScalingKind};
 use crate::environment::Environment;
-use crate::error::{Error, Exit, Kind, Result};
+use crate::error::{Exit, Kind};
 pub use crate::measure::Floors;
 pub use crate::measure::timing::Definition;
 use crate::mesh::Axis;
@@ -38,9 +43,6 @@ use crate::work::{Element, Placement};
 
 /// Names the format and its version.
 pub const SCHEMA: &str = "tesserabench.report/1";
-
-/// Most bytes a report may have that is read back.
-const FILE_LIMIT: u64 = 1 << 30;
 
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -534,23 +536,6 @@ pub struct Summary {
 }
 
 impl Report {
-    /// Reads a report.
-    ///
-    /// # Errors
-    /// Usage error for a file that cannot be read, is not a report, or is of another version.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = crate::config::read_bounded(path, FILE_LIMIT)?;
-        let wrong = |why: String| Error::file("use the report", path, why);
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|why| wrong(format!("it is not JSON: {why}")))?;
-        match value.get("schema").and_then(serde_json::Value::as_str) {
-            Some(SCHEMA) => {}
-            Some(other) => return Err(wrong(format!("its schema is '{other}', not '{SCHEMA}'"))),
-            None => return Err(wrong(format!("it has no schema '{SCHEMA}'"))),
-        }
-        serde_json::from_value(value).map_err(|why| wrong(why.to_string()))
-    }
-
     /// Fills in what follows from the cases: counts, caveats, and the exit, which is not milder than `exit`.
     pub fn conclude(&mut self, planned: usize, exit: Exit) {
         let count = |outcome| self.cases.iter().filter(|case| case.outcome == outcome).count();

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 
 use crate::backend::Sample;
 use crate::error::{Error, Result};
-use crate::report::Samples;
+use crate::report::{Samples, csv_field};
 
 /// Most samples (ranks times rounds) of a case that stand in the report itself.
 pub const INLINE_LIMIT: usize = 1024;
@@ -29,7 +29,8 @@ pub struct Sidecar {
 /// The samples of a case that arrive in blocks. Those for the file are not kept.
 #[derive(Debug)]
 pub struct Series<'a> {
-    case: &'a str,
+    /// Its id as a field of a row.
+    case: String,
     cycle: usize,
     ranks: &'a [usize],
     inline: bool,
@@ -41,9 +42,16 @@ pub struct Series<'a> {
 
 impl<'a> Series<'a> {
     /// Of a case that has this many rounds. Those of later cycles are all for the file.
-    pub fn new((case, cycle): (&'a str, usize), ranks: &'a [usize], rounds: usize) -> Self {
+    pub fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
         let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
-        Self { case, cycle, ranks, inline, rounds: 0, few: vec![Vec::new(); ranks.len()] }
+        Self {
+            case: csv_field(case),
+            cycle,
+            ranks,
+            inline,
+            rounds: 0,
+            few: vec![Vec::new(); ranks.len()],
+        }
     }
 
     /// Adds a block, by rank and then by round. What goes to the file is there when this returns.
@@ -176,7 +184,7 @@ fn write(
         for (rank, samples) in series.ranks.iter().zip(block) {
             let Sample { start, end, device, late } = samples[i];
             let device = device.map_or_else(String::new, |nanos| nanos.to_string());
-            writeln!(file, "\"{case}\",{cycle},{round},{rank},{start},{end},{device},{late}")?;
+            writeln!(file, "{case},{cycle},{round},{rank},{start},{end},{device},{late}")?;
         }
     }
     file.flush()
@@ -211,7 +219,7 @@ mod tests {
         let sample = |start| Sample { start, end: start + 5, device: None, late: start == 10 };
         let mut sidecar = Sidecar::at(path.clone());
         for cycle in 0..2 {
-            let mut series = Series::new(("a/b=1,c=2/world:4,7", cycle), &[4, 7], INLINE_LIMIT);
+            let mut series = Series::new(("a/b=1,c=\"2\"/world:4,7", cycle), &[4, 7], INLINE_LIMIT);
             series.add(&[vec![sample(0)], vec![sample(1)]], &mut sidecar).unwrap();
             series.add(&[vec![sample(10)], vec![sample(11)]], &mut sidecar).unwrap();
             let file = "x.samples.csv.gz".to_owned();
@@ -219,7 +227,7 @@ mod tests {
         }
         let rows = read(&path);
         assert_eq!(rows.len(), 9);
-        assert_eq!(rows[3], "\"a/b=1,c=2/world:4,7\",0,1,4,10,15,,true");
+        assert_eq!(rows[3], "\"a/b=1,c=\"\"2\"\"/world:4,7\",0,1,4,10,15,,true");
     }
 
     fn read(path: &Path) -> Vec<String> {

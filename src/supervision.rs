@@ -109,6 +109,21 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
+    proptest::proptest! {
+        #[test]
+        fn no_line_makes_it_panic(
+            kind in "(rank|case|journal|failure|reported|exit|[a-z]{0,8})", words in crate::random::hostile::words(),
+            json in crate::random::hostile::damaged(serde_json::to_string(&Failure::here(&Error::internal("x"))).unwrap()),
+        ) {
+            let json = String::from_utf8_lossy(&json);
+            for line in [format!("{MARK}{kind} {words}"), format!("{MARK}{kind} 1 2 {words}"), format!("{MARK}failure {json}"), words] {
+                if let Some(note) = Note::parse(&line) {
+                    assert_eq!(Note::parse(&format!("{MARK}{}", note.text())), Some(note));
+                }
+            }
+        }
+    }
+
     #[test]
     fn notes_read_back() {
         for note in [

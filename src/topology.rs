@@ -163,6 +163,22 @@ mod tests {
         assert!(broken("name = ", "nam = ").contains("nam"));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_file_makes_it_panic(bytes in crate::random::hostile::damaged(BUILT_IN[0].1), words in crate::random::hostile::words()) {
+            for text in [String::from_utf8_lossy(&bytes).into_owned(), BUILT_IN[0].1.replacen("1555", &words, 1), words] {
+                let Ok(machine) = Topology::parse("test", &text) else { continue };
+                for name in ["all_reduce", "latency", "hypercube", "alltoall"] {
+                    let benchmark = crate::benchmark::find(name).unwrap();
+                    let problem = [("bytes".to_owned(), (1u64 << 53).into())].into();
+                    let work = benchmark.work(&problem, crate::work::Element::F32, crate::work::Placement::Out).unwrap();
+                    let time = crate::predict::seconds(&work, &machine, &[0, 1, 5, 8]);
+                    assert!(time > 0.0, "{name} takes {time} s: {text}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_unknown_machine_names_the_nearest() {
         assert!(Topology::load("dgx-h10").unwrap_err().message.contains("'dgx-h100'"));

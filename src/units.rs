@@ -78,13 +78,13 @@ pub fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }
 
-/// Most values one range may expand to; a guard against typing `8..64GiB+8`.
-const RANGE_LIMIT: usize = 10_000;
+/// Most values a list and its ranges may expand to; a guard against typing `8..64GiB+8`.
+pub const LIST_LIMIT: usize = 10_000;
 
 /// Parses a list of sizes and ranges: `8`, `1KiB,1MiB`, `8..64MiB*2`, `8MiB..64MiB+8MiB`.
 ///
 /// # Errors
-/// Usage error for what is not a size, for an empty or endless range.
+/// Usage error for what is not a size, for an empty or endless range, for more than [`LIST_LIMIT`] values.
 pub fn parse_sizes(text: &str) -> Result<Vec<u64>> {
     let mut sizes = Vec::new();
     for part in text.split(',') {
@@ -92,8 +92,22 @@ pub fn parse_sizes(text: &str) -> Result<Vec<u64>> {
             None => sizes.push(parse_size(part)?),
             Some((first, rest)) => expand_range(part, first, rest, &mut sizes)?,
         }
+        refuse_long(sizes.len())?;
     }
     Ok(sizes)
+}
+
+/// Refuses a list of more than [`LIST_LIMIT`] values.
+///
+/// # Errors
+/// Usage error.
+pub fn refuse_long(values: usize) -> Result<()> {
+    if values > LIST_LIMIT {
+        return Err(Error::usage(format!(
+            "a list has more than {LIST_LIMIT} values; give fewer, or a wider step"
+        )));
+    }
+    Ok(())
 }
 
 fn expand_range(range: &str, first: &str, rest: &str, sizes: &mut Vec<u64>) -> Result<()> {
@@ -110,14 +124,14 @@ fn expand_range(range: &str, first: &str, rest: &str, sizes: &mut Vec<u64>) -> R
     if step == 0 || (multiply && (step == 1 || size == 0)) {
         return wrong("never ends");
     }
-    for _ in 0..RANGE_LIMIT {
+    for _ in 0..LIST_LIMIT {
         if size > last {
             return Ok(());
         }
         sizes.push(size);
         size = if multiply { size.saturating_mul(step) } else { size.saturating_add(step) };
     }
-    wrong(&format!("has more than {RANGE_LIMIT} values"))
+    wrong(&format!("has more than {LIST_LIMIT} values"))
 }
 
 /// A size as people read it: `64MiB` when it is a whole number of a binary unit, else bytes.
@@ -201,6 +215,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_text_makes_it_panic(words in prop::collection::vec(crate::random::hostile::words(), 3)) {
+            let [a, b, c] = &words[..] else { unreachable!() };
+            for text in [a.clone(), format!("{a}..{b}*{c}"), format!("{a}..{b}+{c},{a}")] {
+                let sizes = parse_sizes(&text).unwrap_or_default();
+                prop_assert!(sizes.len() <= LIST_LIMIT && sizes.iter().all(|size| *size <= 1 << 53));
+                let _ = (parse_share(&text), parse_seconds(&text));
+            }
+        }
+
+        #[test]
+        fn any_number_is_short(number: f64, bytes: u64) {
+            for text in [format_ms(number), significant(number), format_size(bytes)] {
+                prop_assert!(text.len() < 400, "{}", text);
+            }
+        }
+
         #[test]
         fn a_formatted_size_reads_back(bytes in 0u64..1 << 50) {
             prop_assert_eq!(parse_size(&format_size(bytes)).unwrap(), bytes);

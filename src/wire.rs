@@ -53,6 +53,9 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::fixture::plan;
+    use crate::plan::Plan;
+    use crate::random::hostile::damaged;
     use proptest::prelude::*;
 
     proptest! {
@@ -65,7 +68,24 @@ mod tests {
         #[test]
         fn rubbish_is_refused_without_panic(bytes: Vec<u8>) {
             let _ = decode::<(Vec<i64>, Option<String>)>(&bytes);
+            let behind_schema: Vec<u8> = [SCHEMA].into_iter().chain(bytes).collect();
+            let _ = decode::<Plan>(&behind_schema);
+            let _ = decode::<Vec<Vec<String>>>(&behind_schema);
         }
+
+        /// What ranks do send each other, damaged.
+        #[test]
+        fn damaged_messages_are_refused_or_something_else(bytes in damaged(message())) {
+            if let Ok(plan) = decode::<Plan>(&bytes) {
+                prop_assert_eq!(decode::<Plan>(&encode(&plan).unwrap()).map(|_| ()), Ok(()));
+            }
+            let _ = decode::<Result<Vec<f64>, Error>>(&bytes);
+        }
+    }
+
+    fn message() -> Vec<u8> {
+        let yaml = "mesh: {shape: 'tp=2,dp=4'}\nbenchmarks: {all_reduce: {bytes: '8,64'}, gemm: }\nbackend: simulated";
+        encode(&plan(yaml)).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::mesh::Group;
 use crate::random::{Stream, fingerprint};
 use crate::topology::Topology;
@@ -17,6 +17,9 @@ const NOISE: f64 = 0.05;
 
 /// Most by which one rank exceeds the others in an iteration, as a share of the prediction.
 const RANK_NOISE: f64 = 0.01;
+
+/// How far the clock goes, ns: 100 years, far from where its arithmetic ends.
+const LIFE: Nanos = 100 * 365 * 86_400 * 1_000_000_000;
 
 /// One device of a described machine.
 pub(super) struct Simulated {
@@ -125,7 +128,13 @@ impl Prepared for Model<'_> {
         self.iteration += 1;
         let start = clock.now();
         let took = self.nanos * (1.0 + noise) * f64::from(self.batch);
-        clock.now.set(start + took.round() as Nanos);
+        let end = start.checked_add(took.round() as Nanos).filter(|end| *end < LIFE);
+        clock.now.set(end.ok_or_else(|| {
+            Error::new(
+                Kind::CaseFailed,
+                "by this topology the run takes more than 100 years; see whether its figures have the right units",
+            )
+        })?);
         Ok(Sample { start, end: clock.now(), device: None, late })
     }
 }

@@ -8,6 +8,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::report::plain_lines;
+
 /// Starts logging: warnings, or more or less of it. `RUST_LOG` overrides.
 pub(super) fn start(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
@@ -45,7 +47,9 @@ where
         let level = event.metadata().level().as_str().to_ascii_lowercase();
         let level = if level == "warn" { "warning" } else { &level };
         write!(writer, ": {level}: ")?;
-        context.format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        // What is told may name things from files.
+        let mut text = String::new();
+        context.format_fields(Writer::new(&mut text), event)?;
+        writeln!(writer, "{}", plain_lines(&text))
     }
 }

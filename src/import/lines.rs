@@ -1,5 +1,7 @@
 //! Lines of a log, without what launchers put before them.
 
+use crate::error::{Error, Result};
+
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
@@ -9,19 +11,36 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a str,
 }
 
-/// The lines of each process, in the order of their first: launchers that mark lines mix those of several.
-pub(super) fn streams(text: &str) -> Vec<Vec<Line<'_>>> {
+/// Most lines of a file that hold something.
+const LINE_LIMIT: usize = 1 << 22;
+
+/// The lines of each process that hold something, in the order of their first: launchers that mark lines mix
+/// those of several.
+///
+/// # Errors
+/// Usage error for too many lines.
+pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
     let mut streams: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
+    let mut lines = 0;
     for (line, number) in text.lines().zip(1..) {
         let (mark, text) = unmarked(line);
+        if text.trim().is_empty() {
+            continue;
+        }
+        lines += 1;
+        if lines > LINE_LIMIT {
+            return Err(Error::usage(format!(
+                "it has more than {LINE_LIMIT} lines; leave out those of other programs"
+            )));
+        }
         let place = *places.entry(mark).or_insert_with(|| {
             streams.push((mark, Vec::new()));
             streams.len() - 1
         });
         streams[place].1.push(Line { number, text });
     }
-    streams.into_iter().map(|(_, lines)| lines).collect()
+    Ok(streams.into_iter().map(|(_, lines)| lines).collect())
 }
 
 /// The launcher's mark (`0: ` of srun, `[1,0]<stdout>:` of Open MPI, `[0] ` of MPICH), and what follows.
@@ -63,10 +82,11 @@ mod tests {
         ] {
             assert_eq!(unmarked(line), expected);
         }
-        let of: Vec<Vec<usize>> = streams("0: a\n1: b\n0: c\n")
+        let of: Vec<Vec<usize>> = streams("0: a\n1: b\n1:\n0: c\n")
+            .unwrap()
             .into_iter()
             .map(|lines| lines.into_iter().map(|line| line.number).collect())
             .collect();
-        assert_eq!(of, [vec![1, 3], vec![2]]);
+        assert_eq!(of, [vec![1, 4], vec![2]]);
     }
 }

@@ -11,7 +11,10 @@ use crate::report::Definition;
 use crate::work::{Element, Placement};
 
 /// Most ranks of a log; more is a broken file.
-const RANK_LIMIT: usize = 1 << 16;
+pub(super) const RANK_LIMIT: usize = 1 << 16;
+
+/// Most results of a file.
+const READING_LIMIT: usize = 100_000;
 
 /// What the user adds to what files say.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +36,8 @@ pub(super) struct Log {
     pub(super) time: String,
     /// The results, in the order of the file.
     pub(super) readings: Vec<Reading>,
+    /// Ranks of all of them together.
+    pub(super) members: usize,
     /// Where ranks ran, as far as it is said.
     pub(super) places: Vec<Place>,
     /// Libraries with their versions.
@@ -112,6 +117,24 @@ pub(super) struct Place {
     pub(super) pci: Option<String>,
     /// That device's name.
     pub(super) name: String,
+}
+
+impl Log {
+    /// Adds a result.
+    ///
+    /// # Errors
+    /// Usage error for more than a file may have.
+    pub(super) fn add(&mut self, reading: Reading) -> Result<()> {
+        self.members += reading.group.ranks.len();
+        mesh::refuse_members(self.members)?;
+        if self.readings.len() >= READING_LIMIT {
+            return Err(Error::usage(format!(
+                "there are more than {READING_LIMIT} results; part them into files"
+            )));
+        }
+        self.readings.push(reading);
+        Ok(())
+    }
 }
 
 /// The group of all of so many ranks.

@@ -100,6 +100,8 @@ struct Section {
     warmup: Option<usize>,
     batch: Option<u32>,
     places: Vec<Place>,
+    /// Those that act together, once a row has asked.
+    group: Option<Group>,
     columns: Option<Columns>,
     /// A row with too few fields, and how many.
     short: Option<(usize, usize)>,
@@ -210,7 +212,14 @@ impl Reader<'_> {
             let places = std::mem::take(&mut self.section).places;
             self.log.keep_places(places);
         } else if let Some(place) = place(line)? {
+            if self.section.places.len() >= log::RANK_LIMIT {
+                return Err(at(Error::usage(format!(
+                    "more than {} ranks are listed",
+                    log::RANK_LIMIT
+                ))));
+            }
             self.section.places.push(place);
+            self.section.group = None;
         }
         Ok(())
     }
@@ -274,14 +283,14 @@ impl Reader<'_> {
         {
             let half = Half { columns: &columns, fields: half, placement };
             let reading = self.reading(number, benchmark, first, half).map_err(at)?;
-            self.log.readings.extend(reading);
+            reading.map_or(Ok(()), |reading| self.log.add(reading)).map_err(at)?;
         }
         Ok(())
     }
 
     /// One half of a row; `None` where it was not measured.
     fn reading(
-        &self,
+        &mut self,
         number: usize,
         benchmark: &'static Benchmark,
         first: &[&str],
@@ -335,7 +344,16 @@ impl Reader<'_> {
         }))
     }
 
-    fn group(&self) -> Result<Group> {
+    fn group(&mut self) -> Result<Group> {
+        if let Some(group) = &self.section.group {
+            return Ok(group.clone());
+        }
+        let group = self.asked_group()?;
+        self.section.group = Some(group.clone());
+        Ok(group)
+    }
+
+    fn asked_group(&self) -> Result<Group> {
         let places = &self.section.places;
         if let Some(own) = &self.section.own {
             return Ok(own.group.clone());

@@ -8,6 +8,7 @@ use super::*;
 use crate::benchmark;
 use crate::config::{Protocol, Values};
 use crate::mesh::Group;
+use crate::random::hostile::{damaged, few, grafted};
 use crate::report::{self, Definition, NcclTest};
 use crate::work::{Element, Placement};
 use log::{Outcome, Rates, Reading, Took};
@@ -64,6 +65,18 @@ fn report(rows: &[(usize, u64, usize, f64)], ranks: usize, axis: &str) -> Report
     report
 }
 
+/// Files of the tests.
+fn samples() -> Vec<Vec<u8>> {
+    let files = std::fs::read_dir("tests/suite/imports").unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+fn json() -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read("tests/suite/imports/nccl.json").unwrap()).unwrap()
+}
+
 fn import_nothing() -> Report {
     import(&[], &Asked::default(), &Config::default()).unwrap()
 }
@@ -91,6 +104,8 @@ const WORDS: &[&str] = &[
 ];
 
 proptest! {
+    #![proptest_config(few())]
+
     #[test]
     fn no_text_makes_it_panic(text in "\\PC*", lines in prop::collection::vec(prop::sample::select(WORDS), 0..12)) {
         let asked = Asked { ranks: Some(2), benchmark: None };
@@ -98,6 +113,24 @@ proptest! {
         let _ = gathered(&lines.join("\n"), &Asked::default());
         let _ = gathered(&lines.join("\n"), &asked);
         let _ = gathered(&format!("{}\n{text}", lines.join("\n")), &asked);
+    }
+
+    /// What tools have printed, damaged, and one's lines among the other's.
+    #[test]
+    fn no_damaged_file_makes_it_panic(
+        whole in prop::sample::select(samples()).prop_flat_map(damaged), other in prop::sample::select(samples()),
+        from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(), ranks in prop::option::of(0usize..100_000),
+    ) {
+        let asked = Asked { ranks, benchmark: None };
+        let _ = gathered(&String::from_utf8_lossy(&whole), &asked);
+        let (a, b) = (from.index(other.len()), to.index(whole.len()));
+        let spliced = [&whole[..b], &other[a..], &whole[b..]].concat();
+        let _ = gathered(&String::from_utf8_lossy(&spliced), &asked);
+    }
+
+    #[test]
+    fn no_other_values_make_it_panic(tree in grafted(json())) {
+        let _ = gathered(&tree.to_string(), &Asked::default());
     }
 
     #[test]

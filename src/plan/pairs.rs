@@ -1,5 +1,6 @@
 //! Every pair of ranks, in rounds of pairs that have no rank in common.
 
+use super::sweep::CASE_LIMIT;
 use crate::error::{Error, Result};
 use crate::mesh::{self, Group};
 use crate::place::{Distance, Place};
@@ -35,7 +36,17 @@ impl Schedule {
 }
 
 /// The rounds, each of pairs that run at once. Together they have every pair once.
-pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Vec<Vec<Group>> {
+///
+/// # Errors
+/// Usage error for more pairs than there may be cases.
+pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Result<Vec<Vec<Group>>> {
+    let ranks = places.len();
+    if ranks.saturating_mul(ranks.saturating_sub(1)) / 2 > CASE_LIMIT {
+        return Err(Error::usage(format!(
+            "the pairs of {ranks} ranks are more than {CASE_LIMIT} cases; start fewer ranks, or name pairs with \
+             --groups 0-1,2-3"
+        )));
+    }
     let rounds = circle(places.len());
     let distance = |pair: &[usize; 2]| places[pair[0]].distance(places[pair[1]]);
     let rounds: Vec<Vec<[usize; 2]>> = match schedule {
@@ -54,7 +65,7 @@ pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Vec<Vec<Group>> {
             .collect(),
     };
     let group = |pair: [usize; 2]| Group { axis: mesh::PAIRS.to_owned(), ranks: pair.to_vec() };
-    rounds.into_iter().map(|round| round.into_iter().map(group).collect()).collect()
+    Ok(rounds.into_iter().map(|round| round.into_iter().map(group).collect()).collect())
 }
 
 /// The circle method for tournaments (Kirkman, 1847): one stays, the others move on by one place, and whoever
@@ -87,7 +98,7 @@ mod tests {
         };
         for ranks in 2..20 {
             for schedule in [Schedule::All, Schedule::Batch(2), Schedule::Topology] {
-                let rounds = rounds(schedule, &sockets(ranks));
+                let rounds = rounds(schedule, &sockets(ranks)).unwrap();
                 let mut seen: Vec<Vec<usize>> = Vec::new();
                 for round in &rounds {
                     let mut members: Vec<usize> =
@@ -102,7 +113,8 @@ mod tests {
                     (0..ranks).flat_map(|a| (a + 1..ranks).map(move |b| vec![a, b])).collect();
                 assert_eq!(seen, all, "{ranks} {schedule:?}");
             }
-            assert_eq!(rounds(Schedule::All, &sockets(ranks)).len(), ranks - 1 + ranks % 2);
+            let all = rounds(Schedule::All, &sockets(ranks)).unwrap();
+            assert_eq!(all.len(), ranks - 1 + ranks % 2);
         }
     }
 
@@ -111,6 +123,7 @@ mod tests {
         let places: Vec<Place> =
             (0..8).map(|rank| Place { node: rank / 4, socket: Some(rank / 2 % 2) }).collect();
         let distances: Vec<Vec<Distance>> = rounds(Schedule::Topology, &places)
+            .unwrap()
             .iter()
             .map(|round| {
                 round

@@ -37,7 +37,7 @@ impl Placing {
         let scaling = scaling(config, mesh.ranks())?;
         let pairs = match &config.mesh.pairs {
             Some(text) => {
-                let rounds = pairs::rounds(Schedule::parse(text)?, places);
+                let rounds = pairs::rounds(Schedule::parse(text)?, places)?;
                 Some(rounds.into_iter().flat_map(|round| sets.at_once(round)).collect())
             }
             None => None,
@@ -52,6 +52,8 @@ impl Placing {
             }
             (Some(groups), None) => vec![Group::parse_list(groups, mesh.ranks())?],
             (None, Some(axes)) => {
+                // Each axis has every rank in one of its groups.
+                mesh::refuse_members(axes.len().saturating_mul(mesh.ranks()))?;
                 axes.iter().map(|axis| mesh.groups(axis)).collect::<Result<_>>()?
             }
             (None, None) => {

@@ -8,10 +8,10 @@ use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
 use crate::config::{Config, ScalingKind};
 use crate::error::{Error, Kind, Result, suggestion};
 use crate::mesh::{self, Group};
-use crate::work::{Element, Placement};
+use crate::work::{Blocks, Element, Exchange, Placement, Work};
 
 /// Most cases of one plan; more is a typing error.
-const CASE_LIMIT: usize = 100_000;
+pub(super) const CASE_LIMIT: usize = 100_000;
 
 /// A benchmark with lists of values, whose product gives cases.
 pub(super) struct Sweep {
@@ -32,7 +32,7 @@ pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
     let asked: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(usual);
     let precisions = match &config.precision_policies {
-        Some(names) => names.iter().map(|name| Element::parse(name)).collect::<Result<Vec<_>>>()?,
+        Some(names) => each_once(names.iter().map(|name| Element::parse(name)))?,
         None => Vec::new(),
     };
     let preset = config.preset.unwrap_or_default();
@@ -67,11 +67,23 @@ fn placements(benchmark: &Benchmark, asked: Option<String>) -> Result<Vec<Option
         Some(_) if !benchmark.placements => {
             Err(Error::usage(format!("{} has no placement; leave it out", benchmark.name)))
         }
-        Some(text) => text
-            .split(',')
-            .map(|name| crate::config::from_name("placement", name.trim()).map(Some))
-            .collect(),
+        Some(text) => each_once(
+            text.split(',')
+                .map(|name| crate::config::from_name("placement", name.trim()).map(Some)),
+        ),
     }
+}
+
+/// What a list names, each once.
+fn each_once<T: PartialEq>(list: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let mut known = Vec::new();
+    for item in list {
+        let item = item?;
+        if !known.contains(&item) {
+            known.push(item);
+        }
+    }
+    Ok(known)
 }
 
 fn problems(
@@ -88,6 +100,12 @@ fn problems(
         let of_key =
             |why: Error| Error { message: format!("{}: {}", benchmark.name, why.message), ..why };
         let values = text.map(|text| key.parse(&text).map_err(of_key)).transpose()?;
+        if problems.len() * values.as_ref().map_or(1, Vec::len) > CASE_LIMIT {
+            return Err(Error::usage(format!(
+                "{} has more than {CASE_LIMIT} problems; give fewer values",
+                benchmark.name
+            )));
+        }
         let mut longer = Vec::new();
         for problem in problems {
             let usual = match key.values {
@@ -101,12 +119,6 @@ fn problems(
             }
         }
         problems = longer;
-        if problems.len() > CASE_LIMIT {
-            return Err(Error::usage(format!(
-                "{} has more than {CASE_LIMIT} problems; give fewer values",
-                benchmark.name
-            )));
-        }
     }
     match texts.pop_first() {
         None => Ok(problems),
@@ -213,12 +225,24 @@ impl Sweep {
 pub(super) struct Cases {
     list: Vec<Case>,
     by_id: HashMap<String, usize>,
+    /// Cases that were added, those that were there already as well: what making them takes.
+    added: usize,
+    /// Members of their groups, and entries of their matrices.
+    members: usize,
 }
 
 impl Cases {
     /// Adds a case unless it is there already: a group of the mesh may be a point of the study as well.
     fn add(&mut self, case: Case) -> Result<()> {
-        if self.list.len() >= CASE_LIMIT {
+        self.added += 1;
+        self.members += match &case.work {
+            Work::Exchange(Exchange { blocks: Blocks::Matrix { rows, .. }, .. }) => {
+                rows.len().pow(2)
+            }
+            _ => case.group.ranks.len(),
+        };
+        mesh::refuse_members(self.members)?;
+        if self.added > CASE_LIMIT {
             return Err(Error::usage(format!(
                 "the plan has more than {CASE_LIMIT} cases; give fewer values or groups"
             )));

@@ -32,6 +32,11 @@ const HEADER: [&str; 25] = [
     "caveats",
 ];
 
+/// A text as one field of a row, in quotes.
+pub fn field(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
 /// The report as CSV.
 ///
 /// # Errors

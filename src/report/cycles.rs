@@ -117,11 +117,11 @@ impl Case {
 impl Report {
     /// Adds a finished case, which may run again.
     pub fn push(&mut self, mut case: Case, time: &str, repeats: bool) {
-        if repeats {
+        case.cycles = repeats.then(|| {
             let median_ms = case.measured.as_ref().map(|measured| measured.latency.median);
             let first = Turn { cycle: 0, time: time.to_owned(), median_ms };
-            case.cycles = Some(Cycles::new(first, case.error.is_some()));
-        }
+            Cycles::new(first, case.error.is_some())
+        });
         self.cases.push(case);
     }
 }

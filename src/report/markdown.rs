@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::plain::plain;
 use super::{Case, Cycles, Outcome, PairMatrix, Report, Scaling, Steadiness};
 use crate::benchmark::{Problem, Setting};
 use crate::environment::Node;
@@ -377,7 +378,8 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
 pub(super) fn render(report: &Report) -> String {
     let mut page = format!("# tesserabench: {}\n\n", escape(&report.verdict()));
     let run = &report.run;
-    let _ = writeln!(page, "- {} to {}, build {}", run.started, run.finished, escape(&run.build));
+    let span = format!("{} to {}, build {}", run.started, run.finished, run.build);
+    let _ = writeln!(page, "- {}", escape(&span));
     for line in facts(report) {
         let _ = writeln!(page, "- {}", escape(&line));
     }
@@ -405,8 +407,9 @@ pub(super) fn render(report: &Report) -> String {
             Direction::HigherIsBetter => "higher is better",
             Direction::LowerIsBetter => "lower is better",
         };
-        let (name, definition) = (escape(&metric.name), escape(&metric.definition));
-        let _ = writeln!(page, "- {name} ({}, {better}): {definition}", metric.unit);
+        let [name, unit, definition] =
+            [&metric.name, &metric.unit, &metric.definition].map(|text| escape(text));
+        let _ = writeln!(page, "- {name} ({unit}, {better}): {definition}");
     }
     if !report.caveats.is_empty() {
         page.push_str("\n## Caveats\n\n");
@@ -439,11 +442,11 @@ fn table(rows: &Rows) -> String {
 /// Names come from files and machines: nothing in them may end a cell or become markup.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in plain(text).chars() {
         match c {
-            '\n' | '\r' => escaped.push(' '),
             '<' => escaped.push_str("&lt;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => escaped.extend(['\\', c]),
+            '&' => escaped.push_str("&amp;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '~' | '\\' => escaped.extend(['\\', c]),
             c => escaped.push(c),
         }
     }
@@ -456,7 +459,8 @@ mod tests {
 
     #[test]
     fn cells_cannot_break_the_table() {
-        assert_eq!(escape("a|b\n<script>"), "a\\|b &lt;script>");
+        assert_eq!(escape("a|b\n<script>"), "a\\|b\\\\u000a&lt;script>");
+        assert_eq!(escape("\x1b[1m&lt;"), "\\\\u001b\\[1m&amp;lt;");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::plain::plain;
 use super::{Case, Definition, Outcome, Report, say};
 use crate::benchmark::Setting;
 use crate::units::format_ms;
@@ -73,7 +74,7 @@ pub fn nccl_tests_table(report: &Report) -> String {
         table.write(report, &mut text);
     }
     for line in remarks(report) {
-        let _ = writeln!(text, "# {}", line.replace(['\n', '\r'], " "));
+        let _ = writeln!(text, "# {}", plain(&line));
     }
     text
 }
@@ -154,7 +155,7 @@ impl<'a> Table<'a> {
     fn write(&self, report: &Report, text: &mut String) {
         let name = format!("{}_perf", self.test.benchmark);
         let mut line = |line: String| {
-            text.push_str(&line);
+            text.push_str(&plain(&line));
             text.push('\n');
         };
         let definition =
@@ -172,7 +173,8 @@ impl<'a> Table<'a> {
         line(origin);
         line(format!("# Collective test starting: {name}"));
         line(self.setup());
-        line("#\n# Using devices".to_owned());
+        line("#".to_owned());
+        line("# Using devices".to_owned());
         for rank in &report.environment.ranks {
             if !self.participants.contains(&rank.rank) {
                 continue;
@@ -188,8 +190,9 @@ impl<'a> Table<'a> {
                 rank.device.name
             ));
         }
+        line("#".to_owned());
         line(format!(
-            "#\n# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}           out-of-place                       in-place          ",
+            "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}           out-of-place                       in-place          ",
             "", "", "", "", ""
         ));
         line(header(
@@ -209,7 +212,8 @@ impl<'a> Table<'a> {
         let mean = busbw.iter().sum::<f64>() / busbw.len().max(1) as f64;
         line(format!("# {:<20} : {wrong} {okay}", "Out of bounds values"));
         line(format!("# {:<20} : {} ", "Avg bus bandwidth", general(mean)));
-        line(format!("#\n# Collective test concluded: {name}"));
+        line("#".to_owned());
+        line(format!("# Collective test concluded: {name}"));
     }
 
     /// How it was measured, as far as one line says it for all rows: each rank is a process with one device,
@@ -222,7 +226,9 @@ impl<'a> Table<'a> {
         let first = steps().next();
         let factor = first.filter(|(a, _)| *a > 0).map(|(a, b)| b / a);
         let (step, unit) = match (factor, first) {
-            (Some(factor), _) if steps().all(|(a, b)| a * factor == b) => (factor, "factor"),
+            (Some(factor), _) if steps().all(|(a, b)| a.checked_mul(factor) == Some(b)) => {
+                (factor, "factor")
+            }
             (_, Some((a, b))) if steps().all(|(c, d)| d - c == b - a) => (b - a, "bytes"),
             _ => (0, "bytes"),
         };

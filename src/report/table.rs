@@ -6,42 +6,46 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
 use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows};
+use super::plain::{plain, plain_lines};
 
-/// Prints a line. A reader that has left, as `head` does, is no error.
-pub fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+/// Prints lines. A reader that has left, as `head` does, is no error.
+pub fn say(lines: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", plain_lines(lines));
 }
 
 /// Prints the report for a person.
 pub fn print(report: &Report) {
-    for line in facts(report) {
-        say(&line);
-    }
+    say(&render(report));
+}
+
+/// What a person reads of the report.
+pub(super) fn render(report: &Report) -> String {
+    let mut lines: Vec<String> =
+        facts(report).iter().map(|fact| plain(fact).into_owned()).collect();
     let cases = case_rows(report);
     if !cases.rows.is_empty() {
-        say(&format!("\n{}", draw(&cases, 4..8)));
+        lines.push(format!("\n{}", draw(&cases, 4..8)));
     }
     if !report.scaling.is_empty() {
-        say(&format!("\n{}", draw(&scaling_rows(report), 3..8)));
-        for definition in definitions(report) {
-            say(&format!("  {definition}"));
-        }
+        lines.push(format!("\n{}", draw(&scaling_rows(report), 3..8)));
+        let definitions = definitions(report);
+        lines.extend(definitions.iter().map(|definition| format!("  {}", plain(definition))));
     }
     for pairs in &report.pair_matrices {
-        let (title, rows, lines) = matrix(pairs);
-        say(&format!("\npairs: {title}"));
-        if let Some(rows) = rows {
-            say(&draw(&rows, 0..pairs.ranks));
-        }
-        lines.iter().for_each(|line| say(&format!("  {line}")));
+        let (title, rows, remarks) = matrix(pairs);
+        lines.push(format!("\npairs: {}", plain(&title)));
+        lines.extend(rows.map(|rows| draw(&rows, 0..pairs.ranks)));
+        lines.extend(remarks.iter().map(|remark| format!("  {}", plain(remark))));
     }
     if !report.caveats.is_empty() {
-        say("\nnotes:");
-        for caveat in &report.caveats {
-            say(&format!("  {}: {caveat}", caveat.mark()));
-        }
+        lines.push("\nnotes:".to_owned());
+        let notes = report.caveats.iter();
+        lines.extend(
+            notes.map(|caveat| format!("  {}: {}", caveat.mark(), plain(&caveat.to_string()))),
+        );
     }
-    say(&format!("\n{}", report.verdict()));
+    lines.push(format!("\n{}", report.verdict()));
+    lines.join("\n")
 }
 
 /// Prints a table; the columns `numbers` are aligned to the right.
@@ -54,6 +58,18 @@ pub fn print_table(
     say(&draw(&Rows { header, rows }, numbers));
 }
 
+/// Most characters of a cell; every row is as wide as the widest.
+const CELL_LIMIT: usize = 400;
+
+/// A text in a cell.
+fn cell(text: &str) -> String {
+    let text = plain(text);
+    match text.char_indices().nth(CELL_LIMIT) {
+        None => text.into_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// One line below the header: the rows are many.
 const RULED_HEADER: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -62,7 +78,7 @@ fn draw(rows: &Rows, numbers: std::ops::Range<usize>) -> String {
     let mut table = Table::new();
     table.load_style(RULED_HEADER).set_header(&rows.header);
     for row in &rows.rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|text| cell(text)));
     }
     for column in numbers {
         if let Some(column) = table.column_mut(column) {

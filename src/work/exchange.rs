@@ -144,9 +144,17 @@ impl Exchange {
     /// What cannot be on `ranks` ranks.
     ///
     /// # Errors
-    /// Usage error for a root, pairs or a matrix that so many ranks do not have; unsupported for
+    /// Usage error for a size that is beyond counting, for a root, pairs or a matrix that so many ranks do not
+    /// have; unsupported for
     /// patterns that need another number of ranks.
     pub fn check(&self, ranks: usize) -> Result<()> {
+        // What all ranks send or hold together is counted in 64 bits, both ways of a pair among it.
+        if self.bytes.checked_mul(2 * ranks as u64).is_none() {
+            return Err(Error::usage(format!(
+                "{} bytes for each of {ranks} ranks are more than can be counted; use less",
+                self.bytes
+            )));
+        }
         if let Root::Fixed(root) = self.root
             && self.pattern.has_root()
             && root as usize >= ranks

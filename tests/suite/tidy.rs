@@ -150,7 +150,9 @@ fn scripts_and_batch_files_are_executable_or_submitted() {
         "scripts/quickstart",
         "scripts/gpu-check",
         "scripts/soak",
+        "scripts/check-dependencies",
         ".ci/run",
+        ".ci/renew-advisories",
     ] {
         let mode = Path::new(name).metadata().unwrap().permissions().mode();
         assert!(mode & 0o111 != 0, "{name} cannot be run");

@@ -1,0 +1,58 @@
+//! Text that files and machines name things by, made harmless for whoever reads it.
+
+use std::borrow::Cow;
+
+/// The text on one line, without characters that move a terminal's cursor or turn the direction of writing.
+/// They are shown as `\u001b`, which JSON reads as the same character.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_active) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if is_active(c) => shown.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// The same of several lines, which stay lines.
+pub fn plain_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| is_active(c) && c != '\n') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.split('\n').map(plain).collect::<Vec<_>>().join("\n"))
+}
+
+/// Whether a character does something instead of being seen: control characters, ends of lines, and those
+/// that order or reorder what stands beside them (Unicode Annex 9).
+fn is_active(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_acts_is_shown() {
+        assert_eq!(plain("Réduction, 8 × H100"), "Réduction, 8 × H100");
+        assert_eq!(plain("\x1b[2Ja\nb\u{202e}c\u{9b}"), "\\u001b[2Ja\\u000ab\\u202ec\\u009b");
+        assert_eq!(plain_lines("a\x07\nb"), "a\\u0007\nb");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_active_is_left(text: String) {
+            prop_assert!(!plain(&text).contains(is_active));
+            prop_assert_eq!(plain_lines(&text).split('\n').count(), text.split('\n').count());
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(serde_json::from_str::<String>(&plain(&json)).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Input that is small and asks for much: refused, or done, in bounded memory and time.
+//!
+//! A binary of its own, because it counts all that is allocated.
+#![expect(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tesserabench::config::Config;
+use tesserabench::import::{Asked, import};
+use tesserabench::journal::{Journal, Recovered};
+use tesserabench::place::Place;
+use tesserabench::plan::Plan;
+use tesserabench::report::Report;
+use tesserabench::topology::Topology;
+
+/// Most bytes that may be allocated at a time; what is read included.
+const PEAK_LIMIT: usize = 1 << 30;
+
+/// Most time that one of these may take on a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counted; what would be too much is refused, which ends the test.
+struct Counting;
+
+// SAFETY: all is done by the system's allocator; a null pointer says that there is no memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(now, Relaxed);
+        if layout.size() > 4 * PEAK_LIMIT {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller was asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller was asked for.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Does it, and expects it to end with this in its one sentence; with anything when that is empty.
+fn bounded(what: &str, expected: &str, work: impl FnOnce() -> Result<(), String>) {
+    let (before, began) = (NOW.load(Relaxed), Instant::now());
+    PEAK.store(before, Relaxed);
+    let ended = work().err().unwrap_or_default();
+    let (peak, took) = (PEAK.load(Relaxed) - before, began.elapsed());
+    println!("{:>6} MiB {:>6} ms  {what}", peak >> 20, took.as_millis());
+    assert!(ended.contains(expected), "{what}: {}", ended.chars().take(500).collect::<String>());
+    assert!(!ended.contains('\n'), "{what}: {ended:?}");
+    assert!(peak <= PEAK_LIMIT, "{what} takes {peak} bytes");
+    assert!(took <= TIME_LIMIT, "{what} takes {took:?}");
+}
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn with(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+fn plan(config: &Path, ranks: usize) -> Result<(), String> {
+    let config = Config::load(config).map_err(|why| why.message)?;
+    let plan = Plan::resolve(&config, &Place::together(ranks)).map_err(|why| why.message)?;
+    for case in &plan.cases {
+        case.work.footprint(case.group.ranks.len());
+        case.work.algorithm_bytes(case.group.ranks.len());
+    }
+    Ok(())
+}
+
+/// `count` numbers from 0, each `step` further, parted by `with`.
+fn numbers(count: usize, step: usize, with: &str) -> String {
+    (0..count).map(|i| (i * step).to_string()).collect::<Vec<_>>().join(with)
+}
+
+#[test]
+fn small_input_does_not_take_much() {
+    let files = Files(tempfile::tempdir().unwrap());
+    configurations(&files);
+    imports(&files);
+    others(&files);
+}
+
+fn configurations(files: &Files) {
+    let asked = |what: &str, yaml: String, ranks: usize, expected: &str| {
+        let file = files.with("c.yaml", yaml);
+        bounded(what, expected, || plan(&file, ranks));
+    };
+    let plain = || "{}".to_owned();
+    asked("10^9 ranks", plain(), 1_000_000_000, "at most 1048576 ranks");
+    asked(
+        "all ranks there are",
+        "mesh: {shape: 'tp=8,dp=131072'}".to_owned(),
+        usize::MAX,
+        "at most 1048576 ranks",
+    );
+    asked(
+        "a mesh of 2^20 ranks",
+        "mesh: {shape: 'tp=1024,dp=1024', axes: [tp, dp]}\nbenchmarks: {barrier: }".to_owned(),
+        1 << 20,
+        "",
+    );
+    asked(
+        "a mesh beyond counting",
+        "mesh: {shape: 'tp=4294967296,dp=4294967296'}".to_owned(),
+        8,
+        "too many",
+    );
+    asked(
+        "pairs of 10^6 ranks",
+        "mesh: {pairs: all}\nbenchmarks: {latency: }".to_owned(),
+        1_000_000,
+        "more than 100000 cases",
+    );
+    let ranges = "0..9999+1,".repeat(90_000);
+    asked(
+        "many ranges",
+        format!("benchmarks: {{all_reduce: {{bytes: '{ranges}8'}}}}"),
+        2,
+        "more than 10000 values",
+    );
+    asked(
+        "many counts",
+        format!("benchmarks: {{all_reduce: {{aggregate: '{}1'}}}}", "1..1024+1,".repeat(90_000)),
+        2,
+        "more than 10000 values",
+    );
+    let sides = "{m: '1..9000+1', n: '1..9000+1', k: '1..9000+1'}";
+    asked(
+        "a product of ranges",
+        format!("benchmarks: {{gemm: {sides}}}"),
+        2,
+        "more than 100000 problems",
+    );
+    let (words, names) = ("out,".repeat(100_000), "f32,".repeat(100_000));
+    asked(
+        "the same again and again",
+        format!(
+            "precision_policies: [{names}]\nbenchmarks: {{all_reduce: {{placement: '{words}in', bytes: '{}8'}}}}",
+            "8,".repeat(9_000)
+        ),
+        2,
+        "",
+    );
+    asked(
+        "many axes",
+        format!("mesh: {{axes: [{}world]}}", "world,".repeat(100_000)),
+        65_536,
+        "members",
+    );
+    asked(
+        "many groups",
+        format!("mesh: {{groups: '{}0'}}", "0-65535,".repeat(100_000)),
+        65_536,
+        "members",
+    );
+    asked(
+        "a group of single ranks",
+        format!("mesh: {{groups: '{}'}}\nbenchmarks: {{barrier: }}", numbers(100_000, 2, "+")),
+        1 << 20,
+        "",
+    );
+    asked(
+        "many sizes on many ranks",
+        "benchmarks: {all_reduce: {bytes: '8..80000+8'}}".to_owned(),
+        65_536,
+        "members",
+    );
+    asked(
+        "an order of many axes",
+        format!("mesh: {{shape: 'tp=2', order: 'tp-{}x'}}", numbers(150_000, 1, "-")),
+        2,
+        "more than 32 axes",
+    );
+    let (a, b) = ("a".repeat(500_000), "b".repeat(500_000));
+    asked(
+        "long names",
+        format!("mesh: {{shape: '{a}=2', order: '{b}'}}"),
+        2,
+        "is not in the order",
+    );
+    asked("a long benchmark", format!("benchmarks: {{{a}: }}"), 2, "is not known");
+    asked(
+        "sizes beyond counting",
+        "benchmarks: {incast: {bytes: 8192TiB}}".to_owned(),
+        4096,
+        "more than can be counted",
+    );
+    let matrix = format!("{}\n", "9 ".repeat(1400)).repeat(1400);
+    let matrix = files.with("matrix", matrix);
+    let matrix =
+        format!("benchmarks: {{alltoallv: {{matrix: {}, bytes: '8..80000+8'}}}}", matrix.display());
+    asked("many sizes of a matrix", matrix, 1400, "members");
+}
+
+fn imports(files: &Files) {
+    let asked = Asked { ranks: None, benchmark: None };
+    let imported = |what: &str, text: String, expected: &str| {
+        let file = files.with("log", text);
+        bounded(what, expected, || {
+            import(&[file], &asked, &Config::default()).map(|_| ()).map_err(|why| why.message)
+        });
+    };
+    imported("empty lines", "\n".repeat(100 << 20), "is not the output");
+    imported("short lines", "a\n".repeat(50 << 20), "lines");
+    imported(
+        "many marks",
+        (0..1_000_000).map(|i| format!("{i}: x\n")).collect(),
+        "is not the output",
+    );
+    let pairs = "# OSU MPI Multiple Latency Test v7.4\n# [ pairs: 32768 ] [ window size: 64 ]\n# Size  Latency (us)\n";
+    imported("rows of many ranks", format!("{pairs}{}", numbers(100_000, 8, " 1.0\n")), "members");
+    let device =
+        |i: usize| format!("#  Rank {i} Group 0 Pid 1 on host{i} device 0 [0000:07:00] X\n");
+    let columns = "# size count type redop root time algbw busbw #wrong time algbw busbw #wrong\n";
+    let row = "8 2 float sum -1 4.00 0.00 0.00 0 4.00 0.00 0.00 0\n";
+    let test = "# nThread 1 nGpus 1 minBytes 8\n# Collective test starting: all_reduce_perf\n";
+    let devices = |count: usize| (0..count).map(device).collect::<String>();
+    imported("many hosts", format!("{test}{}{columns}{row}", devices(65_536)), "");
+    imported(
+        "too many hosts",
+        format!("{test}{}{columns}{row}", devices(70_000)),
+        "more than 65536 ranks",
+    );
+    imported(
+        "the same row again",
+        format!("{test}{}{columns}{}", devices(2), row.repeat(60_000)),
+        "more than 100000 results",
+    );
+    let own = format!(
+        "# tesserabench 1 backend host group tp:{} time slowest_rank\n",
+        numbers(30_000, 2, ",")
+    );
+    imported("a group of single ranks", format!("{own}{test}{columns}{}", row.repeat(50)), "");
+    imported(
+        "a type of a long name",
+        format!("{test}{}{columns}{}", devices(2), row.replace("float", &"x".repeat(50 << 20))),
+        "",
+    );
+    let rubbish = format!("[{}[]]", "[],".repeat(20 << 20));
+    imported(
+        "JSON of another kind",
+        format!("{{\"config\": null, \"x\": {rubbish}}}"),
+        "is not the output",
+    );
+    imported(
+        "JSON with rubbish",
+        format!("{{\"config\": {{}}, \"results\": [], \"x\": {rubbish}}}"),
+        "not as nccl-tests",
+    );
+}
+
+fn others(files: &Files) {
+    let rubbish = format!("[{}[]]", "[],".repeat(20 << 20));
+    let report = |what: &str, text: String, expected: &str| {
+        let file = files.with("r.json", text);
+        bounded(what, expected, || Report::load(&file).map(|_| ()).map_err(|why| why.message));
+    };
+    report("no report", rubbish.clone(), "has no schema");
+    report(
+        "rubbish in a report",
+        format!("{{\"schema\": \"tesserabench.report/1\", \"x\": {rubbish}}}"),
+        "missing field",
+    );
+    report("a deep report", format!("{{\"schema\": {}", "[".repeat(50 << 20)), "");
+    let output = files.0.path().join("results.json");
+    let journal = |what: &str, text: String, expected: &str| {
+        std::fs::write(Journal::path_for(&output), text).unwrap();
+        bounded(what, expected, || Recovered::read(&output).map(|_| ()).map_err(|why| why.message));
+    };
+    journal("rubbish in a journal", format!("{{\"run\": {rubbish}}}\n{{}}\n"), "line 1 is damaged");
+    journal("a journal of empty lines", "\n".repeat(50 << 20), "line 1 is damaged");
+    let topology = |what: &str, text: String, expected: &str| {
+        let file = files.with("t.toml", text).display().to_string();
+        bounded(what, expected, || Topology::load(&file).map(|_| ()).map_err(|why| why.message));
+    };
+    topology("a deep topology", format!("a = {}", "[".repeat(1_000_000)), "topology");
+    topology("a topology of rubbish", format!("a = [{}]", "[],".repeat(300_000)), "topology");
+    topology("a topology of dots", format!("a{} = 1", ".a".repeat(400_000)), "topology");
+}
