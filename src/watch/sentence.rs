@@ -84,6 +84,8 @@ impl Ranks {
             Fault::Gone | Fault::Silent => "last heard ",
         };
         let place = beat.map_or_else(String::new, |beat| format!(" {heard}{}", self.place(&beat)));
+        // What was heard of it last may be some cases ago.
+        let now = if heard.is_empty() { String::new() } else { format!("; {}", progress::sentence()) };
         let (kind, what) = match verdict.kind {
             Fault::Gone => (Kind::RankDied, "died without a word".to_owned()),
             Fault::Silent => {
@@ -93,7 +95,7 @@ impl Ranks {
             }
             Fault::Overdue(number) => overdue(number, deadlines, beat, verdict.table.len()),
         };
-        let mut message = format!("{who} {what},{place}");
+        let mut message = format!("{who} {what},{place}{now}");
         for (others, at) in self.others(verdict, &culprits) {
             message.push_str(&format!("\n  {others} {at}"));
         }
@@ -104,6 +106,13 @@ impl Ranks {
             // What was heard of it last is older than what it died in.
             Fault::Gone | Fault::Silent => (Failure { case: progress::case(), ..failure }, message),
         }
+    }
+
+    /// When a rank has ended, and with it all of them.
+    pub(super) fn lose(&self, rank: usize) -> (Failure, String) {
+        let message = format!("{} died, so all ranks are told to end; this is {}", self.name(rank), progress::sentence());
+        let failure = self.failure(Kind::RankDied, rank, None, message.clone());
+        (Failure { case: progress::case(), ..failure }, message)
     }
 
     /// When rank 0's own process was stopped, and has missed that the others ended the job.

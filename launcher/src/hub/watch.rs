@@ -22,6 +22,8 @@ pub(super) struct Watch {
     seats: Vec<Seat>,
     alarm: Alarm,
     stop: Stop,
+    /// Who has been lost since that was last asked.
+    lost: Option<u32>,
     /// When to look next.
     due: Instant,
 }
@@ -85,6 +87,7 @@ impl Watch {
             seats: vec![seat; options.ranks],
             alarm: Alarm::Quiet,
             stop: Stop::Nobody,
+            lost: None,
             due: now + options.interval,
         }
     }
@@ -133,7 +136,13 @@ impl Watch {
         let seat = &mut self.seats[rank as usize];
         if seat.link == Link::Open {
             seat.link = Link::Lost;
+            self.lost = Some(rank);
         }
+    }
+
+    /// A rank whose connection has broken since this was last asked.
+    pub(super) fn lost(&mut self) -> Option<u32> {
+        self.lost.take()
     }
 
     /// Looks at all ranks, and says what there is to say; then the next look is due later.
@@ -317,6 +326,7 @@ mod tests {
         scene.say(beat(0, Some(3)), Word::Beat);
         assert_eq!(scene.look(), None);
         scene.watch.part(0);
+        assert_eq!((scene.watch.lost(), scene.watch.lost()), (Some(0), None));
         assert_eq!(scene.look(), None, "it was settling for another reason");
         scene.watch.part(1);
         assert_eq!(wrong(scene.look()), (Fault::Gone, vec![0, 1]));
@@ -354,6 +364,7 @@ mod tests {
         for rank in 0..2 {
             scene.say(beat(rank, Some(1)), Word::Leave);
             scene.watch.part(rank);
+            assert_eq!(scene.watch.lost(), None);
         }
         for _ in 0..30 {
             assert_eq!(scene.look(), None);
