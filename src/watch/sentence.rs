@@ -115,13 +115,14 @@ impl Ranks {
         (Failure { case: progress::case(), ..failure }, message)
     }
 
-    /// When rank 0's own process was stopped, and has missed that the others ended the job.
+    /// When this process itself was stopped, and has missed that the others ended the job.
     pub(super) fn was_stopped(&self, seconds: f64) -> (Failure, String) {
+        let rank = progress::rank().unwrap_or(0);
         let message = format!(
             "{} was stopped for {seconds:.1} s, longer than --deadline silence allows",
-            self.name(0)
+            self.name(rank)
         );
-        let failure = self.failure(Kind::TimedOut, 0, None, message.clone());
+        let failure = self.failure(Kind::TimedOut, rank, None, message.clone());
         (Failure { case: progress::case(), ..failure }, message)
     }
 
