@@ -3,7 +3,7 @@
 //! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` makes rank RANK fail each time it comes to MOMENT, or with `/N` behind
 //! it the Nth time. A moment is a [`Phase`] by its name, or `operation`: just before a warm-up or timed one.
 //! Kinds: `panic`, `error`, `exit` (leaves without a word), `kill` (SIGKILL), `stop` (SIGSTOP), `hang` (never
-//! comes back), `slow/MS` (comes back after MS milliseconds), `wrong` (computes one wrong element), `build`
+//! comes back), `slow/MS` (takes MS milliseconds longer), `wrong` (computes one wrong element), `build`
 //! (claims to be another build; moment `join`), `clock/NS/PPM` (its clock is ahead by NS nanoseconds and gains
 //! PPM; moment `join`), `stranger` (somebody sends rubbish to the heartbeat port; moment `join`), `full` (the
 //! disk is full) and `torn` (killed in the middle of a line of the journal; both rank 0, moment `write`).
@@ -137,16 +137,16 @@ fn planted(moment: &str) -> Option<&'static Planted> {
     here.then_some(planted)
 }
 
-/// The fault planted for this rank and phase, when its time is now.
-fn due(phase: Phase) -> Option<Fault> {
-    let planted = planted(phase.name())?;
+/// The fault planted for this rank and moment, when its time is now.
+fn due(moment: &str) -> Option<Fault> {
+    let planted = planted(moment)?;
     let now = planted.times.load(Ordering::Relaxed);
     planted.time.is_none_or(|time| time == now).then_some(planted.fault)
 }
 
 /// Whether this rank is to do wrong in a way that is planted where it does it.
 pub fn is_planted(fault: Fault, phase: Phase) -> bool {
-    due(phase) == Some(fault)
+    due(phase.name()) == Some(fault)
 }
 
 /// By how much this rank's clock is to be off: nanoseconds ahead, parts per million gained.
@@ -162,7 +162,7 @@ pub fn clock() -> Option<(Nanos, Nanos)> {
 /// # Errors
 /// The planted one.
 pub fn check(phase: Phase) -> Result<()> {
-    match due(phase) {
+    match due(phase.name()) {
         Some(Fault::Error) => {
             Err(Error::new(Kind::CaseFailed, format!("planted error in {}", phase.name())))
         }
@@ -175,7 +175,7 @@ pub fn check(phase: Phase) -> Result<()> {
 /// # Errors
 /// The planted one.
 pub fn full_disk() -> std::io::Result<()> {
-    match due(Phase::Write) {
+    match due(Phase::Write.name()) {
         Some(Fault::Full) => Err(std::io::ErrorKind::StorageFull.into()),
         _ => Ok(()),
     }
@@ -189,6 +189,17 @@ pub fn strike(phase: Phase) {
 /// An operation comes: likewise.
 pub fn strike_operation() {
     strike_at(OPERATION);
+}
+
+/// By how much longer the operation has taken that has just come, nanoseconds; that time has passed then.
+pub fn linger() -> Nanos {
+    match due(OPERATION) {
+        Some(Fault::Slow(milliseconds)) => {
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            Nanos::try_from(milliseconds).unwrap_or(0).saturating_mul(1_000_000)
+        }
+        _ => 0,
+    }
 }
 
 fn strike_at(moment: &str) {
@@ -205,6 +216,8 @@ fn strike_at(moment: &str) {
         Fault::Hang => loop {
             std::thread::sleep(Duration::from_secs(3600));
         },
+        // Before the operation, when all start together, it would show nowhere.
+        Fault::Slow(_) if moment == OPERATION => {}
         Fault::Slow(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
         Fault::Error
         | Fault::Wrong

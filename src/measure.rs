@@ -297,7 +297,10 @@ fn fire(
         prepared.arm(batch)?;
         let start = starter.next(time, batch);
         progress::at(activity);
-        let sample = prepared.fire(start)?;
+        let mut sample = prepared.fire(start)?;
+        let longer = fault::linger();
+        sample.end += longer;
+        sample.device = sample.device.map(|device| device + longer);
         progress::at(Activity::Working);
         samples.push(sample);
     }

@@ -552,13 +552,15 @@ impl Report {
             }
         }
         self.run.incomplete = self.cases.len() < planned || exit != Exit::Ok;
-        self.run.exit = self.exit().worst(exit).code();
+        self.run.exit = self.exit(exit).code();
     }
 
-    fn exit(&self) -> Exit {
+    fn exit(&self, ended: Exit) -> Exit {
         let of_case = |case: &Case| case.error.as_ref().map_or(Exit::Ok, |error| error.kind.exit());
-        let nothing = if self.summary.measured == 0 { Exit::CaseFailed } else { Exit::Ok };
-        self.cases.iter().map(of_case).fold(nothing, Exit::worst)
+        // Of a run that was ended before it measured anything, that is not what was wrong.
+        let nothing = self.summary.measured == 0 && ended == Exit::Ok;
+        let least = if nothing { Exit::CaseFailed } else { ended };
+        self.cases.iter().map(of_case).fold(least, Exit::worst)
     }
 
     /// One line on how the run ended.

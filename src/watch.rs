@@ -16,7 +16,7 @@ use tesserabench_launcher::{
     Activity, Beat, Event, Hub, HubOptions, Order, Pulse, PulseOptions, Token,
 };
 
-use crate::ending;
+use crate::ending::{self, Failure};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::fault;
@@ -52,6 +52,8 @@ struct Known {
     deadlines: Mutex<Option<Deadlines>>,
     /// For how long this process was stopped, seconds, where that was longer than a rank may be silent.
     stopped: Mutex<Option<f64>>,
+    /// A rank whose connection has broken.
+    lost: Mutex<Option<usize>>,
     ranks: Mutex<Ranks>,
 }
 
@@ -76,7 +78,7 @@ impl Watch {
     pub fn start(deadlines: Deadlines, ranks: usize) -> Result<Self> {
         let known = Arc::new(Known::default());
         known.set_deadlines(deadlines);
-        signals::listen()?;
+        signals::listen(Arc::clone(&known))?;
         let options = PulseOptions {
             interval: Duration::from_secs_f64(deadlines.interval(ranks)),
             silence: Duration::from_secs_f64(deadlines.silence),
@@ -179,6 +181,16 @@ impl Known {
 
     fn set_deadlines(&self, deadlines: Deadlines) {
         *self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadlines);
+    }
+
+    /// What has happened when the launcher tells all ranks to end because one of them has.
+    fn why_all_end(&self) -> Option<(Failure, String)> {
+        let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        self.with_ranks(|ranks| match (stopped, lost) {
+            (Some(seconds), _) => Some(ranks.was_stopped(seconds)),
+            (None, lost) => lost.map(|rank| ranks.lose(rank)),
+        })
     }
 
     fn with_ranks<T>(&self, act: impl FnOnce(&mut Ranks) -> T) -> T {
@@ -292,6 +304,10 @@ fn hear(event: Event, known: &Known) {
         Event::Stop(rank) => {
             tracing::info!("rank {rank} was asked to stop, so all ranks do");
             progress::ask_to_stop();
+        }
+        Event::Lost(rank) => {
+            let mut lost = known.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            lost.get_or_insert(rank as usize);
         }
         Event::Wrong(verdict) => {
             let deadlines = known.deadlines();

@@ -43,6 +43,9 @@ pub struct HubOptions {
 pub enum Event {
     /// This rank was asked to stop, the first to be; the others are told.
     Stop(u32),
+    /// The connection of this rank has just ended without a good-bye. Whether that is what is wrong takes some
+    /// time to be judged.
+    Lost(u32),
     /// Something is wrong, and the ranks at fault had time to explain themselves. It comes once.
     Wrong(Verdict),
 }
@@ -142,6 +145,8 @@ async fn listen(
                 if let Ok(Err(Stranger)) = guest {
                     refuse();
                 }
+                let lost = watch.borrow_mut().lost();
+                lost.map(Event::Lost).map(&mut on_event);
             }
             () = sleep_until(due.into()) => {
                 let event = watch.borrow_mut().look(Instant::now());

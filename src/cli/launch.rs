@@ -324,7 +324,10 @@ impl Told {
         });
         let told = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
         match (told.or(self.exit), end) {
-            (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok => Ok(exit),
+            // What has come to its end all the same was not interrupted.
+            (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok || self.reported => {
+                Ok(exit)
+            }
             (_, End::TimedOut) => Err(Error::new(
                 Kind::TimedOut,
                 format!(
@@ -336,7 +339,7 @@ impl Told {
                 Err(Error::new(Kind::Interrupted, format!("interrupted {during}")))
             }
             (Some(exit), _) => Ok(exit),
-            (None, _) if self.ranks.is_empty() => {
+            (None, End::Code(_)) if self.ranks.is_empty() => {
                 self.show_held();
                 Err(Error::unfit("the launcher could not start the ranks; it says why above"))
             }

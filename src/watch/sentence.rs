@@ -84,6 +84,9 @@ impl Ranks {
             Fault::Gone | Fault::Silent => "last heard ",
         };
         let place = beat.map_or_else(String::new, |beat| format!(" {heard}{}", self.place(&beat)));
+        // What was heard of it last may be some cases ago.
+        let now =
+            if heard.is_empty() { String::new() } else { format!("; {}", progress::sentence()) };
         let (kind, what) = match verdict.kind {
             Fault::Gone => (Kind::RankDied, "died without a word".to_owned()),
             Fault::Silent => {
@@ -100,7 +103,7 @@ impl Ranks {
             }
             Fault::Overdue(number) => overdue(number, deadlines, beat, verdict.table.len()),
         };
-        let mut message = format!("{who} {what},{place}");
+        let mut message = format!("{who} {what},{place}{now}");
         for (others, at) in self.others(verdict, &culprits) {
             message.push_str(&format!("\n  {others} {at}"));
         }
@@ -113,13 +116,25 @@ impl Ranks {
         }
     }
 
-    /// When rank 0's own process was stopped, and has missed that the others ended the job.
+    /// When a rank has ended, and with it all of them.
+    pub(super) fn lose(&self, rank: usize) -> (Failure, String) {
+        let message = format!(
+            "{} died, so all ranks are told to end; this is {}",
+            self.name(rank),
+            progress::sentence()
+        );
+        let failure = self.failure(Kind::RankDied, rank, None, message.clone());
+        (Failure { case: progress::case(), ..failure }, message)
+    }
+
+    /// When this process itself was stopped, and has missed that the others ended the job.
     pub(super) fn was_stopped(&self, seconds: f64) -> (Failure, String) {
+        let rank = progress::rank().unwrap_or(0);
         let message = format!(
             "{} was stopped for {seconds:.1} s, longer than --deadline silence allows",
-            self.name(0)
+            self.name(rank)
         );
-        let failure = self.failure(Kind::TimedOut, 0, None, message.clone());
+        let failure = self.failure(Kind::TimedOut, rank, None, message.clone());
         (Failure { case: progress::case(), ..failure }, message)
     }
 

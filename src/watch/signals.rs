@@ -1,11 +1,20 @@
 //! Signals that ask the run to stop: SIGTERM, SIGINT and SIGUSR1.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use crate::ending::{self, Failure};
 use crate::error::{Error, Kind, Result};
-use crate::progress;
+use crate::progress::{self, Phase};
+
+use super::Known;
+
+/// Launchers end all ranks by a signal when one has died. So much later its end has been noticed, and a
+/// launcher that kills them all soon after has not done so yet.
+const NOTICING: Duration = Duration::from_millis(300);
 
 /// Hears signals in a thread of its own. What has been measured is written at once: the launcher that passes a
 /// signal on may kill all ranks a second later. The report of a rank that gets as far as ending in good order
@@ -13,7 +22,7 @@ use crate::progress;
 ///
 /// # Errors
 /// Unfit when the operating system refuses.
-pub(super) fn listen() -> Result<()> {
+pub(super) fn listen(known: Arc<Known>) -> Result<()> {
     let cannot = |why| Error::unfit(format!("signals cannot be heard: {why}"));
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(cannot)?;
     let thread = std::thread::Builder::new().name("signals".to_owned());
@@ -21,6 +30,15 @@ pub(super) fn listen() -> Result<()> {
         for signal in signals.forever() {
             if !progress::is_asked_to_stop() {
                 progress::ask_to_stop();
+                std::thread::sleep(NOTICING);
+                if progress::position().phase == Phase::Leave {
+                    continue;
+                }
+                if let Some((failure, message)) = known.why_all_end() {
+                    tracing::error!("{message}");
+                    ending::keep(&failure);
+                    continue;
+                }
                 let error =
                     Error::new(Kind::Interrupted, format!("asked to stop by signal {signal}"));
                 ending::keep(&Failure::here(&error));

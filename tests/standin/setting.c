@@ -8,12 +8,22 @@ static unsigned long long variable(const char *name, unsigned long long otherwis
     return text && *text ? strtoull(text, NULL, 0) : otherwise;
 }
 
+// Which product never ends, where the launcher gave this process the rank that is meant.
+static long hang(void) {
+    const char *text = getenv("STANDIN_HANG");
+    long call = 0;
+    unsigned long long rank = 0;
+    if (!text || sscanf(text, "%ld@%llu", &call, &rank) < 2) return call;
+    return variable("OMPI_COMM_WORLD_RANK", variable("PMI_RANK", 0)) == rank ? call : 0;
+}
+
 __attribute__((constructor)) static void read_settings(void) {
     unsigned long long devices = variable("STANDIN_DEVICES", 1);
     settings.devices = devices < MAX_DEVICES ? (int)devices : MAX_DEVICES;
     settings.memory = variable("STANDIN_MEMORY", 1ull << 30);
     settings.nccl_error = (long)variable("STANDIN_NCCL_ERROR", 0);
     settings.nccl_version = (int)variable("STANDIN_NCCL_VERSION", 22809);
+    settings.hang = hang();
     settings.blocking = variable("STANDIN_BLOCKING", 0) != 0;
     settings.throttle = variable("STANDIN_THROTTLE", 0);
     settings.fail_call = 1;
@@ -27,4 +37,9 @@ int injected(const char *symbol, int usual) {
     if (strcmp(symbol, settings.fail_symbol)) return 0;
     if (atomic_fetch_add(&calls, 1) + 1 != settings.fail_call) return 0;
     return settings.fail_code >= 0 ? (int)settings.fail_code : usual;
+}
+
+bool hangs(void) {
+    static atomic_long calls;
+    return atomic_fetch_add(&calls, 1) + 1 == settings.hang;
 }

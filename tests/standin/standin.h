@@ -50,12 +50,16 @@ extern struct settings {
     long fail_call, fail_code;
     long nccl_error;             // STANDIN_NCCL_ERROR=N: the Nth group of calls of a communicator fails late
     int nccl_version;            // STANDIN_NCCL_VERSION: what it says it is, such as 22809
+    long hang;                   // STANDIN_HANG=N[@RANK]: the Nth matrix product (of this rank) never ends
     int blocking;                // STANDIN_BLOCKING=1: a launch waits for its end
     unsigned long long throttle; // STANDIN_THROTTLE: NVML's reasons for low clocks
 } settings;
 
 // The error that this call shall return on purpose, or 0. Every function that returns a code asks.
 int injected(const char *symbol, int usual);
+
+// Whether this matrix product shall never end.
+bool hangs(void);
 
 // ---- handle.c
 

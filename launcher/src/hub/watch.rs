@@ -23,6 +23,8 @@ pub(super) struct Watch {
     seats: Vec<Seat>,
     alarm: Alarm,
     stop: Stop,
+    /// Who has been lost since that was last asked.
+    lost: Option<u32>,
     /// When to look next.
     due: Instant,
 }
@@ -86,6 +88,7 @@ impl Watch {
             seats: vec![seat; options.ranks],
             alarm: Alarm::Quiet,
             stop: Stop::Nobody,
+            lost: None,
             due: now + options.interval,
         }
     }
@@ -135,10 +138,16 @@ impl Watch {
         let seat = &mut self.seats[rank as usize];
         if seat.link == Link::Open {
             seat.link = Link::Lost;
+            self.lost = Some(rank);
             if matches!(self.alarm, Alarm::Quiet) {
                 self.due = self.due.min(now);
             }
         }
+    }
+
+    /// A rank whose connection has broken since this was last asked.
+    pub(super) fn lost(&mut self) -> Option<u32> {
+        self.lost.take()
     }
 
     /// Looks at all ranks, and says what there is to say; then the next look is due later.
@@ -326,6 +335,7 @@ mod tests {
         scene.say(beat(0, Some(3)), Word::Beat);
         assert_eq!(scene.look(), None);
         scene.part(0);
+        assert_eq!((scene.watch.lost(), scene.watch.lost()), (Some(0), None));
         assert_eq!(scene.look(), None, "it was settling for another reason");
         scene.part(1);
         assert_eq!(wrong(scene.look()), (Fault::Gone, vec![0, 1]));
@@ -374,6 +384,7 @@ mod tests {
         for rank in 0..2 {
             scene.say(beat(rank, Some(1)), Word::Leave);
             scene.part(rank);
+            assert_eq!(scene.watch.lost(), None);
         }
         for _ in 0..30 {
             assert_eq!(scene.look(), None);
