@@ -77,7 +77,8 @@ pub struct Benchmarking {
     pub max_time: Option<Quantity>,
     /// Measure this long in all, shared equally by the cases.
     pub duration: Option<Quantity>,
-    /// Check results after so many iterations, beside before the first and after the last.
+    /// Compare results after so many iterations as well, beside before the first and after the last; what is timed on
+    /// random data (matrix products on GPUs) is compared before the first only.
     pub check_every: Option<u32>,
     /// Confidence of intervals, between 0 and 1.
     pub statistical_significance: Option<f64>,

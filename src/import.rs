@@ -15,6 +15,7 @@ mod printed;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 pub use log::Asked;
@@ -30,8 +31,8 @@ use crate::report::{ImportedFrom, MeshFacts, Report, Run, SCHEMA, Summary};
 use gathering::Gathering;
 use log::{Log, Place};
 
-/// Most bytes of a file.
-const FILE_LIMIT: u64 = 256 << 20;
+/// Most bytes of a file. What is made of one while it is read takes some times as much memory.
+const FILE_LIMIT: u64 = 64 << 20;
 
 /// Makes one report of several files; equal cases become iterations of one. `config` is kept in the report.
 ///
@@ -67,7 +68,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
             id: run_id(&read_at),
             started: read_at.clone(),
             finished: read_at,
-            command: std::env::args().collect(),
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build: environment::build(),
             git: None,
@@ -99,16 +100,11 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
 /// What a file holds, by its content.
 fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
     if text.trim_start().starts_with('{') {
-        let value: serde_json::Value = serde_json::from_str(text)
-            .map_err(|why| Error::usage(format!("it is not whole JSON: {why}")))?;
-        if value.get("results").is_none() || value.get("config").is_none() {
-            return Err(unknown());
-        }
-        return nonempty(nccl_json::read(value, asked)?);
+        return nonempty(nccl_json::read(text, asked)?);
     }
     let name = file.display().to_string();
     let mut logs = Vec::new();
-    for lines in lines::streams(text) {
+    for lines in lines::streams(text)? {
         logs.extend(nccl_text::read(&lines, &name, asked)?);
         logs.extend(osu::read(&lines, asked)?);
     }
@@ -158,10 +154,10 @@ impl Environment {
             return;
         }
         (self.nodes, self.ranks) = (Vec::new(), Vec::new());
-        let mut ranks_on_node = Vec::new();
+        // Each host's place among the nodes, and how many ranks it has so far.
+        let mut hosts: HashMap<&str, (usize, usize)> = HashMap::new();
         for place in &log.places {
-            let node = self.nodes.iter().position(|node| node.host == place.host);
-            let node = node.unwrap_or_else(|| {
+            let (node, ranks) = hosts.entry(&place.host).or_insert_with(|| {
                 let host = place.host.clone();
                 self.nodes.push(Node {
                     host,
@@ -170,12 +166,11 @@ impl Environment {
                     cores: None,
                     memory_bytes: None,
                 });
-                ranks_on_node.push(0);
-                self.nodes.len() - 1
+                (self.nodes.len() - 1, 0)
             });
-            let (rank, local_rank, device) = (place.rank, ranks_on_node[node], device(place));
-            ranks_on_node[node] += 1;
-            self.ranks.push(Rank { rank, node, local_rank, device, cores: None });
+            let (rank, local_rank, device) = (place.rank, *ranks, device(place));
+            *ranks += 1;
+            self.ranks.push(Rank { rank, node: *node, local_rank, device, cores: None });
         }
     }
 }

@@ -4,6 +4,8 @@
 //! (`tp-cp-ep-dp-pp`: rank = tp + TP·(cp + CP·(ep + EP·(dp + DP·pp)))). Tools that are row-major
 //! (rightmost fastest) read it reversed.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -183,7 +185,7 @@ impl Group {
                 "group '{text}' {why}; write --groups 0-3,8-11 or --groups 0-1+4-5"
             ))
         };
-        let mut members = Vec::new();
+        let (mut members, mut known) = (Vec::new(), HashSet::new());
         for range in text.split('+') {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let number = |digits: &str| digits.trim().parse::<usize>();
@@ -193,7 +195,7 @@ impl Group {
             if first > last || last >= ranks {
                 return Err(wrong(&format!("does not lie within the ranks 0-{}", ranks - 1)));
             }
-            if (first..=last).any(|rank| members.contains(&rank)) {
+            if !(first..=last).all(|rank| known.insert(rank)) {
                 return Err(wrong("names a rank twice"));
             }
             members.extend(first..=last);

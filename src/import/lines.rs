@@ -1,5 +1,8 @@
 //! Lines of a log, without what launchers put before them.
 
+use super::log::RANK_LIMIT;
+use crate::error::{Error, Result};
+
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
@@ -10,18 +13,26 @@ pub(super) struct Line<'a> {
 }
 
 /// The lines of each process, in the order of their first: launchers that mark lines mix those of several.
-pub(super) fn streams(text: &str) -> Vec<Vec<Line<'_>>> {
-    let mut streams: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
+///
+/// # Errors
+/// Usage error for more processes than can be.
+pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
+    let mut streams: Vec<Vec<Line<'_>>> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for (line, number) in text.lines().zip(1..) {
         let (mark, text) = unmarked(line);
         let place = *places.entry(mark).or_insert_with(|| {
-            streams.push((mark, Vec::new()));
+            streams.push(Vec::new());
             streams.len() - 1
         });
-        streams[place].1.push(Line { number, text });
+        if place >= RANK_LIMIT {
+            return Err(Error::usage(format!(
+                "line {number}: its lines have the marks of more than {RANK_LIMIT} processes"
+            )));
+        }
+        streams[place].push(Line { number, text });
     }
-    streams.into_iter().map(|(_, lines)| lines).collect()
+    Ok(streams)
 }
 
 /// The launcher's mark (`0: ` of srun, `[1,0]<stdout>:` of Open MPI, `[0] ` of MPICH), and what follows.
@@ -64,6 +75,7 @@ mod tests {
             assert_eq!(unmarked(line), expected);
         }
         let of: Vec<Vec<usize>> = streams("0: a\n1: b\n0: c\n")
+            .unwrap()
             .into_iter()
             .map(|lines| lines.into_iter().map(|line| line.number).collect())
             .collect();

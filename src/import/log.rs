@@ -11,7 +11,13 @@ use crate::report::Definition;
 use crate::work::{Element, Placement};
 
 /// Most ranks of a log; more is a broken file.
-const RANK_LIMIT: usize = 1 << 16;
+pub(super) const RANK_LIMIT: usize = 1 << 16;
+
+/// Most results of a log, as there may be cases in a plan.
+const READING_LIMIT: usize = 100_000;
+
+/// Most ranks of all results of a log together: each result is kept with its ranks.
+const MEMBER_LIMIT: usize = 1 << 24;
 
 /// What the user adds to what files say.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +39,8 @@ pub(super) struct Log {
     pub(super) time: String,
     /// The results, in the order of the file.
     pub(super) readings: Vec<Reading>,
+    /// How many ranks they have together.
+    pub(super) members: usize,
     /// Where ranks ran, as far as it is said.
     pub(super) places: Vec<Place>,
     /// Libraries with their versions.
@@ -41,6 +49,24 @@ pub(super) struct Log {
     pub(super) variables: BTreeMap<String, String>,
     /// What is missing at the end, if something is.
     pub(super) cut: Option<String>,
+}
+
+impl Log {
+    /// Keeps a result.
+    ///
+    /// # Errors
+    /// Usage error when there are more than any test has.
+    pub(super) fn keep(&mut self, reading: Reading) -> Result<()> {
+        self.members += reading.group.ranks.len();
+        if self.readings.len() >= READING_LIMIT || self.members > MEMBER_LIMIT {
+            return Err(Error::usage(format!(
+                "more than {READING_LIMIT} results, or {MEMBER_LIMIT} ranks of all of them together, are more than \
+                 can be read; part the file"
+            )));
+        }
+        self.readings.push(reading);
+        Ok(())
+    }
 }
 
 /// One result.
@@ -82,7 +108,7 @@ pub(super) struct Took {
     pub(super) warmup: Option<usize>,
     /// What is printed of it.
     pub(super) rates: Rates,
-    /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
+    /// The iterations by themselves on the slowest device, ns; empty where the tool does not tell them.
     pub(super) each: Vec<f64>,
     /// Quantiles over iterations, us, by percent.
     pub(super) quantiles: BTreeMap<u32, f64>,

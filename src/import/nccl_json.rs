@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 
 use super::log::{self, Asked, Log, Outcome, Place, Rates, Reading, Took};
 use super::nccl_header::nccl_version;
@@ -87,10 +88,12 @@ struct Each {
 /// Reads a file.
 ///
 /// # Errors
-/// Usage error for another version, and naming the result that cannot be read.
-pub(super) fn read(value: Value, asked: &Asked) -> Result<Log> {
-    let document: Document = serde_json::from_value(value)
-        .map_err(|why| Error::usage(format!("it is not as nccl-tests -J writes it: {why}")))?;
+/// Usage error for what is no such file, for another version, and naming the result that cannot be read.
+pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
+    let document: Document = serde_json::from_str(text).map_err(|why| match why.classify() {
+        Category::Data => Error::usage(format!("it is not the output of nccl-tests -J: {why}")),
+        _ => Error::usage(format!("it is not whole JSON: {why}")),
+    })?;
     if document.version != VERSION {
         return Err(Error::usage(format!(
             "it is version {} of nccl-tests' JSON, and {VERSION} is the one that can be read",
@@ -130,7 +133,7 @@ pub(super) fn read(value: Value, asked: &Asked) -> Result<Log> {
             let wrong = |why: Error| Error::usage(format!("{at}: {}", why.message));
             let mut reading = row.reading(&document.args, asked, &group).map_err(wrong)?;
             reading.outcome = document.config.outcome(half, each.as_ref()).map_err(wrong)?;
-            log.readings.push(Reading { at, placement: Some(placement), ..reading });
+            log.keep(Reading { at, placement: Some(placement), ..reading })?;
         }
     }
     Ok(log)
@@ -172,10 +175,8 @@ impl Setup {
 
     fn outcome(&self, half: &Half, each: Option<&Each>) -> Result<Outcome> {
         let number = |value: &Value| {
-            let number = value.as_f64().filter(|number| *number >= 0.0);
-            let number =
-                number.ok_or_else(|| Error::usage(format!("{value} is no time or rate")))?;
-            Ok::<_, Error>(Printed::with_decimals(number, 6))
+            let number = value.as_f64().and_then(|number| Printed::with_decimals(number, 6));
+            number.ok_or_else(|| Error::usage(format!("{value} is no time or rate")))
         };
         let errors = half.nwrong.as_ref().and_then(Value::as_f64).filter(|errors| *errors > 0.0);
         if let Some(errors) = errors {

@@ -79,7 +79,9 @@ pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
             if reading.is_some() && table.is_of_unknown_window() {
                 log.time = format!("{MEAN}; a window that is not printed is taken to be 64");
             }
-            log.readings.extend(reading);
+            if let Some(reading) = reading {
+                log.keep(reading).map_err(at)?;
+            }
         }
     }
     log.cut = log.cut.or_else(|| table.as_ref().and_then(Table::cut));

@@ -1,5 +1,10 @@
 //! A number as a tool printed it, with what rounding may have taken.
 
+use std::ops::Range;
+
+/// Where every figure that is not 0 lies, whatever its unit: what follows from such ones is finite.
+const PLAUSIBLE: Range<f64> = 1e-15..1e15;
+
 /// A printed number: what was meant lies within `half` of `value`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Printed {
@@ -10,20 +15,23 @@ pub(super) struct Printed {
 }
 
 impl Printed {
-    /// Reads `12.34` or `1.2e+07`; `None` for what is no such number, is negative or has no end.
+    /// Reads `12.34` or `1.2e+07`; `None` for what is no such number, is negative, or is no figure of anything.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let decimals = mantissa.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let value: f64 = text.parse().ok()?;
         let step = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(decimals).ok()?)?;
-        let half = 0.5 * 10f64.powi(step);
-        let fine = value.is_finite() && value >= 0.0 && half.is_finite();
-        fine.then_some(Self { value, half })
+        Self::plausible(value, 0.5 * 10f64.powi(step))
     }
 
-    /// A number with so many decimals.
-    pub(super) fn with_decimals(value: f64, decimals: i32) -> Self {
-        Self { value, half: 0.5 * 10f64.powi(-decimals) }
+    /// A number with so many decimals; `None` as for [`parse`](Self::parse).
+    pub(super) fn with_decimals(value: f64, decimals: i32) -> Option<Self> {
+        Self::plausible(value, 0.5 * 10f64.powi(-decimals))
+    }
+
+    fn plausible(value: f64, half: f64) -> Option<Self> {
+        let fine = value == 0.0 || PLAUSIBLE.contains(&value);
+        (fine && half < PLAUSIBLE.end).then_some(Self { value, half })
     }
 
     /// This many times as much.
@@ -59,7 +67,9 @@ mod tests {
         assert_eq!(ends("0.00"), [0.0, 0.005]);
         assert_eq!(ends("1e+03"), [500.0, 1500.0]);
         assert_eq!(ends("1.2e+07"), [11_500_000.0, 12_500_000.0]);
-        for text in ["N/A", "nan", "inf", "-1", "", "1e999999999999", "e", "1e400"] {
+        for text in
+            ["N/A", "nan", "inf", "-1", "", "1e999999999999", "e", "1e400", "1e300", "1e-300"]
+        {
             assert_eq!(Printed::parse(text), None, "{text}");
         }
         assert!(meet([1.0, 2.0], [2.0, 3.0]) && !meet([1.0, 2.0], [2.1, 3.0]));

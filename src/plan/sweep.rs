@@ -88,6 +88,12 @@ fn problems(
         let of_key =
             |why: Error| Error { message: format!("{}: {}", benchmark.name, why.message), ..why };
         let values = text.map(|text| key.parse(&text).map_err(of_key)).transpose()?;
+        if problems.len() * values.as_ref().map_or(1, Vec::len) > CASE_LIMIT {
+            return Err(Error::usage(format!(
+                "{} has more than {CASE_LIMIT} problems; give fewer values",
+                benchmark.name
+            )));
+        }
         let mut longer = Vec::new();
         for problem in problems {
             let usual = match key.values {
@@ -101,12 +107,6 @@ fn problems(
             }
         }
         problems = longer;
-        if problems.len() > CASE_LIMIT {
-            return Err(Error::usage(format!(
-                "{} has more than {CASE_LIMIT} problems; give fewer values",
-                benchmark.name
-            )));
-        }
     }
     match texts.pop_first() {
         None => Ok(problems),

@@ -413,7 +413,7 @@ fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' | '\r' => escaped.push(' '),
+            c if c.is_control() => escaped.push(' '),
             '<' => escaped.push_str("&lt;"),
             '|' | '*' | '_' | '`' | '[' | ']' | '\\' => escaped.extend(['\\', c]),
             c => escaped.push(c),
@@ -428,7 +428,7 @@ mod tests {
 
     #[test]
     fn cells_cannot_break_the_table() {
-        assert_eq!(escape("a|b\n<script>"), "a\\|b &lt;script>");
+        assert_eq!(escape("a|b\n<script>\u{1b}"), "a\\|b &lt;script> ");
     }
 
     #[test]

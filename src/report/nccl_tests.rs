@@ -142,11 +142,16 @@ impl<'a> Table<'a> {
     }
 
     fn add(&mut self, row: Row<'a>) {
-        match self.rows.iter_mut().find(|known| known.first == row.first) {
-            Some(known) => {
-                let [out, within] = row.halves;
-                known.halves = [known.halves[0].or(out), known.halves[1].or(within)];
-            }
+        let [out, within] = row.halves;
+        // Sizes that are cut to the same whole blocks are rows of their own.
+        let lacks = |known: &&mut Row<'a>| {
+            let [known_out, known_within] = known.halves;
+            known.first == row.first
+                && !(known_out.is_some() && out.is_some())
+                && !(known_within.is_some() && within.is_some())
+        };
+        match self.rows.iter_mut().find(lacks) {
+            Some(known) => known.halves = [known.halves[0].or(out), known.halves[1].or(within)],
             None => self.rows.push(row),
         }
     }
@@ -222,7 +227,9 @@ impl<'a> Table<'a> {
         let first = steps().next();
         let factor = first.filter(|(a, _)| *a > 0).map(|(a, b)| b / a);
         let (step, unit) = match (factor, first) {
-            (Some(factor), _) if steps().all(|(a, b)| a * factor == b) => (factor, "factor"),
+            (Some(factor), _) if steps().all(|(a, b)| a.checked_mul(factor) == Some(b)) => {
+                (factor, "factor")
+            }
             (_, Some((a, b))) if steps().all(|(c, d)| d - c == b - a) => (b - a, "bytes"),
             _ => (0, "bytes"),
         };

@@ -7,9 +7,14 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use super::Report;
 use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows};
 
-/// Prints a line. A reader that has left, as `head` does, is no error.
+/// Prints a line, or several. A reader that has left, as `head` does, is no error.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", plain(line));
+}
+
+/// Without characters that would command a terminal: names come from files and machines.
+fn plain(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && !"\n\t".contains(c), "\u{fffd}")
 }
 
 /// Prints the report for a person.
@@ -71,4 +76,14 @@ fn draw(rows: &Rows, numbers: std::ops::Range<usize>) -> String {
     }
     // Without the spaces that fill the last column.
     table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_command_the_terminal() {
+        assert_eq!(plain("a\tH100 \u{1b}]0;x\u{7}\n"), "a\tH100 \u{fffd}]0;x\u{fffd}\n");
+    }
 }

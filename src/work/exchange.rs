@@ -144,9 +144,16 @@ impl Exchange {
     /// What cannot be on `ranks` ranks.
     ///
     /// # Errors
-    /// Usage error for a root, pairs or a matrix that so many ranks do not have; unsupported for
-    /// patterns that need another number of ranks.
+    /// Usage error for a root, pairs or a matrix that so many ranks do not have, and for sizes beyond all; unsupported
+    /// for patterns that need another number of ranks.
     pub fn check(&self, ranks: usize) -> Result<()> {
+        // What ranks send and receive together is counted in 64 bits.
+        if self.bytes.checked_mul(2 * ranks as u64).is_none() {
+            return Err(Error::usage(format!(
+                "{} bytes on {ranks} ranks are more than any machine holds; use a smaller size",
+                self.bytes
+            )));
+        }
         if let Root::Fixed(root) = self.root
             && self.pattern.has_root()
             && root as usize >= ranks

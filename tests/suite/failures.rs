@@ -62,19 +62,23 @@ fn the_other_cases_go_on_when_told_to() {
 
 #[test]
 fn a_wrong_element_is_named() {
-    for (benchmark, size) in
-        [("all_reduce", "bytes=80"), ("gemm", "m=9"), ("triad", "array=80"), ("copy", "array=80")]
+    let kinds =
+        [("all_reduce", "bytes=80"), ("gemm", "m=9"), ("triad", "array=80"), ("copy", "array=80")];
+    let phases = [("verify", 1), ("measure", 2)];
+    for ((benchmark, size), (phase, comparisons)) in
+        kinds.into_iter().flat_map(|kind| phases.map(|phase| (kind, phase)))
     {
         let words = format!("-b {benchmark} --problem-size {size} --iterations 5");
-        let ended = ranks(2, &words).fault("wrong@1:verify").fails(5);
+        let ended = ranks(2, &words).fault(&format!("wrong@1:{phase}")).fails(5);
         let case = &ended.report()["cases"][0];
+        assert_eq!(case["error"]["at"], phase, "{case:#}");
         let wrong = &case["accuracy"]["first_wrong"];
         assert_eq!(
             (&case["accuracy"]["wrong"], &wrong["rank"]),
             (&1.into(), &1.into()),
             "{case:#}"
         );
-        let middle = case["accuracy"]["checked"].as_u64().unwrap() / 4;
+        let middle = case["accuracy"]["checked"].as_u64().unwrap() / (2 * comparisons) / 2;
         assert_eq!(wrong["index"], middle);
         assert_ne!(wrong["expected"], wrong["got"]);
         assert!(ended.out.contains(&format!("index {middle}, expected")), "{}", ended.out);
