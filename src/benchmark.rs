@@ -199,8 +199,7 @@ impl Benchmark {
     /// The work of one problem.
     ///
     /// # Errors
-    /// Usage error for sizes that are not whole elements, empty matrices, and what does not fit the
-    /// address space.
+    /// Usage error for sizes that are not whole elements, and for sides of matrices that are 0 or beyond all.
     pub fn work(&self, problem: &Problem, element: Element, placement: Placement) -> Result<Work> {
         let get = |key: &str| problem.get(key).and_then(Setting::number);
         for key in ["array", "bytes", "offset"] {

@@ -87,7 +87,8 @@ pub struct Benchmarking {
     pub duration: Option<Quantity>,
     /// Run the cases so many times.
     pub repeat: Option<u32>,
-    /// Check results after so many iterations, beside before the first and after the last.
+    /// Compare results after so many iterations as well, beside before the first and after the last; what is timed on
+    /// random data (matrix products on GPUs) is compared before the first only.
     pub check_every: Option<u32>,
     /// Confidence of intervals, between 0 and 1.
     pub statistical_significance: Option<f64>,

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::mesh::{self, Group, Mesh};
 use crate::place::{Place, RANK_LIMIT};
 use crate::topology::{self, Topology};
-use crate::work::{Element, Placement, Work};
+use crate::work::{Element, Pattern, Placement, Work};
 use budget::seconds;
 pub use budget::{Budget, ITERATION_LIMIT};
 pub use deadlines::{Deadlines, Limit};
@@ -180,7 +180,7 @@ impl Plan {
             sweep.add_cases(&placing, &mut cases)?;
         }
         let cases = cases.into_list();
-        let creates = |case: &Case| case.benchmark == "comm_init";
+        let creates = |case: &Case| matches!(&case.work, Work::Exchange(exchange) if exchange.pattern == Pattern::CommInit);
         if let Some(batch) = config.benchmarking.batch
             && batch > COMMUNICATOR_LIMIT
             && cases.iter().any(creates)

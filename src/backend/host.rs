@@ -30,7 +30,9 @@ impl Host {
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
     /// are parked leave their cores free.
     fn timed<'a>(&self, operation: impl Operation + 'a, manner: Manner) -> Box<dyn Prepared + 'a> {
-        Box::new(Timed { clock: self.clock.with_manner(manner), operation, batch: 1 })
+        let clock = self.clock.with_manner(manner);
+        let sample = Sample { start: 0, end: 0, device: None, late: false };
+        Box::new(Timed { operation, window: Window { clock, start: Start::Now, batch: 1, sample } })
     }
 }
 
@@ -83,6 +85,12 @@ trait Operation {
     /// Runs once.
     fn run(&mut self);
 
+    /// Runs while the window times it. What is so short that it matters finds out before the window opens what
+    /// to call with which arguments, as a loop that a user writes does.
+    fn timed(&mut self, window: &mut Window) {
+        window.time(|| self.run());
+    }
+
     /// Runs once on known data and checks every element.
     fn verify(&mut self) -> Accuracy;
 
@@ -95,10 +103,31 @@ trait Operation {
     fn remarks(&self) -> Remarks {
         Remarks::default()
     }
+}
 
-    /// How long it took, where it has happened before and cannot be run, ns.
-    fn happened(&self) -> Option<Nanos> {
-        None
+/// One sample after another.
+struct Window {
+    clock: HostClock,
+    start: Start,
+    /// How many runs a sample spans.
+    batch: u32,
+    /// The last one.
+    sample: Sample,
+}
+
+impl Window {
+    /// Waits for the start, and stamps both ends of the runs. Nothing else happens in between.
+    fn time(&mut self, mut run: impl FnMut()) {
+        let late = match self.start {
+            Start::At(at) => self.clock.wait_until(at),
+            Start::Now => false,
+        };
+        let start = self.clock.now();
+        for _ in 0..self.batch {
+            run();
+        }
+        let end = self.clock.now();
+        self.sample = Sample { start, end, device: None, late };
     }
 }
 
@@ -122,6 +151,10 @@ impl Operation for Box<dyn Operation + '_> {
         (**self).run();
     }
 
+    fn timed(&mut self, window: &mut Window) {
+        (**self).timed(window);
+    }
+
     fn verify(&mut self) -> Accuracy {
         (**self).verify()
     }
@@ -133,17 +166,12 @@ impl Operation for Box<dyn Operation + '_> {
     fn remarks(&self) -> Remarks {
         (**self).remarks()
     }
-
-    fn happened(&self) -> Option<Nanos> {
-        (**self).happened()
-    }
 }
 
 /// An operation between two stamps of the machine's clock.
 struct Timed<O> {
-    clock: HostClock,
     operation: O,
-    batch: u32,
+    window: Window,
 }
 
 impl<O: Operation> Prepared for Timed<O> {
@@ -160,28 +188,18 @@ impl<O: Operation> Prepared for Timed<O> {
     }
 
     fn resolution(&self) -> Nanos {
-        self.clock.precision()
+        self.window.clock.precision()
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {
-        self.batch = batch;
+        self.window.batch = batch;
         self.operation.ready();
         Ok(())
     }
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
-        if let Some(end) = self.operation.happened() {
-            return Ok(Sample { start: 0, end, device: None, late: false });
-        }
-        let late = match start {
-            Start::At(at) => self.clock.wait_until(at),
-            Start::Now => false,
-        };
-        let start = self.clock.now();
-        for _ in 0..self.batch {
-            self.operation.run();
-        }
-        let end = self.clock.now();
-        Ok(Sample { start, end, device: None, late })
+        self.window.start = start;
+        self.operation.timed(&mut self.window);
+        Ok(self.window.sample)
     }
 }

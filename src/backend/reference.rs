@@ -13,6 +13,11 @@ pub(super) use places::Places;
 pub(super) use product::{Product, fill as fill_product};
 pub(super) use terms::{FACTOR, Terms};
 
+use super::Accuracy;
+use crate::fault::{Fault, is_planted};
+use crate::progress::Phase;
+use crate::work::StreamOp;
+
 /// s of the triad.
 pub(super) const SCALAR: i64 = 3;
 
@@ -25,4 +30,20 @@ pub(super) fn b_at(i: usize) -> i64 {
 /// As [`b_at`].
 pub(super) fn c_at(i: usize) -> i64 {
     (i % 127) as i64
+}
+
+/// What no element of a pass's result is.
+pub(super) const WRONG: i64 = -1;
+
+/// Compares every element that a pass left in `phase` with its reference. A wrong element is put in first, if that
+/// is planted here.
+pub(super) fn judge_pass<T: Number>(op: StreamOp, phase: Phase, result: &mut [T]) -> Accuracy {
+    if is_planted(Fault::Wrong, phase) {
+        result[result.len() / 2] = T::of(WRONG);
+    }
+    let scale = if op == StreamOp::Triad { SCALAR } else { 0 };
+    Accuracy::compare(result.iter().enumerate().map(|(i, got)| {
+        let expected = b_at(i) + scale * c_at(i);
+        (T::of(expected).to_f64(), got.to_f64(), 0.0)
+    }))
 }

@@ -15,7 +15,7 @@ pub type Problem = BTreeMap<String, Setting>;
 pub enum Setting {
     /// A size in bytes, a side in elements, a count.
     Number(u64),
-    /// A word, such as `rotate`; never one that is a number.
+    /// A word, such as `rotate`; of words only the name of a file may be a number.
     Word(String),
 }
 

@@ -114,7 +114,8 @@ pub(super) struct RunArgs {
     /// Run the cases so many times, likewise
     #[arg(long, value_name = "N")]
     repeat: Option<u32>,
-    /// Check results after so many iterations, beside before the first and after the last
+    /// Check results after so many iterations too, beside before the first and after the last (gemm on GPUs:
+    /// before the first only)
     #[arg(long, value_name = "N")]
     check_every: Option<u32>,
     /// How ranks start together: synchronised, barrier (as the OSU benchmarks), back-to-back (as nccl-tests)

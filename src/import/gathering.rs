@@ -190,12 +190,12 @@ impl Moved {
                 return Err(differs("busbw", ours, theirs.ends()));
             }
         }
-        Ok(match (rates.time, rates.algbw, bytes) {
-            (Some(time), ..) => Some(time.value).filter(|us| *us > 0.0),
+        let us = match (rates.time, rates.algbw, bytes) {
+            (Some(time), ..) => Some(time.value),
             (None, Some(algbw), Some(bytes)) if algbw.is_fine() => Some(bytes / algbw.value),
             _ => None,
-        }
-        .map(|us| us * 1e3))
+        };
+        Ok(us.filter(|us| *us > 0.0).map(|us| us * 1e3))
     }
 }
 

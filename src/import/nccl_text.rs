@@ -103,6 +103,8 @@ struct Section {
     /// Those that act together, once a row has asked.
     group: Option<Group>,
     columns: Option<Columns>,
+    /// Place of the table's first result among all.
+    first_reading: usize,
     /// A row with too few fields, and how many.
     short: Option<(usize, usize)>,
     own: Option<Own>,
@@ -207,10 +209,14 @@ impl Reader<'_> {
         } else if let Some(columns) = Columns::of(text) {
             self.seen = true;
             self.section.columns = Some(columns);
+            self.section.first_reading = self.log.readings.len();
         } else if comment.starts_with("Out of bounds values") {
             self.refuse_short()?;
-            let places = std::mem::take(&mut self.section).places;
-            self.log.keep_places(places);
+            let section = std::mem::take(&mut self.section);
+            if comment.ends_with("FAILED") {
+                self.log.refute(section.first_reading);
+            }
+            self.log.keep_places(section.places);
         } else if let Some(place) = place(line)? {
             if self.section.places.len() >= log::RANK_LIMIT {
                 return Err(at(Error::usage(format!(
@@ -373,6 +379,15 @@ impl Reader<'_> {
 }
 
 impl Log {
+    /// Wrong results were found in a table, which begins with this result: old versions do not say in which rows.
+    fn refute(&mut self, first: usize) {
+        let table = &mut self.readings[first..];
+        if table.iter().all(|reading| matches!(reading.outcome, Outcome::Took(_))) {
+            let why = "results of this table are wrong, and it does not say which";
+            table.iter_mut().for_each(|reading| reading.outcome = Outcome::Wrong(why.to_owned()));
+        }
+    }
+
     /// Keeps the places of the most ranks.
     fn keep_places(&mut self, places: Vec<Place>) {
         let parts = log::parts(&places);

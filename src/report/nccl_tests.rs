@@ -143,11 +143,16 @@ impl<'a> Table<'a> {
     }
 
     fn add(&mut self, row: Row<'a>) {
-        match self.rows.iter_mut().find(|known| known.first == row.first) {
-            Some(known) => {
-                let [out, within] = row.halves;
-                known.halves = [known.halves[0].or(out), known.halves[1].or(within)];
-            }
+        let [out, within] = row.halves;
+        // Sizes that are cut to the same whole blocks are rows of their own.
+        let lacks = |known: &&mut Row<'a>| {
+            let [known_out, known_within] = known.halves;
+            known.first == row.first
+                && !(known_out.is_some() && out.is_some())
+                && !(known_within.is_some() && within.is_some())
+        };
+        match self.rows.iter_mut().find(lacks) {
+            Some(known) => known.halves = [known.halves[0].or(out), known.halves[1].or(within)],
             None => self.rows.push(row),
         }
     }

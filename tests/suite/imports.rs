@@ -113,6 +113,11 @@ fn old_versions_do_not_name_the_test() {
     refused(import("nccl-nameless.txt", "-b all_gather --ranks 4"), "line 7: busbw is printed as");
     let ended = import("nccl-nameless.txt", "-b sendrecv --ranks 2").passes();
     assert_eq!(ended.ids()[1], "sendrecv/f32/bytes=1048576,placement=in/world:0-1");
+    // Nor do they say which results are wrong.
+    let old = std::fs::read_to_string(format!("{FOLDER}/nccl-old.txt")).unwrap();
+    let failed = old.replace("values : 0 OK", "values : 2 FAILED");
+    let ended = tesserabench("import log.txt").file("log.txt", &failed).fails(5);
+    assert_eq!(ended.report()["summary"]["failed"], 4);
 }
 
 #[test]
@@ -295,4 +300,12 @@ fn a_table_of_simulated_times_is_not_taken_for_measured() {
         "run --backend simulated --quick --nccl-tests-table -b all_reduce --problem-size bytes=8";
     let table = tesserabench(words).passes().out;
     refused(tesserabench("import t.txt").file("t.txt", &table), "the times are simulated");
+}
+
+#[test]
+fn sizes_that_are_cut_to_the_same_blocks_are_both_in_the_table() {
+    let words = "--backend simulated --quick --nccl-tests-table -b all_gather -p i8 --problem-size bytes=8,9";
+    let table = ranks(2, words).passes().out;
+    let rows = table.lines().filter(|line| line.starts_with("           8 "));
+    assert_eq!(rows.count(), 2, "{table}");
 }

@@ -148,15 +148,22 @@ fn persistent_collectives_where_there_are_any() {
          root=1,rotate --continue-on-error"
     );
     let ended = ranks(3, &words).end();
-    let mut measured = 0;
+    let (mut measured, mut wrong) = (0, 0);
     for case in cases(&ended) {
         let reason = case["reason"].as_str().unwrap_or_default();
         let refused = reason.contains("keeps its root") || (!mpich && reason.contains("MPI 4"));
         let stale = mpich && case["benchmark"] == "gather" && case["outcome"] == "failed";
         measured += usize::from(case["outcome"] == "measured");
+        wrong += usize::from(stale);
         assert!(case["outcome"] == "measured" || refused || stale, "{case:#}");
     }
     assert_eq!(measured >= 5, mpich, "{measured}");
+    let code = match (measured, wrong) {
+        (0, _) => 7,
+        (_, 0) => 0,
+        _ => 5,
+    };
+    assert_eq!(ended.code, Some(code), "{}", ended.err);
 }
 
 #[test]

@@ -46,7 +46,8 @@ impl Answers {
         }
     }
 
-    /// What is where a result goes, so that it is seen whether one comes.
+    /// What is where a result goes before it comes. Beside known data it is what cannot be right, so that a result
+    /// that never comes is seen; a fixed point is everywhere itself, as the result's place holds the input.
     pub(in crate::backend) fn spoilt<T: Number>(&self, data: Data) -> T {
         T::of(if data == Data::FixedPoint { self.fixed_point() } else { -77 })
     }

@@ -8,6 +8,7 @@ use mpi::raw::AsRaw as _;
 use super::datatype::{Counted, datatype, operation};
 use super::memory::Memory;
 use super::{Comm, place};
+use crate::backend::host::Window;
 use crate::backend::reference::Number;
 use crate::error::{Error, Result};
 use crate::work::{Exchange, Pattern, Placement, Root};
@@ -26,7 +27,7 @@ pub(super) struct Call {
     output: *mut c_void,
     whole: *mut c_void,
     /// A whole buffer, or a block.
-    counted: Counted,
+    pub(super) counted: Counted,
     operation: ffi::MPI_Op,
     /// Counts and beginnings by rank: sent, and received.
     sent: Spans,
@@ -58,10 +59,24 @@ impl Spans {
 pub(super) enum Mode<'a> {
     /// Run it to its end.
     Run,
+    /// Run it to its end while the window times it.
+    Time(&'a mut Window),
     /// Begin it.
     Start(&'a mut ffi::MPI_Request),
     /// Make it ready to be begun often.
     Make(&'a mut ffi::MPI_Request),
+}
+
+impl Mode<'_> {
+    /// Runs what returns when it is done; false where it is to be begun only.
+    fn block(self, mut run: impl FnMut()) -> bool {
+        match self {
+            Mode::Run => run(),
+            Mode::Time(window) => window.time(run),
+            Mode::Start(_) | Mode::Make(_) => return false,
+        }
+        true
+    }
 }
 
 fn too_many(elements: u64) -> Error {
@@ -77,13 +92,18 @@ fn too_many(elements: u64) -> Error {
 macro_rules! collective {
     ($mode:expr, $run:ident, $start:ident, $make:literal, ($($argument:expr),* $(,)?)) => {
         match $mode {
-            Mode::Run => ffi::$run($($argument),*),
-            Mode::Start(request) => ffi::$start($($argument),*, request),
-            Mode::Make(request) => {
-                let Some(symbol) = find($make) else { return false };
-                let make = collective!(@cast symbol, $($argument),*);
-                make($($argument),*, ffi::RSMPI_INFO_NULL, request)
+            Mode::Start(request) => {
+                ffi::$start($($argument),*, request);
+                true
             }
+            Mode::Make(request) => find($make).is_some_and(|symbol| {
+                let make = collective!(@cast symbol, $($argument),*);
+                make($($argument),*, ffi::RSMPI_INFO_NULL, request);
+                true
+            }),
+            blocking => blocking.block(|| {
+                ffi::$run($($argument),*);
+            }),
         }
     };
     (@cast $symbol:expr, $($argument:expr),*) => {
@@ -188,11 +208,6 @@ impl Call {
             received,
         };
         Ok(call)
-    }
-
-    /// Whether a count of more than 31 bits needed a type of its own.
-    pub(super) fn has_derived_type(&self) -> bool {
-        self.counted.derived
     }
 
     /// Does it, with root `root`; false where this MPI has no such form.
@@ -351,48 +366,31 @@ impl Call {
                 ),
                 Pattern::SendRecv => {
                     let (next, last) = ((rank + 1) % ranks, (rank + ranks - 1) % ranks);
-                    if in_place {
-                        ffi::MPI_Sendrecv_replace(
-                            whole,
-                            count,
-                            datatype,
-                            next,
-                            0,
-                            last,
-                            0,
-                            comm,
-                            ffi::RSMPI_STATUS_IGNORE,
-                        )
-                    } else {
-                        ffi::MPI_Sendrecv(
-                            input,
-                            count,
-                            datatype,
-                            next,
-                            0,
-                            output,
-                            count,
-                            datatype,
-                            last,
-                            0,
-                            comm,
-                            ffi::RSMPI_STATUS_IGNORE,
-                        )
-                    }
+                    let ignore = ffi::RSMPI_STATUS_IGNORE;
+                    mode.block(|| {
+                        if in_place {
+                            ffi::MPI_Sendrecv_replace(
+                                whole, count, datatype, next, 0, last, 0, comm, ignore,
+                            );
+                        } else {
+                            ffi::MPI_Sendrecv(
+                                input, count, datatype, next, 0, output, count, datatype, last, 0,
+                                comm, ignore,
+                            );
+                        }
+                    })
                 }
-                Pattern::Hypercube => self.hypercube(),
-                _ => return false,
-            };
+                Pattern::Hypercube => mode.block(|| self.hypercube()),
+                _ => false,
+            }
         }
-        true
     }
 
     /// In step k each rank has a cube of 2^k blocks, and exchanges it with its neighbour's.
-    unsafe fn hypercube(&self) -> c_int {
+    unsafe fn hypercube(&self) {
         let (rank, ranks) = (self.rank as usize, self.ranks as usize);
         let block = self.counted.count as usize * self.element_bytes;
         let blocks = self.output.cast::<u8>();
-        let mut code = 0;
         // SAFETY: the buffer holds a block for each rank, and what is sent and received are different ones.
         unsafe {
             if !self.in_place {
@@ -408,7 +406,7 @@ impl Call {
                     (self.counted.count * width as c_int, self.counted.datatype);
                 let (other_rank, comm) = (other as c_int, self.comm.as_raw());
                 let (own, others): (*mut c_void, *mut c_void) = (corner(rank), corner(other));
-                code |= ffi::MPI_Sendrecv(
+                ffi::MPI_Sendrecv(
                     own,
                     count,
                     datatype,
@@ -425,7 +423,6 @@ impl Call {
                 width *= 2;
             }
         }
-        code
     }
 
     fn result_of_scatter(&self, at_root: bool) -> *mut c_void {

@@ -3,9 +3,10 @@
 use mpi::ffi;
 
 use super::call::{Call, Mode};
+use super::datatype::PIECE;
 use super::memory::Memory;
 use super::{Comm, barrier, largest, place, together};
-use crate::backend::host::Operation;
+use crate::backend::host::{Operation, Window};
 use crate::backend::reference::{Data, Number};
 use crate::backend::{Accuracy, Overlap, Remarks};
 use crate::clock::{Clock as _, HostClock};
@@ -14,9 +15,6 @@ use crate::progress::Phase;
 use crate::stats;
 use crate::units::Nanos;
 use crate::work::{Exchange, Form, Pattern, Root};
-
-/// Most elements of a reduction in one call.
-const PIECE: u64 = 1 << 30;
 
 /// Operations whose median is the time to compute for.
 const REHEARSALS: usize = 11;
@@ -37,8 +35,6 @@ pub(super) struct Collective<'a, T> {
     turn: usize,
     /// Calls of one operation.
     pieces: usize,
-    /// Whether counts needed a type of their own.
-    derived: bool,
     clock: &'a HostClock,
     overlap: Option<Overlap>,
 }
@@ -72,7 +68,6 @@ impl<'a, T: Number> Collective<'a, T> {
             Form::Blocking if exchange.window > 1 => Form::NonBlocking,
             form => form,
         };
-        let derived = calls.iter().any(Call::has_derived_type);
         let requests = vec![none; calls.len()];
         let mut collective = Self {
             calls,
@@ -84,7 +79,6 @@ impl<'a, T: Number> Collective<'a, T> {
             root: exchange.root,
             turn: 0,
             pieces: pieces as usize,
-            derived,
             clock,
             overlap: None,
         };
@@ -194,6 +188,18 @@ impl<T: Number> Operation for Collective<'_, T> {
         }
     }
 
+    fn timed(&mut self, window: &mut Window) {
+        match (self.form, self.root, &self.calls[..]) {
+            (Form::Blocking, Root::Fixed(root), [call]) => {
+                // SAFETY: the memory lives as long as `self`.
+                unsafe {
+                    call.issue(root as usize, Mode::Time(window));
+                }
+            }
+            _ => window.time(|| self.run()),
+        }
+    }
+
     fn verify(&mut self) -> Accuracy {
         let runs = if self.root == Root::Rotating { self.ranks.min(ROOTS) } else { 1 };
         let mut found = Vec::new();
@@ -221,7 +227,7 @@ impl<T: Number> Operation for Collective<'_, T> {
         let split = if pieces > 1 {
             Some(format!("in {pieces} calls of at most 2^30 elements"))
         } else {
-            self.derived.then(|| "as one element of a type that holds them all".to_owned())
+            self.calls.first().and_then(|call| call.counted.remark())
         };
         Remarks { split, overlap: self.overlap }
     }

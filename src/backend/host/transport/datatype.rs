@@ -8,8 +8,8 @@ use mpi::raw::AsRaw as _;
 use crate::error::{Error, Result};
 use crate::work::{Element, Operator};
 
-/// Elements of one large piece.
-const PIECE: u64 = 1 << 30;
+/// Elements of one large piece: a power of two that a count can hold.
+pub(super) const PIECE: u64 = 1 << 30;
 
 /// Some elements as MPI counts them.
 #[derive(Debug)]
@@ -48,6 +48,11 @@ impl Counted {
             ffi::MPI_Type_free(&raw mut piece);
         }
         Self { count: 1, datatype: all, derived: true }
+    }
+
+    /// What a reader should know of a count that needed a type of its own.
+    pub(super) fn remark(&self) -> Option<String> {
+        self.derived.then(|| "as one element of a type that holds them all".to_owned())
     }
 }
 

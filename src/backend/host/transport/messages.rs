@@ -19,6 +19,10 @@ use crate::work::{Exchange, Form, Pattern, Placement, Root};
 const DATA: c_int = 1;
 const ANSWER: c_int = 2;
 
+/// Places of the two messages of a ping-pong.
+const RECEIVED: usize = 0;
+const SENT: usize = 1;
+
 /// A rank's part in an exchange of messages.
 pub(super) struct Messages<T> {
     comm: Comm,
@@ -116,9 +120,9 @@ impl<T: Number> Messages<T> {
             ranks.dedup();
             ranks
         };
-        let role = match exchange.pattern {
-            Pattern::Latency if first => Role::Serves,
-            Pattern::Latency => Role::Returns,
+        let role = match (exchange.pattern, partner) {
+            (Pattern::Latency, Some(_)) if first => Role::Serves,
+            (Pattern::Latency, Some(_)) => Role::Returns,
             _ => Role::Floods,
         };
         let (answers, answered) = (with(false), with(true));
@@ -185,14 +189,13 @@ impl<T: Number> Messages<T> {
         }
     }
 
-    /// Sends or receives one message, and waits for it.
-    fn one(&mut self, sends: bool) {
-        let Some(i) = self.flows.iter().position(|flow| flow.sends == sends) else { return };
+    /// Sends or receives one message of a ping-pong, and waits for it.
+    fn one(&mut self, i: usize) {
         let (flow, comm) = (self.flows[i], self.comm.as_raw());
         let Counted { count, datatype, .. } = self.counted;
         // SAFETY: the memory lives as long as `self`, and nothing is in flight when this returns.
         unsafe {
-            match (self.form, sends) {
+            match (self.form, flow.sends) {
                 (Form::Blocking, true) => {
                     ffi::MPI_Send(flow.at, count, datatype, flow.other, DATA, comm);
                 }
@@ -231,12 +234,12 @@ impl<T: Number> Operation for Messages<T> {
         match self.role {
             Role::Floods => self.flood(),
             Role::Serves => {
-                self.one(true);
-                self.one(false);
+                self.one(SENT);
+                self.one(RECEIVED);
             }
             Role::Returns => {
-                self.one(false);
-                self.one(true);
+                self.one(RECEIVED);
+                self.one(SENT);
             }
         }
     }
@@ -254,9 +257,7 @@ impl<T: Number> Operation for Messages<T> {
     }
 
     fn remarks(&self) -> Remarks {
-        let split = self.counted.derived;
-        let split = split.then(|| "as one element of a type that holds them all".to_owned());
-        Remarks { split, overlap: None }
+        Remarks { split: self.counted.remark(), overlap: None }
     }
 }
 

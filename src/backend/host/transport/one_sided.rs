@@ -153,9 +153,7 @@ impl<T: Number> Operation for OneSided<T> {
     }
 
     fn remarks(&self) -> Remarks {
-        let split = self.counted.derived;
-        let split = split.then(|| "as one element of a type that holds them all".to_owned());
-        Remarks { split, overlap: None }
+        Remarks { split: self.counted.remark(), overlap: None }
     }
 }
 
