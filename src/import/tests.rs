@@ -123,7 +123,7 @@ proptest! {
     ) {
         let asked = Asked { ranks, benchmark: None };
         let _ = gathered(&String::from_utf8_lossy(&whole), &asked);
-        let (a, b) = (from.index(other.len()), to.index(whole.len()));
+        let (a, b) = (from.index(other.len()), to.index(whole.len() + 1));
         let spliced = [&whole[..b], &other[a..], &whole[b..]].concat();
         let _ = gathered(&String::from_utf8_lossy(&spliced), &asked);
     }

@@ -127,7 +127,7 @@ fn configurations(files: &Files) {
         1_000_000,
         "more than 100000 cases",
     );
-    let ranges = "0..9999+1,".repeat(90_000);
+    let ranges = "0..5000+1,".repeat(90_000);
     asked(
         "many ranges",
         format!("benchmarks: {{all_reduce: {{bytes: '{ranges}8'}}}}"),
@@ -177,7 +177,7 @@ fn configurations(files: &Files) {
     );
     asked(
         "many sizes on many ranks",
-        "benchmarks: {all_reduce: {bytes: '8..80000+8'}}".to_owned(),
+        "benchmarks: {all_reduce: {bytes: '8..40000+8'}}".to_owned(),
         65_536,
         "members",
     );
@@ -204,7 +204,7 @@ fn configurations(files: &Files) {
     let matrix = format!("{}\n", "9 ".repeat(1400)).repeat(1400);
     let matrix = files.with("matrix", matrix);
     let matrix =
-        format!("benchmarks: {{alltoallv: {{matrix: {}, bytes: '8..80000+8'}}}}", matrix.display());
+        format!("benchmarks: {{alltoallv: {{matrix: {}, bytes: '8..40000+8'}}}}", matrix.display());
     asked("many sizes of a matrix", matrix, 1400, "members");
 }
 
@@ -223,8 +223,12 @@ fn imports(files: &Files) {
         (0..1_000_000).map(|i| format!("{i}: x\n")).collect(),
         "is not the output",
     );
-    let pairs = "# OSU MPI Multiple Latency Test v7.4\n# [ pairs: 32768 ] [ window size: 64 ]\n# Size  Latency (us)\n";
-    imported("rows of many ranks", format!("{pairs}{}", numbers(100_000, 8, " 1.0\n")), "members");
+    let pairs = "# OSU MPI Multiple Bandwidth / Message Rate Test v7.4\n# [ pairs: 32768 ] [ window size: 64 ]\n# Size MB/s Messages/s\n";
+    imported(
+        "rows of many ranks",
+        format!("{pairs}{}", numbers(100_000, 8, " 1.00 2.00\n")),
+        "members",
+    );
     let device =
         |i: usize| format!("#  Rank {i} Group 0 Pid 1 on host{i} device 0 [0000:07:00] X\n");
     let columns = "# size count type redop root time algbw busbw #wrong time algbw busbw #wrong\n";

@@ -2,15 +2,22 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A job that has not ended after this long hangs.
 const HANG: Duration = Duration::from_secs(100);
+
+/// In the environment of every process of a run, so that one that is left is known.
+const MARK: &str = "TESSERABENCH_TEST";
+
+/// The kernel may take a moment to let go of a process that was killed.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Ranks spin while they wait: jobs run one after another.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -95,8 +102,33 @@ impl Run {
         self
     }
 
+    /// In the folder of a run that has ended.
+    pub(crate) fn after(mut self, ended: Ended) -> Self {
+        self.folder = ended.folder;
+        self
+    }
+
     /// Runs it.
     pub(crate) fn end(self) -> Ended {
+        self.end_watched(|_, _| ())
+    }
+
+    /// Runs it, and sends its first process this signal once so many cases are finished.
+    pub(crate) fn end_signalled(self, signal: Signal, cases: usize) -> Ended {
+        let mut sent = false;
+        let ended = self.end_watched(|child, folder| {
+            if !sent && journal(folder).len() >= cases {
+                let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+                kill_process(id.unwrap(), signal).unwrap();
+                sent = true;
+            }
+        });
+        assert!(sent, "it ended before it was sent a signal\n{}", ended.err);
+        ended
+    }
+
+    /// Runs it, and calls `look` again and again meanwhile. None of its processes may be left.
+    fn end_watched(self, mut look: impl FnMut(&Child, &Path)) -> Ended {
         let _turn: MutexGuard<'_, ()> =
             ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut command = Command::new(&self.program);
@@ -114,6 +146,7 @@ impl Run {
             .env("CUDA_VISIBLE_DEVICES", "")
             .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
             .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+            .env(MARK, self.folder.path())
             .envs(self.variables);
         let mut child = command.spawn().unwrap();
         let read = |pipe: Option<Box<dyn std::io::Read + Send>>| {
@@ -134,9 +167,20 @@ impl Run {
                 child.kill().unwrap();
                 panic!("{:?} {:?} hangs", self.program, self.arguments);
             }
+            look(&child, self.folder.path());
             std::thread::sleep(Duration::from_millis(5));
         };
         let (out, err) = (out.join().unwrap(), err.join().unwrap());
+        let over = Instant::now();
+        while let Some(left) = left(self.folder.path()) {
+            assert!(
+                over.elapsed() < GRACE,
+                "{} is left of {:?}\n{err}",
+                left.display(),
+                self.arguments
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Ended { folder: self.folder, code: status.code(), out, err }
     }
 
@@ -152,6 +196,26 @@ impl Run {
         assert_eq!(ended.code, Some(code), "{shown}\n{}\n{}", ended.out, ended.err);
         ended
     }
+}
+
+/// A process of the run in this folder that has not ended.
+fn left(folder: &Path) -> Option<PathBuf> {
+    let mark = format!("{MARK}={}", folder.display());
+    let mut processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    processes.find(|path| {
+        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    })
+}
+
+/// The ids of the finished cases in the journal of this folder; none where there is no journal.
+fn journal(folder: &Path) -> Vec<String> {
+    let text =
+        std::fs::read_to_string(folder.join("results.json.journal.jsonl")).unwrap_or_default();
+    // What has no line end is torn, or is being written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let lines = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter_map(|line| Some(line["case"]["case"]["id"].as_str()?.to_owned())).collect()
 }
 
 /// Whether the program itself says this, and not its launcher.
@@ -180,6 +244,11 @@ impl Ended {
         let report = self.report();
         let cases = report["cases"].as_array().unwrap();
         cases.iter().map(|case| case["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The ids of the finished cases in the journal; none where there is no journal.
+    pub(crate) fn journal(&self) -> Vec<String> {
+        journal(self.folder())
     }
 
     /// The one line on stderr that says what is wrong.
