@@ -1,6 +1,8 @@
 //! Input that is small and asks for much: refused, or done, in bounded memory and time.
 //!
 //! A binary of its own, because it counts all that is allocated.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what each input took is the record")]
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
