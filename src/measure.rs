@@ -264,7 +264,7 @@ fn warm_up(
             let nanos: Vec<f64> = rounds.iter().map(|round| round.duration() as f64).collect();
             let late = rounds.iter().any(Round::is_late);
             let seconds = (time.now() - began) as f64 / 1e9;
-            warmup.is_over(&nanos, late, seconds) || progress::is_asked_to_stop()
+            warmup.is_over(&nanos, late, seconds)
         });
         if all.broadcast(over)? {
             break;

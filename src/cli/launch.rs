@@ -297,11 +297,13 @@ impl Told {
         std::mem::take(&mut self.held).iter().for_each(|line| self.show(line));
     }
 
-    /// The rank that a launcher's line is about. MPICH names its process, Open MPI the rank.
+    /// The rank that a launcher's line is about. Open MPI names the rank; MPICH a process, which of several may
+    /// be one that it has killed itself.
     fn rank_in(&self, line: &str) -> Option<(usize, String)> {
         let numbers = line.split(|c: char| !c.is_ascii_digit());
         let mut pids = numbers.filter_map(|number| number.parse().ok());
         let by_pid = pids.find_map(|pid: u32| self.ranks.get(&pid));
+        let by_pid = by_pid.filter(|_| self.ranks.len() == 1);
         let after = line.split_once("process rank ").map(|(_, rest)| rest.split(' ').next());
         let rank: Option<usize> = after.flatten().and_then(|word| word.parse().ok());
         let by_rank = self.ranks.values().find(|(known, _)| Some(*known) == rank);

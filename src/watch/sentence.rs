@@ -88,7 +88,7 @@ impl Ranks {
         let now =
             if heard.is_empty() { String::new() } else { format!("; {}", progress::sentence()) };
         let (kind, what) = match verdict.kind {
-            Fault::Gone => (Kind::RankDied, "died without a word".to_owned()),
+            Fault::Gone => (Kind::RankDied, "has died".to_owned()),
             Fault::Silent => {
                 let age = seen.map_or(0.0, |seen| seen.age.as_secs_f64());
                 let state = self
@@ -189,11 +189,14 @@ impl Ranks {
 
     /// `in case gemm/f32/…, phase measure, round 17: at something of its own for 12.3 s`.
     fn place(&self, beat: &Beat) -> String {
-        let case = match self.case(beat) {
+        format!("{}, {}", self.in_case(beat), at(beat))
+    }
+
+    fn in_case(&self, beat: &Beat) -> String {
+        match self.case(beat) {
             "" => "before the first case".to_owned(),
             case => format!("in case {case}"),
-        };
-        format!("{case}, {}", at(beat))
+        }
     }
 
     /// Where the other ranks are, those at the same place together.
@@ -207,7 +210,7 @@ impl Ranks {
                 (Link::Left, _) => "have left in good order".to_owned(),
                 (_, Some(beat)) => {
                     let still = if beat.still_ms >= 1000 { " for seconds" } else { "" };
-                    format!("{}, {}{still}", self.case(beat), step(beat))
+                    format!("{}, {}{still}", self.in_case(beat), step(beat))
                 }
                 (_, None) => "have not been heard".to_owned(),
             };

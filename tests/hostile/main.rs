@@ -196,7 +196,7 @@ fn configurations(files: &Files) {
         2,
         "is not in the order",
     );
-    asked("a long benchmark", format!("benchmarks: {{{a}: }}"), 2, "is not known");
+    asked("a long benchmark", format!("benchmarks: {{{a}: }}"), 2, "cannot use the configuration");
     asked(
         "sizes beyond counting",
         "benchmarks: {incast: {bytes: 8192TiB}}".to_owned(),

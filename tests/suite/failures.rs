@@ -25,6 +25,12 @@ fn names(ended: &Ended, rank: usize, case: &str) {
     assert!(told.contains(&format!("rank {rank}")) && told.contains(case), "{}", ended.err);
 }
 
+/// Whether the MPI's launcher tells which rank has died. MPICH's names a process that may be one it killed itself,
+/// and kills the others so soon that rank 0 has not noticed yet.
+fn launcher_names_the_dead() -> bool {
+    tesserabench::world::mpi_library().is_some_and(|library| library.contains("Open MPI"))
+}
+
 /// The report is that of a run that did not come to its end, with these cases; the last one has the error.
 fn incomplete(ended: &Ended, exit: i32, cases: &[&str]) -> Value {
     let report = ended.report();
@@ -50,7 +56,7 @@ fn a_panic_ends_the_job() {
         // Rank 2 is parked in the second case only.
         let words = "-b barrier --groups 0-1,0-2 --iterations 5 --warmup 1";
         let ended = ranks(3, words).fault(&format!("panic@2:{phase}")).fails(9);
-        assert!(ended.error().contains("planted panic"), "{}", ended.err);
+        assert!(ended.err.contains("planted panic"), "{}", ended.err);
         names(&ended, 2, if phase == "join" { "" } else { "barrier/groups:0-1" });
     }
     for run in both("panic@0:measure") {
@@ -81,7 +87,7 @@ fn the_other_cases_go_on_when_told_to() {
     let words =
         "-b barrier -b gemm -b copy --problem-size m=16 --problem-size small --iterations 5";
     let run = ranks(2, words).arg("--max-failures=2").fault("error@1:prepare");
-    assert_eq!(run.fails(7).ids(), CASES);
+    assert_eq!(run.fails(7).ids(), [CASES[0], "copy/f32/array=1048576/world:0-1"]);
 }
 
 #[test]
@@ -108,9 +114,13 @@ fn a_wrong_element_is_named() {
 #[test]
 fn a_rank_that_dies_is_named() {
     let killed = two("kill@0:verify").fails(9);
-    names(&killed, 0, CASES[0]);
     incomplete(&killed, 9, &CASES[..1]);
     let left = two("exit@1:measure").fails(9);
+    if !launcher_names_the_dead() {
+        assert!(killed.err.contains("a rank died without a word during case"), "{}", killed.err);
+        return;
+    }
+    names(&killed, 0, CASES[0]);
     names(&left, 1, CASES[0]);
     // A launcher has codes of its own for that; the report has ours.
     let ended = under_mpirun(2, WORDS).fault("kill@1:measure/2").end();
@@ -122,13 +132,16 @@ fn a_rank_that_dies_is_named() {
 #[test]
 fn what_was_finished_when_a_rank_died_is_kept() {
     let ended = two("kill@1:measure/2").fails(9);
-    names(&ended, 1, CASES[1]);
     assert_eq!(ended.journal(), &CASES[..1]);
-    assert_eq!(incomplete(&ended, 9, &CASES)["rank"], 1);
+    let error = incomplete(&ended, 9, &CASES);
+    if launcher_names_the_dead() {
+        names(&ended, 1, CASES[1]);
+        assert_eq!(error["rank"], 1);
+    }
     let ended = ranks(2, WORDS).after(ended).fails(2);
     assert!(["--resume", "--force"].iter().all(|way| ended.error().contains(way)), "{}", ended.err);
-    let ended = ranks(2, WORDS).arg("--resume").arg("--iterations=6").after(ended).fails(2);
-    assert!(ended.error().contains("budget.iterations is 6, was 5"), "{}", ended.err);
+    let ended = ranks(2, WORDS).arg("--resume").arg("--seed=2").after(ended).fails(2);
+    assert!(ended.error().contains("(seed is 2, was 1)"), "{}", ended.err);
     assert_eq!(ended.journal(), &CASES[..1]);
     resumes(ended);
 }
@@ -145,8 +158,9 @@ fn a_torn_line_is_dropped_and_its_case_runs_again() {
 #[test]
 fn a_full_disk_ends_the_run() {
     let ended = two("full@0:write/2").fails(6);
-    assert!(ended.error().contains("no storage space"), "{}", ended.err);
-    incomplete(&ended, 6, &CASES[..1]);
+    assert!(ended.err.contains("no storage space"), "{}", ended.err);
+    assert_eq!(ended.journal(), &CASES[..1]);
+    incomplete(&ended, 6, &CASES);
     resumes(ended);
 }
 
