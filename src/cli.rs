@@ -1,5 +1,6 @@
 //! The command line: arguments as typed, and what each command does with them.
 
+mod dry_run;
 mod import;
 mod inspect;
 mod launch;

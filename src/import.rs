@@ -69,7 +69,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
             id: run_id(&read_at),
             started: read_at.clone(),
             finished: read_at,
-            command: std::env::args().collect(),
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build: environment::build(),
             git: None,

@@ -316,7 +316,7 @@ pub(crate) fn empty(
         started,
         finished: String::new(),
         launches: Vec::new(),
-        command: std::env::args().collect(),
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: environment::build(),
         git: environment::commit_of_working_folder(),

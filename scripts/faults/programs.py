@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,7 +45,6 @@ def stand_in(folder):
     """Variables under which the stand-in for NVIDIA's libraries is found, once it is built, as in
     tests/suite/cuda.rs."""
     folder = pathlib.Path(folder)
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     library = folder / "standin.so"
     sources = sorted(map(str, (ROOT / "tests/standin").glob("*.c")))

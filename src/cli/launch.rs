@@ -310,6 +310,12 @@ impl Told {
         by_pid.or(by_rank).cloned()
     }
 
+    /// Whether the launcher speaks of a process that was killed.
+    fn saw_a_death(&self) -> bool {
+        let words = ["on signal", "BAD TERMINATION"];
+        self.held.iter().any(|line| words.iter().any(|word| line.contains(word)))
+    }
+
     fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
         if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
             self.show_held();
@@ -341,7 +347,7 @@ impl Told {
                 Err(Error::new(Kind::Interrupted, format!("interrupted {during}")))
             }
             (Some(exit), _) => Ok(exit),
-            (None, End::Code(_)) if self.ranks.is_empty() => {
+            (None, End::Code(_)) if self.ranks.is_empty() && !self.saw_a_death() => {
                 self.show_held();
                 Err(Error::unfit("the launcher could not start the ranks; it says why above"))
             }

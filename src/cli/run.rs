@@ -9,8 +9,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use wildmatch::WildMatch;
 
-use super::{launch, panic, restart};
-use crate::backend::{self, Sample};
+use super::{dry_run, launch, panic, restart};
+use crate::backend;
 use crate::benchmark;
 use crate::config::{BackendChoice, Config, DeadlineConfig, Quantity, Values, from_name};
 use crate::ending::{self, Failure};
@@ -18,13 +18,12 @@ use crate::environment::Environment;
 use crate::error::{Error, Exit, Kind, Result, suggestion};
 use crate::fault;
 use crate::place::Place;
-use crate::plan::{Cycles, Deadlines, Plan};
+use crate::plan::{Deadlines, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::{self, Beginning};
 use crate::report::{self, Output, Report};
 use crate::session::{self, Audience, Desk};
 use crate::supervision::{self, Note};
-use crate::units::format_size;
 use crate::watch::{Watch, note_signals};
 use crate::world::{self, World};
 
@@ -188,7 +187,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
     let config = settled(args.apply(config()?)?);
     let plan = Plan::resolve(&config, &Place::together(args.ranks.unwrap_or(around)))?;
     if args.dry_run {
-        show(&plan);
+        dry_run::show(&plan);
         return Ok(Exit::Ok);
     }
     let outputs = Output::resolve(&config)?;
@@ -569,65 +568,4 @@ fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Prints what the plan would run.
-fn show(plan: &Plan) {
-    let rows = plan.cases.iter().map(|case| {
-        vec![
-            case.id.clone(),
-            case.group.ranks.len().to_string(),
-            case.study.as_ref().map_or("-", |_| "yes").to_owned(),
-            format_size(case.work.footprint(case.group.ranks.len())),
-        ]
-    });
-    let largest = plan
-        .cases
-        .iter()
-        .map(|case| case.work.footprint(case.group.ranks.len()))
-        .max()
-        .unwrap_or(0);
-    let budget = &plan.budget;
-    let rounds = u64::from(budget.iterations);
-    let samples: u64 = plan.cases.iter().map(|case| rounds * case.group.ranks.len() as u64).sum();
-    let most = budget.max_seconds.map_or_else(String::new, |most| format!(", at most {most} s"));
-    let (often, about) = match (&budget.target, budget.min_seconds > 0.0) {
-        (Some(target), _) => {
-            let percent = 100.0 * target.half_width;
-            (format!("until ± {percent} %, at most {rounds} iterations{most}"), "at most ")
-        }
-        (None, true) => {
-            (format!("{rounds} iterations or more, for {} s", budget.min_seconds), "at least ")
-        }
-        (None, false) => (format!("{rounds} iterations{most}"), ""),
-    };
-    let cases = if plan.cases.len() == 1 { "case" } else { "cases" };
-    let cycles = match plan.cycles {
-        Cycles::Times(1) => String::new(),
-        Cycles::Times(times) => format!("; all of it {times} times"),
-        Cycles::Seconds(seconds) => format!("; again and again for {seconds} s"),
-    };
-    let totals = [
-        format!(
-            "{} {cases} on {} ranks, backend {}; {often} each{cycles}",
-            plan.cases.len(),
-            plan.ranks,
-            plan.backend.name(),
-        ),
-        format!(
-            "most memory of one rank: {} for the work, {about}{:.1} MB for its samples",
-            format_size(largest),
-            (rounds * size_of::<Sample>() as u64) as f64 * 1e-6
-        ),
-        // scripts/compare-with-peers gather: 13 bytes a row after compression.
-        format!(
-            "samples: {about}{samples}, about {:.1} MB as compressed CSV",
-            samples as f64 * 13e-6
-        ),
-    ];
-    let header = vec!["case", "ranks", "scaling", "memory of a rank"];
-    report::print_table(header, rows.collect(), 3..5);
-    for line in totals {
-        report::say(&line);
-    }
 }
