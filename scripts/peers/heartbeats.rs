@@ -1,7 +1,8 @@
 //! What heartbeats cost: an all_reduce of 8 bytes with and without them, alternated inside one MPI job.
 //!
 //! `mpirun -n 2 --bind-to core heartbeats single|funneled SILENCE_SECONDS`; `scripts/compare-with-peers heartbeats`
-//! does it all. A rank beats five times in SILENCE_SECONDS, at most once a second.
+//! does it all. A rank beats five times in SILENCE_SECONDS, at most once a second. While it is not to beat it is silent,
+//! so they must be more than two turns.
 #![expect(clippy::print_stdout, reason = "a table is what this is for")]
 
 use std::error::Error;
