@@ -98,7 +98,13 @@ impl Job {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let options = HubOptions { address, ranks: all, token, interval: INTERVAL, silence };
         let said = Arc::clone(&events);
-        let hub = Hub::open(options, move |event| said.lock().unwrap().push(event)).unwrap();
+        // That a connection has ended is said at once, beside what is judged of it: when depends on the machine.
+        let note = move |event: Event| {
+            if !matches!(event, Event::Lost(_)) {
+                said.lock().unwrap().push(event);
+            }
+        };
+        let hub = Hub::open(options, note).unwrap();
         let mut job = Self { hub, token, events, ranks: Vec::new() };
         for rank in 0..connected {
             job.connect(rank);
