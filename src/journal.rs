@@ -384,7 +384,9 @@ mod tests {
     fn written(output: &Path, plan: &Plan, cases: usize) -> Vec<Case> {
         let mut journal = Journal::create(output, plan, &empty_report(plan)).unwrap();
         let hosts = vec!["a".to_owned()];
-        journal.add_launch(Launch { started: "t".to_owned(), done: 0, hosts }).unwrap();
+        journal
+            .add_launch(Launch { started: "t".to_owned(), done: 0, hosts, replicate: 0 })
+            .unwrap();
         let figures = [1.0 / 3.0, 0.1, 7e9];
         let made = plan.cases.iter().zip(figures).take(cases).map(|(case, nanos)| {
             let mut case = analysed(plan, case, recording(plan, 1e3 + nanos, 1e3 / nanos), None);

@@ -109,7 +109,7 @@ impl Recorder {
             done,
             sidecar,
         };
-        let launch = Launch { started, done, hosts };
+        let launch = Launch { started, done, hosts, replicate: 0 };
         recorder.journal.add_launch(launch.clone())?;
         recorder.report.run.launches.push(launch);
         Ok(recorder)

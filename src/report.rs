@@ -12,6 +12,7 @@ mod load;
 mod markdown;
 mod nccl_tests;
 mod plain;
+mod replication;
 mod table;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use cycles::{Cycles, Drift, Turn};
 pub use files::{Output, write_atomically};
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use plain::{plain, plain_lines};
+pub use replication::{Launch, Replicate, Replication};
 pub use table::{print, print_table, say};
 
 use crate::backend::Accuracy;
@@ -114,17 +116,6 @@ pub struct Run {
     pub config: Config,
 }
 
-/// One start of all ranks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Launch {
-    /// When it began, UTC.
-    pub started: String,
-    /// Cases that had been finished before it, counted through all cycles.
-    pub done: usize,
-    /// The ranks' nodes, in the order of their first rank.
-    pub hosts: Vec<String>,
-}
-
 /// A file with another tool's results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportedFrom {
@@ -201,6 +192,9 @@ pub struct Case {
     pub samples: Samples,
     /// How results compared with their reference; absent when nothing was checked.
     pub accuracy: Option<Accuracy>,
+    /// The case in each of several launches; absent where there was one.
+    #[serde(default)]
+    pub replication: Option<Replication>,
     /// What came of the same case when it ran again, where it did; the figures are the first run's.
     #[serde(default)]
     pub cycles: Option<Cycles>,
@@ -470,6 +464,9 @@ pub struct Point {
     pub ci: Option<[f64; 2]>,
     /// Karp–Flatt serial fraction; strong scaling only.
     pub karp_flatt: Option<f64>,
+    /// The efficiency in each launch of `--launches`, in their order; empty where there was one.
+    #[serde(default)]
+    pub efficiencies: Vec<f64>,
     /// A caveat of the case (more ranks than cores) keeps the point out of efficiencies and fits.
     pub left_out: bool,
 }

@@ -69,6 +69,7 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
         measured: None,
         samples,
         accuracy,
+        replication: None,
         cycles: None,
         caveats: Vec::new(),
     };

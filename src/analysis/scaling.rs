@@ -135,6 +135,7 @@ fn point(series: &Series<'_>, base: Option<&Series<'_>>, rule: Rule) -> Point {
         efficiency: None,
         ci: None,
         karp_flatt: None,
+        efficiencies: Vec::new(),
         left_out: series.left_out,
     };
     let Some(base) = base else { return point };

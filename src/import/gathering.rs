@@ -228,6 +228,7 @@ impl Gathered {
             measured: None,
             samples: Samples::None,
             accuracy: None,
+            replication: None,
             cycles: None,
             caveats: vec![Caveat::Imported { tool: self.tool.to_owned(), time: self.time }],
         };
