@@ -3,6 +3,8 @@
 //! A [`Config`] is as typed; [`Plan::resolve`](crate::plan::Plan::resolve) makes it a plan. Every key
 //! is optional. Files are untrusted: bounded in size and depth.
 
+mod comparison;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IntoDeserializer as _, value::StrDeserializer};
 use serde::{Deserialize, Serialize};
+
+pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, StatisticalTest};
 
 use crate::benchmark::Preset;
 use crate::error::{Error, Result, nearest};
@@ -60,6 +64,8 @@ pub struct Config {
     pub benchmarks: Option<BTreeMap<String, Option<BTreeMap<String, Values>>>>,
     /// Files to write.
     pub output: OutputConfig,
+    /// How sides are compared.
+    pub comparison: ComparisonConfig,
 }
 
 /// How much is measured.

@@ -3,6 +3,7 @@
 //! It knows neither backends nor formulas: figures arrive computed. The schema is
 //! `tesserabench.report/1`; `tesserabench schema report` prints it.
 
+mod comparison;
 mod csv;
 mod cycles;
 mod files;
@@ -20,6 +21,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use comparison::{
+    COMPARISON_SCHEMA, Compared, Comparison, Difference, Reach, Severity, Side, Verdict, Verdicts,
+    annotations, comparison_csv, comparison_markdown, comparison_table, junit, step_summary,
+};
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
 pub use files::{Output, write_atomically};

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::report::{Report, say};
+use crate::report::{Comparison, Report, say};
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
@@ -18,6 +18,8 @@ pub(super) struct SchemaArgs {
 enum Of {
     /// The result of `run`.
     Report,
+    /// The result of `compare`.
+    Comparison,
     /// The file that `--config` reads.
     Configuration,
 }
@@ -26,6 +28,7 @@ enum Of {
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
     let schema = match args.of {
         Of::Report => schemars::schema_for!(Report),
+        Of::Comparison => schemars::schema_for!(Comparison),
         Of::Configuration => schemars::schema_for!(Config),
     };
     let text = serde_json::to_string_pretty(&schema)

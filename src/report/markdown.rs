@@ -384,10 +384,10 @@ pub(super) fn render(report: &Report) -> String {
         let _ = writeln!(page, "- {}", escape(&line));
     }
     page.push_str("\n## Cases\n\n");
-    page.push_str(&table(&case_rows(report)));
+    page.push_str(&markdown_table(&case_rows(report)));
     if !report.scaling.is_empty() {
         page.push_str("\n## Scaling\n\n");
-        page.push_str(&table(&scaling_rows(report)));
+        page.push_str(&markdown_table(&scaling_rows(report)));
         page.push('\n');
         for definition in definitions(report) {
             let _ = writeln!(page, "- {}", escape(definition));
@@ -396,7 +396,7 @@ pub(super) fn render(report: &Report) -> String {
     for pairs in &report.pair_matrices {
         let (title, rows, lines) = matrix(pairs);
         let _ = writeln!(page, "\n## Pairs: {}\n", escape(&title));
-        page.push_str(&rows.map_or_else(String::new, |rows| table(&rows) + "\n"));
+        page.push_str(&rows.map_or_else(String::new, |rows| markdown_table(&rows) + "\n"));
         for line in lines {
             let _ = writeln!(page, "- {}", escape(&line));
         }
@@ -429,7 +429,8 @@ pub(super) fn definitions(report: &Report) -> Vec<&str> {
     definitions
 }
 
-fn table(rows: &Rows) -> String {
+/// The rows as a Markdown table.
+pub(super) fn markdown_table(rows: &Rows) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = line(rows.header.clone());
     text.push_str(&line(vec!["---".to_owned(); rows.header.len()]));
@@ -440,7 +441,7 @@ fn table(rows: &Rows) -> String {
 }
 
 /// Names come from files and machines: nothing in them may end a cell or become markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {

@@ -74,7 +74,8 @@ fn cell(text: &str) -> String {
 const RULED_HEADER: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-fn draw(rows: &Rows, numbers: std::ops::Range<usize>) -> String {
+/// The rows as a table; the columns `numbers` are aligned to the right.
+pub(super) fn draw(rows: &Rows, numbers: std::ops::Range<usize>) -> String {
     let mut table = Table::new();
     table.load_style(RULED_HEADER).set_header(&rows.header);
     for row in &rows.rows {

@@ -51,16 +51,22 @@ pub fn shift_interval(
     to: &[&[f64]],
     confidence: f64,
     resamples: usize,
-    random: &mut Stream,
+    seed: u64,
 ) -> Option<Shift> {
-    let (from, to) = (Side::new(from, random)?, Side::new(to, random)?);
+    // Exchanged sides, or values with the other sign, give the same interval mirrored.
+    let size = |side: &[&[f64]]| {
+        side.iter().flat_map(|values| values.iter()).fold(0.0, |sum, v| sum + v.abs())
+    };
+    let names = if size(from) <= size(to) { ["one", "other"] } else { ["other", "one"] };
+    let [mut first, mut second] = names.map(|name| Stream::new(seed, name, &[]));
+    let (from, to) = (Side::new(from, &mut first)?, Side::new(to, &mut second)?);
     let mut pairs = Pairs::default();
     let estimate = pairs.middle(&from.medians, &to.medians);
     let (mut x, mut y) = (from.medians.clone(), to.medians.clone());
     let mut shifts: Vec<f64> = Vec::with_capacity(resamples);
     for _ in 0..resamples {
-        from.draw(&mut x, random);
-        to.draw(&mut y, random);
+        from.draw(&mut x, &mut first);
+        to.draw(&mut y, &mut second);
         shifts.push(pairs.middle(&x, &y));
     }
     let tail = normal().cdf(-t(confidence, x.len() + y.len()));
@@ -212,7 +218,7 @@ mod tests {
                 let mut random = Stream::new(seed, "coverage", &[k as u64]);
                 let mut one = || side(k, 100, between, within, &mut random);
                 let (from, to) = (one(), one());
-                let shift = shift_interval(&views(&from), &views(&to), 0.95, 1000, &mut random);
+                let shift = shift_interval(&views(&from), &views(&to), 0.95, 1000, seed);
                 let Shift { low, high, .. } = shift.unwrap();
                 low <= 0.0 && 0.0 <= high
             };
@@ -226,15 +232,31 @@ mod tests {
     fn equal_launches_have_the_noise_of_their_values_as_a_floor() {
         let values: Vec<f64> = (0..50).map(|i| f64::from(i * 37 % 50)).collect();
         let side = [values.as_slice(); 4];
-        let mut random = Stream::new(1, "floor", &[]);
-        let shift = shift_interval(&side, &side, 0.95, 1000, &mut random).unwrap();
+        let shift = shift_interval(&side, &side, 0.95, 1000, 1).unwrap();
         assert_eq!(shift.estimate, 0.0);
         assert!(shift.low < -3.0 && shift.high > 3.0, "{shift:?}");
         let single: [&[f64]; 3] = [&[1.0], &[1.0], &[1.0]];
-        let shift = shift_interval(&single, &single, 0.95, 1000, &mut random).unwrap();
+        let shift = shift_interval(&single, &single, 0.95, 1000, 1).unwrap();
         assert_eq!((shift.low, shift.high), (0.0, 0.0));
-        assert_eq!(shift_interval(&single[..2], &single, 0.95, 1000, &mut random), None);
-        assert_eq!(shift_interval(&[&[], &[1.0], &[1.0]], &single, 0.95, 1000, &mut random), None);
+        assert_eq!(shift_interval(&single[..2], &single, 0.95, 1000, 1), None);
+        assert_eq!(shift_interval(&[&[], &[1.0], &[1.0]], &single, 0.95, 1000, 1), None);
+    }
+
+    #[test]
+    fn exchanged_sides_and_signs_mirror_it() {
+        let mut random = Stream::new(1, "mirror", &[]);
+        let (from, to) = (side(8, 20, 1.0, 1.0, &mut random), side(5, 20, 1.0, 1.0, &mut random));
+        let there = shift_interval(&views(&from), &views(&to), 0.95, 1000, 1).unwrap();
+        let mirrored = |shift: Option<Shift>| {
+            let Shift { estimate, low, high } = shift.unwrap();
+            assert_eq!((estimate, low, high), (-there.estimate, -there.high, -there.low));
+        };
+        mirrored(shift_interval(&views(&to), &views(&from), 0.95, 1000, 1));
+        let negated = |side: &[Vec<f64>]| -> Vec<Vec<f64>> {
+            side.iter().map(|values| values.iter().map(|value| -value).collect()).collect()
+        };
+        let (from, to) = (negated(&from), negated(&to));
+        mirrored(shift_interval(&views(&from), &views(&to), 0.95, 1000, 1));
     }
 
     #[test]
