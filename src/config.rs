@@ -4,6 +4,7 @@
 //! is optional. Files are untrusted: bounded in size and depth.
 
 mod comparison;
+mod limits;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -14,6 +15,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _, value::StrDeserializer}
 use serde::{Deserialize, Serialize};
 
 pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, StatisticalTest};
+pub use limits::LimitConfig;
 
 use crate::benchmark::Preset;
 use crate::error::{Error, Result, nearest};
@@ -64,6 +66,8 @@ pub struct Config {
     pub benchmarks: Option<BTreeMap<String, Option<BTreeMap<String, Values>>>>,
     /// Files to write.
     pub output: OutputConfig,
+    /// What figures must keep to.
+    pub limits: Vec<LimitConfig>,
     /// How sides are compared.
     pub comparison: ComparisonConfig,
 }

@@ -60,7 +60,8 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         .collect();
     let pairs =
         pairs(subjects(baseline.reports, rules.metric), subjects(candidate.reports, rules.metric));
-    let resamples = (ALL_RESAMPLES / pairs.len().max(1)).clamp(FEWEST_RESAMPLES, RESAMPLES);
+    let shared = (ALL_RESAMPLES / pairs.len().max(1)).clamp(FEWEST_RESAMPLES, RESAMPLES);
+    let resamples = rules.resamples.unwrap_or(shared);
     let mut cases = in_parallel(&pairs, |pair| pair.weighed(&prevented, rules, resamples));
     adjust(&mut cases);
     let reach = reach(&cases, rules);

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
+use super::limits::limit_lines;
 use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows};
 use super::plain::{plain, plain_lines};
 
@@ -36,6 +37,10 @@ pub(super) fn render(report: &Report) -> String {
         lines.push(format!("\npairs: {}", plain(&title)));
         lines.extend(rows.map(|rows| draw(&rows, 0..pairs.ranks)));
         lines.extend(remarks.iter().map(|remark| format!("  {}", plain(remark))));
+    }
+    if !report.limits.is_empty() {
+        lines.push("\nlimits:".to_owned());
+        lines.extend(limit_lines(&report.limits).iter().map(|line| format!("  {}", plain(line))));
     }
     if !report.caveats.is_empty() {
         lines.push("\nnotes:".to_owned());

@@ -31,6 +31,8 @@ pub struct Rules {
     pub memory: f64,
     /// Seed of all random numbers.
     pub seed: u64,
+    /// Resamples behind each interval; 10,000 when absent, and fewer where there are very many cases.
+    pub resamples: Option<usize>,
     threshold: f64,
     thresholds: BTreeMap<String, f64>,
     moderate: f64,
@@ -78,6 +80,7 @@ impl Rules {
             accuracy_drift: drift,
             memory: share("a memory threshold", config.memory_threshold, 10.0)?,
             seed,
+            resamples: None,
             threshold: share("a regression threshold", config.regression_threshold, 5.0)?,
             thresholds: thresholds.collect::<Result<_>>()?,
             moderate: share("a severity", config.severity.moderate, 10.0)?,

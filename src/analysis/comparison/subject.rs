@@ -99,19 +99,15 @@ fn replicate_times(replicate: &Replicate) -> Vec<f64> {
     }
 }
 
-/// The rates at these times: that of the case's rates which people quote.
+/// The rates at these times: that of the case's rates which people quote, else operations per second.
 fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
     let Some(measured) = &case.measured else { return ("1/s", Vec::new()) };
-    let metrics = &measured.metrics;
-    let known = [
-        // One rank alone moves nothing over any link.
-        (metrics.busbw_gbps.filter(|_| case.group_size > 1), "GB/s"),
-        (metrics.gbps, "GB/s"),
-        (metrics.tflops, "TFLOP/s"),
-        (metrics.throughput_per_s, "1/s"),
-    ];
-    let rate = known.into_iter().find_map(|(rate, unit)| Some((rate?, unit)));
-    let Some((rate, unit)) = rate else { return ("1/s", Vec::new()) };
+    let (unit, rate) = match case.quoted_rate() {
+        Some(("tflops", rate)) => ("TFLOP/s", Some(rate)),
+        Some((_, rate)) => ("GB/s", Some(rate)),
+        None => ("1/s", measured.metrics.throughput_per_s),
+    };
+    let Some(rate) = rate else { return (unit, Vec::new()) };
     // What the rate is of, for each ms.
     let work = rate * measured.latency.median;
     let of = |times: Vec<f64>| times.into_iter().map(|time| work / time).collect();
