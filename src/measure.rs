@@ -298,7 +298,7 @@ fn fire(
         let start = starter.next(time, batch);
         progress::at(activity);
         let mut sample = prepared.fire(start)?;
-        let longer = fault::linger();
+        let longer = fault::linger(sample.duration());
         sample.end += longer;
         sample.device = sample.device.map(|device| device + longer);
         progress::at(Activity::Working);
