@@ -408,7 +408,7 @@ pub enum Samples {
     None,
     /// In a compressed CSV file beside the report: `case,round,rank,start_ns,end_ns,device_ns,late`.
     Sidecar {
-        /// Name of the file, in the report's folder.
+        /// Name of the file, in the report's folder or, of one of several launches, in a folder there.
         file: String,
         /// Rows of this case.
         rows: usize,

@@ -11,7 +11,7 @@ mod segments;
 pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
-pub use order::{Interval, median, quantile, quantile_interval};
+pub use order::{Interval, independent_median_interval, median, quantile, quantile_interval};
 pub use ratio::{Estimate, ratio_interval};
 pub use sample::{autocorrelation, mean, variance};
 pub use segments::{Steadiness, steadiness};
