@@ -1,6 +1,7 @@
 //! `run`: measure, as the process that starts the ranks, or as one of them.
 
 mod flags;
+mod series;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::session::{self, Audience, Desk};
 use crate::supervision::{self, Note};
 use crate::watch::{Watch, note_signals};
 use crate::world::{self, World};
+use series::Series;
 
 /// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
@@ -67,6 +69,16 @@ pub(super) struct RunArgs {
     /// What starts the ranks: auto, mpirun (Open MPI), mpiexec (MPICH), srun
     #[arg(long, value_name = "NAME", default_value = "auto", requires = "ranks")]
     launcher: launch::Choice,
+    /// Start all ranks so many times, one after another, and say what differs from start to start [default: 1, or
+    /// 8 with --against]
+    #[arg(long, value_name = "K")]
+    launches: Option<u32>,
+    /// Measure another program, or with another configuration file, in turns with this
+    #[arg(long, value_name = "BINARY|CONFIG")]
+    against: Option<PathBuf>,
+    /// Measure with each of these values of a variable, each in launches of its own; repeat for combinations
+    #[arg(long, value_name = "KEY=A,B")]
+    env: Vec<String>,
     /// Print the command that would start the ranks, and stop
     #[arg(long, requires = "ranks")]
     print_command: bool,
@@ -169,21 +181,33 @@ pub(super) struct RunArgs {
 pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
     fault::plant()?;
     let launched = world::innermost_launch();
+    let config = config();
     if supervision::is_supervised() {
         return rank(&args, config);
     }
     let around = launched.as_ref().and_then(|launch| launch.size).unwrap_or(1);
+    let launcher = launched.map_or("a launcher", |launch| launch.name);
     if args.ranks.is_some() && around > 1 {
         return Err(Error::usage(format!(
-            "--ranks starts ranks, but this process is already one of {around} that {} started; leave \
-             --ranks out, or start tesserabench by itself",
-            launched.map_or("a launcher", |launch| launch.name)
+            "--ranks starts ranks, but this process is already one of {around} that {launcher} started; leave \
+             --ranks out, or start tesserabench by itself"
         )));
+    }
+    let launches = config.as_ref().map_or(Ok(None), |config| series::launches(&args, config))?;
+    if let Some(launches) = launches {
+        if around > 1 {
+            return Err(Error::usage(format!(
+                "several launches start ranks anew, but this process is already one of {around} that {launcher} \
+                 started; use --ranks {around} without {launcher}, or start this {launches} times with one \
+                 launch and an --output each, and give all files to `compare`"
+            )));
+        }
+        return Series::new(&args, config?, launches)?.run();
     }
     if args.ranks.is_none() && !args.dry_run {
         return rank(&args, config);
     }
-    let config = settled(args.apply(config()?)?);
+    let config = settled(args.apply(config?)?);
     let plan = Plan::resolve(&config, &Place::together(args.ranks.unwrap_or(around)))?;
     if args.dry_run {
         dry_run::show(&plan);
@@ -191,13 +215,18 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
     }
     let outputs = Output::resolve(&config)?;
     recorder::refuse_unfinished(&outputs, args.beginning())?;
-    launch::run(&plan, &outputs, args.launcher, args.print_command)
+    let command = launch::Command::own(args.launcher)?;
+    if args.print_command {
+        launch::print(&plan, &command)?;
+        return Ok(Exit::Ok);
+    }
+    launch::run(&plan, &outputs, &command)
 }
 
 /// This process's life as a rank.
-fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
+fn rank(args: &RunArgs, config: Result<Config>) -> Result<Exit> {
     // What is wrong with it is rank 0's to say.
-    let config = config().and_then(|config| args.apply(config));
+    let config = config.and_then(|config| args.apply(config));
     if let Ok(config) = &config
         && matches!(config.backend.unwrap_or_default(), BackendChoice::Auto | BackendChoice::Cuda)
     {

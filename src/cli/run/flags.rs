@@ -47,6 +47,7 @@ impl RunArgs {
         set(&mut config.benchmarking.batch, &self.batch);
         set(&mut config.benchmarking.check_every, &self.check_every);
         set(&mut config.benchmarking.repeat, &self.repeat);
+        set(&mut config.benchmarking.launches, &self.launches);
         set(&mut config.heartbeats, &self.heartbeats);
         set(&mut config.max_failures, &self.max_failures);
         set_name(&mut config.thread_level, "--thread-level", self.thread_level.as_deref())?;
