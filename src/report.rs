@@ -85,8 +85,8 @@ pub struct Run {
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
-    /// The starts of all ranks in which its cases were measured: one, and one more each time that it was
-    /// resumed.
+    /// The starts of all ranks in which its cases were measured: one for each of `--launches`, and one more each
+    /// time that it was resumed.
     #[serde(default)]
     pub launches: Vec<Launch>,
     /// The command line.

@@ -32,7 +32,7 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     // How cases of complete ones failed, the cases say.
     let ends = reports().filter(|report| report.run.incomplete);
     let exit = ends.filter_map(|r| Exit::from_code(r.run.exit)).fold(ended, Exit::worst);
-    let finished = reports().last().map(|report| report.run.finished.clone());
+    let finished = reports().next_back().map(|report| report.run.finished.clone());
     let starts = launches.iter().flat_map(|(replicate, report)| {
         let numbered = |mut launch: crate::report::Launch| {
             launch.replicate = *replicate;

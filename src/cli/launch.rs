@@ -93,6 +93,11 @@ pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<
     ended
 }
 
+/// Refuses what could not be started, before anything is overwritten for it.
+pub(super) fn check(plan: &Plan, command: &Command) -> Result<()> {
+    job(plan, command, &[]).map(drop)
+}
+
 /// Why a job ended whose ranks did not say so.
 fn unexplained(told: &Told, ended: &Result<Exit>, exit: Exit) -> Failure {
     let (kind, why) = match ended {

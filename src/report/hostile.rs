@@ -66,6 +66,23 @@ fn everything() -> Report {
                 result.samples =
                     Samples::Sidecar { file: "results.samples.csv.gz".to_owned(), rows: 320 }
             }
+            8 => {
+                let times_ms = vec![1.0, 2.0];
+                let replicate = |replicate| Replicate {
+                    replicate,
+                    median_ms: 1.5,
+                    iterations: 2,
+                    invalid: 0,
+                    times_ms: times_ms.clone(),
+                };
+                result.replication = Some(Replication {
+                    launches: vec![replicate(0), replicate(1)],
+                    median_ms: 1.5,
+                    ci: None,
+                    between_percent: 0.0,
+                    reproducible: true,
+                });
+            }
             _ => {}
         }
         report.push(result, "t", true);

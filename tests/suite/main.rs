@@ -7,6 +7,7 @@ mod cuda;
 mod cuda_exchanges;
 mod failures;
 mod imports;
+mod launches;
 mod patterns;
 mod ranks;
 mod runs;

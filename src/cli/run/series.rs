@@ -127,6 +127,9 @@ impl<'a> Series<'a> {
         }
         let due = self.due()?;
         for side in &self.sides {
+            launch::check(&side.plan, &side.command(self.args, &side.output(0).path))?;
+        }
+        for side in &self.sides {
             side.begin(beginning)?;
             // Of a single run, which is lost now.
             let journal = Journal::path_for(&side.outputs[0].path);
@@ -168,30 +171,41 @@ impl<'a> Series<'a> {
         Ok(ended)
     }
 
-    /// Makes each side's report of what its launches have left, and prints it.
+    /// Makes each side's report of what its launches have left, writes and prints it.
     fn conclude(&self, ended: Exit) -> Result<Exit> {
-        let mut exit = ended;
+        let mut merged = Vec::new();
         for side in &self.sides {
-            let mut reports = Vec::new();
-            for launch in 0..self.launches {
-                reports.extend(side.report(launch)?.map(|report| (launch, report)));
-            }
-            if reports.is_empty() {
-                continue;
-            }
-            let whole = reports.len() == self.launches;
-            // One that ended well and left nothing has failed all the same.
-            let ended = if ended == Exit::Ok { Exit::CaseFailed } else { ended };
-            let merged = analysis::merge(reports, if whole { Exit::Ok } else { ended })?;
-            let merged = self.named(side, merged);
-            side.outputs.iter().try_for_each(|output| output.write(&merged))?;
-            exit = exit.worst(Exit::from_code(merged.run.exit).unwrap_or(Exit::Internal));
-            self.print(side, &merged);
-            if whole && !merged.run.incomplete {
+            merged.extend(self.merged(side, ended)?.map(|report| (side, report)));
+        }
+        let mut exit = ended;
+        for (side, report) in &merged {
+            side.outputs.iter().try_for_each(|output| output.write(report))?;
+            exit = exit.worst(Exit::from_code(report.run.exit).unwrap_or(Exit::Internal));
+            self.print(side, report);
+            if !report.run.incomplete {
                 side.end()?;
             }
         }
         Ok(exit)
+    }
+
+    /// The one report of a side; none where no launch has left any.
+    fn merged(&self, side: &Side, ended: Exit) -> Result<Option<Report>> {
+        let mut reports = Vec::new();
+        for launch in 0..self.launches {
+            reports.extend(side.report(launch)?.map(|report| (launch, report)));
+        }
+        if reports.is_empty() {
+            return Ok(None);
+        }
+        let ended = match (reports.len() == self.launches, ended) {
+            // Then all that went wrong stands in the reports.
+            (true, _) => Exit::Ok,
+            // One that ended well and left nothing has failed all the same.
+            (false, Exit::Ok) => Exit::CaseFailed,
+            (false, ended) => ended,
+        };
+        analysis::merge(reports, ended).map(|report| Some(self.named(side, report)))
     }
 
     /// The merged report as one of what the user has asked for.
