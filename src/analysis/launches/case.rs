@@ -33,7 +33,10 @@ pub(super) fn merged(id: &str, launches: &[(usize, Report)]) -> Option<Case> {
     let worst = found.iter().copied().reduce(|a, b| if is_worse(b.1, a.1) { b } else { a })?;
     let mut merged = middle(&told).map_or(worst.1, |told| told.case).clone();
     if launches.len() > 1 {
-        blame(&mut merged, worst);
+        let alike = found.iter().all(|(_, case)| case.outcome == Outcome::Skipped);
+        if !alike {
+            blame(&mut merged, worst);
+        }
         merged.replication = replication(&told);
         for caveat in told.iter().flat_map(|told| &told.case.caveats) {
             if !merged.caveats.iter().any(|known: &Caveat| known.mark() == caveat.mark()) {

@@ -181,3 +181,21 @@ fn a_link_is_slow_that_is_slow_in_most_launches() {
     assert_eq!(slow, [[0, 1]]);
     assert!(matrix.median_ms[0][1].unwrap() > 1.9 && matrix.median_ms[2][3].unwrap() < 1.1);
 }
+
+#[test]
+fn what_no_launch_can_do_is_skipped_as_in_each() {
+    let plan = plan("benchmarks: {barrier: , gemm: {m: 8}}");
+    let mut of = launches(&plan, &[1e6, 1e6]);
+    for (_, report) in &mut of {
+        let case = &mut report.cases[1];
+        (case.outcome, case.measured) = (Outcome::Skipped, None);
+        case.reason = Some("no".to_owned());
+    }
+    let case = |of| merge(of, Exit::Ok).unwrap().cases.remove(1);
+    let skipped = case(of.clone());
+    assert_eq!((skipped.reason.as_deref(), skipped.replication), (Some("no"), None));
+    of[0].1 = launch(&plan, |_| recording(&plan, 1e6, 1e6));
+    let skipped = case(of);
+    assert_eq!(skipped.outcome, Outcome::Skipped);
+    assert_eq!(skipped.reason.as_deref(), Some("in launch 2: no"));
+}

@@ -226,17 +226,17 @@ impl<'a> Series<'a> {
         let (files, folder) = (files.join(", "), side.folder.display());
         let title = if side.name.is_empty() { "as asked for" } else { &side.name };
         let wrote = format!("wrote {files} from the launches in {folder}");
+        let mark = if self.args.nccl_tests_table { "#" } else { "==" };
+        if self.sides.len() > 1 {
+            report::say(&format!("{mark} {title}"));
+        }
         if self.args.nccl_tests_table {
-            report::say(&format!("# {title}"));
             report::print_nccl_tests(report);
             report::say(&format!("# {wrote}"));
-            return;
+        } else {
+            report::print(report);
+            report::say(&wrote);
         }
-        if self.sides.len() > 1 {
-            report::say(&format!("== {title}"));
-        }
-        report::print(report);
-        report::say(&wrote);
     }
 }
 
