@@ -78,6 +78,8 @@
 //!   numbers for each round, however many ranks there are; rank 0 then takes the samples in blocks.
 //! - *Why is efficiency measured against a separate case?* Throughput of rank 0 in the same case already
 //!   holds the contention, so the ratio would be near 100 % by construction.
+//! - *Why several launches?* Where memory lies and which connections are made is settled at the start, and moves
+//!   medians by more than iterations within a launch show: launches are the replicates, never pooled.
 
 pub mod analysis;
 pub mod backend;

@@ -96,8 +96,8 @@ pub struct Run {
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
-    /// The starts of all ranks in which its cases were measured: one, and one more each time that it was
-    /// resumed.
+    /// The starts of all ranks in which its cases were measured: one for each of `--launches`, and one more each
+    /// time that it was resumed.
     #[serde(default)]
     pub launches: Vec<Launch>,
     /// The command line.
@@ -419,7 +419,7 @@ pub enum Samples {
     None,
     /// In a compressed CSV file beside the report: `case,round,rank,start_ns,end_ns,device_ns,late`.
     Sidecar {
-        /// Name of the file, in the report's folder.
+        /// Name of the file, in the report's folder or, of one of several launches, in a folder there.
         file: String,
         /// Rows of this case.
         rows: usize,

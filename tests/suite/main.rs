@@ -8,6 +8,7 @@ mod cuda_exchanges;
 mod failures;
 mod gate;
 mod imports;
+mod launches;
 mod patterns;
 mod ranks;
 mod runs;
