@@ -1,6 +1,7 @@
 //! The command line: arguments as typed, and what each command does with them.
 
 mod dry_run;
+mod history;
 mod import;
 mod inspect;
 mod launch;
@@ -53,6 +54,8 @@ enum Command {
     ListBenchmarks(list_benchmarks::ListArgs),
     /// Read results of nccl-tests or the OSU micro-benchmarks into a report
     Import(import::ImportArgs),
+    /// Keep reports over time: list them, find changes, name baselines
+    History(history::HistoryArgs),
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
@@ -112,6 +115,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Run(args) => run::run(*args, || config(cli.config.as_deref())),
         Command::ListBenchmarks(args) => list_benchmarks::run(&args),
         Command::Import(args) => import::run(args),
+        Command::History(args) => history::run(args, || config(cli.config.as_deref())),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -26,7 +26,7 @@ pub use files::{Output, write_atomically};
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use plain::{plain, plain_lines};
 pub use replication::{Launch, Replicate, Replication};
-pub use table::{print, print_table, say};
+pub use table::{markdown_table, print, print_table, say};
 
 use crate::backend::Accuracy;
 use crate::benchmark::Problem;

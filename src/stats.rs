@@ -1,12 +1,15 @@
 //! Statistics: numbers in, numbers out. Knows nothing of ranks, cases or reports.
 
+mod change;
 mod dependence;
 mod fit;
 mod order;
 mod ratio;
 mod sample;
+mod scale;
 mod segments;
 
+pub use change::{Change, change_points};
 #[cfg(test)]
 pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};

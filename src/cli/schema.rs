@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
+use crate::history::Answer;
 use crate::report::{Report, say};
 
 /// Arguments of `schema`.
@@ -18,6 +19,8 @@ pub(super) struct SchemaArgs {
 enum Of {
     /// The result of `run`.
     Report,
+    /// What `history list`, `trend` and `export` print as JSON.
+    History,
     /// The file that `--config` reads.
     Configuration,
 }
@@ -26,6 +29,7 @@ enum Of {
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
     let schema = match args.of {
         Of::Report => schemars::schema_for!(Report),
+        Of::History => schemars::schema_for!(Answer),
         Of::Configuration => schemars::schema_for!(Config),
     };
     let text = serde_json::to_string_pretty(&schema)

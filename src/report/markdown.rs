@@ -429,7 +429,8 @@ pub(super) fn definitions(report: &Report) -> Vec<&str> {
     definitions
 }
 
-fn table(rows: &Rows) -> String {
+/// A table in Markdown.
+pub(super) fn table(rows: &Rows) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = line(rows.header.clone());
     text.push_str(&line(vec!["---".to_owned(); rows.header.len()]));

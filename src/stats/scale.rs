@@ -1,0 +1,28 @@
+//! A scale on which squares neither overflow nor vanish.
+
+/// Values from the smallest to the largest as 0 to 1. Equal values are exactly equal on it, so that what
+/// does not vary has a variance of exactly 0, which sums of 0.1 have not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    low: f64,
+    /// The width of the range; 0 when all values are equal.
+    pub(super) range: f64,
+}
+
+impl Scale {
+    /// The scale of `values`; `None` when there are none or the range is no finite number.
+    pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<Self> {
+        let nothing = (f64::INFINITY, f64::NEG_INFINITY);
+        let (low, high) = values.into_iter().try_fold(nothing, |(low, high), &value| {
+            value.is_finite().then(|| (value.min(low), value.max(high)))
+        })?;
+        let range = high - low;
+        (0.0..f64::INFINITY).contains(&range).then_some(Self { low, range })
+    }
+
+    /// `values` on this scale.
+    pub(super) fn values(&self, values: &[f64]) -> Vec<f64> {
+        let unit = if self.range > 0.0 { self.range } else { 1.0 };
+        values.iter().map(|value| (value - self.low) / unit).collect()
+    }
+}
