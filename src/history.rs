@@ -12,10 +12,14 @@ mod entry;
 mod export;
 mod folder;
 mod git;
+#[cfg(test)]
+mod hostile;
 mod index;
 mod notes;
 mod retention;
 mod series;
+#[cfg(test)]
+mod tests;
 mod trend;
 
 use std::collections::BTreeMap;

@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use super::entry::Record;
 use super::folder::{Folder, json_files};
+use super::git::Git;
 use super::index::{Found, Read};
 use super::notes::{self, Label};
-use super::{History, entry, git};
+use super::{History, entry};
 use crate::error::{Error, Result};
 use crate::report::{Case, Report, Samples};
 
@@ -83,7 +84,7 @@ impl Label {
     pub fn new(commit: Option<&str>, tag: Option<&str>) -> Result<Self> {
         let full = |text: &str| entry::is_commit(text) && text.len() >= 40;
         let git = commit.map(|name| {
-            git::commit(name).or_else(|| full(name).then(|| name.to_owned())).ok_or_else(|| {
+            Git::here().commit(name).or_else(|| full(name).then(|| name.to_owned())).ok_or_else(|| {
                 Error::usage(format!(
                     "git knows no commit '{name}' here; run this in the clone, or give all 40 digits"
                 ))

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::entry::{is_commit, machine, short};
-use super::{Entry, History, git};
+use super::git::Git;
+use super::{Entry, History};
 use crate::error::{Error, Result};
 use crate::report::Report;
 
@@ -40,6 +41,10 @@ impl Baseline {
     /// # Errors
     /// Usage error when it is nothing of these, or there is no report of the commit or one before it.
     pub fn find(folder: &Path, what: &str) -> Result<Self> {
+        Self::find_by(&Git::here(), folder, what)
+    }
+
+    pub(super) fn find_by(git: &Git, folder: &Path, what: &str) -> Result<Self> {
         let path = PathBuf::from(what);
         let found = |found| Ok(Self { what: what.to_owned(), found });
         if what.contains('/') && path.exists() || what.ends_with(".json") {
@@ -51,7 +56,7 @@ impl Baseline {
         }
         let history = History::open(folder)?;
         if what == LAST_RELEASE {
-            return found(Found::Commits(history.releases()?, true));
+            return found(Found::Commits(history.releases(git)?, true));
         }
         if let Some(run) = history.pins.get(what) {
             let Some(entry) = history.entries().into_iter().find(|entry| entry.record.run == *run)
@@ -69,7 +74,7 @@ impl Baseline {
         if let Some(entry) = history.entries().into_iter().find(|entry| entry.record.run == what) {
             return found(Found::Pinned(history.with_paths(&[entry])));
         }
-        found(Found::Commits(history.commits(what)?, false))
+        found(Found::Commits(history.commits(git, what)?, false))
     }
 
     /// Its reports to compare a candidate with: those of one commit and of the candidate's machine, but for the
@@ -152,7 +157,7 @@ impl History {
                 "'{what}' is not in the history; `tesserabench history add {what}` adds it"
             )));
         }
-        let commit = self.named(what)?;
+        let commit = self.named(&Git::here(), what)?;
         let of_commit = |entry: &&&Entry| entry.record.git.as_ref() == Some(&commit);
         entries.iter().rev().find(of_commit).copied().ok_or_else(|| {
             Error::usage(format!(
@@ -172,12 +177,12 @@ impl History {
     }
 
     /// The commit of a name: in full as reports have it, or as git has it.
-    fn named(&self, what: &str) -> Result<String> {
+    fn named(&self, git: &Git, what: &str) -> Result<String> {
         let commits = self.entries().into_iter().filter_map(|entry| entry.record.git.as_ref());
         let mut known: Vec<&String> =
             commits.filter(|commit| is_commit(what) && commit.starts_with(what)).collect();
         known.dedup();
-        let asked = if known.len() == 1 { Some(known[0].clone()) } else { git::commit(what) };
+        let asked = if known.len() == 1 { Some(known[0].clone()) } else { git.commit(what) };
         asked.ok_or_else(|| {
             Error::usage(format!(
                 "'{what}' is no pin, no file and no run of the history, and git knows no such commit here; `history \
@@ -187,8 +192,8 @@ impl History {
     }
 
     /// The reports of a commit and of those before it, by commit, the nearest first.
-    fn commits(&self, what: &str) -> Result<Vec<Vec<(PathBuf, Entry)>>> {
-        let commit = self.named(what)?;
+    fn commits(&self, git: &Git, what: &str) -> Result<Vec<Vec<(PathBuf, Entry)>>> {
+        let commit = self.named(git, what)?;
         let mut by_commit: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
         for entry in self.entries() {
             if let Some(git) = &entry.record.git {
@@ -197,7 +202,7 @@ impl History {
         }
         let of = |commit: &str| by_commit.get(commit).map(|entries| self.with_paths(entries));
         let own = of(&commit);
-        let before = match git::ancestors(&commit) {
+        let before = match git.ancestors(&commit) {
             Ok(ancestors) => ancestors,
             // The commit itself is there; what came before it cannot be told.
             Err(_) if own.is_some() => Vec::new(),
@@ -217,11 +222,11 @@ impl History {
     }
 
     /// The reports of releases, by commit, the newest first.
-    fn releases(&self) -> Result<Vec<Vec<(PathBuf, Entry)>>> {
-        let tagged = git::releases();
+    fn releases(&self, git: &Git) -> Result<Vec<Vec<(PathBuf, Entry)>>> {
+        let tagged = git.releases();
         let is_release = |entry: &Entry| {
             let commit = entry.record.git.as_ref();
-            entry.tag.is_some() || tagged.iter().any(|(tagged, _)| Some(tagged) == commit)
+            entry.tag.is_some() || commit.is_some_and(|commit| tagged.contains(commit))
         };
         let mut releases: Vec<Vec<&Entry>> = Vec::new();
         for entry in self.entries().into_iter().rev().filter(|entry| is_release(entry)) {

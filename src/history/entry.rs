@@ -139,6 +139,10 @@ pub fn machine(report: &Report) -> String {
         node.cores.map_or_else(|| cpu.to_owned(), |cores| format!("{cores} cores of {cpu}"))
     }));
     for (what, counts) in [("rank", devices), ("node", nodes)] {
+        // Nothing of the node that simulates is in a simulated time.
+        if what == "node" && run.simulated {
+            continue;
+        }
         for (name, count) in counts {
             text.push_str(&format!(
                 ", {count} {what}{}: {name}",

@@ -104,10 +104,14 @@ impl From<redb::Error> for Trouble {
 impl Index {
     /// Opens the index of a folder, brings it up to date with the files and says so.
     pub(super) fn open(folder: &Folder) -> Result<Self> {
+        Self::open_patiently(folder, TRIES)
+    }
+
+    pub(super) fn open_patiently(folder: &Folder, tries: u32) -> Result<Self> {
         let path = folder.index();
         let mut wrong = (!path.exists()).then(|| "is not there".to_owned());
         let mut opened = Self::attempt(folder);
-        for _ in 0..TRIES {
+        for _ in 0..tries {
             match opened {
                 Err(Trouble::Busy) => std::thread::sleep(PAUSE),
                 Err(Trouble::Unusable(why)) if wrong.is_none() => {
@@ -125,7 +129,7 @@ impl Index {
                 Self::in_memory(folder)?
             }
             Err(Trouble::Busy) => {
-                let seconds = (TRIES * PAUSE).as_secs();
+                let seconds = (tries * PAUSE).as_secs();
                 return Err(Error::usage(format!(
                     "another process has had the history in '{}' open for {seconds} s; try again when it is done",
                     folder.path().display()

@@ -6,6 +6,7 @@ mod commands;
 mod cuda;
 mod cuda_exchanges;
 mod failures;
+mod history;
 mod imports;
 mod patterns;
 mod ranks;

@@ -88,7 +88,11 @@ fn rows(trends: &[Trend]) -> (Vec<Vec<String>>, Vec<Vec<String>>, String) {
 
 fn row(change: &Change, series: &Series, machine: &str) -> Vec<String> {
     let [old, new] = change.commits.each_ref().map(|git| commit(git.as_ref()));
-    let commits = if old == new { format!("within {old}") } else { format!("{old}..{new}") };
+    let commits = if change.commits[0] == change.commits[1] {
+        format!("within {old}")
+    } else {
+        format!("{old}..{new}")
+    };
     vec![
         series.case.clone(),
         machine.to_owned(),
