@@ -16,6 +16,7 @@ mod git;
 mod hostile;
 mod index;
 mod notes;
+mod quiet;
 mod retention;
 mod series;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Key, Record, figures};
 use super::folder::Folder;
+use super::quiet::quietly;
 use crate::error::{Error, Result};
 use crate::report::Report;
 
@@ -144,7 +145,14 @@ impl Index {
         Ok(index)
     }
 
+    /// Opens the index as it is. redb asserts what it reads: it panics where a file is cut.
     fn attempt(folder: &Folder) -> Result<Self, Trouble> {
+        let torn = || Err(Trouble::Unusable("it is torn".to_owned()));
+        quietly(|| Self::sound(folder)).unwrap_or_else(torn)
+    }
+
+    /// An index in which every page is as it was written.
+    fn sound(folder: &Folder) -> Result<Self, Trouble> {
         let path = folder.index();
         let new = !path.exists();
         let created = Database::builder().set_cache_size(CACHE).create(&path);

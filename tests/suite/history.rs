@@ -58,7 +58,10 @@ fn a_step_after_20_of_30_reports_is_one_change_with_its_commits() {
     let printed = json(&trend);
     assert_eq!(printed["trends"].as_array().unwrap().len(), 1);
     let found = &printed["trends"][0];
-    assert_eq!((&found["metric"], &found["direction"]), (&"latency".into(), &"lower_is_better".into()));
+    assert_eq!(
+        (&found["metric"], &found["direction"]),
+        (&"latency".into(), &"lower_is_better".into())
+    );
     let changes = found["changes"].as_array().unwrap();
     assert_eq!(changes.len(), 1, "{changes:#?}");
     assert_eq!(changes[0]["effect"], "worse");
@@ -71,7 +74,8 @@ fn a_step_after_20_of_30_reports_is_one_change_with_its_commits() {
     assert!(again.err.contains("made anew from 30 files"), "{}", again.err);
     assert_eq!(again.out, first);
     let table = history(again, "trend").passes();
-    for text in ["% worse", &format!("{}..{}", &commit(19)[..10], &commit(20)[..10]), "▁", "█"] {
+    for text in ["% worse", &format!("{}..{}", &commit(19)[..10], &commit(20)[..10]), "▁", "█"]
+    {
         assert!(table.out.contains(text), "{}", table.out);
     }
     let page = history(table, "trend --format markdown").passes();
@@ -113,11 +117,14 @@ fn values_for_other_programs() {
     let printed = history(added, "export").passes();
     let text = &printed.out;
     assert!(text.ends_with("# EOF\n"), "{text}");
-    for line in ["# TYPE tesserabench_latency_seconds gauge", "# UNIT tesserabench_latency_seconds seconds"] {
+    for line in
+        ["# TYPE tesserabench_latency_seconds gauge", "# UNIT tesserabench_latency_seconds seconds"]
+    {
         assert!(text.lines().any(|found| found == line), "{text}");
     }
     // 2026-01-03, the latest only.
-    let values = |text: &str| text.lines().filter(|line| line.starts_with("tesserabench_latency")).count();
+    let values =
+        |text: &str| text.lines().filter(|line| line.starts_with("tesserabench_latency")).count();
     assert!(values(text) == 2 && text.contains(" 1767398400\n"), "{text}");
     let written = history(printed, "export --all -o values.txt").passes();
     assert_eq!(values(&written.read("values.txt")), 6);
