@@ -1,17 +1,23 @@
 //! From what ranks read to the figures of the report. Knows cases and metrics, not text.
 
 mod case;
+mod comparison;
 mod contention;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod headline;
 mod latency;
+mod limits;
 mod pairs;
 mod scaling;
+mod times;
 
 pub use case::{Finding, Found, analyse, metrics};
+pub use comparison::{Reports, Rules, compare, noise_floor};
 pub use contention::compare_with_alone;
 pub use headline::settle;
 pub use latency::latency;
+pub use limits::{Limits, derive_limits};
 pub use pairs::matrices;
 pub use scaling::studies;
+pub use times::times_ms;

@@ -1,5 +1,6 @@
 //! The command line: arguments as typed, and what each command does with them.
 
+mod compare;
 mod dry_run;
 mod history;
 mod import;
@@ -11,6 +12,7 @@ mod panic;
 mod restart;
 mod run;
 mod schema;
+mod sides;
 mod system_info;
 mod verdict;
 
@@ -42,8 +44,9 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 5 wrong results, 6 environment unfit,
-7 a case failed or nothing was measured, 8 timed out, 9 a rank died, 10 interrupted.
+Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 3 a regression, 4 inconclusive
+(with --strict), 5 wrong results, 6 environment unfit or not comparable, 7 a case failed or nothing was
+measured, 8 timed out, 9 a rank died, 10 interrupted.
 mpirun and srun rewrite some of them; `tesserabench verdict REPORT` returns the run's own.";
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +57,8 @@ enum Command {
     ListBenchmarks(list_benchmarks::ListArgs),
     /// Read results of nccl-tests or the OSU micro-benchmarks into a report
     Import(import::ImportArgs),
+    /// Hold a candidate's report against a baseline's, case by case
+    Compare(compare::CompareArgs),
     /// Keep reports over time: list them, find changes, name baselines
     History(history::HistoryArgs),
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
@@ -115,6 +120,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Run(args) => run::run(*args, || config(cli.config.as_deref())),
         Command::ListBenchmarks(args) => list_benchmarks::run(&args),
         Command::Import(args) => import::run(args),
+        Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, || config(cli.config.as_deref())),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),

@@ -3,6 +3,9 @@
 //! A [`Config`] is as typed; [`Plan::resolve`](crate::plan::Plan::resolve) makes it a plan. Every key
 //! is optional. Files are untrusted: bounded in size and depth.
 
+mod comparison;
+mod limits;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IntoDeserializer as _, value::StrDeserializer};
 use serde::{Deserialize, Serialize};
+
+pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, StatisticalTest};
+pub use limits::LimitConfig;
 
 use crate::benchmark::Preset;
 use crate::error::{Error, Result, nearest};
@@ -60,6 +66,10 @@ pub struct Config {
     pub benchmarks: Option<BTreeMap<String, Option<BTreeMap<String, Values>>>>,
     /// Files to write.
     pub output: OutputConfig,
+    /// What figures must keep to.
+    pub limits: Vec<LimitConfig>,
+    /// How sides are compared.
+    pub comparison: ComparisonConfig,
     /// Where reports are kept over time.
     pub history: HistoryConfig,
 }

@@ -90,6 +90,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
         cases,
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
+        limits: Vec::new(),
         metrics: metric::ALL.to_vec(),
         summary: Summary::default(),
         caveats: Vec::new(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use crate::analysis::{self, Finding, Found};
+use crate::analysis::{self, Finding, Found, Limits};
 use crate::config::Config;
 use crate::ending::Failure;
 use crate::environment::{self, Environment};
@@ -72,7 +72,7 @@ impl Recorder {
     /// Starts the report and its journal, or goes on with them.
     ///
     /// # Errors
-    /// Usage error when the journal cannot be written, or is that of another plan; unfit when ranks share a
+    /// Usage error when the journal cannot be written, or is that of another plan, or a limit makes no sense; unfit when ranks share a
     /// device, or when the disk is too full for what is to be written.
     pub fn start(
         plan: &Plan,
@@ -83,6 +83,7 @@ impl Recorder {
     ) -> Result<Self> {
         let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         refuse_shared_devices(plan, &environment)?;
+        Limits::resolve(&config.limits)?;
         let report = empty(plan, config, environment, floors);
         let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
         let started = report.run.started.clone();
@@ -230,6 +231,9 @@ fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     for cycles in report.cases.iter_mut().filter_map(|case| case.cycles.as_mut()) {
         cycles.conclude();
     }
+    // That they make sense was settled before anything was measured.
+    let limits = Limits::resolve(&report.run.config.limits).unwrap_or_default();
+    report.limits = limits.check(report, &[]);
     report.run.finished = now();
     report.conclude(plan.cases.len(), exit);
 }
@@ -339,6 +343,7 @@ pub(crate) fn empty(
         cases: Vec::new(),
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
+        limits: Vec::new(),
         metrics: metric::ALL.to_vec(),
         summary: Summary::default(),
         caveats: Vec::new(),

@@ -3,15 +3,18 @@
 //! It knows neither backends nor formulas: figures arrive computed. The schema is
 //! `tesserabench.report/1`; `tesserabench schema report` prints it.
 
+mod comparison;
 mod csv;
 mod cycles;
 mod files;
 #[cfg(test)]
 mod hostile;
+mod limits;
 mod load;
 mod markdown;
 mod nccl_tests;
 mod plain;
+mod rate;
 mod replication;
 mod table;
 
@@ -20,9 +23,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use comparison::{
+    COMPARISON_SCHEMA, Compared, Comparison, Difference, Reach, Severity, Side, Verdict, Verdicts,
+    annotations, comparison_csv, comparison_markdown, comparison_table, junit, step_summary,
+};
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
 pub use files::{Output, write_atomically};
+pub use limits::{Basis, LimitCheck, LimitOutcome};
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use plain::{plain, plain_lines};
 pub use replication::{Launch, Replicate, Replication};
@@ -68,6 +76,9 @@ pub struct Report {
     /// Figures of every pair of ranks.
     #[serde(default)]
     pub pair_matrices: Vec<PairMatrix>,
+    /// The configured limits, held against the figures.
+    #[serde(default)]
+    pub limits: Vec<LimitCheck>,
     /// What the figures mean, and which way they improve.
     pub metrics: Vec<Metric>,
     /// Counts.
@@ -557,7 +568,18 @@ impl Report {
         // Of a run that was ended before it measured anything, that is not what was wrong.
         let nothing = self.summary.measured == 0 && ended == Exit::Ok;
         let least = if nothing { Exit::CaseFailed } else { ended };
-        self.cases.iter().map(of_case).fold(least, Exit::worst)
+        self.cases.iter().map(of_case).chain([self.limits_exit()]).fold(least, Exit::worst)
+    }
+
+    /// What the limits alone end in; one that could not be checked fails where everything must be conclusive.
+    pub fn limits_exit(&self) -> Exit {
+        let any = |outcome| self.limits.iter().any(|check| check.outcome == outcome);
+        let strict = self.run.config.comparison.strict.unwrap_or(false);
+        match (any(LimitOutcome::Broken), any(LimitOutcome::Unchecked) && strict) {
+            (true, _) => Exit::Regression,
+            (_, true) => Exit::Inconclusive,
+            _ => Exit::Ok,
+        }
     }
 
     /// One line on how the run ended.

@@ -1,20 +1,47 @@
 //! Statistics: numbers in, numbers out. Knows nothing of ranks, cases or reports.
 
+mod alternative;
+mod bootstrap;
 mod change;
 mod dependence;
+mod evidence;
 mod fit;
+#[cfg(test)]
+mod golden;
+mod groups;
+#[cfg(test)]
+mod hostile;
+mod multiplicity;
+mod normality;
 mod order;
+mod outliers;
+mod permutation;
+mod rank_sum;
+mod ranks;
 mod ratio;
 mod sample;
 mod scale;
 mod segments;
+mod shift;
+mod t_test;
 
+pub use alternative::Alternative;
+pub use bootstrap::{Shift, shift_interval};
 pub use change::{Change, change_points};
 #[cfg(test)]
 pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};
+pub use evidence::Evidence;
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
+pub use groups::{brown_forsythe, friedman};
+pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli};
+pub use normality::{anderson_darling, shapiro_wilk};
 pub use order::{Interval, median, quantile, quantile_interval};
+pub use outliers::{Outliers, outliers};
+pub use permutation::{permutation_p, smallest_p};
+pub use rank_sum::{RankSum, rank_sum};
 pub use ratio::{Estimate, ratio_interval};
 pub use sample::{autocorrelation, mean, variance};
 pub use segments::{Steadiness, steadiness};
+pub use shift::{Magnitude, cliffs_delta, hedges_g, hodges_lehmann};
+pub use t_test::{Welch, t_quantile, welch};

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::history::Answer;
-use crate::report::{Report, say};
+use crate::report::{Comparison, Report, say};
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
@@ -19,6 +19,8 @@ pub(super) struct SchemaArgs {
 enum Of {
     /// The result of `run`.
     Report,
+    /// The result of `compare`.
+    Comparison,
     /// What `history list`, `trend` and `export` print as JSON.
     History,
     /// The file that `--config` reads.
@@ -29,6 +31,7 @@ enum Of {
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
     let schema = match args.of {
         Of::Report => schemars::schema_for!(Report),
+        Of::Comparison => schemars::schema_for!(Comparison),
         Of::History => schemars::schema_for!(Answer),
         Of::Configuration => schemars::schema_for!(Config),
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::limits::limit_lines;
 use super::plain::plain;
 use super::{Case, Cycles, Outcome, PairMatrix, Report, Scaling, Steadiness};
 use crate::benchmark::{Problem, Setting};
@@ -159,21 +160,13 @@ fn cycles(cycles: &Cycles) -> String {
 
 /// The rate people look for first, with its unit, and what it is.
 fn rate(case: &Case) -> (String, &'static str) {
-    let Some(measured) = &case.measured else { return (String::new(), "") };
-    let metrics = &measured.metrics;
-    let rates = [
-        // One rank alone moves nothing over any link.
-        (metrics.busbw_gbps.filter(|_| case.group_size > 1), 1.0, "GB/s", "bus"),
-        (metrics.gbps, 1.0, "GB/s", "memory"),
-        (metrics.tflops.filter(|tflops| *tflops >= 1.0), 1.0, "TFLOP/s", "arithmetic"),
-        (metrics.tflops, 1e3, "GFLOP/s", "arithmetic"),
-    ];
-    rates
-        .into_iter()
-        .find_map(|(value, factor, unit, of)| {
-            Some((format!("{} {unit}", significant(value? * factor)), of))
-        })
-        .unwrap_or_default()
+    match case.quoted_rate() {
+        Some(("busbw_gbps", rate)) => (format!("{} GB/s", significant(rate)), "bus"),
+        Some(("gbps", rate)) => (format!("{} GB/s", significant(rate)), "memory"),
+        Some((_, rate)) if rate >= 1.0 => (format!("{} TFLOP/s", significant(rate)), "arithmetic"),
+        Some((_, rate)) => (format!("{} GFLOP/s", significant(rate * 1e3)), "arithmetic"),
+        None => Default::default(),
+    }
 }
 
 /// Most ranks whose matrix people can read.
@@ -384,10 +377,10 @@ pub(super) fn render(report: &Report) -> String {
         let _ = writeln!(page, "- {}", escape(&line));
     }
     page.push_str("\n## Cases\n\n");
-    page.push_str(&table(&case_rows(report)));
+    page.push_str(&markdown_table(&case_rows(report)));
     if !report.scaling.is_empty() {
         page.push_str("\n## Scaling\n\n");
-        page.push_str(&table(&scaling_rows(report)));
+        page.push_str(&markdown_table(&scaling_rows(report)));
         page.push('\n');
         for definition in definitions(report) {
             let _ = writeln!(page, "- {}", escape(definition));
@@ -396,8 +389,14 @@ pub(super) fn render(report: &Report) -> String {
     for pairs in &report.pair_matrices {
         let (title, rows, lines) = matrix(pairs);
         let _ = writeln!(page, "\n## Pairs: {}\n", escape(&title));
-        page.push_str(&rows.map_or_else(String::new, |rows| table(&rows) + "\n"));
+        page.push_str(&rows.map_or_else(String::new, |rows| markdown_table(&rows) + "\n"));
         for line in lines {
+            let _ = writeln!(page, "- {}", escape(&line));
+        }
+    }
+    if !report.limits.is_empty() {
+        page.push_str("\n## Limits\n\n");
+        for line in limit_lines(&report.limits) {
             let _ = writeln!(page, "- {}", escape(&line));
         }
     }
@@ -429,8 +428,8 @@ pub(super) fn definitions(report: &Report) -> Vec<&str> {
     definitions
 }
 
-/// A table in Markdown.
-pub(super) fn table(rows: &Rows) -> String {
+/// The rows as a Markdown table.
+pub(super) fn markdown_table(rows: &Rows) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = line(rows.header.clone());
     text.push_str(&line(vec!["---".to_owned(); rows.header.len()]));
@@ -441,7 +440,7 @@ pub(super) fn table(rows: &Rows) -> String {
 }
 
 /// Names come from files and machines: nothing in them may end a cell or become markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {

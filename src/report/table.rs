@@ -4,9 +4,10 @@ use std::io::Write as _;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::Report;
-use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows, table};
+use super::limits::limit_lines;
+use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows};
 use super::plain::{plain, plain_lines};
+use super::{Report, markdown};
 
 /// Prints lines. A reader that has left, as `head` does, is no error.
 pub fn say(lines: &str) {
@@ -37,6 +38,10 @@ pub(super) fn render(report: &Report) -> String {
         lines.extend(rows.map(|rows| draw(&rows, 0..pairs.ranks)));
         lines.extend(remarks.iter().map(|remark| format!("  {}", plain(remark))));
     }
+    if !report.limits.is_empty() {
+        lines.push("\nlimits:".to_owned());
+        lines.extend(limit_lines(&report.limits).iter().map(|line| format!("  {}", plain(line))));
+    }
     if !report.caveats.is_empty() {
         lines.push("\nnotes:".to_owned());
         let notes = report.caveats.iter();
@@ -61,7 +66,7 @@ pub fn print_table(
 /// A table in Markdown.
 pub fn markdown_table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let header = header.iter().map(|&name| name.to_owned()).collect();
-    table(&Rows { header, rows })
+    markdown::markdown_table(&Rows { header, rows })
 }
 
 /// Most characters of a cell; every row is as wide as the widest.
@@ -80,7 +85,8 @@ fn cell(text: &str) -> String {
 const RULED_HEADER: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-fn draw(rows: &Rows, numbers: std::ops::Range<usize>) -> String {
+/// The rows as a table; the columns `numbers` are aligned to the right.
+pub(super) fn draw(rows: &Rows, numbers: std::ops::Range<usize>) -> String {
     let mut table = Table::new();
     table.load_style(RULED_HEADER).set_header(&rows.header);
     for row in &rows.rows {

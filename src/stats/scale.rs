@@ -26,3 +26,22 @@ impl Scale {
         values.iter().map(|value| (value - self.low) / unit).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::variance;
+
+    #[test]
+    fn what_is_equal_stays_equal_and_what_differs_differs() {
+        let scaled = |values: &[f64]| Scale::of(values).unwrap().values(values);
+        assert_eq!(scaled(&[3.0, 1.0, 2.0]), [1.0, 0.0, 0.5]);
+        assert_ne!(variance(&[0.1; 10]), 0.0);
+        assert_eq!(variance(&scaled(&[0.1; 10])), 0.0);
+        assert_eq!(scaled(&[5e-324, 0.0]), [1.0, 0.0]);
+        assert_eq!(scaled(&[1e308, 0.0]), [1.0, 0.0]);
+        for undefined in [&[][..], &[1e308, -1e308], &[f64::NAN, 1.0], &[f64::INFINITY]] {
+            assert!(Scale::of(undefined).is_none(), "{undefined:?}");
+        }
+    }
+}

@@ -93,10 +93,10 @@ fn reports_are_kept_once_listed_pinned_and_removed_aloud() {
     let pinned = history(again, "pin golden run-0").passes();
     let list = history(pinned, "list --format json").passes();
     let printed = json(&list);
-    let reports = printed["reports"].as_array().unwrap();
-    assert_eq!(reports.len(), 3);
-    assert_eq!((&reports[0]["pins"][0], &reports[0]["tag"]), (&"golden".into(), &"v1".into()));
-    assert_eq!(reports[2]["git"], "7".repeat(40));
+    let kept = printed["reports"].as_array().unwrap();
+    assert_eq!(kept.len(), 3);
+    assert_eq!((&kept[0]["pins"][0], &kept[0]["tag"]), (&"golden".into(), &"v1".into()));
+    assert_eq!(kept[2]["git"], "7".repeat(40));
     let table = history(list, "list --filter gold* --last 5").passes();
     assert_eq!(table.out.lines().count(), 4, "{}", table.out);
     let told = history(table, "prune --older-than 0 --dry-run").passes();

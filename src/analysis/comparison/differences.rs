@@ -1,0 +1,125 @@
+//! What keeps two figures from meaning the same.
+
+use std::collections::BTreeMap;
+
+use crate::caveat::Caveat;
+use crate::report::{Case, Difference, Report};
+
+/// Variables that name a job, not a setting.
+const OF_THE_JOB: [&str; 3] = ["SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_STEP_NUM_TASKS"];
+
+/// What differs around two sides, the preventing ones first. `allow` names those that do not prevent.
+pub(super) fn around(
+    baseline: &[Report],
+    candidate: &[Report],
+    allow: &[String],
+) -> Vec<Difference> {
+    let (before, after) = (facts(baseline), facts(candidate));
+    let names = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));
+    let mut differences: Vec<Difference> = names
+        .filter(|name| before.get(*name) != after.get(*name))
+        .map(|(what, prevents)| {
+            let of = |side: &BTreeMap<(String, bool), Vec<String>>| {
+                side.get(&(what.clone(), *prevents))
+                    .map_or_else(|| "-".to_owned(), |all| all.join(", "))
+            };
+            // `--allow variable` allows all of them.
+            let allowed = |name: &String| {
+                name == what || what.split_once(' ').is_some_and(|(kind, _)| kind == name)
+            };
+            Difference {
+                what: what.clone(),
+                baseline: of(&before),
+                candidate: of(&after),
+                prevents: *prevents && !allow.iter().any(allowed),
+            }
+        })
+        .collect();
+    differences.sort_by_key(|difference| !difference.prevents);
+    differences
+}
+
+/// What is so around a side, by name and whether a difference prevents comparing; every value that its reports
+/// have.
+fn facts(reports: &[Report]) -> BTreeMap<(String, bool), Vec<String>> {
+    let mut facts: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
+    for report in reports {
+        let mut note = |what: &str, prevents: bool, value: String| {
+            let values = facts.entry((what.to_owned(), prevents)).or_default();
+            if !values.contains(&value) {
+                values.push(value);
+                values.sort();
+            }
+        };
+        let environment = &report.environment;
+        note("backend", true, report.run.backend.clone());
+        if let Some(topology) = &report.topology {
+            note("topology", true, topology.clone());
+        }
+        if let Some(mpi) = &environment.mpi {
+            note("mpi", true, mpi.library.clone());
+            note("thread level", true, mpi.thread_level.clone());
+        }
+        for (library, version) in &environment.libraries {
+            note(library, true, version.clone());
+        }
+        let axes: Vec<String> =
+            report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
+        note("mesh", true, format!("{} ({})", axes.join(","), report.mesh.order));
+        let mut devices: BTreeMap<&str, usize> = BTreeMap::new();
+        for rank in &environment.ranks {
+            *devices.entry(&rank.device.name).or_default() += 1;
+        }
+        let devices = devices.iter().map(|(name, count)| format!("{count} x {name}"));
+        note("devices", true, devices.collect::<Vec<_>>().join(" and "));
+        note("nodes", true, environment.nodes.len().to_string());
+        for node in &environment.nodes {
+            if let (Some(cpu), Some(cores)) = (&node.cpu, node.cores) {
+                note("processors", true, format!("{cpu}, {cores} cores"));
+            }
+            note("hosts", false, node.host.clone());
+            note("system", false, node.os.clone().unwrap_or_else(|| "unknown".to_owned()));
+        }
+        for (name, value) in &environment.variables {
+            if !OF_THE_JOB.contains(&name.as_str()) {
+                note(&format!("variable {name}"), true, value.clone());
+            }
+        }
+        if let Some(toolchain) = &environment.toolchain {
+            note("toolchain", false, toolchain.clone());
+        }
+        note("seed", false, report.run.seed.to_string());
+        note("build", false, report.run.build.clone());
+        note("commit", false, report.run.git.clone().unwrap_or_else(|| "unknown".to_owned()));
+    }
+    facts
+}
+
+/// Why the figures of a case do not mean the same on both sides; nothing where they do.
+pub(super) fn between(baseline: &Case, candidate: &Case) -> Vec<String> {
+    let (Some(before), Some(after)) = (&baseline.measured, &candidate.measured) else {
+        return Vec::new();
+    };
+    let word = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    let pairs = [
+        (
+            "the definition of time",
+            word(&before.latency.definition),
+            word(&after.latency.definition),
+        ),
+        ("the protocol", word(&before.protocol), word(&after.protocol)),
+        ("the number of ranks", baseline.group_size.to_string(), candidate.group_size.to_string()),
+    ];
+    let differ = pairs.into_iter().filter(|(_, before, after)| before != after);
+    let mut reasons: Vec<String> = differ
+        .map(|(what, before, after)| format!("{what} is {before} in the baseline and {after} now"))
+        .collect();
+    let only = |own: &Case, other: &Case, side: &str| -> Vec<String> {
+        let serious = own.caveats.iter().filter(|caveat| !caveat.comparable());
+        let alone = serious.filter(|caveat| !other.caveats.contains(caveat));
+        alone.map(|caveat: &Caveat| format!("{side} only: {} ({caveat})", caveat.mark())).collect()
+    };
+    reasons.extend(only(baseline, candidate, "the baseline"));
+    reasons.extend(only(candidate, baseline, "the candidate"));
+    reasons
+}

@@ -1,0 +1,90 @@
+//! What the launches of one case say: numbers of two sides in, numbers out.
+
+use crate::config::StatisticalTest;
+use crate::random::Stream;
+use crate::stats::{self, Alternative, Shift};
+
+/// One case on one side: for each launch its values, all positive, in order of time.
+pub(super) type Launches = Vec<Vec<f64>>;
+
+/// How to weigh.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    /// Which test.
+    pub(super) test: StatisticalTest,
+    /// Whether a larger value is worse.
+    pub(super) larger_is_worse: bool,
+    /// By what share worse counts.
+    pub(super) threshold: f64,
+    /// Confidence of the interval.
+    pub(super) confidence: f64,
+    /// Resamples behind it.
+    pub(super) resamples: usize,
+    /// Seed of the random numbers.
+    pub(super) seed: u64,
+}
+
+/// What they say, as w = ±ln(value): larger is worse, whichever way the metric improves, and a ratio and its
+/// inverse are as far from none.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Evidence {
+    /// How much w grew.
+    pub(super) worse: f64,
+    /// Its interval; none for fewer than three launches of a side.
+    pub(super) interval: Option<Shift>,
+    /// Probability of as much if w grew by no more than ln(1 + threshold).
+    pub(super) p_worse: f64,
+    /// Probability of as much if −w did not.
+    pub(super) p_better: f64,
+    /// Of the values, not of w.
+    pub(super) cliffs_delta: Option<f64>,
+    /// Of the values' logarithms.
+    pub(super) hedges_g: Option<f64>,
+}
+
+/// Weighs a candidate against a baseline. `None` when one of them has no launch.
+pub(super) fn weigh(baseline: &Launches, candidate: &Launches, scale: Scale) -> Option<Evidence> {
+    let sign = if scale.larger_is_worse { 1.0 } else { -1.0 };
+    let worseness = |launches: &Launches| -> Vec<Vec<f64>> {
+        launches
+            .iter()
+            .map(|values| values.iter().map(|value| sign * value.ln()).collect())
+            .collect()
+    };
+    let (from, to) = (worseness(baseline), worseness(candidate));
+    let medians = |side: &[Vec<f64>]| -> Option<Vec<f64>> {
+        side.iter().map(|values| stats::median(values)).collect()
+    };
+    let (before, after) = (medians(&from)?, medians(&to)?);
+    let from: Vec<&[f64]> = from.iter().map(Vec::as_slice).collect();
+    let to: Vec<&[f64]> = to.iter().map(Vec::as_slice).collect();
+    let interval = stats::shift_interval(&from, &to, scale.confidence, scale.resamples, scale.seed);
+    let bound = scale.threshold.ln_1p();
+    Some(Evidence {
+        worse: stats::hodges_lehmann(&before, &after)?,
+        interval,
+        p_worse: p(&before, &after, bound, scale),
+        p_better: p(&after, &before, bound, scale),
+        cliffs_delta: stats::cliffs_delta(&before, &after).map(|delta| sign * delta),
+        hedges_g: stats::hedges_g(&before, &after).map(|g| sign * g),
+    })
+}
+
+/// The probability of as much if `to` lay above `from` by no more than `bound`; 1 for fewer than two launches.
+fn p(from: &[f64], to: &[f64], bound: f64, scale: Scale) -> f64 {
+    if from.len() < 2 || to.len() < 2 {
+        return 1.0;
+    }
+    match scale.test {
+        StatisticalTest::Auto | StatisticalTest::Permutation => {
+            stats::permutation_p(from, to, bound, &mut Stream::new(scale.seed, "permutation", &[]))
+        }
+        StatisticalTest::TTest => {
+            stats::welch(from, to).map_or(1.0, |welch| welch.p(bound, Alternative::Greater))
+        }
+        StatisticalTest::MannWhitney => {
+            let shifted: Vec<f64> = to.iter().map(|value| value - bound).collect();
+            stats::rank_sum(from, &shifted, Alternative::Greater).map_or(1.0, |sum| sum.p)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What is compared: the cases of a side, or the points of its scaling studies, each with its launches.
+
+use std::collections::HashMap;
+
+use super::evidence::Launches;
+use crate::analysis::times_ms;
+use crate::config::ComparedMetric;
+use crate::error::Exit;
+use crate::report::{Case, Outcome, Replicate, Report, Scaling};
+use crate::stats;
+
+/// One thing that is compared, on one side.
+#[derive(Debug, Clone)]
+pub(super) struct Subject<'a> {
+    /// Name that both sides have for it.
+    pub(super) id: String,
+    /// Name of the benchmark.
+    pub(super) benchmark: &'a str,
+    /// Unit of its values.
+    pub(super) unit: &'static str,
+    /// Its values in each launch that measured it.
+    pub(super) launches: Launches,
+    /// The case, in the first report of the side that measured it; else in the first that has it. None for
+    /// points of studies.
+    pub(super) case: Option<&'a Case>,
+    /// How it went wrong in any launch, and the exit that has.
+    pub(super) failure: Option<(Exit, String)>,
+}
+
+impl Subject<'_> {
+    /// The figure that stands for it: the median of its launches' medians.
+    pub(super) fn figure(&self) -> Option<f64> {
+        let medians: Vec<f64> =
+            self.launches.iter().filter_map(|values| stats::median(values)).collect();
+        stats::median(&medians)
+    }
+}
+
+/// The subjects of a side, in the order in which they first come. Where several reports have one, each adds
+/// its launches.
+pub(super) fn subjects(reports: &[Report], metric: ComparedMetric) -> Vec<Subject<'_>> {
+    let mut subjects: Vec<Subject<'_>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let all = reports.iter().flat_map(|report| match metric {
+        ComparedMetric::Efficiency => points(report),
+        _ => report.cases.iter().map(|case| of_case(case, metric)).collect(),
+    });
+    for subject in all {
+        match places.get(&subject.id) {
+            Some(&place) => {
+                let known = &mut subjects[place];
+                if known.launches.is_empty() && !subject.launches.is_empty() {
+                    known.case = subject.case;
+                }
+                known.launches.extend(subject.launches);
+                known.failure = known.failure.take().or(subject.failure);
+            }
+            None => {
+                places.insert(subject.id.clone(), subjects.len());
+                subjects.push(subject);
+            }
+        }
+    }
+    subjects
+}
+
+fn of_case(case: &Case, metric: ComparedMetric) -> Subject<'_> {
+    let times: Launches = match &case.replication {
+        Some(replication) => replication.launches.iter().map(replicate_times).collect(),
+        None => vec![times_ms(case)],
+    };
+    let (unit, launches) = match metric {
+        ComparedMetric::Throughput => rates(case, times),
+        _ => ("ms", times),
+    };
+    // A time of zero, as a clock too coarse may give, has no ratio to anything.
+    let positive = |values: &Vec<f64>| {
+        !values.is_empty() && values.iter().all(|value| *value > 0.0 && value.is_finite())
+    };
+    let failure = case.error.as_ref().map(|error| (error.kind.exit(), error.detail.clone()));
+    Subject {
+        id: case.id.clone(),
+        benchmark: &case.benchmark,
+        unit,
+        launches: launches.into_iter().filter(positive).collect(),
+        case: Some(case),
+        failure: failure.filter(|_| matches!(case.outcome, Outcome::Failed | Outcome::TimedOut)),
+    }
+}
+
+/// A replicate's times about the median that it states.
+fn replicate_times(replicate: &Replicate) -> Vec<f64> {
+    match stats::median(&replicate.times_ms) {
+        Some(median) if median > 0.0 => {
+            let scale = replicate.median_ms / median;
+            replicate.times_ms.iter().map(|time| time * scale).collect()
+        }
+        _ => vec![replicate.median_ms],
+    }
+}
+
+/// The rates at these times: that of the case's rates which people quote, else operations per second.
+fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
+    let Some(measured) = &case.measured else { return ("1/s", Vec::new()) };
+    let (unit, rate) = match case.quoted_rate() {
+        Some(("tflops", rate)) => ("TFLOP/s", Some(rate)),
+        Some((_, rate)) => ("GB/s", Some(rate)),
+        None => ("1/s", measured.metrics.throughput_per_s),
+    };
+    let Some(rate) = rate else { return (unit, Vec::new()) };
+    // What the rate is of, for each ms.
+    let work = rate * measured.latency.median;
+    let of = |times: Vec<f64>| times.into_iter().map(|time| work / time).collect();
+    (unit, times.into_iter().map(of).collect())
+}
+
+fn points(report: &Report) -> Vec<Subject<'_>> {
+    report.scaling.iter().flat_map(of_study).collect()
+}
+
+fn of_study(study: &Scaling) -> impl Iterator<Item = Subject<'_>> {
+    let kind = match study.kind {
+        crate::config::ScalingKind::Strong => "strong",
+        crate::config::ScalingKind::Weak => "weak",
+    };
+    let words = [
+        Some(study.benchmark.clone()),
+        study.precision.map(|precision| precision.name().to_owned()),
+        study.placement.map(|placement| placement.name().to_owned()),
+    ];
+    let problem = study.problem.iter().map(|(key, value)| format!("{key}={value}"));
+    let name = words.into_iter().flatten().chain(problem).collect::<Vec<_>>().join(" ");
+    study.points.iter().filter_map(move |point| {
+        let base = study.base.as_ref()?;
+        let single = point.efficiency.into_iter().collect();
+        let each = if point.efficiencies.is_empty() { single } else { point.efficiencies.clone() };
+        let measured = !point.left_out && point.ranks != base.ranks;
+        let launches: Launches =
+            each.into_iter().filter(|value| *value > 0.0).map(|value| vec![value]).collect();
+        (measured && !launches.is_empty()).then(|| Subject {
+            id: format!("{name} {kind} {}/{}", point.ranks, base.ranks),
+            benchmark: &study.benchmark,
+            unit: "of ideal",
+            launches,
+            case: None,
+            failure: None,
+        })
+    })
+}

@@ -1,0 +1,337 @@
+//! Are the figures as good as they must be?
+
+mod derive;
+
+pub use derive::derive_limits;
+use wildmatch::WildMatch;
+
+use crate::config::LimitConfig;
+use crate::error::{Error, Result, suggestion};
+use crate::metric::{self, Direction};
+use crate::report::{Basis, Case, LimitCheck, LimitOutcome, Report};
+use crate::stats;
+use crate::topology::Topology;
+use crate::work::Element;
+
+/// Fewest members whose median stands for a fleet.
+const FLEET: usize = 3;
+
+/// The metric of points of scaling studies.
+const EFFICIENCY: &str = "efficiency";
+
+/// Limits that are known to make sense.
+#[derive(Debug, Clone, Default)]
+pub struct Limits(Vec<Limit>);
+
+#[derive(Debug, Clone)]
+struct Limit {
+    /// Place in the configuration, from 1.
+    number: usize,
+    case: String,
+    metric: String,
+    unit: String,
+    direction: Direction,
+    topology: Option<Topology>,
+    bound: Bound,
+}
+
+/// Shares are of 1.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    Absolute(f64),
+    OfCeiling(f64),
+    OfFleet(f64),
+}
+
+/// A figure and whose it is.
+struct Figure<'a> {
+    case: &'a str,
+    of: Option<String>,
+    value: f64,
+}
+
+impl Limits {
+    /// The limits of a configuration.
+    ///
+    /// # Errors
+    /// Usage error for a limit without case, with an unknown metric or machine, with no bound or several, or with
+    /// a bound on the side where a figure may be as good as it likes.
+    pub fn resolve(limits: &[LimitConfig]) -> Result<Self> {
+        let all = limits.iter().zip(1..).map(|(limit, number)| Limit::resolve(limit, number));
+        all.collect::<Result<_>>().map(Self)
+    }
+
+    /// Holds every limit against a report. `fleet` are all reports that it is one of.
+    pub fn check(&self, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
+        self.0
+            .iter()
+            .filter(|limit| limit.applies(report))
+            .flat_map(|limit| limit.check(report, fleet))
+            .collect()
+    }
+}
+
+impl Limit {
+    fn resolve(config: &LimitConfig, number: usize) -> Result<Self> {
+        let wrong = |why: String| Error::usage(format!("limit {number} {why}"));
+        if config.case.is_empty() {
+            return Err(wrong("names no case; write case: 'all_reduce*'".to_owned()));
+        }
+        let metrics = metric::ALL;
+        let known = metrics.iter().find(|metric| metric.name == config.metric);
+        let (unit, direction) = match known {
+            Some(metric) => (metric.unit.to_string(), metric.direction),
+            None if config.metric == EFFICIENCY => {
+                ("of ideal".to_owned(), Direction::HigherIsBetter)
+            }
+            None => {
+                let names = metrics.iter().map(|metric| metric.name.as_ref()).chain([EFFICIENCY]);
+                return Err(wrong(format!(
+                    "has the metric '{}', which is unknown ({})",
+                    config.metric,
+                    suggestion(&config.metric, names)
+                )));
+            }
+        };
+        let share = |percent: f64| percent / 100.0;
+        let bounds = [
+            config.at_least.map(Bound::Absolute),
+            config.at_most.map(Bound::Absolute),
+            config.percent_of_ceiling.map(share).map(Bound::OfCeiling),
+            config.percent_of_fleet.map(share).map(Bound::OfFleet),
+        ];
+        let mut given = bounds.into_iter().flatten();
+        let (Some(bound), None) = (given.next(), given.next()) else {
+            return Err(wrong(
+                "needs one bound: at_least, at_most, percent_of_ceiling or percent_of_fleet"
+                    .to_owned(),
+            ));
+        };
+        let (Bound::Absolute(value) | Bound::OfCeiling(value) | Bound::OfFleet(value)) = bound;
+        if !(value.is_finite() && value > 0.0) {
+            return Err(wrong(format!("has the bound {value}, which is not positive")));
+        }
+        let against = match direction {
+            Direction::HigherIsBetter => {
+                config.at_most.map(|_| "at_most, but more of it is better: use at_least")
+            }
+            Direction::LowerIsBetter => {
+                config.at_least.map(|_| "at_least, but less of it is better: use at_most")
+            }
+        };
+        if let Some(against) = against {
+            return Err(wrong(format!("bounds {} by {against}", config.metric)));
+        }
+        if config.percent_of_ceiling.is_some() && config.topology.is_none() {
+            return Err(wrong("is of a ceiling, but names no topology that has one".to_owned()));
+        }
+        let topology = config.topology.as_deref().map(Topology::load).transpose()?;
+        let metric = config.metric.clone();
+        Ok(Self { number, case: config.case.clone(), metric, unit, direction, topology, bound })
+    }
+
+    /// Whether the report is of the machine that the limit is for.
+    fn applies(&self, report: &Report) -> bool {
+        self.topology.as_ref().is_none_or(|topology| {
+            report.topology.as_ref() == Some(&topology.name)
+                || report
+                    .environment
+                    .ranks
+                    .iter()
+                    .any(|rank| rank.device.name == topology.device.name)
+        })
+    }
+
+    fn check(&self, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
+        let figures = self.figures(report);
+        if figures.is_empty() {
+            return vec![self.checked(&self.case, None, None, (None, self.basis(None, 0)))];
+        }
+        match self.bound {
+            Bound::Absolute(bound) => figures
+                .iter()
+                .map(|figure| self.of(figure, (Some(bound), Basis::Absolute)))
+                .collect(),
+            Bound::OfCeiling(share) => figures
+                .iter()
+                .map(|figure| {
+                    let ceiling = self.ceiling(report, figure.case);
+                    let bound = ceiling.as_ref().map(|(ceiling, _)| self.scaled(*ceiling, share));
+                    self.of(figure, (bound, self.basis(ceiling, 0)))
+                })
+                .collect(),
+            Bound::OfFleet(share) => figures
+                .iter()
+                .flat_map(|figure| self.against_fleet(report, fleet, figure, share))
+                .collect(),
+        }
+    }
+
+    /// Against the other reports, and the ranks of the case against each other.
+    fn against_fleet(
+        &self,
+        report: &Report,
+        fleet: &[Report],
+        figure: &Figure<'_>,
+        share: f64,
+    ) -> Vec<LimitCheck> {
+        let same = |other: &Figure<'_>| other.case == figure.case;
+        let theirs: Vec<f64> = fleet
+            .iter()
+            .flat_map(|report| self.figures(report))
+            .filter(same)
+            .map(|figure| figure.value)
+            .collect();
+        let bound = |members: &[f64]| {
+            stats::median(members)
+                .filter(|_| members.len() >= FLEET)
+                .map(|median| self.scaled(median, share))
+        };
+        let mut checks = Vec::new();
+        let ranks = self.of_ranks(report, figure.case);
+        if let Some(of_reports) = bound(&theirs) {
+            checks.push(self.of(figure, (Some(of_reports), self.basis(None, theirs.len()))));
+        } else if ranks.len() < FLEET {
+            checks.push(self.of(figure, (None, self.basis(None, theirs.len()))));
+        }
+        let values: Vec<f64> = ranks.iter().map(|figure| figure.value).collect();
+        if let Some(of_ranks) = bound(&values) {
+            let check = |figure| self.of(figure, (Some(of_ranks), self.basis(None, values.len())));
+            checks.extend(ranks.iter().map(check));
+        }
+        checks
+    }
+
+    /// The bound that a share of a reference sets.
+    fn scaled(&self, reference: f64, share: f64) -> f64 {
+        match self.direction {
+            Direction::HigherIsBetter => reference * share,
+            Direction::LowerIsBetter => reference / share,
+        }
+    }
+
+    fn basis(&self, ceiling: Option<(f64, String)>, members: usize) -> Basis {
+        match self.bound {
+            Bound::Absolute(_) => Basis::Absolute,
+            Bound::OfCeiling(share) => {
+                let (ceiling, source) = ceiling.unzip();
+                Basis::Ceiling { percent: 100.0 * share, ceiling, source }
+            }
+            Bound::OfFleet(share) => Basis::Fleet { percent: 100.0 * share, members },
+        }
+    }
+
+    fn of(&self, figure: &Figure<'_>, bound: (Option<f64>, Basis)) -> LimitCheck {
+        self.checked(figure.case, figure.of.clone(), Some(figure.value), bound)
+    }
+
+    fn checked(
+        &self,
+        case: &str,
+        of: Option<String>,
+        value: Option<f64>,
+        (bound, basis): (Option<f64>, Basis),
+    ) -> LimitCheck {
+        let missing = value.zip(bound).map(|(value, bound)| match self.direction {
+            Direction::HigherIsBetter => 1.0 - value / bound,
+            Direction::LowerIsBetter => value / bound - 1.0,
+        });
+        LimitCheck {
+            limit: self.number,
+            case: case.to_owned(),
+            of,
+            metric: self.metric.clone(),
+            unit: self.unit.clone(),
+            direction: self.direction,
+            value,
+            bound,
+            basis,
+            outcome: match missing {
+                None => LimitOutcome::Unchecked,
+                Some(missing) if missing > 0.0 => LimitOutcome::Broken,
+                Some(_) => LimitOutcome::Kept,
+            },
+            missing_percent: missing.map(|missing| 100.0 * missing),
+        }
+    }
+
+    /// The figures of a report that the limit is for.
+    fn figures<'a>(&self, report: &'a Report) -> Vec<Figure<'a>> {
+        let glob = WildMatch::new(&self.case);
+        let figure = |case: &'a str, value: Option<f64>| {
+            let matching = value.filter(|_| glob.matches(case));
+            matching.map(|value| Figure { case, of: None, value })
+        };
+        if self.metric == EFFICIENCY {
+            let points = report.scaling.iter().flat_map(|study| &study.points);
+            let counted = points.filter(|point| !point.left_out);
+            return counted.filter_map(|point| figure(&point.case, point.efficiency)).collect();
+        }
+        let cases = report.cases.iter();
+        cases.filter_map(|case| figure(&case.id, value(case, &self.metric))).collect()
+    }
+
+    /// What each rank of a case reaches, where the ranks work by themselves: none waits for another there.
+    fn of_ranks<'a>(&self, report: &'a Report, id: &'a str) -> Vec<Figure<'a>> {
+        let case = report.cases.iter().find(|case| case.id == id);
+        let Some(measured) = case.and_then(|case| case.measured.as_ref()) else {
+            return Vec::new();
+        };
+        let Some(value) = case.and_then(|case| value(case, &self.metric)) else {
+            return Vec::new();
+        };
+        if measured.metrics.algbw_gbps.is_some() || self.metric == EFFICIENCY {
+            return Vec::new();
+        }
+        let slowest = measured.latency.median;
+        let ranks = measured.per_rank.iter().filter(|rank| rank.median_ms > 0.0);
+        ranks
+            .map(|rank| Figure {
+                case: id,
+                of: Some(format!("rank {}", rank.rank)),
+                value: match self.direction {
+                    Direction::HigherIsBetter => value * slowest / rank.median_ms,
+                    Direction::LowerIsBetter => rank.median_ms,
+                },
+            })
+            .collect()
+    }
+
+    /// What the machine can do at best, and where that was read; for busbw the slowest link between the ranks, for
+    /// memory and arithmetic the peak of all devices.
+    fn ceiling(&self, report: &Report, id: &str) -> Option<(f64, String)> {
+        let machine = self.topology.as_ref()?;
+        let case = report.cases.iter().find(|case| case.id == id)?;
+        let (figure, devices) = match (self.metric.as_str(), case.precision) {
+            ("busbw_gbps", _) => {
+                let node = |&rank: &usize| report.environment.ranks.get(rank).map(|rank| rank.node);
+                let mut nodes = case.participants.iter().map(node);
+                let first = nodes.next()?;
+                let one_node = nodes.all(|node| node == first);
+                (if one_node { &machine.intra.gbps } else { &machine.inter.gbps }, 1)
+            }
+            ("gbps", _) => (&machine.device.memory_gbps, case.group_size),
+            ("tflops", Some(Element::F32)) => (&machine.device.f32_tflops, case.group_size),
+            ("tflops", Some(Element::F64)) => (&machine.device.f64_tflops, case.group_size),
+            _ => return None,
+        };
+        Some((figure.value * devices as f64, figure.source.clone()))
+    }
+}
+
+/// A figure of a case by the metric's name.
+fn value(case: &Case, metric: &str) -> Option<f64> {
+    let measured = case.measured.as_ref()?;
+    let metrics = &measured.metrics;
+    match metric {
+        "latency" => Some(measured.latency.median),
+        "algbw_gbps" => metrics.algbw_gbps,
+        "busbw_gbps" => metrics.busbw_gbps,
+        "gbps" => metrics.gbps,
+        "tflops" => metrics.tflops,
+        "overlap_percent" => metrics.overlap_percent,
+        "messages_per_s" => metrics.messages_per_s,
+        "throughput_per_s" => metrics.throughput_per_s,
+        _ => None,
+    }
+}

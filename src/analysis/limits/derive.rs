@@ -1,0 +1,68 @@
+//! Limits from what a fleet of healthy machines reaches.
+
+use std::collections::BTreeMap;
+
+use super::FLEET;
+use crate::config::LimitConfig;
+use crate::error::{Error, Result};
+use crate::metric::{self, Direction};
+use crate::report::Report;
+use crate::stats;
+
+/// Standard deviations that healthy machines may lie apart.
+const REACH: f64 = 3.0;
+
+/// The median distance of normal values from their median, in standard deviations.
+const MEDIAN_DISTANCE: f64 = 0.6745;
+
+/// For every case that at least three reports measured, an absolute bound on the rate that people quote for it, or
+/// on its time where it has none: `margin` (a share) off the median of the reports, or three of their standard
+/// deviations (by the median distance from the median, which a sick machine among them does not move) where that
+/// is more.
+///
+/// # Errors
+/// Usage error when there are too few reports of any case.
+pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>> {
+    let mut figures: BTreeMap<(&str, &'static str), Vec<f64>> = BTreeMap::new();
+    for case in reports.iter().flat_map(|report| &report.cases) {
+        let Some(measured) = &case.measured else { continue };
+        let (metric, value) = case.quoted_rate().unwrap_or(("latency", measured.latency.median));
+        figures.entry((&case.id, metric)).or_default().push(value);
+    }
+    let limits: Vec<LimitConfig> = figures
+        .into_iter()
+        .filter(|(_, values)| values.len() >= FLEET)
+        .filter_map(|((case, metric), values)| {
+            let median = stats::median(&values)?;
+            let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
+            let spread = REACH * stats::median(&distances)? / MEDIAN_DISTANCE / median;
+            let off = margin.max(spread);
+            let known = metric::ALL;
+            let direction = known.iter().find(|known| known.name == metric)?.direction;
+            let limit = LimitConfig {
+                case: case.to_owned(),
+                metric: metric.to_owned(),
+                ..Default::default()
+            };
+            // A fleet that differs by more than everything bounds nothing.
+            let bound = match direction {
+                Direction::HigherIsBetter => LimitConfig {
+                    at_least: Some(median * (1.0 - off)).filter(|least| *least > 0.0),
+                    ..limit
+                },
+                Direction::LowerIsBetter => {
+                    LimitConfig { at_most: Some(median * (1.0 + off)), ..limit }
+                }
+            };
+            (bound.at_least.or(bound.at_most).is_some()).then_some(bound)
+        })
+        .collect();
+    if limits.is_empty() {
+        return Err(Error::usage(format!(
+            "no case was measured in {FLEET} of the {} reports, so there is no fleet to derive limits from; give \
+             reports of more machines",
+            reports.len()
+        )));
+    }
+    Ok(limits)
+}

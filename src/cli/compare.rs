@@ -1,0 +1,181 @@
+//! `compare`: is the candidate worse than the baseline?
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::sides::Side;
+use crate::analysis::{self, Rules};
+use crate::config::{ComparisonConfig, Config, from_name};
+use crate::error::{Error, Exit, Result};
+use crate::report::{self, Comparison, write_atomically};
+
+/// By what rules two sides are compared, as typed.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RuleArgs {
+    /// What is compared: latency, throughput, efficiency [default: latency]
+    #[arg(long, value_name = "NAME")]
+    metric: Option<String>,
+    /// How p is computed: auto (the permutation test), permutation, ttest, mannwhitney
+    #[arg(long, value_name = "NAME")]
+    statistical_test: Option<String>,
+    /// By how much a case must be worse to count, percent [default: 5]
+    #[arg(long, value_name = "PERCENT")]
+    regression_threshold: Option<f64>,
+    /// Inconclusive and vanished cases fail too
+    #[arg(long)]
+    strict: bool,
+    /// Difference that does not prevent comparing, by the name that a comparison gives it; repeat for more
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<String>,
+}
+
+impl RuleArgs {
+    /// The configuration with these flags over it.
+    pub(super) fn apply(&self, config: &mut ComparisonConfig) -> Result<()> {
+        if let Some(name) = &self.metric {
+            config.metric = Some(from_name("--metric", name)?);
+        }
+        if let Some(name) = &self.statistical_test {
+            config.statistical_test = Some(from_name("--statistical-test", name)?);
+        }
+        config.regression_threshold = self.regression_threshold.or(config.regression_threshold);
+        config.strict = self.strict.then_some(true).or(config.strict);
+        config.allow.extend(self.allow.iter().cloned());
+        Ok(())
+    }
+}
+
+/// How a comparison is told, as typed.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TellArgs {
+    /// What is printed
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    format: Form,
+    /// File to write, .json, .csv, .md or .xml (JUnit); repeat for more
+    #[arg(long, short, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Print annotations for GitHub too, and add to the step's summary [default: under GitHub Actions]
+    #[arg(long)]
+    github: bool,
+}
+
+/// A form of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people.
+    Table,
+    /// All of it.
+    Json,
+    /// One row a case.
+    Csv,
+    /// For people, in a file or a comment.
+    Markdown,
+    /// For what shows test results.
+    Junit,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// The baseline: a report of several launches, a folder of reports, several parted by commas, or results of
+    /// nccl-tests or OSU
+    baseline: String,
+    /// What is held against it, likewise; each of several by itself
+    #[arg(required = true)]
+    candidate: Vec<String>,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Another measurement of what the baseline is of: no threshold is below what these differ by; repeat for more
+    #[arg(long, value_name = "REPORT")]
+    noise_floor: Vec<String>,
+    #[command(flatten)]
+    tell: TellArgs,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
+    args.rules.apply(&mut config.comparison)?;
+    let mut rules = rules(&config)?;
+    let baseline = Side::load(&args.baseline)?;
+    if !args.noise_floor.is_empty() {
+        let again: Vec<Side> =
+            args.noise_floor.iter().map(|named| Side::load(named)).collect::<Result<_>>()?;
+        let sides: Vec<&[report::Report]> =
+            [&baseline].into_iter().chain(&again).map(|side| side.reports.as_slice()).collect();
+        rules.noise_floor = analysis::noise_floor(&sides, rules.metric);
+        if rules.noise_floor.is_none() {
+            return Err(Error::usage(
+                "--noise-floor names no report with a case of the baseline; name another measurement of the \
+                 same cases",
+            ));
+        }
+    }
+    if args.candidate.len() > 1 && !args.tell.output.is_empty() {
+        return Err(Error::usage(
+            "--output is for one candidate; compare each by itself to write files",
+        ));
+    }
+    let mut worst = Exit::Ok;
+    for named in &args.candidate {
+        let candidate = Side::load(named)?;
+        let comparison = analysis::compare(baseline.as_reports(), candidate.as_reports(), &rules);
+        worst = worst.worst(tell(&comparison, &args.tell)?);
+    }
+    Ok(worst)
+}
+
+/// The rules that a configuration asks for.
+pub(super) fn rules(config: &Config) -> Result<Rules> {
+    let confidence = config.benchmarking.statistical_significance.unwrap_or(0.95);
+    Rules::resolve(&config.comparison, confidence, config.seed.unwrap_or(1))
+}
+
+/// Prints and writes a comparison; its exit.
+pub(super) fn tell(comparison: &Comparison, args: &TellArgs) -> Result<Exit> {
+    report::say(render(comparison, args.format)?.trim_end());
+    for path in &args.output {
+        let form = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => Form::Json,
+            Some("csv") => Form::Csv,
+            Some("md" | "markdown") => Form::Markdown,
+            Some("xml") => Form::Junit,
+            _ => {
+                let why = "its ending is none of .json, .csv, .md and .xml";
+                return Err(Error::file("write", path, why));
+            }
+        };
+        write_atomically(path, render(comparison, form)?.as_bytes())?;
+    }
+    if args.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        let annotations = report::annotations(comparison);
+        if !annotations.is_empty() {
+            report::say(annotations.trim_end());
+        }
+        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
+            append(Path::new(&path), &report::step_summary(comparison))?;
+        }
+    }
+    let code = comparison.exit;
+    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
+}
+
+fn render(comparison: &Comparison, form: Form) -> Result<String> {
+    match form {
+        Form::Table => Ok(report::comparison_table(comparison)),
+        Form::Json => serde_json::to_string_pretty(comparison)
+            .map(|text| text + "\n")
+            .map_err(|why| Error::internal(format!("cannot write the comparison: {why}"))),
+        Form::Csv => report::comparison_csv(comparison),
+        Form::Markdown => Ok(report::comparison_markdown(comparison)),
+        Form::Junit => report::junit(comparison),
+    }
+}
+
+/// Adds to a file that others add to as well.
+fn append(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|why| Error::file("add to", path, why))
+}

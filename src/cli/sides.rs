@@ -1,0 +1,76 @@
+//! Sides of a comparison, as they are named on the command line.
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::Reports;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::import::{self, Asked};
+use crate::report::Report;
+
+/// Reports that count as one side, and the files they come from.
+pub(super) struct Side {
+    pub(super) files: Vec<String>,
+    pub(super) reports: Vec<Report>,
+}
+
+impl Side {
+    /// Reads a side: a report, a folder of reports, or several of either parted by commas. A file that is no
+    /// report of ours may be another tool's.
+    pub(super) fn load(named: &str) -> Result<Self> {
+        let mut paths = Vec::new();
+        for name in named.split(',').filter(|name| !name.is_empty()) {
+            let path = PathBuf::from(name);
+            if path.is_dir() {
+                paths.extend(reports_in(&path)?);
+            } else {
+                paths.push(path);
+            }
+        }
+        if paths.is_empty() {
+            return Err(Error::usage(format!(
+                "'{named}' names no report; name a file or a folder"
+            )));
+        }
+        let reports = paths.iter().map(|path| read(path)).collect::<Result<_>>()?;
+        let files = paths.iter().map(|path| path.display().to_string()).collect();
+        Ok(Self { files, reports })
+    }
+
+    pub(super) fn as_reports(&self) -> Reports<'_> {
+        Reports { files: &self.files, reports: &self.reports }
+    }
+}
+
+/// The JSON files of a folder, by name.
+fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let wrong = |why: std::io::Error| Error::file("read the folder", folder, why);
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        return Err(Error::file("use the folder", folder, "it has no .json file"));
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn read(path: &Path) -> Result<Report> {
+    let own = match Report::load(path) {
+        Ok(report) => return Ok(report),
+        Err(why) => why,
+    };
+    let asked = Asked { ranks: None, benchmark: None };
+    match import::import(&[path.to_owned()], &asked, &Config::default()) {
+        Ok(report) => {
+            tracing::info!("'{}' was read as another tool's results", path.display());
+            Ok(report)
+        }
+        // What is wrong with it as a report is the better answer, unless it is clearly none.
+        Err(_) => Err(own),
+    }
+}

@@ -1,0 +1,264 @@
+//! What a comparison of two sides found, as data. The schema is `tesserabench.comparison/1`;
+//! `tesserabench schema comparison` prints it.
+
+mod csv;
+mod github;
+mod junit;
+mod text;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use csv::comparison_csv;
+pub use github::{annotations, step_summary};
+pub use junit::junit;
+pub use text::{comparison_markdown, comparison_table};
+
+use crate::config::{ComparedMetric, StatisticalTest};
+use crate::metric::Direction;
+
+/// Names the format and its version.
+pub const COMPARISON_SCHEMA: &str = "tesserabench.comparison/1";
+
+/// What a comparison of a candidate with a baseline found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// `tesserabench.comparison/1`.
+    pub schema: String,
+    /// What the candidate is held against.
+    pub baseline: Side,
+    /// What is judged.
+    pub candidate: Side,
+    /// What is compared.
+    pub metric: ComparedMetric,
+    /// Which way it improves.
+    pub direction: Direction,
+    /// The test that gives p; `auto` is the permutation test.
+    pub test: StatisticalTest,
+    /// Expected share of false ones among the cases called REGRESSED.
+    pub false_discovery_rate: f64,
+    /// Confidence of the intervals; those of cases called REGRESSED or IMPROVED have more, because they were
+    /// selected.
+    pub confidence: f64,
+    /// Resamples behind each interval.
+    pub resamples: usize,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// What the machine's own variation was found to be, percent: no threshold is below it.
+    pub noise_floor_percent: Option<f64>,
+    /// What so many launches can show.
+    pub reach: Reach,
+    /// What differs around the two sides. Where one of these is not allowed for, nothing is comparable.
+    pub differences: Vec<Difference>,
+    /// The cases of either side, those of the baseline first.
+    pub cases: Vec<Compared>,
+    /// Cases by verdict.
+    pub summary: Verdicts,
+    /// The exit code.
+    pub exit: u8,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Side {
+    /// The files it was read from, or how it was named.
+    pub files: Vec<String>,
+    /// Commit that was checked out, where all its reports say the same.
+    pub git: Option<String>,
+    /// The build that measured, likewise.
+    pub build: Option<String>,
+    /// When the first of its launches began, UTC.
+    pub started: String,
+    /// Launches.
+    pub launches: usize,
+}
+
+/// What so many launches can show at best.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reach {
+    /// Cases that are judged together.
+    pub cases: usize,
+    /// Fewest launches of the baseline and of the candidate in any of these.
+    pub launches: [usize; 2],
+    /// The smallest p that these allow.
+    pub smallest_p: f64,
+    /// So many cases must regress together before any can be called so; 1 is as it should be.
+    pub fewest_visible: usize,
+    /// Launches of each side with which a lone regression can be seen.
+    pub launches_needed: usize,
+}
+
+/// Something around the measurement that is not the same on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// What: `mpi`, `nccl`, `devices`, `variable NCCL_ALGO` …
+    pub what: String,
+    /// On the baseline's side.
+    pub baseline: String,
+    /// On the candidate's.
+    pub candidate: String,
+    /// Whether the sides cannot be compared because of it.
+    pub prevents: bool,
+}
+
+/// What is said of a case.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is worse by more than the threshold.
+    Regressed,
+    /// It was measured in the baseline and failed now.
+    Failed,
+    /// The two figures do not mean the same.
+    NotComparable,
+    /// The baseline has it, the candidate does not.
+    Vanished,
+    /// The launches do not suffice to tell.
+    Inconclusive,
+    /// It has changed, but whether by more than the threshold cannot be told.
+    Shifted,
+    /// It is better by more than the threshold.
+    Improved,
+    /// Whatever the change is, it is within the threshold.
+    Equivalent,
+    /// The candidate has it, the baseline does not.
+    New,
+}
+
+impl Verdict {
+    /// Every verdict, the most pressing first.
+    pub const ALL: [Self; 9] = [
+        Self::Regressed,
+        Self::Failed,
+        Self::NotComparable,
+        Self::Vanished,
+        Self::Inconclusive,
+        Self::Shifted,
+        Self::Improved,
+        Self::Equivalent,
+        Self::New,
+    ];
+
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regressed => "REGRESSED",
+            Self::Failed => "FAILED",
+            Self::NotComparable => "NOT COMPARABLE",
+            Self::Vanished => "VANISHED",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Shifted => "SHIFTED",
+            Self::Improved => "IMPROVED",
+            Self::Equivalent => "EQUIVALENT",
+            Self::New => "NEW",
+        }
+    }
+}
+
+/// How bad a regression is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Less than what follows.
+    Mild,
+    /// 10 %, unless configured otherwise.
+    Moderate,
+    /// 20 %, likewise.
+    Severe,
+}
+
+impl Severity {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mild => "mild",
+            Self::Moderate => "moderate",
+            Self::Severe => "severe",
+        }
+    }
+}
+
+/// One case on both sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Compared {
+    /// The case, or the point of a scaling study.
+    pub id: String,
+    /// Name of the benchmark.
+    pub benchmark: String,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// How bad it is, where it regressed.
+    pub severity: Option<Severity>,
+    /// The figure on the baseline's side: the median of its launches' medians.
+    pub baseline: Option<f64>,
+    /// Likewise on the candidate's.
+    pub candidate: Option<f64>,
+    /// Unit of both.
+    pub unit: String,
+    /// Launches on each side.
+    pub launches: [usize; 2],
+    /// Candidate over baseline: Hodges and Lehmann's estimate over the launches, on the log scale.
+    pub ratio: Option<f64>,
+    /// Its interval by a bootstrap of two levels; null for fewer than three launches of a side.
+    pub ci: Option<[f64; 2]>,
+    /// Confidence of that interval.
+    pub confidence: f64,
+    /// How much worse the candidate is, percent, whichever way the metric improves; negative for better.
+    pub worse_percent: Option<f64>,
+    /// Beyond which it counts, percent: what was asked for, or the noise floor.
+    pub threshold_percent: f64,
+    /// Probability of as much if it were not worse by more than the threshold.
+    pub p: Option<f64>,
+    /// The same, adjusted for all cases (Benjamini and Hochberg).
+    pub p_adjusted: Option<f64>,
+    /// Probability of as much if it were not better by more than the threshold.
+    pub p_improved: Option<f64>,
+    /// The same, adjusted.
+    pub p_improved_adjusted: Option<f64>,
+    /// Cliff's delta of the launches: 1 when every launch of the candidate has a larger figure than every one of
+    /// the baseline. Shown, never judged by.
+    pub cliffs_delta: Option<f64>,
+    /// Hedges' g of the logarithms of the launches; null where they do not vary. Shown, never judged by.
+    pub hedges_g: Option<f64>,
+    /// Launches of each side that would tell, about; where the verdict is INCONCLUSIVE or SHIFTED.
+    pub launches_needed: Option<usize>,
+    /// Why it is not comparable, failed or inconclusive; and warnings.
+    pub remarks: Vec<String>,
+}
+
+/// Cases by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "each counts the verdict of its name")]
+pub struct Verdicts {
+    pub regressed: usize,
+    pub failed: usize,
+    pub not_comparable: usize,
+    pub vanished: usize,
+    pub inconclusive: usize,
+    pub shifted: usize,
+    pub improved: usize,
+    pub equivalent: usize,
+    pub new: usize,
+}
+
+impl Verdicts {
+    /// Counts them.
+    pub fn of(cases: &[Compared]) -> Self {
+        let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
+        Self {
+            regressed: count(Verdict::Regressed),
+            failed: count(Verdict::Failed),
+            not_comparable: count(Verdict::NotComparable),
+            vanished: count(Verdict::Vanished),
+            inconclusive: count(Verdict::Inconclusive),
+            shifted: count(Verdict::Shifted),
+            improved: count(Verdict::Improved),
+            equivalent: count(Verdict::Equivalent),
+            new: count(Verdict::New),
+        }
+    }
+}

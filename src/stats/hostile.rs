@@ -1,0 +1,26 @@
+//! Samples for property tests that are hard on arithmetic.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// A finite number: of any size, or one of a few that make ties.
+pub(super) fn value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        4 => -1e3f64..1e3,
+        4 => (0..4i32).prop_map(f64::from),
+        1 => proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO,
+        1 => proptest::sample::select(&[0.0, -0.0, 5e-324, 1e-200, 0.1, 1e200, 1e308, -1e308][..]),
+    ]
+}
+
+/// At least `least` finite numbers: measurements, ticks of a coarse clock, all the same, or anything.
+pub(super) fn sample(least: usize) -> impl Strategy<Value = Vec<f64>> {
+    prop_oneof![
+        2 => vec(1e6..1.1e6, least..60),
+        2 => vec((0..5i32).prop_map(|tick| 20.0 * f64::from(tick)), least..60),
+        1 => (value(), least..60usize).prop_map(|(value, n)| vec![value; n]),
+        1 => vec((0..3i32).prop_map(|tick| f64::from(tick) * 1e-300), least..20),
+        1 => vec((0..3i32).prop_map(|tick| f64::from(tick) * 1e300), least..20),
+        3 => vec(value(), least..30),
+    ]
+}
