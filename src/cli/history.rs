@@ -1,5 +1,6 @@
 //! `history`: reports over time.
 
+mod gate;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ enum Action {
     List(ListArgs),
     /// Follow cases over time and find where they changed
     Trend(TrendArgs),
+    /// Hold a report against a baseline: the last release, a pin, a commit; exit 3 when it is worse
+    Gate(gate::GateArgs),
     /// Name a report, to compare others with it
     Pin(PinArgs),
     /// Remove old reports, but for those that are pinned, tagged, or the newest of their machine
@@ -154,10 +157,12 @@ enum ExportForm {
 
 /// Runs the command.
 pub(super) fn run(args: HistoryArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
-    let config = config()?.history;
-    let folder = args.dir.or(config.folder).unwrap_or_else(|| FOLDER.into());
-    let days = config.retention_days.unwrap_or(DAYS);
+    let config = config()?;
+    let folder = args.dir.or_else(|| config.history.folder.clone());
+    let folder = folder.unwrap_or_else(|| FOLDER.into());
+    let days = config.history.retention_days.unwrap_or(DAYS);
     match args.action {
+        Action::Gate(args) => return gate::run(&folder, &args, config),
         Action::Add(args) => add(&folder, &args, days),
         Action::List(args) => list(&folder, &args),
         Action::Trend(args) => trend(&folder, args),

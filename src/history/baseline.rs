@@ -77,16 +77,17 @@ impl Baseline {
         found(Found::Commits(history.commits(git, what)?, false))
     }
 
-    /// Its reports to compare a candidate with: those of one commit and of the candidate's machine, but for the
-    /// candidate. Says so when they are of an earlier commit than the one asked for.
+    /// Its reports to compare a candidate with, and their files: those of one commit and of the candidate's
+    /// machine, but for the candidate's own. Says so when they are of an earlier commit than the one asked for.
     ///
     /// # Errors
     /// Usage error when there is none of this machine, and for a report that cannot be read.
-    pub fn reports(&self, candidate: &Report) -> Result<Vec<Report>> {
-        let run = &candidate.run.id;
-        let other = |found: &&(PathBuf, Entry)| found.1.record.run != *run;
-        let load = |found: Vec<&(PathBuf, Entry)>| -> Result<Vec<Report>> {
-            found.into_iter().map(|(path, _)| Report::load(path)).collect()
+    pub fn reports(&self, candidate: &[Report]) -> Result<(Vec<String>, Vec<Report>)> {
+        let is_own = |entry: &Entry| candidate.iter().any(|own| own.run.id == entry.record.run);
+        let other = |found: &&(PathBuf, Entry)| !is_own(&found.1);
+        let load = |found: Vec<&(PathBuf, Entry)>| {
+            let paths: Vec<&Path> = found.iter().map(|(path, _)| path.as_path()).collect();
+            load(&paths)
         };
         let nothing = |why: &str| {
             Error::usage(format!(
@@ -96,17 +97,17 @@ impl Baseline {
             ))
         };
         match &self.found {
-            Found::File(path) => Ok(vec![Report::load(path)?]),
+            Found::File(path) => self::load(&[path]),
             Found::Pinned(entries) => match entries.iter().filter(other).collect::<Vec<_>>() {
                 few if few.is_empty() => Err(nothing("beside the candidate itself")),
                 entries => load(entries),
             },
             Found::Commits(commits, others_only) => {
-                let machine = machine(candidate);
+                let machine = candidate.first().map(machine).unwrap_or_default();
                 let of_machine = |found: &&(PathBuf, Entry)| found.1.record.machine == machine;
                 // A release is compared with the one before it.
                 let own = |commit: &&Vec<(PathBuf, Entry)>| {
-                    *others_only && commit.iter().any(|found| found.1.record.run == *run)
+                    *others_only && commit.iter().any(|found| is_own(&found.1))
                 };
                 let mut commits = commits.iter().filter(|commit| !own(commit));
                 let fitting = |commit: &Vec<(PathBuf, Entry)>| {
@@ -129,6 +130,12 @@ impl Baseline {
             }
         }
     }
+}
+
+fn load(paths: &[&Path]) -> Result<(Vec<String>, Vec<Report>)> {
+    let files = paths.iter().map(|path| path.display().to_string()).collect();
+    let reports = paths.iter().map(|path| Report::load(path)).collect::<Result<_>>()?;
+    Ok((files, reports))
 }
 
 impl History {

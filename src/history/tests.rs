@@ -285,10 +285,12 @@ fn a_baseline_is_a_file_a_pin_a_commit_or_the_last_release() {
     add(&folder, &reports, &Label::default());
     let candidate = report(40, git(4), 1.0);
     let find = |what: &str| {
-        Baseline::find_by(&Git::at(clone.path()), &place(&folder), what)?.reports(&candidate)
+        Baseline::find_by(&Git::at(clone.path()), &place(&folder), what)?
+            .reports(std::slice::from_ref(&candidate))
     };
     let found = |what: &str| {
-        let reports = find(what).unwrap();
+        let (files, reports) = find(what).unwrap();
+        assert_eq!(files.len(), reports.len());
         runs(&reports).join(" ")
     };
     // Both of the commit; the candidate is not its own baseline; commit 3 has none of this machine.

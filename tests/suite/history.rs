@@ -112,6 +112,26 @@ fn reports_are_kept_once_listed_pinned_and_removed_aloud() {
 }
 
 #[test]
+fn a_gate_opens_for_what_is_as_fast_as_its_baseline() {
+    let words = "add in/000.json in/001.json in/002.json in/003.json in/004.json in/005.json --tag v1 --git";
+    let added = history(reports(30), words).arg(&commit(0)).passes();
+    let gate = |ended: Ended, days: std::ops::Range<usize>, words: &str| {
+        let files: Vec<String> = days.map(|day| format!("in/{day:03}.json")).collect();
+        history(ended, &format!("gate {} {words}", files.join(","))).end()
+    };
+    let same = gate(added, 6..12, "--format json");
+    assert_eq!(same.code, Some(0), "{}{}", same.out, same.err);
+    let slower = gate(same, 22..28, "");
+    assert_eq!(slower.code, Some(3), "{}{}", slower.out, slower.err);
+    assert!(slower.out.contains("REGRESSED"), "{}", slower.out);
+    let pinned = history(slower, "pin golden").passes();
+    let golden = gate(pinned, 6..12, "--baseline golden");
+    assert_eq!(golden.code, Some(0), "{}{}", golden.out, golden.err);
+    let nothing = history(golden, "gate in/000.json --baseline nowhere").fails(2);
+    assert!(nothing.error().contains("is no pin, no file and no run"), "{}", nothing.err);
+}
+
+#[test]
 fn values_for_other_programs() {
     let added = history(reports(3), "add in").passes();
     let printed = history(added, "export").passes();
