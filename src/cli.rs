@@ -2,6 +2,7 @@
 
 mod compare;
 mod dry_run;
+mod history;
 mod import;
 mod inspect;
 mod launch;
@@ -58,6 +59,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Hold a candidate's report against a baseline's, case by case
     Compare(compare::CompareArgs),
+    /// Keep reports over time: list them, find changes, name baselines
+    History(history::HistoryArgs),
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
@@ -118,6 +121,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::ListBenchmarks(args) => list_benchmarks::run(&args),
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
+        Command::History(args) => history::run(args, || config(cli.config.as_deref())),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),

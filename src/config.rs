@@ -70,6 +70,8 @@ pub struct Config {
     pub limits: Vec<LimitConfig>,
     /// How sides are compared.
     pub comparison: ComparisonConfig,
+    /// Where reports are kept over time.
+    pub history: HistoryConfig,
 }
 
 /// How much is measured.
@@ -167,6 +169,16 @@ pub struct ScalingConfig {
     pub kind: Option<ScalingKind>,
     /// Numbers of ranks to measure; powers of two up to all ranks when absent.
     pub ranks: Option<Vec<usize>>,
+}
+
+/// Where reports are kept over time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HistoryConfig {
+    /// The folder: `.tesserabench/history` unless said otherwise.
+    pub folder: Option<PathBuf>,
+    /// Days after which reports may be removed: 365 unless said otherwise.
+    pub retention_days: Option<u64>,
 }
 
 /// Files to write.

@@ -34,7 +34,7 @@ pub use limits::{Basis, LimitCheck, LimitOutcome};
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use plain::{plain, plain_lines};
 pub use replication::{Launch, Replicate, Replication};
-pub use table::{print, print_table, say};
+pub use table::{markdown_table, print, print_table, say};
 
 use crate::backend::Accuracy;
 use crate::benchmark::Problem;

@@ -78,6 +78,18 @@ pub fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }
 
+/// Seconds since 1970 of a date and time as reports write it.
+pub fn parse_utc(text: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// A number of seconds since 1970 as reports write it; of years that have four digits.
+pub fn format_utc(seconds: u64) -> String {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
 /// Most values a list and its ranges may expand to; a guard against typing `8..64GiB+8`.
 pub const LIST_LIMIT: usize = 10_000;
 

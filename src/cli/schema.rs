@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
+use crate::history::Answer;
 use crate::report::{Comparison, Report, say};
 
 /// Arguments of `schema`.
@@ -20,6 +21,8 @@ enum Of {
     Report,
     /// The result of `compare`.
     Comparison,
+    /// What `history list`, `trend` and `export` print as JSON.
+    History,
     /// The file that `--config` reads.
     Configuration,
 }
@@ -29,6 +32,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
     let schema = match args.of {
         Of::Report => schemars::schema_for!(Report),
         Of::Comparison => schemars::schema_for!(Comparison),
+        Of::History => schemars::schema_for!(Answer),
         Of::Configuration => schemars::schema_for!(Config),
     };
     let text = serde_json::to_string_pretty(&schema)

@@ -17,8 +17,19 @@ impl Report {
     /// # Errors
     /// Usage error for a file that cannot be read, is not a report, or is of another version.
     pub fn load(path: &Path) -> Result<Self> {
+        Ok(Self::load_with_text(path)?.0)
+    }
+
+    /// Reads a report, and keeps what was read.
+    ///
+    /// # Errors
+    /// As of [`load`](Self::load).
+    pub fn load_with_text(path: &Path) -> Result<(Self, String)> {
         let text = read_bounded(path, FILE_LIMIT)?;
-        Self::parse(&text).map_err(|why| Error::file("use the report", path, why))
+        match Self::parse(&text) {
+            Ok(report) => Ok((report, text)),
+            Err(why) => Err(Error::file("use the report", path, why)),
+        }
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {

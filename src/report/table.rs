@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::Report;
 use super::limits::limit_lines;
 use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows};
 use super::plain::{plain, plain_lines};
+use super::{Report, markdown};
 
 /// Prints lines. A reader that has left, as `head` does, is no error.
 pub fn say(lines: &str) {
@@ -61,6 +61,12 @@ pub fn print_table(
 ) {
     let header = header.into_iter().map(str::to_owned).collect();
     say(&draw(&Rows { header, rows }, numbers));
+}
+
+/// A table in Markdown.
+pub fn markdown_table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let header = header.iter().map(|&name| name.to_owned()).collect();
+    markdown::markdown_table(&Rows { header, rows })
 }
 
 /// Most characters of a cell; every row is as wide as the widest.

@@ -60,7 +60,7 @@ fn print_command_shows_what_would_be_started() {
 
 #[test]
 fn every_flag_of_the_help_has_a_use_and_every_command_has_help() {
-    for command in ["run", "list-benchmarks", "system-info", "schema", "verdict"] {
+    for command in ["run", "list-benchmarks", "system-info", "history", "schema", "verdict"] {
         assert!(tesserabench(&format!("{command} --help")).passes().out.contains("Usage:"));
     }
     tesserabench("no-such-command").fails(2);

@@ -7,6 +7,7 @@ mod cuda;
 mod cuda_exchanges;
 mod failures;
 mod gate;
+mod history;
 mod imports;
 mod launches;
 mod patterns;

@@ -1,0 +1,229 @@
+//! What is known of a report without reading it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::notes::Label;
+use crate::caveat::Caveat;
+use crate::metric;
+use crate::random::fingerprint;
+use crate::report::{Case, Measured, Report};
+use crate::units::{format_utc, parse_utc};
+
+/// Longest name of a machine, characters.
+const MACHINE_LIMIT: usize = 300;
+
+/// What the index holds of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// Name of the run.
+    pub run: String,
+    /// When it began, UTC.
+    pub started: String,
+    /// The commit it measured.
+    pub git: Option<String>,
+    /// What must be the same for figures to be of the same machine.
+    pub machine: String,
+    /// Cases of its plan.
+    pub cases: usize,
+    /// Those that have times.
+    pub measured: usize,
+    /// Whether cases of the plan are missing.
+    pub incomplete: bool,
+    /// Its exit code.
+    pub exit: u8,
+}
+
+/// A report of the history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Entry {
+    /// Its file, in the folder `reports`.
+    pub file: String,
+    /// What it says of itself; the commit is the one it was added with, where it was.
+    #[serde(flatten)]
+    pub record: Record,
+    /// The tag it was added with: a release.
+    pub tag: Option<String>,
+    /// The names under which it is pinned.
+    pub pins: Vec<String>,
+}
+
+impl Entry {
+    pub(super) fn new(file: String, mut record: Record, label: Label, pins: Vec<String>) -> Self {
+        record.git = label.git.or(record.git);
+        Self { file, record, tag: label.tag, pins }
+    }
+
+    /// Its place among the others: by time.
+    pub(super) fn place(&self) -> (&str, &str) {
+        (&self.record.started, &self.file)
+    }
+
+    /// What it is called in a sentence.
+    pub fn name(&self) -> String {
+        match &self.record.git {
+            Some(git) => format!("{} (commit {})", self.file, short(git)),
+            None => self.file.clone(),
+        }
+    }
+}
+
+/// A commit as people write it.
+pub(super) fn short(git: &str) -> &str {
+    git.get(..12).unwrap_or(git)
+}
+
+/// What has values over time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    pub(super) case: String,
+    pub(super) metric: String,
+    pub(super) machine: String,
+    /// How it was measured, as far as that keeps figures apart.
+    pub(super) method: String,
+}
+
+impl Record {
+    /// Of a report.
+    ///
+    /// # Errors
+    /// A reason when it cannot have a place in time.
+    pub(super) fn of(report: &Report) -> Result<Self, String> {
+        let run = &report.run;
+        if run.id.is_empty() {
+            return Err("its run has no id".to_owned());
+        }
+        let Some(started) = parse_utc(&run.started) else {
+            return Err(format!("its run started at '{}', which is no date and time", run.started));
+        };
+        Ok(Self {
+            run: run.id.clone(),
+            started: format_utc(started),
+            git: run.git.clone().filter(|git| is_commit(git)),
+            machine: machine(report),
+            cases: report.summary.cases,
+            measured: report.summary.measured,
+            incomplete: run.incomplete,
+            exit: run.exit,
+        })
+    }
+}
+
+/// Whether this is written as commits are.
+pub(super) fn is_commit(text: &str) -> bool {
+    (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Names the machine of a report, so that figures of two reports are of one machine when the names are the same:
+/// backend, devices, processors, nodes and mesh. Not the names of hosts, which in clouds are new every time, and
+/// no versions, whose change is what a history is to show.
+pub fn machine(report: &Report) -> String {
+    let run = &report.run;
+    let mut text = run.backend.clone();
+    let topology = report.topology.iter().filter(|_| run.simulated);
+    text.extend(topology.map(|topology| format!(" {topology}")));
+    if run.emulated {
+        text.push_str(", emulated");
+    }
+    if let Some(files) = &run.imported_from {
+        let tools = counted(files.iter().map(|file| file.tool.clone()));
+        let tools: Vec<&str> = tools.keys().map(String::as_str).collect();
+        text.push_str(&format!(", imported from {}", tools.join(" and ")));
+    }
+    let environment = &report.environment;
+    let devices = counted(environment.ranks.iter().map(|rank| rank.device.name.clone()));
+    let nodes = counted(environment.nodes.iter().map(|node| {
+        let cpu = node.cpu.as_deref().unwrap_or("unknown CPU");
+        node.cores.map_or_else(|| cpu.to_owned(), |cores| format!("{cores} cores of {cpu}"))
+    }));
+    for (what, counts) in [("rank", devices), ("node", nodes)] {
+        // Nothing of the node that simulates is in a simulated time.
+        if what == "node" && run.simulated {
+            continue;
+        }
+        for (name, count) in counts {
+            text.push_str(&format!(
+                ", {count} {what}{}: {name}",
+                if count == 1 { "" } else { "s" }
+            ));
+        }
+    }
+    let axes: Vec<String> =
+        report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
+    text.push_str(&format!(", mesh {} ({})", axes.join(","), report.mesh.order));
+    match text.char_indices().nth(MACHINE_LIMIT) {
+        None => text,
+        Some((end, _)) => {
+            format!("{}… {:016x}", &text[..end], fingerprint(text.bytes()))
+        }
+    }
+}
+
+fn counted(names: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    counts
+}
+
+/// The figures of a report, by what they are of.
+pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
+    let machine = machine(report);
+    let mut figures = Vec::new();
+    for case in &report.cases {
+        let Some(measured) = &case.measured else { continue };
+        let method = method(case, measured);
+        let key = |metric: &str| Key {
+            case: case.id.clone(),
+            metric: metric.to_owned(),
+            machine: machine.clone(),
+            method: method.clone(),
+        };
+        // Rates are numbers by the names of their metrics, or null.
+        let rates = serde_json::to_value(&measured.metrics).unwrap_or_default();
+        for metric in metric::ALL {
+            let value = match &*metric.name {
+                "latency" => Some(median_ms(case, measured)),
+                name => rates.get(name).and_then(serde_json::Value::as_f64),
+            };
+            let value = value.filter(|value| value.is_finite());
+            figures.extend(value.map(|value| (key(&metric.name), value)));
+        }
+    }
+    figures
+}
+
+/// The median over launches where there were several.
+fn median_ms(case: &Case, measured: &Measured) -> f64 {
+    let replication = case.replication.as_ref();
+    replication.map_or(measured.latency.median, |replication| replication.median_ms)
+}
+
+/// Protocol, definition, and what else forbids a comparison with other figures of the case. What concerns the
+/// whole run is part of the machine.
+fn method(case: &Case, measured: &Measured) -> String {
+    let mut words = vec![word(&measured.protocol), word(&measured.latency.definition)];
+    let marks = case.caveats.iter().filter(|caveat| !caveat.comparable());
+    let told = |caveat: &&Caveat| {
+        matches!(
+            caveat,
+            Caveat::Simulated { .. }
+                | Caveat::Emulated
+                | Caveat::Imported { .. }
+                | Caveat::BarrierStart
+                | Caveat::LocalTimes
+        )
+    };
+    let mut marks: Vec<&str> = marks.filter(|mark| !told(mark)).map(Caveat::mark).collect();
+    marks.sort_unstable();
+    marks.dedup();
+    words.extend(marks.into_iter().map(str::to_owned));
+    words.join(", ")
+}
+
+/// A value's name in the report.
+fn word(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}

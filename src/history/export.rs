@@ -1,0 +1,135 @@
+//! The values as other programs read them.
+
+use std::fmt::Write as _;
+
+use super::series::Series;
+use super::trend::Trend;
+use crate::error::{Error, Result};
+use crate::metric::{self, Metric};
+use crate::report::plain;
+use crate::units::parse_utc;
+
+/// The values in OpenMetrics' text format, in base units: one gauge a metric, labelled by case, machine and method.
+/// Of two values of a series at the same second only the later stays, as the format wants.
+pub fn open_metrics(series: &[Series]) -> String {
+    let mut text = String::new();
+    for metric in metric::ALL {
+        let mut own = series.iter().filter(|series| series.metric == metric.name).peekable();
+        if own.peek().is_none() {
+            continue;
+        }
+        let Family { name, unit, factor } = Family::of(&metric);
+        let _ = writeln!(text, "# TYPE {name} gauge");
+        if !unit.is_empty() {
+            let _ = writeln!(text, "# UNIT {name} {unit}");
+        }
+        let _ = writeln!(text, "# HELP {name} {}", escape(&metric.definition));
+        for series in own {
+            let label = |key: &str, value: &str| format!("{key}=\"{}\"", escape(value));
+            let labels = [
+                label("case", &series.case),
+                label("machine", &series.machine),
+                label("method", &series.method),
+            ];
+            for (i, point) in series.points.iter().enumerate() {
+                let later = series.points.get(i + 1);
+                if later.is_some_and(|later| later.started == point.started) {
+                    tracing::warn!(
+                        "left out run '{}': another one has a value of '{}' at the same second",
+                        point.run,
+                        series.case
+                    );
+                    continue;
+                }
+                let time = parse_utc(&point.started).unwrap_or(0);
+                let _ = writeln!(
+                    text,
+                    "{name}{{{}}} {} {time}",
+                    labels.join(","),
+                    point.value * factor
+                );
+            }
+        }
+    }
+    text.push_str("# EOF\n");
+    text
+}
+
+/// What a metric is called where units are base units.
+struct Family {
+    name: String,
+    unit: &'static str,
+    factor: f64,
+}
+
+impl Family {
+    fn of(metric: &Metric) -> Self {
+        let (unit, factor) = match &*metric.unit {
+            "ms" => ("seconds", 1e-3),
+            "GB/s" => ("bytes_per_second", 1e9),
+            "TFLOP/s" => ("operations_per_second", 1e12),
+            "%" => ("ratio", 0.01),
+            "1/s" => ("per_second", 1.0),
+            _ => ("", 1.0),
+        };
+        let stem = match &*metric.name {
+            "gbps" => "memory",
+            "tflops" => "arithmetic",
+            name => ["_gbps", "_percent", "_per_s"]
+                .iter()
+                .find_map(|unit| name.strip_suffix(unit))
+                .unwrap_or(name),
+        };
+        let name = format!("tesserabench_{stem}{}{unit}", if unit.is_empty() { "" } else { "_" });
+        Self { name, unit, factor }
+    }
+}
+
+/// A text in a label or a help line.
+fn escape(text: &str) -> String {
+    plain(text).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// One row a value; what a change is stands in the row of the first value after it.
+///
+/// # Errors
+/// Internal error when the rows cannot be formed.
+pub fn csv(trends: &[Trend]) -> Result<String> {
+    let wrong = |why: String| Error::internal(format!("cannot write CSV: {why}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = [
+        "case", "metric", "unit", "machine", "method", "started", "git", "run", "file", "value",
+        "change", "ratio", "p",
+    ];
+    writer.write_record(header).map_err(|why| wrong(why.to_string()))?;
+    for Trend { series, changes } in trends {
+        for (i, point) in series.points.iter().enumerate() {
+            let change = changes.iter().find(|change| change.index == i);
+            let number =
+                |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+            let value = point.value.to_string();
+            let (ratio, p) = (
+                number(change.and_then(|change| change.ratio)),
+                number(change.map(|change| change.p)),
+            );
+            let row: [&str; 13] = [
+                &series.case,
+                &series.metric,
+                &series.unit,
+                &series.machine,
+                &series.method,
+                &point.started,
+                point.git.as_deref().unwrap_or_default(),
+                &point.run,
+                &point.file,
+                &value,
+                change.map_or("", |change| change.effect.name()),
+                &ratio,
+                &p,
+            ];
+            writer.write_record(row).map_err(|why| wrong(why.to_string()))?;
+        }
+    }
+    let bytes = writer.into_inner().map_err(|why| wrong(why.to_string()))?;
+    String::from_utf8(bytes).map_err(|why| wrong(why.to_string()))
+}

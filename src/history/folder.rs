@@ -1,0 +1,124 @@
+//! The files of a history.
+
+use std::path::{Path, PathBuf};
+
+use super::entry::Record;
+use crate::error::{Error, Result};
+use crate::random::fingerprint;
+use crate::report::write_atomically;
+
+/// Characters of a commit in a file's name.
+const SHORT: usize = 12;
+
+/// Longest part of a run's name that becomes part of a file's name.
+const TAIL_LIMIT: usize = 16;
+
+/// Where everything is. Names of files come from listing the folder or from [`name`], never from inside a file.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn reports(&self) -> PathBuf {
+        self.path.join("reports")
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.path.join("index.redb")
+    }
+
+    pub(super) fn pins(&self) -> PathBuf {
+        self.path.join("pins.json")
+    }
+
+    pub(super) fn labels(&self) -> PathBuf {
+        self.path.join("labels.json")
+    }
+
+    /// Where a report is.
+    pub(super) fn report(&self, file: &str) -> PathBuf {
+        self.reports().join(file)
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.reports().is_dir()
+    }
+
+    pub(super) fn create(&self) -> Result<()> {
+        let reports = self.reports();
+        std::fs::create_dir_all(&reports).map_err(|why| Error::file("make", &reports, why))
+    }
+
+    /// Names and sizes of the reports, by name.
+    pub(super) fn files(&self) -> Result<Vec<(String, u64)>> {
+        json_files(&self.reports())
+    }
+
+    /// Keeps a report under a name that no other has; the caller has the history locked. Returns the name.
+    pub(super) fn keep(&self, record: &Record, text: &str) -> Result<String> {
+        let plain = name(record);
+        let with_run = format!("{plain}-{:08x}", fingerprint(record.run.bytes()) >> 32);
+        let free = [plain, with_run].map(|stem| format!("{stem}.json")).into_iter();
+        let mut free = free.filter(|name| !self.report(name).exists());
+        let Some(name) = free.next() else {
+            return Err(Error::usage(format!(
+                "'{}' has other reports under the names for run '{}'; move them out of the way",
+                self.reports().display(),
+                record.run
+            )));
+        };
+        write_atomically(&self.report(&name), text.as_bytes())?;
+        Ok(name)
+    }
+
+    pub(super) fn remove(&self, file: &str) -> Result<()> {
+        let path = self.report(file);
+        std::fs::remove_file(&path).map_err(|why| Error::file("remove", &path, why))
+    }
+}
+
+/// Names and sizes of the JSON files of a folder, by name. Links and hidden files are passed over: what is
+/// being written is hidden, and a link leads out of the folder.
+pub(super) fn json_files(folder: &Path) -> Result<Vec<(String, u64)>> {
+    let wrong = |why| Error::file("read", folder, why);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(wrong)? {
+        let entry = entry.map_err(wrong)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if name.starts_with('.') || !name.ends_with(".json") {
+            continue;
+        }
+        let facts = entry.metadata().map_err(wrong)?;
+        if facts.is_file() {
+            files.push((name, facts.len()));
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// `20261121T200327Z-` and the commit, or the end of the run's name where there is none.
+fn name(record: &Record) -> String {
+    let time = record.started.replace([':', '-'], "");
+    let tail = match &record.git {
+        Some(git) => git.chars().take(SHORT).collect(),
+        None => {
+            let tail = record.run.rsplit('-').next().unwrap_or_default();
+            let plain = tail.chars().all(|c| c.is_ascii_alphanumeric());
+            match plain && (1..=TAIL_LIMIT).contains(&tail.len()) {
+                true => tail.to_owned(),
+                false => format!("{:08x}", fingerprint(record.run.bytes()) >> 32),
+            }
+        }
+    };
+    format!("{time}-{tail}")
+}

@@ -1,0 +1,119 @@
+//! The values of a case over time.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use wildmatch::WildMatch;
+
+use super::History;
+use crate::error::{Error, Result, suggestion};
+use crate::metric::{self, Direction, Metric};
+
+/// A metric of a case on one machine, measured in one way, over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Series {
+    /// Id of the case.
+    pub case: String,
+    /// The metric.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// Which way it improves.
+    pub direction: Direction,
+    /// The machine.
+    pub machine: String,
+    /// Protocol and definition of the times, and what else keeps them apart from others of the case.
+    pub method: String,
+    /// The values, the oldest first.
+    pub points: Vec<Point>,
+}
+
+/// A value of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// When the run began, UTC.
+    pub started: String,
+    /// The commit it measured.
+    pub git: Option<String>,
+    /// Name of the run.
+    pub run: String,
+    /// The report's file, in the folder `reports`.
+    pub file: String,
+    /// The value, in the unit of the series.
+    pub value: f64,
+}
+
+/// Which series are asked for, and how much of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Glob of the cases' ids; all when absent.
+    pub case: Option<String>,
+    /// The metric; all when absent.
+    pub metric: Option<String>,
+    /// So many of the newest values; all when absent.
+    pub last: Option<usize>,
+}
+
+impl History {
+    /// The series that are asked for, by case, metric, machine and method.
+    ///
+    /// # Errors
+    /// Usage error for a metric that there is none of, when no case has such values, and when the index cannot
+    /// be read.
+    pub fn series(&self, asked: &Asked) -> Result<Vec<Series>> {
+        let glob = WildMatch::new(asked.case.as_deref().unwrap_or("*"));
+        let metric = asked.metric.as_deref().map(known).transpose()?;
+        let wanted = |case: &str, name: &str| {
+            metric.as_ref().is_none_or(|metric| metric.name == name) && glob.matches(case)
+        };
+        let found = self.index.series(|key| wanted(&key.case, &key.metric))?;
+        let mut all = Vec::new();
+        for (key, values) in found {
+            let metric = known(&key.metric)?;
+            let entries = values.into_iter();
+            let entries =
+                entries.filter_map(|(number, value)| Some((self.entries.get(&number)?, value)));
+            let mut entries: Vec<_> = entries.collect();
+            entries.sort_by_key(|(entry, _)| entry.place());
+            let skipped = entries.len().saturating_sub(asked.last.unwrap_or(usize::MAX));
+            let points = entries.into_iter().skip(skipped).map(|(entry, value)| Point {
+                started: entry.record.started.clone(),
+                git: entry.record.git.clone(),
+                run: entry.record.run.clone(),
+                file: entry.file.clone(),
+                value,
+            });
+            let points: Vec<Point> = points.collect();
+            if points.is_empty() {
+                continue;
+            }
+            all.push(Series {
+                case: key.case,
+                metric: key.metric,
+                unit: metric.unit.into_owned(),
+                direction: metric.direction,
+                machine: key.machine,
+                method: key.method,
+                points,
+            });
+        }
+        if all.is_empty() {
+            return Err(Error::usage(format!(
+                "the history in '{}' has no values{}{}; `history list` shows its reports, `tesserabench verdict` \
+                 what is in one",
+                self.folder.path().display(),
+                asked.metric.as_ref().map_or_else(String::new, |metric| format!(" of {metric}")),
+                asked.case.as_ref().map_or_else(String::new, |case| format!(" for cases '{case}'")),
+            )));
+        }
+        Ok(all)
+    }
+}
+
+/// The metric of this name.
+fn known(name: &str) -> Result<Metric> {
+    metric::ALL.into_iter().find(|metric| metric.name == name).ok_or_else(|| {
+        let names: Vec<String> = metric::ALL.iter().map(|metric| metric.name.to_string()).collect();
+        let near = suggestion(name, names.iter().map(String::as_str));
+        Error::usage(format!("there is no metric '{name}'; {near}"))
+    })
+}

@@ -1,0 +1,322 @@
+//! What a history keeps, finds and forgets.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::folder::Folder;
+use super::git::Git;
+use super::index::Index;
+use super::*;
+use crate::analysis::fixture::{analysed, empty_report, plan, recording};
+use crate::error::Exit;
+use crate::report::Report;
+use crate::units::{format_utc, parse_utc};
+
+/// A commit of a made-up repository.
+pub(super) fn commit(number: usize) -> String {
+    format!("{number:040x}").chars().rev().collect()
+}
+
+/// A report that began so many days after 2026 did, whose cases take so much longer than usual.
+pub(super) fn report(day: usize, git: Option<String>, factor: f64) -> Report {
+    let plan = plan("mesh: {shape: 'tp=8'}\nbenchmarks: {all_reduce: {bytes: '1KiB,4KiB'}}");
+    let mut report = empty_report(&plan);
+    let first = parse_utc("2026-01-01T00:00:00Z").unwrap();
+    report.run.started = format_utc(first + 86_400 * day as u64);
+    report.run.id = format!("run-{day}");
+    report.run.git = git;
+    for case in &plan.cases {
+        let nanos = 1e6 * factor;
+        report.cases.push(analysed(&plan, case, recording(&plan, nanos, 0.9 * nanos), None));
+    }
+    report.conclude(plan.cases.len(), Exit::Ok);
+    report
+}
+
+/// Writes a report beside the history.
+pub(super) fn written(folder: &TempDir, report: &Report) -> PathBuf {
+    let path = folder.path().join(format!("{}.json", report.run.id));
+    std::fs::write(&path, serde_json::to_string(report).unwrap()).unwrap();
+    path
+}
+
+pub(super) fn place(folder: &TempDir) -> PathBuf {
+    folder.path().join("history")
+}
+
+pub(super) fn add(folder: &TempDir, reports: &[Report], label: &Label) -> Vec<Added> {
+    let mut history = History::open_or_begin(&place(folder)).unwrap();
+    let mut sources = Vec::new();
+    for report in reports {
+        sources.extend(Source::of(&written(folder, report)).unwrap());
+    }
+    let mut all = Vec::new();
+    history.add(&sources, label, |_, added| all.push(added.clone())).unwrap();
+    all
+}
+
+fn runs(reports: &[Report]) -> Vec<&str> {
+    reports.iter().map(|report| report.run.id.as_str()).collect()
+}
+
+#[test]
+fn a_report_is_kept_as_it_is_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = [report(1, Some(commit(7)), 1.0), report(0, None, 1.0)];
+    let names = ["20260102T000000Z-700000000000.json", "20260101T000000Z-0.json"];
+    let added = add(&folder, &reports, &Label::default());
+    assert_eq!(added, names.map(|name| Added::New(name.to_owned())));
+    for (report, name) in reports.iter().zip(names) {
+        let kept = std::fs::read(place(&folder).join("reports").join(name)).unwrap();
+        assert_eq!(kept, std::fs::read(written(&folder, report)).unwrap());
+    }
+    let again = add(&folder, &reports[..1], &Label::default());
+    assert_eq!(again, [Added::Known(names[0].to_owned())]);
+    // The same commit in the same second.
+    let mut other = report(1, Some(commit(7)), 1.0);
+    other.run.id = "another".to_owned();
+    let Added::New(name) = &add(&folder, &[other], &Label::default())[0] else { unreachable!() };
+    assert!(name.starts_with("20260102T000000Z-700000000000-"), "{name}");
+    let history = History::open(&place(&folder)).unwrap();
+    let entries: Vec<&str> = history.entries().iter().map(|e| e.record.run.as_str()).collect();
+    assert_eq!((entries[0], entries.len()), ("run-0", 3));
+}
+
+#[test]
+fn a_change_is_found_with_its_commits_from_an_index_that_was_lost_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let noise = |day: usize| 1.0 + 0.01 * ((day * 7) % 5) as f64;
+    let level = |day: usize| if day < 20 { 1.0 } else { 1.2 };
+    let reports: Vec<Report> =
+        (0..30).map(|day| report(day, Some(commit(day)), level(day) * noise(day))).collect();
+    add(&folder, &reports, &Label::default());
+    let found = |metric: &str, last: Option<usize>| {
+        let asked =
+            Asked { case: Some("*bytes=1024*".to_owned()), metric: Some(metric.to_owned()), last };
+        trends(History::open(&place(&folder)).unwrap().series(&asked).unwrap())
+    };
+    let slower = found("latency", None);
+    assert_eq!((slower.len(), slower[0].changes.len()), (1, 1), "{slower:?}");
+    let change = &slower[0].changes[0];
+    assert_eq!((change.index, change.effect), (20, Effect::Worse));
+    assert_eq!(change.commits, [Some(commit(19)), Some(commit(20))]);
+    assert!((change.ratio.unwrap() - 1.2).abs() < 0.02 && change.p <= 0.01, "{change:?}");
+    let [low, high] = change.ratio_ci.unwrap();
+    assert!(low < 1.2 && 1.2 < high, "{change:?}");
+    let less = found("throughput_per_s", None);
+    assert_eq!(less[0].changes[0].effect, Effect::Worse);
+    assert!(found("latency", Some(10))[0].changes.is_empty());
+    std::fs::remove_file(place(&folder).join("index.redb")).unwrap();
+    assert_eq!(found("latency", None), slower);
+    std::fs::write(place(&folder).join("index.redb"), b"torn").unwrap();
+    assert_eq!(found("latency", None), slower);
+    let history = History::open(&place(&folder)).unwrap();
+    let asked = |metric: &str| Asked { metric: Some(metric.to_owned()), ..Asked::default() };
+    assert!(history.series(&asked("latenc")).unwrap_err().message.contains("'latency'"));
+    let none = Asked { case: Some("x".to_owned()), ..Asked::default() };
+    assert!(history.series(&none).is_err());
+}
+
+#[test]
+fn the_index_follows_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    add(&folder, &[report(0, None, 1.0), report(1, None, 1.0)], &Label::default());
+    let reports = place(&folder).join("reports");
+    std::fs::remove_file(reports.join("20260101T000000Z-0.json")).unwrap();
+    std::fs::write(reports.join("torn.json"), "{").unwrap();
+    std::fs::copy(reports.join("20260102T000000Z-1.json"), reports.join("twice.json")).unwrap();
+    std::fs::write(reports.join("x.json"), serde_json::to_string(&report(5, None, 1.0)).unwrap())
+        .unwrap();
+    let history = History::open(&place(&folder)).unwrap();
+    let files: Vec<&str> = history.entries().iter().map(|entry| entry.file.as_str()).collect();
+    assert_eq!(files, ["20260102T000000Z-1.json", "x.json"]);
+    let damaged = history.damaged().unwrap();
+    let names: Vec<&str> = damaged.iter().map(|damaged| damaged.file.as_str()).collect();
+    assert_eq!(names, ["torn.json", "twice.json"]);
+    assert!(damaged[1].reason.contains("'20260102T000000Z-1.json' already"), "{damaged:?}");
+    assert_eq!(history.series(&Asked::default()).unwrap()[0].points.len(), 2);
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    add(&folder, &[report(0, None, 1.0)], &Label::default());
+    let history = History::open(&place(&folder)).unwrap();
+    let why = Index::open_patiently(&Folder::at(&place(&folder)), 1).unwrap_err().message;
+    assert!(why.starts_with("another process has had the history"), "{why}");
+    drop(history);
+    Index::open_patiently(&Folder::at(&place(&folder)), 1).unwrap();
+}
+
+#[test]
+fn figures_that_mean_different_things_are_series_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut other_mesh = report(1, None, 1.0);
+    other_mesh.mesh.order = "tp-dp".to_owned();
+    let mut barrier = report(2, None, 1.0);
+    for case in &mut barrier.cases {
+        case.measured.as_mut().unwrap().protocol = crate::config::Protocol::Barrier;
+    }
+    let mut hosts = report(3, None, 1.0);
+    hosts.environment.variables.insert("NCCL_ALGO".to_owned(), "Ring".to_owned());
+    add(&folder, &[report(0, None, 1.0), other_mesh, barrier, hosts], &Label::default());
+    let asked = Asked {
+        case: Some("*bytes=1024*".to_owned()),
+        metric: Some("latency".to_owned()),
+        last: None,
+    };
+    let series = History::open(&place(&folder)).unwrap().series(&asked).unwrap();
+    let lengths: Vec<usize> = series.iter().map(|series| series.points.len()).collect();
+    assert_eq!(lengths, [1, 2, 1], "{series:?}");
+}
+
+#[test]
+fn what_is_old_goes_but_for_what_people_named_and_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let days = [0, 1, 2, 3, 500];
+    let reports: Vec<Report> = days.iter().map(|&day| report(day, None, 1.0)).collect();
+    let mut alone = report(4, None, 1.0);
+    alone.run.backend = "cuda".to_owned();
+    add(&folder, &reports, &Label::default());
+    add(&folder, &[alone], &Label::default());
+    let tag = Some("v1".to_owned());
+    add(&folder, &[report(5, None, 1.0)], &Label { tag, git: None });
+    let mut history = History::open(&place(&folder)).unwrap();
+    history.pin("golden", "run-2").unwrap();
+    let now = parse_utc("2026-01-01T00:00:00Z").unwrap() + 86_400 * 502;
+    let old = history.outdated(DAYS, now);
+    let names: Vec<&str> = old.iter().map(|entry| entry.record.run.as_str()).collect();
+    assert_eq!(names, ["run-0", "run-1", "run-3"]);
+    assert_eq!(history.outdated(1000, now), []);
+    assert_eq!(history.outdated(u64::MAX, now), []);
+    history.remove(&old).unwrap();
+    assert_eq!(history.entries().len(), 4);
+    drop(history);
+    let history = History::open(&place(&folder)).unwrap();
+    assert_eq!((history.entries().len(), history.damaged().unwrap().len()), (4, 0));
+}
+
+#[test]
+fn names_for_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    add(&folder, &[report(0, None, 1.0), report(1, Some(commit(1)), 1.0)], &Label::default());
+    let mut history = History::open(&place(&folder)).unwrap();
+    for name in ["", "a/b", "x.json", "last-release", "-x", ".x", "a b", &"x".repeat(65)] {
+        assert!(history.pin(name, "run-0").is_err(), "{name}");
+    }
+    history.pin("golden", "run-0").unwrap();
+    assert_eq!(history.one(Some("golden")).unwrap().record.run, "run-0");
+    assert_eq!(history.one(None).unwrap().record.run, "run-1");
+    assert_eq!(history.one(Some(&commit(1)[..9])).unwrap().record.run, "run-1");
+    let path = written(&folder, &report(0, None, 1.0));
+    assert_eq!(history.one(path.to_str()).unwrap().record.run, "run-0");
+    let strange = written(&folder, &report(9, None, 1.0));
+    assert!(history.one(strange.to_str()).unwrap_err().message.contains("history add"));
+    assert!(history.one(Some("--help")).is_err());
+    assert!(history.unpin("goldn").unwrap_err().message.contains("did you mean 'golden'"));
+    history.unpin("golden").unwrap();
+    assert!(history.entries().iter().all(|entry| entry.pins.is_empty()));
+}
+
+#[test]
+fn another_history_is_taken_over_with_what_was_said_of_it() {
+    let old = tempfile::tempdir().unwrap();
+    let label = Label { git: Some(commit(3)), tag: Some("v3".to_owned()) };
+    add(&old, &[report(0, None, 1.0)], &label);
+    let new = tempfile::tempdir().unwrap();
+    let mut history = History::open_or_begin(&place(&new)).unwrap();
+    let sources = Source::of(&place(&old)).unwrap();
+    // pins.json and labels.json are JSON too, but no reports.
+    history.add(&sources, &Label::default(), |_, _| ()).unwrap();
+    let entries = history.entries();
+    assert_eq!(entries.len(), 1);
+    assert_eq!((&entries[0].tag, &entries[0].record.git), (&label.tag, &label.git));
+    assert!(Source::of(new.path().parent().unwrap().join("no-such").as_path()).is_ok());
+    assert!(Source::of(tempfile::tempdir().unwrap().path()).is_err());
+}
+
+/// A repository with these commits in a row, and their names.
+fn repository(folder: &Path, commits: usize) -> Vec<String> {
+    let git = |words: &[&str]| {
+        let output = Command::new("git")
+            .current_dir(folder)
+            .args([
+                "-c",
+                "user.name=x",
+                "-c",
+                "user.email=x@localhost",
+                "-c",
+                "commit.gpgsign=false",
+            ])
+            .args(words)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    let commit = |number: usize| {
+        git(&["commit", "--quiet", "--allow-empty", "-m", &number.to_string()]);
+        if number == 1 {
+            git(&["tag", "-a", "v1.0", "-m", "release"]);
+        }
+        git(&["rev-parse", "HEAD"])
+    };
+    (0..commits).map(commit).collect()
+}
+
+#[test]
+fn a_baseline_is_a_file_a_pin_a_commit_or_the_last_release() {
+    let folder = tempfile::tempdir().unwrap();
+    let clone = tempfile::tempdir().unwrap();
+    let commits = repository(clone.path(), 5);
+    let git = |number: usize| Some(commits[number].clone());
+    let mut elsewhere = report(30, git(3), 1.0);
+    elsewhere.run.backend = "cuda".to_owned();
+    let reports = [
+        report(10, git(1), 1.0),
+        report(20, git(2), 1.0),
+        report(21, git(2), 1.0),
+        elsewhere.clone(),
+        report(40, git(4), 1.0),
+    ];
+    add(&folder, &reports, &Label::default());
+    let candidate = report(40, git(4), 1.0);
+    let find = |what: &str| {
+        Baseline::find_by(&Git::at(clone.path()), &place(&folder), what)?
+            .reports(std::slice::from_ref(&candidate))
+    };
+    let found = |what: &str| {
+        let (files, reports) = find(what).unwrap();
+        assert_eq!(files.len(), reports.len());
+        runs(&reports).join(" ")
+    };
+    // Both of the commit; the candidate is not its own baseline; commit 3 has none of this machine.
+    assert_eq!(found("HEAD~2"), "run-20 run-21");
+    assert_eq!(found("HEAD"), "run-20 run-21");
+    assert_eq!(found("HEAD~1"), "run-20 run-21");
+    assert_eq!(found(&commits[1][..10]), "run-10");
+    assert_eq!(found("last-release"), "run-10");
+    assert_eq!(found("run-21"), "run-21");
+    let path = written(&folder, &report(99, None, 1.0));
+    assert_eq!(found(path.to_str().unwrap()), "run-99");
+    let mut history = History::open(&place(&folder)).unwrap();
+    history.pin("golden", "run-20").unwrap();
+    history.pin("gpu", "run-30").unwrap();
+    history.pin("lost", "run-77").unwrap();
+    history.pin("own", "run-40").unwrap();
+    drop(history);
+    assert_eq!(found("golden"), "run-20 run-21");
+    assert_eq!(found("gpu"), "run-30");
+    for what in ["lost", "own", "no-such-ref", "--all", "", "HEAD~4", "missing.json"] {
+        assert!(find(what).is_err(), "{what}");
+    }
+    let nothing = Baseline::find(&folder.path().join("nothing"), "golden").unwrap_err();
+    assert!(nothing.message.starts_with("there is no history"), "{nothing}");
+    // A release by its label is newer.
+    let label = Label { git: None, tag: Some("2026.2".to_owned()) };
+    add(&folder, &[report(35, None, 1.0)], &label);
+    assert_eq!(found("last-release"), "run-35");
+}

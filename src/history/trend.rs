@@ -1,0 +1,153 @@
+//! Where a series changed its level, and whether that is for the better.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::series::{Point, Series};
+use crate::metric::Direction;
+use crate::random::fingerprint;
+use crate::stats::{Estimate, change_points, median, quantile_interval, ratio_interval};
+
+/// Confidence of the interval of a change.
+const CONFIDENCE: f64 = 0.95;
+
+/// A series with its changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Trend {
+    /// The series.
+    #[serde(flatten)]
+    pub series: Series,
+    /// Its changes, the oldest first.
+    pub changes: Vec<Change>,
+}
+
+/// Which way a change went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// For the better, as the metric's direction says.
+    Better,
+    /// For the worse.
+    Worse,
+    /// Neither: the median stayed, the values lie differently around it.
+    Spread,
+}
+
+impl Effect {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::Spread => "spread",
+        }
+    }
+}
+
+/// A change of level. Of each pair the first is the last report before it, the second the first after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// Index of the first point after it.
+    pub index: usize,
+    /// Which way.
+    pub effect: Effect,
+    /// Median since the change before.
+    pub before: f64,
+    /// Median until the next change.
+    pub after: f64,
+    /// After over before; null where one is not positive.
+    pub ratio: Option<f64>,
+    /// Its 95 % interval from order statistics of both sides; null where one has fewer than six values.
+    pub ratio_ci: Option<[f64; 2]>,
+    /// How probable so much difference is in a series without a change.
+    pub p: f64,
+    /// The commits.
+    pub commits: [Option<String>; 2],
+    /// The runs.
+    pub runs: [String; 2],
+    /// When they began, UTC.
+    pub started: [String; 2],
+}
+
+/// Finds the changes of all series, on as many cores as there are.
+pub fn trends(series: Vec<Series>) -> Vec<Trend> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = series.len().div_ceil(cores).max(1);
+    let mut rest = series;
+    let mut shares = Vec::new();
+    while !rest.is_empty() {
+        let later = rest.split_off(share.min(rest.len()));
+        shares.push(std::mem::replace(&mut rest, later));
+    }
+    std::thread::scope(|scope| {
+        let started: Vec<_> = shares
+            .into_iter()
+            .map(|share| scope.spawn(|| share.into_iter().map(trend).collect::<Vec<_>>()))
+            .collect();
+        started
+            .into_iter()
+            .flat_map(|share| match share.join() {
+                Ok(trends) => trends,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
+fn trend(series: Series) -> Trend {
+    let values: Vec<f64> = series.points.iter().map(|point| point.value).collect();
+    // Ratios are what is looked for, where there are ratios.
+    let positive = values.iter().all(|value| *value > 0.0);
+    let levels: Vec<f64> =
+        values.iter().map(|value| if positive { value.ln() } else { *value }).collect();
+    let name = [&series.case, &series.metric, &series.machine, &series.method];
+    let seed = fingerprint(name.into_iter().flat_map(|part| part.bytes().chain([0])));
+    let found = change_points(&levels, seed);
+    let mut edges: Vec<usize> = found.iter().map(|change| change.index).collect();
+    edges.insert(0, 0);
+    edges.push(values.len());
+    let changes = found.iter().zip(edges.windows(3)).filter_map(|(change, edge)| {
+        let (before, after) = (&values[edge[0]..edge[1]], &values[edge[1]..edge[2]]);
+        let pair = [&series.points[edge[1] - 1], &series.points[edge[1]]];
+        self::change(change.p, series.direction, edge[1], [before, after], pair)
+    });
+    let changes = changes.collect();
+    Trend { series, changes }
+}
+
+fn change(
+    p: f64,
+    direction: Direction,
+    index: usize,
+    [before, after]: [&[f64]; 2],
+    pair: [&Point; 2],
+) -> Option<Change> {
+    let estimate = |values: &[f64]| {
+        let interval = quantile_interval(values, 0.5, CONFIDENCE)?;
+        Some(Estimate { value: median(values)?, low: interval.low, high: interval.high })
+    };
+    let ratio_ci = match (estimate(after), estimate(before)) {
+        (Some(over), Some(under)) => ratio_interval(over, under),
+        _ => None,
+    };
+    let (before, after) = (median(before)?, median(after)?);
+    let effect = match (direction, after.total_cmp(&before)) {
+        (_, std::cmp::Ordering::Equal) => Effect::Spread,
+        (Direction::LowerIsBetter, std::cmp::Ordering::Less)
+        | (Direction::HigherIsBetter, std::cmp::Ordering::Greater) => Effect::Better,
+        _ => Effect::Worse,
+    };
+    let ratio = (before > 0.0 && after > 0.0).then_some(after / before);
+    Some(Change {
+        index,
+        effect,
+        before,
+        after,
+        ratio,
+        ratio_ci,
+        p,
+        commits: pair.map(|point| point.git.clone()),
+        runs: pair.map(|point| point.run.clone()),
+        started: pair.map(|point| point.started.clone()),
+    })
+}
