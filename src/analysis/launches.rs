@@ -7,6 +7,7 @@ mod study;
 use std::collections::HashSet;
 
 use super::headline::settle_launches;
+use super::limits::Limits;
 use crate::error::{Error, Exit, Result};
 use crate::report::{Case, Report};
 
@@ -46,6 +47,8 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     let mut report = Report { cases, scaling, pair_matrices, ..first };
     report.run.launches = starts;
     report.run.finished = finished.unwrap_or_default();
+    report.limits =
+        Limits::resolve(&report.run.config.limits).unwrap_or_default().check(&report, &[]);
     report.conclude(planned, exit);
     report.run.incomplete |= incomplete;
     Ok(report)

@@ -10,7 +10,9 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::compare::RuleArgs;
 use super::{dry_run, launch, panic, restart};
+use crate::analysis::Limits;
 use crate::backend;
 use crate::config::{BackendChoice, Config};
 use crate::ending::{self, Failure};
@@ -163,6 +165,12 @@ pub(super) struct RunArgs {
     /// Seed of all random numbers [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Measure against this baseline, in 8 launches unless --launches says otherwise: last-release, a pin or a
+    /// commit of the history, or a report; exit 3 when something got worse
+    #[arg(long, value_name = "WHAT")]
+    compare_baseline: Option<String>,
+    #[command(flatten)]
+    rules: RuleArgs,
     /// File to write, .json, .csv or .md; repeat for more [default: results.json]
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
@@ -208,6 +216,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
         return rank(&args, config);
     }
     let config = settled(args.apply(config?)?);
+    Limits::resolve(&config.limits)?;
     let plan = Plan::resolve(&config, &Place::together(args.ranks.unwrap_or(around)))?;
     if args.dry_run {
         dry_run::show(&plan);

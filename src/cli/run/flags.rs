@@ -72,6 +72,7 @@ impl RunArgs {
         set_list(&mut config.scaling.ranks, &self.scaling_ranks);
         set_list(&mut config.precision_policies, &self.precision);
         set_list(&mut config.output.files, &self.output);
+        self.rules.apply(&mut config.comparison)?;
         self.choose_benchmarks(&mut config)?;
         for text in &self.problem_size {
             apply_problem_size(&mut config, text)?;

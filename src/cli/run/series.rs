@@ -4,15 +4,18 @@
 //! however many iterations it has. Each launch is an ordinary run with an output of its own; those of a side
 //! become one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all.
 
+mod comparison;
 mod folder;
 mod side;
 mod words;
 
 use super::{RunArgs, settled};
-use crate::analysis;
+use crate::analysis::{self, Limits};
+use crate::cli::compare::rules;
 use crate::cli::{dry_run, launch};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
+use crate::history::Baseline;
 use crate::journal::Journal;
 use crate::progress;
 use crate::recorder::{self, Beginning};
@@ -32,14 +35,15 @@ const LAUNCH_LIMIT: u32 = 10_000;
 /// # Errors
 /// Usage error for a number that cannot be done.
 pub(super) fn launches(args: &RunArgs, config: &Config) -> Result<Option<u32>> {
-    let usual = if args.against.is_some() { TO_COMPARE } else { 1 };
+    let compares = args.against.is_some() || args.compare_baseline.is_some();
+    let usual = if compares { TO_COMPARE } else { 1 };
     let launches = args.launches.or(config.benchmarking.launches).unwrap_or(usual);
     if !(1..=LAUNCH_LIMIT).contains(&launches) {
         return Err(Error::usage(format!(
             "{launches} launches cannot be made; use --launches 1 to {LAUNCH_LIMIT}"
         )));
     }
-    let several = launches > 1 || args.against.is_some() || !args.env.is_empty();
+    let several = launches > 1 || compares || !args.env.is_empty();
     Ok(several.then_some(launches))
 }
 
@@ -49,6 +53,8 @@ pub(super) struct Series<'a> {
     sides: Vec<Side>,
     /// Of each side.
     launches: usize,
+    /// What the first side is held against.
+    baseline: Option<Baseline>,
 }
 
 impl<'a> Series<'a> {
@@ -57,8 +63,12 @@ impl<'a> Series<'a> {
     /// # Errors
     /// Usage error for whatever cannot be done as asked.
     pub(super) fn new(args: &'a RunArgs, config: Config, launches: u32) -> Result<Self> {
-        let sides = side::all(args, settled(args.apply(config)?))?;
-        Ok(Self { args, sides, launches: launches as usize })
+        let config = settled(args.apply(config)?);
+        let baseline = comparison::baseline(args.compare_baseline.as_deref(), &config)?;
+        Limits::resolve(&config.limits)?;
+        rules(&config)?;
+        let sides = side::all(args, config)?;
+        Ok(Self { args, sides, launches: launches as usize, baseline })
     }
 
     /// Says what would be started, or starts it.
@@ -160,6 +170,10 @@ impl<'a> Series<'a> {
                 tracing::error!("{title}: {}", plain(&why.message));
                 why.exit()
             });
+            // Limits are held against all launches together.
+            if matches!(exit, Exit::Regression | Exit::Inconclusive) {
+                continue;
+            }
             ended = ended.worst(exit);
             let goes_on = side.config.continue_on_error.unwrap_or(false);
             let again = goes_on && ![Exit::Interrupted, Exit::Usage].contains(&exit);
@@ -171,7 +185,7 @@ impl<'a> Series<'a> {
         Ok(ended)
     }
 
-    /// Makes each side's report of what its launches have left, writes and prints it.
+    /// Makes each side's report of what its launches have left, writes, prints and compares them.
     fn conclude(&self, ended: Exit) -> Result<Exit> {
         let mut merged = Vec::new();
         for side in &self.sides {
@@ -186,7 +200,7 @@ impl<'a> Series<'a> {
                 side.end()?;
             }
         }
-        Ok(exit)
+        Ok(exit.worst(self.compare(&merged)?))
     }
 
     /// The one report of a side; none where no launch has left any.

@@ -23,8 +23,11 @@ pub(super) const OF_THE_WHOLE: Flags<'_> = Flags {
         "--format",
         "--compare-baseline",
         "--regression-threshold",
+        "--statistical-test",
+        "--metric",
+        "--allow",
     ],
-    plain: &["--strict", "--dry-run", "--print-command"],
+    plain: &["--dry-run", "--print-command"],
     short: Some(b'o'),
 };
 
