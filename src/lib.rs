@@ -33,7 +33,7 @@
 //!   virtual time.
 //! - [`kernel`], [`nvidia`]: CUDA C++ to machine code, without a GPU; NVIDIA's libraries, found at run
 //!   time and checked before the first call.
-//! - [`telemetry`]: what a GPU says of itself around a case.
+//! - [`telemetry`], [`memory`]: what a GPU says of itself around a case, and what memory it takes.
 //! - [`topology`], [`predict`]: described machines, and how long work takes on them.
 //! - [`session`], [`recorder`]: one rank's life; what rank 0 keeps and writes.
 //! - [`gather`], [`journal`], [`sidecar`]: samples on their way to rank 0; finished cases on disk before
@@ -100,6 +100,7 @@ pub mod import;
 pub mod journal;
 pub mod kernel;
 pub mod measure;
+pub mod memory;
 pub mod mesh;
 pub mod metric;
 pub mod nvidia;

@@ -250,6 +250,7 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
             imbalance: recording.skew.imbalance,
         }),
         telemetry: recording.telemetry,
+        memory: recording.memory,
     }
 }
 
