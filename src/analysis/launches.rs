@@ -4,7 +4,7 @@ mod case;
 mod matrix;
 mod study;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::headline::settle_launches;
 use super::limits::Limits;
@@ -23,8 +23,7 @@ use crate::report::{Case, Report};
 pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> {
     refuse_strangers(&launches)?;
     settle_launches(launches.iter_mut().map(|(_, report)| report));
-    let cases: Vec<Case> =
-        ids(&launches).into_iter().filter_map(|id| case::merged(&id, &launches)).collect();
+    let cases = cases(&launches);
     let scaling = study::merged(&launches);
     let pair_matrices = matrix::merged(&launches, &cases);
     let reports = || launches.iter().map(|(_, report)| report);
@@ -59,13 +58,19 @@ fn reference(launches: &[(usize, Report)]) -> Option<&(usize, Report)> {
     launches.iter().find(|(_, report)| !report.run.incomplete).or(launches.first())
 }
 
-/// The ids of all cases: those of a complete launch, or of all that there are.
-fn ids(launches: &[(usize, Report)]) -> Vec<String> {
+/// The cases in the order of a complete launch, or of all that there are.
+fn cases(launches: &[(usize, Report)]) -> Vec<Case> {
+    let mut found: HashMap<&str, Vec<(usize, &Case)>> = HashMap::new();
+    for (number, report) in launches {
+        for case in &report.cases {
+            found.entry(&case.id).or_default().push((*number, case));
+        }
+    }
     let complete = launches.iter().find(|(_, report)| !report.run.incomplete);
     let known = complete.map_or(launches, std::slice::from_ref);
-    let mut seen = HashSet::new();
-    let cases = known.iter().flat_map(|(_, report)| &report.cases);
-    cases.map(|case| case.id.clone()).filter(|id| seen.insert(id.clone())).collect()
+    let ids = known.iter().flat_map(|(_, report)| &report.cases).map(|case| case.id.as_str());
+    let merged = |id| case::merged(&found.remove(id)?, launches.len());
+    ids.filter_map(merged).collect()
 }
 
 fn refuse_strangers(launches: &[(usize, Report)]) -> Result<()> {
@@ -95,18 +100,20 @@ fn difference(own: &Report, other: &Report) -> Option<String> {
     if (&a.backend, &own.topology) != (&b.backend, &other.topology) {
         return Some(format!("its backend is {}, not {}", b.backend, a.backend));
     }
-    let ids = |report: &Report| -> Vec<String> {
-        report.cases.iter().map(|case| case.id.clone()).collect()
-    };
-    let (a, b) = (ids(own), ids(other));
-    if let Some(id) = b.iter().find(|id| !a.contains(id)).filter(|_| !own.run.incomplete) {
+    if let Some(id) = lacking(own, other).filter(|_| !own.run.incomplete) {
         return Some(format!("it has case {id}, the other has not"));
     }
-    if let Some(id) = a.iter().find(|id| !b.contains(id)).filter(|_| !other.run.incomplete) {
+    if let Some(id) = lacking(other, own).filter(|_| !other.run.incomplete) {
         return Some(format!("it lacks case {id}"));
     }
     let (a, b) = (own.summary.cases, other.summary.cases);
     (a != b).then(|| format!("it has {b} cases in all, not {a}"))
+}
+
+/// The first case of `other` that `own` has not.
+fn lacking<'a>(own: &Report, other: &'a Report) -> Option<&'a str> {
+    let known: HashSet<&str> = own.cases.iter().map(|case| case.id.as_str()).collect();
+    other.cases.iter().map(|case| case.id.as_str()).find(|id| !known.contains(id))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::analysis::times_ms;
 use crate::caveat::Caveat;
-use crate::report::{Case, CaseError, Measured, Outcome, Replicate, Replication, Report};
+use crate::report::{Case, CaseError, Measured, Outcome, Replicate, Replication};
 use crate::stats;
 
 /// Between-launch variation up to which a case counts as reproducible, percent of the mean.
@@ -16,14 +16,8 @@ struct Told<'a> {
     measured: &'a Measured,
 }
 
-/// The case of this id as all launches together have it.
-pub(super) fn merged(id: &str, launches: &[(usize, Report)]) -> Option<Case> {
-    let found: Vec<(usize, &Case)> = launches
-        .iter()
-        .filter_map(|(number, report)| {
-            Some((*number, report.cases.iter().find(|case| case.id == id)?))
-        })
-        .collect();
+/// A case as all launches together have it: `found` in those that got to it, with their numbers.
+pub(super) fn merged(found: &[(usize, &Case)], launches: usize) -> Option<Case> {
     let told: Vec<Told<'_>> = found
         .iter()
         .filter_map(|&(replicate, case)| {
@@ -32,7 +26,7 @@ pub(super) fn merged(id: &str, launches: &[(usize, Report)]) -> Option<Case> {
         .collect();
     let worst = found.iter().copied().reduce(|a, b| if is_worse(b.1, a.1) { b } else { a })?;
     let mut merged = middle(&told).map_or(worst.1, |told| told.case).clone();
-    if launches.len() > 1 {
+    if launches > 1 {
         let alike = found.iter().all(|(_, case)| case.outcome == Outcome::Skipped);
         if !alike {
             blame(&mut merged, worst);
