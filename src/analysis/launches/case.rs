@@ -5,9 +5,6 @@ use crate::caveat::Caveat;
 use crate::report::{Case, CaseError, Measured, Outcome, Replicate, Replication};
 use crate::stats;
 
-/// Between-launch variation up to which a case counts as reproducible, percent of the mean.
-const REPRODUCIBLE_PERCENT: f64 = 5.0;
-
 /// A launch's case with its figures.
 #[derive(Debug, Clone, Copy)]
 struct Told<'a> {
@@ -16,8 +13,9 @@ struct Told<'a> {
     measured: &'a Measured,
 }
 
-/// A case as all launches together have it: `found` in those that got to it, with their numbers.
-pub(super) fn merged(found: &[(usize, &Case)], launches: usize) -> Option<Case> {
+/// A case as all launches together have it: `found` in those that got to it, with their numbers. It is reproducible
+/// when it varies by no more than `bound` percent.
+pub(super) fn merged(found: &[(usize, &Case)], launches: usize, bound: f64) -> Option<Case> {
     let told: Vec<Told<'_>> = found
         .iter()
         .filter_map(|&(replicate, case)| {
@@ -31,7 +29,7 @@ pub(super) fn merged(found: &[(usize, &Case)], launches: usize) -> Option<Case> 
         if !alike {
             blame(&mut merged, worst);
         }
-        merged.replication = replication(&told);
+        merged.replication = replication(&told, bound);
         for caveat in told.iter().flat_map(|told| &told.case.caveats) {
             if !merged.caveats.iter().any(|known: &Caveat| known.mark() == caveat.mark()) {
                 merged.caveats.push(caveat.clone());
@@ -73,7 +71,7 @@ fn blame(merged: &mut Case, (replicate, worst): (usize, &Case)) {
     }
 }
 
-fn replication(told: &[Told<'_>]) -> Option<Replication> {
+fn replication(told: &[Told<'_>], bound: f64) -> Option<Replication> {
     let confidence = told.first()?.measured.latency.confidence;
     let medians: Vec<f64> = told.iter().map(|told| told.measured.latency.median).collect();
     let mean = stats::mean(&medians);
@@ -86,7 +84,7 @@ fn replication(told: &[Told<'_>]) -> Option<Replication> {
         ci: interval.map(|interval| [interval.low, interval.high]),
         between_percent,
         // One launch does not tell.
-        reproducible: medians.len() > 1 && between_percent <= REPRODUCIBLE_PERCENT,
+        reproducible: medians.len() > 1 && between_percent <= bound,
     })
 }
 
