@@ -25,9 +25,10 @@ impl Stream {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// An index below `n`. The bias of the remainder is below 2^-40 for every n in use here.
+    /// An index below `n`: the high half of a product, which a remainder takes several times as long as. Its bias is
+    /// below n/2^64.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.0.next_u64() % n as u64) as usize
+        ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
     }
 }
 

@@ -105,7 +105,13 @@ pub(super) struct CompareArgs {
 pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
     let mut rules = rules(&config)?;
-    let baseline = Side::load(&args.baseline)?;
+    // Reading large reports takes as long as comparing them.
+    let (baseline, first) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| Side::load(&args.candidate[0]));
+        (Side::load(&args.baseline), first.join())
+    });
+    let baseline = baseline?;
+    let mut first = Some(first.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
     if !args.noise_floor.is_empty() {
         let again: Vec<Side> =
             args.noise_floor.iter().map(|named| Side::load(named)).collect::<Result<_>>()?;
@@ -126,7 +132,7 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     }
     let mut worst = Exit::Ok;
     for named in &args.candidate {
-        let candidate = Side::load(named)?;
+        let candidate = first.take().map_or_else(|| Side::load(named), Ok)?;
         let comparison = analysis::compare(baseline.as_reports(), candidate.as_reports(), &rules);
         worst = worst.worst(tell(&comparison, &args.tell)?);
     }

@@ -146,16 +146,19 @@ fn resampled(values: &[f64], random: &mut Stream) -> (f64, [f64; INNER]) {
 
 /// The median of values that each occur so many times.
 fn counted_median(sorted: &[f64], counts: &[u32]) -> f64 {
-    let n = sorted.len();
-    let at = |rank: usize| {
-        let mut seen = 0;
-        let place = counts.iter().position(|&count| {
-            seen += count as usize;
-            seen > rank
-        });
-        sorted[place.unwrap_or(n - 1)]
-    };
-    if n % 2 == 1 { at(n / 2) } else { f64::midpoint(at(n / 2 - 1), at(n / 2)) }
+    // The two in the middle, or twice the one.
+    let (lower, upper) = ((sorted.len() - 1) / 2, sorted.len() / 2);
+    let (mut seen, mut first) = (0, None);
+    for (value, &count) in sorted.iter().zip(counts) {
+        seen += count as usize;
+        if seen > lower && first.is_none() {
+            first = Some(*value);
+        }
+        if seen > upper {
+            return first.unwrap_or(*value).midpoint(*value);
+        }
+    }
+    sorted[lower]
 }
 
 /// The length of moving blocks that suits the mean of an AR(1) process: (3n/2)^⅓ (2ρ/(1−ρ²))^⅔ (Carlstein,
