@@ -20,6 +20,7 @@ const SMALL_P: f64 = 1e-4;
 pub fn comparison_table(comparison: &Comparison) -> String {
     let mut lines: Vec<String> =
         facts(comparison).iter().map(|fact| plain(fact).into_owned()).collect();
+    lines.insert(0, "== comparison".to_owned());
     let cases = by_urgency(comparison);
     let rows = Rows {
         header: HEADER.map(str::to_owned).to_vec(),
@@ -166,7 +167,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
     };
     facts.push(format!(
         "{metric}, {better} is better; {test} of launches, at most {} % of regressions expected false",
-        significant(100.0 * comparison.false_discovery_rate)
+        (1e6 * comparison.false_discovery_rate).round() / 1e4
     ));
     if let Some(floor) = comparison.noise_floor_percent {
         facts.push(format!(
