@@ -153,8 +153,7 @@ impl History {
             false => what.to_owned(),
         };
         let is_it = |entry: &&Entry| {
-            [&entry.record.run, &entry.file].contains(&&run)
-                || entry.pins.iter().any(|pin| *pin == run)
+            [&entry.record.run, &entry.file].contains(&&run) || entry.pins.contains(&run)
         };
         if let Some(entry) = entries.iter().copied().find(is_it) {
             return Ok(entry);

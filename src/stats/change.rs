@@ -18,7 +18,7 @@ const PERMUTATIONS: usize = 999;
 const REFUTING: usize = 10;
 
 /// Only the latest so many values are looked at: bounds the time, to about a second for each change found.
-const LONGEST: usize = 5000;
+pub const LONGEST: usize = 5000;
 
 /// A place where a series is no longer what it was.
 #[derive(Debug, Clone, Copy, PartialEq)]
