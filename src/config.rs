@@ -102,6 +102,9 @@ pub struct Benchmarking {
     /// Compare results after so many iterations as well, beside before the first and after the last; what is timed on
     /// random data (matrix products on GPUs) is compared before the first only.
     pub check_every: Option<u32>,
+    /// Start all ranks so many times, each time for all cases; more than once only where the program starts
+    /// the ranks itself.
+    pub launches: Option<u32>,
     /// Confidence of intervals, between 0 and 1.
     pub statistical_significance: Option<f64>,
     /// Coefficient of variation above which a case carries a caveat, percent.

@@ -1,9 +1,9 @@
 //! Planted faults, for tests of what happens when a rank fails.
 //!
 //! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` makes rank RANK fail each time it comes to MOMENT, or with `/N` behind
-//! it the Nth time. A moment is a [`Phase`] by its name, or `operation`: just before a warm-up or timed one.
-//! Kinds: `panic`, `error`, `exit` (leaves without a word), `kill` (SIGKILL), `stop` (SIGSTOP), `hang` (never
-//! comes back), `slow/MS` (takes MS milliseconds longer), `wrong` (computes one wrong element), `build`
+//! it the Nth time, or with `@GLOB` at the end in cases of that name only. A moment is a [`Phase`] by its name, or
+//! `operation`: just before a warm-up or timed one. Kinds: `panic`, `error`, `exit` (leaves without a word), `kill` (SIGKILL), `stop` (SIGSTOP), `hang` (never
+//! comes back), `slow/MS` (takes MS milliseconds longer), `slow/P%` (an operation takes P percent longer), `wrong` (computes one wrong element), `build`
 //! (claims to be another build; moment `join`), `clock/NS/PPM` (its clock is ahead by NS nanoseconds and gains
 //! PPM; moment `join`), `stranger` (somebody sends rubbish to the heartbeat port; moment `join`), `full` (the
 //! disk is full) and `torn` (killed in the middle of a line of the journal; both rank 0, moment `write`).
@@ -13,10 +13,11 @@
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
+use wildmatch::WildMatch;
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::Phase;
@@ -39,6 +40,8 @@ pub enum Fault {
     Hang,
     /// The rank takes so many milliseconds longer.
     Slow(u64),
+    /// Its operations take so many percent longer.
+    Slower(u32),
     /// One element of a result is wrong.
     Wrong,
     /// The rank claims to be another build.
@@ -66,6 +69,10 @@ struct Planted {
     time: Option<u32>,
     /// How often the moment has come.
     times: AtomicU32,
+    /// In which cases; all when absent.
+    cases: Option<String>,
+    /// Whether this case is one of them.
+    is_here: AtomicBool,
 }
 
 /// The moment that is no step of a case.
@@ -94,6 +101,10 @@ pub fn plant() -> Result<()> {
 
 fn parse(text: &str) -> Option<Planted> {
     let (kind, place) = text.split_once('@')?;
+    let (place, cases) = match place.split_once('@') {
+        None => (place, None),
+        Some((place, glob)) => (place, Some(glob.to_owned())),
+    };
     let (rank, moment) = place.split_once(':')?;
     let (moment, time) = match moment.split_once('/') {
         None => (moment, None),
@@ -112,7 +123,10 @@ fn parse(text: &str) -> Option<Planted> {
         "full" => Fault::Full,
         "torn" => Fault::Torn,
         kind => match kind.split_once('/')? {
-            ("slow", ms) => Fault::Slow(ms.parse().ok()?),
+            ("slow", time) => match time.strip_suffix('%') {
+                Some(percent) => Fault::Slower(percent.parse().ok()?),
+                None => Fault::Slow(time.parse().ok()?),
+            },
             ("clock", off) => {
                 let (ahead, ppm) = off.split_once('/')?;
                 Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
@@ -122,7 +136,9 @@ fn parse(text: &str) -> Option<Planted> {
     };
     let known = moment == OPERATION || Phase::ALL.iter().any(|phase| phase.name() == moment);
     let moment = Some(moment.to_owned()).filter(|_| known)?;
-    Some(Planted { fault, rank: rank.parse().ok()?, moment, time, times: AtomicU32::new(0) })
+    let is_here = AtomicBool::new(cases.is_none());
+    let (rank, times) = (rank.parse().ok()?, AtomicU32::new(0));
+    Some(Planted { fault, rank, moment, time, times, cases, is_here })
 }
 
 /// Says which rank this is.
@@ -130,11 +146,20 @@ pub fn set_rank(rank: usize) {
     RANK.store(rank, Ordering::Relaxed);
 }
 
+/// A case begins.
+pub fn enter_case(id: &str) {
+    if let Some(planted) = PLANTED.get().and_then(Option::as_ref)
+        && let Some(glob) = &planted.cases
+    {
+        planted.is_here.store(WildMatch::new(glob).matches(id), Ordering::Relaxed);
+    }
+}
+
 /// The fault planted for this rank and moment, whichever time it is.
 fn planted(moment: &str) -> Option<&'static Planted> {
     let planted = PLANTED.get()?.as_ref()?;
     let here = planted.rank == RANK.load(Ordering::Relaxed) && planted.moment == moment;
-    here.then_some(planted)
+    (here && planted.is_here.load(Ordering::Relaxed)).then_some(planted)
 }
 
 /// The fault planted for this rank and moment, when its time is now.
@@ -191,15 +216,22 @@ pub fn strike_operation() {
     strike_at(OPERATION);
 }
 
-/// By how much longer the operation has taken that has just come, nanoseconds; that time has passed then.
-pub fn linger() -> Nanos {
-    match due(OPERATION) {
+/// By how much longer an operation has taken that took so many nanoseconds, nanoseconds; that time has passed
+/// then.
+pub fn linger(operation: Nanos) -> Nanos {
+    let longer: Nanos = match due(OPERATION) {
         Some(Fault::Slow(milliseconds)) => {
-            std::thread::sleep(Duration::from_millis(milliseconds));
             Nanos::try_from(milliseconds).unwrap_or(0).saturating_mul(1_000_000)
         }
+        Some(Fault::Slower(percent)) => operation.saturating_mul(percent.into()) / 100,
         _ => 0,
+    };
+    if let Ok(nanos) = u64::try_from(longer)
+        && nanos > 0
+    {
+        std::thread::sleep(Duration::from_nanos(nanos));
     }
+    longer
 }
 
 fn strike_at(moment: &str) {
@@ -217,9 +249,10 @@ fn strike_at(moment: &str) {
             std::thread::sleep(Duration::from_secs(3600));
         },
         // Before the operation, when all start together, it would show nowhere.
-        Fault::Slow(_) if moment == OPERATION => {}
+        Fault::Slow(_) | Fault::Slower(_) if moment == OPERATION => {}
         Fault::Slow(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
         Fault::Error
+        | Fault::Slower(_)
         | Fault::Wrong
         | Fault::Build
         | Fault::Clock { .. }
@@ -273,6 +306,7 @@ mod tests {
         let read = |text| parse(text).map(|planted| (planted.fault, planted.time));
         assert_eq!(read("kill@1:gather"), Some((Fault::Kill, None)));
         assert_eq!(read("slow/20@0:operation/7"), Some((Fault::Slow(20), Some(7))));
+        assert_eq!(read("slow/25%@0:operation@triad*"), Some((Fault::Slower(25), None)));
         for text in
             ["kill@1", "kill@x:join", "kill@1:jion", "slow@1:join", "kill@1:join/0", "x@1:join"]
         {

@@ -33,7 +33,7 @@
 //!   virtual time.
 //! - [`kernel`], [`nvidia`]: CUDA C++ to machine code, without a GPU; NVIDIA's libraries, found at run
 //!   time and checked before the first call.
-//! - [`telemetry`]: what a GPU says of itself around a case.
+//! - [`telemetry`], [`memory`]: what a GPU says of itself around a case, and what memory it takes.
 //! - [`topology`], [`predict`]: described machines, and how long work takes on them.
 //! - [`session`], [`recorder`]: one rank's life; what rank 0 keeps and writes.
 //! - [`gather`], [`journal`], [`sidecar`]: samples on their way to rank 0; finished cases on disk before
@@ -80,6 +80,8 @@
 //!   numbers for each round, however many ranks there are; rank 0 then takes the samples in blocks.
 //! - *Why is efficiency measured against a separate case?* Throughput of rank 0 in the same case already
 //!   holds the contention, so the ratio would be near 100 % by construction.
+//! - *Why several launches?* Where memory lies and which connections are made is settled at the start, and moves
+//!   medians by more than iterations within a launch show: launches are the replicates, never pooled.
 
 pub mod analysis;
 pub mod backend;
@@ -98,6 +100,7 @@ pub mod import;
 pub mod journal;
 pub mod kernel;
 pub mod measure;
+pub mod memory;
 pub mod mesh;
 pub mod metric;
 pub mod nvidia;

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::fault;
 use crate::plan::{Budget, ITERATION_LIMIT};
 use crate::progress::{self, Activity};
+use crate::report::RankMemory;
 use crate::telemetry::Telemetry;
 use crate::units::Nanos;
 use crate::world::{Fold, World};
@@ -92,6 +93,8 @@ pub struct Recording {
     pub per_rank: Vec<RankTimes>,
     /// What the ranks' GPUs said of themselves around it; empty without GPUs.
     pub telemetry: Vec<Telemetry>,
+    /// Memory that ranks took at most.
+    pub memory: Vec<RankMemory>,
 }
 
 impl Recording {
@@ -239,6 +242,7 @@ pub fn measure(
         skew: gaps.medians(),
         per_rank,
         telemetry: Vec::new(),
+        memory: Vec::new(),
     });
     Ok(Taken { samples, accuracy, recording, abandoned })
 }
@@ -298,7 +302,7 @@ fn fire(
         let start = starter.next(time, batch);
         progress::at(activity);
         let mut sample = prepared.fire(start)?;
-        let longer = fault::linger();
+        let longer = fault::linger(sample.duration());
         sample.end += longer;
         sample.device = sample.device.map(|device| device + longer);
         progress::at(Activity::Working);

@@ -31,6 +31,9 @@ const DEVICE_BATCH_LIMIT: u32 = 500;
 /// Most communicators that are made in one sample.
 const COMMUNICATOR_LIMIT: u32 = 100;
 
+/// Coefficient of variation above which a case carries a caveat when nothing else is said, percent.
+pub const MAX_VARIANCE_PERCENT: f64 = 5.0;
+
 /// Everything a rank needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -221,7 +224,7 @@ impl Plan {
             places,
             max_variance_percent: positive(
                 "max_variance_percent",
-                config.benchmarking.max_variance_percent.unwrap_or(5.0),
+                config.benchmarking.max_variance_percent.unwrap_or(MAX_VARIANCE_PERCENT),
             )?,
             cases,
         })

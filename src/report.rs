@@ -12,10 +12,13 @@ mod hostile;
 mod limits;
 mod load;
 mod markdown;
+mod memory;
 mod nccl_tests;
+mod pairs;
 mod plain;
 mod rate;
 mod replication;
+mod scaling;
 mod table;
 
 use std::collections::BTreeMap;
@@ -31,22 +34,24 @@ pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
 pub use files::{Output, write_atomically};
 pub use limits::{Basis, LimitCheck, LimitOutcome};
+pub use memory::RankMemory;
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
+pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use plain::{plain, plain_lines};
 pub use replication::{Launch, Replicate, Replication};
+pub use scaling::{Base, Point, Scaling};
 pub use table::{markdown_table, print, print_table, say};
 
 use crate::backend::Accuracy;
 use crate::benchmark::Problem;
 use crate::caveat::Caveat;
-use crate::config::{Config, Protocol, ScalingKind};
+use crate::config::{Config, Protocol};
 use crate::environment::Environment;
 use crate::error::{Exit, Kind};
 pub use crate::measure::Floors;
 pub use crate::measure::timing::Definition;
 use crate::mesh::Axis;
 use crate::metric::Metric;
-use crate::place::Distance;
 pub use crate::stats::Steadiness;
 use crate::telemetry::Telemetry;
 use crate::work::{Element, Placement};
@@ -96,8 +101,8 @@ pub struct Run {
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
-    /// The starts of all ranks in which its cases were measured: one, and one more each time that it was
-    /// resumed.
+    /// The starts of all ranks in which its cases were measured: one for each of `--launches`, and one more each
+    /// time that it was resumed.
     #[serde(default)]
     pub launches: Vec<Launch>,
     /// The command line.
@@ -280,6 +285,9 @@ pub struct Measured {
     pub overlap: Option<Overlap>,
     /// What the GPUs said of themselves around the measuring, by rank; empty without GPUs.
     pub telemetry: Vec<Telemetry>,
+    /// How much memory each rank's process took at most; empty where that says nothing.
+    #[serde(default)]
+    pub memory: Vec<RankMemory>,
 }
 
 /// Times of one operation over the iterations.
@@ -419,115 +427,11 @@ pub enum Samples {
     None,
     /// In a compressed CSV file beside the report: `case,round,rank,start_ns,end_ns,device_ns,late`.
     Sidecar {
-        /// Name of the file, in the report's folder.
+        /// Name of the file, in the report's folder or, of one of several launches, in a folder there.
         file: String,
         /// Rows of this case.
         rows: usize,
     },
-}
-
-/// A scaling study.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Scaling {
-    /// Name of the benchmark.
-    pub benchmark: String,
-    /// `strong`: the whole problem stays. `weak`: each rank's problem stays.
-    pub kind: ScalingKind,
-    /// The problem that stays.
-    pub problem: Problem,
-    /// Element type.
-    pub precision: Option<Element>,
-    /// In place or out of place.
-    pub placement: Option<Placement>,
-    /// How the efficiency is defined, in words.
-    pub definition: String,
-    /// The separate measurement that efficiencies refer to; null when none qualifies.
-    pub base: Option<Base>,
-    /// The points, by number of ranks.
-    pub points: Vec<Point>,
-    /// Amdahl's serial fraction over all points that qualify; strong scaling only.
-    pub amdahl_serial_fraction: Option<f64>,
-}
-
-/// The measurement that efficiencies refer to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Base {
-    /// Number of ranks.
-    pub ranks: usize,
-    /// The case it was measured in.
-    pub case: String,
-}
-
-/// One number of ranks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Point {
-    /// Number of ranks.
-    pub ranks: usize,
-    /// The case it was measured in.
-    pub case: String,
-    /// Median time, ms.
-    pub median_ms: f64,
-    /// How much faster than the base (strong), or how much more work in the same time (weak).
-    pub speedup: Option<f64>,
-    /// Achieved share of the ideal.
-    pub efficiency: Option<f64>,
-    /// Interval of the efficiency over the iterations of this launch; launches differ by more.
-    pub ci: Option<[f64; 2]>,
-    /// Karp–Flatt serial fraction; strong scaling only.
-    pub karp_flatt: Option<f64>,
-    /// The efficiency in each launch of `--launches`, in their order; empty where there was one.
-    #[serde(default)]
-    pub efficiencies: Vec<f64>,
-    /// A caveat of the case (more ranks than cores) keeps the point out of efficiencies and fits.
-    pub left_out: bool,
-}
-
-/// A benchmark between the ranks of a pair, for every pair.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PairMatrix {
-    /// Name of the benchmark.
-    pub benchmark: String,
-    /// One rank's problem.
-    pub problem: Problem,
-    /// Element type.
-    pub precision: Option<Element>,
-    /// Number of ranks.
-    pub ranks: usize,
-    /// Median time of one operation, ms, by lower and higher rank of the pair; null on the diagonal, below
-    /// it, and where a case was not measured.
-    pub median_ms: Vec<Vec<Option<f64>>>,
-    /// Bandwidth of a pair in one direction at that time, GB/s, likewise.
-    pub busbw_gbps: Vec<Vec<Option<f64>>>,
-    /// The pairs by what lies between their ranks.
-    pub classes: Vec<LinkClass>,
-    /// Pairs that are slower than the others of their class, the slowest first.
-    pub slow: Vec<SlowLink>,
-}
-
-/// Pairs with the same between their ranks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LinkClass {
-    /// What that is.
-    pub distance: Distance,
-    /// How many pairs were measured.
-    pub pairs: usize,
-    /// Median of their medians, ms.
-    pub median_ms: f64,
-}
-
-/// A pair that is slower than others of its class.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SlowLink {
-    /// The pair's ranks.
-    pub ranks: [usize; 2],
-    /// What lies between them.
-    pub distance: Distance,
-    /// Its median time over that of its class.
-    pub effect: f64,
-    /// Share of the blocks of its iterations in which it was as slow.
-    pub persistence: f64,
-    /// The case it was measured in.
-    pub case: String,
 }
 
 /// Counts of cases by outcome.

@@ -18,10 +18,11 @@ use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
 use crate::gather;
 use crate::measure::{self, Floors, Method, Recording, Taken, Team};
+use crate::memory;
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::progress::{self, Phase};
 use crate::recorder::{Beginning, Recorder};
-use crate::report::{CaseError, Output, Report};
+use crate::report::{CaseError, Output, RankMemory, Report};
 use crate::telemetry::{Sensors, Telemetry};
 use crate::units::Nanos;
 use crate::world::{World, mpi_yields};
@@ -285,6 +286,8 @@ impl Rank<'_> {
         // In these cases another rank may wait inside the work for one that fails.
         let exchanges = case.work.communicates() && group.size() > 1;
 
+        fault::enter_case(&case.id);
+        memory::reset_peak();
         progress::enter(Phase::Prepare);
         // Faults strike after the step: within it, another rank may wait for this one.
         let prepared = case
@@ -381,9 +384,16 @@ impl Rank<'_> {
             .zip(before)
             .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
         self.worked = Some(clock.now());
-        let telemetry = team.group.gather(telemetry).unwrap_or_else(|why| end(&why));
-        let telemetry = telemetry.into_iter().flatten().flatten().collect();
-        let recording = taken.recording.map(|recording| Recording { telemetry, ..recording });
+        // Of a virtual machine it says nothing, and would differ from run to run.
+        let is_real = !matches!(self.plan.backend, BackendSpec::Simulated(_));
+        let peak = memory::peak_bytes().filter(|_| is_real);
+        let memory = peak.map(|host_peak_bytes| RankMemory { rank, host_peak_bytes });
+        let told = team.group.gather((telemetry, memory)).unwrap_or_else(|why| end(&why));
+        let (telemetry, memory): (Vec<_>, Vec<_>) = told.into_iter().flatten().unzip();
+        let (telemetry, memory) =
+            (telemetry.into_iter().flatten().collect(), memory.into_iter().flatten().collect());
+        let recording =
+            taken.recording.map(|recording| Recording { telemetry, memory, ..recording });
         Taken { recording, ..taken }
     }
 }

@@ -36,7 +36,7 @@ pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};
 pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli};
 pub use normality::{anderson_darling, shapiro_wilk};
-pub use order::{Interval, median, quantile, quantile_interval};
+pub use order::{Interval, independent_median_interval, median, quantile, quantile_interval};
 pub use outliers::{Outliers, outliers};
 pub use permutation::{permutation_p, smallest_p};
 pub use rank_sum::{RankSum, rank_sum};

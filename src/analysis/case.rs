@@ -11,7 +11,7 @@ use crate::measure::timing::Definition;
 use crate::measure::{Floors, Recording};
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
 use crate::report::{
-    self, CaseError, Measured, Metrics, Outcome, Overlap, Samples, Skew, Steadiness,
+    self, CaseError, Latency, Measured, Metrics, Outcome, Overlap, Samples, Skew, Steadiness,
 };
 use crate::telemetry::Telemetry;
 use crate::units::milliseconds;
@@ -141,18 +141,12 @@ pub(super) fn caveats(
     if let Some(operations) = measured.batch.filter(|batch| *batch > work.operations()) {
         caveats.push(Caveat::Batched { operations });
     }
-    caveats.extend(near_floor(work, floors, measured));
+    caveats.extend(near_floor(work.communicates(), floors, measured));
     let percent = 100.0 * measured.invalid as f64 / (measured.iterations + measured.invalid) as f64;
     if percent > INVALID_PERCENT {
         caveats.push(Caveat::InvalidRounds { percent });
     }
-    let (cv_percent, bound_percent) = (latency.cv_percent, plan.max_variance_percent);
-    if cv_percent > bound_percent {
-        caveats.push(Caveat::Unsteady { cv_percent, bound_percent });
-    }
-    if latency.steady_state == Some(Steadiness::None) {
-        caveats.push(Caveat::NoSteadyState);
-    }
+    caveats.extend(unsettled(latency, plan.max_variance_percent));
     let budget = &plan.budget;
     if let (Some(target), Some(false)) = (&budget.target, latency.target_met) {
         caveats.push(Caveat::TargetMissed {
@@ -162,6 +156,15 @@ pub(super) fn caveats(
     }
     caveats.extend(cut_short(budget, measured).map(|reason| Caveat::CutShort { reason }));
     caveats
+}
+
+/// What the headline's times say of themselves.
+pub(super) fn unsettled(latency: &Latency, bound_percent: f64) -> impl Iterator<Item = Caveat> {
+    let cv_percent = latency.cv_percent;
+    let unsteady = Caveat::Unsteady { cv_percent, bound_percent };
+    let none = latency.steady_state == Some(Steadiness::None);
+    let unsteady = Some(unsteady).filter(|_| cv_percent > bound_percent);
+    unsteady.into_iter().chain(none.then_some(Caveat::NoSteadyState))
 }
 
 /// Why there are fewer iterations, or less time, than asked for.
@@ -181,7 +184,11 @@ fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
 }
 
 /// The floor that a sample is near to, if it is.
-fn near_floor(work: &Work, floors: &Floors, measured: &Measured) -> Option<Caveat> {
+pub(super) fn near_floor(
+    communicates: bool,
+    floors: &Floors,
+    measured: &Measured,
+) -> Option<Caveat> {
     let Measured { latency, batch, protocol, .. } = measured;
     let sample = latency.median * 1e6 * f64::from(batch.unwrap_or(1));
     let empty = match latency.definition {
@@ -189,9 +196,7 @@ fn near_floor(work: &Work, floors: &Floors, measured: &Measured) -> Option<Cavea
         _ => floors.empty_sample_ns,
     };
     let exits = match protocol {
-        Protocol::Barrier | Protocol::BackToBack if work.communicates() => {
-            floors.barrier_exit_skew_ns
-        }
+        Protocol::Barrier | Protocol::BackToBack if communicates => floors.barrier_exit_skew_ns,
         _ => 0.0,
     };
     [("empty sample", empty), ("barrier exit skew", exits)]
@@ -245,6 +250,7 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
             imbalance: recording.skew.imbalance,
         }),
         telemetry: recording.telemetry,
+        memory: recording.memory,
     }
 }
 
@@ -261,13 +267,39 @@ pub fn metrics(work: &Work, ranks: usize, seconds: f64, overlap: Option<Overlap>
         busbw_gbps: busbw,
         gbps: work.memory_traffic().map(|bytes| all * bytes as f64 / seconds / 1e9),
         tflops: work.flops().map(|flops| all * flops / seconds / 1e12),
-        // OSU 7.4, `calculate_and_print_stats` in util/osu_util_mpi.c.
-        overlap_percent: overlap.filter(|overlap| overlap.alone_ms > 0.0).map(|overlap| {
-            let exposed = 1e3 * seconds - overlap.computed_ms;
-            (100.0 * (1.0 - exposed / overlap.alone_ms)).clamp(0.0, 100.0)
-        }),
+        overlap_percent: overlap.and_then(|overlap| hidden(overlap, seconds)),
         messages_per_s: work.messages(ranks).map(|messages| messages as f64 / seconds),
         throughput_per_s: Some(1.0 / seconds),
+    }
+}
+
+/// Share of the exchange that its computation hides when both take `seconds`, percent: OSU 7.4,
+/// `calculate_and_print_stats` in util/osu_util_mpi.c.
+fn hidden(overlap: Overlap, seconds: f64) -> Option<f64> {
+    let Overlap { alone_ms, computed_ms } = overlap;
+    let exposed = 1e3 * seconds - computed_ms;
+    (alone_ms > 0.0).then(|| (100.0 * (1.0 - exposed / alone_ms)).clamp(0.0, 100.0))
+}
+
+/// Rates that were `rates` at the median time of `from_ms`, at one of `to_ms`.
+pub(super) fn rescaled(
+    rates: &Metrics,
+    overlap: Option<Overlap>,
+    from_ms: f64,
+    to_ms: f64,
+) -> Metrics {
+    if from_ms <= 0.0 || to_ms <= 0.0 {
+        return Metrics::default();
+    }
+    let at = |rate: Option<f64>| rate.map(|rate| rate * from_ms / to_ms);
+    Metrics {
+        algbw_gbps: at(rates.algbw_gbps),
+        busbw_gbps: at(rates.busbw_gbps),
+        gbps: at(rates.gbps),
+        tflops: at(rates.tflops),
+        overlap_percent: overlap.and_then(|overlap| hidden(overlap, to_ms / 1e3)),
+        messages_per_s: at(rates.messages_per_s),
+        throughput_per_s: at(rates.throughput_per_s),
     }
 }
 

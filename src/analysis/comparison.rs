@@ -191,6 +191,7 @@ impl Pair<'_> {
             && let (Some(before), Some(after)) = (baseline.case, candidate.case)
         {
             case.remarks.extend(drift(before, after, rules));
+            case.remarks.extend(memory(before, after, rules));
         }
         let larger_is_worse = direction(rules.metric) == Direction::LowerIsBetter;
         let scale = Scale {
@@ -265,6 +266,20 @@ fn drift(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<String> {
     let (before, after) = (error(baseline)?, error(candidate)?);
     (after - before > rules.accuracy_drift).then(|| {
         format!("ACCURACY: the largest relative error grew from {before:.2e} to {after:.2e}")
+    })
+}
+
+/// How much more memory the hungriest rank takes, where that is worth a warning.
+fn memory(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<String> {
+    let peak = |case: &Case| {
+        let ranks = case.measured.iter().flat_map(|measured| &measured.memory);
+        ranks.map(|rank| rank.host_peak_bytes).max()
+    };
+    let (before, after) = (peak(baseline)?, peak(candidate)?);
+    (after as f64 > before as f64 * (1.0 + rules.memory)).then(|| {
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let (before, after) = (megabytes(before), megabytes(after));
+        format!("MEMORY: a rank takes up to {after:.1} MB, {before:.1} MB before")
     })
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
         skew: Skew::default(),
         per_rank: Vec::new(),
         telemetry: Vec::new(),
+        memory: Vec::new(),
     }
 }
 

@@ -1,18 +1,27 @@
 //! One definition of time for a whole sweep: figures of different sizes or of different numbers of
 //! ranks must not differ because they mean different things.
 
-use super::case::{caveats, metrics};
+use std::collections::HashSet;
+
+use super::case::{caveats, metrics, near_floor, rescaled, unsettled};
 use crate::caveat::Caveat;
 use crate::measure::Floors;
-use crate::plan::{self, Plan};
-use crate::report::{Case, Definition, Measured};
+use crate::plan::{self, MAX_VARIANCE_PERCENT, Plan};
+use crate::report::{Case, Definition, Measured, Report};
+use crate::work::{Element, Placement};
+
+/// What the cases of a sweep have in common.
+type Sweep = (String, Option<Element>, Option<Placement>);
+
+fn sweep(case: &Case) -> Sweep {
+    (case.benchmark.clone(), case.precision, case.placement)
+}
 
 /// Cases of one benchmark, type and placement, whatever their sizes and ranks, are one sweep. When the
 /// slowest rank's own time is the best that one of them allows, it is the headline of all. Cases that are
 /// left out of comparisons neither decide nor follow.
 pub fn settle(plan: &Plan, floors: &Floors, cases: &mut [Case]) {
-    let sweep = |case: &Case| (case.benchmark.clone(), case.precision, case.placement);
-    let local: Vec<_> = cases
+    let local: Vec<Sweep> = cases
         .iter()
         .filter(|case| counts(case))
         .filter(|case| is_by(case, Definition::SlowestRank))
@@ -44,6 +53,53 @@ fn fall_back(plan: &Plan, planned: &plan::Case, floors: &Floors, case: &mut Case
         metrics(&planned.work, ranks, measured.latency.median / 1e3, measured.overlap);
     let found = case.caveats.drain(..).filter(|caveat| matches!(caveat, Caveat::Split { .. }));
     case.caveats = caveats(plan, &planned.work, floors, measured, found.collect());
+}
+
+/// The same of launches of one run, whose plan is not known any more: a sweep that has the slowest rank's own
+/// time in one has it in all, and so has a single case.
+pub(super) fn settle_launches<'a>(reports: impl Iterator<Item = &'a mut Report>) {
+    let mut reports: Vec<&mut Report> = reports.collect();
+    let (mut sweeps, mut ids) = (HashSet::new(), HashSet::new());
+    let cases = reports.iter().flat_map(|report| &report.cases);
+    for case in cases.filter(|case| is_by(case, Definition::SlowestRank)) {
+        ids.insert(case.id.clone());
+        sweeps.extend(counts(case).then(|| sweep(case)));
+    }
+    for report in &mut reports {
+        let floors = report.floors.unwrap_or_default();
+        let bound = report.run.config.benchmarking.max_variance_percent;
+        for case in &mut report.cases {
+            let follows = ids.contains(&case.id) || counts(case) && sweeps.contains(&sweep(case));
+            if follows && is_by(case, Definition::LastEndMinusFirstStart) {
+                fall_back_later(case, &floors, bound.unwrap_or(MAX_VARIANCE_PERCENT));
+            }
+        }
+    }
+}
+
+/// Makes the slowest rank's own time the headline of a case whose work is not known any more.
+fn fall_back_later(case: &mut Case, floors: &Floors, bound_percent: f64) {
+    let Some(measured) = &mut case.measured else { return };
+    let Measured { latency, latency_local: Some(local), .. } = measured else { return };
+    std::mem::swap(latency, local);
+    let (from, to) = (local.median, latency.median);
+    measured.metrics = rescaled(&measured.metrics, measured.overlap, from, to);
+    let latency = &measured.latency;
+    case.caveats.retain_mut(|caveat| match caveat {
+        Caveat::NearFloor { .. }
+        | Caveat::Unsteady { .. }
+        | Caveat::NoSteadyState
+        | Caveat::LocalTimes => false,
+        Caveat::TargetMissed { reached_percent, .. } => {
+            *reached_percent = latency.half_width_percent;
+            latency.target_met == Some(false)
+        }
+        _ => true,
+    });
+    case.caveats.push(Caveat::LocalTimes);
+    // Only barriers make exits that come near, and what they start has had local times all along.
+    case.caveats.extend(near_floor(false, floors, measured));
+    case.caveats.extend(unsettled(&measured.latency, bound_percent));
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub fn latency(
         p95: quantile(0.95),
         p99: quantile(0.99),
         iterations_needed,
-        outliers: outliers(nanos),
+        outliers: stats::outliers(nanos).beyond_outer,
         autocorrelation: stats::autocorrelation(nanos),
         effective_samples: stats::effective_samples(nanos, 0.5),
         steady_state: steady.map(|(steadiness, _)| steadiness),
@@ -88,14 +88,6 @@ pub fn latency(
 /// `p95` for 0.95, `p99.9` for 0.999.
 fn name(q: f64) -> String {
     format!("p{}", (q * 1e5).round() / 1e3)
-}
-
-/// Values beyond Tukey's outer fences (1977): further than 3 interquartile ranges from the quartiles.
-fn outliers(values: &[f64]) -> usize {
-    let quartiles = (stats::quantile(values, 0.25), stats::quantile(values, 0.75));
-    let (Some(q1), Some(q3)) = quartiles else { return 0 };
-    let reach = 3.0 * (q3 - q1);
-    values.iter().filter(|&&value| value < q1 - reach || value > q3 + reach).count()
 }
 
 /// Medians of equally many iterations after one another, ms; none where those are few.
@@ -152,13 +144,5 @@ mod tests {
         assert_eq!(met(0.01, &[0.95]), Some(true));
         assert_eq!(met(0.01, &[0.999]), Some(false));
         assert_eq!(met(1e-6, &[]), Some(false));
-    }
-
-    #[test]
-    fn outliers_are_counted() {
-        let mut values: Vec<f64> = (0..100).map(f64::from).collect();
-        assert_eq!(outliers(&values), 0);
-        values.push(1e4);
-        assert_eq!(outliers(&values), 1);
     }
 }

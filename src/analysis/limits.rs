@@ -335,3 +335,126 @@ fn value(case: &Case, metric: &str) -> Option<f64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{analysed, empty_report, plan, recording};
+    use crate::report::RankTimes;
+    use LimitOutcome::{Broken, Kept, Unchecked};
+
+    /// A case of triad whose operation takes about 1 ms.
+    fn report(scale: f64) -> Report {
+        let plan = plan("benchmarks: {triad: {array: 1MiB}}");
+        let mut report = empty_report(&plan);
+        let nanos = scale * 1e6;
+        report.cases.push(analysed(&plan, &plan.cases[0], recording(&plan, nanos, nanos), None));
+        report
+    }
+
+    fn check(yaml: &str, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
+        let limits: Vec<LimitConfig> = serde_saphyr::from_str(yaml).unwrap();
+        Limits::resolve(&limits).unwrap().check(report, fleet)
+    }
+
+    fn outcomes(checks: &[LimitCheck]) -> Vec<LimitOutcome> {
+        checks.iter().map(|check| check.outcome).collect()
+    }
+
+    #[test]
+    fn absolute_bounds_say_by_how_much_they_are_broken() {
+        let report = report(1.0);
+        let of = |yaml: &str| check(yaml, &report, &[]);
+        assert_eq!(outcomes(&of("[{case: 'triad*', metric: latency, at_most: 1.1}]")), [Kept]);
+        let broken = of("[{case: 'triad*', metric: latency, at_most: 0.5}]");
+        assert_eq!(outcomes(&broken), [Broken]);
+        assert!((broken[0].missing_percent.unwrap() - 100.4).abs() < 0.01, "{broken:?}");
+        let sentence = broken[0].sentence();
+        assert!(sentence.starts_with("BROKEN limit 1: latency of triad"), "{sentence}");
+        assert!(sentence.contains("is above 0.5000 ms by 100.4 %"), "{sentence}");
+        let rate = report.cases[0].measured.as_ref().unwrap().metrics.gbps.unwrap();
+        let at_least =
+            |bound: f64| of(&format!("[{{case: 'triad*', metric: gbps, at_least: {bound}}}]"));
+        assert_eq!(outcomes(&at_least(rate * 0.99)), [Kept]);
+        assert_eq!(outcomes(&at_least(rate * 1.01)), [Broken]);
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_no_pass() {
+        let report = report(1.0);
+        let of = |yaml: &str| outcomes(&check(yaml, &report, &[]));
+        assert_eq!(of("[{case: 'gemm*', metric: latency, at_most: 1}]"), [Unchecked]);
+        assert_eq!(of("[{case: 'triad*', metric: tflops, at_least: 1}]"), [Unchecked]);
+        assert_eq!(of("[{case: 'triad*', metric: efficiency, at_least: 0.8}]"), [Unchecked]);
+        assert_eq!(of("[{case: 'triad*', metric: latency, percent_of_fleet: 95}]"), [Unchecked]);
+        let other = "[{case: 'triad*', metric: gbps, topology: dgx-h100, percent_of_ceiling: 90}]";
+        assert_eq!(of(other), []);
+    }
+
+    #[test]
+    fn a_ceiling_is_that_of_all_devices() {
+        let mut report = report(1.0);
+        report.topology = Some("dgx-h100".to_owned());
+        let of = |metric: &str| {
+            let yaml = format!(
+                "[{{case: '*', metric: {metric}, topology: dgx-h100, percent_of_ceiling: 90}}]"
+            );
+            check(&yaml, &report, &[])
+        };
+        let memory = of("gbps");
+        assert_eq!(outcomes(&memory), [Broken]);
+        assert!((memory[0].bound.unwrap() - 0.9 * 8.0 * 3350.0).abs() < 1e-9);
+        assert!(memory[0].sentence().contains("90 % of the ceiling of 26800 GB/s"));
+        assert_eq!(outcomes(&of("latency")), [Unchecked]);
+    }
+
+    #[test]
+    fn a_fleet_shows_its_slow_member() {
+        let fleet = [1.0, 1.01, 0.99, 1.2].map(report);
+        let yaml = "[{case: 'triad*', metric: gbps, percent_of_fleet: 95}]";
+        let all: Vec<_> =
+            fleet.iter().flat_map(|report| outcomes(&check(yaml, report, &fleet))).collect();
+        assert_eq!(all, [Kept, Kept, Kept, Broken]);
+        let mut lone = report(1.0);
+        let rank = |rank: usize| RankTimes {
+            rank,
+            median_ms: if rank == 5 { 1.0 } else { 0.9 },
+            p95_ms: None,
+            slowest_share: 0.0,
+        };
+        lone.cases[0].measured.as_mut().unwrap().per_rank = (0..8).map(rank).collect();
+        let checks = check(yaml, &lone, &[]);
+        let broken: Vec<_> = checks.iter().filter(|check| check.outcome == Broken).collect();
+        assert_eq!((checks.len(), broken.len()), (8, 1));
+        assert_eq!(broken[0].of.as_deref(), Some("rank 5"));
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_are_refused() {
+        for (yaml, why) in [
+            ("[{metric: latency, at_most: 1}]", "names no case"),
+            ("[{case: x, metric: latncy, at_most: 1}]", "'latency'"),
+            ("[{case: x, metric: latency}]", "needs one bound"),
+            ("[{case: x, metric: latency, at_most: 1, percent_of_fleet: 9}]", "needs one bound"),
+            ("[{case: x, metric: latency, at_least: 1}]", "use at_most"),
+            ("[{case: x, metric: gbps, at_most: 1}]", "use at_least"),
+            ("[{case: x, metric: gbps, at_least: -1}]", "not positive"),
+            ("[{case: x, metric: gbps, percent_of_ceiling: 90}]", "no topology"),
+            ("[{case: x, metric: gbps, topology: nowhere, percent_of_ceiling: 90}]", "nowhere"),
+        ] {
+            let limits: Vec<LimitConfig> = serde_saphyr::from_str(yaml).unwrap();
+            let message = Limits::resolve(&limits).unwrap_err().message;
+            assert!(message.contains(why), "{yaml}: {message}");
+        }
+    }
+
+    #[test]
+    fn derived_limits_hold_for_the_fleet_but_not_for_a_sick_machine() {
+        let fleet = [1.0, 1.01, 0.99, 1.5].map(report);
+        let limits = Limits::resolve(&derive_limits(&fleet, 0.05).unwrap()).unwrap();
+        let all: Vec<_> =
+            fleet.iter().flat_map(|report| outcomes(&limits.check(report, &[]))).collect();
+        assert_eq!(all, [Kept, Kept, Kept, Broken]);
+        assert!(derive_limits(&fleet[..2], 0.05).is_err());
+    }
+}

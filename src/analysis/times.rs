@@ -1,43 +1,92 @@
-//! The times of a case's iterations, as its report holds them.
+//! The times of a case's iterations, from what its report holds.
 
-use crate::report::{Case, Definition, Samples};
-use crate::stats;
-use crate::units::milliseconds;
+use crate::report::{Case, Definition, Measured, Samples};
 
-/// Times of one operation, ms, in order, by the definition of the case's headline; where the report does not
-/// hold the samples, the medians of ten blocks of them. Their median is the headline's. Empty for a case that
-/// has no times.
+/// The times of the valid iterations by the headline's definition, in their order, ms. Where the report does
+/// not hold the samples, the medians of ten blocks of them; where those were too few for blocks, the median.
 pub fn times_ms(case: &Case) -> Vec<f64> {
     let Some(measured) = &case.measured else { return Vec::new() };
+    // Where groups ran at once, rounds in which a rank of another group was late are not known to be invalid.
+    let each = each(&case.samples, measured).filter(|each| each.len() == measured.iterations);
     let latency = &measured.latency;
-    let times = match &case.samples {
-        Samples::Inline { start_ns, end_ns, device_ns, invalid_rounds } => {
-            let rounds = start_ns.iter().chain(end_ns).map(Vec::len).min().unwrap_or(0);
-            let valid = (0..rounds).filter(|round| invalid_rounds.binary_search(round).is_err());
-            let of_round = |round: usize| {
-                let at = |column: &[Vec<i64>]| -> Vec<i64> {
-                    column.iter().filter_map(|rank| rank.get(round).copied()).collect()
-                };
-                let (starts, ends) = (at(start_ns), at(end_ns));
-                let own = ends.iter().zip(&starts).map(|(end, start)| end.saturating_sub(*start));
-                match latency.definition {
-                    Definition::LastEndMinusFirstStart => {
-                        Some(ends.iter().max()?.saturating_sub(*starts.iter().min()?))
-                    }
-                    Definition::SlowestRank => own.max(),
-                    Definition::SlowestDevice => at(device_ns.as_ref()?).into_iter().max(),
-                    Definition::MeanOfRanksAndIterations => None,
-                }
-            };
-            let batch = f64::from(measured.batch.unwrap_or(1));
-            valid.filter_map(of_round).map(|nanos| milliseconds(nanos as f64 / batch)).collect()
-        }
-        Samples::Sidecar { .. } | Samples::None => latency.blocks.clone(),
+    each.unwrap_or_else(|| match latency.blocks.is_empty() {
+        true => vec![latency.median],
+        false => latency.blocks.clone(),
+    })
+}
+
+/// The time of each valid round, where all of them are there.
+fn each(samples: &Samples, measured: &Measured) -> Option<Vec<f64>> {
+    let Samples::Inline { start_ns, end_ns, device_ns, invalid_rounds } = samples else {
+        return None;
     };
-    match stats::median(&times) {
-        Some(median) if median > 0.0 => {
-            times.iter().map(|time| time * (latency.median / median)).collect()
+    let column = |rows: &[Vec<i64>], round: usize| -> Option<Vec<i64>> {
+        rows.iter().map(|row| row.get(round).copied()).collect()
+    };
+    let nanos = |round: usize| -> Option<i64> {
+        let (starts, ends) = (column(start_ns, round)?, column(end_ns, round)?);
+        match measured.latency.definition {
+            Definition::LastEndMinusFirstStart => {
+                Some(ends.iter().max()?.saturating_sub(*starts.iter().min()?))
+            }
+            Definition::SlowestRank => {
+                starts.iter().zip(&ends).map(|(start, end)| end.saturating_sub(*start)).max()
+            }
+            Definition::SlowestDevice => {
+                column(device_ns.as_deref()?, round)?.iter().max().copied()
+            }
+            Definition::MeanOfRanksAndIterations => None,
         }
-        _ => vec![latency.median],
+    };
+    let batch = f64::from(measured.batch.unwrap_or(1));
+    let rounds = start_ns.first().map_or(0, Vec::len);
+    let valid = (0..rounds).filter(|round| !invalid_rounds.contains(round));
+    valid.map(|round| Some(nanos(round)? as f64 / batch * 1e-6)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{analysed, plan, recording};
+
+    /// A case whose three rounds on two ranks take 40, 60 and 50 us, the second invalid.
+    fn case(definition: Definition) -> Case {
+        let plan = plan("benchmarks: {barrier: }");
+        let mut case = analysed(&plan, &plan.cases[0], recording(&plan, 1e6, 1e6), None);
+        let measured = case.measured.as_mut().unwrap();
+        measured.latency.definition = definition;
+        (measured.iterations, measured.invalid, measured.batch) = (2, 1, Some(10));
+        case.samples = Samples::Inline {
+            start_ns: vec![vec![0, 100_000, 200_000], vec![10_000, 100_000, 200_000]],
+            end_ns: vec![vec![30_000, 160_000, 250_000], vec![40_000, 160_000, 240_000]],
+            device_ns: Some(vec![vec![20_000, 1, 30_000], vec![25_000, 1, 10_000]]),
+            invalid_rounds: vec![1],
+        };
+        case
+    }
+
+    fn microseconds(case: &Case) -> Vec<f64> {
+        times_ms(case).iter().map(|ms| (ms * 1e6).round() / 1e3).collect()
+    }
+
+    #[test]
+    fn valid_rounds_by_the_headlines_definition() {
+        assert_eq!(microseconds(&case(Definition::LastEndMinusFirstStart)), [4.0, 5.0]);
+        assert_eq!(microseconds(&case(Definition::SlowestRank)), [3.0, 5.0]);
+        assert_eq!(microseconds(&case(Definition::SlowestDevice)), [2.5, 3.0]);
+    }
+
+    #[test]
+    fn without_all_samples_blocks_stand_for_them() {
+        let mut case = case(Definition::SlowestRank);
+        case.measured.as_mut().unwrap().iterations = 1;
+        assert_eq!(times_ms(&case).len(), 10);
+        case.samples = Samples::None;
+        assert_eq!(times_ms(&case).len(), 10);
+        let latency = &mut case.measured.as_mut().unwrap().latency;
+        latency.blocks.clear();
+        assert_eq!(times_ms(&case), [case.measured.as_ref().unwrap().latency.median]);
+        case.measured = None;
+        assert!(times_ms(&case).is_empty());
     }
 }

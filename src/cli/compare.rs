@@ -61,6 +61,13 @@ pub(super) struct TellArgs {
     github: bool,
 }
 
+impl TellArgs {
+    /// The table, and these files.
+    pub(super) fn table(output: Vec<PathBuf>) -> Self {
+        Self { format: Form::Table, output, github: false }
+    }
+}
+
 /// A form of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {

@@ -1,7 +1,7 @@
 //! Starting the ranks, listening to what they tell, and saying how it ended.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,20 +37,47 @@ pub(super) enum Choice {
 /// take some time to find it out.
 const PATIENCE_S: f64 = 15.0;
 
-/// Starts this program as the ranks of the plan, waits for them, and keeps what was measured if they cannot.
-pub(super) fn run(
-    plan: &Plan,
-    outputs: &[Output],
-    choice: Choice,
-    print_only: bool,
-) -> Result<Exit> {
-    let job = job(plan, choice)?;
-    if print_only {
-        print(&job);
-        return Ok(Exit::Ok);
+/// What is started as every rank.
+#[derive(Debug)]
+pub(super) struct Command {
+    /// The program.
+    pub(super) program: PathBuf,
+    /// Its arguments.
+    pub(super) words: Vec<OsString>,
+    /// Variables of the ranks, beside those that this process has.
+    pub(super) variables: Vec<(String, String)>,
+    /// What starts them; one rank needs nothing.
+    pub(super) by: Option<Choice>,
+    /// Whether people see what they print.
+    pub(super) shown: bool,
+}
+
+impl Command {
+    /// This program as it was started itself.
+    pub(super) fn own(by: Choice) -> Result<Self> {
+        // A command that is printed is not printed when it is run.
+        let words = std::env::args_os().skip(1).filter(|word| word != "--print-command").collect();
+        Ok(Self {
+            program: this_program()?,
+            words,
+            variables: Vec::new(),
+            by: Some(by),
+            shown: true,
+        })
     }
+
+    /// As a person would type it for one rank.
+    pub(super) fn line(&self) -> String {
+        let program = [self.program.as_os_str()];
+        line(&self.variables, program.into_iter().chain(self.words.iter().map(OsString::as_os_str)))
+    }
+}
+
+/// Starts the ranks of the plan, waits for them, and keeps what was measured if they cannot.
+pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
+    let job = job(plan, command, &[(supervision::VARIABLE.to_owned(), "1".to_owned())])?;
     let (job, launcher) = bound(job)?;
-    let mut told = Told::default();
+    let mut told = Told { shown: command.shown, ..Told::default() };
     let Ended { end, left } = supervise(&job, |line| told.hear(line))
         .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
     told.bar.finish_and_clear();
@@ -64,6 +91,11 @@ pub(super) fn run(
         super::run::salvage(outputs, &failure);
     }
     ended
+}
+
+/// Refuses what could not be started, before anything is overwritten for it.
+pub(super) fn check(plan: &Plan, command: &Command) -> Result<()> {
+    job(plan, command, &[]).map(drop)
 }
 
 /// Why a job ended whose ranks did not say so.
@@ -98,12 +130,36 @@ pub(super) fn with_parent(parent: u32, program: &[OsString]) -> Result<Exit> {
     Err(cannot(std::process::Command::new(program).args(arguments).exec()))
 }
 
-fn this_program() -> Result<PathBuf> {
+/// The path of this program.
+pub(super) fn this_program() -> Result<PathBuf> {
     std::env::current_exe()
         .map_err(|why| Error::internal(format!("cannot tell this program's own path: {why}")))
 }
 
-fn job(plan: &Plan, choice: Choice) -> Result<Job> {
+/// The job of the command, with these variables set in it beside its own.
+fn job(plan: &Plan, command: &Command, beside: &[(String, String)]) -> Result<Job> {
+    let set: Vec<(String, String)> = beside.iter().chain(&command.variables).cloned().collect();
+    let (program, mut arguments) = match command.by {
+        Some(choice) => {
+            let forward: Vec<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
+            let (launcher, words) = launched(plan, choice, &forward)?;
+            (launcher, words.into_iter().chain([command.program.clone().into()]).collect())
+        }
+        None => (command.program.clone(), Vec::new()),
+    };
+    arguments.extend(command.words.iter().cloned());
+    Ok(Job {
+        program,
+        arguments,
+        set,
+        unset: outer_launch(),
+        timeout: Duration::from_secs_f64(plan.deadlines.run + PATIENCE_S),
+        grace: Duration::from_secs_f64(plan.deadlines.stop + PATIENCE_S),
+    })
+}
+
+/// The launcher, and its arguments up to the program it starts.
+fn launched(plan: &Plan, choice: Choice, forward: &[&str]) -> Result<(PathBuf, Vec<OsString>)> {
     let library = world::mpi_library().ok_or_else(|| {
         Error::unfit(
             "this binary was built without MPI and cannot run several ranks; build it with the `mpi` \
@@ -147,18 +203,9 @@ fn job(plan: &Plan, choice: Choice) -> Result<Job> {
         threaded: matches!(plan.backend, BackendSpec::Cuda { .. }),
         root: rustix::process::geteuid().is_root(),
         yielding: std::env::var_os("OMPI_MCA_mpi_yield_when_idle").is_some() || !any_fits,
-        forward: &[supervision::VARIABLE],
+        forward,
     };
-    let this = this_program()?;
-    let words = arguments(launcher, placement).into_iter().map(OsString::from);
-    Ok(Job {
-        program,
-        arguments: words.chain([this.into()]).chain(std::env::args_os().skip(1)).collect(),
-        set: vec![(supervision::VARIABLE.to_owned(), "1".to_owned())],
-        unset: outer_launch(),
-        timeout: Duration::from_secs_f64(plan.deadlines.run + PATIENCE_S),
-        grace: Duration::from_secs_f64(plan.deadlines.stop + PATIENCE_S),
-    })
+    Ok((program, arguments(launcher, placement).into_iter().map(OsString::from).collect()))
 }
 
 /// Variables of a launch around this one. Open MPI refuses an mpirun inside an mpirun.
@@ -174,26 +221,27 @@ fn outer_launch() -> Vec<String> {
     names.filter(outer).collect()
 }
 
-fn print(job: &Job) {
-    let quoted = |word: &std::ffi::OsStr| {
-        let word = word.to_string_lossy();
+/// Prints the command that would start the ranks. It is run by hand, where nobody reads marked lines.
+pub(super) fn print(plan: &Plan, command: &Command) -> Result<()> {
+    let job = job(plan, command, &[])?;
+    let words = job.arguments.iter().map(OsString::as_os_str);
+    say(&line(&job.set, [job.program.as_os_str()].into_iter().chain(words)));
+    Ok(())
+}
+
+/// A command as a shell reads it.
+fn line<'a>(set: &[(String, String)], words: impl Iterator<Item = &'a OsStr>) -> String {
+    let quoted = |word: &str| {
         let plain = |c: char| c.is_alphanumeric() || "-_=./,:+".contains(c);
         if word.chars().all(plain) && !word.is_empty() {
-            word.into_owned()
+            word.to_owned()
         } else {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     };
-    let words: Vec<String> = [job.program.as_os_str()]
-        .into_iter()
-        .chain(job.arguments.iter().map(OsString::as_os_str))
-        // A printed command is run by hand, where nobody reads the marked lines.
-        .filter(|word| {
-            *word != "--print-command" && *word != "-x" && *word != supervision::VARIABLE
-        })
-        .map(quoted)
-        .collect();
-    say(&words.join(" "));
+    let value = |value: &str| if value.is_empty() { String::new() } else { quoted(value) };
+    let set = set.iter().map(|(name, text)| format!("{name}={}", value(text)));
+    set.chain(words.map(|word| quoted(&word.to_string_lossy()))).collect::<Vec<_>>().join(" ")
 }
 
 /// What the ranks and their launcher have said.
@@ -214,6 +262,8 @@ struct Told {
     /// The rank whose process the launcher names.
     named: Option<(usize, String)>,
     bar: ProgressBar,
+    /// Whether people see what the ranks print.
+    shown: bool,
 }
 
 impl Default for Told {
@@ -229,6 +279,7 @@ impl Default for Told {
             farewell: [false; 2],
             named: None,
             bar: ProgressBar::hidden(),
+            shown: true,
         }
     }
 }
@@ -238,7 +289,8 @@ impl Told {
         match line {
             // Hydra says on standard output how a job ended.
             Line::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
-            Line::Out(line) => self.bar.suspend(|| say(line)),
+            Line::Out(line) if self.shown => self.bar.suspend(|| say(line)),
+            Line::Out(_) => {}
             Line::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),
                 None if line.starts_with("tesserabench") => self.show(line),

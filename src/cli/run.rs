@@ -1,21 +1,23 @@
 //! `run`: measure, as the process that starts the ranks, or as one of them.
 
-use std::collections::BTreeMap;
+mod flags;
+mod series;
+
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use wildmatch::WildMatch;
 
+use super::compare::RuleArgs;
 use super::{dry_run, launch, panic, restart};
+use crate::analysis::Limits;
 use crate::backend;
-use crate::benchmark;
-use crate::config::{BackendChoice, Config, DeadlineConfig, Quantity, Values, from_name};
+use crate::config::{BackendChoice, Config};
 use crate::ending::{self, Failure};
 use crate::environment::Environment;
-use crate::error::{Error, Exit, Kind, Result, suggestion};
+use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
 use crate::place::Place;
 use crate::plan::{Deadlines, Plan};
@@ -26,6 +28,7 @@ use crate::session::{self, Audience, Desk};
 use crate::supervision::{self, Note};
 use crate::watch::{Watch, note_signals};
 use crate::world::{self, World};
+use series::Series;
 
 /// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
@@ -68,6 +71,16 @@ pub(super) struct RunArgs {
     /// What starts the ranks: auto, mpirun (Open MPI), mpiexec (MPICH), srun
     #[arg(long, value_name = "NAME", default_value = "auto", requires = "ranks")]
     launcher: launch::Choice,
+    /// Start all ranks so many times, one after another, and say what differs from start to start [default: 1, or
+    /// 8 with --against]
+    #[arg(long, value_name = "K")]
+    launches: Option<u32>,
+    /// Measure another program, or with another configuration file, in turns with this
+    #[arg(long, value_name = "BINARY|CONFIG")]
+    against: Option<PathBuf>,
+    /// Measure with each of these values of a variable, each in launches of its own; repeat for combinations
+    #[arg(long, value_name = "KEY=A,B")]
+    env: Vec<String>,
     /// Print the command that would start the ranks, and stop
     #[arg(long, requires = "ranks")]
     print_command: bool,
@@ -152,6 +165,12 @@ pub(super) struct RunArgs {
     /// Seed of all random numbers [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Measure against this baseline, in 8 launches unless --launches says otherwise: last-release, a pin or a
+    /// commit of the history, or a report; exit 3 when something got worse
+    #[arg(long, value_name = "WHAT")]
+    compare_baseline: Option<String>,
+    #[command(flatten)]
+    rules: RuleArgs,
     /// File to write, .json, .csv or .md; repeat for more [default: results.json]
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
@@ -170,21 +189,34 @@ pub(super) struct RunArgs {
 pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
     fault::plant()?;
     let launched = world::innermost_launch();
+    let config = config();
     if supervision::is_supervised() {
         return rank(&args, config);
     }
     let around = launched.as_ref().and_then(|launch| launch.size).unwrap_or(1);
+    let launcher = launched.map_or("a launcher", |launch| launch.name);
     if args.ranks.is_some() && around > 1 {
         return Err(Error::usage(format!(
-            "--ranks starts ranks, but this process is already one of {around} that {} started; leave \
-             --ranks out, or start tesserabench by itself",
-            launched.map_or("a launcher", |launch| launch.name)
+            "--ranks starts ranks, but this process is already one of {around} that {launcher} started; leave \
+             --ranks out, or start tesserabench by itself"
         )));
+    }
+    let launches = config.as_ref().map_or(Ok(None), |config| series::launches(&args, config))?;
+    if let Some(launches) = launches {
+        if around > 1 {
+            return Err(Error::usage(format!(
+                "several launches start ranks anew, but this process is already one of {around} that {launcher} \
+                 started; use --ranks {around} without {launcher}, or start this {launches} times with one \
+                 launch and an --output each, and give all files to `compare`"
+            )));
+        }
+        return Series::new(&args, config?, launches)?.run();
     }
     if args.ranks.is_none() && !args.dry_run {
         return rank(&args, config);
     }
-    let config = settled(args.apply(config()?)?);
+    let config = settled(args.apply(config?)?);
+    Limits::resolve(&config.limits)?;
     let plan = Plan::resolve(&config, &Place::together(args.ranks.unwrap_or(around)))?;
     if args.dry_run {
         dry_run::show(&plan);
@@ -192,13 +224,18 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
     }
     let outputs = Output::resolve(&config)?;
     recorder::refuse_unfinished(&outputs, args.beginning())?;
-    launch::run(&plan, &outputs, args.launcher, args.print_command)
+    let command = launch::Command::own(args.launcher)?;
+    if args.print_command {
+        launch::print(&plan, &command)?;
+        return Ok(Exit::Ok);
+    }
+    launch::run(&plan, &outputs, &command)
 }
 
 /// This process's life as a rank.
-fn rank(args: &RunArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
+fn rank(args: &RunArgs, config: Result<Config>) -> Result<Exit> {
     // What is wrong with it is rank 0's to say.
-    let config = config().and_then(|config| args.apply(config));
+    let config = config.and_then(|config| args.apply(config));
     if let Ok(config) = &config
         && matches!(config.backend.unwrap_or_default(), BackendChoice::Auto | BackendChoice::Cuda)
     {
@@ -385,29 +422,6 @@ pub(super) fn bar(total: usize, shown: bool) -> ProgressBar {
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// One `--deadline`: `case=10m`.
-fn set_deadline(deadlines: &mut DeadlineConfig, text: &str) -> Result<()> {
-    let (name, time) = text.split_once('=').ok_or_else(|| {
-        Error::usage(format!("--deadline '{text}' is not NAME=TIME, such as case=10m"))
-    })?;
-    let names = ["startup", "communicator", "case", "barrier", "gather", "silence", "stop"];
-    let deadline = match name {
-        "startup" => &mut deadlines.startup,
-        "communicator" => &mut deadlines.communicator,
-        "case" => &mut deadlines.case,
-        "barrier" => &mut deadlines.barrier,
-        "gather" => &mut deadlines.gather,
-        "silence" => &mut deadlines.silence,
-        "stop" => &mut deadlines.stop,
-        _ => {
-            let suggestion = suggestion(name, names);
-            return Err(Error::usage(format!("--deadline '{name}' is unknown ({suggestion})")));
-        }
-    };
-    *deadline = Some(Quantity::Text(time.to_owned()));
-    Ok(())
-}
-
 impl RunArgs {
     /// What to do with what an earlier run has left.
     fn beginning(&self) -> Beginning {
@@ -417,155 +431,4 @@ impl RunArgs {
             _ => Beginning::Anew,
         }
     }
-
-    /// The configuration with these flags over it.
-    fn apply(&self, mut config: Config) -> Result<Config> {
-        fn set<T: Clone>(to: &mut Option<T>, flag: &Option<T>) {
-            if flag.is_some() {
-                to.clone_from(flag);
-            }
-        }
-        fn set_list<T: Clone>(to: &mut Option<Vec<T>>, flags: &[T]) {
-            if !flags.is_empty() {
-                *to = Some(flags.to_vec());
-            }
-        }
-        fn set_quantity(to: &mut Option<Quantity>, flag: &Option<String>) {
-            set(to, &flag.clone().map(Quantity::Text));
-        }
-        fn set_name<T: serde::de::DeserializeOwned>(
-            to: &mut Option<T>,
-            what: &str,
-            flag: Option<&str>,
-        ) -> Result<()> {
-            if let Some(text) = flag {
-                *to = Some(from_name(what, text)?);
-            }
-            Ok(())
-        }
-        set_name(&mut config.backend, "--backend", self.backend.as_deref())?;
-        set_name(&mut config.protocol, "--protocol", self.protocol.as_deref())?;
-        set_name(&mut config.scaling.kind, "--scaling", self.scaling.as_deref())?;
-        set_name(&mut config.output.format, "--format", self.format.as_deref())?;
-        set(&mut config.topology, &self.topology);
-        set(&mut config.seed, &self.seed);
-        set(&mut config.timeout, &self.timeout);
-        set(&mut config.benchmarking.warmup_iterations, &self.warmup);
-        set(&mut config.benchmarking.timing_iterations, &self.iterations);
-        set(&mut config.benchmarking.batch, &self.batch);
-        set(&mut config.benchmarking.check_every, &self.check_every);
-        set(&mut config.benchmarking.repeat, &self.repeat);
-        set(&mut config.heartbeats, &self.heartbeats);
-        set(&mut config.max_failures, &self.max_failures);
-        set_name(&mut config.thread_level, "--thread-level", self.thread_level.as_deref())?;
-        set_quantity(&mut config.deadlines.case, &self.case_timeout);
-        for text in &self.deadline {
-            set_deadline(&mut config.deadlines, text)?;
-        }
-        set_quantity(&mut config.benchmarking.precision_target, &self.precision_target);
-        set_quantity(&mut config.benchmarking.min_time, &self.min_time);
-        set_quantity(&mut config.benchmarking.max_time, &self.max_time);
-        set_quantity(&mut config.benchmarking.duration, &self.duration);
-        set_list(&mut config.benchmarking.precision_quantiles, &self.precision_quantile);
-        set(&mut config.benchmarking.quick, &self.quick.then_some(true));
-        set(&mut config.emulate_ranks, &self.emulate_ranks.then_some(true));
-        set(&mut config.continue_on_error, &self.continue_on_error.then_some(true));
-        set(&mut config.mesh.shape, &self.mesh);
-        set(&mut config.mesh.order, &self.mesh_order);
-        set(&mut config.mesh.groups, &self.groups);
-        set(&mut config.mesh.pairs, &self.pairs);
-        set(&mut config.mesh.concurrent_groups, &self.concurrent_groups.then_some(true));
-        set_list(&mut config.mesh.axes, &self.axis);
-        set_list(&mut config.scaling.ranks, &self.scaling_ranks);
-        set_list(&mut config.precision_policies, &self.precision);
-        set_list(&mut config.output.files, &self.output);
-        self.choose_benchmarks(&mut config)?;
-        for text in &self.problem_size {
-            apply_problem_size(&mut config, text)?;
-        }
-        if self.nccl_tests_table {
-            place_both(&mut config);
-        }
-        Ok(config)
-    }
-
-    /// `--benchmark` chooses; settings that the file has for the chosen ones stay.
-    fn choose_benchmarks(&self, config: &mut Config) -> Result<()> {
-        if self.benchmark.is_empty() {
-            return Ok(());
-        }
-        let names = benchmark::CATALOGUE.map(|benchmark| benchmark.name);
-        let known = config.benchmarks.take().unwrap_or_default();
-        let mut chosen = BTreeMap::new();
-        for pattern in &self.benchmark {
-            let matcher = WildMatch::new(pattern);
-            let mut matching: Vec<&str> =
-                names.into_iter().filter(|name| matcher.matches(name)).collect();
-            if matching.is_empty() {
-                matching.push(benchmark::named(pattern)?.name);
-            }
-            for name in matching {
-                let settings = known.get(name).cloned().flatten();
-                chosen.insert(name.to_owned(), settings);
-            }
-        }
-        config.benchmarks = Some(chosen);
-        Ok(())
-    }
-}
-
-/// The benchmarks to run with their settings; the usual ones where none is named.
-fn chosen(config: &mut Config) -> &mut BTreeMap<String, Option<BTreeMap<String, Values>>> {
-    let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
-    config.benchmarks.get_or_insert_with(usual)
-}
-
-/// Both placements where a benchmark has both and none was asked for: the halves of nccl-tests' table.
-fn place_both(config: &mut Config) {
-    for (name, settings) in chosen(config) {
-        if benchmark::find(name).is_some_and(|benchmark| benchmark.placements) {
-            let both = || Values::Text("out,in".to_owned());
-            settings.get_or_insert_default().entry("placement".to_owned()).or_insert_with(both);
-        }
-    }
-}
-
-/// One `--problem-size`: a preset, JSON, or `key=values`.
-fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
-    let wrong = |why: &str| {
-        Error::usage(format!(
-            "--problem-size '{text}' {why}; write bytes=8..64MiB*2, m=512,1024, {{\"m\": 512}}, or small, \
-             medium, large"
-        ))
-    };
-    let settings: BTreeMap<String, Values> = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|why| wrong(&format!("is not JSON ({why})")))?
-    } else if let Some((key, values)) = text.split_once('=') {
-        BTreeMap::from([(key.trim().to_owned(), Values::Text(values.to_owned()))])
-    } else {
-        config.preset = Some(from_name("--problem-size", text)?);
-        return Ok(());
-    };
-    let chosen = chosen(config);
-    for (key, values) in settings {
-        let mut used = false;
-        for (name, settings) in chosen.iter_mut() {
-            let Some(benchmark) = benchmark::find(name) else { continue };
-            let placement = key == "placement" && benchmark.placements;
-            if placement || benchmark.keys.iter().any(|known| known.name == key) {
-                settings.get_or_insert_default().insert(key.clone(), values.clone());
-                used = true;
-            }
-        }
-        if !used {
-            let keys = chosen.keys().filter_map(|name| benchmark::find(name));
-            let keys: Vec<&str> =
-                keys.flat_map(|benchmark| benchmark.keys.iter().map(|key| key.name)).collect();
-            return Err(wrong(&format!(
-                "sets a key that none of the benchmarks has ({})",
-                suggestion(&key, keys)
-            )));
-        }
-    }
-    Ok(())
 }

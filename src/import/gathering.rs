@@ -300,6 +300,7 @@ impl Figures<'_> {
             },
             overlap: None,
             telemetry: Vec::new(),
+            memory: Vec::new(),
             latency,
         }
     }

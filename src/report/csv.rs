@@ -4,7 +4,7 @@ use super::Report;
 use crate::error::{Error, Result};
 
 /// The columns; times in ms, rates as in the report.
-const HEADER: [&str; 25] = [
+const HEADER: [&str; 28] = [
     "id",
     "benchmark",
     "problem",
@@ -29,6 +29,9 @@ const HEADER: [&str; 25] = [
     "overlap_percent",
     "contention_ratio",
     "wrong",
+    "launches",
+    "between_percent",
+    "reproducible",
     "caveats",
 ];
 
@@ -47,6 +50,7 @@ pub(super) fn render(report: &Report) -> Result<String> {
     writer.write_record(HEADER).map_err(|why| wrong(why.to_string()))?;
     for case in &report.cases {
         let measured = case.measured.as_ref();
+        let replication = case.replication.as_ref();
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let count =
             |value: Option<usize>| value.map_or_else(String::new, |value| value.to_string());
@@ -80,6 +84,9 @@ pub(super) fn render(report: &Report) -> Result<String> {
             metric(|metrics| metrics.overlap_percent),
             number(case.contention_ratio),
             case.accuracy.as_ref().map_or_else(String::new, |accuracy| accuracy.wrong.to_string()),
+            count(replication.map(|replication| replication.launches.len())),
+            number(replication.map(|replication| replication.between_percent)),
+            replication.map_or_else(String::new, |r| r.reproducible.to_string()),
             marks.join("; "),
         ];
         writer.write_record(row).map_err(|why| wrong(why.to_string()))?;

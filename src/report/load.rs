@@ -59,8 +59,9 @@ impl Case {
     /// Refuses what no run of ours writes and readers rely on.
     fn check(&self) -> Result<(), String> {
         match &self.samples {
-            Samples::Sidecar { file, .. } if !is_file_name(file) => Err(format!(
-                "the samples of case '{}' are in '{file}', which is no name of a file beside the report",
+            Samples::Sidecar { file, .. } if !is_beside(file) => Err(format!(
+                "the samples of case '{}' are in '{file}', which is no name of a file beside the report or in a \
+                 folder there",
                 self.id
             )),
             _ => Ok(()),
@@ -68,9 +69,10 @@ impl Case {
     }
 }
 
-/// Whether this names a file in the folder where it stands.
-fn is_file_name(name: &str) -> bool {
-    !["", ".", ".."].contains(&name) && !name.contains(['/', '\\', '\0'])
+/// Whether this names a file in the folder where it stands, or in folders below.
+fn is_beside(name: &str) -> bool {
+    let is_plain = |part: &str| !["", ".", ".."].contains(&part) && !part.contains(['\\', '\0']);
+    name.split('/').all(is_plain)
 }
 
 impl PairMatrix {

@@ -1,11 +1,11 @@
 //! Tables for people: the rows that the terminal and Markdown share, and the Markdown file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::limits::limit_lines;
 use super::plain::plain;
-use super::{Case, Cycles, Outcome, PairMatrix, Report, Scaling, Steadiness};
+use super::{Case, Cycles, Outcome, PairMatrix, Replication, Report, Scaling, Steadiness};
 use crate::benchmark::{Problem, Setting};
 use crate::environment::Node;
 use crate::mesh;
@@ -46,27 +46,19 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 
 /// One row a case; those of pair matrices have tables of their own, unless something is to be said of them.
 pub(super) fn case_rows(report: &Report) -> Rows {
-    let header = [
-        "benchmark",
-        "type",
-        "problem",
-        "ranks",
-        "median",
-        "± CI",
-        "p95",
-        "rate",
-        "of",
-        "correct",
-        "notes",
-    ]
-    .map(str::to_owned)
-    .to_vec();
     let in_matrix = |case: &&Case| case.axis == mesh::PAIRS && case.outcome == Outcome::Measured;
-    let cases = report.cases.iter().filter(|case| !in_matrix(case));
-    Rows { header, rows: cases.map(case_row).collect() }
+    let cases = || report.cases.iter().filter(|case| !in_matrix(case));
+    let several = cases().any(|case| case.replication.is_some());
+    let figures = ["benchmark", "type", "problem", "ranks", "median", "± CI", "p95", "rate", "of"];
+    let launches: &[&str] = if several { &["launches", "between", "reproducible"] } else { &[] };
+    let header = [&figures, launches, &["correct", "notes"]].concat();
+    Rows {
+        header: header.into_iter().map(str::to_owned).collect(),
+        rows: cases().map(|case| case_row(case, several)).collect(),
+    }
 }
 
-fn case_row(case: &Case) -> Vec<String> {
+fn case_row(case: &Case, several: bool) -> Vec<String> {
     let mut size = problem(&case.problem);
     if let Some(placement) = case.placement {
         let _ = write!(size, " {}", placement.name());
@@ -100,6 +92,9 @@ fn case_row(case: &Case) -> Vec<String> {
         }
         None => row.extend(std::iter::repeat_n(String::new(), 5)),
     }
+    if several {
+        row.extend(case.replication.as_ref().map_or_else(Default::default, replication));
+    }
     row.push(match &case.accuracy {
         Some(accuracy) if accuracy.wrong > 0 => format!("{} wrong", accuracy.wrong),
         Some(_) => "yes".to_owned(),
@@ -118,6 +113,17 @@ fn case_row(case: &Case) -> Vec<String> {
     };
     row.push(notes);
     row
+}
+
+/// How many launches measured a case, and how far they agree.
+fn replication(replication: &Replication) -> [String; 3] {
+    let launches = replication.launches.len();
+    let (between, reproducible) = match (launches, replication.reproducible) {
+        (0 | 1, _) => ("-".to_owned(), "-"),
+        (_, true) => (format!("{:.1} %", replication.between_percent), "yes"),
+        (_, false) => (format!("{:.1} %", replication.between_percent), "no"),
+    };
+    [launches.to_string(), between, reproducible.to_owned()]
 }
 
 /// Figures that only some cases have.
@@ -265,9 +271,9 @@ fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
             (None, _) => "-".to_owned(),
         };
         let notes = match (point.left_out, base) {
-            (true, _) => "left out, see the case",
-            (_, Some(ranks)) if ranks == point.ranks => "base",
-            _ => "",
+            (true, _) => "left out, see the case".to_owned(),
+            (_, Some(ranks)) if ranks == point.ranks => "base".to_owned(),
+            _ => by_launch(&point.efficiencies),
         };
         vec![
             format!("{} {kind}", study.benchmark),
@@ -278,8 +284,17 @@ fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
             number(point.speedup),
             efficiency,
             number(point.karp_flatt),
-            notes.to_owned(),
+            notes,
         ]
+    })
+}
+
+/// The range of a point's efficiencies in several launches.
+fn by_launch(efficiencies: &[f64]) -> String {
+    let ends = efficiencies.iter().copied().map(|share| 100.0 * share);
+    let (low, high) = (ends.clone().reduce(f64::min), ends.reduce(f64::max));
+    low.zip(high).map_or_else(String::new, |(low, high)| {
+        format!("{low:.1} to {high:.1} % in {} launches", efficiencies.len())
     })
 }
 
@@ -305,6 +320,13 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
             run.backend,
             run.seed
         )),
+    }
+    let replicates = run.launches.iter().map(|launch| launch.replicate);
+    let launches = replicates.collect::<BTreeSet<_>>().len();
+    if launches > 1 {
+        lines.push(format!(
+            "{launches} launches; the figures of a case are those of the launch in the middle by its median"
+        ));
     }
     for node in &report.environment.nodes {
         let Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), .. } = node else {

@@ -29,7 +29,7 @@ pub struct Replication {
     pub ci: Option<[f64; 2]>,
     /// Standard deviation of their medians as percent of the mean of these: what differs from start to start.
     pub between_percent: f64,
-    /// Whether that is at most the configured bound.
+    /// Whether that is at most 5 %; false for fewer than two launches, which do not tell.
     pub reproducible: bool,
 }
 

@@ -1,8 +1,9 @@
 //! The interval of a shift between two sides whose values come in launches: a bootstrap of two levels.
 
-use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::sample::{autocorrelation, mean, variance};
+use super::t_test::t_quantile;
 use crate::random::Stream;
 
 /// Fewest launches of a side: two say too little of how far launches differ.
@@ -69,7 +70,7 @@ pub fn shift_interval(
         to.draw(&mut y, &mut second);
         shifts.push(pairs.middle(&x, &y));
     }
-    let tail = normal().cdf(-t(confidence, x.len() + y.len()));
+    let tail = Normal::standard().cdf(-t(confidence, x.len() + y.len()));
     let rank = (tail * (resamples as f64 + 1.0)).round().max(1.0) as usize;
     let low = *shifts.select_nth_unstable_by(rank - 1, f64::total_cmp).1;
     let high = *shifts.select_nth_unstable_by(resamples - rank, f64::total_cmp).1;
@@ -79,12 +80,7 @@ pub fn shift_interval(
 /// The two-sided quantile of Student's t for so many launches on two sides.
 fn t(confidence: f64, launches: usize) -> f64 {
     let freedom = launches.saturating_sub(2).max(1) as f64;
-    StudentsT::new(0.0, 1.0, freedom)
-        .map_or(f64::INFINITY, |t| t.inverse_cdf(f64::midpoint(1.0, confidence)))
-}
-
-fn normal() -> Normal {
-    Normal::standard()
+    t_quantile(f64::midpoint(1.0, confidence), freedom).unwrap_or(f64::INFINITY)
 }
 
 /// One side, ready to be drawn from.

@@ -45,8 +45,9 @@ pub fn brown_forsythe(groups: &[&[f64]]) -> Option<Evidence> {
 
 /// Tests whether the columns of `rows` lie alike, where each row ranks them anew (Friedman, 1937):
 /// χ² = 12/(nk(k + 1)) Σ (R_j − n(k + 1)/2)² with rank sums R_j of n rows and k columns, divided by
-/// 1 − Σ (t³ − t)/(n(k³ − k)) for ties of t; k − 1 degrees of freedom, which is rough for few rows. `None` for
-/// no rows, fewer than two columns, rows of unequal length, a value that is no number, or where all are tied.
+/// 1 − Σ (t³ − t)/(n(k³ − k)) for ties of t; k − 1 degrees of freedom, which is rough for few rows. `None`
+/// for no rows, fewer than two columns, rows of unequal length, a value that is no number, or where all are
+/// tied.
 pub fn friedman(rows: &[impl AsRef<[f64]>]) -> Option<Evidence> {
     let columns = rows.first()?.as_ref().len();
     let (mut sums, mut ties) = (vec![0.0; columns], 0.0);

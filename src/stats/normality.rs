@@ -159,6 +159,7 @@ mod tests {
         for case in golden("samples") {
             let found = shapiro_wilk(&numbers(&case["values"])).unwrap();
             close(found.statistic, number(&case["shapiro_wilk"]["statistic"]), 1e-9);
+            // SciPy's normal quantiles have nine digits, and W lies close to 1.
             close(found.p, number(&case["shapiro_wilk"]["p"]), 1e-6);
         }
     }
@@ -173,7 +174,7 @@ mod tests {
                 continue;
             };
             close(found.statistic, number(&expected["statistic"]), 1e-9);
-            close(found.p, number(&expected["p"]), 1e-7);
+            close(found.p, number(&expected["p"]), 1e-8);
         }
     }
 

@@ -55,8 +55,18 @@ pub fn median(values: &[f64]) -> Option<f64> {
 /// [`effective_samples`]: super::effective_samples
 /// [`iterations_needed`]: super::iterations_needed
 pub fn quantile_interval(values: &[f64], q: f64, confidence: f64) -> Option<Interval> {
-    let (ordered, n) = (ordered(values), values.len());
+    let ordered = ordered(values);
     let worth = effective(&ordered, q);
+    interval(&ordered, worth, q, confidence)
+}
+
+/// The interval of the median of values that are known to be independent, in any order; exact.
+pub fn independent_median_interval(values: &[f64], confidence: f64) -> Option<Interval> {
+    interval(&ordered(values), values.len() as f64, 0.5, confidence)
+}
+
+fn interval(ordered: &[(f64, usize)], worth: f64, q: f64, confidence: f64) -> Option<Interval> {
+    let n = ordered.len();
     let exists = q > 0.0 && q < 1.0 && worth >= samples_needed(q, confidence) as f64;
     if !exists {
         return None;
@@ -125,6 +135,15 @@ mod tests {
         for q in [0.0, 1.0, f64::NAN] {
             assert_eq!(quantile_interval(&values, q, 0.95), None);
         }
+    }
+
+    #[test]
+    fn independent_values_keep_their_worth_in_any_order() {
+        let rising = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let interval = independent_median_interval(&rising, 0.95).unwrap();
+        assert_eq!((interval.low, interval.high), (1.0, 6.0));
+        assert_eq!(quantile_interval(&rising, 0.5, 0.95), None);
+        assert_eq!(independent_median_interval(&rising[1..], 0.95), None);
     }
 
     #[test]

@@ -16,6 +16,9 @@ const HANG: Duration = Duration::from_secs(100);
 /// In the environment of every process of a run, so that one that is left is known.
 const MARK: &str = "TESSERABENCH_TEST";
 
+/// The report, unless a run is told otherwise.
+const RESULTS: &str = "results.json";
+
 /// The kernel may take a moment to let go of a process that was killed.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -115,9 +118,14 @@ impl Run {
 
     /// Runs it, and sends its first process this signal once so many cases are finished.
     pub(crate) fn end_signalled(self, signal: Signal, cases: usize) -> Ended {
+        self.end_signalled_in(signal, cases, RESULTS)
+    }
+
+    /// The same once so many cases of this output are finished.
+    pub(crate) fn end_signalled_in(self, signal: Signal, cases: usize, output: &str) -> Ended {
         let mut sent = false;
         let ended = self.end_watched(|child, folder| {
-            if !sent && journal(folder).len() >= cases {
+            if !sent && journal(folder, output).len() >= cases {
                 let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
                 kill_process(id.unwrap(), signal).unwrap();
                 sent = true;
@@ -208,10 +216,10 @@ fn left(folder: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The ids of the finished cases in the journal of this folder; none where there is no journal.
-fn journal(folder: &Path) -> Vec<String> {
-    let text =
-        std::fs::read_to_string(folder.join("results.json.journal.jsonl")).unwrap_or_default();
+/// The ids of the finished cases in the journal of an output in this folder; none where there is no journal.
+fn journal(folder: &Path, output: &str) -> Vec<String> {
+    let path = folder.join(format!("{output}.journal.jsonl"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
     // What has no line end is torn, or is being written.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let lines = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -236,7 +244,7 @@ impl Ended {
 
     /// The report.
     pub(crate) fn report(&self) -> Value {
-        serde_json::from_str(&self.read("results.json")).unwrap()
+        serde_json::from_str(&self.read(RESULTS)).unwrap()
     }
 
     /// The ids of the report's cases.
@@ -248,7 +256,7 @@ impl Ended {
 
     /// The ids of the finished cases in the journal; none where there is no journal.
     pub(crate) fn journal(&self) -> Vec<String> {
-        journal(self.folder())
+        journal(self.folder(), RESULTS)
     }
 
     /// The one line on stderr that says what is wrong.

@@ -6,7 +6,7 @@ use super::evidence::Launches;
 use crate::analysis::times_ms;
 use crate::config::ComparedMetric;
 use crate::error::Exit;
-use crate::report::{Case, Outcome, Replicate, Report, Scaling};
+use crate::report::{Case, Outcome, Report, Scaling};
 use crate::stats;
 
 /// One thing that is compared, on one side.
@@ -66,8 +66,13 @@ pub(super) fn subjects(reports: &[Report], metric: ComparedMetric) -> Vec<Subjec
 
 fn of_case(case: &Case, metric: ComparedMetric) -> Subject<'_> {
     let times: Launches = match &case.replication {
-        Some(replication) => replication.launches.iter().map(replicate_times).collect(),
-        None => vec![times_ms(case)],
+        Some(replication) => {
+            replication.launches.iter().map(|one| about(&one.times_ms, one.median_ms)).collect()
+        }
+        None => {
+            let measured = case.measured.iter();
+            measured.map(|measured| about(&times_ms(case), measured.latency.median)).collect()
+        }
     };
     let (unit, launches) = match metric {
         ComparedMetric::Throughput => rates(case, times),
@@ -88,14 +93,13 @@ fn of_case(case: &Case, metric: ComparedMetric) -> Subject<'_> {
     }
 }
 
-/// A replicate's times about the median that it states.
-fn replicate_times(replicate: &Replicate) -> Vec<f64> {
-    match stats::median(&replicate.times_ms) {
+/// Times about the median that is stated for them: where they are medians of blocks, theirs is another.
+fn about(times: &[f64], median_ms: f64) -> Vec<f64> {
+    match stats::median(times) {
         Some(median) if median > 0.0 => {
-            let scale = replicate.median_ms / median;
-            replicate.times_ms.iter().map(|time| time * scale).collect()
+            times.iter().map(|time| time * (median_ms / median)).collect()
         }
-        _ => vec![replicate.median_ms],
+        _ => vec![median_ms],
     }
 }
 

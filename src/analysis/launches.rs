@@ -1,0 +1,120 @@
+//! Several launches of the same run as one report.
+
+mod case;
+mod matrix;
+mod study;
+
+use std::collections::{HashMap, HashSet};
+
+use super::headline::settle_launches;
+use super::limits::Limits;
+use crate::error::{Error, Exit, Result};
+use crate::report::{Case, Report};
+
+/// One report of the launches of one run, each with its number from 0, in their order. `ended` says how they
+/// came to their end, beside what their reports say: not well when some have none.
+///
+/// Each case says how far the launches agree. Its other figures are those of the launch in the middle by its
+/// median, so that they are one launch's; what went wrong in any launch went wrong. When some launches fell
+/// back to local times, all do.
+///
+/// # Errors
+/// Usage error for launches of different runs, which names the difference.
+pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> {
+    refuse_strangers(&launches)?;
+    settle_launches(launches.iter_mut().map(|(_, report)| report));
+    let cases = cases(&launches);
+    let scaling = study::merged(&launches);
+    let pair_matrices = matrix::merged(&launches, &cases);
+    let reports = || launches.iter().map(|(_, report)| report);
+    let planned = reports().map(|report| report.summary.cases).max().unwrap_or(0);
+    let incomplete = reports().any(|report| report.run.incomplete);
+    // How cases of complete ones failed, the cases say.
+    let ends = reports().filter(|report| report.run.incomplete);
+    let exit = ends.filter_map(|r| Exit::from_code(r.run.exit)).fold(ended, Exit::worst);
+    let finished = reports().next_back().map(|report| report.run.finished.clone());
+    let starts = launches.iter().flat_map(|(replicate, report)| {
+        let numbered = |mut launch: crate::report::Launch| {
+            launch.replicate = *replicate;
+            launch
+        };
+        report.run.launches.iter().cloned().map(numbered)
+    });
+    let starts = starts.collect();
+    let first = launches.into_iter().next().map(|(_, report)| report);
+    let first = first.ok_or_else(|| Error::internal("no launch to make a report of"))?;
+    let mut report = Report { cases, scaling, pair_matrices, ..first };
+    report.run.launches = starts;
+    report.run.finished = finished.unwrap_or_default();
+    report.limits =
+        Limits::resolve(&report.run.config.limits).unwrap_or_default().check(&report, &[]);
+    report.conclude(planned, exit);
+    report.run.incomplete |= incomplete;
+    Ok(report)
+}
+
+/// The first complete launch, or else the first.
+fn reference(launches: &[(usize, Report)]) -> Option<&(usize, Report)> {
+    launches.iter().find(|(_, report)| !report.run.incomplete).or(launches.first())
+}
+
+/// The cases in the order of a complete launch, or of all that there are.
+fn cases(launches: &[(usize, Report)]) -> Vec<Case> {
+    let mut found: HashMap<&str, Vec<(usize, &Case)>> = HashMap::new();
+    for (number, report) in launches {
+        for case in &report.cases {
+            found.entry(&case.id).or_default().push((*number, case));
+        }
+    }
+    let complete = launches.iter().find(|(_, report)| !report.run.incomplete);
+    let known = complete.map_or(launches, std::slice::from_ref);
+    let ids = known.iter().flat_map(|(_, report)| &report.cases).map(|case| case.id.as_str());
+    let merged = |id| case::merged(&found.remove(id)?, launches.len());
+    ids.filter_map(merged).collect()
+}
+
+fn refuse_strangers(launches: &[(usize, Report)]) -> Result<()> {
+    let Some((number, own)) = reference(launches) else { return Ok(()) };
+    for (other, report) in launches {
+        if let Some(difference) = difference(own, report) {
+            return Err(Error::usage(format!(
+                "launch {} is of another run than launch {} ({difference}); their reports stay as they are: \
+                 compare them by themselves",
+                other + 1,
+                number + 1
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// How the run of `other` differs from that of `own`, where launches of one run do not.
+fn difference(own: &Report, other: &Report) -> Option<String> {
+    let (a, b) = (&own.run, &other.run);
+    if a.seed != b.seed {
+        return Some(format!("its seed is {}, not {}", b.seed, a.seed));
+    }
+    if a.build != b.build {
+        return Some(format!("its program is {}, not {}", b.build, a.build));
+    }
+    if (&a.backend, &own.topology) != (&b.backend, &other.topology) {
+        return Some(format!("its backend is {}, not {}", b.backend, a.backend));
+    }
+    if let Some(id) = lacking(own, other).filter(|_| !own.run.incomplete) {
+        return Some(format!("it has case {id}, the other has not"));
+    }
+    if let Some(id) = lacking(other, own).filter(|_| !other.run.incomplete) {
+        return Some(format!("it lacks case {id}"));
+    }
+    let (a, b) = (own.summary.cases, other.summary.cases);
+    (a != b).then(|| format!("it has {b} cases in all, not {a}"))
+}
+
+/// The first case of `other` that `own` has not.
+fn lacking<'a>(own: &Report, other: &'a Report) -> Option<&'a str> {
+    let known: HashSet<&str> = own.cases.iter().map(|case| case.id.as_str()).collect();
+    other.cases.iter().map(|case| case.id.as_str()).find(|id| !known.contains(id))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! One case in several launches.
+
+use crate::analysis::times_ms;
+use crate::caveat::Caveat;
+use crate::report::{Case, CaseError, Measured, Outcome, Replicate, Replication};
+use crate::stats;
+
+/// Between-launch variation up to which a case counts as reproducible, percent of the mean.
+const REPRODUCIBLE_PERCENT: f64 = 5.0;
+
+/// A launch's case with its figures.
+#[derive(Debug, Clone, Copy)]
+struct Told<'a> {
+    replicate: usize,
+    case: &'a Case,
+    measured: &'a Measured,
+}
+
+/// A case as all launches together have it: `found` in those that got to it, with their numbers.
+pub(super) fn merged(found: &[(usize, &Case)], launches: usize) -> Option<Case> {
+    let told: Vec<Told<'_>> = found
+        .iter()
+        .filter_map(|&(replicate, case)| {
+            Some(Told { replicate, case, measured: case.measured.as_ref()? })
+        })
+        .collect();
+    let worst = found.iter().copied().reduce(|a, b| if is_worse(b.1, a.1) { b } else { a })?;
+    let mut merged = middle(&told).map_or(worst.1, |told| told.case).clone();
+    if launches > 1 {
+        let alike = found.iter().all(|(_, case)| case.outcome == Outcome::Skipped);
+        if !alike {
+            blame(&mut merged, worst);
+        }
+        merged.replication = replication(&told);
+        for caveat in told.iter().flat_map(|told| &told.case.caveats) {
+            if !merged.caveats.iter().any(|known: &Caveat| known.mark() == caveat.mark()) {
+                merged.caveats.push(caveat.clone());
+            }
+        }
+    }
+    Some(merged)
+}
+
+/// The launch whose median is in the middle, the faster of two.
+fn middle<'a>(told: &[Told<'a>]) -> Option<Told<'a>> {
+    let mut sorted = told.to_vec();
+    sorted.sort_by(|a, b| a.measured.latency.median.total_cmp(&b.measured.latency.median));
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+}
+
+fn is_worse(case: &Case, than: &Case) -> bool {
+    match (&case.error, &than.error) {
+        (Some(a), Some(b)) => {
+            let (a, b) = (a.kind.exit(), b.kind.exit());
+            a != b && a.worst(b) == a
+        }
+        (a, None) => {
+            a.is_some() || (case.outcome == Outcome::Skipped && than.outcome == Outcome::Measured)
+        }
+        (None, Some(_)) => false,
+    }
+}
+
+/// What went wrong in any launch went wrong; which one it was is said.
+fn blame(merged: &mut Case, (replicate, worst): (usize, &Case)) {
+    merged.outcome = worst.outcome;
+    let told = |text: &str| format!("in launch {}: {text}", replicate + 1);
+    merged.reason = worst.reason.as_deref().map(told);
+    merged.error =
+        worst.error.clone().map(|error| CaseError { detail: told(&error.detail), ..error });
+    if worst.error.is_some() && worst.accuracy.is_some() {
+        merged.accuracy.clone_from(&worst.accuracy);
+    }
+}
+
+fn replication(told: &[Told<'_>]) -> Option<Replication> {
+    let confidence = told.first()?.measured.latency.confidence;
+    let medians: Vec<f64> = told.iter().map(|told| told.measured.latency.median).collect();
+    let mean = stats::mean(&medians);
+    let std_dev = stats::variance(&medians).sqrt();
+    let between_percent = if mean > 0.0 { 100.0 * std_dev / mean } else { 0.0 };
+    let interval = stats::independent_median_interval(&medians, confidence);
+    Some(Replication {
+        launches: told.iter().map(replicate).collect(),
+        median_ms: stats::median(&medians)?,
+        ci: interval.map(|interval| [interval.low, interval.high]),
+        between_percent,
+        // One launch does not tell.
+        reproducible: medians.len() > 1 && between_percent <= REPRODUCIBLE_PERCENT,
+    })
+}
+
+fn replicate(told: &Told<'_>) -> Replicate {
+    Replicate {
+        replicate: told.replicate,
+        median_ms: told.measured.latency.median,
+        iterations: told.measured.iterations,
+        invalid: told.measured.invalid,
+        times_ms: times_ms(told.case),
+    }
+}

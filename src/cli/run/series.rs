@@ -1,0 +1,281 @@
+//! `--launches`, `--against`, `--env`: the same run in several launches of all ranks, one after another.
+//!
+//! What differs from start to start (where memory lies, which connections are made) is not seen within a launch,
+//! however many iterations it has. Each launch is an ordinary run with an output of its own; those of a side
+//! become one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all.
+
+mod comparison;
+mod folder;
+mod side;
+mod words;
+
+use super::{RunArgs, settled};
+use crate::analysis::{self, Limits};
+use crate::cli::compare::rules;
+use crate::cli::{dry_run, launch};
+use crate::config::Config;
+use crate::error::{Error, Exit, Result};
+use crate::history::Baseline;
+use crate::journal::Journal;
+use crate::progress;
+use crate::recorder::{self, Beginning};
+use crate::report::{self, Report, plain};
+use crate::watch::note_signals;
+use side::Side;
+
+/// Launches of a side where there is something to compare it with: the fewest with which an exact test can tell a
+/// difference in one of some hundred cases.
+const TO_COMPARE: u32 = 8;
+
+/// Most launches of a side.
+const LAUNCH_LIMIT: u32 = 10_000;
+
+/// How many launches of a side are asked for, when it is not one run and nothing else.
+///
+/// # Errors
+/// Usage error for a number that cannot be done.
+pub(super) fn launches(args: &RunArgs, config: &Config) -> Result<Option<u32>> {
+    let compares = args.against.is_some() || args.compare_baseline.is_some();
+    let usual = if compares { TO_COMPARE } else { 1 };
+    let launches = args.launches.or(config.benchmarking.launches).unwrap_or(usual);
+    if !(1..=LAUNCH_LIMIT).contains(&launches) {
+        return Err(Error::usage(format!(
+            "{launches} launches cannot be made; use --launches 1 to {LAUNCH_LIMIT}"
+        )));
+    }
+    let several = launches > 1 || compares || !args.env.is_empty();
+    Ok(several.then_some(launches))
+}
+
+/// A series of launches.
+pub(super) struct Series<'a> {
+    args: &'a RunArgs,
+    sides: Vec<Side>,
+    /// Of each side.
+    launches: usize,
+    /// What the first side is held against.
+    baseline: Option<Baseline>,
+}
+
+impl<'a> Series<'a> {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// Usage error for whatever cannot be done as asked.
+    pub(super) fn new(args: &'a RunArgs, config: Config, launches: u32) -> Result<Self> {
+        let config = settled(args.apply(config)?);
+        let baseline = comparison::baseline(args.compare_baseline.as_deref(), &config)?;
+        Limits::resolve(&config.limits)?;
+        rules(&config)?;
+        let sides = side::all(args, config)?;
+        Ok(Self { args, sides, launches: launches as usize, baseline })
+    }
+
+    /// Says what would be started, or starts it.
+    ///
+    /// # Errors
+    /// When nothing can be started, or what was measured cannot be kept.
+    pub(super) fn run(&self) -> Result<Exit> {
+        if self.args.dry_run {
+            self.show()?;
+            return Ok(Exit::Ok);
+        }
+        if self.args.print_command {
+            for (side, launch) in self.due()? {
+                let command = side.command(self.args, &side.output(launch).path);
+                launch::print(&side.plan, &command)?;
+            }
+            return Ok(Exit::Ok);
+        }
+        let due = self.begin()?;
+        let ended = self.measure(due)?;
+        self.conclude(ended)
+    }
+
+    fn show(&self) -> Result<()> {
+        for (i, side) in self.sides.iter().enumerate() {
+            // Variables change no plan.
+            if i == 0 || side.plan != self.sides[0].plan {
+                report::say(&format!("{}:", side.outputs[0].path.display()));
+                dry_run::show(&side.plan);
+            }
+        }
+        let seed = self.sides[0].plan.seed;
+        report::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
+        for (side, launch) in self.due()? {
+            let command = side.command(self.args, &side.output(launch).path);
+            report::say(&format!("{}: {}", self.title(side, launch), command.line()));
+        }
+        Ok(())
+    }
+
+    /// `launch 3 of 8 (against)`.
+    fn title(&self, side: &Side, launch: usize) -> String {
+        format!("launch {} of {}{}", launch + 1, self.launches, side.suffix())
+    }
+
+    /// The launches to make, in their order: those that are not complete, when this goes on with them.
+    fn due(&self) -> Result<Vec<(&Side, usize)>> {
+        let resumed = self.args.beginning() == Beginning::Resume;
+        let mut due = Vec::new();
+        for (side, launch) in order(self.sides.len(), self.launches) {
+            let side = &self.sides[side];
+            if !resumed || !side.is_complete(launch)? {
+                due.push((side, launch));
+            }
+        }
+        Ok(due)
+    }
+
+    fn begin(&self) -> Result<Vec<(&Side, usize)>> {
+        let beginning = self.args.beginning();
+        for side in &self.sides {
+            recorder::refuse_unfinished(&side.outputs, beginning)?;
+            if beginning == Beginning::Anew {
+                side.refuse_unfinished()?;
+            }
+        }
+        let due = self.due()?;
+        for side in &self.sides {
+            launch::check(&side.plan, &side.command(self.args, &side.output(0).path))?;
+        }
+        for side in &self.sides {
+            side.begin(beginning)?;
+            // Of a single run, which is lost now.
+            let journal = Journal::path_for(&side.outputs[0].path);
+            if beginning == Beginning::Over && journal.exists() {
+                std::fs::remove_file(&journal)
+                    .map_err(|why| Error::file("remove", &journal, why))?;
+            }
+        }
+        Ok(due)
+    }
+
+    /// Makes the launches, and says how they ended.
+    fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
+        // A signal that comes between two of them counts too.
+        note_signals()?;
+        let mut ended = Exit::Ok;
+        for (side, launch) in due {
+            if progress::is_asked_to_stop() {
+                return Ok(ended.worst(Exit::Interrupted));
+            }
+            let title = self.title(side, launch);
+            if tracing::enabled!(tracing::Level::WARN) {
+                eprintln!("tesserabench: {}", plain(&title));
+            }
+            let output = side.output(launch);
+            let command = side.command(self.args, &output.path);
+            let exit = launch::run(&side.plan, &[output], &command).unwrap_or_else(|why| {
+                tracing::error!("{title}: {}", plain(&why.message));
+                why.exit()
+            });
+            // Limits are held against all launches together.
+            if matches!(exit, Exit::Regression | Exit::Inconclusive) {
+                continue;
+            }
+            ended = ended.worst(exit);
+            let goes_on = side.config.continue_on_error.unwrap_or(false);
+            let again = goes_on && ![Exit::Interrupted, Exit::Usage].contains(&exit);
+            if exit != Exit::Ok && !again {
+                tracing::error!("{title} ended with exit {} ({})", exit.code(), exit.meaning());
+                return Ok(ended);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Makes each side's report of what its launches have left, writes, prints and compares them.
+    fn conclude(&self, ended: Exit) -> Result<Exit> {
+        let mut merged = Vec::new();
+        for side in &self.sides {
+            merged.extend(self.merged(side, ended)?.map(|report| (side, report)));
+        }
+        let mut exit = ended;
+        for (side, report) in &merged {
+            side.outputs.iter().try_for_each(|output| output.write(report))?;
+            exit = exit.worst(Exit::from_code(report.run.exit).unwrap_or(Exit::Internal));
+            self.print(side, report);
+            if !report.run.incomplete {
+                side.end()?;
+            }
+        }
+        Ok(exit.worst(self.compare(&merged)?))
+    }
+
+    /// The one report of a side; none where no launch has left any.
+    fn merged(&self, side: &Side, ended: Exit) -> Result<Option<Report>> {
+        let mut reports = Vec::new();
+        for launch in 0..self.launches {
+            reports.extend(side.report(launch)?.map(|report| (launch, report)));
+        }
+        if reports.is_empty() {
+            return Ok(None);
+        }
+        let ended = match (reports.len() == self.launches, ended) {
+            // Then all that went wrong stands in the reports.
+            (true, _) => Exit::Ok,
+            // One that ended well and left nothing has failed all the same.
+            (false, Exit::Ok) => Exit::CaseFailed,
+            (false, ended) => ended,
+        };
+        analysis::merge(reports, ended).map(|report| Some(self.named(side, report)))
+    }
+
+    /// The merged report as one of what the user has asked for.
+    fn named(&self, side: &Side, mut report: Report) -> Report {
+        let run = &mut report.run;
+        run.id = format!("{}-x{}", run.id, self.launches);
+        run.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        run.config.output = side.config.output.clone();
+        run.config.benchmarking.launches = u32::try_from(self.launches).ok();
+        // Named by the user, so no secret.
+        report.environment.variables.extend(side.variables.iter().cloned());
+        report
+    }
+
+    fn print(&self, side: &Side, report: &Report) {
+        let files: Vec<String> =
+            side.outputs.iter().map(|output| output.path.display().to_string()).collect();
+        let (files, folder) = (files.join(", "), side.folder.display());
+        let title = if side.name.is_empty() { "as asked for" } else { &side.name };
+        let wrote = format!("wrote {files} from the launches in {folder}");
+        let mark = if self.args.nccl_tests_table { "#" } else { "==" };
+        if self.sides.len() > 1 {
+            report::say(&format!("{mark} {title}"));
+        }
+        if self.args.nccl_tests_table {
+            report::print_nccl_tests(report);
+            report::say(&format!("# {wrote}"));
+        } else {
+            report::print(report);
+            report::say(&wrote);
+        }
+    }
+}
+
+/// The order of launches, each by its side and its number: A B B A A B for two sides, so that neither is
+/// always first, nor later on average.
+fn order(sides: usize, launches: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..launches).flat_map(move |launch| {
+        let place = move |i| if launch % 2 == 0 { i } else { sides - 1 - i };
+        (0..sides).map(move |i| (place(i), launch))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_take_turns_forward_and_backward() {
+        let letters = |sides, launches| -> String {
+            order(sides, launches).map(|(side, _)| ['A', 'B', 'C'][side]).collect()
+        };
+        assert_eq!(letters(2, 4), "ABBAABBA");
+        assert_eq!(letters(3, 3), "ABCCBAABC");
+        assert_eq!(letters(1, 3), "AAA");
+        let numbers: Vec<usize> = order(2, 3).map(|(_, launch)| launch).collect();
+        assert_eq!(numbers, [0, 0, 1, 1, 2, 2]);
+    }
+}
