@@ -27,7 +27,7 @@ mod t_test;
 
 pub use alternative::Alternative;
 pub use bootstrap::{Shift, shift_interval};
-pub use change::{Change, change_points};
+pub use change::{Change, LONGEST as LONGEST_SERIES, change_points};
 #[cfg(test)]
 pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};

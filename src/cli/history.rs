@@ -202,9 +202,9 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
             sources.len()
         )));
     }
-    let there = if known > 0 { format!(", {known} were there already") } else { String::new() };
+    let there = if known > 0 { format!(", had {} already", counted(known)) } else { String::new() };
     let all = history.entries().len();
-    say(&format!("added {new} reports{there}; {all} are in '{}'", folder.display()));
+    say(&format!("added {}{there}; now it has {all}, in '{}'", counted(new), folder.display()));
     let old = history.outdated(days, now()).len();
     if old > 0 {
         say(&format!(
@@ -235,7 +235,9 @@ fn list(folder: &Path, args: &ListArgs) -> Result<()> {
 
 fn trend(folder: &Path, args: TrendArgs) -> Result<()> {
     let asked = Asked { case: args.case, metric: Some(args.metric), last: args.last };
-    let trends = trends(History::open(folder)?.series(&asked)?);
+    // Others need not wait while changes are looked for.
+    let series = History::open(folder)?.series(&asked)?;
+    let trends = trends(series);
     match args.format {
         TrendForm::Table => show::trends(&trends),
         TrendForm::Markdown => show::trends_in_markdown(&trends),
@@ -266,7 +268,7 @@ fn prune(folder: &Path, days: u64, dry_run: bool) -> Result<()> {
     }
     let did = if dry_run { "would remove" } else { "removed" };
     old.iter().for_each(|entry| say(&format!("{did} {}", entry.name())));
-    say(&format!("{did} {} reports that are older than {days} days", old.len()));
+    say(&format!("{did} {} older than {days} days", counted(old.len())));
     Ok(())
 }
 
@@ -278,7 +280,7 @@ fn export(folder: &Path, args: ExportArgs) -> Result<()> {
         ExportForm::Openmetrics => open_metrics(&series),
         ExportForm::Json => json(Content::Export { series })?,
         ExportForm::Csv => {
-            let trend = |series| Trend { series, changes: Vec::new() };
+            let trend = |series| Trend { series, looked_at: 0, changes: Vec::new() };
             csv(&series.into_iter().map(trend).collect::<Vec<_>>())?
         }
     };
@@ -297,6 +299,11 @@ fn export(folder: &Path, args: ExportArgs) -> Result<()> {
 fn json(content: Content) -> Result<String> {
     serde_json::to_string_pretty(&Answer::from(content))
         .map_err(|why| Error::internal(format!("cannot print: {why}")))
+}
+
+/// `1 report`, `2 reports`.
+fn counted(reports: usize) -> String {
+    format!("{reports} report{}", if reports == 1 { "" } else { "s" })
 }
 
 /// Seconds since 1970.

@@ -50,6 +50,8 @@ impl Source {
             return Ok(vec![Self { path: path.to_owned(), found: false, labels }]);
         }
         let other = Folder::at(path);
+        let is_note =
+            |file: &PathBuf| other.exists() && [other.pins(), other.labels()].contains(file);
         let labels = Rc::new(match other.exists() {
             true => notes::read(&other.labels())?,
             false => Default::default(),
@@ -57,12 +59,9 @@ impl Source {
         let mut sources = Vec::new();
         for folder in [path.to_owned(), other.reports()] {
             if folder.is_dir() {
-                let files = json_files(&folder)?.into_iter();
-                sources.extend(files.map(|(name, _)| Self {
-                    path: folder.join(name),
-                    found: true,
-                    labels: labels.clone(),
-                }));
+                let files = json_files(&folder)?.into_iter().map(|(name, _)| folder.join(name));
+                let source = |path| Self { path, found: true, labels: labels.clone() };
+                sources.extend(files.filter(|file| !is_note(file)).map(source));
             }
         }
         if sources.is_empty() {

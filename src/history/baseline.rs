@@ -26,8 +26,8 @@ pub struct Baseline {
 
 #[derive(Debug, Clone)]
 enum Found {
-    /// A report, in the history or not.
-    File(PathBuf),
+    /// A report, in the history or not. It is read at once: a run may write to its file.
+    File(String, Box<Report>),
     /// Reports that belong together, whatever machine they are of: a pinned one and its like.
     Pinned(Vec<(PathBuf, Entry)>),
     /// The reports of commits, the nearest commit first; whether commits of the candidate do not count.
@@ -47,12 +47,13 @@ impl Baseline {
     pub(super) fn find_by(git: &Git, folder: &Path, what: &str) -> Result<Self> {
         let path = PathBuf::from(what);
         let found = |found| Ok(Self { what: what.to_owned(), found });
-        if what.contains('/') && path.exists() || what.ends_with(".json") {
-            return found(Found::File(path));
+        let file = || found(Found::File(what.to_owned(), Box::new(Report::load(&path)?)));
+        if what.contains('/') && path.is_file() || what.ends_with(".json") {
+            return file();
         }
         // Without a history a file is all that can be meant.
         if path.is_file() && !folder.exists() {
-            return found(Found::File(path));
+            return file();
         }
         let history = History::open(folder)?;
         if what == LAST_RELEASE {
@@ -69,7 +70,7 @@ impl Baseline {
             return found(Found::Pinned(history.with_paths(&history.like(entry))));
         }
         if path.is_file() {
-            return found(Found::File(path));
+            return file();
         }
         if let Some(entry) = history.entries().into_iter().find(|entry| entry.record.run == what) {
             return found(Found::Pinned(history.with_paths(&[entry])));
@@ -97,7 +98,7 @@ impl Baseline {
             ))
         };
         match &self.found {
-            Found::File(path) => self::load(&[path]),
+            Found::File(file, report) => Ok((vec![file.clone()], vec![Report::clone(report)])),
             Found::Pinned(entries) => match entries.iter().filter(other).collect::<Vec<_>>() {
                 few if few.is_empty() => Err(nothing("beside the candidate itself")),
                 entries => load(entries),
@@ -153,8 +154,7 @@ impl History {
             false => what.to_owned(),
         };
         let is_it = |entry: &&Entry| {
-            [&entry.record.run, &entry.file].contains(&&run)
-                || entry.pins.iter().any(|pin| *pin == run)
+            [&entry.record.run, &entry.file].contains(&&run) || entry.pins.contains(&run)
         };
         if let Some(entry) = entries.iter().copied().find(is_it) {
             return Ok(entry);

@@ -102,7 +102,7 @@ pub fn csv(trends: &[Trend]) -> Result<String> {
         "change", "ratio", "p",
     ];
     writer.write_record(header).map_err(|why| wrong(why.to_string()))?;
-    for Trend { series, changes } in trends {
+    for Trend { series, changes, .. } in trends {
         for (i, point) in series.points.iter().enumerate() {
             let change = changes.iter().find(|change| change.index == i);
             let number =
@@ -132,4 +132,46 @@ pub fn csv(trends: &[Trend]) -> Result<String> {
     }
     let bytes = writer.into_inner().map_err(|why| wrong(why.to_string()))?;
     String::from_utf8(bytes).map_err(|why| wrong(why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::series::Point;
+
+    #[test]
+    fn labels_are_escaped_and_units_are_base_units() {
+        let point = |run: &str, value| Point {
+            started: "1970-01-02T00:00:00Z".to_owned(),
+            git: None,
+            run: run.to_owned(),
+            file: String::new(),
+            value,
+        };
+        let series = |name: &str| Series {
+            case: "a\\\"b\nc".to_owned(),
+            metric: name.to_owned(),
+            unit: String::new(),
+            direction: metric::Direction::LowerIsBetter,
+            machine: "m".to_owned(),
+            method: "n".to_owned(),
+            points: vec![point("earlier", 7.0), point("later", 2.0)],
+        };
+        let text = open_metrics(&[series("latency"), series("gbps")]);
+        let labels = r#"{case="a\\\"b\\u000ac",machine="m",method="n"}"#;
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(lines[0], format!("tesserabench_latency_seconds{labels} 0.002 86400"));
+        let memory = format!("tesserabench_memory_bytes_per_second{labels} 2000000000 86400");
+        assert_eq!(lines[1..], [memory]);
+    }
+
+    #[test]
+    fn every_metric_has_a_name_of_its_own_that_ends_in_its_unit() {
+        let families = metric::ALL.map(|metric| Family::of(&metric));
+        let mut names: Vec<&str> = families.iter().map(|family| family.name.as_str()).collect();
+        assert!(families.iter().all(|f| !f.unit.is_empty() && f.name.ends_with(f.unit)));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), metric::ALL.len());
+    }
 }

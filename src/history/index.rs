@@ -75,6 +75,9 @@ impl Read {
     }
 }
 
+/// The values of a series by number of the report.
+pub(super) type Values = BTreeMap<u32, f64>;
+
 /// Why an index cannot be used as it is.
 enum Trouble {
     /// Another process has it.
@@ -126,7 +129,7 @@ impl Index {
         let index = match opened {
             Ok(index) => index,
             Err(Trouble::ReadOnly(why)) => {
-                wrong = Some(format!("cannot be written ({why})"));
+                wrong = Some(format!("cannot be written ({why}) and is kept in memory"));
                 Self::in_memory(folder)?
             }
             Err(Trouble::Busy) => {
@@ -295,11 +298,8 @@ impl Index {
     }
 
     /// The values of the series that are wanted, by number of the report.
-    pub(super) fn series(
-        &self,
-        wanted: impl Fn(&Key) -> bool,
-    ) -> Result<Vec<(Key, BTreeMap<u32, f64>)>> {
-        let read = || -> Result<Vec<(Key, BTreeMap<u32, f64>)>, redb::Error> {
+    pub(super) fn series(&self, wanted: impl Fn(&Key) -> bool) -> Result<Vec<(Key, Values)>> {
+        let read = || -> Result<Vec<(Key, Values)>, redb::Error> {
             let transaction = self.database.begin_read()?;
             let (series, values) =
                 (transaction.open_table(SERIES)?, transaction.open_table(VALUES)?);
@@ -316,7 +316,7 @@ impl Index {
                 let number = number.value();
                 let range = values.range((number, 0)..=(number, u32::MAX))?;
                 let pairs = range.map(|item| item.map(|(at, value)| (at.value().1, value.value())));
-                let pairs: BTreeMap<u32, f64> = pairs.collect::<Result<_, StorageError>>()?;
+                let pairs: Values = pairs.collect::<Result<_, StorageError>>()?;
                 found.push((key, pairs));
             }
             Ok(found)

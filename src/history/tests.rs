@@ -228,7 +228,8 @@ fn another_history_is_taken_over_with_what_was_said_of_it() {
     let new = tempfile::tempdir().unwrap();
     let mut history = History::open_or_begin(&place(&new)).unwrap();
     let sources = Source::of(&place(&old)).unwrap();
-    // pins.json and labels.json are JSON too, but no reports.
+    // Its labels.json is JSON too, but no report.
+    assert_eq!(sources.len(), 1);
     history.add(&sources, &Label::default(), |_, _| ()).unwrap();
     let entries = history.entries();
     assert_eq!(entries.len(), 1);

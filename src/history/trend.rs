@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::series::{Point, Series};
 use crate::metric::Direction;
 use crate::random::fingerprint;
-use crate::stats::{Estimate, change_points, median, quantile_interval, ratio_interval};
+use crate::stats::{
+    Estimate, LONGEST_SERIES, change_points, median, quantile_interval, ratio_interval,
+};
 
 /// Confidence of the interval of a change.
 const CONFIDENCE: f64 = 0.95;
@@ -17,6 +19,8 @@ pub struct Trend {
     /// The series.
     #[serde(flatten)]
     pub series: Series,
+    /// Among so many of the newest points changes were looked for.
+    pub looked_at: usize,
     /// Its changes, the oldest first.
     pub changes: Vec<Change>,
 }
@@ -112,7 +116,7 @@ fn trend(series: Series) -> Trend {
         self::change(change.p, series.direction, edge[1], [before, after], pair)
     });
     let changes = changes.collect();
-    Trend { series, changes }
+    Trend { series, looked_at: values.len().min(LONGEST_SERIES), changes }
 }
 
 fn change(

@@ -19,7 +19,7 @@ const REFUTING: usize = 10;
 
 /// Only the latest so many values are looked at: bounds the time, which grows with their square, to about
 /// half a second for each change found.
-const LONGEST: usize = 300;
+pub const LONGEST: usize = 300;
 
 /// A place where a series is no longer what it was.
 #[derive(Debug, Clone, Copy, PartialEq)]

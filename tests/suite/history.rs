@@ -89,7 +89,11 @@ fn reports_are_kept_once_listed_pinned_and_removed_aloud() {
     let added = history(reports(3), "add in/000.json in/001.json --tag v1").passes();
     let again = history(added, "add in --git 7777777777777777777777777777777777777777").passes();
     assert!(again.out.contains("in/000.json: not added"), "{}", again.out);
-    assert!(again.out.contains("added 1 reports, 2 were there already; 3 are in"), "{}", again.out);
+    assert!(
+        again.out.contains("added 1 report, had 2 reports already; now it has 3"),
+        "{}",
+        again.out
+    );
     let pinned = history(again, "pin golden run-0").passes();
     let list = history(pinned, "list --format json").passes();
     let printed = json(&list);
@@ -101,7 +105,7 @@ fn reports_are_kept_once_listed_pinned_and_removed_aloud() {
     assert_eq!(table.out.lines().count(), 4, "{}", table.out);
     let told = history(table, "prune --older-than 0 --dry-run").passes();
     // One is the newest, two were added as a release.
-    assert!(told.out.contains("would remove 0 reports"), "{}", told.out);
+    assert!(told.out.contains("would remove 0 reports older"), "{}", told.out);
     let gone = history(told, "pin --remove golden").passes();
     history(gone, "pin --remove golden").fails(2);
     let old = history(reports(3), "add in").passes();

@@ -39,23 +39,23 @@ pub(super) fn list(entries: &[Entry]) {
 
 /// Prints series and their changes.
 pub(super) fn trends(trends: &[Trend]) {
-    let (series, changes, legend) = rows(trends);
+    let (series, changes, notes) = rows(trends);
     print_table(SERIES.to_vec(), series, 1..5);
     if !changes.is_empty() {
         say("");
         print_table(CHANGES.to_vec(), changes, 3..5);
     }
-    say(&format!("\n{legend}"));
+    say(&format!("\n{notes}"));
 }
 
 /// The same as a page.
 pub(super) fn trends_in_markdown(trends: &[Trend]) {
-    let (series, changes, legend) = rows(trends);
+    let (series, changes, notes) = rows(trends);
     say(&markdown_table(&SERIES, series));
     if !changes.is_empty() {
         say(&markdown_table(&CHANGES, changes));
     }
-    say(&markdown_table(&["machine"], legend.lines().map(|line| vec![line.to_owned()]).collect()));
+    say(&markdown_table(&["notes"], notes.lines().map(|line| vec![line.to_owned()]).collect()));
 }
 
 const SERIES: [&str; 7] = ["case", "machine", "values", "first", "last", "over time", "changes"];
@@ -83,7 +83,14 @@ fn rows(trends: &[Trend]) -> (Vec<Vec<String>>, Vec<Vec<String>>, String) {
         ]);
         changes.extend(trend.changes.iter().map(|change| row(change, series, &machine)));
     }
-    (all, changes, legend.text("machine"))
+    let mut notes = legend.text("machine");
+    if let Some(trend) = trends.iter().find(|trend| trend.looked_at < trend.series.points.len()) {
+        notes.push_str(&format!(
+            "\nchanges were looked for among the newest {} values of each case",
+            trend.looked_at
+        ));
+    }
+    (all, changes, notes)
 }
 
 fn row(change: &Change, series: &Series, machine: &str) -> Vec<String> {
@@ -158,5 +165,22 @@ impl Legend {
     fn text(&self, what: &str) -> String {
         let line = |(i, name): (usize, &String)| format!("{what} {}: {name}", i + 1);
         self.0.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_as_blocks() {
+        assert_eq!(sparkline(&[]), "");
+        assert_eq!(sparkline(&[5.0, 5.0]), "▁▁");
+        assert_eq!(sparkline(&[0.0, 4.0, 8.0]), "▁▅█");
+        let many: Vec<f64> = (0..1000).map(f64::from).collect();
+        let blocks = sparkline(&many);
+        assert!(
+            blocks.chars().count() == SPARKS && blocks.starts_with('▁') && blocks.ends_with('█')
+        );
     }
 }
