@@ -8,7 +8,9 @@ pub(crate) mod fixture;
 mod headline;
 mod latency;
 mod pairs;
+mod rate;
 mod scaling;
+mod survey;
 mod times;
 
 pub use case::{Finding, Found, analyse, metrics};
@@ -18,4 +20,5 @@ pub use headline::settle;
 pub use latency::latency;
 pub use pairs::matrices;
 pub use scaling::studies;
-pub use times::times_ms;
+pub use survey::survey;
+pub use times::{own_times_ms, times_ms};

@@ -1,5 +1,6 @@
 //! The command line: arguments as typed, and what each command does with them.
 
+mod analyze;
 mod compare;
 mod dry_run;
 mod import;
@@ -58,6 +59,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Hold a candidate's report against a baseline's, case by case
     Compare(compare::CompareArgs),
+    /// Read reports together: statistics, reliability, scaling, who is fastest, and what is wrong
+    Analyze(analyze::AnalyzeArgs),
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
@@ -118,6 +121,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::ListBenchmarks(args) => list_benchmarks::run(&args),
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),

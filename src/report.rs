@@ -3,6 +3,7 @@
 //! It knows neither backends nor formulas: figures arrive computed. The schema is
 //! `tesserabench.report/1`; `tesserabench schema report` prints it.
 
+mod analysis;
 mod comparison;
 mod csv;
 mod cycles;
@@ -21,6 +22,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use analysis::{
+    ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Gravity, Leaderboard,
+    Origin, Over, RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
+    analysis_markdown, analysis_table,
+};
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Reach, Severity, Side, Verdict, Verdicts,
     annotations, comparison_csv, comparison_markdown, comparison_table, junit, step_summary,

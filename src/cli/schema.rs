@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::report::{Comparison, Report, say};
+use crate::report::{Analysis, Comparison, Report, say};
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
@@ -20,6 +20,8 @@ enum Of {
     Report,
     /// The result of `compare`.
     Comparison,
+    /// The result of `analyze`.
+    Analysis,
     /// The file that `--config` reads.
     Configuration,
 }
@@ -29,6 +31,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
     let schema = match args.of {
         Of::Report => schemars::schema_for!(Report),
         Of::Comparison => schemars::schema_for!(Comparison),
+        Of::Analysis => schemars::schema_for!(Analysis),
         Of::Configuration => schemars::schema_for!(Config),
     };
     let text = serde_json::to_string_pretty(&schema)

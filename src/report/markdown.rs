@@ -232,29 +232,27 @@ pub(super) fn matrix(matrix: &PairMatrix) -> (String, Option<Rows>, Vec<String>)
     (title, rows, lines)
 }
 
+/// What the columns of [`study_rows`] are.
+pub(super) const STUDY_HEADER: [&str; 9] = [
+    "scaling",
+    "type",
+    "problem",
+    "ranks",
+    "median",
+    "speed-up",
+    "efficiency",
+    "Karp-Flatt",
+    "notes",
+];
+
 /// One row a point of a scaling study.
 pub(super) fn scaling_rows(report: &Report) -> Rows {
-    let header = [
-        "scaling",
-        "type",
-        "problem",
-        "ranks",
-        "median",
-        "speed-up",
-        "efficiency",
-        "Karp-Flatt",
-        "notes",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let mut rows = Vec::new();
-    for study in &report.scaling {
-        rows.extend(study_rows(study));
-    }
-    Rows { header, rows }
+    let rows = report.scaling.iter().flat_map(study_rows).collect();
+    Rows { header: STUDY_HEADER.map(str::to_owned).to_vec(), rows }
 }
 
-fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
+/// The points of a study.
+pub(super) fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
     let kind = match study.kind {
         crate::config::ScalingKind::Strong => "strong",
         crate::config::ScalingKind::Weak => "weak",

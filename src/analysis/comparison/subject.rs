@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::evidence::Launches;
+use crate::analysis::rate::{Rate, quoted_rate};
 use crate::analysis::times_ms;
 use crate::config::ComparedMetric;
 use crate::error::Exit;
@@ -101,17 +102,10 @@ fn replicate_times(replicate: &Replicate) -> Vec<f64> {
 
 /// The rates at these times: that of the case's rates which people quote.
 fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
-    let Some(measured) = &case.measured else { return ("1/s", Vec::new()) };
-    let metrics = &measured.metrics;
-    let known = [
-        // One rank alone moves nothing over any link.
-        (metrics.busbw_gbps.filter(|_| case.group_size > 1), "GB/s"),
-        (metrics.gbps, "GB/s"),
-        (metrics.tflops, "TFLOP/s"),
-        (metrics.throughput_per_s, "1/s"),
-    ];
-    let rate = known.into_iter().find_map(|(rate, unit)| Some((rate?, unit)));
-    let Some((rate, unit)) = rate else { return ("1/s", Vec::new()) };
+    let (Some(measured), Some(Rate { value: rate, unit })) = (&case.measured, quoted_rate(case))
+    else {
+        return ("1/s", Vec::new());
+    };
     // What the rate is of, for each ms.
     let work = rate * measured.latency.median;
     let of = |times: Vec<f64>| times.into_iter().map(|time| work / time).collect();
