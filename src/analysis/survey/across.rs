@@ -5,10 +5,10 @@ use crate::analysis::scaling::{Common, Series, scaling};
 use crate::benchmark::{self, Problem, Setting};
 use crate::caveat::Caveat;
 use crate::config::ScalingKind;
-use crate::report::{Case, Definition, Examined, Over, Report, Study};
+use crate::report::{Case, Definition, Examined, Measured, Over, Report, Study};
 use crate::work::{Element, Placement, Work};
 
-use super::subject::{Subject, surroundings};
+use super::subject::{Subject, devices, surroundings};
 
 /// What must be where there is more than one rank and need not be where there is one.
 const OF_MANY: [&str; 2] = ["mpi", "thread level"];
@@ -19,11 +19,14 @@ const VARIABLES_OF_MANY: [&str; 6] = ["OMPI_", "PMIX_", "UCX_", "MPICH_", "I_MPI
 /// What differs when there are more ranks.
 const OF_THE_SIZE: [&str; 5] = ["mesh", "devices", "nodes", "hosts", "system"];
 
+/// Variables that place ranks, likewise. Where they put more than one on a core, the case says so.
+const PLACING: [&str; 3] = ["OMPI_MCA_hwloc_", "OMPI_MCA_rmaps_", "OMPI_MCA_mpi_oversubscribe"];
+
 /// A case that may be a point.
 struct Candidate<'a> {
     subject: &'a Subject<'a>,
     examined: &'a Examined,
-    definition: Definition,
+    measured: &'a Measured,
     work: Work,
     /// The problem of all ranks together: what stays in strong scaling.
     whole: Problem,
@@ -89,7 +92,7 @@ fn candidate<'a>(subject: &'a Subject<'a>, examined: &'a Examined) -> Option<Can
     Some(Candidate {
         subject,
         examined,
-        definition: subject.case.measured.as_ref()?.latency.definition,
+        measured: subject.case.measured.as_ref()?,
         work,
         whole,
         around: around(subject.report),
@@ -99,11 +102,18 @@ fn candidate<'a>(subject: &'a Subject<'a>, examined: &'a Examined) -> Option<Can
 fn around(report: &Report) -> [Facts; 2] {
     let mut every = surroundings(report);
     every.retain(|(what, _), _| !OF_THE_SIZE.contains(&what.as_str()));
-    let names: Vec<String> = super::subject::devices(report).into_keys().collect();
+    let starts_with =
+        |name: &str, known: &[&str]| known.iter().any(|prefix| name.starts_with(prefix));
+    every.retain(|(what, _), _| {
+        !what.strip_prefix("variable ").is_some_and(|name| starts_with(name, &PLACING))
+    });
+    let names: Vec<String> = devices(report).into_keys().collect();
     every.insert(("devices".to_owned(), true), names);
-    let of_variable = |name: &str| VARIABLES_OF_MANY.iter().any(|prefix| name.starts_with(prefix));
     let of_many = |what: &str| {
-        OF_MANY.contains(&what) || what.strip_prefix("variable ").is_some_and(of_variable)
+        OF_MANY.contains(&what)
+            || what
+                .strip_prefix("variable ")
+                .is_some_and(|name| starts_with(name, &VARIABLES_OF_MANY))
     };
     let (many, every) = every.into_iter().partition(|((what, _), _)| of_many(what));
     [every, many]
@@ -119,8 +129,7 @@ impl Candidate<'_> {
     fn is_kin(&self, other: &Self, kind: ScalingKind) -> bool {
         let key = |candidate: &Self| {
             let case = candidate.subject.case;
-            let protocol = case.measured.as_ref().map(|measured| measured.protocol);
-            (case.precision, case.placement, protocol, candidate.definition)
+            (case.precision, case.placement, candidate.subject.report.run.config.protocol)
         };
         let problem = |candidate: &'_ Self| match kind {
             ScalingKind::Weak => candidate.subject.case.problem.clone(),
@@ -132,6 +141,32 @@ impl Candidate<'_> {
             && problem(self) == problem(other)
             && self.around[0] == other.around[0]
             && (alone || self.around[1] == other.around[1])
+    }
+}
+
+/// What a point is made of.
+struct Figures {
+    median_ms: f64,
+    ci: Option<[f64; 2]>,
+    over_launches: bool,
+}
+
+impl Candidate<'_> {
+    /// The headline's figures, where all cases of a study have the same definition of time; else, as when common
+    /// starts failed for one of them, those of the slowest rank's own times.
+    fn figures(&self, same_definition: bool) -> Option<Figures> {
+        if same_definition {
+            let statistics = self.examined.statistics.as_ref()?;
+            let over_launches = statistics.ci_over == Some(Over::Launches);
+            let (median_ms, ci) = (statistics.median_ms, statistics.ci);
+            return Some(Figures { median_ms, ci, over_launches });
+        }
+        let known = [Some(&self.measured.latency), self.measured.latency_local.as_ref()];
+        let local = known
+            .into_iter()
+            .flatten()
+            .find(|latency| latency.definition == Definition::SlowestRank)?;
+        Some(Figures { median_ms: local.median, ci: local.ci, over_launches: false })
     }
 }
 
@@ -152,22 +187,27 @@ fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
         precision: case.precision,
         placement: case.placement,
     };
-    let series = family.iter().filter_map(|candidate| {
-        let statistics = candidate.examined.statistics.as_ref()?;
-        Some(Series {
+    let definition = first.measured.latency.definition;
+    let same = family.iter().all(|other| other.measured.latency.definition == definition);
+    let figures: Vec<Figures> =
+        family.iter().filter_map(|candidate| candidate.figures(same)).collect();
+    // One that does not have the times that all are held by is no point.
+    if figures.len() < family.len() {
+        return None;
+    }
+    let series: Vec<Series<'_>> = family
+        .iter()
+        .zip(&figures)
+        .map(|(candidate, figures)| Series {
             case: &candidate.subject.case.id,
             work: &candidate.work,
             ranks: candidate.subject.case.group_size,
-            median_ms: statistics.median_ms,
-            ci: statistics.ci,
+            median_ms: figures.median_ms,
+            ci: figures.ci,
             left_out: candidate.subject.case.caveats.iter().any(Caveat::excludes_from_scaling),
         })
-    });
-    let series: Vec<Series<'_>> = series.collect();
-    let over_launches = family.iter().all(|candidate| {
-        let statistics = candidate.examined.statistics.as_ref();
-        statistics.is_some_and(|statistics| statistics.ci_over == Some(Over::Launches))
-    });
+        .collect();
+    let over_launches = figures.iter().all(|figures| figures.over_launches);
     Some(Study {
         separate_launches: true,
         reports: family.iter().map(|candidate| candidate.subject.reports.clone()).collect(),

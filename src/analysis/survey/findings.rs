@@ -1,13 +1,16 @@
 //! What the rules find, with numbers and what to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ranks::{Slow, slow};
 use super::rules::{
-    LOW_EFFICIENCY, LOW_OVERLAP_PERCENT, OVERHEAD_RISE, RISING_POINTS, Rule, count, figure,
+    LOW_EFFICIENCY, LOW_OVERLAP_PERCENT, MUCH_SLOWER_PERCENT, OVERHEAD_RISE, RISING_POINTS, Rule,
+    count, figure,
 };
 use super::subject::{Subject, hosts_of};
-use crate::report::{Case, Examined, Figure, Finding, Flag, Outcome, Point, Report, Study};
+use crate::report::{
+    Case, Examined, Figure, Finding, Flag, Gravity, Outcome, Point, Report, Study,
+};
 use crate::report::{PairMatrix, SlowLink, Straggler};
 
 /// The findings, the most serious first. `subjects` and `examined` go together.
@@ -79,8 +82,9 @@ fn failure(at: usize, report: &Report, case: &Case) -> Option<Finding> {
 
 fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
     let of = |link: &SlowLink| {
+        let slower = 100.0 * (link.effect - 1.0);
         let evidence = vec![
-            figure("slower", 100.0 * (link.effect - 1.0), "%"),
+            figure("slower", slower, "%"),
             figure("as slow in", 100.0 * link.persistence, "% of the time"),
         ];
         Finding {
@@ -88,10 +92,17 @@ fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
             ranks: link.ranks.to_vec(),
             hosts: hosts_of(report, &link.ranks),
             detail: Some(format!("between them: {}", link.distance.name())),
-            ..Rule::SlowLink.finding(&[at], evidence)
+            ..grave(Rule::SlowLink.finding(&[at], evidence), slower)
         }
     };
     matrix.slow.iter().map(of).collect()
+}
+
+/// The finding, serious where what it names is much slower.
+fn grave(finding: Finding, slower_percent: f64) -> Finding {
+    let much = slower_percent > MUCH_SLOWER_PERCENT;
+    let severity = if much { Gravity::Serious } else { finding.severity };
+    Finding { severity, ..finding }
 }
 
 fn throttled(at: usize, report: &Report) -> Option<Finding> {
@@ -140,7 +151,7 @@ fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
             count("cases", slow.cases.len()),
             count("of", slow.looked_at),
         ];
-        let finding = rule.finding(&reports, evidence);
+        let finding = grave(rule.finding(&reports, evidence), slow.excess_percent);
         Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
     };
     found.into_values().map(of).collect()
@@ -233,31 +244,28 @@ fn overlaps(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
     found.into_iter().map(of).collect()
 }
 
-/// A finding for each rule that flags cases, with all the cases of the same reports that it flags.
+/// A finding for each rule that flags cases, with all that it flags.
 fn flagged(examined: &[Examined]) -> Vec<Finding> {
-    let mut measured: BTreeMap<&[usize], usize> = BTreeMap::new();
-    for case in examined.iter().filter(|case| case.statistics.is_some()) {
-        *measured.entry(&case.reports).or_default() += 1;
-    }
-    let mut found: Vec<Finding> = Vec::new();
-    for rule in Rule::OF_CASES {
-        for (&reports, &all) in &measured {
-            let mut cases: Vec<(&Flag, &str)> = examined
-                .iter()
-                .filter(|case| case.reports == reports)
-                .filter_map(|case| {
-                    let flag = case.flags.iter().find(|flag| rule.is_of(flag))?;
-                    Some((flag, case.id.as_str()))
-                })
-                .collect();
-            let size = |flag: &Flag| flag.evidence.first().map_or(0.0, |figure| figure.value);
-            cases.sort_by(|(a, _), (b, _)| size(b).total_cmp(&size(a)));
-            let Some((worst, _)) = cases.first() else { continue };
-            let mut evidence = vec![count("cases", cases.len()), count("of", all)];
-            evidence.extend(worst.evidence.iter().cloned());
-            let cases = cases.iter().map(|(_, case)| (*case).to_owned()).collect();
-            found.push(Finding { cases, ..rule.finding(reports, evidence) });
+    let measured = examined.iter().filter(|case| case.statistics.is_some()).count();
+    let of = |rule: Rule| {
+        let mut cases: Vec<(&Flag, &Examined)> = examined
+            .iter()
+            .filter_map(|case| Some((case.flags.iter().find(|flag| rule.is_of(flag))?, case)))
+            .collect();
+        let size = |flag: &Flag| flag.evidence.first().map_or(0.0, |figure| figure.value);
+        cases.sort_by(|(a, _), (b, _)| size(b).total_cmp(&size(a)));
+        let (&(worst, _), &(least, _)) = (cases.first()?, cases.last()?);
+        let mut evidence = vec![count("cases", cases.len()), count("of", measured)];
+        let mut of_worst = worst.evidence.clone();
+        if let Some(first) = of_worst.first_mut().filter(|first| first.value > size(least)) {
+            first.name = format!("at worst {}", first.name);
         }
-    }
-    found
+        evidence.extend(of_worst);
+        let reports: BTreeSet<usize> =
+            cases.iter().flat_map(|(_, case)| case.reports.iter().copied()).collect();
+        let reports: Vec<usize> = reports.into_iter().collect();
+        let cases = cases.iter().map(|(_, case)| case.id.clone()).collect();
+        Some(Finding { cases, ..rule.finding(&reports, evidence) })
+    };
+    Rule::OF_CASES.into_iter().filter_map(of).collect()
 }

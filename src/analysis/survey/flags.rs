@@ -4,7 +4,7 @@ use super::rules::{DEPENDENT, FALSE_ONES, Rule, SLOWER_PERCENT, WIDE_PERCENT, co
 use crate::analysis::case::INVALID_PERCENT;
 use crate::benchmark;
 use crate::caveat::Caveat;
-use crate::report::{Case, Flag, Statistics, Steadiness};
+use crate::report::{Case, Flag, Over, Statistics, Steadiness};
 
 /// The flags of a measured case, the gravest first. The larger the first number of one, the worse.
 pub(super) fn flags(case: &Case, statistics: &Statistics) -> Vec<Flag> {
@@ -25,6 +25,10 @@ fn of_caveat(case: &Case, caveat: &Caveat) -> Option<Flag> {
             Some(Rule::Oversubscribed.flag(evidence))
         }
         Caveat::Yielding => Some(Rule::Yielding.flag(vec![count("ranks", case.group_size)])),
+        Caveat::Quick => {
+            let iterations = case.measured.as_ref().map_or(0, |measured| measured.iterations);
+            Some(Rule::Quick.flag(vec![count("iterations", iterations)]))
+        }
         Caveat::Emulated => Some(Rule::Emulated.flag(vec![count("ranks", case.group_size)])),
         Caveat::Throttled { .. } => {
             let telemetry = case.measured.iter().flat_map(|measured| &measured.telemetry);
@@ -56,8 +60,8 @@ fn of_iterations(case: &Case, statistics: &Statistics) -> Vec<Flag> {
             ]),
         );
     }
-    if statistics.launches == 1 {
-        flags.push(Rule::SingleLaunch.flag(vec![count("launches", 1)]));
+    if statistics.ci_over != Some(Over::Launches) {
+        flags.push(Rule::FewLaunches.flag(vec![count("launches", statistics.launches)]));
     }
     if once {
         return flags;

@@ -11,6 +11,9 @@ pub(super) const FALSE_ONES: f64 = 0.05;
 /// differ by less.
 pub(super) const SLOWER_PERCENT: f64 = 5.0;
 
+/// How much slower is serious, percent. A choice: as much as a device in five does not do.
+pub(super) const MUCH_SLOWER_PERCENT: f64 = 20.0;
+
 /// Iterations for each independent one, from which on they tell little.
 pub(super) const DEPENDENT: f64 = 4.0;
 
@@ -30,7 +33,7 @@ pub(super) const RISING_POINTS: usize = 3;
 pub(super) const LOW_OVERLAP_PERCENT: f64 = 50.0;
 
 /// A rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     WrongResult,
     FailedCase,
@@ -47,6 +50,7 @@ pub(super) enum Rule {
     Oversubscribed,
     Yielding,
     Emulated,
+    Quick,
     NotReproducible,
     NoSteadyState,
     Unsteady,
@@ -57,15 +61,16 @@ pub(super) enum Rule {
     NearFloor,
     UnequalRanks,
     FewForQuantile,
-    SingleLaunch,
+    FewLaunches,
 }
 
 impl Rule {
     /// Those that flag cases and whose findings name the cases alone.
-    pub(super) const OF_CASES: [Self; 14] = [
+    pub(super) const OF_CASES: [Self; 15] = [
         Self::Oversubscribed,
         Self::Yielding,
         Self::Emulated,
+        Self::Quick,
         Self::NotReproducible,
         Self::NoSteadyState,
         Self::Unsteady,
@@ -76,7 +81,7 @@ impl Rule {
         Self::NearFloor,
         Self::UnequalRanks,
         Self::FewForQuantile,
-        Self::SingleLaunch,
+        Self::FewLaunches,
     ];
 
     /// Its name, a word or two for a table cell, and how much it weighs.
@@ -86,9 +91,9 @@ impl Rule {
             Self::WrongResult => ("wrong_result", "WRONG", Serious),
             Self::FailedCase => ("failed_case", "FAILED", Serious),
             Self::RunEnded => ("run_ended", "exit", Serious),
-            Self::SlowNode => ("slow_node", "slow node", Serious),
-            Self::SlowRank => ("slow_rank", "slow rank", Serious),
-            Self::SlowLink => ("slow_link", "slow link", Serious),
+            Self::SlowNode => ("slow_node", "slow node", Warning),
+            Self::SlowRank => ("slow_rank", "slow rank", Warning),
+            Self::SlowLink => ("slow_link", "slow link", Warning),
             Self::Straggler => ("straggler", "straggler", Warning),
             Self::Throttled => ("throttled", "throttled", Warning),
             Self::LowEfficiency => ("low_efficiency", "low efficiency", Warning),
@@ -98,6 +103,7 @@ impl Rule {
             Self::Oversubscribed => ("oversubscribed", "oversubscribed", Warning),
             Self::Yielding => ("yielding", "yielding", Warning),
             Self::Emulated => ("emulated", "emulated", Warning),
+            Self::Quick => ("quick", "quick", Warning),
             Self::NotReproducible => ("not_reproducible", "not reproducible", Warning),
             Self::NoSteadyState => ("no_steady_state", "no steady state", Warning),
             Self::Unsteady => ("unsteady", "unsteady", Warning),
@@ -108,28 +114,28 @@ impl Rule {
             Self::NearFloor => ("near_floor", "near floor", Warning),
             Self::UnequalRanks => ("unequal_ranks", "unequal ranks", Info),
             Self::FewForQuantile => ("few_for_quantile", "few for quantile", Info),
-            Self::SingleLaunch => ("single_launch", "single launch", Info),
+            Self::FewLaunches => ("few_launches", "few launches", Info),
         }
     }
 
     /// The rule in a sentence, with its bound.
     fn says(self) -> String {
-        let slower = SLOWER_PERCENT;
+        let (slower, much) = (SLOWER_PERCENT, MUCH_SLOWER_PERCENT);
         match self {
             Self::WrongResult => "a result differs from its reference by more than its tolerance".to_owned(),
             Self::FailedCase => "a case failed or was not over in time".to_owned(),
             Self::RunEnded => "a run ended with another exit code than 0".to_owned(),
             Self::SlowNode => format!(
                 "every rank of a node, by the median over the cases without communication, takes more than \
-                 {slower} % longer than the median of the other ranks"
+                 {slower} % longer than the median of the other ranks; more than {much} % is serious"
             ),
             Self::SlowRank => format!(
                 "a rank, by the median over the cases without communication, takes more than {slower} % longer \
-                 than the median of the other ranks"
+                 than the median of the other ranks; more than {much} % is serious"
             ),
             Self::SlowLink => format!(
                 "a pair of ranks takes more than {:.0} % longer than the median of the pairs with the same \
-                 between them",
+                 between them; more than {much} % is serious",
                 100.0 * (pairs::EFFECT - 1.0)
             ),
             Self::Straggler => format!(
@@ -153,6 +159,7 @@ impl Rule {
             Self::Oversubscribed => "there are more ranks than cores (more than 1 a core)".to_owned(),
             Self::Yielding => "the MPI gives its core away whenever it waits, at 1 rank a core or fewer".to_owned(),
             Self::Emulated => "more than 1 rank shares a GPU".to_owned(),
+            Self::Quick => "the run was a trial (--quick), of 10 iterations unless more were asked for".to_owned(),
             Self::NotReproducible => format!(
                 "the launches' medians vary by more than the run's bound ({} % unless configured otherwise)",
                 super::statistics::REPRODUCIBLE_PERCENT
@@ -185,8 +192,8 @@ impl Rule {
             Self::FewForQuantile => {
                 "there are fewer iterations than an interval of the 95 % or 99 % quantile needs".to_owned()
             }
-            Self::SingleLaunch => "there is 1 launch: nothing is known of how launches differ, which is usually by \
-                                   more than iterations do"
+            Self::FewLaunches => "there are fewer launches than an interval over them needs (6 at 95 %): the interval \
+                                  is over iterations, and launches usually differ by more"
                 .to_owned(),
         }
     }
@@ -241,6 +248,7 @@ impl Rule {
             Self::Emulated => {
                 "give each rank a GPU of its own; emulation shows that a program works, not how fast"
             }
+            Self::Quick => "leave --quick out for a figure that others may rely on",
             Self::NotReproducible => {
                 "take more launches (--launches), pin ranks and clocks, and look for what differs from start to start"
             }
@@ -261,9 +269,9 @@ impl Rule {
             Self::FewForQuantile => {
                 "do not quote that quantile, or take as many iterations (--iterations)"
             }
-            Self::SingleLaunch => {
-                "claim nothing about another run from it: take several launches (--launches 8), or give several \
-                 reports"
+            Self::FewLaunches => {
+                "claim nothing about another run from them: take more launches (--launches 8), or give the reports \
+                 of more"
             }
         }
     }

@@ -156,7 +156,8 @@ fn source(analysis: &Analysis, at: usize, report: &Source) -> String {
 
 fn cases(analysis: &Analysis) -> Section {
     let many = analysis.reports.len() > 1;
-    let mut header = vec!["case", "median", "± CI", "over", "cv", "rate", "reliable", "flags"];
+    let mut header =
+        vec!["case", "median", "± CI", "over", "launches", "cv", "rate", "reliable", "flags"];
     if many {
         header.insert(1, "reports");
     }
@@ -173,7 +174,7 @@ fn cases(analysis: &Analysis) -> Section {
             header: header.into_iter().map(str::to_owned).collect(),
             rows: analysis.cases.iter().map(row).collect(),
         }),
-        numbers: 1 + offset..6 + offset,
+        numbers: 1 + offset..7 + offset,
         limit: ROW_LIMIT,
         lines: Vec::new(),
     }
@@ -181,24 +182,25 @@ fn cases(analysis: &Analysis) -> Section {
 
 fn figures(case: &Examined) -> Vec<String> {
     let Some(statistics) = &case.statistics else {
-        let mut row = vec![String::new(); 5];
+        let mut row = vec![String::new(); 6];
         row.extend(["no".to_owned(), markdown::outcome(case.outcome).replace('_', " ")]);
         if case.outcome == Outcome::Skipped {
-            row[5] = "-".to_owned();
+            row[6] = "-".to_owned();
         }
         return row;
     };
-    let (width, over) = match (statistics.width_percent, statistics.ci_over) {
-        (Some(width), Some(Over::Launches)) => (width, format!("{} launches", statistics.launches)),
-        (Some(width), _) => (width, format!("{} iterations", statistics.iterations)),
-        (None, _) => (f64::NAN, format!("{} iterations", statistics.iterations)),
+    let width = statistics.width_percent.map(|width| format!("{:.1} %", width / 2.0));
+    let over = match statistics.ci_over {
+        Some(Over::Launches) => "launches".to_owned(),
+        _ => format!("{} iterations", statistics.iterations),
     };
     let marks = case.flags.iter().filter(|flag| flag.severity < Gravity::Info);
     let marks: Vec<&str> = marks.map(|flag| flag.mark.as_str()).collect();
     vec![
         format_ms(statistics.median_ms),
-        if width.is_nan() { "-".to_owned() } else { format!("{:.1} %", width / 2.0) },
+        width.unwrap_or_else(|| "-".to_owned()),
         over,
+        statistics.launches.to_string(),
         format!("{:.1} %", statistics.cv_percent),
         match (statistics.rate, &statistics.rate_unit) {
             (Some(rate), Some(unit)) => format!("{} {unit}", significant(rate)),
@@ -250,7 +252,7 @@ fn scaling(analysis: &Analysis) -> Option<Section> {
 }
 
 fn throughput(analysis: &Analysis) -> Option<Section> {
-    let header = ["benchmark", "type", "ranks", "throughput", "over", "cases", "reports"];
+    let header = ["benchmark", "type", "ranks", "throughput", "time", "cases", "reports"];
     let many = analysis.reports.len() > 1;
     let header = header.into_iter().filter(|name| many || *name != "reports");
     let rows = analysis.throughput.iter().map(|whole| {

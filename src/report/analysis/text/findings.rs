@@ -53,13 +53,21 @@ fn sentence(analysis: &Analysis, finding: &Finding) -> String {
         }
         at.push(ranks);
     }
-    if !finding.cases.is_empty() {
-        at.push(few(&finding.cases, CASE_LIMIT));
+    let mut text = at.join(", ");
+    for (i, figure) in finding.evidence.iter().enumerate() {
+        let between = match figure.name.as_str() {
+            _ if text.is_empty() => "",
+            _ if i == 0 => ": ",
+            "of" | "from" | "to" => " ",
+            _ => ", ",
+        };
+        let _ = write!(text, "{between}{}", number(figure));
     }
-    let numbers: Vec<String> = finding.evidence.iter().map(number).collect();
-    let mut text = [at.join(", "), numbers.join(", ")].join(": ");
     if let Some(detail) = &finding.detail {
         let _ = write!(text, " ({detail})");
+    }
+    if !finding.cases.is_empty() {
+        let _ = write!(text, "; {}", few(&finding.cases, CASE_LIMIT));
     }
     text
 }
