@@ -11,6 +11,7 @@ mod launches;
 mod limits;
 mod pairs;
 mod scaling;
+mod survey;
 mod times;
 
 pub use case::{Finding, Found, analyse, metrics};
@@ -22,4 +23,5 @@ pub use launches::merge;
 pub use limits::{Limits, derive_limits};
 pub use pairs::matrices;
 pub use scaling::studies;
-pub use times::times_ms;
+pub use survey::survey;
+pub use times::{own_times_ms, times_ms};

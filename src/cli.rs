@@ -1,5 +1,6 @@
 //! The command line: arguments as typed, and what each command does with them.
 
+mod analyze;
 mod compare;
 mod dry_run;
 mod history;
@@ -61,6 +62,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Keep reports over time: list them, find changes, name baselines
     History(history::HistoryArgs),
+    /// Read reports together: statistics, reliability, scaling, who is fastest, and what is wrong
+    Analyze(analyze::AnalyzeArgs),
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
@@ -122,6 +125,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, || config(cli.config.as_deref())),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),

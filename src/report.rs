@@ -3,6 +3,7 @@
 //! It knows neither backends nor formulas: figures arrive computed. The schema is
 //! `tesserabench.report/1`; `tesserabench schema report` prints it.
 
+mod analysis;
 mod comparison;
 mod csv;
 mod cycles;
@@ -26,6 +27,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use analysis::{
+    ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Gravity, Leaderboard,
+    Origin, Over, RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
+    analysis_markdown, analysis_table,
+};
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Reach, Severity, Side, Verdict, Verdicts,
     annotations, comparison_csv, comparison_markdown, comparison_table, junit, step_summary,
@@ -38,6 +44,7 @@ pub use memory::RankMemory;
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use plain::{plain, plain_lines};
+pub use rate::{OPERATIONS, Rate};
 pub use replication::{Launch, Replicate, Replication};
 pub use scaling::{Base, Point, Scaling};
 pub use table::{markdown_table, print, print_table, say};

@@ -1,6 +1,7 @@
 //! Statistics: numbers in, numbers out. Knows nothing of ranks, cases or reports.
 
 mod alternative;
+mod binomial;
 mod bootstrap;
 mod change;
 mod dependence;
@@ -26,6 +27,7 @@ mod shift;
 mod t_test;
 
 pub use alternative::Alternative;
+pub use binomial::binomial_tail;
 pub use bootstrap::{Shift, shift_interval};
 pub use change::{Change, LONGEST as LONGEST_SERIES, change_points};
 #[cfg(test)]

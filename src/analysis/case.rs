@@ -18,11 +18,11 @@ use crate::units::milliseconds;
 use crate::work::Work;
 
 /// Share of invalid rounds above which a case carries a caveat, percent.
-const INVALID_PERCENT: f64 = 10.0;
+pub(super) const INVALID_PERCENT: f64 = 10.0;
 
 /// Share of a sample above which a floor is near, percent: SC15's rule that an operation should last ten
 /// times as long as what timing it costs (Hoefler and Belli, 2015).
-const FLOOR_PERCENT: f64 = 10.0;
+pub(super) const FLOOR_PERCENT: f64 = 10.0;
 
 /// What came of a case, as its ranks tell it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

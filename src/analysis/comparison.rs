@@ -1,7 +1,7 @@
 //! Is the candidate worse than the baseline? Launches are the replicates: iterations of one launch share
 //! whatever that start happened to get.
 
-mod differences;
+pub(super) mod differences;
 mod evidence;
 mod floor;
 mod rules;

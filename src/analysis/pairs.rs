@@ -9,7 +9,7 @@ use crate::stats;
 
 /// A link is slow when it takes this much longer than the median of its class. A choice: nobody opens a
 /// cabinet for less.
-const EFFECT: f64 = 1.1;
+pub(super) const EFFECT: f64 = 1.1;
 
 /// Fewer pairs than this do not tell which of them is the odd one.
 const FEWEST: usize = 3;

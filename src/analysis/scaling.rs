@@ -1,50 +1,82 @@
 //! Scaling efficiency against a separate measurement on fewer ranks of the same launch.
 
+use crate::benchmark::Problem;
 use crate::caveat::Caveat;
 use crate::config::ScalingKind;
 use crate::plan::{Case, Plan, Study};
-use crate::report::{self, Base, Latency, Point, Scaling};
+use crate::report::{self, Base, Point, Scaling};
 use crate::stats::{self, Estimate};
+use crate::work::{Element, Placement, Work};
+
+/// What the points of a study have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Common<'a> {
+    pub(super) benchmark: &'a str,
+    pub(super) kind: ScalingKind,
+    /// The problem that stays.
+    pub(super) problem: &'a Problem,
+    pub(super) precision: Option<Element>,
+    pub(super) placement: Option<Placement>,
+}
 
 /// A measured point of a study.
 #[derive(Debug, Clone, Copy)]
-struct Series<'a> {
-    case: &'a Case,
-    latency: &'a Latency,
+pub(super) struct Series<'a> {
+    /// The case it was measured in.
+    pub(super) case: &'a str,
+    pub(super) work: &'a Work,
+    pub(super) ranks: usize,
+    pub(super) median_ms: f64,
+    pub(super) ci: Option<[f64; 2]>,
     /// A caveat keeps it out of efficiencies and fits.
-    left_out: bool,
+    pub(super) left_out: bool,
 }
 
 /// The studies that the measured cases make, in the order of their first points.
 pub fn studies(plan: &Plan, cases: &[report::Case]) -> Vec<Scaling> {
-    let mut studies: Vec<Vec<Series<'_>>> = Vec::new();
-    for (case, measured) in plan.cases.iter().zip(cases).filter(|(case, _)| case.study.is_some()) {
-        let Some(figures) = &measured.measured else { continue };
-        let left_out = measured.caveats.iter().any(Caveat::excludes_from_scaling);
-        let point = Series { case, latency: &figures.latency, left_out };
-        match studies.iter_mut().find(|study| key(study[0].case) == key(point.case)) {
-            Some(study) => study.push(point),
-            None => studies.push(vec![point]),
+    let mut studies: Vec<(&Case, &Study, Vec<Series<'_>>)> = Vec::new();
+    for (case, measured) in plan.cases.iter().zip(cases) {
+        let (Some(of), Some(figures)) = (&case.study, &measured.measured) else { continue };
+        let point = Series {
+            case: &case.id,
+            work: &case.work,
+            ranks: case.group.ranks.len(),
+            median_ms: figures.latency.median,
+            ci: figures.latency.ci,
+            left_out: measured.caveats.iter().any(Caveat::excludes_from_scaling),
+        };
+        match studies.iter_mut().find(|(first, _, _)| key(first) == key(case)) {
+            Some((_, _, points)) => points.push(point),
+            None => studies.push((case, of, vec![point])),
         }
     }
-    studies.into_iter().filter_map(|study| scaling(&study)).collect()
+    let scaled = studies.into_iter().filter_map(|(first, study, points)| {
+        let common = Common {
+            benchmark: &first.benchmark,
+            kind: study.kind,
+            problem: &study.problem,
+            precision: first.precision,
+            placement: first.placement,
+        };
+        scaling(common, &points)
+    });
+    scaled.collect()
 }
 
 fn key(case: &Case) -> (&str, &Option<Study>, Option<&str>, Option<&str>) {
-    let precision = case.precision.map(crate::work::Element::name);
-    let placement = case.placement.map(crate::work::Placement::name);
+    let precision = case.precision.map(Element::name);
+    let placement = case.placement.map(Placement::name);
     (&case.benchmark, &case.study, precision, placement)
 }
 
-fn scaling(points: &[Series<'_>]) -> Option<Scaling> {
-    let first = points.first()?.case;
-    let study = first.study.as_ref()?;
-    let rule = Rule::of(first, study.kind);
+/// The study of these points. `None` when there are none.
+pub(super) fn scaling(common: Common<'_>, points: &[Series<'_>]) -> Option<Scaling> {
+    let work = points.first()?.work;
+    let rule = Rule::of(work, common.kind);
     // Ranks that exchange data need a partner: one rank alone is no base for them.
-    let least = if first.work.communicates() { 2 } else { 1 };
-    let ranks = |series: &Series<'_>| series.case.group.ranks.len();
-    let qualifies = |series: &&Series<'_>| !series.left_out && ranks(series) >= least;
-    let base = points.iter().filter(qualifies).min_by_key(|series| ranks(series));
+    let least = if work.communicates() { 2 } else { 1 };
+    let qualifies = |series: &&Series<'_>| !series.left_out && series.ranks >= least;
+    let base = points.iter().filter(qualifies).min_by_key(|series| series.ranks);
     let points: Vec<Point> = points
         .iter()
         .map(|series| {
@@ -55,19 +87,19 @@ fn scaling(points: &[Series<'_>]) -> Option<Scaling> {
     let speedups: Vec<(f64, f64)> = points
         .iter()
         .filter_map(|point| {
-            let base = ranks(base?) as f64;
+            let base = base?.ranks as f64;
             Some((point.ranks as f64 / base, point.speedup?))
         })
         .collect();
     let fixed_size = rule == Rule::Strong;
     Some(Scaling {
-        benchmark: first.benchmark.clone(),
-        kind: study.kind,
-        problem: study.problem.clone(),
-        precision: first.precision,
-        placement: first.placement,
+        benchmark: common.benchmark.to_owned(),
+        kind: common.kind,
+        problem: common.problem.clone(),
+        precision: common.precision,
+        placement: common.placement,
         definition: rule.definition().to_owned(),
-        base: base.map(|base| Base { ranks: ranks(base), case: base.case.id.clone() }),
+        base: base.map(|base| Base { ranks: base.ranks, case: base.case.to_owned() }),
         points,
         amdahl_serial_fraction: stats::amdahl_serial_fraction(&speedups).filter(|_| fixed_size),
     })
@@ -85,8 +117,8 @@ enum Rule {
 }
 
 impl Rule {
-    fn of(case: &Case, kind: ScalingKind) -> Self {
-        match (case.work.communicates(), case.work.bus_factor(2), kind) {
+    fn of(work: &Work, kind: ScalingKind) -> Self {
+        match (work.communicates(), work.bus_factor(2), kind) {
             (true, Some(_), _) => Self::Bandwidth,
             (true, None, _) | (false, _, ScalingKind::Weak) => Self::Weak,
             (false, _, ScalingKind::Strong) => Self::Strong,
@@ -107,15 +139,15 @@ impl Rule {
     }
 
     /// The ideal time at `p` ranks over the time at `base` ranks.
-    fn ideal(self, case: &Case, base: usize, p: usize) -> f64 {
+    fn ideal(self, work: &Work, base: usize, p: usize) -> f64 {
         match self {
             Self::Strong => base as f64 / p as f64,
             Self::Weak => 1.0,
             Self::Bandwidth => {
                 // What crosses the busiest link; some patterns have more messages among more ranks.
                 let moved = |ranks| {
-                    let bytes = case.work.algorithm_bytes(ranks).unwrap_or(0) as f64;
-                    bytes * case.work.bus_factor(ranks).unwrap_or(0.0)
+                    let bytes = work.algorithm_bytes(ranks).unwrap_or(0) as f64;
+                    bytes * work.bus_factor(ranks).unwrap_or(0.0)
                 };
                 let (more, less) = (moved(p), moved(base));
                 if more > 0.0 && less > 0.0 { more / less } else { 1.0 }
@@ -125,11 +157,10 @@ impl Rule {
 }
 
 fn point(series: &Series<'_>, base: Option<&Series<'_>>, rule: Rule) -> Point {
-    let ranks = series.case.group.ranks.len();
-    let median = series.latency.median;
+    let Series { ranks, median_ms: median, .. } = *series;
     let mut point = Point {
         ranks,
-        case: series.case.id.clone(),
+        case: series.case.to_owned(),
         median_ms: median,
         speedup: None,
         efficiency: None,
@@ -139,26 +170,25 @@ fn point(series: &Series<'_>, base: Option<&Series<'_>>, rule: Rule) -> Point {
         left_out: series.left_out,
     };
     let Some(base) = base else { return point };
-    let base_ranks = base.case.group.ranks.len();
-    let base_median = base.latency.median;
-    if median <= 0.0 || base_median <= 0.0 {
+    if median <= 0.0 || base.median_ms <= 0.0 {
         return point;
     }
-    let ideal = rule.ideal(series.case, base_ranks, ranks);
-    let efficiency = ideal * base_median / median;
-    let more = ranks as f64 / base_ranks as f64;
+    let ideal = rule.ideal(series.work, base.ranks, ranks);
+    let efficiency = ideal * base.median_ms / median;
+    let more = ranks as f64 / base.ranks as f64;
     point.efficiency = Some(efficiency);
     point.speedup = match rule {
-        Rule::Strong => Some(base_median / median),
+        Rule::Strong => Some(base.median_ms / median),
         // Scaled speed-up (Gustafson, 1988): work done in the same time.
-        Rule::Weak if !series.case.work.communicates() => Some(efficiency * more),
+        Rule::Weak if !series.work.communicates() => Some(efficiency * more),
         Rule::Weak | Rule::Bandwidth => None,
     };
     if rule == Rule::Strong {
-        point.karp_flatt = stats::karp_flatt(more, base_median / median);
+        point.karp_flatt = stats::karp_flatt(more, base.median_ms / median);
     }
-    if base.case.id != series.case.id {
-        let ratio = estimate(base.latency).zip(estimate(series.latency));
+    // Cases of different launches may have one name.
+    if !std::ptr::eq(base, series) {
+        let ratio = base.estimate().zip(series.estimate());
         point.ci = ratio
             .and_then(|(base, own)| stats::ratio_interval(base, own))
             .map(|ratio| ratio.map(|end| ideal * end));
@@ -166,9 +196,11 @@ fn point(series: &Series<'_>, base: Option<&Series<'_>>, rule: Rule) -> Point {
     point
 }
 
-fn estimate(latency: &Latency) -> Option<Estimate> {
-    let [low, high] = latency.ci?;
-    Some(Estimate { value: latency.median, low, high })
+impl Series<'_> {
+    fn estimate(&self) -> Option<Estimate> {
+        let [low, high] = self.ci?;
+        Some(Estimate { value: self.median_ms, low, high })
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The times of a case's iterations, from what its report holds.
 
 use crate::report::{Case, Definition, Measured, Samples};
+use crate::units::milliseconds;
 
 /// The times of the valid iterations by the headline's definition, in their order, ms. Where the report does
 /// not hold the samples, the medians of ten blocks of them; where those were too few for blocks, the median.
@@ -17,7 +18,7 @@ pub fn times_ms(case: &Case) -> Vec<f64> {
 
 /// The time of each valid round, where all of them are there.
 fn each(samples: &Samples, measured: &Measured) -> Option<Vec<f64>> {
-    let Samples::Inline { start_ns, end_ns, device_ns, invalid_rounds } = samples else {
+    let Samples::Inline { start_ns, end_ns, device_ns, .. } = samples else {
         return None;
     };
     let column = |rows: &[Vec<i64>], round: usize| -> Option<Vec<i64>> {
@@ -39,9 +40,43 @@ fn each(samples: &Samples, measured: &Measured) -> Option<Vec<f64>> {
         }
     };
     let batch = f64::from(measured.batch.unwrap_or(1));
-    let rounds = start_ns.first().map_or(0, Vec::len);
-    let valid = (0..rounds).filter(|round| !invalid_rounds.contains(round));
-    valid.map(|round| Some(nanos(round)? as f64 / batch * 1e-6)).collect()
+    valid_rounds(samples)
+        .into_iter()
+        .map(|round| Some(nanos(round)? as f64 / batch * 1e-6))
+        .collect()
+}
+
+/// Each rank's own times of one operation, ms, a row for each valid round: on the device where the headline is
+/// a time on devices. Empty where the report does not hold the samples.
+pub fn own_times_ms(case: &Case) -> Vec<Vec<f64>> {
+    let (Samples::Inline { start_ns, end_ns, device_ns, .. }, Some(measured)) =
+        (&case.samples, &case.measured)
+    else {
+        return Vec::new();
+    };
+    let batch = f64::from(measured.batch.unwrap_or(1).max(1));
+    let device = match measured.latency.definition {
+        Definition::SlowestDevice => device_ns.as_ref(),
+        _ => None,
+    };
+    let of = |rank: usize, round: usize| {
+        let nanos = match device {
+            Some(device) => *device.get(rank)?.get(round)?,
+            None => end_ns.get(rank)?.get(round)?.saturating_sub(*start_ns.get(rank)?.get(round)?),
+        };
+        Some(milliseconds(nanos as f64 / batch))
+    };
+    let row = |round| (0..start_ns.len()).map(|rank| of(rank, round)).collect();
+    valid_rounds(&case.samples).into_iter().filter_map(row).collect()
+}
+
+/// The rounds that no rank came late to.
+fn valid_rounds(samples: &Samples) -> Vec<usize> {
+    let Samples::Inline { start_ns, end_ns, invalid_rounds, .. } = samples else {
+        return Vec::new();
+    };
+    let rounds = start_ns.iter().chain(end_ns).map(Vec::len).min().unwrap_or(0);
+    (0..rounds).filter(|round| invalid_rounds.binary_search(round).is_err()).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::history::Answer;
-use crate::report::{Comparison, Report, say};
+use crate::report::{Analysis, Comparison, Report, say};
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
@@ -23,6 +23,8 @@ enum Of {
     Comparison,
     /// What `history list`, `trend` and `export` print as JSON.
     History,
+    /// The result of `analyze`.
+    Analysis,
     /// The file that `--config` reads.
     Configuration,
 }
@@ -33,6 +35,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
         Of::Report => schemars::schema_for!(Report),
         Of::Comparison => schemars::schema_for!(Comparison),
         Of::History => schemars::schema_for!(Answer),
+        Of::Analysis => schemars::schema_for!(Analysis),
         Of::Configuration => schemars::schema_for!(Config),
     };
     let text = serde_json::to_string_pretty(&schema)

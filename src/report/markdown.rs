@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::limits::limit_lines;
 use super::plain::plain;
+use super::rate::Rate;
 use super::{Case, Cycles, Outcome, PairMatrix, Replication, Report, Scaling, Steadiness};
 use crate::benchmark::{Problem, Setting};
 use crate::environment::Node;
@@ -166,12 +167,13 @@ fn cycles(cycles: &Cycles) -> String {
 
 /// The rate people look for first, with its unit, and what it is.
 fn rate(case: &Case) -> (String, &'static str) {
-    match case.quoted_rate() {
-        Some(("busbw_gbps", rate)) => (format!("{} GB/s", significant(rate)), "bus"),
-        Some(("gbps", rate)) => (format!("{} GB/s", significant(rate)), "memory"),
-        Some((_, rate)) if rate >= 1.0 => (format!("{} TFLOP/s", significant(rate)), "arithmetic"),
-        Some((_, rate)) => (format!("{} GFLOP/s", significant(rate * 1e3)), "arithmetic"),
-        None => Default::default(),
+    let Some(Rate { metric, value, unit }) = case.quoted_rate() else { return Default::default() };
+    match metric {
+        "busbw_gbps" => (format!("{} {unit}", significant(value)), "bus"),
+        "gbps" => (format!("{} {unit}", significant(value)), "memory"),
+        "tflops" if value < 1.0 => (format!("{} GFLOP/s", significant(value * 1e3)), "arithmetic"),
+        "tflops" => (format!("{} {unit}", significant(value)), "arithmetic"),
+        _ => Default::default(),
     }
 }
 
@@ -231,29 +233,27 @@ pub(super) fn matrix(matrix: &PairMatrix) -> (String, Option<Rows>, Vec<String>)
     (title, rows, lines)
 }
 
+/// What the columns of [`study_rows`] are.
+pub(super) const STUDY_HEADER: [&str; 9] = [
+    "scaling",
+    "type",
+    "problem",
+    "ranks",
+    "median",
+    "speed-up",
+    "efficiency",
+    "Karp-Flatt",
+    "notes",
+];
+
 /// One row a point of a scaling study.
 pub(super) fn scaling_rows(report: &Report) -> Rows {
-    let header = [
-        "scaling",
-        "type",
-        "problem",
-        "ranks",
-        "median",
-        "speed-up",
-        "efficiency",
-        "Karp-Flatt",
-        "notes",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let mut rows = Vec::new();
-    for study in &report.scaling {
-        rows.extend(study_rows(study));
-    }
-    Rows { header, rows }
+    let rows = report.scaling.iter().flat_map(study_rows).collect();
+    Rows { header: STUDY_HEADER.map(str::to_owned).to_vec(), rows }
 }
 
-fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
+/// The points of a study.
+pub(super) fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
     let kind = match study.kind {
         crate::config::ScalingKind::Strong => "strong",
         crate::config::ScalingKind::Weak => "weak",

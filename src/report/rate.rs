@@ -2,17 +2,34 @@
 
 use super::Case;
 
+/// A rate at the median time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Name of the metric.
+    pub metric: &'static str,
+    /// The figure.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+}
+
+/// Operations per second, which every measured case has.
+pub const OPERATIONS: &str = "throughput_per_s";
+
 impl Case {
-    /// The metric that people quote for it and its value: what crosses each link where ranks exchange data, else
-    /// memory bandwidth, else arithmetic. `None` where it has no rate but operations per second.
-    pub fn quoted_rate(&self) -> Option<(&'static str, f64)> {
+    /// The rate that people quote for it: what crosses each link where ranks exchange data, else memory bandwidth,
+    /// else arithmetic, else operations. `None` for a case without times.
+    pub fn quoted_rate(&self) -> Option<Rate> {
         let metrics = &self.measured.as_ref()?.metrics;
-        let rates = [
+        let known = [
             // One rank alone moves nothing over any link.
-            ("busbw_gbps", metrics.busbw_gbps.filter(|_| self.group_size > 1)),
-            ("gbps", metrics.gbps),
-            ("tflops", metrics.tflops),
+            ("busbw_gbps", metrics.busbw_gbps.filter(|_| self.group_size > 1), "GB/s"),
+            ("gbps", metrics.gbps, "GB/s"),
+            ("tflops", metrics.tflops, "TFLOP/s"),
+            (OPERATIONS, metrics.throughput_per_s, "1/s"),
         ];
-        rates.into_iter().find_map(|(name, value)| Some((name, value?)))
+        known
+            .into_iter()
+            .find_map(|(metric, value, unit)| Some(Rate { metric, value: value?, unit }))
     }
 }

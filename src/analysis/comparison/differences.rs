@@ -19,7 +19,7 @@ pub(super) fn around(
     let mut differences: Vec<Difference> = names
         .filter(|name| before.get(*name) != after.get(*name))
         .map(|(what, prevents)| {
-            let of = |side: &BTreeMap<(String, bool), Vec<String>>| {
+            let of = |side: &Facts| {
                 side.get(&(what.clone(), *prevents))
                     .map_or_else(|| "-".to_owned(), |all| all.join(", "))
             };
@@ -39,10 +39,12 @@ pub(super) fn around(
     differences
 }
 
-/// What is so around a side, by name and whether a difference prevents comparing; every value that its reports
-/// have.
-fn facts(reports: &[Report]) -> BTreeMap<(String, bool), Vec<String>> {
-    let mut facts: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
+/// What is so around measurements: by name and whether a difference prevents comparing, every value there is.
+pub(in crate::analysis) type Facts = BTreeMap<(String, bool), Vec<String>>;
+
+/// What is so around a side.
+pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
+    let mut facts = Facts::new();
     for report in reports {
         let mut note = |what: &str, prevents: bool, value: String| {
             let values = facts.entry((what.to_owned(), prevents)).or_default();
@@ -96,7 +98,7 @@ fn facts(reports: &[Report]) -> BTreeMap<(String, bool), Vec<String>> {
 }
 
 /// Why the figures of a case do not mean the same on both sides; nothing where they do.
-pub(super) fn between(baseline: &Case, candidate: &Case) -> Vec<String> {
+pub(in crate::analysis) fn between(baseline: &Case, candidate: &Case) -> Vec<String> {
     let (Some(before), Some(after)) = (&baseline.measured, &candidate.measured) else {
         return Vec::new();
     };

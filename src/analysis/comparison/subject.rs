@@ -6,7 +6,7 @@ use super::evidence::Launches;
 use crate::analysis::times_ms;
 use crate::config::ComparedMetric;
 use crate::error::Exit;
-use crate::report::{Case, Outcome, Report, Scaling};
+use crate::report::{Case, Outcome, Rate, Report, Scaling};
 use crate::stats;
 
 /// One thing that is compared, on one side.
@@ -105,13 +105,11 @@ fn about(times: &[f64], median_ms: f64) -> Vec<f64> {
 
 /// The rates at these times: that of the case's rates which people quote, else operations per second.
 fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
-    let Some(measured) = &case.measured else { return ("1/s", Vec::new()) };
-    let (unit, rate) = match case.quoted_rate() {
-        Some(("tflops", rate)) => ("TFLOP/s", Some(rate)),
-        Some((_, rate)) => ("GB/s", Some(rate)),
-        None => ("1/s", measured.metrics.throughput_per_s),
+    let (Some(measured), Some(Rate { value: rate, unit, .. })) =
+        (&case.measured, case.quoted_rate())
+    else {
+        return ("1/s", Vec::new());
     };
-    let Some(rate) = rate else { return (unit, Vec::new()) };
     // What the rate is of, for each ms.
     let work = rate * measured.latency.median;
     let of = |times: Vec<f64>| times.into_iter().map(|time| work / time).collect();

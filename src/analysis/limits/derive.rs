@@ -6,7 +6,7 @@ use super::FLEET;
 use crate::config::LimitConfig;
 use crate::error::{Error, Result};
 use crate::metric::{self, Direction};
-use crate::report::Report;
+use crate::report::{OPERATIONS, Report};
 use crate::stats;
 
 /// Standard deviations that healthy machines may lie apart.
@@ -26,7 +26,9 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
     let mut figures: BTreeMap<(&str, &'static str), Vec<f64>> = BTreeMap::new();
     for case in reports.iter().flat_map(|report| &report.cases) {
         let Some(measured) = &case.measured else { continue };
-        let (metric, value) = case.quoted_rate().unwrap_or(("latency", measured.latency.median));
+        let rate = case.quoted_rate().filter(|rate| rate.metric != OPERATIONS);
+        let (metric, value) =
+            rate.map_or(("latency", measured.latency.median), |rate| (rate.metric, rate.value));
         figures.entry((&case.id, metric)).or_default().push(value);
     }
     let limits: Vec<LimitConfig> = figures

@@ -1,0 +1,93 @@
+//! Reports read together: statistics of every case, what speaks against relying on them, how they scale, and
+//! what the rules find. Everything that is flagged or found has a rule in `rules` that says its bound.
+
+mod across;
+mod findings;
+mod flags;
+mod ranks;
+mod rates;
+mod rules;
+mod statistics;
+mod subject;
+
+use self::subject::{Subject, devices, hosts, origin, subjects};
+use super::comparison::Reports;
+use crate::report::{
+    ANALYSIS_SCHEMA, Analysis, Case, Examined, Finding, Gravity, Report, Source, Tally,
+};
+
+/// Reads reports together.
+pub fn survey(reports: Reports<'_>) -> Analysis {
+    let Reports { files, reports } = reports;
+    let subjects = subjects(reports);
+    let mut cases: Vec<Examined> = subjects.iter().map(examined).collect();
+    let by: Vec<&Case> = subjects.iter().map(|subject| subject.case).collect();
+    ranks::find_stragglers(&mut cases, &by);
+    for (case, subject) in cases.iter_mut().zip(&subjects) {
+        let Some(statistics) = &case.statistics else { continue };
+        case.flags = flags::flags(subject.case, statistics);
+        case.reliable = case.flags.iter().all(|flag| flag.severity == Gravity::Info);
+    }
+    let mut scaling = across::within(reports);
+    scaling.extend(across::across(&subjects, &cases));
+    let findings = findings::findings(reports, &subjects, &cases, &scaling);
+    Analysis {
+        schema: ANALYSIS_SCHEMA.to_owned(),
+        reports: files.iter().zip(reports).map(|(file, report)| source(file, report)).collect(),
+        scaling,
+        throughput: rates::throughput(&subjects, &cases),
+        leaderboards: rates::leaderboards(&subjects, &cases),
+        summary: tally(&cases, &findings),
+        cases,
+        findings,
+    }
+}
+
+fn source(file: &str, report: &Report) -> Source {
+    let replicates = report.cases.iter().filter_map(|case| case.replication.as_ref());
+    Source {
+        file: file.to_owned(),
+        id: report.run.id.clone(),
+        started: report.run.started.clone(),
+        backend: report.run.backend.clone(),
+        origin: origin(report),
+        ranks: report.environment.ranks.len(),
+        hosts: hosts(report),
+        devices: devices(report),
+        launches: replicates.map(|replication| replication.launches.len()).max().unwrap_or(1),
+        cases: report.summary,
+        incomplete: report.run.incomplete,
+        exit: report.run.exit,
+    }
+}
+
+/// The case before it is known what to think of it.
+fn examined(subject: &Subject<'_>) -> Examined {
+    let case = subject.case;
+    Examined {
+        reports: subject.reports.clone(),
+        id: case.id.clone(),
+        benchmark: case.benchmark.clone(),
+        problem: case.problem.clone(),
+        precision: case.precision,
+        placement: case.placement,
+        ranks: case.group_size,
+        outcome: case.outcome,
+        statistics: statistics::statistics(subject),
+        flags: Vec::new(),
+        reliable: false,
+    }
+}
+
+fn tally(cases: &[Examined], findings: &[Finding]) -> Tally {
+    let found =
+        |gravity| findings.iter().filter(|finding: &&Finding| finding.severity == gravity).count();
+    Tally {
+        cases: cases.len(),
+        measured: cases.iter().filter(|case| case.statistics.is_some()).count(),
+        reliable: cases.iter().filter(|case| case.reliable).count(),
+        serious: found(Gravity::Serious),
+        warnings: found(Gravity::Warning),
+        infos: found(Gravity::Info),
+    }
+}

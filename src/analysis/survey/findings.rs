@@ -1,0 +1,271 @@
+//! What the rules find, with numbers and what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ranks::{Slow, slow};
+use super::rules::{
+    LOW_EFFICIENCY, LOW_OVERLAP_PERCENT, MUCH_SLOWER_PERCENT, OVERHEAD_RISE, RISING_POINTS, Rule,
+    count, figure,
+};
+use super::subject::{Subject, hosts_of};
+use crate::report::{
+    Case, Examined, Figure, Finding, Flag, Gravity, Outcome, Point, Report, Study,
+};
+use crate::report::{PairMatrix, SlowLink, Straggler};
+
+/// The findings, the most serious first. `subjects` and `examined` go together.
+pub(super) fn findings(
+    reports: &[Report],
+    subjects: &[Subject<'_>],
+    examined: &[Examined],
+    studies: &[Study],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, report) in reports.iter().enumerate() {
+        findings.extend(run(at, report));
+        findings.extend(report.cases.iter().filter_map(|case| failure(at, report, case)));
+        let matrices = report.pair_matrices.iter();
+        findings.extend(matrices.flat_map(|matrix| links(at, report, matrix)));
+        findings.extend(throttled(at, report));
+    }
+    findings.extend(slow_ranks(reports));
+    findings.extend(stragglers(subjects, examined));
+    findings.extend(studies.iter().flat_map(scaling));
+    findings.extend(overlaps(subjects, examined));
+    findings.extend(flagged(examined));
+    findings.sort_by_key(|finding| finding.severity);
+    findings
+}
+
+fn run(at: usize, report: &Report) -> Option<Finding> {
+    let exit = report.run.exit;
+    (exit != 0).then(|| {
+        let evidence = vec![
+            count("exit code", exit.into()),
+            count("cases measured", report.summary.measured),
+            count("cases planned", report.summary.cases),
+        ];
+        Finding { detail: Some(report.verdict()), ..Rule::RunEnded.finding(&[at], evidence) }
+    })
+}
+
+fn failure(at: usize, report: &Report, case: &Case) -> Option<Finding> {
+    let wrong = case.accuracy.as_ref().filter(|accuracy| accuracy.wrong > 0);
+    let failed = matches!(case.outcome, Outcome::Failed | Outcome::TimedOut);
+    if !failed && wrong.is_none() {
+        return None;
+    }
+    let error = case.error.as_ref();
+    let finding = match wrong {
+        Some(accuracy) => {
+            let evidence = vec![
+                figure("wrong elements", accuracy.wrong as f64, ""),
+                figure("of", accuracy.checked as f64, "checked"),
+                figure("largest relative error", accuracy.max_rel, ""),
+            ];
+            Rule::WrongResult.finding(&[at], evidence)
+        }
+        None => {
+            let code = error.map_or(0, |error| error.kind.exit().code());
+            Rule::FailedCase.finding(&[at], vec![count("exit code", code.into())])
+        }
+    };
+    let ranks: Vec<usize> = error.and_then(|error| error.rank).into_iter().collect();
+    Some(Finding {
+        cases: vec![case.id.clone()],
+        hosts: hosts_of(report, &ranks),
+        ranks,
+        detail: error.map(|error| error.detail.clone()),
+        ..finding
+    })
+}
+
+fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
+    let of = |link: &SlowLink| {
+        let slower = 100.0 * (link.effect - 1.0);
+        let evidence = vec![
+            figure("slower", slower, "%"),
+            figure("as slow in", 100.0 * link.persistence, "% of the time"),
+        ];
+        Finding {
+            cases: vec![link.case.clone()],
+            ranks: link.ranks.to_vec(),
+            hosts: hosts_of(report, &link.ranks),
+            detail: Some(format!("between them: {}", link.distance.name())),
+            ..grave(Rule::SlowLink.finding(&[at], evidence), slower)
+        }
+    };
+    matrix.slow.iter().map(of).collect()
+}
+
+/// The finding, serious where what it names is much slower.
+fn grave(finding: Finding, slower_percent: f64) -> Finding {
+    let much = slower_percent > MUCH_SLOWER_PERCENT;
+    let severity = if much { Gravity::Serious } else { finding.severity };
+    Finding { severity, ..finding }
+}
+
+fn throttled(at: usize, report: &Report) -> Option<Finding> {
+    let mut reasons: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut cases = Vec::new();
+    for case in &report.cases {
+        let telemetry = case.measured.iter().flat_map(|measured| &measured.telemetry);
+        let held = telemetry.filter(|rank| !rank.throttled.is_empty());
+        let before = cases.len();
+        for rank in held {
+            reasons.entry(rank.rank).or_default().extend(rank.throttled.iter().cloned());
+            cases.truncate(before);
+            cases.push(case.id.clone());
+        }
+    }
+    let ranks: Vec<usize> = reasons.keys().copied().collect();
+    let first = reasons.values().next()?.first().cloned();
+    let evidence = vec![count("GPUs", ranks.len()), count("cases", cases.len())];
+    Some(Finding {
+        cases,
+        hosts: hosts_of(report, &ranks),
+        ranks,
+        detail: first,
+        ..Rule::Throttled.finding(&[at], evidence)
+    })
+}
+
+/// Slow ranks and nodes; the same one in several reports once, by the report where it is slowest.
+fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
+    let mut found: BTreeMap<(Vec<usize>, Vec<String>), (Vec<usize>, Slow)> = BTreeMap::new();
+    for (at, report) in reports.iter().enumerate() {
+        for slow in slow(report) {
+            let known = found
+                .entry((slow.ranks.clone(), slow.hosts.clone()))
+                .or_insert_with(|| (Vec::new(), slow.clone()));
+            known.0.push(at);
+            if slow.excess_percent > known.1.excess_percent {
+                known.1 = slow;
+            }
+        }
+    }
+    let of = |(reports, slow): (Vec<usize>, Slow)| {
+        let rule = if slow.ranks.len() > 1 { Rule::SlowNode } else { Rule::SlowRank };
+        let evidence = vec![
+            figure("slower", slow.excess_percent, "%"),
+            count("cases", slow.cases.len()),
+            count("of", slow.looked_at),
+        ];
+        let finding = grave(rule.finding(&reports, evidence), slow.excess_percent);
+        Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
+    };
+    found.into_values().map(of).collect()
+}
+
+/// The stragglers, each rank of a setup once, with the cases in which it is one.
+fn stragglers(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
+    let mut found: BTreeMap<(&[usize], usize), Vec<(&Subject<'_>, &Straggler)>> = BTreeMap::new();
+    for (subject, case) in subjects.iter().zip(examined) {
+        let spread = case.statistics.as_ref().and_then(|all| all.rank_spread.as_ref());
+        for straggler in spread.iter().flat_map(|spread| &spread.stragglers) {
+            found.entry((&case.reports, straggler.rank)).or_default().push((subject, straggler));
+        }
+    }
+    let of =
+        |((reports, rank), mut cases): ((&[usize], usize), Vec<(&Subject<'_>, &Straggler)>)| {
+            cases.sort_by(|(_, a), (_, b)| b.excess_percent.total_cmp(&a.excess_percent));
+            let (subject, worst) = cases[0];
+            let evidence = vec![
+                count("cases", cases.len()),
+                figure("worst slower by", worst.excess_percent, "%"),
+                figure("slowest in", 100.0 * worst.slowest_share, "% of iterations"),
+                figure("by chance", 100.0 * worst.expected_share, "%"),
+                figure("adjusted p", worst.p_adjusted, ""),
+            ];
+            Finding {
+                cases: cases.iter().map(|(subject, _)| subject.case.id.clone()).collect(),
+                ranks: vec![rank],
+                hosts: hosts_of(subject.report, &[rank]),
+                ..Rule::Straggler.finding(reports, evidence)
+            }
+        };
+    found.into_iter().map(of).collect()
+}
+
+/// What a study says of how a benchmark scales.
+fn scaling(study: &Study) -> Vec<Finding> {
+    let Some(base) = &study.scaling.base else { return Vec::new() };
+    let mut points: Vec<(&Point, &[usize])> =
+        study.scaling.points.iter().zip(study.reports.iter().map(Vec::as_slice)).collect();
+    points.retain(|(point, _)| !point.left_out && point.ranks > base.ranks);
+    points.sort_by_key(|(point, _)| point.ranks);
+    let finding = |rule: Rule, (point, reports): (&Point, &[usize]), mut more: Vec<Figure>| {
+        more.extend([count("ranks", point.ranks), count("base", base.ranks)]);
+        Finding { cases: vec![point.case.clone()], ..rule.finding(reports, more) }
+    };
+    let efficiency = |point: &Point| {
+        let figures = [
+            point.efficiency.map(|efficiency| figure("efficiency", efficiency, "")),
+            point.ci.map(|[low, _]| figure("from", low, "")),
+            point.ci.map(|[_, high]| figure("to", high, "")),
+        ];
+        figures.into_iter().flatten().collect::<Vec<Figure>>()
+    };
+    let high = |point: &Point| point.ci.map(|[_, high]| high).or(point.efficiency);
+    let low = |point: &Point| Some(point.ci?[0]);
+    let mut found = Vec::new();
+    let wasted =
+        points.iter().find(|(point, _)| high(point).is_some_and(|high| high < LOW_EFFICIENCY));
+    found.extend(wasted.map(|&at| finding(Rule::LowEfficiency, at, efficiency(at.0))));
+    let above = points.iter().find(|(point, _)| low(point).is_some_and(|low| low > 1.0));
+    found.extend(above.map(|&at| finding(Rule::PoorBase, at, efficiency(at.0))));
+    let serial: Vec<f64> = points.iter().filter_map(|(point, _)| point.karp_flatt).collect();
+    let rises = serial.len() >= RISING_POINTS && serial.windows(2).all(|pair| pair[1] > pair[0]);
+    if let (true, Some(first), Some(last), Some(&at)) =
+        (rises, serial.first(), serial.last(), points.last())
+        && last - first > OVERHEAD_RISE
+    {
+        let figures = vec![figure("serial fraction", *first, ""), figure("at last", *last, "")];
+        found.push(finding(Rule::RisingOverhead, at, figures));
+    }
+    found
+}
+
+fn overlaps(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
+    let mut found: BTreeMap<&[usize], Vec<(f64, &str)>> = BTreeMap::new();
+    for (subject, case) in subjects.iter().zip(examined) {
+        let measured = subject.case.measured.as_ref();
+        let percent = measured.and_then(|measured| measured.metrics.overlap_percent);
+        if let Some(percent) = percent.filter(|percent| *percent < LOW_OVERLAP_PERCENT) {
+            found.entry(&case.reports).or_default().push((percent, &case.id));
+        }
+    }
+    let of = |(reports, mut cases): (&[usize], Vec<(f64, &str)>)| {
+        cases.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let evidence = vec![count("cases", cases.len()), figure("least hidden", cases[0].0, "%")];
+        let cases = cases.into_iter().map(|(_, case)| case.to_owned()).collect();
+        Finding { cases, ..Rule::LowOverlap.finding(reports, evidence) }
+    };
+    found.into_iter().map(of).collect()
+}
+
+/// A finding for each rule that flags cases, with all that it flags.
+fn flagged(examined: &[Examined]) -> Vec<Finding> {
+    let measured = examined.iter().filter(|case| case.statistics.is_some()).count();
+    let of = |rule: Rule| {
+        let mut cases: Vec<(&Flag, &Examined)> = examined
+            .iter()
+            .filter_map(|case| Some((case.flags.iter().find(|flag| rule.is_of(flag))?, case)))
+            .collect();
+        let size = |flag: &Flag| flag.evidence.first().map_or(0.0, |figure| figure.value);
+        cases.sort_by(|(a, _), (b, _)| size(b).total_cmp(&size(a)));
+        let (&(worst, _), &(least, _)) = (cases.first()?, cases.last()?);
+        let mut evidence = vec![count("cases", cases.len()), count("of", measured)];
+        let mut of_worst = worst.evidence.clone();
+        if let Some(first) = of_worst.first_mut().filter(|first| first.value > size(least)) {
+            first.name = format!("at worst {}", first.name);
+        }
+        evidence.extend(of_worst);
+        let reports: BTreeSet<usize> =
+            cases.iter().flat_map(|(_, case)| case.reports.iter().copied()).collect();
+        let reports: Vec<usize> = reports.into_iter().collect();
+        let cases = cases.iter().map(|(_, case)| case.id.clone()).collect();
+        Some(Finding { cases, ..rule.finding(&reports, evidence) })
+    };
+    Rule::OF_CASES.into_iter().filter_map(of).collect()
+}

@@ -1,0 +1,146 @@
+//! Benchmarks as a whole, and who is fastest.
+
+use std::collections::BTreeMap;
+
+use super::subject::{Subject, devices, hosts, origin};
+use crate::mesh;
+use crate::report::{Entry, Examined, Flag, Gravity, Leaderboard, Measured, Origin, Throughput};
+use crate::work::Element;
+
+/// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
+/// with, and pairs, which have a matrix, are not among them. `subjects` and `examined` go together.
+pub(super) fn throughput(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Throughput> {
+    let mut found: Vec<Throughput> = Vec::new();
+    for (subject, case) in subjects.iter().zip(examined).filter(|(subject, _)| counts(subject)) {
+        let (Some(statistics), Some(measured)) = (&case.statistics, &subject.case.measured) else {
+            continue;
+        };
+        let Some((at_median, unit, of)) = work_rate(measured) else { continue };
+        let (work, time) = (at_median * measured.latency.median, statistics.median_ms);
+        let known = found.iter_mut().find(|known| {
+            (&known.reports, &known.benchmark, known.precision, known.ranks, known.unit.as_str())
+                == (&case.reports, &case.benchmark, case.precision, case.ranks, unit)
+        });
+        match known {
+            Some(known) => {
+                let all = known.rate * known.time_ms + work;
+                known.time_ms += time;
+                known.rate = all / known.time_ms;
+                known.cases.push(case.id.clone());
+            }
+            None => found.push(Throughput {
+                reports: case.reports.clone(),
+                benchmark: case.benchmark.clone(),
+                precision: case.precision,
+                ranks: case.ranks,
+                rate: work / time,
+                unit: unit.to_owned(),
+                of: of.to_owned(),
+                time_ms: time,
+                cases: vec![case.id.clone()],
+            }),
+        }
+    }
+    found.retain(|known| known.rate.is_finite());
+    found
+}
+
+/// Work for each second at the median time, its unit, and what counts as work.
+fn work_rate(measured: &Measured) -> Option<(f64, &'static str, &'static str)> {
+    let metrics = &measured.metrics;
+    let known = [
+        (metrics.algbw_gbps, "GB/s", "bytes of the operations"),
+        (metrics.gbps, "GB/s", "bytes read and written by all ranks"),
+        (metrics.tflops, "TFLOP/s", "floating point operations of all ranks"),
+        (metrics.throughput_per_s, "1/s", "operations of the group"),
+    ];
+    known.into_iter().find_map(|(rate, unit, of)| Some((rate?, unit, of)))
+}
+
+fn counts(subject: &Subject<'_>) -> bool {
+    !subject.case.concurrent && subject.case.axis != mesh::PAIRS
+}
+
+/// The leaderboards with more than one entry. `subjects` and `examined` go together.
+pub(super) fn leaderboards(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Leaderboard> {
+    type Key<'a> = (&'a str, Option<&'static str>, Origin, &'a str);
+    let mut boards: BTreeMap<Key<'_>, (Option<Element>, Vec<Entry>)> = BTreeMap::new();
+    for (subject, case) in subjects.iter().zip(examined).filter(|(subject, _)| counts(subject)) {
+        let Some(statistics) = &case.statistics else { continue };
+        let (Some(rate), Some(unit)) = (statistics.rate, &statistics.rate_unit) else { continue };
+        // Rates that follow from one time are inversely proportional to it.
+        let at = |ms: f64| rate * statistics.median_ms / ms;
+        let serious = |flag: &&Flag| flag.severity < Gravity::Info;
+        let entry = Entry {
+            place: 0,
+            reports: case.reports.clone(),
+            case: case.id.clone(),
+            hosts: hosts(subject.report),
+            devices: devices(subject.report).into_keys().collect(),
+            rate,
+            ci: statistics.ci.filter(|ci| ci[0] > 0.0).map(|[low, high]| [at(high), at(low)]),
+            marks: case.flags.iter().filter(serious).map(|flag| flag.mark.clone()).collect(),
+        };
+        let precision = case.precision.map(Element::name);
+        let key = (case.benchmark.as_str(), precision, origin(subject.report), unit.as_str());
+        boards.entry(key).or_insert_with(|| (case.precision, Vec::new())).1.push(entry);
+    }
+    let boards = boards.into_iter().filter(|(_, (_, entries))| entries.len() > 1);
+    boards
+        .map(|((benchmark, _, origin, unit), (precision, entries))| Leaderboard {
+            benchmark: benchmark.to_owned(),
+            precision,
+            origin,
+            unit: unit.to_owned(),
+            entries: placed(entries),
+        })
+        .collect()
+}
+
+/// The entries in the order of their places. One whose interval meets that of the first of a place shares it, and
+/// the place after is as many further on.
+fn placed(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by(|a, b| b.rate.total_cmp(&a.rate));
+    let lowest = |entry: &Entry| entry.ci.map_or(entry.rate, |[low, _]| low);
+    let highest = |entry: &Entry| entry.ci.map_or(entry.rate, |[_, high]| high);
+    let (mut first, mut least) = (1, f64::INFINITY);
+    for (at, entry) in entries.iter_mut().enumerate() {
+        if highest(entry) < least || at == 0 {
+            (first, least) = (at + 1, lowest(entry));
+        }
+        entry.place = first;
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_intervals_meet_share_a_place() {
+        let entry = |rate: f64, ci: Option<[f64; 2]>| Entry {
+            place: 0,
+            reports: vec![0],
+            case: String::new(),
+            hosts: Vec::new(),
+            devices: Vec::new(),
+            rate,
+            ci,
+            marks: Vec::new(),
+        };
+        let entries = vec![
+            entry(7.0, Some([6.0, 8.0])),
+            entry(10.0, Some([9.0, 11.0])),
+            entry(9.5, Some([8.5, 10.5])),
+            // Meets the second, but not the first of the place.
+            entry(8.6, Some([8.4, 8.9])),
+            entry(1.0, None),
+            entry(1.0, None),
+        ];
+        let placed = placed(entries);
+        let places: Vec<(usize, f64)> =
+            placed.iter().map(|entry| (entry.place, entry.rate)).collect();
+        assert_eq!(places, [(1, 10.0), (1, 9.5), (3, 8.6), (4, 7.0), (5, 1.0), (5, 1.0)]);
+    }
+}
