@@ -125,7 +125,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, || config(cli.config.as_deref())),
-        Command::Analyze(args) => analyze::run(&args),
+        Command::Analyze(args) => analyze::run(&args, &config(cli.config.as_deref())?),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -39,7 +39,7 @@ pub use comparison::{
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
 pub use files::{Output, write_atomically};
-pub use limits::{Basis, LimitCheck, LimitOutcome};
+pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use memory::RankMemory;
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
@@ -479,18 +479,9 @@ impl Report {
         // Of a run that was ended before it measured anything, that is not what was wrong.
         let nothing = self.summary.measured == 0 && ended == Exit::Ok;
         let least = if nothing { Exit::CaseFailed } else { ended };
-        self.cases.iter().map(of_case).chain([self.limits_exit()]).fold(least, Exit::worst)
-    }
-
-    /// What the limits alone end in; one that could not be checked fails where everything must be conclusive.
-    pub fn limits_exit(&self) -> Exit {
-        let any = |outcome| self.limits.iter().any(|check| check.outcome == outcome);
         let strict = self.run.config.comparison.strict.unwrap_or(false);
-        match (any(LimitOutcome::Broken), any(LimitOutcome::Unchecked) && strict) {
-            (true, _) => Exit::Regression,
-            (_, true) => Exit::Inconclusive,
-            _ => Exit::Ok,
-        }
+        let limits = limits_exit(&self.limits, strict);
+        self.cases.iter().map(of_case).chain([limits]).fold(least, Exit::worst)
     }
 
     /// One line on how the run ended.

@@ -12,12 +12,13 @@ mod subject;
 
 use self::subject::{Subject, devices, hosts, origin, subjects};
 use super::comparison::Reports;
+use super::limits::Limits;
 use crate::report::{
     ANALYSIS_SCHEMA, Analysis, Case, Examined, Finding, Gravity, Report, Source, Tally,
 };
 
-/// Reads reports together.
-pub fn survey(reports: Reports<'_>) -> Analysis {
+/// Reads reports together, and holds limits against each; the reports are the fleet.
+pub fn survey(reports: Reports<'_>, limits: &Limits) -> Analysis {
     let Reports { files, reports } = reports;
     let subjects = subjects(reports);
     let mut cases: Vec<Examined> = subjects.iter().map(examined).collect();
@@ -40,6 +41,17 @@ pub fn survey(reports: Reports<'_>) -> Analysis {
         summary: tally(&cases, &findings),
         cases,
         findings,
+        limits: files
+            .iter()
+            .zip(reports)
+            .flat_map(|(file, report)| {
+                let mut checks = limits.check(report, reports);
+                if reports.len() > 1 {
+                    checks.iter_mut().for_each(|check| check.be_of(file));
+                }
+                checks
+            })
+            .collect(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! `analyze`: what reports say when they are read together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::sides::Side;
-use crate::analysis;
+use crate::analysis::{self, Limits};
+use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::report::{self, Analysis, write_atomically};
+use crate::report::{self, Analysis, Report, write_atomically};
 
 /// Arguments of `analyze`.
 #[derive(Debug, Args)]
@@ -15,6 +16,12 @@ pub(super) struct AnalyzeArgs {
     /// Reports, folders of reports, or results of nccl-tests or OSU; all are read together
     #[arg(required = true)]
     report: Vec<String>,
+    /// Write limits that a machine like these must keep to, for a configuration file; needs reports of three or more
+    #[arg(long, value_name = "FILE")]
+    derive_limits: Option<PathBuf>,
+    /// How far from the median of the reports a derived limit is, percent; further where they differ by more
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, requires = "derive_limits")]
+    margin: f64,
     /// Show all statistics of every case
     #[arg(long)]
     statistical_analysis: bool,
@@ -38,18 +45,43 @@ enum Form {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &AnalyzeArgs) -> Result<Exit> {
+pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
+    let limits = Limits::resolve(&config.limits)?;
     let outputs: Vec<(&PathBuf, Form)> =
         args.output.iter().map(|path| Ok((path, form(path)?))).collect::<Result<_>>()?;
     let sides: Vec<Side> =
         args.report.iter().map(|named| Side::load(named)).collect::<Result<_>>()?;
     let side = together(sides);
-    let analysis = analysis::survey(side.as_reports());
+    let analysis = analysis::survey(side.as_reports(), &limits);
     report::say(render(&analysis, args.format, args.statistical_analysis)?.trim_end());
     for (path, form) in outputs {
         write_atomically(path, render(&analysis, form, true)?.as_bytes())?;
     }
-    Ok(Exit::Ok)
+    if let Some(path) = &args.derive_limits {
+        derive(&side.reports, args.margin, path)?;
+    }
+    Ok(report::limits_exit(&analysis.limits, config.comparison.strict.unwrap_or(false)))
+}
+
+/// Writes what machines like these must keep to.
+fn derive(reports: &[Report], margin: f64, path: &Path) -> Result<()> {
+    if !(margin > 0.0 && margin < 100.0) {
+        return Err(Error::usage(format!(
+            "a margin of {margin} % leaves no limit; write 5 for five percent"
+        )));
+    }
+    let limits = analysis::derive_limits(reports, margin / 100.0)?;
+    let count = limits.len();
+    let yaml = serde_saphyr::to_string(&limits);
+    let yaml = yaml.map_err(|why| Error::internal(format!("cannot write limits: {why}")))?;
+    let text = format!(
+        "# From {} reports, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
+        reports.len(),
+        yaml.lines().map(|line| format!("  {line}\n")).collect::<String>()
+    );
+    write_atomically(path, text.as_bytes())?;
+    report::say(&format!("wrote {count} limits to {}", path.display()));
+    Ok(())
 }
 
 /// The form that a file's ending asks for.
@@ -69,7 +101,7 @@ fn together(sides: Vec<Side>) -> Side {
     {
         // Files of other tools are read now, and get their names now.
         let own = report.run.imported_from.is_none();
-        let same = |known: &report::Report| own && known.run.id == report.run.id;
+        let same = |known: &Report| own && known.run.id == report.run.id;
         match all.reports.iter().position(same) {
             Some(known) => tracing::warn!(
                 "'{file}' is of the same run as '{}' and is left out",

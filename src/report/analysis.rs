@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use text::{analysis_markdown, analysis_table};
 
-use super::{Outcome, Scaling, Summary};
+use super::{LimitCheck, Outcome, Scaling, Summary};
 use crate::benchmark::Problem;
 use crate::stats::{Outliers, Steadiness};
 use crate::work::{Element, Placement};
@@ -36,6 +36,8 @@ pub struct Analysis {
     pub leaderboards: Vec<Leaderboard>,
     /// What a rule found, the most serious first.
     pub findings: Vec<Finding>,
+    /// The configured limits, held against every report.
+    pub limits: Vec<LimitCheck>,
     /// Counts.
     pub summary: Tally,
 }

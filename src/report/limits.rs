@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Exit;
 use crate::metric::Direction;
 use crate::units::significant;
 
@@ -69,6 +70,16 @@ pub enum LimitOutcome {
     Unchecked,
 }
 
+/// The exit that checks end in; one that could not be made fails where everything must be conclusive.
+pub fn limits_exit(checks: &[LimitCheck], strict: bool) -> Exit {
+    let any = |outcome| checks.iter().any(|check| check.outcome == outcome);
+    match (any(LimitOutcome::Broken), any(LimitOutcome::Unchecked) && strict) {
+        (true, _) => Exit::Regression,
+        (_, true) => Exit::Inconclusive,
+        _ => Exit::Ok,
+    }
+}
+
 /// What a person has to know of them: how many are kept, and each that is not.
 pub(super) fn limit_lines(checks: &[LimitCheck]) -> Vec<String> {
     let is_kept = |check: &&LimitCheck| check.outcome == LimitOutcome::Kept;
@@ -78,6 +89,14 @@ pub(super) fn limit_lines(checks: &[LimitCheck]) -> Vec<String> {
 }
 
 impl LimitCheck {
+    /// Says that it is of this file, beside whose it is already.
+    pub fn be_of(&mut self, file: &str) {
+        self.of = Some(match self.of.take() {
+            Some(of) => format!("{file}, {of}"),
+            None => file.to_owned(),
+        });
+    }
+
     /// The check in a sentence.
     pub fn sentence(&self) -> String {
         let of = self.of.as_ref().map_or_else(String::new, |of| format!(" ({of})"));

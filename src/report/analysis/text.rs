@@ -10,6 +10,7 @@ use super::{Analysis, Examined, Gravity, Leaderboard, Origin, Over, Source, Stud
 use crate::error::Exit;
 use crate::mesh::members;
 use crate::report::Outcome;
+use crate::report::limits::limit_lines;
 use crate::report::markdown::{self, Rows, STUDY_HEADER, escape, markdown_table, study_rows};
 use crate::report::plain::plain;
 use crate::report::table::draw;
@@ -97,6 +98,15 @@ fn sections(analysis: &Analysis, statistics: bool) -> Vec<Section> {
     sections.extend(throughput(analysis));
     sections.extend(analysis.leaderboards.iter().map(|board| leaderboard(analysis, board)));
     sections.extend(findings::section(analysis));
+    if !analysis.limits.is_empty() {
+        sections.push(Section {
+            title: "limits".to_owned(),
+            rows: None,
+            numbers: 0..0,
+            limit: ROW_LIMIT,
+            lines: limit_lines(&analysis.limits).iter().map(|line| format!("  {line}")).collect(),
+        });
+    }
     sections
 }
 
