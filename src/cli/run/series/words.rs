@@ -93,7 +93,7 @@ mod tests {
             ("-qo x.json run -vvoy.json", "-q run -vv"),
             ("run -bo -p o -b=o", "run -bo -p o -b=o"),
             ("run --against a.yaml --env K=a,b --env=L=c --format csv --seed 2", "run --seed 2"),
-            ("run --compare-baseline pin --regression-threshold=5 --strict", "run"),
+            ("run --compare-baseline pin --regression-threshold=5 --strict", "run --strict"),
             ("run --print-command --dry-run --nccl-tests-table", "run --nccl-tests-table"),
             ("run --launcher mpirun --environment x", "run --launcher mpirun --environment x"),
             ("run --seed 1 --launches", "run --seed 1"),
