@@ -33,7 +33,10 @@ pub(super) fn findings(
     findings.extend(studies.iter().flat_map(scaling));
     findings.extend(overlaps(subjects, examined));
     findings.extend(flagged(examined));
-    findings.sort_by_key(|finding| finding.severity);
+    // Those of one rule together, in the order in which the rules first come.
+    let rules: Vec<String> = findings.iter().map(|finding| finding.rule.clone()).collect();
+    let place = |rule: &String| rules.iter().position(|first| first == rule);
+    findings.sort_by_key(|finding| (finding.severity, place(&finding.rule)));
     findings
 }
 
