@@ -1,6 +1,6 @@
 //! `analyze`: what reports say when they are read together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -53,7 +53,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> Result<Exit> {
 }
 
 /// The form that a file's ending asks for.
-fn form(path: &PathBuf) -> Result<Form> {
+fn form(path: &Path) -> Result<Form> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("json") => Ok(Form::Json),
         Some("md" | "markdown") => Ok(Form::Markdown),

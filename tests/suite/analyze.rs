@@ -49,8 +49,16 @@ fn reports_of_2_4_and_8_ranks_make_studies() {
         assert!((0.5..1.05).contains(&efficiency), "{study:#}");
     }
     let boards = array(&analysis, "leaderboards");
-    assert!(boards.iter().all(|board| board["origin"] == "simulated" && array(board, "entries").len() == 3));
-    assert!(ended.out.contains("SIMULATED") && ended.out.contains("can be relied on"), "{}", ended.out);
+    assert!(
+        boards
+            .iter()
+            .all(|board| board["origin"] == "simulated" && array(board, "entries").len() == 3)
+    );
+    assert!(
+        ended.out.contains("SIMULATED") && ended.out.contains("can be relied on"),
+        "{}",
+        ended.out
+    );
     assert!(ended.read("analysis.md").contains("## statistics"));
     // All statistics are for those who ask.
     assert!(!ended.out.contains("Shapiro"), "{}", ended.out);

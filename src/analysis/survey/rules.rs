@@ -192,8 +192,8 @@ impl Rule {
             Self::FewForQuantile => {
                 "there are fewer iterations than an interval of the 95 % or 99 % quantile needs".to_owned()
             }
-            Self::FewLaunches => "there are fewer launches than an interval over them needs (6 at 95 %): the interval \
-                                  is over iterations, and launches usually differ by more"
+            Self::FewLaunches => "there are fewer launches than an interval over them needs (6 independent ones at \
+                                  95 %): the interval is over iterations, and launches usually differ by more"
                 .to_owned(),
         }
     }

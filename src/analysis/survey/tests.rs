@@ -94,7 +94,7 @@ const GEMM: &str = "benchmarks: {gemm: {m: 64}}\nbenchmarking: {timing_iteration
 
 #[test]
 fn reports_that_are_alike_are_launches_of_one_thing() {
-    let nanos = [1.0e6, 1.1e6, 1.2e6, 1.3e6, 1.4e6, 1.5e6];
+    let nanos = [1.3e6, 1.0e6, 1.5e6, 1.1e6, 1.2e6, 1.4e6];
     let mut reports: Vec<Report> = nanos.map(|nanos| report(2, GEMM, |_| nanos)).to_vec();
     let analysis = of(&reports);
     let [case] = &analysis.cases[..] else { panic!("{:#?}", analysis.cases) };
@@ -241,11 +241,11 @@ fn throughput_is_work_over_time() {
     let yaml = "benchmarks: {triad: {array: '1MB,3MB'}}";
     let analysis = of(&[report(2, yaml, |_| 1e6)]);
     let [whole] = &analysis.throughput[..] else { panic!("{:#?}", analysis.throughput) };
-    // 3 arrays of each of 2 ranks, 1 and 3 MB, in 2 ms; not the mean of the two rates, which it equals only here
-    // because both take as long.
-    assert!((whole.rate - 12.0).abs() < 0.02 && whole.unit == "GB/s", "{whole:?}");
+    // 3 arrays of each of 2 ranks, of 1 and 3 MB, in 2 ms.
+    assert!((whole.rate - 12.0).abs() < 0.05 && whole.unit == "GB/s", "{whole:?}");
     let analysis =
         of(&[report(2, yaml, |case| if case.id.contains("1000000") { 1e6 } else { 9e6 })]);
+    // The mean of the two rates would be 4.
     assert!((analysis.throughput[0].rate - 2.4).abs() < 0.01, "{:?}", analysis.throughput);
     let board = &analysis.leaderboards[0];
     assert_eq!(board.entries.iter().map(|entry| entry.place).collect::<Vec<_>>(), [1, 2]);
