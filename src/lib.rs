@@ -38,7 +38,8 @@
 //! - [`session`], [`recorder`]: one rank's life; what rank 0 keeps and writes.
 //! - [`gather`], [`journal`], [`sidecar`]: samples on their way to rank 0; finished cases on disk before
 //!   the next begins; samples too many for the report.
-//! - [`stats`], [`analysis`]: numbers in, numbers out; from recordings to figures.
+//! - [`stats`], [`analysis`]: numbers in, numbers out; from recordings to figures, from reports to
+//!   comparisons and findings.
 //! - [`import`]: other tools' results as our report.
 //! - [`report`]: the result as data, and its forms: table, JSON, CSV, Markdown.
 //! - [`history`]: reports over time: a folder that only grows, its index, change points, baselines. The only

@@ -9,6 +9,8 @@ mod rates;
 mod rules;
 mod statistics;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use self::subject::{Subject, devices, hosts, origin, subjects};
 use super::comparison::Reports;

@@ -85,7 +85,7 @@ fn derive(reports: &[Report], margin: f64, path: &Path) -> Result<()> {
 }
 
 /// The form that a file's ending asks for.
-fn form(path: &PathBuf) -> Result<Form> {
+fn form(path: &Path) -> Result<Form> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("json") => Ok(Form::Json),
         Some("md" | "markdown") => Ok(Form::Markdown),

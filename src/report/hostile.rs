@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
-use crate::analysis::{matrices, studies};
+use crate::analysis::{Limits, Reports, matrices, studies, survey};
 use crate::backend::Device;
 use crate::environment::{Mpi, Node, Rank};
 use crate::error::Exit;
@@ -110,6 +110,12 @@ fn use_it(text: &str) -> bool {
         let cells = row.replace("\\\\", "").replace("\\|", "").matches('|').count();
         assert!(row.ends_with(" |") && cells >= 9, "{row}");
     }
+    let files = ["a.json".to_owned(), "b.json".to_owned()];
+    let both = [everything(), report.clone()];
+    let analysis = survey(Reports { files: &files, reports: &both }, &Limits::default());
+    harmless(&analysis_table(&analysis, true));
+    harmless(&analysis_markdown(&analysis));
+    assert!(analysis.findings.iter().all(|finding| !finding.evidence.is_empty()));
     let comments = |line: &str| {
         line.starts_with('#')
             || line.starts_with(' ')

@@ -1,6 +1,7 @@
 //! Tests that use the program as people do: they start the built binary, most of them as real ranks.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod analyze;
 mod bad_input;
 mod commands;
 mod cuda;

@@ -5,7 +5,7 @@ use crate::analysis::scaling::{Common, Series, scaling};
 use crate::benchmark::{self, Problem, Setting};
 use crate::caveat::Caveat;
 use crate::config::ScalingKind;
-use crate::report::{Case, Definition, Examined, Measured, Over, Report, Study};
+use crate::report::{Case, Definition, Examined, Measured, Over, Report, Scaling, Study};
 use crate::work::{Element, Placement, Work};
 
 use super::subject::{Subject, devices, surroundings};
@@ -37,7 +37,7 @@ struct Candidate<'a> {
 /// The studies that a launch made by itself, as its report has them.
 pub(super) fn within(reports: &[Report]) -> Vec<Study> {
     let of = |(at, report): (usize, &Report)| -> Vec<Study> {
-        let study = |study: &crate::report::Scaling| Study {
+        let study = |study: &Scaling| Study {
             separate_launches: false,
             reports: vec![vec![at]; study.points.len()],
             ci_over: Over::Iterations,
@@ -144,6 +144,11 @@ impl Candidate<'_> {
     }
 }
 
+/// Whether some point is held against the base.
+fn is_told(study: &Scaling) -> bool {
+    study.points.iter().filter(|point| point.efficiency.is_some()).count() > 1
+}
+
 /// What a point is made of.
 struct Figures {
     median_ms: f64,
@@ -212,6 +217,6 @@ fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
         separate_launches: true,
         reports: family.iter().map(|candidate| candidate.subject.reports.clone()).collect(),
         ci_over: if over_launches { Over::Launches } else { Over::Iterations },
-        scaling: scaling(common, &series)?,
+        scaling: scaling(common, &series).filter(is_told)?,
     })
 }

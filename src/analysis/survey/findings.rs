@@ -33,7 +33,10 @@ pub(super) fn findings(
     findings.extend(studies.iter().flat_map(scaling));
     findings.extend(overlaps(subjects, examined));
     findings.extend(flagged(examined));
-    findings.sort_by_key(|finding| finding.severity);
+    // Those of one rule together, in the order in which the rules first come.
+    let rules: Vec<String> = findings.iter().map(|finding| finding.rule.clone()).collect();
+    let place = |rule: &String| rules.iter().position(|first| first == rule);
+    findings.sort_by_key(|finding| (finding.severity, place(&finding.rule)));
     findings
 }
 
@@ -132,15 +135,20 @@ fn throttled(at: usize, report: &Report) -> Option<Finding> {
 
 /// Slow ranks and nodes; the same one in several reports once, by the report where it is slowest.
 fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
-    let mut found: BTreeMap<(Vec<usize>, Vec<String>), (Vec<usize>, Slow)> = BTreeMap::new();
+    let mut found: Vec<(Vec<usize>, Slow)> = Vec::new();
     for (at, report) in reports.iter().enumerate() {
         for slow in slow(report) {
-            let known = found
-                .entry((slow.ranks.clone(), slow.hosts.clone()))
-                .or_insert_with(|| (Vec::new(), slow.clone()));
-            known.0.push(at);
-            if slow.excess_percent > known.1.excess_percent {
-                known.1 = slow;
+            let is_same = |(_, known): &&mut (_, Slow)| {
+                (&known.ranks, &known.hosts) == (&slow.ranks, &slow.hosts)
+            };
+            match found.iter_mut().find(is_same) {
+                Some((reports, known)) => {
+                    reports.push(at);
+                    if slow.excess_percent > known.excess_percent {
+                        *known = slow;
+                    }
+                }
+                None => found.push((vec![at], slow)),
             }
         }
     }
@@ -154,37 +162,40 @@ fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
         let finding = grave(rule.finding(&reports, evidence), slow.excess_percent);
         Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
     };
-    found.into_values().map(of).collect()
+    found.into_iter().map(of).collect()
 }
 
-/// The stragglers, each rank of a setup once, with the cases in which it is one.
+/// A rank that is a straggler in a case.
+type InCase<'a> = (&'a Subject<'a>, &'a Straggler);
+
+/// The stragglers, each rank of the same reports once, with the cases in which it is one.
 fn stragglers(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
-    let mut found: BTreeMap<(&[usize], usize), Vec<(&Subject<'_>, &Straggler)>> = BTreeMap::new();
+    let mut found: BTreeMap<(&[usize], usize), Vec<InCase<'_>>> = BTreeMap::new();
     for (subject, case) in subjects.iter().zip(examined) {
         let spread = case.statistics.as_ref().and_then(|all| all.rank_spread.as_ref());
         for straggler in spread.iter().flat_map(|spread| &spread.stragglers) {
             found.entry((&case.reports, straggler.rank)).or_default().push((subject, straggler));
         }
     }
-    let of =
-        |((reports, rank), mut cases): ((&[usize], usize), Vec<(&Subject<'_>, &Straggler)>)| {
-            cases.sort_by(|(_, a), (_, b)| b.excess_percent.total_cmp(&a.excess_percent));
-            let (subject, worst) = cases[0];
-            let evidence = vec![
-                count("cases", cases.len()),
-                figure("worst slower by", worst.excess_percent, "%"),
-                figure("slowest in", 100.0 * worst.slowest_share, "% of iterations"),
-                figure("by chance", 100.0 * worst.expected_share, "%"),
-                figure("adjusted p", worst.p_adjusted, ""),
-            ];
-            Finding {
-                cases: cases.iter().map(|(subject, _)| subject.case.id.clone()).collect(),
-                ranks: vec![rank],
-                hosts: hosts_of(subject.report, &[rank]),
-                ..Rule::Straggler.finding(reports, evidence)
-            }
-        };
-    found.into_iter().map(of).collect()
+    found.into_iter().map(|((reports, rank), cases)| straggler(reports, rank, cases)).collect()
+}
+
+fn straggler(reports: &[usize], rank: usize, mut cases: Vec<InCase<'_>>) -> Finding {
+    cases.sort_by(|(_, a), (_, b)| b.excess_percent.total_cmp(&a.excess_percent));
+    let (subject, worst) = cases[0];
+    let evidence = vec![
+        count("cases", cases.len()),
+        figure("at worst slower", worst.excess_percent, "%"),
+        figure("slowest in", 100.0 * worst.slowest_share, "% of iterations"),
+        figure("by chance", 100.0 * worst.expected_share, "%"),
+        figure("adjusted p", worst.p_adjusted, ""),
+    ];
+    Finding {
+        cases: cases.iter().map(|(subject, _)| subject.case.id.clone()).collect(),
+        ranks: vec![rank],
+        hosts: hosts_of(subject.report, &[rank]),
+        ..Rule::Straggler.finding(reports, evidence)
+    }
 }
 
 /// What a study says of how a benchmark scales.

@@ -109,13 +109,13 @@ pub(super) fn slow(report: &Report) -> Vec<Slow> {
         .into_iter()
         .filter_map(|(rank, mut of)| {
             let all: Vec<f64> = of.iter().map(|(excess, _)| *excess).collect();
-            let middle = stats::median(&all).filter(|middle| *middle > SLOWER_PERCENT)?;
+            let middle = stats::median(&all)?;
+            of.retain(|(excess, _)| *excess > SLOWER_PERCENT);
             of.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let cases = of.iter().filter(|(excess, _)| *excess > SLOWER_PERCENT);
-            Some(Slow {
+            (2 * of.len() > all.len()).then(|| Slow {
                 ranks: vec![rank],
                 hosts: hosts_of(report, &[rank]),
-                cases: cases.map(|(_, case)| (*case).to_owned()).collect(),
+                cases: of.iter().map(|(_, case)| (*case).to_owned()).collect(),
                 looked_at: all.len(),
                 excess_percent: middle,
             })

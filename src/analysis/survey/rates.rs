@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::subject::{Subject, devices, hosts, origin};
+use crate::benchmark;
 use crate::mesh;
 use crate::report::{Entry, Examined, Flag, Gravity, Leaderboard, Measured, Origin, Throughput};
 use crate::work::Element;
@@ -11,7 +12,10 @@ use crate::work::Element;
 /// with, and pairs, which have a matrix, are not among them. `subjects` and `examined` go together.
 pub(super) fn throughput(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Throughput> {
     let mut found: Vec<Throughput> = Vec::new();
-    for (subject, case) in subjects.iter().zip(examined).filter(|(subject, _)| counts(subject)) {
+    for (subject, case) in subjects.iter().zip(examined) {
+        if !counts(subject) || is_idle(subject) {
+            continue;
+        }
         let (Some(statistics), Some(measured)) = (&case.statistics, &subject.case.measured) else {
             continue;
         };
@@ -59,6 +63,12 @@ fn work_rate(measured: &Measured) -> Option<(f64, &'static str, &'static str)> {
 
 fn counts(subject: &Subject<'_>) -> bool {
     !subject.case.concurrent && subject.case.axis != mesh::PAIRS
+}
+
+/// Whether it is an exchange of one rank with nobody.
+fn is_idle(subject: &Subject<'_>) -> bool {
+    let collective = benchmark::find(&subject.case.benchmark).is_some_and(|known| known.collective);
+    collective && subject.case.group_size < 2
 }
 
 /// The leaderboards with more than one entry. `subjects` and `examined` go together.

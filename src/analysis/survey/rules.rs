@@ -126,12 +126,12 @@ impl Rule {
             Self::FailedCase => "a case failed or was not over in time".to_owned(),
             Self::RunEnded => "a run ended with another exit code than 0".to_owned(),
             Self::SlowNode => format!(
-                "every rank of a node, by the median over the cases without communication, takes more than \
-                 {slower} % longer than the median of the other ranks; more than {much} % is serious"
+                "every rank of a node takes more than {slower} % longer than the median of the other ranks in more \
+                 than half of the cases without communication; more than {much} % is serious"
             ),
             Self::SlowRank => format!(
-                "a rank, by the median over the cases without communication, takes more than {slower} % longer \
-                 than the median of the other ranks; more than {much} % is serious"
+                "a rank takes more than {slower} % longer than the median of the other ranks in more than half of \
+                 the cases without communication; more than {much} % is serious"
             ),
             Self::SlowLink => format!(
                 "a pair of ranks takes more than {:.0} % longer than the median of the pairs with the same \
@@ -192,8 +192,8 @@ impl Rule {
             Self::FewForQuantile => {
                 "there are fewer iterations than an interval of the 95 % or 99 % quantile needs".to_owned()
             }
-            Self::FewLaunches => "there are fewer launches than an interval over them needs (6 at 95 %): the interval \
-                                  is over iterations, and launches usually differ by more"
+            Self::FewLaunches => "there are fewer launches than an interval over them needs (6 independent ones at \
+                                  95 %): the interval is over iterations, and launches usually differ by more"
                 .to_owned(),
         }
     }

@@ -35,7 +35,8 @@ struct Section {
 
 /// What a person reads of it on a terminal; with all `statistics` of each case where they are asked for.
 pub fn analysis_table(analysis: &Analysis, statistics: bool) -> String {
-    let mut lines = limited(sources(analysis), ROW_LIMIT);
+    let mut lines: Vec<String> =
+        limited(sources(analysis)).iter().map(|line| plain(line).into_owned()).collect();
     for section in sections(analysis, statistics) {
         lines.push(format!("\n{}", plain(&section.title)));
         if let Some(mut rows) = section.rows {
@@ -48,15 +49,10 @@ pub fn analysis_table(analysis: &Analysis, statistics: bool) -> String {
                 ));
             }
         }
-        lines.extend(section.lines);
+        lines.extend(section.lines.iter().map(|line| plain(line).into_owned()));
     }
-    let all = lines.iter().map(|line| match line.strip_prefix('\n') {
-        Some(line) => format!("\n{}", crate::report::plain_lines(line)),
-        None => crate::report::plain_lines(line).into_owned(),
-    });
-    let mut text = all.collect::<Vec<_>>().join("\n");
-    let _ = write!(text, "\n\n{}", conclusion(analysis));
-    text
+    lines.push(format!("\n{}", conclusion(analysis)));
+    lines.join("\n")
 }
 
 /// The same as a Markdown file, with all statistics.
@@ -338,10 +334,10 @@ fn few(names: &[String], limit: usize) -> String {
     text
 }
 
-/// The first lines, and how many there are more.
-fn limited(mut lines: Vec<String>, limit: usize) -> Vec<String> {
-    let left = lines.len().saturating_sub(limit);
-    lines.truncate(limit);
+/// As many lines as the terminal shows, and how many there are more.
+fn limited(mut lines: Vec<String>) -> Vec<String> {
+    let left = lines.len().saturating_sub(ROW_LIMIT);
+    lines.truncate(ROW_LIMIT);
     if left > 0 {
         lines.push(format!("… and {left} more"));
     }

@@ -1,0 +1,282 @@
+//! The survey on reports whose times are known.
+
+use super::*;
+use crate::analysis::fixture::{analysed, empty_report, recording};
+use crate::backend::{Accuracy, Device};
+use crate::caveat::Caveat;
+use crate::config::Config;
+use crate::environment::{Node, Rank};
+use crate::error::{Exit, Kind};
+use crate::measure::Recording;
+use crate::measure::timing::RankTimes;
+use crate::place::Place;
+use crate::plan::{self, Plan};
+use crate::report::{CaseError, Gravity, Outcome, Over};
+
+fn planned(ranks: usize, yaml: &str) -> Plan {
+    let config: Config = serde_saphyr::from_str(yaml).unwrap();
+    Plan::resolve(&config, &Place::together(ranks)).unwrap()
+}
+
+/// The report of these ranks, two a node, whose cases take `nanos`.
+fn report(ranks: usize, yaml: &str, nanos: impl Fn(&plan::Case) -> f64) -> Report {
+    recorded(ranks, yaml, |plan, case| recording(plan, nanos(case), nanos(case)))
+}
+
+fn recorded(ranks: usize, yaml: &str, of: impl Fn(&Plan, &plan::Case) -> Recording) -> Report {
+    let plan = planned(ranks, yaml);
+    let mut report = empty_report(&plan);
+    report.run.id = format!("{ranks}");
+    let device = Device {
+        kind: "cpu".to_owned(),
+        name: "CPU".to_owned(),
+        uuid: None,
+        pci: None,
+        memory_bytes: None,
+        compute_capability: None,
+        multiprocessors: None,
+    };
+    let rank = |rank| Rank {
+        rank,
+        node: rank / 2,
+        local_rank: rank % 2,
+        device: device.clone(),
+        cores: None,
+    };
+    let node = |node| Node {
+        host: format!("node{node}"),
+        os: None,
+        cpu: None,
+        cores: None,
+        memory_bytes: None,
+    };
+    report.environment.ranks = (0..ranks).map(rank).collect();
+    report.environment.nodes = (0..ranks.div_ceil(2)).map(node).collect();
+    let cases = plan.cases.iter().map(|case| analysed(&plan, case, of(&plan, case), None));
+    report.cases = cases.collect();
+    report.conclude(plan.cases.len(), Exit::Ok);
+    report
+}
+
+/// Ranks whose own medians are these, in us, and who are slowest in these shares of the iterations.
+fn with_ranks(recording: Recording, ranks: &[(f64, f64)]) -> Recording {
+    let per_rank = ranks.iter().map(|&(us, slowest_share)| RankTimes {
+        median: 1e3 * us,
+        p95: None,
+        slowest_share,
+    });
+    Recording { per_rank: per_rank.collect(), ..recording }
+}
+
+fn of(reports: &[Report]) -> Analysis {
+    let files: Vec<String> = (0..reports.len()).map(|at| format!("{at}.json")).collect();
+    let analysis = survey(Reports { files: &files, reports }, &Limits::default());
+    // What must hold of every finding.
+    for finding in &analysis.findings {
+        assert!(!finding.evidence.is_empty(), "{finding:?}");
+        assert!(
+            finding.says.chars().any(|c| c.is_ascii_digit())
+                || finding.rule == "wrong_result"
+                || finding.rule == "failed_case",
+            "{finding:?}"
+        );
+        assert!(!finding.recommendation.is_empty() && !finding.reports.is_empty(), "{finding:?}");
+    }
+    assert!(analysis.findings.is_sorted_by_key(|finding| finding.severity));
+    analysis
+}
+
+fn found<'a>(analysis: &'a Analysis, rule: &str) -> Vec<&'a Finding> {
+    analysis.findings.iter().filter(|finding| finding.rule == rule).collect()
+}
+
+const GEMM: &str = "benchmarks: {gemm: {m: 64}}\nbenchmarking: {timing_iterations: 40}";
+
+#[test]
+fn reports_that_are_alike_are_launches_of_one_thing() {
+    let nanos = [1.3e6, 1.0e6, 1.5e6, 1.1e6, 1.2e6, 1.4e6];
+    let mut reports: Vec<Report> = nanos.map(|nanos| report(2, GEMM, |_| nanos)).to_vec();
+    let analysis = of(&reports);
+    let [case] = &analysis.cases[..] else { panic!("{:#?}", analysis.cases) };
+    let statistics = case.statistics.as_ref().unwrap();
+    assert_eq!((statistics.launches, statistics.ci_over), (6, Some(Over::Launches)));
+    let [low, high] = statistics.ci.unwrap();
+    assert!(low < 1.01 && high > 1.49 && (1.24..1.26).contains(&statistics.median_ms));
+    assert_eq!(statistics.reproducible, Some(false));
+    assert_eq!((case.reports.len(), found(&analysis, "not_reproducible").len()), (6, 1));
+    assert!(found(&analysis, "few_launches").is_empty());
+    // The rest is of the launch in the middle, the faster of two.
+    assert!(statistics.max_ms < 1.21);
+
+    reports[0].run.build = "another".to_owned();
+    let analysis = of(&reports);
+    let launches: Vec<usize> =
+        analysis.cases.iter().map(|case| case.statistics.as_ref().unwrap().launches).collect();
+    assert_eq!(launches, [1, 5]);
+    assert!(!found(&analysis, "few_launches").is_empty());
+}
+
+#[test]
+fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
+    let analysis = of(&[report(2, GEMM, |_| 1e6)]);
+    assert!(analysis.cases[0].reliable, "{:#?}", analysis.cases[0].flags);
+    let mut loud = report(2, GEMM, |_| 1e6);
+    let case = &mut loud.cases[0];
+    case.caveats = vec![
+        Caveat::Oversubscribed { ranks: 8, cores: 2 },
+        Caveat::Unsteady { cv_percent: 30.0, bound_percent: 5.0 },
+        Caveat::NearFloor { floor: "empty sample".to_owned(), percent: 40.0 },
+        Caveat::Quick,
+    ];
+    let measured = case.measured.as_mut().unwrap();
+    measured.invalid = 10;
+    measured.latency.ci = Some([0.95, 1.05]);
+    measured.latency.effective_samples = 9.0;
+    let analysis = of(&[loud]);
+    let marks: Vec<&str> = analysis.cases[0].flags.iter().map(|flag| flag.mark.as_str()).collect();
+    for mark in [
+        "oversubscribed",
+        "unsteady",
+        "near floor",
+        "quick",
+        "late starts",
+        "wide interval",
+        "dependent",
+    ] {
+        assert!(marks.contains(&mark), "{mark}: {marks:?}");
+    }
+    assert!(!analysis.cases[0].reliable && analysis.summary.reliable == 0);
+    let late = found(&analysis, "late_starts")[0];
+    assert_eq!((late.evidence[2].value, late.cases.len()), (20.0, 1));
+}
+
+#[test]
+fn a_straggler_is_slower_and_more_often_than_chance() {
+    let with = |us: f64, share: f64| {
+        let rest = (1.0 - share) / 3.0;
+        let ranks = [(1000.0, rest), (1000.0, rest), (us, share), (1000.0, rest)];
+        let yaml = "benchmarks: {all_reduce: {bytes: 64}}";
+        let analysis =
+            of(&[recorded(4, yaml, |plan, _| with_ranks(recording(plan, 1e6, 1e6), &ranks))]);
+        found(&analysis, "straggler").first().map(|finding| finding.ranks.clone())
+    };
+    assert_eq!(with(1200.0, 0.9), Some(vec![2]));
+    assert_eq!(with(1010.0, 0.9), None);
+    assert_eq!(with(1200.0, 0.3), None);
+}
+
+#[test]
+fn a_slow_rank_is_slow_in_most_cases_and_a_node_with_all_its_ranks() {
+    let yaml = "benchmarks: {gemm: {m: '64,128,256'}}";
+    let with = |slow: &[usize], cases: usize, us: f64| {
+        let report = recorded(6, yaml, |plan, case| {
+            let at = plan.cases.iter().position(|other| other.id == case.id).unwrap();
+            let is_slow = |rank: &usize| slow.contains(rank) && at < cases;
+            let of = |rank| (if is_slow(&rank) { us } else { 1000.0 }, 0.0);
+            let ranks: Vec<(f64, f64)> = (0..6).map(of).collect();
+            with_ranks(recording(plan, 1e6, 1e6), &ranks)
+        });
+        of(&[report])
+    };
+    let analysis = with(&[3], 2, 1100.0);
+    let [slow] = found(&analysis, "slow_rank")[..] else { panic!("{:#?}", analysis.findings) };
+    assert_eq!((&slow.ranks[..], &slow.hosts[..]), (&[3][..], &["node1".to_owned()][..]));
+    assert_eq!((slow.severity, slow.cases.len()), (Gravity::Warning, 2));
+    assert_eq!(with(&[3], 2, 1300.0).findings[0].severity, Gravity::Serious);
+    assert!(found(&with(&[3], 1, 1300.0), "slow_rank").is_empty());
+    let analysis = with(&[2, 3], 3, 1300.0);
+    assert_eq!(found(&analysis, "slow_node")[0].ranks, [2, 3]);
+    assert!(found(&analysis, "slow_rank").is_empty());
+}
+
+#[test]
+fn reports_of_different_sizes_make_studies() {
+    // The same of each rank.
+    let weak = [2, 4, 8].map(|ranks| report(ranks, GEMM, |_| if ranks == 8 { 2e6 } else { 1e6 }));
+    let analysis = of(&weak);
+    let [study] = &analysis.scaling[..] else { panic!("{:#?}", analysis.scaling) };
+    let efficiencies: Vec<f64> =
+        study.scaling.points.iter().map(|point| point.efficiency.unwrap()).collect();
+    assert_eq!(efficiencies, [1.0, 1.0, 0.5]);
+    assert!(study.separate_launches && study.scaling.points[1].ci.is_some());
+    let low = found(&analysis, "low_efficiency");
+    assert_eq!((low.len(), &low[0].reports[..]), (1, &[2][..]));
+
+    // One problem for all: each rank has so many rows of it.
+    let strong = [1, 2, 4, 8].map(|ranks| {
+        let yaml = format!("benchmarks: {{gemm: {{m: {}, n: 64, k: 64}}}}", 512 / ranks);
+        report(ranks, &yaml, |_| 1e6 * (1.0 / ranks as f64 + 0.02 * (ranks - 1) as f64))
+    });
+    let analysis = of(&strong);
+    let [study] = &analysis.scaling[..] else { panic!("{:#?}", analysis.scaling) };
+    assert_eq!(study.scaling.problem["m"], 512.into());
+    assert_eq!(study.scaling.base.as_ref().unwrap().ranks, 1);
+    assert!(study.scaling.points.iter().skip(1).all(|point| point.karp_flatt.is_some()));
+    assert!(study.scaling.amdahl_serial_fraction.is_some());
+    assert_eq!(found(&analysis, "rising_overhead").len(), 1);
+
+    // The same message among more ranks, and faster than the base allows.
+    let yaml = "benchmarks: {all_reduce: {bytes: 64}}";
+    let bandwidth =
+        [2, 4].map(|ranks| report(ranks, yaml, |_| if ranks == 2 { 1e6 } else { 1.2e6 }));
+    let analysis = of(&bandwidth);
+    let point = &analysis.scaling[0].scaling.points[1];
+    assert!((point.efficiency.unwrap() - 1.25).abs() < 1e-9);
+    assert_eq!(found(&analysis, "poor_base").len(), 1);
+}
+
+#[test]
+fn reports_of_other_machines_or_origins_make_no_study_together() {
+    let [mut small, large] = [2, 4].map(|ranks| report(ranks, GEMM, |_| 1e6));
+    small.run.simulated = true;
+    assert!(of(&[small.clone(), large.clone()]).scaling.is_empty());
+    small.run.simulated = false;
+    assert_eq!(of(&[small.clone(), large.clone()]).scaling.len(), 1);
+    small.environment.ranks.iter_mut().for_each(|rank| rank.device.name = "GPU".to_owned());
+    assert!(of(&[small, large]).scaling.is_empty());
+}
+
+#[test]
+fn throughput_is_work_over_time() {
+    let yaml = "benchmarks: {triad: {array: '1MB,3MB'}}";
+    let analysis = of(&[report(2, yaml, |_| 1e6)]);
+    let [whole] = &analysis.throughput[..] else { panic!("{:#?}", analysis.throughput) };
+    // 3 arrays of each of 2 ranks, of 1 and 3 MB, in 2 ms.
+    assert!((whole.rate - 12.0).abs() < 0.05 && whole.unit == "GB/s", "{whole:?}");
+    let analysis =
+        of(&[report(2, yaml, |case| if case.id.contains("1000000") { 1e6 } else { 9e6 })]);
+    // The mean of the two rates would be 4.
+    assert!((analysis.throughput[0].rate - 2.4).abs() < 0.01, "{:?}", analysis.throughput);
+    let board = &analysis.leaderboards[0];
+    assert_eq!(board.entries.iter().map(|entry| entry.place).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn what_failed_stands_first() {
+    let mut broken = report(2, "benchmarks: {gemm: {m: '64,128'}}", |_| 1e6);
+    let case = &mut broken.cases[0];
+    (case.outcome, case.measured) = (Outcome::Failed, None);
+    let mut error = CaseError::now(Kind::CaseFailed, "measure", "it broke".to_owned());
+    error.rank = Some(1);
+    case.error = Some(error);
+    broken.cases[1].accuracy = Some(Accuracy {
+        checked: 10,
+        wrong: 2,
+        max_abs: 1.0,
+        max_rel: 1.0,
+        rmse: 1.0,
+        tolerance: 0.0,
+        first_wrong: None,
+    });
+    broken.conclude(2, Exit::Ok);
+    let analysis = of(&[broken]);
+    let rules: Vec<&str> =
+        analysis.findings.iter().take(3).map(|finding| finding.rule.as_str()).collect();
+    assert_eq!(rules, ["run_ended", "failed_case", "wrong_result"]);
+    let failed = found(&analysis, "failed_case")[0];
+    assert_eq!(
+        (failed.hosts.as_slice(), failed.detail.as_deref()),
+        (&["node0".to_owned()][..], Some("it broke"))
+    );
+    assert_eq!((analysis.summary.cases, analysis.summary.measured), (2, 1));
+}
