@@ -11,6 +11,7 @@ mod gate;
 mod history;
 mod imports;
 mod launches;
+mod limits;
 mod patterns;
 mod ranks;
 mod runs;

@@ -49,11 +49,11 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
             // A fleet that differs by more than everything bounds nothing.
             let bound = match direction {
                 Direction::HigherIsBetter => LimitConfig {
-                    at_least: Some(median * (1.0 - off)).filter(|least| *least > 0.0),
+                    at_least: Some(rounded(median * (1.0 - off))).filter(|least| *least > 0.0),
                     ..limit
                 },
                 Direction::LowerIsBetter => {
-                    LimitConfig { at_most: Some(median * (1.0 + off)), ..limit }
+                    LimitConfig { at_most: Some(rounded(median * (1.0 + off))), ..limit }
                 }
             };
             (bound.at_least.or(bound.at_most).is_some()).then_some(bound)
@@ -67,4 +67,9 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
         )));
     }
     Ok(limits)
+}
+
+/// With as many digits as people write.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
