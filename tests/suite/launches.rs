@@ -88,7 +88,11 @@ fn variables_are_swept_over_launches_of_one_rank() {
 
 #[test]
 fn two_sides_take_turns() {
-    let ended = two("--launches 2 --against c.yaml").file("c.yaml", "protocol: barrier\n").passes();
+    // They are compared, and what they measured does not mean the same.
+    let ended = two("--launches 2 --against c.yaml").file("c.yaml", "protocol: barrier\n").fails(6);
+    let why = "the protocol is Barrier in the baseline and Synchronised now";
+    assert!(ended.out.contains(why) && ended.out.contains("2 NOT COMPARABLE"), "{}", ended.out);
+    assert_eq!(read(&ended, "results.comparison.json")["summary"]["not_comparable"], 2);
     let protocol = |name: &str| read(&ended, name)["cases"][0]["protocol"].clone();
     assert_eq!(protocol("results.json"), "synchronised");
     assert_eq!(protocol("results.against.json"), "barrier");
@@ -102,6 +106,17 @@ fn two_sides_take_turns() {
     assert!(outputs[1].starts_with("results.against.launches/1.json"), "{}", outputs[1]);
     assert!(outputs[2].starts_with("results.against.launches/2.json"), "{}", outputs[2]);
     assert!(!shown.contains("--against") && shown.contains("-n 2 "), "{shown}");
+}
+
+#[test]
+fn a_baseline_is_what_the_launches_are_held_against() {
+    let ended = two("--launches 3 -o base.json").passes();
+    let ended = two("--launches 3 --compare-baseline base.json").after(ended).passes();
+    assert!(ended.out.contains("baseline: base.json (3 launches"), "{}", ended.out);
+    assert!(ended.out.contains("ok: 2 EQUIVALENT"), "{}", ended.out);
+    assert_eq!(read(&ended, "results.comparison.json")["baseline"]["launches"], 3);
+    let ended = two("--compare-baseline nowhere").after(ended).fails(2);
+    assert!(ended.error().contains("nowhere") && announced(&ended).is_empty(), "{}", ended.err);
 }
 
 #[test]
