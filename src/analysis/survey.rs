@@ -31,7 +31,7 @@ pub fn survey(reports: Reports<'_>) -> Analysis {
         case.reliable = case.flags.iter().all(|flag| flag.severity == Gravity::Info);
     }
     let mut scaling = across::within(reports);
-    scaling.extend(across::across(&subjects, &cases));
+    scaling.extend(across::across(reports, &subjects, &cases));
     let findings = findings::findings(reports, &subjects, &cases, &scaling);
     Analysis {
         schema: ANALYSIS_SCHEMA.to_owned(),
@@ -73,6 +73,8 @@ fn examined(subject: &Subject<'_>) -> Examined {
         problem: case.problem.clone(),
         precision: case.precision,
         placement: case.placement,
+        axis: case.axis.clone(),
+        group: case.group.clone(),
         ranks: case.group_size,
         outcome: case.outcome,
         statistics: statistics::statistics(subject),
