@@ -4,6 +4,7 @@
 mod across;
 mod findings;
 mod flags;
+mod hosts;
 mod ranks;
 mod rates;
 mod rules;
@@ -12,7 +13,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use self::subject::{Subject, devices, hosts, origin, subjects};
+use self::subject::{Subject, devices, origin, subjects};
 use super::comparison::Reports;
 use crate::report::{
     ANALYSIS_SCHEMA, Analysis, Case, Examined, Finding, Gravity, Report, Source, Tally,
@@ -54,7 +55,7 @@ fn source(file: &str, report: &Report) -> Source {
         backend: report.run.backend.clone(),
         origin: origin(report),
         ranks: report.environment.ranks.len(),
-        hosts: hosts(report),
+        hosts: subject::hosts(report),
         devices: devices(report),
         launches: replicates.map(|replication| replication.launches.len()).max().unwrap_or(1),
         cases: report.summary,

@@ -198,6 +198,7 @@ fn figures(case: &Examined) -> Vec<String> {
     let width = statistics.width_percent.map(|width| format!("{:.1} %", width / 2.0));
     let over = match statistics.ci_over {
         Some(Over::Launches) => "launches".to_owned(),
+        _ if statistics.iterations == 1 => "1 iteration".to_owned(),
         _ => format!("{} iterations", statistics.iterations),
     };
     let marks = case.flags.iter().filter(|flag| flag.severity < Gravity::Info);
