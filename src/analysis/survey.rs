@@ -4,6 +4,7 @@
 mod across;
 mod findings;
 mod flags;
+mod hosts;
 mod ranks;
 mod rates;
 mod rules;
@@ -12,7 +13,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use self::subject::{Subject, devices, hosts, origin, subjects};
+use self::subject::{Subject, devices, origin, subjects};
 use super::comparison::Reports;
 use super::limits::Limits;
 use crate::report::{
@@ -32,7 +33,7 @@ pub fn survey(reports: Reports<'_>, limits: &Limits) -> Analysis {
         case.reliable = case.flags.iter().all(|flag| flag.severity == Gravity::Info);
     }
     let mut scaling = across::within(reports);
-    scaling.extend(across::across(&subjects, &cases));
+    scaling.extend(across::across(reports, &subjects, &cases));
     let findings = findings::findings(reports, &subjects, &cases, &scaling);
     Analysis {
         schema: ANALYSIS_SCHEMA.to_owned(),
@@ -66,7 +67,7 @@ fn source(file: &str, report: &Report) -> Source {
         backend: report.run.backend.clone(),
         origin: origin(report),
         ranks: report.environment.ranks.len(),
-        hosts: hosts(report),
+        hosts: subject::hosts(report),
         devices: devices(report),
         launches: replicates.map(|replication| replication.launches.len()).max().unwrap_or(1),
         cases: report.summary,
@@ -85,6 +86,8 @@ fn examined(subject: &Subject<'_>) -> Examined {
         problem: case.problem.clone(),
         precision: case.precision,
         placement: case.placement,
+        axis: case.axis.clone(),
+        group: case.group.clone(),
         ranks: case.group_size,
         outcome: case.outcome,
         statistics: statistics::statistics(subject),

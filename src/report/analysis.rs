@@ -115,6 +115,10 @@ pub struct Examined {
     pub precision: Option<Element>,
     /// In place or out of place.
     pub placement: Option<Placement>,
+    /// The mesh axis the ranks differ in.
+    pub axis: String,
+    /// The group, as `tp:0-1`.
+    pub group: String,
     /// How many ranks took part.
     pub ranks: usize,
     /// How it ended: measured where any report measured it.
@@ -290,6 +294,9 @@ pub struct Study {
     pub separate_launches: bool,
     /// The reports of each point.
     pub reports: Vec<Vec<usize>>,
+    /// Whether its times are the slowest rank's own, because the headlines of its points have not one definition,
+    /// as when common starts failed for one of them.
+    pub local_times: bool,
     /// What the points' intervals are over.
     pub ci_over: Over,
     /// The study itself.

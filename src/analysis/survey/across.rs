@@ -30,8 +30,15 @@ struct Candidate<'a> {
     work: Work,
     /// The problem of all ranks together: what stays in strong scaling.
     whole: Problem,
-    /// What is around every launch, and around one of several ranks.
-    around: [Facts; 2],
+    around: &'a Around,
+}
+
+/// What is around a report.
+struct Around {
+    /// Whatever its number of ranks.
+    every: Facts,
+    /// As there are several.
+    many: Facts,
 }
 
 /// The studies that a launch made by itself, as its report has them.
@@ -40,6 +47,7 @@ pub(super) fn within(reports: &[Report]) -> Vec<Study> {
         let study = |study: &Scaling| Study {
             separate_launches: false,
             reports: vec![vec![at]; study.points.len()],
+            local_times: false,
             ci_over: Over::Iterations,
             scaling: study.clone(),
         };
@@ -49,11 +57,16 @@ pub(super) fn within(reports: &[Report]) -> Vec<Study> {
 }
 
 /// The studies that reports of different numbers of ranks make together. `subjects` and `examined` go together.
-pub(super) fn across(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Study> {
+pub(super) fn across(
+    reports: &[Report],
+    subjects: &[Subject<'_>],
+    examined: &[Examined],
+) -> Vec<Study> {
+    let around: Vec<Around> = reports.iter().map(around).collect();
     let candidates: Vec<Candidate<'_>> = subjects
         .iter()
         .zip(examined)
-        .filter_map(|(subject, case)| candidate(subject, case))
+        .filter_map(|(subject, case)| candidate(subject, case, &around))
         .collect();
     let mut studies = Vec::new();
     for kind in [ScalingKind::Weak, ScalingKind::Strong] {
@@ -72,7 +85,11 @@ pub(super) fn across(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Stu
     studies
 }
 
-fn candidate<'a>(subject: &'a Subject<'a>, examined: &'a Examined) -> Option<Candidate<'a>> {
+fn candidate<'a>(
+    subject: &'a Subject<'a>,
+    examined: &'a Examined,
+    around: &'a [Around],
+) -> Option<Candidate<'a>> {
     let Case { problem, precision, placement, group_size, .. } = subject.case;
     let benchmark = benchmark::find(&subject.case.benchmark)?;
     // A matrix is a file of whoever measured.
@@ -95,11 +112,12 @@ fn candidate<'a>(subject: &'a Subject<'a>, examined: &'a Examined) -> Option<Can
         measured: subject.case.measured.as_ref()?,
         work,
         whole,
-        around: around(subject.report),
+        // Those of all its reports are alike.
+        around: around.get(*subject.reports.first()?)?,
     })
 }
 
-fn around(report: &Report) -> [Facts; 2] {
+fn around(report: &Report) -> Around {
     let mut every = surroundings(report);
     every.retain(|(what, _), _| !OF_THE_SIZE.contains(&what.as_str()));
     let starts_with =
@@ -116,7 +134,7 @@ fn around(report: &Report) -> [Facts; 2] {
                 .is_some_and(|name| starts_with(name, &VARIABLES_OF_MANY))
     };
     let (many, every) = every.into_iter().partition(|((what, _), _)| of_many(what));
-    [every, many]
+    Around { every, many }
 }
 
 impl Candidate<'_> {
@@ -125,22 +143,26 @@ impl Candidate<'_> {
         kind == ScalingKind::Weak || !self.work.communicates()
     }
 
+    /// The problem that stays in such a study.
+    fn constant(&self, kind: ScalingKind) -> &Problem {
+        match kind {
+            ScalingKind::Weak => &self.subject.case.problem,
+            ScalingKind::Strong => &self.whole,
+        }
+    }
+
     /// Whether both are points of one study.
     fn is_kin(&self, other: &Self, kind: ScalingKind) -> bool {
         let key = |candidate: &Self| {
             let case = candidate.subject.case;
             (case.precision, case.placement, candidate.subject.report.run.config.protocol)
         };
-        let problem = |candidate: &'_ Self| match kind {
-            ScalingKind::Weak => candidate.subject.case.problem.clone(),
-            ScalingKind::Strong => candidate.whole.clone(),
-        };
         let alone = self.subject.case.group_size == 1 || other.subject.case.group_size == 1;
         self.subject.case.benchmark == other.subject.case.benchmark
             && key(self) == key(other)
-            && problem(self) == problem(other)
-            && self.around[0] == other.around[0]
-            && (alone || self.around[1] == other.around[1])
+            && self.constant(kind) == other.constant(kind)
+            && self.around.every == other.around.every
+            && (alone || self.around.many == other.around.many)
     }
 }
 
@@ -157,10 +179,9 @@ struct Figures {
 }
 
 impl Candidate<'_> {
-    /// The headline's figures, where all cases of a study have the same definition of time; else, as when common
-    /// starts failed for one of them, those of the slowest rank's own times.
-    fn figures(&self, same_definition: bool) -> Option<Figures> {
-        if same_definition {
+    /// The headline's figures; or those of the slowest rank's own times, which all cases have.
+    fn figures(&self, headline: bool) -> Option<Figures> {
+        if headline {
             let statistics = self.examined.statistics.as_ref()?;
             let over_launches = statistics.ci_over == Some(Over::Launches);
             let (median_ms, ci) = (statistics.median_ms, statistics.ci);
@@ -188,14 +209,25 @@ fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
     let common = Common {
         benchmark: &case.benchmark,
         kind,
-        problem: if kind == ScalingKind::Strong { &first.whole } else { &case.problem },
+        problem: first.constant(kind),
         precision: case.precision,
         placement: case.placement,
     };
-    let definition = first.measured.latency.definition;
-    let same = family.iter().all(|other| other.measured.latency.definition == definition);
-    let figures: Vec<Figures> =
-        family.iter().filter_map(|candidate| candidate.figures(same)).collect();
+    let is_left_out = |candidate: &Candidate<'_>| {
+        candidate.subject.case.caveats.iter().any(Caveat::excludes_from_scaling)
+    };
+    // Cases that are left out neither decide which times all are held by nor follow.
+    let mut definitions: Vec<Definition> = family
+        .iter()
+        .filter(|candidate| !is_left_out(candidate))
+        .map(|candidate| candidate.measured.latency.definition)
+        .collect();
+    definitions.dedup();
+    let local_times = definitions.len() > 1;
+    let figures: Vec<Figures> = family
+        .iter()
+        .filter_map(|candidate| candidate.figures(!local_times || is_left_out(candidate)))
+        .collect();
     // One that does not have the times that all are held by is no point.
     if figures.len() < family.len() {
         return None;
@@ -209,13 +241,14 @@ fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
             ranks: candidate.subject.case.group_size,
             median_ms: figures.median_ms,
             ci: figures.ci,
-            left_out: candidate.subject.case.caveats.iter().any(Caveat::excludes_from_scaling),
+            left_out: is_left_out(candidate),
         })
         .collect();
     let over_launches = figures.iter().all(|figures| figures.over_launches);
     Some(Study {
         separate_launches: true,
         reports: family.iter().map(|candidate| candidate.subject.reports.clone()).collect(),
+        local_times,
         ci_over: if over_launches { Over::Launches } else { Over::Iterations },
         scaling: scaling(common, &series).filter(is_told)?,
     })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::hosts::{SlowHosts, slow_hosts};
 use super::ranks::{Slow, slow};
 use super::rules::{
     LOW_EFFICIENCY, LOW_OVERLAP_PERCENT, MUCH_SLOWER_PERCENT, OVERHEAD_RISE, RISING_POINTS, Rule,
@@ -28,6 +29,7 @@ pub(super) fn findings(
         findings.extend(matrices.flat_map(|matrix| links(at, report, matrix)));
         findings.extend(throttled(at, report));
     }
+    findings.extend(slow_hosts(subjects, examined).into_iter().map(of_hosts));
     findings.extend(slow_ranks(reports));
     findings.extend(stragglers(subjects, examined));
     findings.extend(studies.iter().flat_map(scaling));
@@ -163,6 +165,16 @@ fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
         Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
     };
     found.into_iter().map(of).collect()
+}
+
+fn of_hosts(slow: SlowHosts) -> Finding {
+    let evidence = vec![
+        figure("slower", slow.excess_percent, "%"),
+        count("cases", slow.cases.len()),
+        count("of", slow.looked_at),
+    ];
+    let finding = grave(Rule::SlowHosts.finding(&slow.reports, evidence), slow.excess_percent);
+    Finding { cases: slow.cases, hosts: slow.hosts, ..finding }
 }
 
 /// A rank that is a straggler in a case.

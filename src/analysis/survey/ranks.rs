@@ -69,8 +69,12 @@ fn candidates(case: &Case) -> Vec<Straggler> {
 /// How much each rank's own median exceeds the median of the other ranks', percent.
 fn excess_percent(case: &Case) -> Vec<f64> {
     let Some(measured) = &case.measured else { return Vec::new() };
-    let medians: Vec<f64> = measured.per_rank.iter().map(|rank| rank.median_ms).collect();
-    let mut sorted = medians.clone();
+    excesses(&measured.per_rank.iter().map(|rank| rank.median_ms).collect::<Vec<f64>>())
+}
+
+/// How much each value exceeds the median of the others, percent; 0 where that is not positive.
+pub(super) fn excesses(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let excess = |own: &f64| {
         let place = sorted.partition_point(|other| other.total_cmp(own).is_lt());
@@ -79,7 +83,7 @@ fn excess_percent(case: &Case) -> Vec<f64> {
         let middle = f64::midpoint(other(others.saturating_sub(1) / 2), other(others / 2));
         if middle > 0.0 { 100.0 * (own / middle - 1.0) } else { 0.0 }
     };
-    medians.iter().map(excess).collect()
+    values.iter().map(excess).collect()
 }
 
 /// A rank, or all the ranks of a node, that are slower at what they do by themselves.
@@ -155,4 +159,19 @@ fn by_node(report: &Report, slow: Vec<Slow>) -> Vec<Slow> {
     }
     nodes.extend(rest);
     nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_held_against_the_others() {
+        assert_eq!(excesses(&[2.0, 1.0]), [100.0, -50.0]);
+        // The others of 2 are 1, 1 and 4; of 4 they are 1, 1 and 2.
+        assert_eq!(excesses(&[1.0, 4.0, 1.0, 2.0]), [-50.0, 300.0, -50.0, 100.0]);
+        assert_eq!(excesses(&[0.0, 0.0, 5.0]), [-100.0, -100.0, 0.0]);
+        assert_eq!(excesses(&[3.0]), [0.0]);
+        assert!(excesses(&[]).is_empty());
+    }
 }

@@ -38,6 +38,7 @@ pub(super) enum Rule {
     WrongResult,
     FailedCase,
     RunEnded,
+    SlowHosts,
     SlowNode,
     SlowRank,
     SlowLink,
@@ -91,6 +92,7 @@ impl Rule {
             Self::WrongResult => ("wrong_result", "WRONG", Serious),
             Self::FailedCase => ("failed_case", "FAILED", Serious),
             Self::RunEnded => ("run_ended", "exit", Serious),
+            Self::SlowHosts => ("slow_hosts", "slow hosts", Warning),
             Self::SlowNode => ("slow_node", "slow node", Warning),
             Self::SlowRank => ("slow_rank", "slow rank", Warning),
             Self::SlowLink => ("slow_link", "slow link", Warning),
@@ -125,6 +127,10 @@ impl Rule {
             Self::WrongResult => "a result differs from its reference by more than its tolerance".to_owned(),
             Self::FailedCase => "a case failed or was not over in time".to_owned(),
             Self::RunEnded => "a run ended with another exit code than 0".to_owned(),
+            Self::SlowHosts => format!(
+                "the hosts of a report take more than {slower} % longer than the median of at least 2 others with the \
+                 same surroundings in more than half of the cases they share; more than {much} % is serious"
+            ),
             Self::SlowNode => format!(
                 "every rank of a node takes more than {slower} % longer than the median of the other ranks in more \
                  than half of the cases without communication; more than {much} % is serious"
@@ -210,6 +216,10 @@ impl Rule {
             }
             Self::RunEnded => {
                 "see what its verdict says, and end the run with --resume before relying on it"
+            }
+            Self::SlowHosts => {
+                "compare these hosts' clocks, power limits, memory and settings with the others'; leave them out until \
+                 they are as fast"
             }
             Self::SlowNode => {
                 "look at the node's clocks, power limit, cooling and what else runs there; leave it out of the job \

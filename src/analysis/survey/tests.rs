@@ -11,7 +11,7 @@ use crate::measure::Recording;
 use crate::measure::timing::RankTimes;
 use crate::place::Place;
 use crate::plan::{self, Plan};
-use crate::report::{CaseError, Gravity, Outcome, Over};
+use crate::report::{CaseError, Gravity, Outcome, Over, Replicate, Replication};
 
 fn planned(ranks: usize, yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
@@ -114,6 +114,50 @@ fn reports_that_are_alike_are_launches_of_one_thing() {
         analysis.cases.iter().map(|case| case.statistics.as_ref().unwrap().launches).collect();
     assert_eq!(launches, [1, 5]);
     assert!(!found(&analysis, "few_launches").is_empty());
+}
+
+#[test]
+fn launches_of_one_report_count_too() {
+    let mut report = report(2, GEMM, |_| 1e6);
+    let medians = [1.002, 1.0, 1.01, 0.99, 1.003, 1.001, 0.995, 1.004];
+    let launches = medians.iter().enumerate().map(|(replicate, &median_ms)| Replicate {
+        replicate,
+        median_ms,
+        iterations: 40,
+        invalid: 0,
+        times_ms: vec![median_ms; 40],
+    });
+    report.cases[0].replication = Some(Replication {
+        launches: launches.collect(),
+        median_ms: 1.0015,
+        ci: None,
+        between_percent: 0.6,
+        reproducible: true,
+    });
+    let analysis = of(&[report]);
+    let statistics = analysis.cases[0].statistics.as_ref().unwrap();
+    assert_eq!((statistics.launches, statistics.ci_over), (8, Some(Over::Launches)));
+    assert!((statistics.median_ms - 1.0015).abs() < 1e-9);
+    assert_eq!((statistics.reproducible, analysis.reports[0].launches), (Some(true), 8));
+}
+
+#[test]
+fn a_host_that_is_slower_than_others_like_it_is_found() {
+    let on = |host: &str, nanos: f64| {
+        let mut report = report(2, GEMM, |_| nanos);
+        report.environment.nodes[0].host = host.to_owned();
+        report
+    };
+    let reports = [on("a", 1e6), on("b", 1.01e6), on("c", 1.3e6), on("d", 0.99e6)];
+    let analysis = of(&reports);
+    let [slow] = found(&analysis, "slow_hosts")[..] else { panic!("{:#?}", analysis.findings) };
+    assert_eq!((&slow.hosts[..], &slow.reports[..]), (&["c".to_owned()][..], &[2][..]));
+    assert_eq!(slow.severity, Gravity::Serious);
+    let places: Vec<usize> =
+        analysis.leaderboards[0].entries.iter().map(|entry| entry.place).collect();
+    assert_eq!((places[0], places[3]), (1, 4));
+    // Of two nobody can say which is the odd one.
+    assert!(found(&of(&reports[1..3]), "slow_hosts").is_empty());
 }
 
 #[test]

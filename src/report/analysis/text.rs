@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::{Analysis, Examined, Gravity, Leaderboard, Origin, Over, Source, Study};
 use crate::error::Exit;
-use crate::mesh::members;
+use crate::mesh::{PAIRS, members};
 use crate::report::Outcome;
 use crate::report::limits::limit_lines;
 use crate::report::markdown::{self, Rows, STUDY_HEADER, escape, markdown_table, study_rows};
@@ -112,10 +112,14 @@ fn conclusion(analysis: &Analysis) -> String {
     let of = |count: usize, one: &str, many: &str| {
         format!("{count} {}", if count == 1 { one } else { many })
     };
+    let missing = match tally.cases - tally.measured {
+        0 => String::new(),
+        missing => format!(", {missing} not measured"),
+    };
     format!(
-        "{} of {} can be relied on; {}, {}, {}",
+        "{} of {} can be relied on{missing}; {}, {}, {}",
         tally.reliable,
-        of(tally.cases, "case", "cases"),
+        of(tally.measured, "measured case", "measured cases"),
         of(tally.serious, "serious finding", "serious findings"),
         of(tally.warnings, "warning", "warnings"),
         of(tally.infos, "remark", "remarks")
@@ -174,15 +178,21 @@ fn cases(analysis: &Analysis) -> Section {
         row
     };
     let offset = usize::from(many);
+    // Pairs have matrices in their reports; slow ones are found.
+    let in_matrix = |case: &&Examined| case.axis == PAIRS && case.statistics.is_some();
+    let pairs = analysis.cases.iter().filter(in_matrix).count();
+    let told = analysis.cases.iter().filter(|case| !in_matrix(case));
+    let lines =
+        (pairs > 0).then(|| format!("{pairs} cases of pairs stand in their reports' matrices"));
     Section {
         title: "cases".to_owned(),
         rows: Some(Rows {
             header: header.into_iter().map(str::to_owned).collect(),
-            rows: analysis.cases.iter().map(row).collect(),
+            rows: told.map(row).collect(),
         }),
         numbers: 1 + offset..7 + offset,
         limit: ROW_LIMIT,
-        lines: Vec::new(),
+        lines: indented(lines.into_iter().collect()),
     }
 }
 
@@ -198,6 +208,7 @@ fn figures(case: &Examined) -> Vec<String> {
     let width = statistics.width_percent.map(|width| format!("{:.1} %", width / 2.0));
     let over = match statistics.ci_over {
         Some(Over::Launches) => "launches".to_owned(),
+        _ if statistics.iterations == 1 => "1 iteration".to_owned(),
         _ => format!("{} iterations", statistics.iterations),
     };
     let marks = case.flags.iter().filter(|flag| flag.severity < Gravity::Info);
@@ -225,7 +236,11 @@ fn scaling(analysis: &Analysis) -> Option<Section> {
         header.push("reports".to_owned());
     }
     let rows = |study: &Study| -> Vec<Vec<String>> {
-        let launches = if study.separate_launches { "separate" } else { "the same" };
+        let launches = match (study.separate_launches, study.local_times) {
+            (false, _) => "the same",
+            (true, false) => "separate",
+            (true, true) => "separate, local times",
+        };
         let points = study_rows(&study.scaling).zip(&study.reports);
         points
             .map(|(mut row, reports)| {

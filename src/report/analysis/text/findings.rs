@@ -52,6 +52,8 @@ fn sentence(analysis: &Analysis, finding: &Finding) -> String {
             let _ = write!(ranks, " on {}", few(&finding.hosts, 4));
         }
         at.push(ranks);
+    } else if !finding.hosts.is_empty() {
+        at.push(format!("on {}", few(&finding.hosts, 4)));
     }
     let mut text = at.join(", ");
     for (i, figure) in finding.evidence.iter().enumerate() {
