@@ -63,7 +63,7 @@ const HARMLESS: ThrottleReasons = ThrottleReasons::GPU_IDLE
     .union(ThrottleReasons::DISPLAY_CLOCK_SETTING);
 
 /// A share of the time below which a limit is not worth a word.
-const NOTICEABLE_PERCENT: f64 = 1.0;
+pub(crate) const NOTICEABLE_PERCENT: f64 = 1.0;
 
 impl Sensors {
     /// The sensors of `device`; none for a device that NVML does not know.

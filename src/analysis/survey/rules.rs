@@ -3,6 +3,7 @@
 use crate::analysis::case::{FLOOR_PERCENT, INVALID_PERCENT};
 use crate::analysis::pairs;
 use crate::report::{Figure, Finding, Flag, Gravity};
+use crate::telemetry::NOTICEABLE_PERCENT;
 
 /// Probability below which a test counts, after adjusting for all of its kind.
 pub(super) const FALSE_ONES: f64 = 0.05;
@@ -148,7 +149,10 @@ impl Rule {
                 "a rank is the slowest in more iterations than 1 / ranks explains (binomial tail of the effective \
                  iterations, adjusted p at most {FALSE_ONES}), and by more than {slower} % of the others' median"
             ),
-            Self::Throttled => "power, heat or a fault kept a GPU's clocks below their highest".to_owned(),
+            Self::Throttled => format!(
+                "power or heat kept a GPU's clocks below their highest for more than {NOTICEABLE_PERCENT} % of the \
+                 time, or NVML gave another reason at the end"
+            ),
             Self::LowEfficiency => format!(
                 "an efficiency is below {LOW_EFFICIENCY}, with the whole of its interval where it has one"
             ),

@@ -9,9 +9,12 @@ use crate::environment::{Node, Rank};
 use crate::error::{Exit, Kind};
 use crate::measure::Recording;
 use crate::measure::timing::RankTimes;
-use crate::place::Place;
+use crate::place::{Distance, Place};
 use crate::plan::{self, Plan};
-use crate::report::{CaseError, Gravity, Outcome, Over, Replicate, Replication};
+use crate::report::{
+    CaseError, Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink,
+};
+use crate::telemetry::{Reading, Telemetry};
 
 fn planned(ranks: usize, yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
@@ -293,6 +296,50 @@ fn throughput_is_work_over_time() {
     assert!((analysis.throughput[0].rate - 2.4).abs() < 0.01, "{:?}", analysis.throughput);
     let board = &analysis.leaderboards[0];
     assert_eq!(board.entries.iter().map(|entry| entry.place).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn what_the_report_says_of_links_clocks_and_overlap_is_found() {
+    let mut report = report(4, "benchmarks: {all_reduce: {bytes: 64}}", |_| 1e6);
+    let case = &mut report.cases[0];
+    let reasons = vec!["heat 30 %".to_owned()];
+    case.caveats.push(Caveat::Throttled { rank: 2, reasons: reasons.clone() });
+    let measured = case.measured.as_mut().unwrap();
+    measured.metrics.overlap_percent = Some(20.0);
+    measured.telemetry.push(Telemetry {
+        rank: 2,
+        before: Reading::default(),
+        after: Reading::default(),
+        seconds: 1.0,
+        energy_joules: None,
+        throttled: reasons,
+    });
+    report.pair_matrices.push(PairMatrix {
+        benchmark: "bandwidth".to_owned(),
+        problem: case.problem.clone(),
+        precision: None,
+        ranks: 4,
+        median_ms: vec![vec![None; 4]; 4],
+        busbw_gbps: vec![vec![None; 4]; 4],
+        classes: Vec::new(),
+        slow: vec![SlowLink {
+            ranks: [1, 3],
+            distance: Distance::Network,
+            effect: 1.5,
+            persistence: 0.9,
+            case: "bandwidth/pairs:1,3".to_owned(),
+        }],
+    });
+    let analysis = of(&[report]);
+    let link = found(&analysis, "slow_link")[0];
+    assert_eq!(
+        (&link.ranks[..], link.hosts.len(), link.severity),
+        (&[1, 3][..], 2, Gravity::Serious)
+    );
+    let throttled = found(&analysis, "throttled")[0];
+    assert_eq!((&throttled.ranks[..], throttled.detail.as_deref()), (&[2][..], Some("heat 30 %")));
+    assert_eq!(found(&analysis, "low_overlap")[0].evidence[1].value, 20.0);
+    assert!(!analysis.cases[0].reliable);
 }
 
 #[test]
