@@ -55,6 +55,13 @@ impl Baseline {
         if path.is_file() && !folder.exists() {
             return file();
         }
+        if !folder.exists() {
+            return Err(Error::usage(format!(
+                "the baseline '{what}' is no file, and there is no history in '{}' that would know it as a pin, a run or a \
+                 commit; `tesserabench history add REPORT` begins one",
+                folder.display()
+            )));
+        }
         let history = History::open(folder)?;
         if what == LAST_RELEASE {
             return found(Found::Commits(history.releases(git)?, true));
