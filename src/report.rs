@@ -33,8 +33,9 @@ pub use analysis::{
     analysis_markdown, analysis_table,
 };
 pub use comparison::{
-    COMPARISON_SCHEMA, Compared, Comparison, Difference, Reach, Severity, Side, Verdict, Verdicts,
-    annotations, comparison_csv, comparison_markdown, comparison_table, junit, step_summary,
+    COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, Severity, Side, Verdict,
+    Verdicts, annotations, comparison_csv, comparison_markdown, comparison_table, junit,
+    step_summary,
 };
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};

@@ -22,7 +22,7 @@ use crate::random::fingerprint;
 use crate::report::{
     COMPARISON_SCHEMA, Case, Compared, Comparison, Outcome, Reach, Report, Side, Verdict, Verdicts,
 };
-use crate::stats;
+use crate::stats::{self, Magnitude};
 
 /// Resamples behind an interval: as many as suffice for its ends, fewer where there are very many cases.
 const RESAMPLES: usize = 10_000;
@@ -33,6 +33,10 @@ const ALL_RESAMPLES: usize = 10_000_000;
 
 /// Most launches that are recommended; beyond, something else than their number is wrong.
 const MOST_LAUNCHES: usize = 100;
+
+/// From which probability and ratio on it is remarked that launches differ more.
+const SPREAD_P: f64 = 0.01;
+const SPREAD_RATIO: f64 = 2.0;
 
 /// The reports of one side, and the files they come from.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +67,7 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let shared = (ALL_RESAMPLES / pairs.len().max(1)).clamp(FEWEST_RESAMPLES, RESAMPLES);
     let resamples = rules.resamples.unwrap_or(shared);
     let mut cases = in_parallel(&pairs, |pair| pair.weighed(&prevented, rules, resamples));
-    adjust(&mut cases);
+    adjust(&mut cases, rules);
     let reach = reach(&cases, rules);
     let selected = cases
         .iter()
@@ -181,7 +185,9 @@ impl Pair<'_> {
             p_improved: None,
             p_improved_adjusted: None,
             cliffs_delta: None,
+            effect: None,
             hedges_g: None,
+            p_equivalent: None,
             launches_needed: None,
             remarks: Vec::new(),
         };
@@ -212,7 +218,10 @@ impl Pair<'_> {
             case.ratio = Some((sign * evidence.worse).exp());
             case.worse_percent = Some(100.0 * evidence.worse.exp_m1());
             case.cliffs_delta = evidence.cliffs_delta;
+            case.effect = evidence.cliffs_delta.map(Magnitude::of_delta);
             case.hedges_g = evidence.hedges_g;
+            case.p_equivalent = evidence.p_equivalent;
+            case.remarks.extend(spread(evidence));
         }
         if let Some(verdict) = verdict {
             case.verdict = verdict;
@@ -283,8 +292,18 @@ fn memory(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<String> {
     })
 }
 
+/// How much more the launches differ from each other than before, where that is no accident: such a case may be faster
+/// and still be worse to rely on.
+fn spread(evidence: &Evidence) -> Option<String> {
+    let ([before, after], p) = evidence.spread?;
+    (p <= SPREAD_P && after >= SPREAD_RATIO * before).then(|| {
+        let [before, after] = [before, after].map(|deviation| 100.0 * deviation);
+        format!("SPREAD: launches differ by {after:.1} %, {before:.1} % before (p {p:.4})")
+    })
+}
+
 /// Adjusts the p of all cases, each direction a family of its own.
-fn adjust(cases: &mut [(Compared, Option<Evidence>)]) {
+fn adjust(cases: &mut [(Compared, Option<Evidence>)], rules: &Rules) {
     let tested: Vec<usize> = cases
         .iter()
         .enumerate()
@@ -293,8 +312,11 @@ fn adjust(cases: &mut [(Compared, Option<Evidence>)]) {
         .collect();
     let worse: Vec<f64> = tested.iter().filter_map(|&i| cases[i].0.p).collect();
     let better: Vec<f64> = tested.iter().filter_map(|&i| cases[i].0.p_improved).collect();
-    let adjusted =
-        stats::benjamini_hochberg(&worse).into_iter().zip(stats::benjamini_hochberg(&better));
+    let adjusted = match rules.any_dependence {
+        false => stats::benjamini_hochberg,
+        true => stats::benjamini_yekutieli,
+    };
+    let adjusted = adjusted(&worse).into_iter().zip(adjusted(&better));
     for (i, (worse, better)) in tested.into_iter().zip(adjusted) {
         cases[i].0.p_adjusted = Some(worse);
         cases[i].0.p_improved_adjusted = Some(better);

@@ -21,6 +21,8 @@ pub struct ComparisonConfig {
     pub severity: SeverityConfig,
     /// Expected share of false ones among the cases called REGRESSED: 0.05 unless said otherwise.
     pub false_discovery_rate: Option<f64>,
+    /// Keep that rate however the cases depend on each other (Benjamini and Yekutieli), which finds less.
+    pub any_dependence: Option<bool>,
     /// Differences around the sides that do not prevent a comparison: `nccl`, `driver`, `mpi` …
     pub allow: Vec<String>,
     /// Inconclusive and vanished cases fail too.

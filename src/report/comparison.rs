@@ -16,6 +16,7 @@ pub use text::{comparison_markdown, comparison_table};
 
 use crate::config::{ComparedMetric, StatisticalTest};
 use crate::metric::Direction;
+pub use crate::stats::Magnitude;
 
 /// Names the format and its version.
 pub const COMPARISON_SCHEMA: &str = "tesserabench.comparison/1";
@@ -84,7 +85,7 @@ pub struct Reach {
     pub smallest_p: f64,
     /// So many cases must regress together before any can be called so; 1 is as it should be.
     pub fewest_visible: usize,
-    /// Launches of each side with which a lone regression can be seen.
+    /// Launches of each side with which a lone regression can be seen; 100 where no number would do.
     pub launches_needed: usize,
 }
 
@@ -222,8 +223,13 @@ pub struct Compared {
     /// Cliff's delta of the launches: 1 when every launch of the candidate has a larger figure than every one of
     /// the baseline. Shown, never judged by.
     pub cliffs_delta: Option<f64>,
+    /// That in words.
+    pub effect: Option<Magnitude>,
     /// Hedges' g of the logarithms of the launches; null where they do not vary. Shown, never judged by.
     pub hedges_g: Option<f64>,
+    /// Probability of as much if the two sides differed by the threshold or more: two one-sided t-tests (Schuirmann).
+    /// Shown, never judged by.
+    pub p_equivalent: Option<f64>,
     /// Launches of each side that would tell, about; where the verdict is INCONCLUSIVE or SHIFTED.
     pub launches_needed: Option<usize>,
     /// Why it is not comparable, failed or inconclusive; and warnings.

@@ -40,6 +40,11 @@ pub(super) struct Evidence {
     pub(super) cliffs_delta: Option<f64>,
     /// Of the values' logarithms.
     pub(super) hedges_g: Option<f64>,
+    /// Probability of as much if the means of w differed by ln(1 + threshold) or more.
+    pub(super) p_equivalent: Option<f64>,
+    /// How far the launches of each side differ, as standard deviations of w, and the probability of as much if both
+    /// sides' did alike.
+    pub(super) spread: Option<([f64; 2], f64)>,
 }
 
 /// Weighs a candidate against a baseline. `None` when one of them has no launch.
@@ -67,6 +72,10 @@ pub(super) fn weigh(baseline: &Launches, candidate: &Launches, scale: Scale) -> 
         p_better: p(&after, &before, bound, scale),
         cliffs_delta: stats::cliffs_delta(&before, &after).map(|delta| sign * delta),
         hedges_g: stats::hedges_g(&before, &after).map(|g| sign * g),
+        p_equivalent: stats::welch(&before, &after).map(|welch| welch.equivalence_p(bound)),
+        spread: stats::brown_forsythe(&[before.as_slice(), after.as_slice()]).map(|evidence| {
+            ([&before, &after].map(|side| stats::variance(side).sqrt()), evidence.p)
+        }),
     })
 }
 

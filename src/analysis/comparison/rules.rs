@@ -17,6 +17,8 @@ pub struct Rules {
     pub test: StatisticalTest,
     /// Expected share of false ones among the cases called REGRESSED.
     pub false_discovery_rate: f64,
+    /// Whether the cases may depend on each other in any way, not only so that they get worse together.
+    pub any_dependence: bool,
     /// Confidence of the intervals.
     pub confidence: f64,
     /// The machine's own variation, where A/A runs told it: no threshold is below it.
@@ -73,6 +75,7 @@ impl Rules {
             metric: config.metric.unwrap_or_default(),
             test: config.statistical_test.unwrap_or_default(),
             false_discovery_rate: rate,
+            any_dependence: config.any_dependence.unwrap_or(false),
             confidence,
             noise_floor: None,
             allow: config.allow.clone(),

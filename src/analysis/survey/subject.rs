@@ -118,7 +118,7 @@ pub(super) fn hosts_of(report: &Report, ranks: &[usize]) -> Vec<String> {
 impl Subject<'_> {
     /// The median of the launches' medians and its interval over them, where there are enough.
     pub(super) fn over_launches(&self, confidence: f64) -> Option<(f64, [f64; 2])> {
-        let interval = stats::quantile_interval(&self.medians, 0.5, confidence)?;
+        let interval = stats::independent_median_interval(&self.medians, confidence)?;
         (self.medians.len() > 1)
             .then_some((stats::median(&self.medians)?, [interval.low, interval.high]))
     }

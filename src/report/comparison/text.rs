@@ -203,9 +203,13 @@ fn reach(comparison: &Comparison) -> Option<String> {
                 reach.fewest_visible
             ),
         };
+        let remedy = match reach.launches_needed {
+            100.. => "compare fewer cases at once to see a lone one".to_owned(),
+            needed => format!("{needed} launches a side would show a lone one"),
+        };
         format!(
-            "{} and {} launches are few for {} cases: {together}; {} launches a side would show a lone one",
-            reach.launches[0], reach.launches[1], reach.cases, reach.launches_needed
+            "{} and {} launches are few for {} cases: {together}; {remedy}",
+            reach.launches[0], reach.launches[1], reach.cases
         )
     })
 }
