@@ -114,7 +114,7 @@ struct Pair<'a> {
     candidate: Option<Subject<'a>>,
 }
 
-/// Those of the baseline in their order, then what only the candidate has.
+/// Those of the baseline in their order, then what only the candidate has; without what neither has measured.
 fn pairs<'a>(baseline: Vec<Subject<'a>>, candidate: Vec<Subject<'a>>) -> Vec<Pair<'a>> {
     let places: HashMap<String, usize> =
         baseline.iter().enumerate().map(|(place, subject)| (subject.id.clone(), place)).collect();
@@ -128,6 +128,13 @@ fn pairs<'a>(baseline: Vec<Subject<'a>>, candidate: Vec<Subject<'a>>) -> Vec<Pai
             None => pairs.push(Pair { baseline: None, candidate: Some(subject) }),
         }
     }
+    // What neither side can do is no difference between them.
+    let told = |side: &Option<Subject<'_>>| {
+        side.as_ref().is_some_and(|subject| !subject.launches.is_empty())
+    };
+    let failed =
+        |pair: &Pair<'_>| pair.candidate.as_ref().is_some_and(|subject| subject.failure.is_some());
+    pairs.retain(|pair| told(&pair.baseline) || told(&pair.candidate) || failed(pair));
     pairs
 }
 
@@ -252,11 +259,7 @@ impl Pair<'_> {
                 ((!reasons.is_empty()).then_some(Verdict::NotComparable), reasons)
             }
             (true, false) => (Some(Verdict::Vanished), self.absent(&self.candidate)),
-            (false, true) => (Some(Verdict::New), self.absent(&self.baseline)),
-            (false, false) => {
-                let why = "it was measured on neither side".to_owned();
-                (Some(Verdict::NotComparable), vec![why])
-            }
+            (false, _) => (Some(Verdict::New), self.absent(&self.baseline)),
         }
     }
 

@@ -310,6 +310,22 @@ fn cases_that_vanish_fail_or_are_new_are_named() {
 }
 
 #[test]
+fn what_neither_side_can_do_is_no_difference() {
+    let folder = folder_with_a_regression();
+    let at = folder.path();
+    for name in ["a.json", "b.json"] {
+        let mut report = Report::load(&at.join(name)).unwrap();
+        report.cases[2].replication = None;
+        report.cases[2].outcome = tesserabench::report::Outcome::Skipped;
+        save(at, name, &report);
+    }
+    let run = program(at, &["compare", "a.json", "b.json", "--strict"]);
+    let out = text(&run.stdout);
+    assert_eq!(run.status.code(), Some(0), "{out}");
+    assert!(out.contains("ok: 4 EQUIVALENT") && !out.contains("case-2"), "{out}");
+}
+
+#[test]
 fn single_launches_in_files_of_their_own_make_a_side() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
