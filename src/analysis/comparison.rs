@@ -129,13 +129,15 @@ fn pairs<'a>(baseline: Vec<Subject<'a>>, candidate: Vec<Subject<'a>>) -> Vec<Pai
         }
     }
     // What neither side can do is no difference between them.
-    let told = |side: &Option<Subject<'_>>| {
-        side.as_ref().is_some_and(|subject| !subject.launches.is_empty())
-    };
     let failed =
         |pair: &Pair<'_>| pair.candidate.as_ref().is_some_and(|subject| subject.failure.is_some());
-    pairs.retain(|pair| told(&pair.baseline) || told(&pair.candidate) || failed(pair));
     pairs
+        .retain(|pair| is_measured(&pair.baseline) || is_measured(&pair.candidate) || failed(pair));
+    pairs
+}
+
+fn is_measured(side: &Option<Subject<'_>>) -> bool {
+    side.as_ref().is_some_and(|subject| !subject.launches.is_empty())
 }
 
 /// What `of` makes of each, in order, on all cores.
@@ -243,11 +245,8 @@ impl Pair<'_> {
 
     /// The verdict where no test is needed, and why.
     fn without_test(&self, prevented: &[String]) -> (Option<Verdict>, Vec<String>) {
-        let measured = |side: &Option<Subject<'_>>| {
-            side.as_ref().is_some_and(|subject| !subject.launches.is_empty())
-        };
         let failure = self.candidate.as_ref().and_then(|subject| subject.failure.clone());
-        match (measured(&self.baseline), measured(&self.candidate)) {
+        match (is_measured(&self.baseline), is_measured(&self.candidate)) {
             (_, _) if failure.is_some() => {
                 (Some(Verdict::Failed), failure.into_iter().map(|(_, why)| why).collect())
             }
