@@ -31,6 +31,10 @@ const FEWEST_RESAMPLES: usize = 1_000;
 /// Resamples of all cases together.
 const ALL_RESAMPLES: usize = 10_000_000;
 
+/// Random ways of a permutation test, where there are too many to count.
+const FEWEST_DRAWS: usize = 99_999;
+const MOST_DRAWS: usize = 999_999;
+
 /// Most launches that are recommended; beyond, something else than their number is wrong.
 const MOST_LAUNCHES: usize = 100;
 
@@ -66,9 +70,13 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         pairs(subjects(baseline.reports, rules.metric), subjects(candidate.reports, rules.metric));
     let shared = (ALL_RESAMPLES / pairs.len().max(1)).clamp(FEWEST_RESAMPLES, RESAMPLES);
     let resamples = rules.resamples.unwrap_or(shared);
-    let mut cases = in_parallel(&pairs, |pair| pair.weighed(&prevented, rules, resamples));
+    // Twice as many as single out one of the cases.
+    let draws = (2.0 * pairs.len() as f64 / rules.false_discovery_rate) as usize;
+    let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
+    let effort = Effort { resamples, draws };
+    let mut cases = in_parallel(&pairs, |pair| pair.weighed(&prevented, rules, effort));
     adjust(&mut cases, rules);
-    let reach = reach(&cases, rules);
+    let reach = reach(&cases, rules, draws);
     let selected = cases
         .iter()
         .filter(|(case, _)| {
@@ -106,6 +114,13 @@ fn direction(metric: ComparedMetric) -> Direction {
         ComparedMetric::Latency => Direction::LowerIsBetter,
         ComparedMetric::Throughput | ComparedMetric::Efficiency => Direction::HigherIsBetter,
     }
+}
+
+/// How many random numbers a case is worth.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    resamples: usize,
+    draws: usize,
 }
 
 /// A subject on both sides, or on the one that has it.
@@ -166,7 +181,7 @@ impl Pair<'_> {
         &self,
         prevented: &[String],
         rules: &Rules,
-        resamples: usize,
+        effort: Effort,
     ) -> (Compared, Option<Evidence>) {
         let Some(either) = self.baseline.as_ref().or(self.candidate.as_ref()) else {
             unreachable!("a pair has a side")
@@ -214,7 +229,8 @@ impl Pair<'_> {
             larger_is_worse,
             threshold,
             confidence: rules.confidence,
-            resamples,
+            resamples: effort.resamples,
+            draws: effort.draws,
             seed: rules.seed ^ fingerprint(case.id.bytes()),
         };
         let evidence = self
@@ -326,7 +342,7 @@ fn adjust(cases: &mut [(Compared, Option<Evidence>)], rules: &Rules) {
 }
 
 /// What the launches at hand can show.
-fn reach(cases: &[(Compared, Option<Evidence>)], rules: &Rules) -> Reach {
+fn reach(cases: &[(Compared, Option<Evidence>)], rules: &Rules, draws: usize) -> Reach {
     let tested: Vec<&Compared> =
         cases.iter().map(|(case, _)| case).filter(|case| case.p.is_some()).collect();
     let fewest = |side: usize| tested.iter().map(|case| case.launches[side]).min().unwrap_or(0);
@@ -334,7 +350,7 @@ fn reach(cases: &[(Compared, Option<Evidence>)], rules: &Rules) -> Reach {
     let (count, rate) = (tested.len(), rules.false_discovery_rate);
     let smallest = |launches: [usize; 2]| match rules.test {
         StatisticalTest::TTest => 0.0,
-        _ => stats::smallest_p(launches[0], launches[1]),
+        _ => stats::smallest_p(launches[0], launches[1], draws),
     };
     // So many regressions at p lift p·m/R below the rate.
     let visible = |p: f64| ((p * count as f64 / rate) - 1e-9).ceil().max(1.0) as usize;

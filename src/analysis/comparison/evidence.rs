@@ -20,6 +20,8 @@ pub(super) struct Scale {
     pub(super) confidence: f64,
     /// Resamples behind it.
     pub(super) resamples: usize,
+    /// Random ways of a permutation test that has too many to count.
+    pub(super) draws: usize,
     /// Seed of the random numbers.
     pub(super) seed: u64,
 }
@@ -86,7 +88,8 @@ fn p(from: &[f64], to: &[f64], bound: f64, scale: Scale) -> f64 {
     }
     match scale.test {
         StatisticalTest::Auto | StatisticalTest::Permutation => {
-            stats::permutation_p(from, to, bound, &mut Stream::new(scale.seed, "permutation", &[]))
+            let mut random = Stream::new(scale.seed, "permutation", &[]);
+            stats::permutation_p(from, to, bound, scale.draws, &mut random)
         }
         StatisticalTest::TTest => {
             stats::welch(from, to).map_or(1.0, |welch| welch.p(bound, Alternative::Greater))
