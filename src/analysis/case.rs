@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::latency;
 use crate::backend::Accuracy;
+use crate::benchmark;
 use crate::caveat::Caveat;
 use crate::config::Protocol;
 use crate::error::Kind;
@@ -252,6 +253,12 @@ fn measured(plan: &Plan, case: &Case, recording: Recording) -> Measured {
         telemetry: recording.telemetry,
         memory: recording.memory,
     }
+}
+
+/// Whether each rank of it works for itself, so that none waits for another and their times can be held against each
+/// other. Not so of a benchmark that is unknown.
+pub(super) fn works_alone(case: &report::Case) -> bool {
+    benchmark::find(&case.benchmark).is_some_and(|known| !known.collective)
 }
 
 /// Rates at the median time of `seconds`.

@@ -203,6 +203,7 @@ impl Pair<'_> {
             ci: None,
             confidence: rules.confidence,
             worse_percent: None,
+            accuracy_drift: None,
             threshold_percent: 100.0 * threshold,
             p: None,
             p_adjusted: None,
@@ -220,7 +221,10 @@ impl Pair<'_> {
         if let (Some(baseline), Some(candidate)) = (&self.baseline, &self.candidate)
             && let (Some(before), Some(after)) = (baseline.case, candidate.case)
         {
-            case.remarks.extend(drift(before, after, rules));
+            if let Some((drift, remark)) = drift(before, after, rules) {
+                case.accuracy_drift = Some(drift);
+                case.remarks.push(remark);
+            }
             case.remarks.extend(memory(before, after, rules));
         }
         let larger_is_worse = direction(rules.metric) == Direction::LowerIsBetter;
@@ -288,11 +292,13 @@ impl Pair<'_> {
 }
 
 /// How much more the results err, where that is too much.
-fn drift(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<String> {
+fn drift(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<(f64, String)> {
     let error = |case: &Case| case.accuracy.as_ref().map(|accuracy| accuracy.max_rel);
     let (before, after) = (error(baseline)?, error(candidate)?);
     (after - before > rules.accuracy_drift).then(|| {
-        format!("ACCURACY: the largest relative error grew from {before:.2e} to {after:.2e}")
+        let remark =
+            format!("ACCURACY: the largest relative error grew from {before:.2e} to {after:.2e}");
+        (after - before, remark)
     })
 }
 
@@ -364,10 +370,10 @@ fn reach(cases: &[(Compared, Option<Evidence>)], rules: &Rules, draws: usize) ->
     }
 }
 
-/// The verdict that the tests give, if any.
+/// The verdict that the tests and the results' errors give, if any.
 fn decided(case: &Compared, rules: &Rules) -> Option<Verdict> {
     let rejected = |p: Option<f64>| p.is_some_and(|p| p <= rules.false_discovery_rate);
-    if rejected(case.p_adjusted) {
+    if rejected(case.p_adjusted) || case.accuracy_drift.is_some() {
         Some(Verdict::Regressed)
     } else if rejected(case.p_improved_adjusted) {
         Some(Verdict::Improved)
@@ -455,15 +461,11 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
 fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
     let failures =
         pairs.iter().filter_map(|pair| Some(pair.candidate.as_ref()?.failure.as_ref()?.0));
-    let drifted = comparison
-        .cases
-        .iter()
-        .any(|case| case.remarks.iter().any(|remark| remark.starts_with("ACCURACY")));
     let Verdicts { regressed, not_comparable, vanished, inconclusive, .. } = comparison.summary;
     let nothing = comparison.cases.is_empty();
     [
         (nothing || not_comparable > 0, Exit::Unfit),
-        (regressed > 0 || drifted, Exit::Regression),
+        (regressed > 0, Exit::Regression),
         (rules.strict && vanished + inconclusive > 0, Exit::Inconclusive),
     ]
     .into_iter()

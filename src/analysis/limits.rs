@@ -2,9 +2,12 @@
 
 mod derive;
 
+use std::collections::HashMap;
+
 pub use derive::derive_limits;
 use wildmatch::WildMatch;
 
+use super::case::works_alone;
 use crate::config::LimitConfig;
 use crate::error::{Error, Result, suggestion};
 use crate::metric::{self, Direction};
@@ -45,7 +48,9 @@ enum Bound {
 
 /// A figure and whose it is.
 struct Figure<'a> {
-    case: &'a str,
+    id: &'a str,
+    /// None for a point of a scaling study.
+    case: Option<&'a Case>,
     of: Option<String>,
     value: f64,
 }
@@ -147,52 +152,42 @@ impl Limit {
         if figures.is_empty() {
             return vec![self.checked(&self.case, None, None, (None, self.basis(None, 0)))];
         }
+        let all = figures.iter();
         match self.bound {
-            Bound::Absolute(bound) => figures
-                .iter()
-                .map(|figure| self.of(figure, (Some(bound), Basis::Absolute)))
-                .collect(),
-            Bound::OfCeiling(share) => figures
-                .iter()
+            Bound::Absolute(bound) => {
+                all.map(|figure| self.of(figure, (Some(bound), Basis::Absolute))).collect()
+            }
+            Bound::OfCeiling(share) => all
                 .map(|figure| {
-                    let ceiling = self.ceiling(report, figure.case);
+                    let ceiling = figure.case.and_then(|case| self.ceiling(report, case));
                     let bound = ceiling.as_ref().map(|(ceiling, _)| self.scaled(*ceiling, share));
                     self.of(figure, (bound, self.basis(ceiling, 0)))
                 })
                 .collect(),
-            Bound::OfFleet(share) => figures
-                .iter()
-                .flat_map(|figure| self.against_fleet(report, fleet, figure, share))
-                .collect(),
+            Bound::OfFleet(share) => {
+                let mut theirs: HashMap<&str, Vec<f64>> = HashMap::new();
+                for figure in fleet.iter().flat_map(|report| self.figures(report)) {
+                    theirs.entry(figure.id).or_default().push(figure.value);
+                }
+                let of_fleet = |id: &str| theirs.get(id).map_or(&[][..], Vec::as_slice);
+                all.flat_map(|figure| self.against_fleet(figure, of_fleet(figure.id), share))
+                    .collect()
+            }
         }
     }
 
-    /// Against the other reports, and the ranks of the case against each other.
-    fn against_fleet(
-        &self,
-        report: &Report,
-        fleet: &[Report],
-        figure: &Figure<'_>,
-        share: f64,
-    ) -> Vec<LimitCheck> {
-        let same = |other: &Figure<'_>| other.case == figure.case;
-        let theirs: Vec<f64> = fleet
-            .iter()
-            .flat_map(|report| self.figures(report))
-            .filter(same)
-            .map(|figure| figure.value)
-            .collect();
+    /// Against what the fleet reaches in the same case, and the ranks of the case against each other.
+    fn against_fleet(&self, figure: &Figure<'_>, fleet: &[f64], share: f64) -> Vec<LimitCheck> {
         let bound = |members: &[f64]| {
-            stats::median(members)
-                .filter(|_| members.len() >= FLEET)
-                .map(|median| self.scaled(median, share))
+            let median = stats::median(members).filter(|_| members.len() >= FLEET);
+            median.map(|median| self.scaled(median, share))
         };
         let mut checks = Vec::new();
-        let ranks = self.of_ranks(report, figure.case);
-        if let Some(of_reports) = bound(&theirs) {
-            checks.push(self.of(figure, (Some(of_reports), self.basis(None, theirs.len()))));
+        let ranks = self.of_ranks(figure);
+        if let Some(of_reports) = bound(fleet) {
+            checks.push(self.of(figure, (Some(of_reports), self.basis(None, fleet.len()))));
         } else if ranks.len() < FLEET {
-            checks.push(self.of(figure, (None, self.basis(None, theirs.len()))));
+            checks.push(self.of(figure, (None, self.basis(None, fleet.len()))));
         }
         let values: Vec<f64> = ranks.iter().map(|figure| figure.value).collect();
         if let Some(of_ranks) = bound(&values) {
@@ -222,7 +217,7 @@ impl Limit {
     }
 
     fn of(&self, figure: &Figure<'_>, bound: (Option<f64>, Basis)) -> LimitCheck {
-        self.checked(figure.case, figure.of.clone(), Some(figure.value), bound)
+        self.checked(figure.id, figure.of.clone(), Some(figure.value), bound)
     }
 
     fn checked(
@@ -258,50 +253,45 @@ impl Limit {
     /// The figures of a report that the limit is for.
     fn figures<'a>(&self, report: &'a Report) -> Vec<Figure<'a>> {
         let glob = WildMatch::new(&self.case);
-        let figure = |case: &'a str, value: Option<f64>| {
-            let matching = value.filter(|_| glob.matches(case));
-            matching.map(|value| Figure { case, of: None, value })
+        let figure = |id: &'a str, case: Option<&'a Case>, value: Option<f64>| {
+            let matching = value.filter(|_| glob.matches(id));
+            matching.map(|value| Figure { id, case, of: None, value })
         };
         if self.metric == EFFICIENCY {
             let points = report.scaling.iter().flat_map(|study| &study.points);
             let counted = points.filter(|point| !point.left_out);
-            return counted.filter_map(|point| figure(&point.case, point.efficiency)).collect();
+            return counted
+                .filter_map(|point| figure(&point.case, None, point.efficiency))
+                .collect();
         }
-        let cases = report.cases.iter();
-        cases.filter_map(|case| figure(&case.id, value(case, &self.metric))).collect()
+        let of = |case: &'a Case| figure(&case.id, Some(case), value(case, &self.metric));
+        report.cases.iter().filter_map(of).collect()
     }
 
     /// What each rank of a case reaches, where the ranks work by themselves: none waits for another there.
-    fn of_ranks<'a>(&self, report: &'a Report, id: &'a str) -> Vec<Figure<'a>> {
-        let case = report.cases.iter().find(|case| case.id == id);
-        let Some(measured) = case.and_then(|case| case.measured.as_ref()) else {
+    fn of_ranks<'a>(&self, figure: &Figure<'a>) -> Vec<Figure<'a>> {
+        let alone = figure.case.filter(|case| works_alone(case));
+        let Some(measured) = alone.and_then(|case| case.measured.as_ref()) else {
             return Vec::new();
         };
-        let Some(value) = case.and_then(|case| value(case, &self.metric)) else {
-            return Vec::new();
-        };
-        if measured.metrics.algbw_gbps.is_some() || self.metric == EFFICIENCY {
-            return Vec::new();
-        }
         let slowest = measured.latency.median;
         let ranks = measured.per_rank.iter().filter(|rank| rank.median_ms > 0.0);
         ranks
             .map(|rank| Figure {
-                case: id,
                 of: Some(format!("rank {}", rank.rank)),
                 value: match self.direction {
-                    Direction::HigherIsBetter => value * slowest / rank.median_ms,
+                    Direction::HigherIsBetter => figure.value * slowest / rank.median_ms,
                     Direction::LowerIsBetter => rank.median_ms,
                 },
+                ..*figure
             })
             .collect()
     }
 
     /// What the machine can do at best, and where that was read; for busbw the slowest link between the ranks, for
     /// memory and arithmetic the peak of all devices.
-    fn ceiling(&self, report: &Report, id: &str) -> Option<(f64, String)> {
+    fn ceiling(&self, report: &Report, case: &Case) -> Option<(f64, String)> {
         let machine = self.topology.as_ref()?;
-        let case = report.cases.iter().find(|case| case.id == id)?;
         let (figure, devices) = match (self.metric.as_str(), case.precision) {
             ("busbw_gbps", _) => {
                 let node = |&rank: &usize| report.environment.ranks.get(rank).map(|rank| rank.node);

@@ -62,6 +62,24 @@ pub(super) struct TellArgs {
 }
 
 impl TellArgs {
+    /// The files to write, with their forms.
+    ///
+    /// # Errors
+    /// Usage error for a file whose ending names no form.
+    pub(super) fn files(&self) -> Result<Vec<(&Path, Form)>> {
+        let form = |path: &Path| match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => Ok(Form::Json),
+            Some("csv") => Ok(Form::Csv),
+            Some("md" | "markdown") => Ok(Form::Markdown),
+            Some("xml") => Ok(Form::Junit),
+            _ => {
+                let why = "its ending is none of .json, .csv, .md and .xml";
+                Err(Error::file("write", path, why))
+            }
+        };
+        self.output.iter().map(|path| Ok((path.as_path(), form(path)?))).collect()
+    }
+
     /// The table, and these files.
     pub(super) fn table(output: Vec<PathBuf>) -> Self {
         Self { format: Form::Table, output, github: false }
@@ -70,7 +88,7 @@ impl TellArgs {
 
 /// A form of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+pub(super) enum Form {
     /// For people.
     Table,
     /// All of it.
@@ -105,6 +123,12 @@ pub(super) struct CompareArgs {
 pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
     let mut rules = rules(&config)?;
+    if args.candidate.len() > 1 && !args.tell.output.is_empty() {
+        return Err(Error::usage(
+            "--output is for one candidate; compare each by itself to write files",
+        ));
+    }
+    args.tell.files()?;
     // Reading large reports takes as long as comparing them.
     let (baseline, first) = std::thread::scope(|scope| {
         let first = scope.spawn(|| Side::load(&args.candidate[0]));
@@ -125,11 +149,6 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
             ));
         }
     }
-    if args.candidate.len() > 1 && !args.tell.output.is_empty() {
-        return Err(Error::usage(
-            "--output is for one candidate; compare each by itself to write files",
-        ));
-    }
     let mut worst = Exit::Ok;
     for named in &args.candidate {
         let candidate = first.take().map_or_else(|| Side::load(named), Ok)?;
@@ -148,17 +167,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules> {
 /// Prints and writes a comparison; its exit.
 pub(super) fn tell(comparison: &Comparison, args: &TellArgs) -> Result<Exit> {
     report::say(render(comparison, args.format)?.trim_end());
-    for path in &args.output {
-        let form = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => Form::Json,
-            Some("csv") => Form::Csv,
-            Some("md" | "markdown") => Form::Markdown,
-            Some("xml") => Form::Junit,
-            _ => {
-                let why = "its ending is none of .json, .csv, .md and .xml";
-                return Err(Error::file("write", path, why));
-            }
-        };
+    for (path, form) in args.files()? {
         write_atomically(path, render(comparison, form)?.as_bytes())?;
     }
     if args.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {

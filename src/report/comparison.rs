@@ -108,7 +108,7 @@ pub struct Difference {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It is worse by more than the threshold.
+    /// It is worse by more than the threshold, or its results err more than before.
     Regressed,
     /// It was measured in the baseline and failed now.
     Failed,
@@ -212,6 +212,9 @@ pub struct Compared {
     pub worse_percent: Option<f64>,
     /// Beyond which it counts, percent: what was asked for, or the noise floor.
     pub threshold_percent: f64,
+    /// By how much the largest relative error of the results grew, where that is more than allowed: then the case
+    /// regressed, however long it takes.
+    pub accuracy_drift: Option<f64>,
     /// Probability of as much if it were not worse by more than the threshold.
     pub p: Option<f64>,
     /// The same, adjusted for all cases (Benjamini and Hochberg).

@@ -1,13 +1,12 @@
 //! Comparisons of reports: what they call worse, how they say it, and that they seldom err.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
 use proptest::prelude::*;
-use tesserabench::analysis::{Reports, Rules, compare};
+use tesserabench::analysis::{self, Reports, Rules};
 use tesserabench::config::{ComparedMetric, ComparisonConfig};
 use tesserabench::random::Stream;
-use tesserabench::report::{Comparison, Report, Verdict};
+use tesserabench::report::{Comparison, Outcome, Report, Verdict};
+
+use crate::ranks::{Run, ranks, tesserabench};
 
 #[path = "../../scripts/peers/suites.rs"]
 mod suites;
@@ -24,7 +23,7 @@ fn rules(threshold: f64) -> Rules {
 
 fn compared(baseline: &Report, candidate: &Report, rules: &Rules) -> Comparison {
     let one = |report| Reports { files: &[], reports: std::slice::from_ref(report) };
-    compare(one(baseline), one(candidate), rules)
+    analysis::compare(one(baseline), one(candidate), rules)
 }
 
 #[test]
@@ -124,8 +123,7 @@ proptest! {
 
 #[test]
 fn a_rate_is_compared_the_other_way_round() {
-    let folder = tempfile::tempdir().unwrap();
-    let report = measured(folder.path(), "simulated.json", "1");
+    let report = measured();
     let slower = slowed(&report, 1.5);
     let by = |metric| {
         let config = ComparisonConfig { metric: Some(metric), ..ComparisonConfig::default() };
@@ -133,40 +131,36 @@ fn a_rate_is_compared_the_other_way_round() {
     };
     let (time, rate) = (by(ComparedMetric::Latency), by(ComparedMetric::Throughput));
     for (time, rate) in time.cases.iter().zip(&rate.cases) {
-        assert!(
-            (time.ratio.unwrap() - 1.5).abs() < 1e-9
-                && (rate.ratio.unwrap() - 1.0 / 1.5).abs() < 1e-9
-        );
+        assert!((time.ratio.unwrap() - 1.5).abs() < 1e-9);
+        assert!((rate.ratio.unwrap() - 1.0 / 1.5).abs() < 1e-9);
         assert!((time.worse_percent.unwrap() - 50.0).abs() < 1e-6);
         assert!((rate.worse_percent.unwrap() - 50.0).abs() < 1e-6);
     }
 }
 
-/// A report of the simulated backend, written to a file of this name.
-fn measured(folder: &Path, name: &str, seed: &str) -> Report {
-    let path = folder.join(name);
-    let run = program(
-        folder,
-        &[
-            "run",
-            "--backend",
-            "simulated",
-            "--ranks",
-            "2",
-            "-b",
-            "all_reduce",
-            "--problem-size",
-            "bytes=1KiB,1MiB",
-            "--iterations",
-            "20",
-            "--seed",
-            seed,
-            "-o",
-            name,
-        ],
-    );
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    Report::load(&path).unwrap()
+#[test]
+fn results_that_err_more_are_a_regression() {
+    let report = measured();
+    let with_error = |max_rel: f64| {
+        let accuracy = serde_json::json!({"checked": 1, "wrong": 0, "max_abs": 0.0, "max_rel": max_rel,
+            "rmse": 0.0, "tolerance": 1.0, "first_wrong": null});
+        let mut report = report.clone();
+        report.cases[0].accuracy = serde_json::from_value(accuracy).unwrap();
+        report
+    };
+    let verdicts = |max_rel: f64| {
+        let comparison = compared(&with_error(1e-4), &with_error(max_rel), &rules(5.0));
+        (comparison.cases[0].verdict, comparison.exit)
+    };
+    assert_eq!(verdicts(1e-3), (Verdict::Inconclusive, 0));
+    assert_eq!(verdicts(2e-3), (Verdict::Regressed, 3));
+}
+
+/// A report of the simulated backend.
+fn measured() -> Report {
+    let words = "--backend simulated -b all_reduce --problem-size bytes=1KiB,1MiB --iterations 20";
+    let ended = ranks(2, words).passes();
+    Report::load(&ended.path("results.json")).unwrap()
 }
 
 /// The same, each time longer by a factor.
@@ -185,191 +179,132 @@ fn slowed(report: &Report, factor: f64) -> Report {
     slower
 }
 
-fn program(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tesserabench"));
-    command.current_dir(folder).args(arguments).env_remove("GITHUB_ACTIONS");
-    command.env_remove("GITHUB_STEP_SUMMARY").output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Writes a report.
-fn save(folder: &Path, name: &str, report: &Report) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, serde_json::to_string(report).unwrap()).unwrap();
-    path
-}
-
-/// A folder with `a.json` of 8 launches of 5 cases, and `b.json` of which case 2 is slower by half.
-fn folder_with_a_regression() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+/// Eight launches of five cases, and as many in which case 2 is slower by half.
+fn sides() -> [Report; 2] {
     let mut random = Stream::new(1, "files", &[]);
-    save(folder.path(), "a.json", &Side::USUAL.report(&[1.0; 5], &mut random));
-    save(folder.path(), "b.json", &Side::USUAL.report(&[1.0, 1.0, 1.5, 1.0, 1.0], &mut random));
-    folder
+    [1.0, 1.5].map(|factor| Side::USUAL.report(&[1.0, 1.0, factor, 1.0, 1.0], &mut random))
+}
+
+/// `compare` with these words, in a folder with `a.json` and `b.json`.
+fn compare(words: &str, [a, b]: &[Report; 2]) -> Run {
+    let text = |report| serde_json::to_string(report).unwrap();
+    tesserabench(&format!("compare {words}")).file("a.json", &text(a)).file("b.json", &text(b))
 }
 
 #[test]
 fn a_regression_is_told_in_every_form() {
-    let folder = folder_with_a_regression();
-    let at = folder.path();
-    let run = program(
-        at,
-        &[
-            "compare", "a.json", "b.json", "-o", "c.json", "-o", "c.csv", "-o", "c.md", "-o",
-            "c.xml",
-        ],
-    );
-    assert_eq!(run.status.code(), Some(3), "{}", text(&run.stderr));
-    let table = text(&run.stdout);
-    assert!(
-        table.contains("REGRESSED (severe)") && table.contains("1 REGRESSED, 4 EQUIVALENT"),
-        "{table}"
-    );
+    let words = "a.json b.json -o c.json -o c.csv -o c.md -o c.xml";
+    let ended = compare(words, &sides()).fails(3);
+    let table = &ended.out;
+    assert!(table.contains("REGRESSED (severe)"), "{table}");
+    assert!(table.contains("1 REGRESSED, 4 EQUIVALENT"), "{table}");
     // The most pressing stands first.
     let first = table.lines().find(|line| line.contains("case-")).unwrap();
     assert!(first.contains("case-2"), "{table}");
-    let comparison: Comparison =
-        serde_json::from_str(&std::fs::read_to_string(at.join("c.json")).unwrap()).unwrap();
+    let comparison: Comparison = serde_json::from_str(&ended.read("c.json")).unwrap();
     assert_eq!((comparison.summary.regressed, comparison.summary.equivalent), (1, 4));
-    let csv = std::fs::read_to_string(at.join("c.csv")).unwrap();
-    assert_eq!(csv.lines().count(), 6);
-    let junit = std::fs::read_to_string(at.join("c.xml")).unwrap();
+    assert_eq!(ended.read("c.csv").lines().count(), 6);
+    let junit = ended.read("c.xml");
     assert!(junit.contains("tests=\"5\"") && junit.contains("failures=\"1\""), "{junit}");
-    let markdown = std::fs::read_to_string(at.join("c.md")).unwrap();
-    assert!(markdown.contains("| case-2 |"), "{markdown}");
-    let same = program(at, &["compare", "a.json", "a.json"]);
-    assert_eq!(same.status.code(), Some(0));
+    assert!(ended.read("c.md").contains("| case-2 |"));
+    compare("a.json a.json", &sides()).passes();
 }
 
 #[test]
 fn github_gets_annotations_and_a_summary() {
-    let folder = folder_with_a_regression();
-    let summary = folder.path().join("summary.md");
-    std::fs::write(&summary, "before\n").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tesserabench"));
-    command.current_dir(folder.path()).args(["compare", "a.json", "b.json"]);
-    let run = command
-        .env("GITHUB_ACTIONS", "true")
-        .env("GITHUB_STEP_SUMMARY", &summary)
-        .output()
-        .unwrap();
-    let out = text(&run.stdout);
-    let lines: Vec<&str> = out.lines().filter(|line| line.starts_with("::")).collect();
-    assert_eq!(lines.len(), 1, "{out}");
-    assert!(lines[0].starts_with("::error title=REGRESSED (severe)%3A case-2::case-2"), "{out}");
-    let summary = std::fs::read_to_string(&summary).unwrap();
+    let run = compare("a.json b.json", &sides()).file("summary.md", "before\n");
+    let run = run.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary.md");
+    let ended = run.fails(3);
+    let lines: Vec<&str> = ended.out.lines().filter(|line| line.starts_with("::")).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("::error title=REGRESSED (severe)%3A case-2::case-2"),
+        "{lines:?}"
+    );
+    let summary = ended.read("summary.md");
     assert!(summary.starts_with("before\n<!-- tesserabench -->\n# Comparison"), "{summary}");
 }
 
 #[test]
 fn what_differs_around_the_sides_is_named() {
-    let folder = folder_with_a_regression();
-    let at = folder.path();
-    let mut other = Report::load(&at.join("b.json")).unwrap();
-    other.environment.libraries.insert("nccl".to_owned(), "2.30.7".to_owned());
-    other.environment.variables.insert("NCCL_ALGO".to_owned(), "Ring".to_owned());
-    save(at, "other.json", &other);
-    let run = program(at, &["compare", "a.json", "other.json"]);
-    let out = text(&run.stdout);
-    assert_eq!(run.status.code(), Some(6), "{out}");
+    let mut sides = sides();
+    let environment = &mut sides[1].environment;
+    environment.libraries.insert("nccl".to_owned(), "2.30.7".to_owned());
+    environment.variables.insert("NCCL_ALGO".to_owned(), "Ring".to_owned());
+    let out = compare("a.json b.json", &sides).fails(6).out;
     assert!(out.contains("NOT COMPARABLE: nccl was - and is 2.30.7; --allow 'nccl'"), "{out}");
     assert!(out.contains("variable NCCL_ALGO"), "{out}");
-    let allowed =
-        program(at, &["compare", "a.json", "other.json", "--allow", "nccl", "--allow", "variable"]);
-    assert_eq!(allowed.status.code(), Some(3), "{}", text(&allowed.stdout));
+    compare("a.json b.json --allow nccl --allow variable", &sides).fails(3);
 }
 
 #[test]
 fn cases_that_vanish_fail_or_are_new_are_named() {
-    let folder = folder_with_a_regression();
-    let at = folder.path();
-    let mut other = Report::load(&at.join("a.json")).unwrap();
-    let mut new = other.cases.remove(1);
+    let [a, _] = sides();
+    let mut b = a.clone();
+    let mut new = b.cases.remove(1);
     new.id = "brand-new".to_owned();
-    other.cases.push(new);
-    save(at, "other.json", &other);
-    let run = program(at, &["compare", "a.json", "other.json"]);
-    let out = text(&run.stdout);
-    assert_eq!(run.status.code(), Some(0), "{out}");
+    b.cases.push(new);
+    let mut sides = [a, b];
+    let out = compare("a.json b.json", &sides).passes().out;
     assert!(out.contains("1 VANISHED, 4 EQUIVALENT, 1 NEW"), "{out}");
-    assert_eq!(
-        program(at, &["compare", "a.json", "other.json", "--strict"]).status.code(),
-        Some(4)
-    );
+    compare("a.json b.json --strict", &sides).fails(4);
     let failed =
         r#"{"kind": "wrong_result", "rank": 1, "at": "verify", "detail": "element 7 is wrong"}"#;
-    other.cases[0].error = serde_json::from_str(failed).unwrap();
-    other.cases[0].outcome = tesserabench::report::Outcome::Failed;
-    save(at, "failed.json", &other);
-    let run = program(at, &["compare", "a.json", "failed.json"]);
-    assert_eq!(run.status.code(), Some(5));
-    assert!(text(&run.stdout).contains("element 7 is wrong"));
+    sides[1].cases[0].error = serde_json::from_str(failed).unwrap();
+    sides[1].cases[0].outcome = Outcome::Failed;
+    let out = compare("a.json b.json", &sides).fails(5).out;
+    assert!(out.contains("element 7 is wrong"), "{out}");
 }
 
 #[test]
 fn what_neither_side_can_do_is_no_difference() {
-    let folder = folder_with_a_regression();
-    let at = folder.path();
-    for name in ["a.json", "b.json"] {
-        let mut report = Report::load(&at.join(name)).unwrap();
+    let sides = sides().map(|mut report| {
         report.cases[2].replication = None;
-        report.cases[2].outcome = tesserabench::report::Outcome::Skipped;
-        save(at, name, &report);
-    }
-    let run = program(at, &["compare", "a.json", "b.json", "--strict"]);
-    let out = text(&run.stdout);
-    assert_eq!(run.status.code(), Some(0), "{out}");
+        report.cases[2].outcome = Outcome::Skipped;
+        report
+    });
+    let out = compare("a.json b.json --strict", &sides).passes().out;
     assert!(out.contains("ok: 4 EQUIVALENT") && !out.contains("case-2"), "{out}");
 }
 
 #[test]
 fn single_launches_in_files_of_their_own_make_a_side() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    std::fs::create_dir(at.join("a")).unwrap();
-    std::fs::create_dir(at.join("b")).unwrap();
-    let report = measured(at, "one.json", "1");
-    for launch in 0..6u32 {
-        let factor = 1.0 + 0.01 * f64::from(launch % 3);
-        save(&at.join("a"), &format!("{launch}.json"), &slowed(&report, factor));
-        save(&at.join("b"), &format!("{launch}.json"), &slowed(&report, 1.3 * factor));
-    }
-    let run = program(at, &["compare", "a", "b"]);
-    let out = text(&run.stdout);
-    assert_eq!(run.status.code(), Some(3), "{out}");
+    let report = measured();
+    let sides = |words: &str| {
+        let mut run = tesserabench(words);
+        for launch in 0..6u32 {
+            let factor = 1.0 + 0.01 * f64::from(launch % 3);
+            for (side, factor) in [("a", factor), ("b", 1.3 * factor)] {
+                let text = serde_json::to_string(&slowed(&report, factor)).unwrap();
+                run = run.file(&format!("{side}/{launch}.json"), &text);
+            }
+        }
+        run
+    };
+    let out = sides("compare a b").fails(3).out;
     assert!(out.contains("(6 launches") && out.contains("2 REGRESSED"), "{out}");
     // The machine varies by itself as much as the sides differ: nothing can be said.
-    let run = program(at, &["compare", "a", "b", "--noise-floor", "b"]);
-    assert!(text(&run.stdout).contains("noise floor: 30.00 %"), "{}", text(&run.stdout));
-    assert_eq!(run.status.code(), Some(0));
+    let out = sides("compare a b --noise-floor b").passes().out;
+    assert!(out.contains("noise floor: 30.00 %"), "{out}");
 }
 
 #[test]
 fn bad_input_gets_one_sentence() {
-    let folder = folder_with_a_regression();
-    let at = folder.path();
-    std::fs::create_dir(at.join("empty")).unwrap();
-    std::fs::write(at.join("noise.json"), "{}").unwrap();
-    for (arguments, why) in [
-        (&["compare", "a.json", "missing.json"][..], "missing.json"),
-        (&["compare", "a.json", "empty"], "no .json file"),
-        (&["compare", "a.json", "noise.json"], "schema"),
-        (&["compare", "a.json", ","], "names no report"),
-        (&["compare", "a.json", "b.json", "--metric", "latncy"], "did you mean `latency`"),
-        (&["compare", "a.json", "b.json", "--statistical-test", "magic"], "magic"),
-        (&["compare", "a.json", "b.json", "--regression-threshold=-5"], "no percentage"),
-        (&["compare", "a.json", "b.json", "-o", "c.txt"], ".xml"),
-        (&["compare", "a.json", "b.json", "a.json", "-o", "c.json"], "one candidate"),
+    let sides = sides();
+    for (words, why) in [
+        ("a.json missing.json", "missing.json"),
+        ("a.json empty", "no .json file"),
+        ("a.json noise.json", "schema"),
+        ("a.json ,", "names no report"),
+        ("a.json b.json --metric latncy", "did you mean `latency`"),
+        ("a.json b.json --statistical-test magic", "magic"),
+        ("a.json b.json --regression-threshold=-5", "no percentage"),
+        ("a.json b.json -o c.txt", ".xml"),
+        ("a.json b.json a.json -o c.json", "one candidate"),
     ] {
-        let run = program(at, arguments);
-        assert_eq!(run.status.code(), Some(2), "{arguments:?}: {}", text(&run.stderr));
-        let said = text(&run.stderr);
-        assert!(
-            said.contains(why) && said.trim_end().lines().count() == 1,
-            "{arguments:?}: {said}"
-        );
+        let run = compare(words, &sides).file("noise.json", "{}").file("empty/note.txt", "");
+        let ended = run.fails(2);
+        assert!(ended.error().contains(why), "{words}: {}", ended.err);
+        assert_eq!(ended.out, "", "{words}: nothing is done before that is found");
     }
 }

@@ -101,7 +101,9 @@ impl Run {
 
     /// Writes a file into the run's folder first.
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
         self
     }
 
@@ -148,6 +150,9 @@ impl Run {
             .stderr(Stdio::piped())
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LOG")
+            // Where CI is GitHub's, comparisons would tell it.
+            .env_remove("GITHUB_ACTIONS")
+            .env_remove("GITHUB_STEP_SUMMARY")
             // Ranks share cores here: let them yield, and let root run them.
             .env("OMPI_MCA_mpi_yield_when_idle", "1")
             // Where there is a GPU, the tests still are about the machine that all have.

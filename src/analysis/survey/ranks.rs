@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::rules::{FALSE_ONES, SLOWER_PERCENT};
 use super::subject::hosts_of;
+use crate::analysis::case::works_alone;
 use crate::analysis::own_times_ms;
-use crate::benchmark;
 use crate::report::{Case, Examined, RankSpread, Report, Straggler};
 use crate::stats;
 
@@ -130,8 +130,7 @@ pub(super) fn slow(report: &Report) -> Vec<Slow> {
 
 /// Whether its ranks do something each for itself, undisturbed.
 fn is_by_itself(case: &Case) -> bool {
-    let collective = benchmark::find(&case.benchmark).is_none_or(|known| known.collective);
-    !collective && !case.caveats.iter().any(crate::caveat::Caveat::excludes_from_scaling)
+    works_alone(case) && !case.caveats.iter().any(crate::caveat::Caveat::excludes_from_scaling)
 }
 
 /// Puts the ranks of a node together where all of them are slow, unless there is but one node.

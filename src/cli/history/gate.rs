@@ -30,6 +30,7 @@ pub(super) struct GateArgs {
 pub(super) fn run(folder: &Path, args: &GateArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
     let rules = rules(&config)?;
+    args.tell.files()?;
     let candidate = Side::load(&args.report)?;
     let (files, reports) = Baseline::find(folder, &args.baseline)?.reports(&candidate.reports)?;
     let baseline = Reports { files: &files, reports: &reports };
