@@ -107,8 +107,9 @@ fn trend(series: Series) -> Trend {
     let name = [&series.case, &series.metric, &series.machine, &series.method];
     let seed = fingerprint(name.into_iter().flat_map(|part| part.bytes().chain([0])));
     let found = change_points(&levels, seed);
-    let mut edges: Vec<usize> = found.iter().map(|change| change.index).collect();
-    edges.insert(0, 0);
+    let looked_at = values.len().min(LONGEST_SERIES);
+    let mut edges = vec![values.len() - looked_at];
+    edges.extend(found.iter().map(|change| change.index));
     edges.push(values.len());
     let changes = found.iter().zip(edges.windows(3)).filter_map(|(change, edge)| {
         let (before, after) = (&values[edge[0]..edge[1]], &values[edge[1]..edge[2]]);
@@ -116,7 +117,7 @@ fn trend(series: Series) -> Trend {
         self::change(change.p, series.direction, edge[1], [before, after], pair)
     });
     let changes = changes.collect();
-    Trend { series, looked_at: values.len().min(LONGEST_SERIES), changes }
+    Trend { series, looked_at, changes }
 }
 
 fn change(
