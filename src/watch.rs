@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
-    Activity, Beat, Event, Hub, HubOptions, Order, Pulse, PulseOptions, Token,
+    Activity, Beat, Fault as Wrong, Hub, HubOptions, Order, Pulse, PulseOptions, Token, Verdict,
 };
 
-use crate::ending::{self, Failure};
+use crate::ending;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::fault;
@@ -38,6 +38,13 @@ const KNOCK: Duration = Duration::from_secs(5);
 const FIRST_TURN: Duration = Duration::from_secs(3);
 const TURN: Duration = Duration::from_millis(500);
 
+/// What is found so soon after this process was stopped for long is what the others have made of that.
+const WAKING: Duration = Duration::from_secs(5);
+
+/// What follows when rank 0 does not hear the others.
+const UNHEARD: &str = "a rank that hangs is then noticed by its own deadlines only, and the one that is named may be \
+                       waiting for it";
+
 /// This rank's watchdog, and on rank 0 the ear for all of them.
 pub struct Watch {
     pulse: Pulse,
@@ -47,14 +54,11 @@ pub struct Watch {
 }
 
 /// What the threads know of the run.
-#[derive(Default)]
 struct Known {
-    deadlines: Mutex<Option<Deadlines>>,
-    /// For how long this process was stopped, seconds, where that was longer than a rank may be silent.
-    stopped: Mutex<Option<f64>>,
-    /// A rank whose connection has broken.
-    lost: Mutex<Option<usize>>,
     ranks: Mutex<Ranks>,
+    /// When this process went on after it was stopped for longer than a rank may be silent, and for how long that
+    /// was, seconds.
+    stopped: Mutex<Option<(Instant, f64)>>,
 }
 
 /// Since when things have been as they are.
@@ -76,9 +80,9 @@ impl Watch {
     /// # Errors
     /// Unfit when signals cannot be heard.
     pub fn start(deadlines: Deadlines, ranks: usize) -> Result<Self> {
-        let known = Arc::new(Known::default());
-        known.set_deadlines(deadlines);
-        signals::listen(Arc::clone(&known))?;
+        let known =
+            Arc::new(Known { ranks: Mutex::new(Ranks::new(deadlines)), stopped: Mutex::new(None) });
+        signals::listen()?;
         let options = PulseOptions {
             interval: Duration::from_secs_f64(deadlines.interval(ranks)),
             silence: Duration::from_secs_f64(deadlines.silence),
@@ -87,10 +91,11 @@ impl Watch {
         let reader = Arc::clone(&known);
         let read = move || {
             let mut clock = clock.lock().unwrap_or_else(PoisonError::into_inner);
-            let deadlines = reader.deadlines();
-            let gap = clock.read.elapsed().as_secs_f64();
-            if deadlines.as_ref().is_some_and(|deadlines| gap > deadlines.silence) {
-                *reader.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(gap);
+            let deadlines = reader.with_ranks(|ranks| ranks.deadlines);
+            let gap = clock.read.elapsed();
+            if gap.as_secs_f64() > deadlines.silence {
+                reader.went_on_after(gap.as_secs_f64());
+                clock.forgive(gap);
             }
             clock.read(&deadlines)
         };
@@ -108,10 +113,9 @@ impl Watch {
         if world.size() == 1 {
             return Ok(());
         }
-        let deadlines = self.known.deadlines();
-        let opened = world.is_root().then(|| open(world, deadlines, &self.known)).transpose();
+        let opened = world.is_root().then(|| open(world, &self.known)).transpose();
         let opened = opened.unwrap_or_else(|why| {
-            tracing::warn!("{why}; a rank that hangs will only say so itself");
+            tracing::warn!("{why}; {UNHEARD}");
             None
         });
         let (hub, port) = opened.map_or((None, None), |(hub, token)| {
@@ -127,8 +131,7 @@ impl Watch {
         if let Ok(rank) = usize::try_from(turned_away) {
             if let Some(hub) = hub {
                 tracing::warn!(
-                    "rank {rank} on {} cannot reach {address}, where rank 0 hears heartbeats; a rank that hangs \
-                     will only say so itself",
+                    "rank {rank} on {} cannot reach {address}, where rank 0 hears heartbeats; {UNHEARD}",
                     world.members()[rank].host
                 );
                 hub.close();
@@ -145,7 +148,6 @@ impl Watch {
 
     /// What is run, and with it how long things may take.
     pub fn know(&self, plan: &Plan) {
-        self.known.set_deadlines(plan.deadlines);
         self.known.with_ranks(|ranks| ranks.plan(plan));
     }
 
@@ -166,7 +168,7 @@ impl Watch {
             let strangers = hub.strangers().saturating_sub(knocks);
             if strangers > 0 {
                 tracing::warn!(
-                    "{strangers} connections of strangers to the heartbeat port were refused"
+                    "the heartbeat port has refused connections of strangers: {strangers}"
                 );
             }
             hub.close();
@@ -175,22 +177,15 @@ impl Watch {
 }
 
 impl Known {
-    fn deadlines(&self) -> Option<Deadlines> {
-        *self.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn went_on_after(&self, seconds: f64) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        *stopped = Some((Instant::now(), seconds));
     }
 
-    fn set_deadlines(&self, deadlines: Deadlines) {
-        *self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadlines);
-    }
-
-    /// What has happened when the launcher tells all ranks to end because one of them has.
-    fn why_all_end(&self) -> Option<(Failure, String)> {
+    /// For how long this process was stopped until just now, seconds, if it was.
+    fn was_stopped_for(&self) -> Option<f64> {
         let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        self.with_ranks(|ranks| match (stopped, lost) {
-            (Some(seconds), _) => Some(ranks.was_stopped(seconds)),
-            (None, lost) => lost.map(|rank| ranks.lose(rank)),
-        })
+        stopped.filter(|(since, _)| since.elapsed() < WAKING).map(|(_, seconds)| seconds)
     }
 
     fn with_ranks<T>(&self, act: impl FnOnce(&mut Ranks) -> T) -> T {
@@ -205,8 +200,14 @@ impl Clock {
         Self { began: now, read: now, position, still: now, task: now, phase: now, stop: None }
     }
 
+    /// For so long this process has not run: that time was none of what is timed here.
+    fn forgive(&mut self, gap: Duration) {
+        let times = [&mut self.still, &mut self.task, &mut self.phase, &mut self.began];
+        times.into_iter().chain(&mut self.stop).for_each(|since| *since += gap);
+    }
+
     /// Where this rank is, for how long, and which deadline that breaks.
-    fn read(&mut self, deadlines: &Option<Deadlines>) -> Beat {
+    fn read(&mut self, deadlines: &Deadlines) -> Beat {
         let (now, position) = (Instant::now(), progress::position());
         self.read = now;
         if position.task != self.position.task {
@@ -223,7 +224,7 @@ impl Clock {
         if stop {
             self.stop.get_or_insert(now);
         }
-        let overdue = deadlines.as_ref().and_then(|deadlines| self.overdue(now, deadlines));
+        let overdue = self.overdue(now, deadlines);
         Beat {
             rank: progress::rank().and_then(|rank| u32::try_from(rank).ok()).unwrap_or(0),
             task: position.task,
@@ -261,11 +262,11 @@ impl Clock {
 }
 
 /// Opens the port at which rank 0 hears the others.
-fn open(world: &World, deadlines: Option<Deadlines>, known: &Arc<Known>) -> Result<(Hub, Token)> {
+fn open(world: &World, known: &Arc<Known>) -> Result<(Hub, Token)> {
     let cannot = |why: std::io::Error| {
         Error::unfit(format!("rank 0 cannot open a port for heartbeats: {why}"))
     };
-    let deadlines = deadlines.ok_or_else(|| Error::internal("no deadlines"))?;
+    let deadlines = known.with_ranks(|ranks| ranks.deadlines);
     let token = Token::random().map_err(cannot)?;
     let options = HubOptions {
         address: address(world),
@@ -275,7 +276,7 @@ fn open(world: &World, deadlines: Option<Deadlines>, known: &Arc<Known>) -> Resu
         silence: Duration::from_secs_f64(deadlines.silence),
     };
     let known = Arc::clone(known);
-    let hub = Hub::open(options, move |event| hear(event, &known)).map_err(cannot)?;
+    let hub = Hub::open(options, move |verdict| hear(&verdict, &known)).map_err(cannot)?;
     Ok((hub, token))
 }
 
@@ -299,26 +300,14 @@ fn address(world: &World) -> IpAddr {
 }
 
 /// What rank 0 does when something is wrong with a rank.
-fn hear(event: Event, known: &Known) {
-    match event {
-        Event::Stop(rank) => {
-            tracing::info!("rank {rank} was asked to stop, so all ranks do");
-            progress::ask_to_stop();
-        }
-        Event::Lost(rank) => {
-            let mut lost = known.lost.lock().unwrap_or_else(PoisonError::into_inner);
-            lost.get_or_insert(rank as usize);
-        }
-        Event::Wrong(verdict) => {
-            let deadlines = known.deadlines();
-            let stopped = *known.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-            let (failure, message) = known.with_ranks(|ranks| match stopped {
-                Some(seconds) => ranks.was_stopped(seconds),
-                None => ranks.judge(&verdict, deadlines),
-            });
-            ending::end_from_aside(&failure, &message)
-        }
-    }
+fn hear(verdict: &Verdict, known: &Known) {
+    // The others end the job when rank 0 does not answer.
+    let stopped = known.was_stopped_for().filter(|_| verdict.kind == Wrong::Gone);
+    let (failure, message) = known.with_ranks(|ranks| match stopped {
+        Some(seconds) => ranks.was_stopped(seconds),
+        None => ranks.judge(verdict),
+    });
+    ending::end_from_aside(&failure, &message)
 }
 
 /// What a rank does when its watchdog is told something, or finds it out.
@@ -336,8 +325,7 @@ fn obey(order: Order, known: &Known) {
             ending::end_from_aside(&failure, &message)
         }
         Order::Overdue(beat) => {
-            let deadlines = known.deadlines();
-            let (failure, message) = known.with_ranks(|ranks| ranks.overdue(&beat, deadlines));
+            let (failure, message) = known.with_ranks(|ranks| ranks.overdue(&beat));
             let message = format!("{message}\n{}", stack::explain());
             ending::end_from_aside(&failure, &message)
         }

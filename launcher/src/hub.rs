@@ -38,18 +38,6 @@ pub struct HubOptions {
     pub silence: Duration,
 }
 
-/// What the hub tells its owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// This rank was asked to stop, the first to be; the others are told.
-    Stop(u32),
-    /// The connection of this rank has just ended without a good-bye. Whether that is what is wrong takes some
-    /// time to be judged.
-    Lost(u32),
-    /// Something is wrong, and the ranks at fault had time to explain themselves. It comes once.
-    Wrong(Verdict),
-}
-
 /// A port at which the ranks of a job are heard. Dropped without [`Hub::close`] it ends soon after.
 #[derive(Debug)]
 pub struct Hub {
@@ -73,14 +61,15 @@ const INTRODUCTION: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Hub {
-    /// Opens a port and listens in a thread of its own, in which `on_event` is called too: while it
-    /// runs nobody is heard, and it must not close the hub.
+    /// Opens a port and listens in a thread of its own. When something is wrong with a rank, and those at fault
+    /// had time to explain themselves, `on_wrong` is called there, once: while it runs nobody is heard, and it
+    /// must not close the hub.
     ///
     /// # Errors
     /// When the address is not this node's, or no thread can be started.
     pub fn open(
         options: HubOptions,
-        on_event: impl FnMut(Event) + Send + 'static,
+        on_wrong: impl FnMut(Verdict) + Send + 'static,
     ) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -90,7 +79,7 @@ impl Hub {
         let (is_open, closed) = oneshot::channel();
         let counter = Arc::clone(&strangers);
         let thread = thread::Builder::new().name("hub".to_owned()).spawn(move || {
-            let listening = listen(listener, options, counter, on_event);
+            let listening = listen(listener, options, counter, on_wrong);
             LocalSet::new().block_on(&runtime, async {
                 tokio::select! {
                     () = listening => {}
@@ -114,7 +103,7 @@ impl Hub {
     /// Closes all connections and ends the thread.
     pub fn close(self) {
         drop(self.is_open);
-        // A panic of `on_event` was printed when it happened.
+        // A panic of `on_wrong` was printed when it happened.
         let _ = self.thread.join();
     }
 }
@@ -124,7 +113,7 @@ async fn listen(
     listener: TcpListener,
     options: HubOptions,
     strangers: Arc<AtomicU64>,
-    mut on_event: impl FnMut(Event),
+    mut on_wrong: impl FnMut(Verdict),
 ) {
     let watch = Rc::new(RefCell::new(Watch::new(&options, Instant::now())));
     let mut guests = JoinSet::new();
@@ -145,12 +134,10 @@ async fn listen(
                 if let Ok(Err(Stranger)) = guest {
                     refuse();
                 }
-                let lost = watch.borrow_mut().lost();
-                lost.map(Event::Lost).map(&mut on_event);
             }
             () = sleep_until(due.into()) => {
-                let event = watch.borrow_mut().look(Instant::now());
-                event.map(&mut on_event);
+                let verdict = watch.borrow_mut().look(Instant::now());
+                verdict.map(&mut on_wrong);
             }
         }
     }

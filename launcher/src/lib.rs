@@ -16,7 +16,7 @@ mod verdict;
 pub use beat::{Activity, Beat};
 pub use command::{Launcher, Placement, arguments, find_launcher};
 pub use frame::{Frame, Refused, Reply, Word};
-pub use hub::{Event, Hub, HubOptions};
+pub use hub::{Hub, HubOptions};
 pub use pulse::{Order, Pulse, PulseOptions};
 pub use reap::die_with_parent;
 pub use supervise::{End, Ended, Job, Line, run};

@@ -18,8 +18,9 @@ use crate::world::Member;
 const PLACES: usize = 8;
 
 /// What is known of the ranks and of what they do.
-#[derive(Default)]
 pub(super) struct Ranks {
+    /// How long things may take.
+    pub(super) deadlines: Deadlines,
     hosts: Vec<String>,
     processes: Vec<u32>,
     devices: Vec<String>,
@@ -28,12 +29,19 @@ pub(super) struct Ranks {
 }
 
 impl Ranks {
+    /// Before they have met.
+    pub(super) fn new(deadlines: Deadlines) -> Self {
+        let (hosts, processes, devices, tasks) = Default::default();
+        Self { deadlines, hosts, processes, devices, tasks }
+    }
+
     pub(super) fn meet(&mut self, members: &[Member]) {
         self.hosts = members.iter().map(|member| member.host.clone()).collect();
         self.processes = members.iter().map(|member| member.process).collect();
     }
 
     pub(super) fn plan(&mut self, plan: &Plan) {
+        self.deadlines = plan.deadlines;
         let name = |case: &Case| (case.group.ranks.clone(), case.id.clone());
         let sets = plan.cases.chunk_by(Case::runs_with);
         self.tasks = sets.map(|set| set.iter().map(name).collect()).collect();
@@ -62,11 +70,7 @@ impl Ranks {
     }
 
     /// The failure, and what people read, when rank 0 has found a rank at fault.
-    pub(super) fn judge(
-        &self,
-        verdict: &Verdict,
-        deadlines: Option<Deadlines>,
-    ) -> (Failure, String) {
+    pub(super) fn judge(&self, verdict: &Verdict) -> (Failure, String) {
         let culprits: Vec<usize> = verdict.culprits.iter().map(|&rank| rank as usize).collect();
         let first = culprits.first().copied().unwrap_or(0);
         let seen = verdict.table.get(first);
@@ -83,12 +87,17 @@ impl Ranks {
             Fault::Overdue(_) => "",
             Fault::Gone | Fault::Silent => "last heard ",
         };
-        let place = beat.map_or_else(String::new, |beat| format!(" {heard}{}", self.place(&beat)));
+        let place = beat.map_or_else(String::new, |beat| format!(", {heard}{}", self.place(&beat)));
         // What was heard of it last may be some cases ago.
-        let now =
-            if heard.is_empty() { String::new() } else { format!("; {}", progress::sentence()) };
+        let now = if heard.is_empty() {
+            String::new()
+        } else {
+            format!("; this is {}", progress::sentence())
+        };
+        let alone = culprits.len() == 1;
+        let has = if alone { "has" } else { "have" };
         let (kind, what) = match verdict.kind {
-            Fault::Gone => (Kind::RankDied, "has died".to_owned()),
+            Fault::Gone => (Kind::RankDied, format!("{has} died")),
             Fault::Silent => {
                 let age = seen.map_or(0.0, |seen| seen.age.as_secs_f64());
                 let state = self
@@ -97,13 +106,13 @@ impl Ranks {
                 (
                     Kind::TimedOut,
                     format!(
-                        "has said nothing for {age:.1} s{state}, longer than --deadline silence allows"
+                        "{has} said nothing for {age:.1} s{state}, longer than --deadline silence allows"
                     ),
                 )
             }
-            Fault::Overdue(number) => overdue(number, deadlines, beat, verdict.table.len()),
+            Fault::Overdue(number) => self.beyond(number, beat, alone),
         };
-        let mut message = format!("{who} {what},{place}{now}");
+        let mut message = format!("{who} {what}{place}{now}");
         for (others, at) in self.others(verdict, &culprits) {
             message.push_str(&format!("\n  {others} {at}"));
         }
@@ -116,17 +125,6 @@ impl Ranks {
         }
     }
 
-    /// When a rank has ended, and with it all of them.
-    pub(super) fn lose(&self, rank: usize) -> (Failure, String) {
-        let message = format!(
-            "{} died, so all ranks are told to end; this is {}",
-            self.name(rank),
-            progress::sentence()
-        );
-        let failure = self.failure(Kind::RankDied, rank, None, message.clone());
-        (Failure { case: progress::case(), ..failure }, message)
-    }
-
     /// When this process itself was stopped, and has missed that the others ended the job.
     pub(super) fn was_stopped(&self, seconds: f64) -> (Failure, String) {
         let rank = progress::rank().unwrap_or(0);
@@ -134,8 +132,7 @@ impl Ranks {
             "{} was stopped for {seconds:.1} s, longer than --deadline silence allows",
             self.name(rank)
         );
-        let failure = self.failure(Kind::TimedOut, rank, None, message.clone());
-        (Failure { case: progress::case(), ..failure }, message)
+        (self.failure(Kind::TimedOut, rank, None, message.clone()), message)
     }
 
     /// When rank 0, which hears the others, does not answer.
@@ -149,18 +146,40 @@ impl Ranks {
             _ => (Kind::RankDied, "died without a word".to_owned()),
         };
         let message = format!("{} {what}; this is {}", self.name(0), progress::sentence());
-        let failure = self.failure(kind, 0, None, message.clone());
-        (Failure { case: progress::case(), ..failure }, message)
+        (self.failure(kind, 0, None, message.clone()), message)
     }
 
     /// When this rank itself is beyond a limit, and nobody has ended the job.
-    pub(super) fn overdue(&self, beat: &Beat, deadlines: Option<Deadlines>) -> (Failure, String) {
-        let (kind, what) =
-            overdue(beat.overdue.unwrap_or(u8::MAX), deadlines, Some(*beat), self.hosts.len());
+    pub(super) fn overdue(&self, beat: &Beat) -> (Failure, String) {
+        let number = beat.overdue.unwrap_or(u8::MAX);
+        let (kind, what) = self.beyond(number, Some(*beat), true);
         let rank = beat.rank as usize;
         let who = if self.hosts.is_empty() { "this process".to_owned() } else { self.name(rank) };
         let message = format!("{who} {what}, {}", self.place(beat));
         (self.failure(kind, rank, Some(beat), message.clone()), message)
+    }
+
+    /// What it means that a rank, or several of them, are beyond the limit of this number.
+    fn beyond(&self, number: u8, beat: Option<Beat>, alone: bool) -> (Kind, String) {
+        let Some(limit) = Limit::ALL.into_iter().find(|limit| *limit as u8 == number) else {
+            return (Kind::TimedOut, "is beyond a deadline".to_owned());
+        };
+        let most = self.deadlines.of_limit(limit);
+        let s = if alone { "s" } else { "" };
+        let how = match beat.map(|beat| beat.activity) {
+            Some(Activity::Working) | None => format!("hold{s} the others up"),
+            Some(Activity::Together) => format!("hang{s} with others in an operation of theirs"),
+            Some(Activity::Waiting | Activity::Apart) => format!("wait{s} in vain"),
+        };
+        match limit {
+            Limit::Stop => {
+                (Kind::Interrupted, format!("did not stop within {most} s of being asked to"))
+            }
+            limit if self.hosts.len() < 2 => {
+                (Kind::TimedOut, format!("hangs, beyond the {most} s of {}", limit.flag()))
+            }
+            limit => (Kind::TimedOut, format!("{how} beyond the {most} s of {}", limit.flag())),
+        }
     }
 
     fn failure(&self, kind: Kind, rank: usize, beat: Option<&Beat>, detail: String) -> Failure {
@@ -227,33 +246,6 @@ impl Ranks {
             told.push(("others are at".to_owned(), format!("{rest} more places")));
         }
         told
-    }
-}
-
-fn overdue(
-    number: u8,
-    deadlines: Option<Deadlines>,
-    beat: Option<Beat>,
-    ranks: usize,
-) -> (Kind, String) {
-    let limit = Limit::ALL.into_iter().find(|limit| *limit as u8 == number);
-    let (Some(limit), Some(deadlines)) = (limit, deadlines) else {
-        return (Kind::TimedOut, "is beyond a deadline".to_owned());
-    };
-    let most = deadlines.of_limit(limit);
-    let how = match beat.map(|beat| beat.activity) {
-        Some(Activity::Working) | None => "holds the others up",
-        Some(Activity::Together) => "hangs with others in an operation of theirs",
-        Some(Activity::Waiting | Activity::Apart) => "waits in vain",
-    };
-    match limit {
-        Limit::Stop => {
-            (Kind::Interrupted, format!("did not stop within {most} s of being asked to"))
-        }
-        limit if ranks < 2 => {
-            (Kind::TimedOut, format!("hangs, beyond the {most} s of {}", limit.flag()))
-        }
-        limit => (Kind::TimedOut, format!("{how} beyond the {most} s of {}", limit.flag())),
     }
 }
 

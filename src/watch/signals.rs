@@ -1,6 +1,5 @@
 //! Signals that ask the run to stop: SIGTERM, SIGINT and SIGUSR1.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
@@ -10,10 +9,8 @@ use crate::ending::{self, Failure};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{self, Phase};
 
-use super::Known;
-
-/// Launchers end all ranks by a signal when one has died. So much later its end has been noticed, and a
-/// launcher that kills them all soon after has not done so yet.
+/// Launchers end all ranks by a signal when one has died. So much later rank 0 has noticed its end and said so, and
+/// a launcher that kills them all soon after has not done so yet.
 const NOTICING: Duration = Duration::from_millis(300);
 
 /// Hears signals in a thread of its own. What has been measured is written at once: the launcher that passes a
@@ -22,7 +19,7 @@ const NOTICING: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// Unfit when the operating system refuses.
-pub(super) fn listen(known: Arc<Known>) -> Result<()> {
+pub(super) fn listen() -> Result<()> {
     let cannot = |why| Error::unfit(format!("signals cannot be heard: {why}"));
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(cannot)?;
     let thread = std::thread::Builder::new().name("signals".to_owned());
@@ -32,11 +29,6 @@ pub(super) fn listen(known: Arc<Known>) -> Result<()> {
                 progress::ask_to_stop();
                 std::thread::sleep(NOTICING);
                 if progress::position().phase == Phase::Leave {
-                    continue;
-                }
-                if let Some((failure, message)) = known.why_all_end() {
-                    tracing::error!("{message}");
-                    ending::keep(&failure);
                     continue;
                 }
                 let error =

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::beat::Beat;
 use crate::frame::{Frame, Reply, Word};
-use crate::hub::{Event, HubOptions};
+use crate::hub::HubOptions;
 use crate::verdict::{Fault, Link, Seen, Verdict, judge};
 
 /// Ranks whose connections broke for one reason break within this time. Launchers kill the others a second after
@@ -22,9 +22,8 @@ pub(super) struct Watch {
     silence: Duration,
     seats: Vec<Seat>,
     alarm: Alarm,
-    stop: Stop,
-    /// Who has been lost since that was last asked.
-    lost: Option<u32>,
+    /// Whether some rank was asked to stop, of which all are told.
+    stop: bool,
     /// When to look next.
     due: Instant,
 }
@@ -62,16 +61,6 @@ enum Alarm {
     Given,
 }
 
-/// Who was asked to stop.
-#[derive(Debug, Clone, Copy)]
-enum Stop {
-    Nobody,
-    /// This rank was the first.
-    Asked(u32),
-    /// It was said.
-    Given,
-}
-
 impl Watch {
     /// All ranks are yet to come.
     pub(super) fn new(options: &HubOptions, now: Instant) -> Self {
@@ -87,8 +76,7 @@ impl Watch {
             silence: options.silence,
             seats: vec![seat; options.ranks],
             alarm: Alarm::Quiet,
-            stop: Stop::Nobody,
-            lost: None,
+            stop: false,
             due: now + options.interval,
         }
     }
@@ -118,13 +106,11 @@ impl Watch {
             Word::Explained => {}
             Word::Leave => seat.link = Link::Left,
         }
-        if beat.stop && matches!(self.stop, Stop::Nobody) {
-            self.stop = Stop::Asked(beat.rank);
-        }
+        self.stop |= beat.stop;
         if seat.explains == Explains::ToBeAsked {
             seat.explains = Explains::Asked;
             Reply::Explain
-        } else if !seat.told_to_stop && !matches!(self.stop, Stop::Nobody) {
+        } else if !seat.told_to_stop && self.stop {
             seat.told_to_stop = true;
             Reply::Stop
         } else {
@@ -138,26 +124,16 @@ impl Watch {
         let seat = &mut self.seats[rank as usize];
         if seat.link == Link::Open {
             seat.link = Link::Lost;
-            self.lost = Some(rank);
-            if matches!(self.alarm, Alarm::Quiet) {
+            if matches!(self.alarm, Alarm::Quiet | Alarm::Settling { gone: false }) {
                 self.due = self.due.min(now);
             }
         }
     }
 
-    /// A rank whose connection has broken since this was last asked.
-    pub(super) fn lost(&mut self) -> Option<u32> {
-        self.lost.take()
-    }
-
-    /// Looks at all ranks, and says what there is to say; then the next look is due later.
-    pub(super) fn look(&mut self, now: Instant) -> Option<Event> {
+    /// Looks at all ranks, and says once what is wrong and sure; then the next look is due later.
+    pub(super) fn look(&mut self, now: Instant) -> Option<Verdict> {
         self.forgive(now.saturating_duration_since(self.due));
         self.due = now + self.interval;
-        if let Stop::Asked(rank) = self.stop {
-            self.stop = Stop::Given;
-            return Some(Event::Stop(rank));
-        }
         self.alarm = match mem::replace(&mut self.alarm, Alarm::Quiet) {
             Alarm::Quiet => match judge(&self.table(now), self.silence) {
                 Some(verdict) => self.settle(verdict.kind, now),
@@ -174,7 +150,7 @@ impl Watch {
         };
         match mem::replace(&mut self.alarm, Alarm::Given) {
             Alarm::Explaining { verdict, until } if now >= until || !self.is_owed() => {
-                Some(Event::Wrong(verdict))
+                Some(verdict)
             }
             other => {
                 self.alarm = other;
@@ -269,17 +245,15 @@ mod tests {
         }
 
         /// Waits for the next look and takes it.
-        fn look(&mut self) -> Option<Event> {
+        fn look(&mut self) -> Option<Verdict> {
             self.now = self.watch.due();
             self.watch.look(self.now)
         }
     }
 
-    fn wrong(event: Option<Event>) -> (Fault, Vec<u32>) {
-        match event {
-            Some(Event::Wrong(verdict)) => (verdict.kind, verdict.culprits),
-            other => panic!("{other:?}"),
-        }
+    fn wrong(verdict: Option<Verdict>) -> (Fault, Vec<u32>) {
+        let verdict = verdict.unwrap();
+        (verdict.kind, verdict.culprits)
     }
 
     #[test]
@@ -313,10 +287,10 @@ mod tests {
         let mut scene = Scene::new();
         scene.say(beat(0, Some(3)), Word::Beat);
         scene.say(beat(1, None), Word::Beat);
-        let looks = (1..).find_map(|look| scene.look().map(|event| (look, event)));
-        let (look, event) = looks.unwrap();
+        let looks = (1..).find_map(|look| scene.look().map(|verdict| (look, verdict)));
+        let (look, verdict) = looks.unwrap();
         assert_eq!(look, 5, "two to be sure, then three seconds");
-        assert_eq!(wrong(Some(event)), (Fault::Overdue(3), vec![1]));
+        assert_eq!(wrong(Some(verdict)), (Fault::Overdue(3), vec![1]));
     }
 
     #[test]
@@ -334,19 +308,21 @@ mod tests {
         let mut scene = Scene::new();
         scene.say(beat(0, Some(3)), Word::Beat);
         assert_eq!(scene.look(), None);
+        let died = scene.now;
         scene.part(0);
-        assert_eq!((scene.watch.lost(), scene.watch.lost()), (Some(0), None));
         assert_eq!(scene.look(), None, "it was settling for another reason");
         scene.part(1);
         assert_eq!(wrong(scene.look()), (Fault::Gone, vec![0, 1]));
+        assert!(scene.now - died < SECOND, "launchers kill the others a second later");
     }
 
     #[test]
     fn a_death_is_looked_at_at_once() {
         let mut scene = Scene::new();
-        scene.say(beat(0, None), Word::Beat);
         let died = scene.now;
         scene.part(1);
+        // Launchers tell the others to end, which they say.
+        scene.say(Beat { stop: true, ..beat(0, None) }, Word::Beat);
         assert_eq!(scene.look(), None);
         assert_eq!(wrong(scene.look()), (Fault::Gone, vec![1]));
         assert!(scene.now - died < SECOND, "launchers kill the others a second later");
@@ -371,7 +347,7 @@ mod tests {
         scene.say(beat(0, None), Word::Beat);
         let asked = Beat { stop: true, ..beat(1, None) };
         assert_eq!(scene.say(asked, Word::Beat), Reply::Stop);
-        assert_eq!(scene.look(), Some(Event::Stop(1)));
+        assert_eq!(scene.look(), None);
         let asked = Beat { stop: true, ..beat(0, None) };
         assert_eq!(scene.say(asked, Word::Beat), Reply::Stop);
         assert_eq!(scene.say(asked, Word::Beat), Reply::Heard);
@@ -384,7 +360,6 @@ mod tests {
         for rank in 0..2 {
             scene.say(beat(rank, Some(1)), Word::Leave);
             scene.part(rank);
-            assert_eq!(scene.watch.lost(), None);
         }
         for _ in 0..30 {
             assert_eq!(scene.look(), None);
