@@ -1,6 +1,6 @@
 //! How a job ends before its time: told in one sentence, with its exit code, and with what was measured kept.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,21 +44,25 @@ impl Failure {
 /// Keeps what was measured.
 type Keep = Box<dyn Fn(&Failure) + Send + Sync>;
 
-static KEEP: OnceLock<Keep> = OnceLock::new();
+/// Held while the report is written, so that no two threads do, and empty once nobody may any more.
+static KEEP: Mutex<Option<Keep>> = Mutex::new(None);
 
 /// Says how to keep what was measured when this process ends before its time. For rank 0, once there is
 /// something to keep.
 pub fn keep_with(keep: impl Fn(&Failure) + Send + Sync + 'static) {
-    KEEP.get_or_init(|| Box::new(keep));
+    *KEEP.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(keep));
 }
 
-/// Keeps what was measured; under a supervisor that does.
+/// From here on the report is the caller's to write: what others would keep is in it.
+pub fn keep_no_more() {
+    *KEEP.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Keeps what was measured so far, for the case that this process gets no further; under a supervisor that does.
 pub fn keep(failure: &Failure) {
     supervision::tell(&Note::Failure(Box::new(failure.clone())));
-    if supervision::is_supervised() {
-        return;
-    }
-    if let Some(keep) = KEEP.get() {
+    let keep = KEEP.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(keep) = keep.as_ref().filter(|_| !supervision::is_supervised()) {
         keep(failure);
     }
 }
@@ -80,6 +84,8 @@ pub fn end_from_aside(failure: &Failure, message: &str) -> ! {
 fn tell(failure: &Failure, message: &str) {
     tracing::error!("{message}");
     keep(failure);
+    // What another thread finds now follows from this.
+    keep_no_more();
     supervision::announce_exit(failure.exit());
     // Hydra drops what it has not passed on when a rank aborts.
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -12,7 +12,7 @@ use crate::backend::{self, Accuracy, Backend, Peers, Prepared, Sample};
 use crate::caveat::Caveat;
 use crate::clock::{Clock, Clocks, CommonTime, HostClock};
 use crate::config::Config;
-use crate::ending::end;
+use crate::ending::{self, end};
 use crate::environment::{self, Environment};
 use crate::error::{Error, Exit, Kind, Result};
 use crate::fault;
@@ -128,7 +128,8 @@ pub fn run(
     if world.is_root() {
         audience.on_case(course.place, "");
     }
-    progress::enter(Phase::Leave);
+    progress::enter(Phase::Write);
+    ending::keep_no_more();
     let report = recorder.map(|recorder| recorder.finish(plan, end)).transpose();
     let report = world.unanimous(report)?;
     let exit = world.broadcast(report.as_ref().map(|report| report.run.exit))?;
