@@ -64,7 +64,7 @@ pub struct Method<'a> {
     pub once: bool,
     /// How long this rank's device needs from rest to its usual speed, ns.
     pub settling: Nanos,
-    /// For so long it may go on after the run was asked to stop, seconds.
+    /// For about so long it may go on after the run was asked to stop, seconds.
     pub stop_seconds: f64,
 }
 
@@ -171,15 +171,16 @@ pub fn measure(
     let mut accuracy = Accuracy::default();
     let mut so_far =
         SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, unchecked: 0, hopeless: false };
-    let mut stopping = Stopping::default();
     let abandoned = loop {
         if let (true, Some(target)) = (times.global.len() >= so_far.look_at, &budget.target) {
             let error = f64::from(batch).recip() * clock_error as f64;
             let definition = times.definition(method.communicates, starter.protocol(), error);
             so_far.look_at = times.global.len() + rounds_missing(times.by(definition), target);
         }
-        let asked = all.is_root().then(|| match so_far.rounds_wanted(budget) as u64 {
-            1.. if stopping.is_over(time.now(), method.stop_seconds) => None,
+        // A run that is asked to stop is through with a block and with what is left in half the time each.
+        let soon = method.stop_seconds / 2.0;
+        let asked = all.is_root().then(|| match so_far.rounds_wanted(budget, soon) as u64 {
+            1.. if progress::is_asked_to_stop() && so_far.seconds_left(budget) > soon => None,
             wanted => Some(wanted),
         });
         let asked = match all.broadcast(asked)? {
@@ -311,21 +312,6 @@ fn fire(
     Ok(samples)
 }
 
-/// Since when the run is asked to stop.
-#[derive(Debug, Default)]
-struct Stopping(Option<Nanos>);
-
-impl Stopping {
-    /// Whether a case that is not done has had its time since.
-    fn is_over(&mut self, now: Nanos, seconds: f64) -> bool {
-        if !progress::is_asked_to_stop() {
-            return false;
-        }
-        let since = *self.0.get_or_insert(now);
-        (now - since) as f64 / 1e9 > seconds
-    }
-}
-
 /// Puts the ranks' samples of a block together, and lets the next starts allow for late ranks. A rank of
 /// any group that comes late makes the round invalid for all: they were not at work at once.
 fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Round> {
@@ -360,8 +346,15 @@ struct SoFar {
 }
 
 impl SoFar {
-    /// How many rounds come next; 0 to stop.
-    fn rounds_wanted(&self, budget: &Budget) -> usize {
+    /// How long the case goes on at this pace; with a precision target, at most.
+    fn seconds_left(&self, budget: &Budget) -> f64 {
+        let rounds = (budget.iterations as usize).saturating_sub(self.valid);
+        let left = (rounds as f64 * self.pace).max(budget.min_seconds - self.seconds);
+        budget.max_seconds.map_or(left, |most| left.min(most - self.seconds))
+    }
+
+    /// How many rounds come next, in no more than so many seconds; 0 to stop.
+    fn rounds_wanted(&self, budget: &Budget, seconds: f64) -> usize {
         if self.hopeless {
             return 0;
         }
@@ -384,7 +377,7 @@ impl SoFar {
         }
         let limit = if begun { valid.clamp(FIRST_BLOCK, BLOCK_LIMIT) } else { FIRST_BLOCK };
         let check = budget.check_every.unwrap_or(u32::MAX) as usize - self.unchecked;
-        missing.min(limit).min(check).min(rounds_in(BLOCK_SECONDS).max(1))
+        missing.min(limit).min(check).min(rounds_in(seconds.min(BLOCK_SECONDS)).max(1))
     }
 }
 
@@ -411,7 +404,7 @@ mod tests {
     fn wanted(budget: &Budget, valid: usize, seconds: f64) -> usize {
         let pace = if valid > 0 { seconds / valid as f64 } else { 0.01 };
         SoFar { valid, look_at: 0, seconds, pace, unchecked: 0, hopeless: false }
-            .rounds_wanted(budget)
+            .rounds_wanted(budget, BLOCK_SECONDS)
     }
 
     #[test]
@@ -438,15 +431,15 @@ mod tests {
             unchecked: 50,
             hopeless: false,
         };
-        assert_eq!(so_far.rounds_wanted(&budget), 10);
+        assert_eq!(so_far.rounds_wanted(&budget, 1.0), 10);
     }
 
     #[test]
     fn rounds_that_fail_without_a_common_start_end_it() {
         let so_far =
             SoFar { valid: 0, look_at: 0, seconds: 1.0, pace: 0.01, unchecked: 0, hopeless: true };
-        assert_eq!(so_far.rounds_wanted(&budget()), 0);
-        assert!(SoFar { hopeless: false, ..so_far }.rounds_wanted(&budget()) > 0);
+        assert_eq!(so_far.rounds_wanted(&budget(), 1.0), 0);
+        assert!(SoFar { hopeless: false, ..so_far }.rounds_wanted(&budget(), 1.0) > 0);
     }
 
     #[test]
@@ -464,12 +457,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_follows_from_the_pace_and_the_times_asked_for() {
+        let so_far = SoFar {
+            valid: 100,
+            look_at: 0,
+            seconds: 1.0,
+            pace: 0.01,
+            unchecked: 0,
+            hopeless: false,
+        };
+        let iterations = Budget { iterations: 300, ..budget() };
+        assert_eq!(so_far.seconds_left(&iterations), 2.0);
+        let least = Budget { min_seconds: 60.0, ..iterations.clone() };
+        assert_eq!(so_far.seconds_left(&least), 59.0);
+        let most = Budget { max_seconds: Some(1.5), ..least };
+        assert_eq!(so_far.seconds_left(&most), 0.5);
+        assert_eq!(so_far.rounds_wanted(&iterations, 0.25), 25);
+    }
+
+    #[test]
     fn a_target_ends_it_before_the_iterations_do() {
         let target = Target { half_width: 0.01, quantiles: Vec::new(), confidence: 0.95 };
         let budget = Budget { target: Some(target), ..budget() };
         let so_far = |valid, look_at| {
             SoFar { valid, look_at, seconds: 1.0, pace: 0.001, unchecked: 0, hopeless: false }
-                .rounds_wanted(&budget)
+                .rounds_wanted(&budget, 1.0)
         };
         assert_eq!((so_far(0, 50), so_far(100, 130), so_far(100, 100)), (50, 30, 0));
     }
