@@ -368,18 +368,6 @@ impl World {
         }
     }
 
-    /// The value of rank `from` at rank 0; `None` elsewhere. All ranks call this.
-    ///
-    /// # Errors
-    /// When the value cannot be encoded or decoded.
-    pub fn relay<T: Serialize + DeserializeOwned>(
-        &self,
-        from: usize,
-        value: Option<T>,
-    ) -> Result<Option<T>> {
-        Ok(self.gather(value)?.and_then(|mut values| values.swap_remove(from)))
-    }
-
     /// Makes one rank's error every rank's error, so that nobody waits for one that has left.
     ///
     /// # Errors
@@ -444,7 +432,6 @@ mod tests {
         assert_eq!(world.broadcast(Some(7)).unwrap(), 7);
         assert_eq!(world.gather("x".to_owned()).unwrap().unwrap(), ["x"]);
         assert_eq!(world.max(-3), -3);
-        assert_eq!(world.relay(0, Some(1)).unwrap(), Some(1));
         let error = Error::usage("no");
         assert_eq!(world.unanimous::<()>(Err(error.clone())), Err(error));
         assert_eq!(world.unanimous(Ok(1)), Ok(1));

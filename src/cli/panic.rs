@@ -1,7 +1,8 @@
 //! Panics of a rank: caught where the rank's life begins, told in one line, and the end of the job.
 //!
 //! A rank that unwinds further would leave the others waiting. The hook alone would not do either:
-//! it also runs for panics that are caught on purpose.
+//! it also runs for panics that are caught on purpose. Those of its other threads end no job by themselves: the
+//! hook tells them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -12,12 +13,19 @@ static LAST: Mutex<String> = Mutex::new(String::new());
 
 /// Runs a rank's life; a panic in it ends the whole job.
 pub(super) fn guard<T>(life: impl FnOnce() -> T) -> T {
-    std::panic::set_hook(Box::new(|info| {
+    let guarded = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
         let mut text = info.to_string().replace('\n', " ");
         if std::env::var_os("RUST_BACKTRACE").is_some() {
             text = format!("{text}\n{}", std::backtrace::Backtrace::force_capture());
         }
-        *LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = text;
+        let thread = std::thread::current();
+        match thread.id() == guarded {
+            true => *LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = text,
+            false => {
+                tracing::error!("thread {}: {text}", thread.name().unwrap_or("without a name"))
+            }
+        }
     }));
     catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();

@@ -234,7 +234,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
 
 /// This process's life as a rank.
 fn rank(args: &RunArgs, config: Result<Config>) -> Result<Exit> {
-    // What is wrong with it is rank 0's to say.
+    // What is wrong with it is said once the ranks have met.
     let config = config.and_then(|config| args.apply(config));
     if let Ok(config) = &config
         && matches!(config.backend.unwrap_or_default(), BackendChoice::Auto | BackendChoice::Cuda)
@@ -302,6 +302,11 @@ impl Rank {
         config: Result<Config>,
         beginning: Beginning,
     ) -> Result<Exit> {
+        // A file that not all ranks can read, or not all read the same in, must not make them do different things.
+        let config = world.unanimous(config)?;
+        if world.max(self.watch.is_none().into()) == 1 {
+            self.watch = None;
+        }
         if let Some(watch) = &mut self.watch {
             watch.connect(world)?;
         }
@@ -312,7 +317,7 @@ impl Rank {
         });
         progress::enter(Phase::Join);
         let prepared = world.is_root().then(|| {
-            let config = settled(config?);
+            let config = settled(config);
             let plan = Plan::resolve(&config, &world.places())?;
             let outputs = Output::resolve(&config)?;
             recorder::refuse_unfinished(&outputs, beginning)?;

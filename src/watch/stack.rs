@@ -97,5 +97,6 @@ fn printed(mut child: Child) -> Option<String> {
     }
     let _ = child.kill();
     let _ = child.wait();
-    reader.join().ok()
+    // A child of the child may hold the pipe open for ever.
+    if reader.is_finished() { reader.join().ok() } else { None }
 }
