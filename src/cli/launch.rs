@@ -33,9 +33,10 @@ pub(super) enum Choice {
     Srun,
 }
 
-/// How much longer than the ranks' own deadlines the supervisor waits, seconds: they know more to say, and
-/// take some time to find it out.
+/// How much longer than the ranks' own deadlines the supervisor waits, seconds and heartbeats: they know more to
+/// say, and take some of either to find it out.
 const PATIENCE_S: f64 = 15.0;
+const PATIENCE_BEATS: f64 = 6.0;
 
 /// What is started as every rank.
 #[derive(Debug)]
@@ -148,13 +149,14 @@ fn job(plan: &Plan, command: &Command, beside: &[(String, String)]) -> Result<Jo
         None => (command.program.clone(), Vec::new()),
     };
     arguments.extend(command.words.iter().cloned());
+    let patience = PATIENCE_S + PATIENCE_BEATS * plan.deadlines.interval(plan.ranks);
     Ok(Job {
         program,
         arguments,
         set,
         unset: outer_launch(),
-        timeout: Duration::from_secs_f64(plan.deadlines.run + PATIENCE_S),
-        grace: Duration::from_secs_f64(plan.deadlines.stop + PATIENCE_S),
+        timeout: Duration::from_secs_f64(plan.deadlines.run + patience),
+        grace: Duration::from_secs_f64(plan.deadlines.stop + patience),
     })
 }
 
