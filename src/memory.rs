@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_large_block_shows_until_it_is_forgotten() {
-        const BLOCK: usize = 256 << 20;
+        const BLOCK: usize = 1 << 30;
         reset_peak();
         let before = peak_bytes().unwrap();
         let block = std::hint::black_box(vec![1u8; BLOCK]);

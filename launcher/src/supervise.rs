@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_deadline_ends_the_whole_group() {
-        let (end, lines) = shell("sleep 600 & echo $!; wait", Duration::from_millis(300));
+        let (end, lines) = shell("sleep 600 & echo $!; wait", Duration::from_secs(5));
         assert_eq!(end, End::TimedOut);
         let pid: i32 = lines[0].strip_prefix("out ").unwrap().parse().unwrap();
         let gone = || {

@@ -71,7 +71,7 @@ fn a_daughter_in_a_session_of_her_own_is_not_left() {
     assert!(is_gone(&lines[0]));
     // When the time is over too.
     let script = "setsid sh -c 'trap \"\" TERM; echo $$; exec sleep 600' & wait";
-    let (ended, lines) = shell(script, Duration::from_secs(4), LONG);
+    let (ended, lines) = shell(script, Duration::from_secs(15), LONG);
     assert_eq!(ended, Ended { end: End::TimedOut, left: 1 });
     assert!(is_gone(&lines[0]));
 }

@@ -285,7 +285,9 @@ fn an_error_that_nccl_reports_late_ends_the_job() {
 #[test]
 fn a_rank_that_dies_or_hangs_ends_the_job() {
     let ended = emulated(2, SUMS).fault("kill@1:measure").fails(9);
-    assert!(ended.err.contains("rank 1"), "{}", ended.err);
+    // MPICH's launcher does not tell which.
+    let (named, unnamed) = ("error: rank 1", "error: a rank died without a word");
+    assert!(ended.err.contains(named) || ended.err.contains(unnamed), "{}", ended.err);
     emulated(2, SUMS).arg("--timeout=6").fault("hang@1:measure").fails(8);
 }
 
@@ -336,8 +338,9 @@ fn the_checks_for_a_real_gpu_pass_where_speed_does_not_matter() {
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let checks =
         "system-info,kernels,patterns-2-emulated,operators,shared-gpu-refused,wrong-element,kill";
+    let _turn = crate::ranks::turn();
     let ended = Command::new("scripts/gpu-check")
-        .arg(format!("--only={checks}"))
+        .args(["--patience=10", "--budget=3600", &format!("--only={checks}")])
         .args([
             "--bundle".as_ref(),
             bundle.as_os_str(),

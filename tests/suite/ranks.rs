@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A job that has not ended after this long hangs.
-const HANG: Duration = Duration::from_secs(100);
+/// A job that has not ended after this long hangs. Where disks and processors are shared, some take minutes.
+const HANG: Duration = Duration::from_secs(600);
 
 /// In the environment of every process of a run, so that one that is left is known.
 const MARK: &str = "TESSERABENCH_TEST";
@@ -20,10 +20,15 @@ const MARK: &str = "TESSERABENCH_TEST";
 const RESULTS: &str = "results.json";
 
 /// The kernel may take a moment to let go of a process that was killed.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(20);
 
 /// Ranks spin while they wait: jobs run one after another.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Waits until no other job runs, and keeps others from running as long as it is held.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A run that is being put together.
 pub(crate) struct Run {
@@ -139,8 +144,7 @@ impl Run {
 
     /// Runs it, and calls `look` again and again meanwhile. None of its processes may be left.
     fn end_watched(self, mut look: impl FnMut(&Child, &Path)) -> Ended {
-        let _turn: MutexGuard<'_, ()> =
-            ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = turn();
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
