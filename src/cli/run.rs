@@ -303,6 +303,13 @@ impl Rank {
         beginning: Beginning,
     ) -> Result<Exit> {
         // A file that not all ranks can read, or not all read the same in, must not make them do different things.
+        let config = config.map_err(|why| match world.rank() {
+            0 => why,
+            rank => {
+                let host = &world.members()[rank].host;
+                Error { message: format!("rank {rank} on {host}: {}", why.message), ..why }
+            }
+        });
         let config = world.unanimous(config)?;
         if world.max(self.watch.is_none().into()) == 1 {
             self.watch = None;

@@ -193,6 +193,15 @@ fn mixed_builds_are_refused() {
 }
 
 #[test]
+fn a_configuration_that_one_rank_lacks_ends_all() {
+    let script =
+        r#"[ "$OMPI_COMM_WORLD_RANK$PMI_RANK" = 1 ] && exec "$@" -c nowhere.yaml; exec "$@""#;
+    let ended = under_mpirun(2, WORDS).through(script).fails(2);
+    assert!(ended.error().contains("rank 1 on "), "{}", ended.err);
+    assert!(ended.error().contains("'nowhere.yaml'"), "{}", ended.err);
+}
+
+#[test]
 fn a_signal_ends_the_run_in_good_order() {
     // The second case would take half a minute.
     let words =

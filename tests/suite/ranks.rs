@@ -99,6 +99,14 @@ impl Run {
         self
     }
 
+    /// Each rank is started by a shell script, in which `"$@"` is the rank.
+    pub(crate) fn through(mut self, script: &str) -> Self {
+        let program = env!("CARGO_BIN_EXE_tesserabench");
+        let at = self.arguments.iter().position(|word| word == program).unwrap();
+        self.arguments.splice(at..at, ["sh", "-c", script, "sh"].map(str::to_owned));
+        self
+    }
+
     /// Plants a fault.
     pub(crate) fn fault(self, fault: &str) -> Self {
         self.env("TESSERABENCH_FAULT", fault)
