@@ -11,6 +11,8 @@ use super::index::Index;
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
 use crate::error::Exit;
+use crate::metric::Direction;
+use crate::random::Stream;
 use crate::report::Report;
 use crate::units::{format_utc, parse_utc};
 
@@ -117,6 +119,34 @@ fn a_change_is_found_with_its_commits_from_an_index_that_was_lost_too() {
     assert!(history.series(&asked("latenc")).unwrap_err().message.contains("'latency'"));
     let none = Asked { case: Some("x".to_owned()), ..Asked::default() };
     assert!(history.series(&none).is_err());
+}
+
+#[test]
+fn a_change_is_held_against_what_was_looked_at() {
+    let mut random = Stream::new(1, "noise", &[]);
+    let mut value = |level: f64| level * (1.0 + 0.01 * random.unit());
+    let levels = [2.0; 390].into_iter().chain([1.0; 260]).chain([1.2; 50]);
+    let point = |level| Point {
+        started: String::new(),
+        git: None,
+        run: String::new(),
+        file: String::new(),
+        value: value(level),
+    };
+    let series = Series {
+        case: "gemm".to_owned(),
+        metric: "latency".to_owned(),
+        unit: "ms".to_owned(),
+        direction: Direction::LowerIsBetter,
+        machine: String::new(),
+        method: String::new(),
+        points: levels.map(point).collect(),
+    };
+    let trend = trends(vec![series]).remove(0);
+    assert!(trend.looked_at < 310, "the oldest level is looked at too: {}", trend.looked_at);
+    let changes: Vec<(usize, Effect)> =
+        trend.changes.iter().map(|change| (change.index, change.effect)).collect();
+    assert_eq!(changes, [(650, Effect::Worse)]);
 }
 
 #[test]
