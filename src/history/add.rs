@@ -111,6 +111,7 @@ impl History {
         label: &Label,
         mut told: impl FnMut(&Source, &Added),
     ) -> Result<()> {
+        self.lock.check(&self.folder)?;
         let mut runs: BTreeMap<String, String> =
             self.entries.values().map(|e| (e.record.run.clone(), e.file.clone())).collect();
         for batch in sources.chunks(BATCH) {

@@ -36,6 +36,10 @@ impl Folder {
         self.path.join("index.redb")
     }
 
+    pub(super) fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
     pub(super) fn pins(&self) -> PathBuf {
         self.path.join("pins.json")
     }

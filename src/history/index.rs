@@ -3,8 +3,6 @@
 //! The index is made from the files and holds nothing else. Whatever is wrong with it, it is made anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::time::Duration;
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -15,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Key, Record, figures};
 use super::folder::Folder;
+use super::lock::Lock;
 use super::quiet::quietly;
 use crate::error::{Error, Result};
 use crate::report::Report;
@@ -30,10 +29,6 @@ const FILES: TableDefinition<&str, (u32, u64, &[u8])> = TableDefinition::new("fi
 const SERIES: TableDefinition<(&str, &str, &str, &str), u32> = TableDefinition::new("series");
 /// By series and file: the value.
 const VALUES: TableDefinition<(u32, u32), f64> = TableDefinition::new("values");
-
-/// How often another process is asked whether it is done with the index, and how long we sleep in between.
-const TRIES: u32 = 300;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Memory for pages of the index, bytes.
 const CACHE: usize = 64 << 20;
@@ -78,69 +73,10 @@ impl Read {
 /// The values of a series by number of the report.
 pub(super) type Values = BTreeMap<u32, f64>;
 
-/// Why an index cannot be used as it is.
-enum Trouble {
-    /// Another process has it.
-    Busy,
-    /// The disk does not let us write.
-    ReadOnly(String),
-    /// It must be made anew.
-    Unusable(String),
-}
-
-impl From<redb::Error> for Trouble {
-    fn from(why: redb::Error) -> Self {
-        match &why {
-            redb::Error::DatabaseAlreadyOpen => Self::Busy,
-            redb::Error::Io(io)
-                if matches!(
-                    io.kind(),
-                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-                ) =>
-            {
-                Self::ReadOnly(why.to_string())
-            }
-            _ => Self::Unusable(why.to_string()),
-        }
-    }
-}
-
 impl Index {
     /// Opens the index of a folder, brings it up to date with the files and says so.
-    pub(super) fn open(folder: &Folder) -> Result<Self> {
-        Self::open_patiently(folder, TRIES)
-    }
-
-    pub(super) fn open_patiently(folder: &Folder, tries: u32) -> Result<Self> {
-        let path = folder.index();
-        let mut wrong = (!path.exists()).then(|| "is not there".to_owned());
-        let mut opened = Self::attempt(folder);
-        for _ in 0..tries {
-            match opened {
-                Err(Trouble::Busy) => std::thread::sleep(PAUSE),
-                Err(Trouble::Unusable(why)) if wrong.is_none() => {
-                    wrong = Some(format!("cannot be used ({why})"));
-                    std::fs::remove_file(&path).map_err(|why| Error::file("remove", &path, why))?;
-                }
-                _ => break,
-            }
-            opened = Self::attempt(folder);
-        }
-        let index = match opened {
-            Ok(index) => index,
-            Err(Trouble::ReadOnly(why)) => {
-                wrong = Some(format!("cannot be written ({why}) and is kept in memory"));
-                Self::in_memory(folder)?
-            }
-            Err(Trouble::Busy) => {
-                let seconds = (tries * PAUSE).as_secs();
-                return Err(Error::usage(format!(
-                    "another process has had the history in '{}' open for {seconds} s; try again when it is done",
-                    folder.path().display()
-                )));
-            }
-            Err(Trouble::Unusable(why)) => return Err(Error::file("make", &path, why)),
-        };
+    pub(super) fn open(folder: &Folder, lock: &Lock) -> Result<Self> {
+        let (index, wrong) = Self::found_or_made(folder, lock)?;
         index.catch_up(folder, wrong)?;
         for (file, why) in index.damaged()? {
             tracing::warn!("passed over '{}': {why}", folder.report(&file).display());
@@ -148,25 +84,54 @@ impl Index {
         Ok(index)
     }
 
+    /// The index, and what was wrong with the one that should be there. Where none can be written it is one for
+    /// this process alone.
+    fn found_or_made(folder: &Folder, lock: &Lock) -> Result<(Self, Option<String>)> {
+        let path = folder.index();
+        let in_memory = |why: &str| {
+            let wrong = format!("cannot be written ({why}) and is kept in memory");
+            Ok((Self::in_memory(folder)?, Some(wrong)))
+        };
+        if let Lock::Impossible(why) = lock {
+            return in_memory(why);
+        }
+        let mut wrong = "is not there".to_owned();
+        if path.exists() {
+            match Self::attempt(folder) {
+                Ok(index) => return Ok((index, None)),
+                Err(why) => wrong = format!("cannot be used ({why})"),
+            }
+            if let Err(why) = std::fs::remove_file(&path) {
+                return in_memory(&why.to_string());
+            }
+        }
+        match Self::attempt(folder) {
+            Ok(index) => Ok((index, Some(wrong))),
+            Err(why) => in_memory(&why),
+        }
+    }
+
     /// Opens the index as it is. redb asserts what it reads: it panics where a file is cut.
-    fn attempt(folder: &Folder) -> Result<Self, Trouble> {
-        let torn = || Err(Trouble::Unusable("it is torn".to_owned()));
-        quietly(|| Self::sound(folder)).unwrap_or_else(torn)
+    fn attempt(folder: &Folder) -> Result<Self, String> {
+        quietly(|| Self::sound(folder)).unwrap_or_else(|| Err("it is torn".to_owned()))
     }
 
     /// An index in which every page is as it was written.
-    fn sound(folder: &Folder) -> Result<Self, Trouble> {
+    fn sound(folder: &Folder) -> Result<Self, String> {
         let path = folder.index();
-        let new = !path.exists();
-        let created = Database::builder().set_cache_size(CACHE).create(&path);
-        let mut database = created.map_err(redb::Error::from)?;
-        if !new {
-            database.check_integrity().map_err(redb::Error::from)?;
-        }
-        let index = Self { database, path: path.display().to_string() };
-        match index.prepare()? {
-            VERSION => Ok(index),
-            other => Err(Trouble::Unusable(format!("it is of version {other}, not {VERSION}"))),
+        let opened = || -> Result<(Self, u64), redb::Error> {
+            let new = !path.exists();
+            let mut database = Database::builder().set_cache_size(CACHE).create(&path)?;
+            if !new {
+                database.check_integrity()?;
+            }
+            let index = Self { database, path: path.display().to_string() };
+            let version = index.prepare()?;
+            Ok((index, version))
+        };
+        match opened().map_err(|why| why.to_string())? {
+            (index, VERSION) => Ok(index),
+            (_, other) => Err(format!("it is of version {other}, not {VERSION}")),
         }
     }
 

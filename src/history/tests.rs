@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::folder::Folder;
 use super::git::Git;
-use super::index::Index;
+use super::lock::Lock;
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
 use crate::error::Exit;
@@ -174,10 +174,34 @@ fn one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     add(&folder, &[report(0, None, 1.0)], &Label::default());
     let history = History::open(&place(&folder)).unwrap();
-    let why = Index::open_patiently(&Folder::at(&place(&folder)), 1).unwrap_err().message;
+    // Also where the index is not what it was.
+    std::fs::remove_file(place(&folder).join("index.redb")).unwrap();
+    let why = Lock::take_patiently(&Folder::at(&place(&folder)), 1).unwrap_err().message;
     assert!(why.starts_with("another process has had the history"), "{why}");
     drop(history);
-    Index::open_patiently(&Folder::at(&place(&folder)), 1).unwrap();
+    assert_eq!(History::open(&place(&folder)).unwrap().entries().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_locked_is_only_read() {
+    let folder = tempfile::tempdir().unwrap();
+    add(&folder, &[report(0, None, 1.0)], &Label::default());
+    let lock = place(&folder).join("lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let mut history = History::open(&place(&folder)).unwrap();
+    let old: Vec<Entry> = history.entries().into_iter().cloned().collect();
+    assert_eq!((old.len(), history.series(&Asked::default()).unwrap()[0].points.len()), (1, 1));
+    let new = Source::of(&written(&folder, &report(1, None, 1.0))).unwrap();
+    let refused = [
+        history.add(&new, &Label::default(), |_, _| ()),
+        history.pin("golden", "run-0"),
+        history.remove(&old),
+    ];
+    for refused in refused {
+        assert!(refused.unwrap_err().message.contains("can only be read"));
+    }
+    assert_eq!(std::fs::read_dir(place(&folder).join("reports")).unwrap().count(), 1);
 }
 
 #[test]
