@@ -164,15 +164,14 @@ impl History {
             self.labels.insert(run.clone(), label);
             notes::write(&self.folder.labels(), &self.labels)?;
         }
-        let file = self.folder.keep(&named, &text)?;
+        let (file, stamp) = self.folder.keep(&named, &text)?;
         let apart = |case: &&Case| matches!(case.samples, Samples::Sidecar { .. });
         if let Some(case) = report.cases.iter().find(apart) {
             tracing::info!("the samples of '{}' stay where they are", case.id);
         }
         runs.insert(run, file.clone());
-        let size = text.len() as u64;
         let figures = entry::figures(&report);
-        read.push(Read { file: file.clone(), size, found: Found::Report(record), figures });
+        read.push(Read { file: file.clone(), stamp, found: Found::Report(record), figures });
         Ok(Some(Added::New(file)))
     }
 }

@@ -12,19 +12,19 @@ use redb::{
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Key, Record, figures};
-use super::folder::Folder;
+use super::folder::{Folder, Stamp};
 use super::lock::Lock;
 use super::quiet::quietly;
 use crate::error::{Error, Result};
 use crate::report::Report;
 
 /// Of the tables below and of what is taken from a report.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Numbers by name.
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-/// By file: its number, its size, and [`Found`] as JSON.
-const FILES: TableDefinition<&str, (u32, u64, &[u8])> = TableDefinition::new("files");
+/// By file: its number, its [`Stamp`], and [`Found`] as JSON.
+const FILES: TableDefinition<&str, (u32, Stamp, &[u8])> = TableDefinition::new("files");
 /// By case, metric, machine and method: the number of the series.
 const SERIES: TableDefinition<(&str, &str, &str, &str), u32> = TableDefinition::new("series");
 /// By series and file: the value.
@@ -54,18 +54,18 @@ pub(super) enum Found {
 /// A file with what it says.
 pub(super) struct Read {
     pub(super) file: String,
-    pub(super) size: u64,
+    pub(super) stamp: Stamp,
     pub(super) found: Found,
     pub(super) figures: Vec<(Key, f64)>,
 }
 
 impl Read {
-    pub(super) fn of(file: String, size: u64, report: &Report) -> Self {
+    pub(super) fn of(file: String, stamp: Stamp, report: &Report) -> Self {
         match Record::of(report) {
             Ok(record) => {
-                Self { file, size, found: Found::Report(record), figures: figures(report) }
+                Self { file, stamp, found: Found::Report(record), figures: figures(report) }
             }
-            Err(why) => Self { file, size, found: Found::Damaged(why), figures: Vec::new() },
+            Err(why) => Self { file, stamp, found: Found::Damaged(why), figures: Vec::new() },
         }
     }
 }
@@ -163,12 +163,14 @@ impl Index {
         Ok(version.unwrap_or(VERSION))
     }
 
-    /// Reads the files that the index lacks, forgets those that are gone, and says so.
+    /// Reads the files that the index lacks, forgets those that are gone, and says so. One that was damaged is read
+    /// again: what was wrong with it may have been another file, or a right to read it.
     fn catch_up(&self, folder: &Folder, wrong: Option<String>) -> Result<()> {
-        let there: BTreeSet<(String, u64)> = folder.files()?.into_iter().collect();
-        let known = self.sized_files()?;
-        let gone: Vec<&str> = known.difference(&there).map(|(file, _)| file.as_str()).collect();
-        let new: Vec<&(String, u64)> = there.difference(&known).collect();
+        let there: BTreeSet<(String, Stamp)> = folder.files()?.into_iter().collect();
+        let (known, damaged) = self.stamped_files()?;
+        let gone = known.difference(&there).chain(&damaged);
+        let gone: Vec<&str> = gone.map(|(file, _)| file.as_str()).collect();
+        let new: Vec<&(String, Stamp)> = there.difference(&known).collect();
         if new.is_empty() && gone.is_empty() {
             return Ok(());
         }
@@ -180,21 +182,15 @@ impl Index {
                     new.len()
                 );
             }
-            None => tracing::warn!(
-                "the index '{}' lacked {} files of the folder and had {} that are gone or changed: brought up \
-                 to date",
-                self.path,
-                new.len(),
-                gone.len()
-            ),
+            None => tracing::info!("index updated: {} read, {} forgotten", new.len(), gone.len()),
         }
         self.forget(&gone)?;
         for batch in new.chunks(BATCH) {
-            let read = batch.iter().map(|(file, size)| match Report::load(&folder.report(file)) {
-                Ok(report) => Read::of(file.clone(), *size, &report),
+            let read = batch.iter().map(|(file, stamp)| match Report::load(&folder.report(file)) {
+                Ok(report) => Read::of(file.clone(), *stamp, &report),
                 Err(why) => {
                     let found = Found::Damaged(why.message);
-                    Read { file: file.clone(), size: *size, found, figures: Vec::new() }
+                    Read { file: file.clone(), stamp: *stamp, found, figures: Vec::new() }
                 }
             });
             self.insert(read.collect())?;
@@ -289,20 +285,28 @@ impl Index {
         read().map_err(|why| self.broken(&why))
     }
 
-    fn sized_files(&self) -> Result<BTreeSet<(String, u64)>> {
-        Ok(self.files()?.into_iter().map(|(file, _, size, _)| (file, size)).collect())
+    /// The reports and the damaged files as they were when they were read.
+    fn stamped_files(&self) -> Result<(BTreeSet<(String, Stamp)>, BTreeSet<(String, Stamp)>)> {
+        let (mut reports, mut damaged) = (BTreeSet::new(), BTreeSet::new());
+        for (file, _, stamp, found) in self.files()? {
+            match found {
+                Found::Report(_) => reports.insert((file, stamp)),
+                Found::Damaged(_) => damaged.insert((file, stamp)),
+            };
+        }
+        Ok((reports, damaged))
     }
 
-    fn files(&self) -> Result<Vec<(String, u32, u64, Found)>> {
-        let read = || -> Result<Vec<(String, u32, u64, Found)>, redb::Error> {
+    fn files(&self) -> Result<Vec<(String, u32, Stamp, Found)>> {
+        let read = || -> Result<Vec<(String, u32, Stamp, Found)>, redb::Error> {
             let table = self.database.begin_read()?.open_table(FILES)?;
             let mut files = Vec::new();
             for item in table.iter()? {
                 let (file, value) = item?;
-                let (number, size, found) = value.value();
+                let (number, stamp, found) = value.value();
                 let found = serde_json::from_slice(found)
                     .map_err(|why| redb::Error::Corrupted(why.to_string()))?;
-                files.push((file.value().to_owned(), number, size, found));
+                files.push((file.value().to_owned(), number, stamp, found));
             }
             Ok(files)
         };
@@ -327,7 +331,7 @@ fn insert(transaction: &WriteTransaction, read: &Read) -> Result<(), redb::Error
     let number = next("files")?;
     let found =
         serde_json::to_vec(&read.found).map_err(|why| redb::Error::Corrupted(why.to_string()))?;
-    transaction.open_table(FILES)?.insert(&*read.file, (number, read.size, &*found))?;
+    transaction.open_table(FILES)?.insert(&*read.file, (number, read.stamp, &*found))?;
     let mut series = transaction.open_table(SERIES)?;
     let mut values = transaction.open_table(VALUES)?;
     for (Key { case, metric, machine, method }, value) in &read.figures {

@@ -167,6 +167,16 @@ fn the_index_follows_the_folder() {
     assert_eq!(names, ["torn.json", "twice.json"]);
     assert!(damaged[1].reason.contains("'20260102T000000Z-1.json' already"), "{damaged:?}");
     assert_eq!(history.series(&Asked::default()).unwrap()[0].points.len(), 2);
+    drop(history);
+    // What was wrong is made good: one is the other's copy no more, one is mended; one has as many bytes as before.
+    std::fs::remove_file(reports.join("20260102T000000Z-1.json")).unwrap();
+    std::fs::write(reports.join("torn.json"), serde_json::to_string(&report(6, None, 1.0)).unwrap())
+        .unwrap();
+    std::fs::write(reports.join("x.json"), serde_json::to_string(&report(7, None, 1.0)).unwrap())
+        .unwrap();
+    let history = History::open(&place(&folder)).unwrap();
+    let runs: Vec<&str> = history.entries().iter().map(|e| e.record.run.as_str()).collect();
+    assert_eq!((runs, history.damaged().unwrap()), (vec!["run-1", "run-6", "run-7"], Vec::new()));
 }
 
 #[test]
