@@ -185,6 +185,9 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
     let told = |source: &Source, added: &Added| {
         let (count, what) = match added {
             Added::New(file) => (&mut new, format!("as {file}")),
+            Added::Completed(file) => {
+                (&mut new, format!("as {file}, instead of its run's incomplete report"))
+            }
             Added::Known(file) => {
                 (&mut known, format!("not added: its run is there already, in {file}"))
             }

@@ -73,13 +73,19 @@ impl Folder {
         json_files(&self.reports())
     }
 
-    /// Keeps a report under a name that no other has; the caller has the history locked.
-    pub(super) fn keep(&self, record: &Record, text: &str) -> Result<(String, Stamp)> {
+    /// Keeps a report, `instead` of one that is there or else under a name that no other has; the caller has the
+    /// history locked.
+    pub(super) fn keep(
+        &self,
+        record: &Record,
+        text: &str,
+        instead: Option<&str>,
+    ) -> Result<(String, Stamp)> {
         let plain = name(record);
         let with_run = format!("{plain}-{:08x}", fingerprint(record.run.bytes()) >> 32);
         let free = [plain, with_run].map(|stem| format!("{stem}.json")).into_iter();
         let mut free = free.filter(|name| !self.report(name).exists());
-        let Some(name) = free.next() else {
+        let Some(name) = instead.map(str::to_owned).or_else(|| free.next()) else {
             return Err(Error::usage(format!(
                 "'{}' has other reports under the names for run '{}'; move them out of the way",
                 self.reports().display(),

@@ -87,6 +87,27 @@ fn a_report_is_kept_as_it_is_and_once() {
 }
 
 #[test]
+fn a_run_that_was_gone_on_with_takes_the_place_of_its_incomplete_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = report(1, None, 1.0);
+    let mut part = whole.clone();
+    part.cases.truncate(1);
+    part.conclude(whole.cases.len(), Exit::Interrupted);
+    let file = "20260102T000000Z-1.json".to_owned();
+    let one = |report: &Report| add(&folder, std::slice::from_ref(report), &Label::default());
+    assert_eq!(one(&part), [Added::New(file.clone())]);
+    assert_eq!(one(&part), [Added::Known(file.clone())]);
+    assert_eq!(one(&whole), [Added::Completed(file.clone())]);
+    assert_eq!(one(&part), [Added::Known(file.clone())]);
+    let history = History::open(&place(&folder)).unwrap();
+    assert_eq!((history.entries().len(), history.damaged().unwrap().len()), (1, 0));
+    assert!(!history.entries()[0].record.incomplete);
+    let series = history.series(&Asked::default()).unwrap();
+    let of_latency = series.iter().filter(|series| series.metric == "latency");
+    assert_eq!(of_latency.map(|series| series.points.len()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
 fn a_change_is_found_with_its_commits_from_an_index_that_was_lost_too() {
     let folder = tempfile::tempdir().unwrap();
     let noise = |day: usize| 1.0 + 0.01 * ((day * 7) % 5) as f64;
