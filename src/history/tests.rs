@@ -405,4 +405,19 @@ fn a_baseline_is_a_file_a_pin_a_commit_or_the_last_release() {
     let label = Label { git: None, tag: Some("2026.2".to_owned()) };
     add(&folder, &[report(35, None, 1.0)], &label);
     assert_eq!(found("last-release"), "run-35");
+    // A release is held against the one before it, not the one after.
+    let baseline = Baseline::find_by(&Git::at(clone.path()), &place(&folder), "last-release").unwrap();
+    let of = |day: usize| baseline.reports(&[report(day, None, 1.0)]);
+    assert_eq!(runs(&of(35).unwrap().1), ["run-10"]);
+    assert!(of(10).is_err());
+    // The only one of its commit is there, and is the candidate's own.
+    let only = report(10, git(1), 1.0);
+    let first = Baseline::find_by(&Git::at(clone.path()), &place(&folder), &commits[1]).unwrap();
+    let why = first.reports(&[only]).unwrap_err().message;
+    assert!(why.contains("beside the candidate itself"), "{why}");
+    // A pin is a pin, also where a file is called like it.
+    let mut history = History::open(&place(&folder)).unwrap();
+    history.pin("Cargo.toml", "run-20").unwrap();
+    assert_eq!(history.one(Some("Cargo.toml")).unwrap().record.run, "run-20");
+    assert!(history.one(Some("lost")).unwrap_err().message.contains("is pinned to run 'run-77'"));
 }
