@@ -64,7 +64,7 @@ impl Source {
         let is_note =
             |file: &PathBuf| other.exists() && [other.pins(), other.labels()].contains(file);
         let labels = Rc::new(match other.exists() {
-            true => notes::read(&other.labels())?,
+            true => checked(&other)?,
             false => Default::default(),
         });
         let mut sources = Vec::new();
@@ -84,6 +84,18 @@ impl Source {
         }
         Ok(sources)
     }
+}
+
+/// The labels of another history. What is no commit is passed over: files are named after it.
+fn checked(other: &Folder) -> Result<BTreeMap<String, Label>> {
+    let mut labels: BTreeMap<String, Label> = notes::read(&other.labels())?;
+    for (run, label) in &mut labels {
+        if let Some(git) = label.git.take_if(|git| !entry::is_commit(git)) {
+            let file = other.labels();
+            tracing::warn!("passed over: '{git}' of run '{run}' in '{}' is no commit", file.display());
+        }
+    }
+    Ok(labels)
 }
 
 impl Label {

@@ -319,6 +319,15 @@ fn another_history_is_taken_over_with_what_was_said_of_it() {
     let entries = history.entries();
     assert_eq!(entries.len(), 1);
     assert_eq!((&entries[0].tag, &entries[0].record.git), (&label.tag, &label.git));
+    // A commit that is none would be a path.
+    let evil = r#"{"run-0": {"git": "../../evil", "tag": "v3"}}"#;
+    std::fs::write(place(&old).join("labels.json"), evil).unwrap();
+    let third = tempfile::tempdir().unwrap();
+    let mut history = History::open_or_begin(&place(&third)).unwrap();
+    history.add(&Source::of(&place(&old)).unwrap(), &Label::default(), |_, _| ()).unwrap();
+    let entries = history.entries();
+    assert_eq!((entries[0].file.as_str(), &entries[0].record.git), ("20260101T000000Z-0.json", &None));
+    assert_eq!(entries[0].tag, label.tag);
     assert!(Source::of(new.path().parent().unwrap().join("no-such").as_path()).is_ok());
     assert!(Source::of(tempfile::tempdir().unwrap().path()).is_err());
 }
