@@ -30,7 +30,12 @@ pub(super) fn subjects(reports: &[Report]) -> Vec<Subject<'_>> {
         let setup = *setups.entry(surroundings(report)).or_insert(next);
         for case in &report.cases {
             let known = places.entry((setup, &case.id)).or_default();
-            let same = known.iter().find(|&&place| between(found[place][0].1, case).is_empty());
+            // Whatever was not measured goes with anything.
+            let same = known.iter().find(|&&place| {
+                let mut alike = found[place].iter().map(|(_, other)| *other);
+                let measured = alike.find(|other| other.measured.is_some());
+                measured.is_none_or(|other| between(other, case).is_empty())
+            });
             match same {
                 Some(&place) => found[place].push((at, case)),
                 None => {

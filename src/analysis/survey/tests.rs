@@ -4,7 +4,7 @@ use super::*;
 use crate::analysis::fixture::{analysed, empty_report, recording};
 use crate::backend::{Accuracy, Device};
 use crate::caveat::Caveat;
-use crate::config::Config;
+use crate::config::{Config, Protocol};
 use crate::environment::{Node, Rank};
 use crate::error::{Exit, Kind};
 use crate::measure::Recording;
@@ -161,6 +161,17 @@ fn a_host_that_is_slower_than_others_like_it_is_found() {
     assert_eq!((places[0], places[3]), (1, 4));
     // Of two nobody can say which is the odd one.
     assert!(found(&of(&reports[1..3]), "slow_hosts").is_empty());
+}
+
+#[test]
+fn what_was_not_measured_makes_no_launches_of_others() {
+    let mut failed = report(2, GEMM, |_| 1e6);
+    (failed.cases[0].outcome, failed.cases[0].measured) = (Outcome::Failed, None);
+    let mut barrier = report(2, GEMM, |_| 2e6);
+    barrier.cases[0].measured.as_mut().unwrap().protocol = Protocol::Barrier;
+    let analysis = of(&[failed, report(2, GEMM, |_| 1e6), barrier]);
+    let reports: Vec<&[usize]> = analysis.cases.iter().map(|case| &case.reports[..]).collect();
+    assert_eq!(reports, [&[0, 1][..], &[2][..]]);
 }
 
 #[test]
