@@ -161,6 +161,18 @@ fn a_host_that_is_slower_than_others_like_it_is_found() {
     assert_eq!((places[0], places[3]), (1, 4));
     // Of two nobody can say which is the odd one.
     assert!(found(&of(&reports[1..3]), "slow_hosts").is_empty());
+    // One machine by several protocols is not several machines.
+    let by = |protocol: Protocol, nanos: f64| {
+        let mut report = on("a", nanos);
+        report.cases[0].measured.as_mut().unwrap().protocol = protocol;
+        report
+    };
+    let ways = [
+        by(Protocol::Synchronised, 1.3e6),
+        by(Protocol::Barrier, 1.0e6),
+        by(Protocol::BackToBack, 0.9e6),
+    ];
+    assert!(found(&of(&ways), "slow_hosts").is_empty());
 }
 
 #[test]
