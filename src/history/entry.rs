@@ -9,7 +9,7 @@ use super::notes::Label;
 use crate::caveat::Caveat;
 use crate::metric;
 use crate::random::fingerprint;
-use crate::report::{Case, Measured, Report};
+use crate::report::{Case, Measured, Outcome, Report};
 use crate::units::{format_utc, parse_utc};
 
 /// Longest name of a machine, characters.
@@ -172,7 +172,9 @@ pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
     let machine = machine(report);
     let mut figures = Vec::new();
     for case in &report.cases {
-        let Some(measured) = &case.measured else { continue };
+        // What failed in one launch of several has the times of the others.
+        let measured = case.measured.as_ref().filter(|_| case.outcome == Outcome::Measured);
+        let Some(measured) = measured else { continue };
         let method = method(case, measured);
         let key = |metric: &str| Key {
             case: case.id.clone(),

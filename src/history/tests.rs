@@ -258,6 +258,18 @@ fn figures_that_mean_different_things_are_series_of_their_own() {
 }
 
 #[test]
+fn a_case_that_failed_in_one_launch_has_no_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut failed = report(1, None, 1.0);
+    failed.cases[0].outcome = crate::report::Outcome::Failed;
+    add(&folder, &[report(0, None, 1.0), failed], &Label::default());
+    let asked = Asked { metric: Some("latency".to_owned()), ..Asked::default() };
+    let series = History::open(&place(&folder)).unwrap().series(&asked).unwrap();
+    let lengths: Vec<usize> = series.iter().map(|series| series.points.len()).collect();
+    assert_eq!(lengths, [1, 2]);
+}
+
+#[test]
 fn what_is_old_goes_but_for_what_people_named_and_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let days = [0, 1, 2, 3, 500];

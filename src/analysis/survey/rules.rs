@@ -126,7 +126,7 @@ impl Rule {
         let (slower, much) = (SLOWER_PERCENT, MUCH_SLOWER_PERCENT);
         match self {
             Self::WrongResult => "a result differs from its reference by more than its tolerance".to_owned(),
-            Self::FailedCase => "a case failed or was not over in time".to_owned(),
+            Self::FailedCase => "a case failed, was not over in time, or was not measured in one of its launches".to_owned(),
             Self::RunEnded => "a run ended with another exit code than 0".to_owned(),
             Self::SlowHosts => format!(
                 "the hosts of a report take more than {slower} % longer than the median of at least 2 others with the \

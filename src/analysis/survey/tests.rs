@@ -394,3 +394,18 @@ fn what_failed_stands_first() {
     );
     assert_eq!((analysis.summary.cases, analysis.summary.measured), (2, 1));
 }
+
+#[test]
+fn what_failed_in_one_launch_of_several_cannot_be_relied_on() {
+    let mut report = report(2, "benchmarks: {gemm: {m: '64,128'}}", |_| 1e6);
+    // Its times are those of the launches that did not fail.
+    report.cases[0].outcome = Outcome::Failed;
+    report.cases[0].error = Some(CaseError::now(Kind::CaseFailed, "measure", "broke".to_owned()));
+    let analysis = of(&[report]);
+    assert_eq!((analysis.cases[0].reliable, analysis.cases[1].reliable), (false, true));
+    assert_eq!(analysis.cases[0].flags[0].rule, "failed_case");
+    let entries = &analysis.leaderboards[0].entries;
+    let marked = entries.iter().find(|entry| entry.case == analysis.cases[0].id).unwrap();
+    assert_eq!(marked.marks, ["FAILED"]);
+    assert_eq!(found(&analysis, "failed_case").len(), 1);
+}
