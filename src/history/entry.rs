@@ -167,7 +167,7 @@ fn counted(names: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     counts
 }
 
-/// The figures of a report, by what they are of.
+/// The figures of a report, by what they are of: over launches where there were several.
 pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
     let machine = machine(report);
     let mut figures = Vec::new();
@@ -185,21 +185,18 @@ pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
         // Rates are numbers by the names of their metrics, or null.
         let rates = serde_json::to_value(&measured.metrics).unwrap_or_default();
         for metric in metric::ALL {
-            let value = match &*metric.name {
-                "latency" => Some(median_ms(case, measured)),
-                name => rates.get(name).and_then(serde_json::Value::as_f64),
+            let rate = || rates.get(&*metric.name).and_then(serde_json::Value::as_f64);
+            let value = match (&*metric.name, &*metric.unit) {
+                ("latency", _) => case.median_ms(),
+                // A share is no rate.
+                (_, "%") => rate(),
+                _ => rate().map(|rate| rate / case.over_headline()),
             };
             let value = value.filter(|value| value.is_finite());
             figures.extend(value.map(|value| (key(&metric.name), value)));
         }
     }
     figures
-}
-
-/// The median over launches where there were several.
-fn median_ms(case: &Case, measured: &Measured) -> f64 {
-    let replication = case.replication.as_ref();
-    replication.map_or(measured.latency.median, |replication| replication.median_ms)
 }
 
 /// Protocol, definition, and what else forbids a comparison with other figures of the case. What concerns the

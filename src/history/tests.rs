@@ -258,6 +258,21 @@ fn figures_that_mean_different_things_are_series_of_their_own() {
 }
 
 #[test]
+fn rates_are_at_the_median_of_all_launches() {
+    let folder = tempfile::tempdir().unwrap();
+    let launches = [1.0, 2.0].map(|factor| report(0, None, factor)).into_iter().enumerate();
+    let merged = crate::analysis::merge(launches.collect(), Exit::Ok).unwrap();
+    add(&folder, &[merged], &Label::default());
+    let history = History::open(&place(&folder)).unwrap();
+    let value = |metric: &str| {
+        let asked = Asked { metric: Some(metric.to_owned()), ..Asked::default() };
+        history.series(&asked).unwrap()[0].points[0].value
+    };
+    assert!((value("latency") - 1.5).abs() < 0.01, "{}", value("latency"));
+    assert!((value("throughput_per_s") * value("latency") / 1e3 - 1.0).abs() < 1e-9);
+}
+
+#[test]
 fn a_case_that_failed_in_one_launch_has_no_figures() {
     let folder = tempfile::tempdir().unwrap();
     let mut failed = report(1, None, 1.0);

@@ -12,7 +12,7 @@ use crate::measure::timing::RankTimes;
 use crate::place::{Distance, Place};
 use crate::plan::{self, Plan};
 use crate::report::{
-    CaseError, Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink,
+    CaseError, Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink, Statistics,
 };
 use crate::telemetry::{Reading, Telemetry};
 
@@ -110,6 +110,13 @@ fn reports_that_are_alike_are_launches_of_one_thing() {
     assert!(found(&analysis, "few_launches").is_empty());
     // The rest is of the launch in the middle, the faster of two.
     assert!(statistics.max_ms < 1.21);
+    // The same for so few launches that the interval is over the iterations of one.
+    let two = of(&reports[..2]);
+    let few = two.cases[0].statistics.as_ref().unwrap();
+    let [low, high] = few.ci.unwrap();
+    assert!((1.149..1.151).contains(&few.median_ms) && low < 1.15 && 1.15 < high, "{few:?}");
+    let rate = |statistics: &Statistics| statistics.rate.unwrap() * statistics.median_ms;
+    assert!((rate(few) / rate(statistics) - 1.0).abs() < 1e-9);
 
     reports[0].run.build = "another".to_owned();
     let analysis = of(&reports);
