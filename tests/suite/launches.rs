@@ -156,6 +156,17 @@ fn a_launch_that_fails_leaves_the_others_and_can_be_resumed() {
     let report = read(&ended, "results.json");
     assert_eq!(replicates(&report), [[0, 1, 2, 3], [0, 1, 2, 3]]);
     assert_eq!((&report["run"]["incomplete"], &report["run"]["exit"]), (&false.into(), &0.into()));
+    // What they are held against may be another.
+    let file = "limits: [{case: 'gemm*', metric: latency, at_most: 1e9}]\ncomparison: {reproducible: 7}\n";
+    let held = two("--launches 4 --resume --regression-threshold 9 --metric throughput --allow mpi");
+    let held = held.after(ended).file("c.yaml", file).env("TESSERABENCH_CONFIG", "c.yaml");
+    let ended = held.passes();
+    assert!(announced(&ended).is_empty(), "{}", ended.err);
+    let report = read(&ended, "results.json");
+    let comparison = &report["run"]["config"]["comparison"];
+    assert_eq!(comparison["regression_threshold"], 9.0);
+    assert_eq!((&comparison["metric"], &comparison["reproducible"]), (&"throughput".into(), &7.0.into()));
+    assert_eq!(report["limits"].as_array().unwrap().len(), 1);
     // The third was started twice.
     let launches = report["run"]["launches"].as_array().unwrap();
     let numbers: Vec<u64> = launches.iter().map(|l| l["replicate"].as_u64().unwrap()).collect();
