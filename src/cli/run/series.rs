@@ -200,7 +200,11 @@ impl<'a> Series<'a> {
                 side.end()?;
             }
         }
-        Ok(exit.worst(self.compare(&merged)?))
+        let compared = self.compare(&merged).unwrap_or_else(|why| {
+            tracing::error!("{}", plain(&why.message));
+            why.exit()
+        });
+        Ok(exit.worst(compared))
     }
 
     /// The one report of a side; none where no launch has left any.
