@@ -211,7 +211,8 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
     let old = history.outdated(days, now()).len();
     if old > 0 {
         say(&format!(
-            "{old} are older than {days} days; `tesserabench history prune` removes them"
+            "{} older than {days} days can go by `tesserabench history prune`",
+            counted(old)
         ));
     }
     Ok(())
