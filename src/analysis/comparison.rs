@@ -68,7 +68,9 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let draws = (2.0 * pairs.len() as f64 / rules.false_discovery_rate) as usize;
     let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
     let effort = Effort { resamples, draws };
-    let mut cases = in_parallel(pairs.iter().collect(), |pair: &Pair<'_>| pair.weighed(&prevented, rules, effort));
+    let mut cases = in_parallel(pairs.iter().collect(), |pair: &Pair<'_>| {
+        pair.weighed(&prevented, rules, effort)
+    });
     adjust(&mut cases, rules);
     let reach = reach(&cases, rules, draws);
     let selected = cases

@@ -92,7 +92,10 @@ fn checked(other: &Folder) -> Result<BTreeMap<String, Label>> {
     for (run, label) in &mut labels {
         if let Some(git) = label.git.take_if(|git| !entry::is_commit(git)) {
             let file = other.labels();
-            tracing::warn!("passed over: '{git}' of run '{run}' in '{}' is no commit", file.display());
+            tracing::warn!(
+                "passed over: '{git}' of run '{run}' in '{}' is no commit",
+                file.display()
+            );
         }
     }
     Ok(labels)

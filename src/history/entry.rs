@@ -182,16 +182,8 @@ pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
             machine: machine.clone(),
             method: method.clone(),
         };
-        // Rates are numbers by the names of their metrics, or null.
-        let rates = serde_json::to_value(&measured.metrics).unwrap_or_default();
         for metric in metric::ALL {
-            let rate = || rates.get(&*metric.name).and_then(serde_json::Value::as_f64);
-            let value = match (&*metric.name, &*metric.unit) {
-                ("latency", _) => case.median_ms(),
-                // A share is no rate.
-                (_, "%") => rate(),
-                _ => rate().map(|rate| rate / case.over_headline()),
-            };
+            let value = case.figure(&metric.name);
             let value = value.filter(|value| value.is_finite());
             figures.extend(value.map(|value| (key(&metric.name), value)));
         }

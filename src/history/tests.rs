@@ -191,8 +191,11 @@ fn the_index_follows_the_folder() {
     drop(history);
     // What was wrong is made good: one is the other's copy no more, one is mended; one has as many bytes as before.
     std::fs::remove_file(reports.join("20260102T000000Z-1.json")).unwrap();
-    std::fs::write(reports.join("torn.json"), serde_json::to_string(&report(6, None, 1.0)).unwrap())
-        .unwrap();
+    std::fs::write(
+        reports.join("torn.json"),
+        serde_json::to_string(&report(6, None, 1.0)).unwrap(),
+    )
+    .unwrap();
     std::fs::write(reports.join("x.json"), serde_json::to_string(&report(7, None, 1.0)).unwrap())
         .unwrap();
     let history = History::open(&place(&folder)).unwrap();
@@ -353,7 +356,10 @@ fn another_history_is_taken_over_with_what_was_said_of_it() {
     let mut history = History::open_or_begin(&place(&third)).unwrap();
     history.add(&Source::of(&place(&old)).unwrap(), &Label::default(), |_, _| ()).unwrap();
     let entries = history.entries();
-    assert_eq!((entries[0].file.as_str(), &entries[0].record.git), ("20260101T000000Z-0.json", &None));
+    assert_eq!(
+        (entries[0].file.as_str(), &entries[0].record.git),
+        ("20260101T000000Z-0.json", &None)
+    );
     assert_eq!(entries[0].tag, label.tag);
     assert!(Source::of(new.path().parent().unwrap().join("no-such").as_path()).is_ok());
     assert!(Source::of(tempfile::tempdir().unwrap().path()).is_err());
@@ -442,7 +448,8 @@ fn a_baseline_is_a_file_a_pin_a_commit_or_the_last_release() {
     add(&folder, &[report(35, None, 1.0)], &label);
     assert_eq!(found("last-release"), "run-35");
     // A release is held against the one before it, not the one after.
-    let baseline = Baseline::find_by(&Git::at(clone.path()), &place(&folder), "last-release").unwrap();
+    let baseline =
+        Baseline::find_by(&Git::at(clone.path()), &place(&folder), "last-release").unwrap();
     let of = |day: usize| baseline.reports(&[report(day, None, 1.0)]);
     assert_eq!(runs(&of(35).unwrap().1), ["run-10"]);
     assert!(of(10).is_err());

@@ -132,9 +132,14 @@ fn a_baseline_is_what_the_launches_are_held_against() {
 #[test]
 fn what_cannot_be_compared_is_said_beside_what_failed() {
     // The side that the others are held against has nothing.
-    let words = "--launches 1 --continue-on-error --env TESSERABENCH_FAULT=build@1:join,slow/1@1:operation";
+    let words =
+        "--launches 1 --continue-on-error --env TESSERABENCH_FAULT=build@1:join,slow/1@1:operation";
     let ended = two(words).arg("--env").arg("X=1,2").fails(6);
-    assert!(ended.err.contains("nothing is compared: no launch of what was asked for"), "{}", ended.err);
+    assert!(
+        ended.err.contains("nothing is compared: no launch of what was asked for"),
+        "{}",
+        ended.err
+    );
     assert!(ended.out.contains("TESSERABENCH_FAULT=slow/1@1:operation,X=2"), "{}", ended.out);
     assert!(!ended.out.contains("baseline:"), "{}", ended.out);
     // The baseline is of another machine, and cases fail.
@@ -174,15 +179,20 @@ fn a_launch_that_fails_leaves_the_others_and_can_be_resumed() {
     assert_eq!(replicates(&report), [[0, 1, 2, 3], [0, 1, 2, 3]]);
     assert_eq!((&report["run"]["incomplete"], &report["run"]["exit"]), (&false.into(), &0.into()));
     // What they are held against may be another.
-    let file = "limits: [{case: 'gemm*', metric: latency, at_most: 1e9}]\ncomparison: {reproducible: 7}\n";
-    let held = two("--launches 4 --resume --regression-threshold 9 --metric throughput --allow mpi");
+    let file =
+        "limits: [{case: 'gemm*', metric: latency, at_most: 1e9}]\ncomparison: {reproducible: 7}\n";
+    let held =
+        two("--launches 4 --resume --regression-threshold 9 --metric throughput --allow mpi");
     let held = held.after(ended).file("c.yaml", file).env("TESSERABENCH_CONFIG", "c.yaml");
     let ended = held.passes();
     assert!(announced(&ended).is_empty(), "{}", ended.err);
     let report = read(&ended, "results.json");
     let comparison = &report["run"]["config"]["comparison"];
     assert_eq!(comparison["regression_threshold"], 9.0);
-    assert_eq!((&comparison["metric"], &comparison["reproducible"]), (&"throughput".into(), &7.0.into()));
+    assert_eq!(
+        (&comparison["metric"], &comparison["reproducible"]),
+        (&"throughput".into(), &7.0.into())
+    );
     assert_eq!(report["limits"].as_array().unwrap().len(), 1);
     // The third was started twice.
     let launches = report["run"]["launches"].as_array().unwrap();

@@ -16,10 +16,9 @@ pub(super) fn statistics(subject: &Subject<'_>) -> Option<Statistics> {
     let scale = if latency.median > 0.0 { median_ms / latency.median } else { 1.0 };
     let (ci, ci_over) = match agreement.and_then(|agreement| agreement.ci) {
         Some(ci) => (Some(ci), Some(Over::Launches)),
-        None => (
-            latency.ci.map(|ci| ci.map(|end| end * scale)),
-            latency.ci.map(|_| Over::Iterations),
-        ),
+        None => {
+            (latency.ci.map(|ci| ci.map(|end| end * scale)), latency.ci.map(|_| Over::Iterations))
+        }
     };
     // Where the report does not hold the samples there are medians of blocks, which are something else.
     let times = match subject.case.samples {
