@@ -49,11 +49,12 @@ pub const FOLDER: &str = ".tesserabench/history";
 #[derive(Debug)]
 pub struct History {
     folder: Folder,
-    lock: Lock,
     index: Index,
     pins: BTreeMap<String, String>,
     labels: BTreeMap<String, Label>,
     entries: BTreeMap<u32, Entry>,
+    // Last, so that it is let go when the index is closed.
+    lock: Lock,
 }
 
 impl History {
@@ -81,7 +82,7 @@ impl History {
         let lock = Lock::take(&folder)?;
         let index = Index::open(&folder, &lock)?;
         let (pins, labels) = (notes::read(&folder.pins())?, notes::read(&folder.labels())?);
-        let mut history = Self { folder, lock, index, pins, labels, entries: BTreeMap::new() };
+        let mut history = Self { folder, index, pins, labels, entries: BTreeMap::new(), lock };
         history.refresh()?;
         Ok(history)
     }
