@@ -70,6 +70,9 @@ impl Read {
     }
 }
 
+/// Files as they were when they were read.
+type Files = BTreeSet<(String, Stamp)>;
+
 /// The values of a series by number of the report.
 pub(super) type Values = BTreeMap<u32, f64>;
 
@@ -166,7 +169,7 @@ impl Index {
     /// Reads the files that the index lacks, forgets those that are gone, and says so. One that was damaged is read
     /// again: what was wrong with it may have been another file, or a right to read it.
     fn catch_up(&self, folder: &Folder, wrong: Option<String>) -> Result<()> {
-        let there: BTreeSet<(String, Stamp)> = folder.files()?.into_iter().collect();
+        let there: Files = folder.files()?.into_iter().collect();
         let (known, damaged) = self.stamped_files()?;
         let gone = known.difference(&there).chain(&damaged);
         let gone: Vec<&str> = gone.map(|(file, _)| file.as_str()).collect();
@@ -286,8 +289,8 @@ impl Index {
     }
 
     /// The reports and the damaged files as they were when they were read.
-    fn stamped_files(&self) -> Result<(BTreeSet<(String, Stamp)>, BTreeSet<(String, Stamp)>)> {
-        let (mut reports, mut damaged) = (BTreeSet::new(), BTreeSet::new());
+    fn stamped_files(&self) -> Result<(Files, Files)> {
+        let (mut reports, mut damaged) = (Files::new(), Files::new());
         for (file, _, stamp, found) in self.files()? {
             match found {
                 Found::Report(_) => reports.insert((file, stamp)),
