@@ -3,7 +3,7 @@
 //! The files in `reports/` are the truth: copies of the reports as they were given, byte for byte. `index.redb`
 //! is made from them and can be deleted at any time. `pins.json` and `labels.json` hold what people said of
 //! reports: names for them, and commits or tags where a report's own is not right. Whoever has a [`History`] open
-//! is the only one: the index is locked.
+//! is the only one: it is locked. One that cannot be locked is only read.
 
 mod add;
 mod answer;
@@ -15,6 +15,7 @@ mod git;
 #[cfg(test)]
 mod hostile;
 mod index;
+mod lock;
 mod notes;
 mod quiet;
 mod retention;
@@ -39,6 +40,7 @@ pub use trend::{Change, Effect, Trend, trends};
 use crate::error::{Error, Result};
 use folder::Folder;
 use index::Index;
+use lock::Lock;
 
 /// Where the history is when nothing else is said.
 pub const FOLDER: &str = ".tesserabench/history";
@@ -51,6 +53,8 @@ pub struct History {
     pins: BTreeMap<String, String>,
     labels: BTreeMap<String, Label>,
     entries: BTreeMap<u32, Entry>,
+    // Last, so that it is let go when the index is closed.
+    lock: Lock,
 }
 
 impl History {
@@ -75,9 +79,10 @@ impl History {
     pub fn open_or_begin(folder: &Path) -> Result<Self> {
         let folder = Folder::at(folder);
         folder.create()?;
-        let index = Index::open(&folder)?;
+        let lock = Lock::take(&folder)?;
+        let index = Index::open(&folder, &lock)?;
         let (pins, labels) = (notes::read(&folder.pins())?, notes::read(&folder.labels())?);
-        let mut history = Self { folder, index, pins, labels, entries: BTreeMap::new() };
+        let mut history = Self { folder, index, pins, labels, entries: BTreeMap::new(), lock };
         history.refresh()?;
         Ok(history)
     }
@@ -101,9 +106,10 @@ impl History {
     /// Names a run, or gives a name to another run than before.
     ///
     /// # Errors
-    /// Usage error for a name that cannot be one, and when the file cannot be written.
+    /// Usage error for a name that cannot be one, and when the history cannot be changed.
     pub fn pin(&mut self, name: &str, run: &str) -> Result<()> {
         notes::check_pin(name)?;
+        self.lock.check(&self.folder)?;
         self.pins.insert(name.to_owned(), run.to_owned());
         notes::write(&self.folder.pins(), &self.pins)?;
         self.refresh()
@@ -112,8 +118,9 @@ impl History {
     /// Takes a name away.
     ///
     /// # Errors
-    /// Usage error when nothing has it, and when the file cannot be written.
+    /// Usage error when nothing has it, and when the history cannot be changed.
     pub fn unpin(&mut self, name: &str) -> Result<()> {
+        self.lock.check(&self.folder)?;
         if self.pins.remove(name).is_none() {
             let known = self.pins.keys().map(String::as_str);
             return Err(Error::usage(format!(

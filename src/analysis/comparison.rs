@@ -17,6 +17,7 @@ use self::differences::around;
 use self::pair::{Effort, Pair, pairs};
 use self::subject::subjects;
 use self::verdict::{adjust, decided, judged, reach};
+use super::parallel::in_parallel;
 use crate::config::ComparedMetric;
 use crate::error::Exit;
 use crate::metric::Direction;
@@ -67,7 +68,9 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let draws = (2.0 * pairs.len() as f64 / rules.false_discovery_rate) as usize;
     let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
     let effort = Effort { resamples, draws };
-    let mut cases = in_parallel(&pairs, |pair| pair.weighed(&prevented, rules, effort));
+    let mut cases = in_parallel(pairs.iter().collect(), |pair: &Pair<'_>| {
+        pair.weighed(&prevented, rules, effort)
+    });
     adjust(&mut cases, rules);
     let reach = reach(&cases, rules, draws);
     let selected = cases
@@ -107,26 +110,6 @@ fn direction(metric: ComparedMetric) -> Direction {
         ComparedMetric::Latency => Direction::LowerIsBetter,
         ComparedMetric::Throughput | ComparedMetric::Efficiency => Direction::HigherIsBetter,
     }
-}
-
-/// What `of` makes of each, in order, on all cores.
-fn in_parallel<'a, T: Send>(
-    pairs: &'a [Pair<'a>],
-    of: impl Fn(&'a Pair<'a>) -> T + Sync,
-) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = pairs.len().div_ceil(threads).max(1);
-    std::thread::scope(|scope| {
-        let of = &of;
-        let parts: Vec<_> = pairs
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(of).collect::<Vec<T>>()))
-            .collect();
-        let joined = parts.into_iter().map(std::thread::ScopedJoinHandle::join);
-        joined
-            .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
 }
 
 fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {

@@ -1,5 +1,6 @@
 //! Several launches of the same run as one report.
 
+pub(super) mod agreement;
 mod case;
 mod matrix;
 mod study;
@@ -10,9 +11,6 @@ use super::headline::settle_launches;
 use super::limits::Limits;
 use crate::error::{Error, Exit, Result};
 use crate::report::{Case, Report};
-
-/// Between-launch variation up to which a case counts as reproducible, percent of the mean, unless configured.
-const REPRODUCIBLE_PERCENT: f64 = 5.0;
 
 /// One report of the launches of one run, each with its number from 0, in their order. `ended` says how they
 /// came to their end, beside what their reports say: not well when some have none.
@@ -73,7 +71,6 @@ fn cases(launches: &[(usize, Report)]) -> Vec<Case> {
     let known = complete.map_or(launches, std::slice::from_ref);
     let ids = known.iter().flat_map(|(_, report)| &report.cases).map(|case| case.id.as_str());
     let bound = known.first().and_then(|(_, report)| report.run.config.comparison.reproducible);
-    let bound = bound.unwrap_or(REPRODUCIBLE_PERCENT);
     let merged = |id| case::merged(&found.remove(id)?, launches.len(), bound);
     ids.filter_map(merged).collect()
 }

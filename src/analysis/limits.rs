@@ -264,17 +264,15 @@ impl Limit {
                 .filter_map(|point| figure(&point.case, None, point.efficiency))
                 .collect();
         }
-        let of = |case: &'a Case| figure(&case.id, Some(case), value(case, &self.metric));
+        let of = |case: &'a Case| figure(&case.id, Some(case), case.figure(&self.metric));
         report.cases.iter().filter_map(of).collect()
     }
 
     /// What each rank of a case reaches, where the ranks work by themselves: none waits for another there.
     fn of_ranks<'a>(&self, figure: &Figure<'a>) -> Vec<Figure<'a>> {
         let alone = figure.case.filter(|case| works_alone(case));
-        let Some(measured) = alone.and_then(|case| case.measured.as_ref()) else {
-            return Vec::new();
-        };
-        let slowest = measured.latency.median;
+        let found = alone.and_then(|case| Some((case.measured.as_ref()?, case.median_ms()?)));
+        let Some((measured, slowest)) = found else { return Vec::new() };
         let ranks = measured.per_rank.iter().filter(|rank| rank.median_ms > 0.0);
         ranks
             .map(|rank| Figure {
@@ -306,23 +304,6 @@ impl Limit {
             _ => return None,
         };
         Some((figure.value * devices as f64, figure.source.clone()))
-    }
-}
-
-/// A figure of a case by the metric's name.
-fn value(case: &Case, metric: &str) -> Option<f64> {
-    let measured = case.measured.as_ref()?;
-    let metrics = &measured.metrics;
-    match metric {
-        "latency" => Some(measured.latency.median),
-        "algbw_gbps" => metrics.algbw_gbps,
-        "busbw_gbps" => metrics.busbw_gbps,
-        "gbps" => metrics.gbps,
-        "tflops" => metrics.tflops,
-        "overlap_percent" => metrics.overlap_percent,
-        "messages_per_s" => metrics.messages_per_s,
-        "throughput_per_s" => metrics.throughput_per_s,
-        _ => None,
     }
 }
 

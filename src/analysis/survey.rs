@@ -8,6 +8,7 @@ mod hosts;
 mod ranks;
 mod rates;
 mod rules;
+mod slow;
 mod statistics;
 mod subject;
 #[cfg(test)]

@@ -46,6 +46,12 @@ enum Form {
 
 /// Runs the command.
 pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
+    if !(args.margin > 0.0 && args.margin < 100.0) {
+        return Err(Error::usage(format!(
+            "a margin of {} % leaves no limit; write 5 for five percent",
+            args.margin
+        )));
+    }
     let limits = Limits::resolve(&config.limits)?;
     let outputs: Vec<(&PathBuf, Form)> =
         args.output.iter().map(|path| Ok((path, form(path)?))).collect::<Result<_>>()?;
@@ -65,11 +71,6 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
 
 /// Writes what machines like these must keep to.
 fn derive(reports: &[Report], margin: f64, path: &Path) -> Result<()> {
-    if !(margin > 0.0 && margin < 100.0) {
-        return Err(Error::usage(format!(
-            "a margin of {margin} % leaves no limit; write 5 for five percent"
-        )));
-    }
     let limits = analysis::derive_limits(reports, margin / 100.0)?;
     let count = limits.len();
     let yaml = serde_saphyr::to_string(&limits);

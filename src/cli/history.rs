@@ -185,6 +185,9 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
     let told = |source: &Source, added: &Added| {
         let (count, what) = match added {
             Added::New(file) => (&mut new, format!("as {file}")),
+            Added::Completed(file) => {
+                (&mut new, format!("as {file}, instead of its run's incomplete report"))
+            }
             Added::Known(file) => {
                 (&mut known, format!("not added: its run is there already, in {file}"))
             }
@@ -208,7 +211,8 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
     let old = history.outdated(days, now()).len();
     if old > 0 {
         say(&format!(
-            "{old} are older than {days} days; `tesserabench history prune` removes them"
+            "{} older than {days} days can go by `tesserabench history prune`",
+            counted(old)
         ));
     }
     Ok(())

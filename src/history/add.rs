@@ -9,7 +9,7 @@ use super::folder::{Folder, json_files};
 use super::git::Git;
 use super::index::{Found, Read};
 use super::notes::{self, Label};
-use super::{History, entry};
+use super::{Entry, History, entry};
 use crate::error::{Error, Result};
 use crate::report::{Case, Report, Samples};
 
@@ -30,11 +30,22 @@ pub struct Source {
     labels: Rc<BTreeMap<String, Label>>,
 }
 
+/// Where a run is already.
+struct Known {
+    file: String,
+    incomplete: bool,
+}
+
+/// The runs that are there, by their names.
+type Runs = BTreeMap<String, Known>;
+
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Added {
     /// It is kept, in this file.
     New(String),
+    /// It is kept, in this file, which held its run before it was complete.
+    Completed(String),
     /// Its run is there already, in this file.
     Known(String),
 }
@@ -53,7 +64,7 @@ impl Source {
         let is_note =
             |file: &PathBuf| other.exists() && [other.pins(), other.labels()].contains(file);
         let labels = Rc::new(match other.exists() {
-            true => notes::read(&other.labels())?,
+            true => checked(&other)?,
             false => Default::default(),
         });
         let mut sources = Vec::new();
@@ -73,6 +84,21 @@ impl Source {
         }
         Ok(sources)
     }
+}
+
+/// The labels of another history. What is no commit is passed over: files are named after it.
+fn checked(other: &Folder) -> Result<BTreeMap<String, Label>> {
+    let mut labels: BTreeMap<String, Label> = notes::read(&other.labels())?;
+    for (run, label) in &mut labels {
+        if let Some(git) = label.git.take_if(|git| !entry::is_commit(git)) {
+            let file = other.labels();
+            tracing::warn!(
+                "passed over: '{git}' of run '{run}' in '{}' is no commit",
+                file.display()
+            );
+        }
+    }
+    Ok(labels)
 }
 
 impl Label {
@@ -101,7 +127,8 @@ impl Label {
 }
 
 impl History {
-    /// Adds reports and tells what became of each. A file of a folder that is no report is passed over.
+    /// Adds reports and tells what became of each. A file of a folder that is no report is passed over; a complete
+    /// report takes the place of an incomplete one of its run.
     ///
     /// # Errors
     /// Usage error for a file that is not a report, and when nothing can be written; those before it are kept.
@@ -111,8 +138,12 @@ impl History {
         label: &Label,
         mut told: impl FnMut(&Source, &Added),
     ) -> Result<()> {
-        let mut runs: BTreeMap<String, String> =
-            self.entries.values().map(|e| (e.record.run.clone(), e.file.clone())).collect();
+        self.lock.check(&self.folder)?;
+        let run = |entry: &Entry| {
+            let Record { run, incomplete, .. } = &entry.record;
+            (run.clone(), Known { file: entry.file.clone(), incomplete: *incomplete })
+        };
+        let mut runs: Runs = self.entries.values().map(run).collect();
         for batch in sources.chunks(BATCH) {
             let mut read = Vec::new();
             let mut added = Ok(());
@@ -137,7 +168,7 @@ impl History {
         &mut self,
         source: &Source,
         label: &Label,
-        runs: &mut BTreeMap<String, String>,
+        runs: &mut Runs,
         read: &mut Vec<Read>,
     ) -> Result<Option<Added>> {
         let (report, text) = match Report::load_with_text(&source.path) {
@@ -148,9 +179,12 @@ impl History {
             loaded => loaded?,
         };
         let record = Record::of(&report).map_err(|why| Error::file("add", &source.path, why))?;
-        if let Some(file) = runs.get(&record.run) {
-            return Ok(Some(Added::Known(file.clone())));
-        }
+        let known = match runs.get(&record.run) {
+            Some(known) if record.incomplete || !known.incomplete => {
+                return Ok(Some(Added::Known(known.file.clone())));
+            }
+            known => known.map(|known| known.file.clone()),
+        };
         let theirs = source.labels.get(&record.run);
         let label = Label {
             git: label.git.clone().or_else(|| theirs?.git.clone()),
@@ -163,15 +197,19 @@ impl History {
             self.labels.insert(run.clone(), label);
             notes::write(&self.folder.labels(), &self.labels)?;
         }
-        let file = self.folder.keep(&named, &text)?;
+        let (file, stamp) = self.folder.keep(&named, &text, known.as_deref())?;
+        if known.is_some() {
+            read.retain(|before| before.file != file);
+            self.index.forget(&[&file])?;
+        }
         let apart = |case: &&Case| matches!(case.samples, Samples::Sidecar { .. });
         if let Some(case) = report.cases.iter().find(apart) {
             tracing::info!("the samples of '{}' stay where they are", case.id);
         }
-        runs.insert(run, file.clone());
-        let size = text.len() as u64;
+        let incomplete = record.incomplete;
+        runs.insert(run, Known { file: file.clone(), incomplete });
         let figures = entry::figures(&report);
-        read.push(Read { file: file.clone(), size, found: Found::Report(record), figures });
-        Ok(Some(Added::New(file)))
+        read.push(Read { file: file.clone(), stamp, found: Found::Report(record), figures });
+        Ok(Some(if known.is_some() { Added::Completed(file) } else { Added::New(file) }))
     }
 }

@@ -30,7 +30,7 @@ enum Found {
     File(String, Box<Report>),
     /// Reports that belong together, whatever machine they are of: a pinned one and its like.
     Pinned(Vec<(PathBuf, Entry)>),
-    /// The reports of commits, the nearest commit first; whether commits of the candidate do not count.
+    /// The reports of commits, the nearest commit first; whether only those after the candidate's own count.
     Commits(Vec<Vec<(PathBuf, Entry)>>, bool),
 }
 
@@ -66,14 +66,7 @@ impl Baseline {
         if what == LAST_RELEASE {
             return found(Found::Commits(history.releases(git)?, true));
         }
-        if let Some(run) = history.pins.get(what) {
-            let Some(entry) = history.entries().into_iter().find(|entry| entry.record.run == *run)
-            else {
-                return Err(Error::usage(format!(
-                    "'{what}' is pinned to run '{run}', which is not in the history in '{}'; add it, or pin another",
-                    folder.display()
-                )));
-            };
+        if let Some(entry) = history.pinned(what)? {
             return found(Found::Pinned(history.with_paths(&history.like(entry))));
         }
         if path.is_file() {
@@ -113,23 +106,26 @@ impl Baseline {
             Found::Commits(commits, others_only) => {
                 let machine = candidate.first().map(machine).unwrap_or_default();
                 let of_machine = |found: &&(PathBuf, Entry)| found.1.record.machine == machine;
+                let own = commits.iter().position(|all| all.iter().any(|found| is_own(&found.1)));
                 // A release is compared with the one before it.
-                let own = |commit: &&Vec<(PathBuf, Entry)>| {
-                    *others_only && commit.iter().any(|found| is_own(&found.1))
+                let after = own.filter(|_| *others_only).map_or(0, |own| own + 1);
+                let beside = match own {
+                    Some(0) if after == 0 => " beside the candidate itself",
+                    _ => "",
                 };
-                let mut commits = commits.iter().filter(|commit| !own(commit));
                 let fitting = |commit: &Vec<(PathBuf, Entry)>| {
                     commit.iter().any(|found| other(&found) && of_machine(&found))
                 };
-                let Some(at) = commits.clone().position(fitting) else {
-                    return Err(nothing(&format!("of this machine ({machine})")));
+                let mut rest = commits[after..].iter();
+                let Some(at) = rest.clone().position(fitting) else {
+                    return Err(nothing(&format!("of this machine ({machine}){beside}")));
                 };
-                let commit = commits.nth(at).map(Vec::as_slice).unwrap_or_default();
+                let commit = rest.nth(at).map(Vec::as_slice).unwrap_or_default();
                 if at > 0
                     && let Some((_, entry)) = commit.first()
                 {
                     tracing::warn!(
-                        "'{}' has no report of this machine: compared with {}, the nearest before it that has",
+                        "'{}' has no report of this machine{beside}: compared with {}, the nearest before it that has",
                         self.what,
                         entry.name()
                     );
@@ -147,7 +143,20 @@ fn load(paths: &[&Path]) -> Result<(Vec<String>, Vec<Report>)> {
 }
 
 impl History {
-    /// The report that a name means where one is wanted: the newest, or the newest of a commit.
+    /// The report that has this pin.
+    fn pinned(&self, name: &str) -> Result<Option<&Entry>> {
+        let Some(run) = self.pins.get(name) else { return Ok(None) };
+        let entry = self.entries().into_iter().find(|entry| entry.record.run == *run);
+        entry.map(Some).ok_or_else(|| {
+            Error::usage(format!(
+                "'{name}' is pinned to run '{run}', which is not in the history in '{}'; add it, or pin another",
+                self.folder.path().display()
+            ))
+        })
+    }
+
+    /// The report that is meant where one is wanted: the newest, or by a pin, a file, a run or a commit (of which
+    /// the newest), in the order of [`Baseline::find`].
     ///
     /// # Errors
     /// Usage error when there is no such report.
@@ -156,13 +165,14 @@ impl History {
         let Some(what) = what else {
             return entries.last().copied().ok_or_else(|| self.no_reports());
         };
+        if let Some(entry) = self.pinned(what)? {
+            return Ok(entry);
+        }
         let run = match Path::new(what).is_file() {
             true => Report::load(Path::new(what))?.run.id,
             false => what.to_owned(),
         };
-        let is_it = |entry: &&Entry| {
-            [&entry.record.run, &entry.file].contains(&&run) || entry.pins.contains(&run)
-        };
+        let is_it = |entry: &&Entry| [&entry.record.run, &entry.file].contains(&&run);
         if let Some(entry) = entries.iter().copied().find(is_it) {
             return Ok(entry);
         }

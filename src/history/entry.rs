@@ -9,7 +9,7 @@ use super::notes::Label;
 use crate::caveat::Caveat;
 use crate::metric;
 use crate::random::fingerprint;
-use crate::report::{Case, Measured, Report};
+use crate::report::{Case, Measured, Outcome, Report};
 use crate::units::{format_utc, parse_utc};
 
 /// Longest name of a machine, characters.
@@ -167,12 +167,14 @@ fn counted(names: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     counts
 }
 
-/// The figures of a report, by what they are of.
+/// The figures of a report, by what they are of: over launches where there were several.
 pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
     let machine = machine(report);
     let mut figures = Vec::new();
     for case in &report.cases {
-        let Some(measured) = &case.measured else { continue };
+        // What failed in one launch of several has the times of the others.
+        let measured = case.measured.as_ref().filter(|_| case.outcome == Outcome::Measured);
+        let Some(measured) = measured else { continue };
         let method = method(case, measured);
         let key = |metric: &str| Key {
             case: case.id.clone(),
@@ -180,24 +182,13 @@ pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
             machine: machine.clone(),
             method: method.clone(),
         };
-        // Rates are numbers by the names of their metrics, or null.
-        let rates = serde_json::to_value(&measured.metrics).unwrap_or_default();
         for metric in metric::ALL {
-            let value = match &*metric.name {
-                "latency" => Some(median_ms(case, measured)),
-                name => rates.get(name).and_then(serde_json::Value::as_f64),
-            };
+            let value = case.figure(&metric.name);
             let value = value.filter(|value| value.is_finite());
             figures.extend(value.map(|value| (key(&metric.name), value)));
         }
     }
     figures
-}
-
-/// The median over launches where there were several.
-fn median_ms(case: &Case, measured: &Measured) -> f64 {
-    let replication = case.replication.as_ref();
-    replication.map_or(measured.latency.median, |replication| replication.median_ms)
 }
 
 /// Protocol, definition, and what else forbids a comparison with other figures of the case. What concerns the

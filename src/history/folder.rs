@@ -1,5 +1,7 @@
 //! The files of a history.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::entry::Record;
@@ -12,6 +14,10 @@ const SHORT: usize = 12;
 
 /// Longest part of a run's name that becomes part of a file's name.
 const TAIL_LIMIT: usize = 16;
+
+/// What tells a file from the one that was there before: its size in bytes, and when it was last written, in
+/// nanoseconds since 1970.
+pub(super) type Stamp = (u64, u64);
 
 /// Where everything is. Names of files come from listing the folder or from [`name`], never from inside a file.
 #[derive(Debug)]
@@ -36,6 +42,10 @@ impl Folder {
         self.path.join("index.redb")
     }
 
+    pub(super) fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
     pub(super) fn pins(&self) -> PathBuf {
         self.path.join("pins.json")
     }
@@ -58,26 +68,34 @@ impl Folder {
         std::fs::create_dir_all(&reports).map_err(|why| Error::file("make", &reports, why))
     }
 
-    /// Names and sizes of the reports, by name.
-    pub(super) fn files(&self) -> Result<Vec<(String, u64)>> {
+    /// The reports, by name.
+    pub(super) fn files(&self) -> Result<Vec<(String, Stamp)>> {
         json_files(&self.reports())
     }
 
-    /// Keeps a report under a name that no other has; the caller has the history locked. Returns the name.
-    pub(super) fn keep(&self, record: &Record, text: &str) -> Result<String> {
+    /// Keeps a report, `instead` of one that is there or else under a name that no other has; the caller has the
+    /// history locked.
+    pub(super) fn keep(
+        &self,
+        record: &Record,
+        text: &str,
+        instead: Option<&str>,
+    ) -> Result<(String, Stamp)> {
         let plain = name(record);
         let with_run = format!("{plain}-{:08x}", fingerprint(record.run.bytes()) >> 32);
         let free = [plain, with_run].map(|stem| format!("{stem}.json")).into_iter();
         let mut free = free.filter(|name| !self.report(name).exists());
-        let Some(name) = free.next() else {
+        let Some(name) = instead.map(str::to_owned).or_else(|| free.next()) else {
             return Err(Error::usage(format!(
                 "'{}' has other reports under the names for run '{}'; move them out of the way",
                 self.reports().display(),
                 record.run
             )));
         };
-        write_atomically(&self.report(&name), text.as_bytes())?;
-        Ok(name)
+        let path = self.report(&name);
+        write_atomically(&path, text.as_bytes())?;
+        let facts = path.metadata().map_err(|why| Error::file("read", &path, why))?;
+        Ok((name, stamp(&facts)))
     }
 
     pub(super) fn remove(&self, file: &str) -> Result<()> {
@@ -86,9 +104,14 @@ impl Folder {
     }
 }
 
-/// Names and sizes of the JSON files of a folder, by name. Links and hidden files are passed over: what is
+fn stamp(facts: &Metadata) -> Stamp {
+    let nanoseconds = i128::from(facts.mtime()) * 1_000_000_000 + i128::from(facts.mtime_nsec());
+    (facts.len(), u64::try_from(nanoseconds).unwrap_or(0))
+}
+
+/// The JSON files of a folder, by name. Links and hidden files are passed over: what is
 /// being written is hidden, and a link leads out of the folder.
-pub(super) fn json_files(folder: &Path) -> Result<Vec<(String, u64)>> {
+pub(super) fn json_files(folder: &Path) -> Result<Vec<(String, Stamp)>> {
     let wrong = |why| Error::file("read", folder, why);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(wrong)? {
@@ -99,7 +122,7 @@ pub(super) fn json_files(folder: &Path) -> Result<Vec<(String, u64)>> {
         }
         let facts = entry.metadata().map_err(wrong)?;
         if facts.is_file() {
-            files.push((name, facts.len()));
+            files.push((name, stamp(&facts)));
         }
     }
     files.sort_unstable();

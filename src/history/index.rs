@@ -3,8 +3,6 @@
 //! The index is made from the files and holds nothing else. Whatever is wrong with it, it is made anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::time::Duration;
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -14,26 +12,23 @@ use redb::{
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Key, Record, figures};
-use super::folder::Folder;
+use super::folder::{Folder, Stamp};
+use super::lock::Lock;
 use super::quiet::quietly;
 use crate::error::{Error, Result};
 use crate::report::Report;
 
 /// Of the tables below and of what is taken from a report.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Numbers by name.
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-/// By file: its number, its size, and [`Found`] as JSON.
-const FILES: TableDefinition<&str, (u32, u64, &[u8])> = TableDefinition::new("files");
+/// By file: its number, its [`Stamp`], and [`Found`] as JSON.
+const FILES: TableDefinition<&str, (u32, Stamp, &[u8])> = TableDefinition::new("files");
 /// By case, metric, machine and method: the number of the series.
 const SERIES: TableDefinition<(&str, &str, &str, &str), u32> = TableDefinition::new("series");
 /// By series and file: the value.
 const VALUES: TableDefinition<(u32, u32), f64> = TableDefinition::new("values");
-
-/// How often another process is asked whether it is done with the index, and how long we sleep in between.
-const TRIES: u32 = 300;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Memory for pages of the index, bytes.
 const CACHE: usize = 64 << 20;
@@ -59,88 +54,32 @@ pub(super) enum Found {
 /// A file with what it says.
 pub(super) struct Read {
     pub(super) file: String,
-    pub(super) size: u64,
+    pub(super) stamp: Stamp,
     pub(super) found: Found,
     pub(super) figures: Vec<(Key, f64)>,
 }
 
 impl Read {
-    pub(super) fn of(file: String, size: u64, report: &Report) -> Self {
+    pub(super) fn of(file: String, stamp: Stamp, report: &Report) -> Self {
         match Record::of(report) {
             Ok(record) => {
-                Self { file, size, found: Found::Report(record), figures: figures(report) }
+                Self { file, stamp, found: Found::Report(record), figures: figures(report) }
             }
-            Err(why) => Self { file, size, found: Found::Damaged(why), figures: Vec::new() },
+            Err(why) => Self { file, stamp, found: Found::Damaged(why), figures: Vec::new() },
         }
     }
 }
+
+/// Files as they were when they were read.
+type Files = BTreeSet<(String, Stamp)>;
 
 /// The values of a series by number of the report.
 pub(super) type Values = BTreeMap<u32, f64>;
 
-/// Why an index cannot be used as it is.
-enum Trouble {
-    /// Another process has it.
-    Busy,
-    /// The disk does not let us write.
-    ReadOnly(String),
-    /// It must be made anew.
-    Unusable(String),
-}
-
-impl From<redb::Error> for Trouble {
-    fn from(why: redb::Error) -> Self {
-        match &why {
-            redb::Error::DatabaseAlreadyOpen => Self::Busy,
-            redb::Error::Io(io)
-                if matches!(
-                    io.kind(),
-                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-                ) =>
-            {
-                Self::ReadOnly(why.to_string())
-            }
-            _ => Self::Unusable(why.to_string()),
-        }
-    }
-}
-
 impl Index {
     /// Opens the index of a folder, brings it up to date with the files and says so.
-    pub(super) fn open(folder: &Folder) -> Result<Self> {
-        Self::open_patiently(folder, TRIES)
-    }
-
-    pub(super) fn open_patiently(folder: &Folder, tries: u32) -> Result<Self> {
-        let path = folder.index();
-        let mut wrong = (!path.exists()).then(|| "is not there".to_owned());
-        let mut opened = Self::attempt(folder);
-        for _ in 0..tries {
-            match opened {
-                Err(Trouble::Busy) => std::thread::sleep(PAUSE),
-                Err(Trouble::Unusable(why)) if wrong.is_none() => {
-                    wrong = Some(format!("cannot be used ({why})"));
-                    std::fs::remove_file(&path).map_err(|why| Error::file("remove", &path, why))?;
-                }
-                _ => break,
-            }
-            opened = Self::attempt(folder);
-        }
-        let index = match opened {
-            Ok(index) => index,
-            Err(Trouble::ReadOnly(why)) => {
-                wrong = Some(format!("cannot be written ({why}) and is kept in memory"));
-                Self::in_memory(folder)?
-            }
-            Err(Trouble::Busy) => {
-                let seconds = (tries * PAUSE).as_secs();
-                return Err(Error::usage(format!(
-                    "another process has had the history in '{}' open for {seconds} s; try again when it is done",
-                    folder.path().display()
-                )));
-            }
-            Err(Trouble::Unusable(why)) => return Err(Error::file("make", &path, why)),
-        };
+    pub(super) fn open(folder: &Folder, lock: &Lock) -> Result<Self> {
+        let (index, wrong) = Self::found_or_made(folder, lock)?;
         index.catch_up(folder, wrong)?;
         for (file, why) in index.damaged()? {
             tracing::warn!("passed over '{}': {why}", folder.report(&file).display());
@@ -148,25 +87,54 @@ impl Index {
         Ok(index)
     }
 
+    /// The index, and what was wrong with the one that should be there. Where none can be written it is one for
+    /// this process alone.
+    fn found_or_made(folder: &Folder, lock: &Lock) -> Result<(Self, Option<String>)> {
+        let path = folder.index();
+        let in_memory = |why: &str| {
+            let wrong = format!("cannot be written ({why}) and is kept in memory");
+            Ok((Self::in_memory(folder)?, Some(wrong)))
+        };
+        if let Lock::Impossible(why) = lock {
+            return in_memory(why);
+        }
+        let mut wrong = "is not there".to_owned();
+        if path.exists() {
+            match Self::attempt(folder) {
+                Ok(index) => return Ok((index, None)),
+                Err(why) => wrong = format!("cannot be used ({why})"),
+            }
+            if let Err(why) = std::fs::remove_file(&path) {
+                return in_memory(&why.to_string());
+            }
+        }
+        match Self::attempt(folder) {
+            Ok(index) => Ok((index, Some(wrong))),
+            Err(why) => in_memory(&why),
+        }
+    }
+
     /// Opens the index as it is. redb asserts what it reads: it panics where a file is cut.
-    fn attempt(folder: &Folder) -> Result<Self, Trouble> {
-        let torn = || Err(Trouble::Unusable("it is torn".to_owned()));
-        quietly(|| Self::sound(folder)).unwrap_or_else(torn)
+    fn attempt(folder: &Folder) -> Result<Self, String> {
+        quietly(|| Self::sound(folder)).unwrap_or_else(|| Err("it is torn".to_owned()))
     }
 
     /// An index in which every page is as it was written.
-    fn sound(folder: &Folder) -> Result<Self, Trouble> {
+    fn sound(folder: &Folder) -> Result<Self, String> {
         let path = folder.index();
-        let new = !path.exists();
-        let created = Database::builder().set_cache_size(CACHE).create(&path);
-        let mut database = created.map_err(redb::Error::from)?;
-        if !new {
-            database.check_integrity().map_err(redb::Error::from)?;
-        }
-        let index = Self { database, path: path.display().to_string() };
-        match index.prepare()? {
-            VERSION => Ok(index),
-            other => Err(Trouble::Unusable(format!("it is of version {other}, not {VERSION}"))),
+        let opened = || -> Result<(Self, u64), redb::Error> {
+            let new = !path.exists();
+            let mut database = Database::builder().set_cache_size(CACHE).create(&path)?;
+            if !new {
+                database.check_integrity()?;
+            }
+            let index = Self { database, path: path.display().to_string() };
+            let version = index.prepare()?;
+            Ok((index, version))
+        };
+        match opened().map_err(|why| why.to_string())? {
+            (index, VERSION) => Ok(index),
+            (_, other) => Err(format!("it is of version {other}, not {VERSION}")),
         }
     }
 
@@ -198,12 +166,14 @@ impl Index {
         Ok(version.unwrap_or(VERSION))
     }
 
-    /// Reads the files that the index lacks, forgets those that are gone, and says so.
+    /// Reads the files that the index lacks, forgets those that are gone, and says so. One that was damaged is read
+    /// again: what was wrong with it may have been another file, or a right to read it.
     fn catch_up(&self, folder: &Folder, wrong: Option<String>) -> Result<()> {
-        let there: BTreeSet<(String, u64)> = folder.files()?.into_iter().collect();
-        let known = self.sized_files()?;
-        let gone: Vec<&str> = known.difference(&there).map(|(file, _)| file.as_str()).collect();
-        let new: Vec<&(String, u64)> = there.difference(&known).collect();
+        let there: Files = folder.files()?.into_iter().collect();
+        let (known, damaged) = self.stamped_files()?;
+        let gone = known.difference(&there).chain(&damaged);
+        let gone: Vec<&str> = gone.map(|(file, _)| file.as_str()).collect();
+        let new: Vec<&(String, Stamp)> = there.difference(&known).collect();
         if new.is_empty() && gone.is_empty() {
             return Ok(());
         }
@@ -215,21 +185,15 @@ impl Index {
                     new.len()
                 );
             }
-            None => tracing::warn!(
-                "the index '{}' lacked {} files of the folder and had {} that are gone or changed: brought up \
-                 to date",
-                self.path,
-                new.len(),
-                gone.len()
-            ),
+            None => tracing::info!("index updated: {} read, {} forgotten", new.len(), gone.len()),
         }
         self.forget(&gone)?;
         for batch in new.chunks(BATCH) {
-            let read = batch.iter().map(|(file, size)| match Report::load(&folder.report(file)) {
-                Ok(report) => Read::of(file.clone(), *size, &report),
+            let read = batch.iter().map(|(file, stamp)| match Report::load(&folder.report(file)) {
+                Ok(report) => Read::of(file.clone(), *stamp, &report),
                 Err(why) => {
                     let found = Found::Damaged(why.message);
-                    Read { file: file.clone(), size: *size, found, figures: Vec::new() }
+                    Read { file: file.clone(), stamp: *stamp, found, figures: Vec::new() }
                 }
             });
             self.insert(read.collect())?;
@@ -324,20 +288,28 @@ impl Index {
         read().map_err(|why| self.broken(&why))
     }
 
-    fn sized_files(&self) -> Result<BTreeSet<(String, u64)>> {
-        Ok(self.files()?.into_iter().map(|(file, _, size, _)| (file, size)).collect())
+    /// The reports and the damaged files as they were when they were read.
+    fn stamped_files(&self) -> Result<(Files, Files)> {
+        let (mut reports, mut damaged) = (Files::new(), Files::new());
+        for (file, _, stamp, found) in self.files()? {
+            match found {
+                Found::Report(_) => reports.insert((file, stamp)),
+                Found::Damaged(_) => damaged.insert((file, stamp)),
+            };
+        }
+        Ok((reports, damaged))
     }
 
-    fn files(&self) -> Result<Vec<(String, u32, u64, Found)>> {
-        let read = || -> Result<Vec<(String, u32, u64, Found)>, redb::Error> {
+    fn files(&self) -> Result<Vec<(String, u32, Stamp, Found)>> {
+        let read = || -> Result<Vec<(String, u32, Stamp, Found)>, redb::Error> {
             let table = self.database.begin_read()?.open_table(FILES)?;
             let mut files = Vec::new();
             for item in table.iter()? {
                 let (file, value) = item?;
-                let (number, size, found) = value.value();
+                let (number, stamp, found) = value.value();
                 let found = serde_json::from_slice(found)
                     .map_err(|why| redb::Error::Corrupted(why.to_string()))?;
-                files.push((file.value().to_owned(), number, size, found));
+                files.push((file.value().to_owned(), number, stamp, found));
             }
             Ok(files)
         };
@@ -362,7 +334,7 @@ fn insert(transaction: &WriteTransaction, read: &Read) -> Result<(), redb::Error
     let number = next("files")?;
     let found =
         serde_json::to_vec(&read.found).map_err(|why| redb::Error::Corrupted(why.to_string()))?;
-    transaction.open_table(FILES)?.insert(&*read.file, (number, read.size, &*found))?;
+    transaction.open_table(FILES)?.insert(&*read.file, (number, read.stamp, &*found))?;
     let mut series = transaction.open_table(SERIES)?;
     let mut values = transaction.open_table(VALUES)?;
     for (Key { case, metric, machine, method }, value) in &read.figures {

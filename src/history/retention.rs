@@ -22,8 +22,9 @@ impl History {
     /// Removes reports, and what people said of them.
     ///
     /// # Errors
-    /// Usage error when a file cannot be removed; those before it are gone.
+    /// Usage error when the history cannot be changed, and when a file cannot be removed; those before it are gone.
     pub fn remove(&mut self, entries: &[Entry]) -> Result<()> {
+        self.lock.check(&self.folder)?;
         for entry in entries {
             self.folder.remove(&entry.file)?;
             self.labels.remove(&entry.record.run);

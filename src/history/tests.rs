@@ -7,10 +7,12 @@ use tempfile::TempDir;
 
 use super::folder::Folder;
 use super::git::Git;
-use super::index::Index;
+use super::lock::Lock;
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
 use crate::error::Exit;
+use crate::metric::Direction;
+use crate::random::Stream;
 use crate::report::Report;
 use crate::units::{format_utc, parse_utc};
 
@@ -85,6 +87,27 @@ fn a_report_is_kept_as_it_is_and_once() {
 }
 
 #[test]
+fn a_run_that_was_gone_on_with_takes_the_place_of_its_incomplete_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = report(1, None, 1.0);
+    let mut part = whole.clone();
+    part.cases.truncate(1);
+    part.conclude(whole.cases.len(), Exit::Interrupted);
+    let file = "20260102T000000Z-1.json".to_owned();
+    let one = |report: &Report| add(&folder, std::slice::from_ref(report), &Label::default());
+    assert_eq!(one(&part), [Added::New(file.clone())]);
+    assert_eq!(one(&part), [Added::Known(file.clone())]);
+    assert_eq!(one(&whole), [Added::Completed(file.clone())]);
+    assert_eq!(one(&part), [Added::Known(file.clone())]);
+    let history = History::open(&place(&folder)).unwrap();
+    assert_eq!((history.entries().len(), history.damaged().unwrap().len()), (1, 0));
+    assert!(!history.entries()[0].record.incomplete);
+    let series = history.series(&Asked::default()).unwrap();
+    let of_latency = series.iter().filter(|series| series.metric == "latency");
+    assert_eq!(of_latency.map(|series| series.points.len()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
 fn a_change_is_found_with_its_commits_from_an_index_that_was_lost_too() {
     let folder = tempfile::tempdir().unwrap();
     let noise = |day: usize| 1.0 + 0.01 * ((day * 7) % 5) as f64;
@@ -120,6 +143,34 @@ fn a_change_is_found_with_its_commits_from_an_index_that_was_lost_too() {
 }
 
 #[test]
+fn a_change_is_held_against_what_was_looked_at() {
+    let mut random = Stream::new(1, "noise", &[]);
+    let mut value = |level: f64| level * (1.0 + 0.01 * random.unit());
+    let levels = [2.0; 390].into_iter().chain([1.0; 260]).chain([1.2; 50]);
+    let point = |level| Point {
+        started: String::new(),
+        git: None,
+        run: String::new(),
+        file: String::new(),
+        value: value(level),
+    };
+    let series = Series {
+        case: "gemm".to_owned(),
+        metric: "latency".to_owned(),
+        unit: "ms".to_owned(),
+        direction: Direction::LowerIsBetter,
+        machine: String::new(),
+        method: String::new(),
+        points: levels.map(point).collect(),
+    };
+    let trend = trends(vec![series]).remove(0);
+    assert!(trend.looked_at < 310, "the oldest level is looked at too: {}", trend.looked_at);
+    let changes: Vec<(usize, Effect)> =
+        trend.changes.iter().map(|change| (change.index, change.effect)).collect();
+    assert_eq!(changes, [(650, Effect::Worse)]);
+}
+
+#[test]
 fn the_index_follows_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     add(&folder, &[report(0, None, 1.0), report(1, None, 1.0)], &Label::default());
@@ -137,6 +188,19 @@ fn the_index_follows_the_folder() {
     assert_eq!(names, ["torn.json", "twice.json"]);
     assert!(damaged[1].reason.contains("'20260102T000000Z-1.json' already"), "{damaged:?}");
     assert_eq!(history.series(&Asked::default()).unwrap()[0].points.len(), 2);
+    drop(history);
+    // What was wrong is made good: one is the other's copy no more, one is mended; one has as many bytes as before.
+    std::fs::remove_file(reports.join("20260102T000000Z-1.json")).unwrap();
+    std::fs::write(
+        reports.join("torn.json"),
+        serde_json::to_string(&report(6, None, 1.0)).unwrap(),
+    )
+    .unwrap();
+    std::fs::write(reports.join("x.json"), serde_json::to_string(&report(7, None, 1.0)).unwrap())
+        .unwrap();
+    let history = History::open(&place(&folder)).unwrap();
+    let runs: Vec<&str> = history.entries().iter().map(|e| e.record.run.as_str()).collect();
+    assert_eq!((runs, history.damaged().unwrap()), (vec!["run-1", "run-6", "run-7"], Vec::new()));
 }
 
 #[test]
@@ -144,10 +208,34 @@ fn one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     add(&folder, &[report(0, None, 1.0)], &Label::default());
     let history = History::open(&place(&folder)).unwrap();
-    let why = Index::open_patiently(&Folder::at(&place(&folder)), 1).unwrap_err().message;
+    // Also where the index is not what it was.
+    std::fs::remove_file(place(&folder).join("index.redb")).unwrap();
+    let why = Lock::take_patiently(&Folder::at(&place(&folder)), 1).unwrap_err().message;
     assert!(why.starts_with("another process has had the history"), "{why}");
     drop(history);
-    Index::open_patiently(&Folder::at(&place(&folder)), 1).unwrap();
+    assert_eq!(History::open(&place(&folder)).unwrap().entries().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_locked_is_only_read() {
+    let folder = tempfile::tempdir().unwrap();
+    add(&folder, &[report(0, None, 1.0)], &Label::default());
+    let lock = place(&folder).join("lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let mut history = History::open(&place(&folder)).unwrap();
+    let old: Vec<Entry> = history.entries().into_iter().cloned().collect();
+    assert_eq!((old.len(), history.series(&Asked::default()).unwrap()[0].points.len()), (1, 1));
+    let new = Source::of(&written(&folder, &report(1, None, 1.0))).unwrap();
+    let refused = [
+        history.add(&new, &Label::default(), |_, _| ()),
+        history.pin("golden", "run-0"),
+        history.remove(&old),
+    ];
+    for refused in refused {
+        assert!(refused.unwrap_err().message.contains("can only be read"));
+    }
+    assert_eq!(std::fs::read_dir(place(&folder).join("reports")).unwrap().count(), 1);
 }
 
 #[test]
@@ -170,6 +258,33 @@ fn figures_that_mean_different_things_are_series_of_their_own() {
     let series = History::open(&place(&folder)).unwrap().series(&asked).unwrap();
     let lengths: Vec<usize> = series.iter().map(|series| series.points.len()).collect();
     assert_eq!(lengths, [1, 2, 1], "{series:?}");
+}
+
+#[test]
+fn rates_are_at_the_median_of_all_launches() {
+    let folder = tempfile::tempdir().unwrap();
+    let launches = [1.0, 2.0].map(|factor| report(0, None, factor)).into_iter().enumerate();
+    let merged = crate::analysis::merge(launches.collect(), Exit::Ok).unwrap();
+    add(&folder, &[merged], &Label::default());
+    let history = History::open(&place(&folder)).unwrap();
+    let value = |metric: &str| {
+        let asked = Asked { metric: Some(metric.to_owned()), ..Asked::default() };
+        history.series(&asked).unwrap()[0].points[0].value
+    };
+    assert!((value("latency") - 1.5).abs() < 0.01, "{}", value("latency"));
+    assert!((value("throughput_per_s") * value("latency") / 1e3 - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_case_that_failed_in_one_launch_has_no_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut failed = report(1, None, 1.0);
+    failed.cases[0].outcome = crate::report::Outcome::Failed;
+    add(&folder, &[report(0, None, 1.0), failed], &Label::default());
+    let asked = Asked { metric: Some("latency".to_owned()), ..Asked::default() };
+    let series = History::open(&place(&folder)).unwrap().series(&asked).unwrap();
+    let lengths: Vec<usize> = series.iter().map(|series| series.points.len()).collect();
+    assert_eq!(lengths, [1, 2]);
 }
 
 #[test]
@@ -234,6 +349,18 @@ fn another_history_is_taken_over_with_what_was_said_of_it() {
     let entries = history.entries();
     assert_eq!(entries.len(), 1);
     assert_eq!((&entries[0].tag, &entries[0].record.git), (&label.tag, &label.git));
+    // A commit that is none would be a path.
+    let evil = r#"{"run-0": {"git": "../../evil", "tag": "v3"}}"#;
+    std::fs::write(place(&old).join("labels.json"), evil).unwrap();
+    let third = tempfile::tempdir().unwrap();
+    let mut history = History::open_or_begin(&place(&third)).unwrap();
+    history.add(&Source::of(&place(&old)).unwrap(), &Label::default(), |_, _| ()).unwrap();
+    let entries = history.entries();
+    assert_eq!(
+        (entries[0].file.as_str(), &entries[0].record.git),
+        ("20260101T000000Z-0.json", &None)
+    );
+    assert_eq!(entries[0].tag, label.tag);
     assert!(Source::of(new.path().parent().unwrap().join("no-such").as_path()).is_ok());
     assert!(Source::of(tempfile::tempdir().unwrap().path()).is_err());
 }
@@ -320,4 +447,20 @@ fn a_baseline_is_a_file_a_pin_a_commit_or_the_last_release() {
     let label = Label { git: None, tag: Some("2026.2".to_owned()) };
     add(&folder, &[report(35, None, 1.0)], &label);
     assert_eq!(found("last-release"), "run-35");
+    // A release is held against the one before it, not the one after.
+    let baseline =
+        Baseline::find_by(&Git::at(clone.path()), &place(&folder), "last-release").unwrap();
+    let of = |day: usize| baseline.reports(&[report(day, None, 1.0)]);
+    assert_eq!(runs(&of(35).unwrap().1), ["run-10"]);
+    assert!(of(10).is_err());
+    // The only one of its commit is there, and is the candidate's own.
+    let only = report(10, git(1), 1.0);
+    let first = Baseline::find_by(&Git::at(clone.path()), &place(&folder), &commits[1]).unwrap();
+    let why = first.reports(&[only]).unwrap_err().message;
+    assert!(why.contains("beside the candidate itself"), "{why}");
+    // A pin is a pin, also where a file is called like it.
+    let mut history = History::open(&place(&folder)).unwrap();
+    history.pin("Cargo.toml", "run-20").unwrap();
+    assert_eq!(history.one(Some("Cargo.toml")).unwrap().record.run, "run-20");
+    assert!(history.one(Some("lost")).unwrap_err().message.contains("is pinned to run 'run-77'"));
 }

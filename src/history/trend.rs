@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::series::{Point, Series};
+use crate::analysis::in_parallel;
 use crate::metric::Direction;
 use crate::random::fingerprint;
 use crate::stats::{
@@ -75,27 +76,7 @@ pub struct Change {
 
 /// Finds the changes of all series, on as many cores as there are.
 pub fn trends(series: Vec<Series>) -> Vec<Trend> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = series.len().div_ceil(cores).max(1);
-    let mut rest = series;
-    let mut shares = Vec::new();
-    while !rest.is_empty() {
-        let later = rest.split_off(share.min(rest.len()));
-        shares.push(std::mem::replace(&mut rest, later));
-    }
-    std::thread::scope(|scope| {
-        let started: Vec<_> = shares
-            .into_iter()
-            .map(|share| scope.spawn(|| share.into_iter().map(trend).collect::<Vec<_>>()))
-            .collect();
-        started
-            .into_iter()
-            .flat_map(|share| match share.join() {
-                Ok(trends) => trends,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
+    in_parallel(series, trend)
 }
 
 fn trend(series: Series) -> Trend {

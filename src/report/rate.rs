@@ -1,4 +1,4 @@
-//! The one rate by which people know a benchmark.
+//! The figures of a case by name, and the one rate by which people know a benchmark.
 
 use super::Case;
 
@@ -17,6 +17,24 @@ pub struct Rate {
 pub const OPERATIONS: &str = "throughput_per_s";
 
 impl Case {
+    /// The figure of this metric, by its name: over launches where there were several.
+    pub fn figure(&self, metric: &str) -> Option<f64> {
+        let metrics = &self.measured.as_ref()?.metrics;
+        let rate = match metric {
+            "latency" => return self.median_ms(),
+            // A share is no rate at a time.
+            "overlap_percent" => return metrics.overlap_percent,
+            "algbw_gbps" => metrics.algbw_gbps,
+            "busbw_gbps" => metrics.busbw_gbps,
+            "gbps" => metrics.gbps,
+            "tflops" => metrics.tflops,
+            "messages_per_s" => metrics.messages_per_s,
+            "throughput_per_s" => metrics.throughput_per_s,
+            _ => None,
+        };
+        rate.map(|rate| rate / self.over_headline())
+    }
+
     /// The rate that people quote for it: what crosses each link where ranks exchange data, else memory bandwidth,
     /// else arithmetic, else operations. `None` for a case without times.
     pub fn quoted_rate(&self) -> Option<Rate> {

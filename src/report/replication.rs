@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Case;
+
 /// One start of all ranks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Launch {
@@ -29,7 +31,7 @@ pub struct Replication {
     pub ci: Option<[f64; 2]>,
     /// Standard deviation of their medians as percent of the mean of these: what differs from start to start.
     pub between_percent: f64,
-    /// Whether that is at most 5 %; false for fewer than two launches, which do not tell.
+    /// Whether that is at most what the configuration allows, 5 % unless it says otherwise; false for fewer than two launches, which do not tell.
     pub reproducible: bool,
 }
 
@@ -47,4 +49,20 @@ pub struct Replicate {
     /// The times of its valid iterations, ms, in their order; where the report does not hold the samples, the
     /// medians of ten blocks of them.
     pub times_ms: Vec<f64>,
+}
+
+impl Case {
+    /// Its median time, ms: the median of the launches' medians where there were several. `None` for a case without
+    /// times.
+    pub fn median_ms(&self) -> Option<f64> {
+        let headline = self.measured.as_ref()?.latency.median;
+        Some(self.replication.as_ref().map_or(headline, |replication| replication.median_ms))
+    }
+
+    /// That over the headline, which is of one launch and so are the rates at it; 1 where there is no difference.
+    pub fn over_headline(&self) -> f64 {
+        let headline = self.measured.as_ref().map(|measured| measured.latency.median);
+        let both = self.median_ms().zip(headline.filter(|headline| *headline > 0.0));
+        both.map_or(1.0, |(median, headline)| median / headline)
+    }
 }

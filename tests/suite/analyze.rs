@@ -101,4 +101,7 @@ fn what_is_no_report_is_refused() {
     assert!(of("analyze x.json").error().contains("no schema"));
     assert!(of("analyze .").error().contains("x.json"));
     assert!(of("analyze x.json -o x.txt").error().contains("ending"));
+    // Before anything is read, so before anything is written.
+    let margin = of("analyze x.json --derive-limits l.yaml --margin 100");
+    assert!(margin.error().contains("leaves no limit"), "{}", margin.err);
 }

@@ -165,10 +165,14 @@ fn several_add_at_once_and_the_configuration_names_the_folder() {
     let start = |day: usize| {
         let mut command = std::process::Command::new(program);
         command.args(["history", "add", &format!("in/{day:03}.json"), "--dir", "kept"]);
-        command.current_dir(ended.folder()).stdout(std::process::Stdio::null()).spawn().unwrap()
+        let command = command.current_dir(ended.folder()).stdout(std::process::Stdio::null());
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
     };
     let children: Vec<_> = (0..4).map(start).collect();
-    assert!(children.into_iter().all(|mut child| child.wait().unwrap().success()));
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
     let list = history(ended, "list --format json").file("c.yaml", "history: {folder: kept}");
     let list = list.env("TESSERABENCH_CONFIG", "c.yaml").passes();
     assert_eq!(json(&list)["reports"].as_array().unwrap().len(), 4);

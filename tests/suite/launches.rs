@@ -130,6 +130,28 @@ fn a_baseline_is_what_the_launches_are_held_against() {
 }
 
 #[test]
+fn what_cannot_be_compared_is_said_beside_what_failed() {
+    // The side that the others are held against has nothing.
+    let words =
+        "--launches 1 --continue-on-error --env TESSERABENCH_FAULT=build@1:join,slow/1@1:operation";
+    let ended = two(words).arg("--env").arg("X=1,2").fails(6);
+    assert!(
+        ended.err.contains("nothing is compared: no launch of what was asked for"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.out.contains("TESSERABENCH_FAULT=slow/1@1:operation,X=2"), "{}", ended.out);
+    assert!(!ended.out.contains("baseline:"), "{}", ended.out);
+    // The baseline is of another machine, and cases fail.
+    let ended = tesserabench(&format!("run {WORDS} -o one.json")).passes();
+    let commit = "7".repeat(40);
+    let ended = tesserabench("history add one.json --git").arg(&commit).after(ended).passes();
+    let failing = two("--launches 2 --continue-on-error --compare-baseline").arg(&commit);
+    let ended = failing.after(ended).fault("error@1:prepare").fails(7);
+    assert!(ended.err.contains("has no report of this machine"), "{}", ended.err);
+}
+
+#[test]
 fn a_launch_that_fails_leaves_the_others_and_can_be_resumed() {
     let ended = two("--launches 1 --env X=1").passes();
     assert!(read(&ended, "results.X=1.json")["cases"][0]["replication"].is_null());
@@ -156,6 +178,22 @@ fn a_launch_that_fails_leaves_the_others_and_can_be_resumed() {
     let report = read(&ended, "results.json");
     assert_eq!(replicates(&report), [[0, 1, 2, 3], [0, 1, 2, 3]]);
     assert_eq!((&report["run"]["incomplete"], &report["run"]["exit"]), (&false.into(), &0.into()));
+    // What they are held against may be another.
+    let file =
+        "limits: [{case: 'gemm*', metric: latency, at_most: 1e9}]\ncomparison: {reproducible: 7}\n";
+    let held =
+        two("--launches 4 --resume --regression-threshold 9 --metric throughput --allow mpi");
+    let held = held.after(ended).file("c.yaml", file).env("TESSERABENCH_CONFIG", "c.yaml");
+    let ended = held.passes();
+    assert!(announced(&ended).is_empty(), "{}", ended.err);
+    let report = read(&ended, "results.json");
+    let comparison = &report["run"]["config"]["comparison"];
+    assert_eq!(comparison["regression_threshold"], 9.0);
+    assert_eq!(
+        (&comparison["metric"], &comparison["reproducible"]),
+        (&"throughput".into(), &7.0.into())
+    );
+    assert_eq!(report["limits"].as_array().unwrap().len(), 1);
     // The third was started twice.
     let launches = report["run"]["launches"].as_array().unwrap();
     let numbers: Vec<u64> = launches.iter().map(|l| l["replicate"].as_u64().unwrap()).collect();

@@ -1,9 +1,9 @@
 //! One case in several launches.
 
+use super::agreement::Agreement;
 use crate::analysis::times_ms;
 use crate::caveat::Caveat;
 use crate::report::{Case, CaseError, Measured, Outcome, Replicate, Replication};
-use crate::stats;
 
 /// A launch's case with its figures.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +14,12 @@ struct Told<'a> {
 }
 
 /// A case as all launches together have it: `found` in those that got to it, with their numbers. It is reproducible
-/// when it varies by no more than `bound` percent.
-pub(super) fn merged(found: &[(usize, &Case)], launches: usize, bound: f64) -> Option<Case> {
+/// when it varies by no more than `bound` percent, where that is configured.
+pub(super) fn merged(
+    found: &[(usize, &Case)],
+    launches: usize,
+    bound: Option<f64>,
+) -> Option<Case> {
     let told: Vec<Told<'_>> = found
         .iter()
         .filter_map(|&(replicate, case)| {
@@ -71,21 +75,13 @@ fn blame(merged: &mut Case, (replicate, worst): (usize, &Case)) {
     }
 }
 
-fn replication(told: &[Told<'_>], bound: f64) -> Option<Replication> {
+fn replication(told: &[Told<'_>], bound: Option<f64>) -> Option<Replication> {
     let confidence = told.first()?.measured.latency.confidence;
     let medians: Vec<f64> = told.iter().map(|told| told.measured.latency.median).collect();
-    let mean = stats::mean(&medians);
-    let std_dev = stats::variance(&medians).sqrt();
-    let between_percent = if mean > 0.0 { 100.0 * std_dev / mean } else { 0.0 };
-    let interval = stats::independent_median_interval(&medians, confidence);
-    Some(Replication {
-        launches: told.iter().map(replicate).collect(),
-        median_ms: stats::median(&medians)?,
-        ci: interval.map(|interval| [interval.low, interval.high]),
-        between_percent,
-        // One launch does not tell.
-        reproducible: medians.len() > 1 && between_percent <= bound,
-    })
+    let Agreement { median_ms, ci, between_percent, reproducible } =
+        Agreement::of(&medians, confidence, bound)?;
+    let launches = told.iter().map(replicate).collect();
+    Some(Replication { launches, median_ms, ci, between_percent, reproducible })
 }
 
 fn replicate(told: &Told<'_>) -> Replicate {

@@ -34,8 +34,9 @@ fn of(family: &[&PairMatrix], cases: &[Case]) -> PairMatrix {
                 *cell = value;
             }
         };
-        set(&mut matrix.median_ms, Some(measured.latency.median));
-        set(&mut matrix.busbw_gbps, measured.metrics.busbw_gbps);
+        set(&mut matrix.median_ms, case.median_ms());
+        let rate = measured.metrics.busbw_gbps;
+        set(&mut matrix.busbw_gbps, rate.map(|rate| rate / case.over_headline()));
     }
     for class in &mut matrix.classes {
         let same = |matrix: &&PairMatrix| {

@@ -4,10 +4,11 @@ use super::*;
 use crate::analysis::fixture::{analysed, empty_report, floors, plan, recording};
 use crate::analysis::{matrices, settle, studies};
 use crate::caveat::Caveat;
+use crate::config::LimitConfig;
 use crate::error::Kind;
 use crate::measure::Recording;
 use crate::plan::Plan;
-use crate::report::{CaseError, Definition, Launch, Outcome, Samples};
+use crate::report::{CaseError, Definition, Launch, LimitOutcome, Outcome, Samples};
 
 const ONE: &str = "benchmarks: {barrier: }";
 
@@ -70,6 +71,13 @@ fn of_two_the_faster_and_of_six_an_interval() {
     };
     assert_eq!(replication(&[2e6, 1e6]).0, 1.0);
     assert_eq!(replication(&[2e6]).1, None);
+    // A limit is held against all of them.
+    let mut of = launches(&plan, &[2e6, 1e6]);
+    let at_most = Some(1.2);
+    let limit = LimitConfig { metric: "latency".to_owned(), at_most, ..Default::default() };
+    of[0].1.run.config.limits = vec![LimitConfig { case: "*".to_owned(), ..limit }];
+    let limits = merge(of, Exit::Ok).unwrap().limits;
+    assert_eq!(limits[0].outcome, LimitOutcome::Broken, "{limits:?}");
     let six = replication(&[1e6, 1.01e6, 1.02e6, 1.03e6, 1.04e6, 1.05e6]).1.unwrap();
     let [low, high] = six.ci.unwrap();
     assert!(six.reproducible && low < 1.003 && high > 1.05, "{six:?}");

@@ -25,10 +25,9 @@ const MEDIAN_DISTANCE: f64 = 0.6745;
 pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>> {
     let mut figures: BTreeMap<(&str, &'static str), Vec<f64>> = BTreeMap::new();
     for case in reports.iter().flat_map(|report| &report.cases) {
-        let Some(measured) = &case.measured else { continue };
         let rate = case.quoted_rate().filter(|rate| rate.metric != OPERATIONS);
-        let (metric, value) =
-            rate.map_or(("latency", measured.latency.median), |rate| (rate.metric, rate.value));
+        let metric = rate.map_or("latency", |rate| rate.metric);
+        let Some(value) = case.figure(metric) else { continue };
         figures.entry((&case.id, metric)).or_default().push(value);
     }
     let limits: Vec<LimitConfig> = figures

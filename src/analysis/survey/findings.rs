@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hosts::{SlowHosts, slow_hosts};
-use super::ranks::{Slow, slow};
+use super::hosts::slow_hosts;
+use super::ranks::slow;
 use super::rules::{
     LOW_EFFICIENCY, LOW_OVERLAP_PERCENT, MUCH_SLOWER_PERCENT, OVERHEAD_RISE, RISING_POINTS, Rule,
     count, figure,
 };
+use super::slow::Slow;
 use super::subject::{Subject, hosts_of};
 use crate::report::{
     Case, Examined, Figure, Finding, Flag, Gravity, Outcome, Point, Report, Study,
@@ -29,7 +30,7 @@ pub(super) fn findings(
         findings.extend(matrices.flat_map(|matrix| links(at, report, matrix)));
         findings.extend(throttled(at, report));
     }
-    findings.extend(slow_hosts(subjects, examined).into_iter().map(of_hosts));
+    findings.extend(slow_hosts(subjects, examined).into_iter().map(slower));
     findings.extend(slow_ranks(reports));
     findings.extend(stragglers(subjects, examined));
     findings.extend(studies.iter().flat_map(scaling));
@@ -154,27 +155,23 @@ fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
             }
         }
     }
-    let of = |(reports, slow): (Vec<usize>, Slow)| {
-        let rule = if slow.ranks.len() > 1 { Rule::SlowNode } else { Rule::SlowRank };
-        let evidence = vec![
-            figure("slower", slow.excess_percent, "%"),
-            count("cases", slow.cases.len()),
-            count("of", slow.looked_at),
-        ];
-        let finding = grave(rule.finding(&reports, evidence), slow.excess_percent);
-        Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
-    };
-    found.into_iter().map(of).collect()
+    found.into_iter().map(slower).collect()
 }
 
-fn of_hosts(slow: SlowHosts) -> Finding {
+/// Those of these reports that are slow.
+fn slower((reports, slow): (Vec<usize>, Slow)) -> Finding {
+    let rule = match slow.ranks.len() {
+        0 => Rule::SlowHosts,
+        1 => Rule::SlowRank,
+        _ => Rule::SlowNode,
+    };
     let evidence = vec![
         figure("slower", slow.excess_percent, "%"),
         count("cases", slow.cases.len()),
         count("of", slow.looked_at),
     ];
-    let finding = grave(Rule::SlowHosts.finding(&slow.reports, evidence), slow.excess_percent);
-    Finding { cases: slow.cases, hosts: slow.hosts, ..finding }
+    let finding = grave(rule.finding(&reports, evidence), slow.excess_percent);
+    Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
 }
 
 /// A rank that is a straggler in a case.

@@ -4,16 +4,28 @@ use super::rules::{DEPENDENT, FALSE_ONES, Rule, SLOWER_PERCENT, WIDE_PERCENT, co
 use crate::analysis::case::INVALID_PERCENT;
 use crate::benchmark;
 use crate::caveat::Caveat;
-use crate::report::{Case, Flag, Over, Statistics, Steadiness};
+use crate::error::Kind;
+use crate::report::{Case, Flag, Outcome, Over, Statistics, Steadiness};
 
 /// The flags of a measured case, the gravest first. The larger the first number of one, the worse.
 pub(super) fn flags(case: &Case, statistics: &Statistics) -> Vec<Flag> {
     let mut flags: Vec<Flag> =
         case.caveats.iter().filter_map(|caveat| of_caveat(case, caveat)).collect();
+    flags.extend(of_outcome(case, statistics));
     flags.extend(of_iterations(case, statistics));
     flags.extend(of_ranks(statistics));
     flags.sort_by_key(|flag| flag.severity);
     flags
+}
+
+/// What failed although there are times: those of other launches, or times of wrong results.
+fn of_outcome(case: &Case, statistics: &Statistics) -> Option<Flag> {
+    let rule = match case.error.as_ref().map(|error| error.kind) {
+        _ if case.outcome == Outcome::Measured => return None,
+        Some(Kind::WrongResult) => Rule::WrongResult,
+        _ => Rule::FailedCase,
+    };
+    Some(rule.flag(vec![count("launches with times", statistics.launches)]))
 }
 
 /// What was found while measuring.

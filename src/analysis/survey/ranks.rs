@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::rules::{FALSE_ONES, SLOWER_PERCENT};
+use super::slow::{Excesses, Slow, excesses};
 use super::subject::hosts_of;
 use crate::analysis::case::works_alone;
 use crate::analysis::own_times_ms;
@@ -72,60 +73,20 @@ fn excess_percent(case: &Case) -> Vec<f64> {
     excesses(&measured.per_rank.iter().map(|rank| rank.median_ms).collect::<Vec<f64>>())
 }
 
-/// How much each value exceeds the median of the others, percent; 0 where that is not positive.
-pub(super) fn excesses(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let excess = |own: &f64| {
-        let place = sorted.partition_point(|other| other.total_cmp(own).is_lt());
-        let other = |at: usize| sorted.get(at + usize::from(at >= place)).copied().unwrap_or(0.0);
-        let others = sorted.len().saturating_sub(1);
-        let middle = f64::midpoint(other(others.saturating_sub(1) / 2), other(others / 2));
-        if middle > 0.0 { 100.0 * (own / middle - 1.0) } else { 0.0 }
-    };
-    values.iter().map(excess).collect()
-}
-
-/// A rank, or all the ranks of a node, that are slower at what they do by themselves.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Slow {
-    pub(super) ranks: Vec<usize>,
-    pub(super) hosts: Vec<String>,
-    /// The cases without communication that they are slower in, the worst first.
-    pub(super) cases: Vec<String>,
-    /// Such cases that were looked at.
-    pub(super) looked_at: usize,
-    /// Median over these of how much they exceed the other ranks, percent.
-    pub(super) excess_percent: f64,
-}
-
 /// The slow ranks of a report by the cases in which each works for itself; where all ranks of one of several
 /// nodes are slow, the node.
 pub(super) fn slow(report: &Report) -> Vec<Slow> {
-    let mut excesses: BTreeMap<usize, Vec<(f64, &str)>> = BTreeMap::new();
+    let mut excesses: BTreeMap<usize, Excesses<'_>> = BTreeMap::new();
     for case in report.cases.iter().filter(|case| is_by_itself(case)) {
         let Some(measured) = &case.measured else { continue };
         for (rank, excess) in measured.per_rank.iter().zip(excess_percent(case)) {
             excesses.entry(rank.rank).or_default().push((excess, &case.id));
         }
     }
-    let slow: Vec<Slow> = excesses
+    let slow = excesses
         .into_iter()
-        .filter_map(|(rank, mut of)| {
-            let all: Vec<f64> = of.iter().map(|(excess, _)| *excess).collect();
-            let middle = stats::median(&all)?;
-            of.retain(|(excess, _)| *excess > SLOWER_PERCENT);
-            of.sort_by(|a, b| b.0.total_cmp(&a.0));
-            (2 * of.len() > all.len()).then(|| Slow {
-                ranks: vec![rank],
-                hosts: hosts_of(report, &[rank]),
-                cases: of.iter().map(|(_, case)| (*case).to_owned()).collect(),
-                looked_at: all.len(),
-                excess_percent: middle,
-            })
-        })
-        .collect();
-    by_node(report, slow)
+        .filter_map(|(rank, of)| Slow::of(vec![rank], hosts_of(report, &[rank]), of));
+    by_node(report, slow.collect())
 }
 
 /// Whether its ranks do something each for itself, undisturbed.
@@ -158,19 +119,4 @@ fn by_node(report: &Report, slow: Vec<Slow>) -> Vec<Slow> {
     }
     nodes.extend(rest);
     nodes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_is_held_against_the_others() {
-        assert_eq!(excesses(&[2.0, 1.0]), [100.0, -50.0]);
-        // The others of 2 are 1, 1 and 4; of 4 they are 1, 1 and 2.
-        assert_eq!(excesses(&[1.0, 4.0, 1.0, 2.0]), [-50.0, 300.0, -50.0, 100.0]);
-        assert_eq!(excesses(&[0.0, 0.0, 5.0]), [-100.0, -100.0, 0.0]);
-        assert_eq!(excesses(&[3.0]), [0.0]);
-        assert!(excesses(&[]).is_empty());
-    }
 }

@@ -1,6 +1,7 @@
 //! The rules by which something is flagged or found. Each has its bound here, and says it.
 
 use crate::analysis::case::{FLOOR_PERCENT, INVALID_PERCENT};
+use crate::analysis::launches::agreement::REPRODUCIBLE_PERCENT;
 use crate::analysis::pairs;
 use crate::report::{Figure, Finding, Flag, Gravity};
 use crate::telemetry::NOTICEABLE_PERCENT;
@@ -126,7 +127,7 @@ impl Rule {
         let (slower, much) = (SLOWER_PERCENT, MUCH_SLOWER_PERCENT);
         match self {
             Self::WrongResult => "a result differs from its reference by more than its tolerance".to_owned(),
-            Self::FailedCase => "a case failed or was not over in time".to_owned(),
+            Self::FailedCase => "a case failed, was not over in time, or was not measured in one of its launches".to_owned(),
             Self::RunEnded => "a run ended with another exit code than 0".to_owned(),
             Self::SlowHosts => format!(
                 "the hosts of a report take more than {slower} % longer than the median of at least 2 others with the \
@@ -172,7 +173,7 @@ impl Rule {
             Self::Quick => "the run was a trial (--quick), of 10 iterations unless more were asked for".to_owned(),
             Self::NotReproducible => format!(
                 "the launches' medians vary by more than the run's bound ({} % unless configured otherwise)",
-                super::statistics::REPRODUCIBLE_PERCENT
+                REPRODUCIBLE_PERCENT
             ),
             Self::NoSteadyState => {
                 "the times' last level holds for less than half of the iterations".to_owned()

@@ -6,25 +6,25 @@ use crate::analysis::times_ms;
 use crate::report::{Measured, Over, Samples, Statistics};
 use crate::stats;
 
-/// Up to what variation between launches a case is reproducible where the run's configuration says nothing,
-/// percent.
-pub(super) const REPRODUCIBLE_PERCENT: f64 = 5.0;
-
 /// The figures of a subject. `None` where no launch measured it.
 pub(super) fn statistics(subject: &Subject<'_>) -> Option<Statistics> {
     let measured = subject.case.measured.as_ref()?;
     let Measured { latency, iterations, invalid, .. } = measured;
-    let (median_ms, ci, ci_over) = match subject.over_launches(latency.confidence) {
-        Some((median, ci)) => (median, Some(ci), Some(Over::Launches)),
-        None => (latency.median, latency.ci, latency.ci.map(|_| Over::Iterations)),
+    let agreement = subject.agreement(latency.confidence);
+    let median_ms = agreement.map_or(latency.median, |agreement| agreement.median_ms);
+    // What the launch in the middle says of its own median, brought to this one.
+    let scale = if latency.median > 0.0 { median_ms / latency.median } else { 1.0 };
+    let (ci, ci_over) = match agreement.and_then(|agreement| agreement.ci) {
+        Some(ci) => (Some(ci), Some(Over::Launches)),
+        None => {
+            (latency.ci.map(|ci| ci.map(|end| end * scale)), latency.ci.map(|_| Over::Iterations))
+        }
     };
     // Where the report does not hold the samples there are medians of blocks, which are something else.
     let times = match subject.case.samples {
         Samples::Inline { .. } => times_ms(subject.case),
         _ => Vec::new(),
     };
-    let between_percent = subject.between_percent();
-    let bound = subject.report.run.config.comparison.reproducible.unwrap_or(REPRODUCIBLE_PERCENT);
     let rate = subject.case.quoted_rate();
     Some(Statistics {
         launches: subject.medians.len(),
@@ -53,11 +53,10 @@ pub(super) fn statistics(subject: &Subject<'_>) -> Option<Statistics> {
         anderson_darling_p: stats::anderson_darling(&times).map(|found| found.p),
         steady_state: latency.steady_state,
         steady_since: latency.steady_since,
-        between_percent,
-        reproducible: between_percent.map(|percent| percent <= bound),
+        between_percent: agreement.map(|agreement| agreement.between_percent),
+        reproducible: agreement.map(|agreement| agreement.reproducible),
         rank_spread: ranks::spread(subject.case),
-        // The rate at the headline's median, brought to this one.
-        rate: rate.filter(|_| median_ms > 0.0).map(|rate| rate.value * latency.median / median_ms),
+        rate: rate.map(|rate| rate.value / scale),
         rate_unit: rate.map(|rate| rate.unit.to_owned()),
     })
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::analysis::comparison::differences::{Facts, between, facts};
+use crate::analysis::launches::agreement::Agreement;
 use crate::report::{Case, Origin, Report};
-use crate::stats;
 
 /// A case in all the reports that are launches of one thing.
 #[derive(Debug, Clone)]
@@ -30,7 +30,12 @@ pub(super) fn subjects(reports: &[Report]) -> Vec<Subject<'_>> {
         let setup = *setups.entry(surroundings(report)).or_insert(next);
         for case in &report.cases {
             let known = places.entry((setup, &case.id)).or_default();
-            let same = known.iter().find(|&&place| between(found[place][0].1, case).is_empty());
+            // Whatever was not measured goes with anything.
+            let same = known.iter().find(|&&place| {
+                let mut alike = found[place].iter().map(|(_, other)| *other);
+                let measured = alike.find(|other| other.measured.is_some());
+                measured.is_none_or(|other| between(other, case).is_empty())
+            });
             match same {
                 Some(&place) => found[place].push((at, case)),
                 None => {
@@ -116,18 +121,10 @@ pub(super) fn hosts_of(report: &Report, ranks: &[usize]) -> Vec<String> {
 }
 
 impl Subject<'_> {
-    /// The median of the launches' medians and its interval over them, where there are enough.
-    pub(super) fn over_launches(&self, confidence: f64) -> Option<(f64, [f64; 2])> {
-        let interval = stats::independent_median_interval(&self.medians, confidence)?;
-        (self.medians.len() > 1)
-            .then_some((stats::median(&self.medians)?, [interval.low, interval.high]))
-    }
-
-    /// Standard deviation of the launches' medians as percent of their mean.
-    pub(super) fn between_percent(&self) -> Option<f64> {
-        let mean = stats::mean(&self.medians);
-        (self.medians.len() > 1 && mean > 0.0)
-            .then(|| 100.0 * stats::variance(&self.medians).sqrt() / mean)
+    /// What its launches come to, where there are several.
+    pub(super) fn agreement(&self, confidence: f64) -> Option<Agreement> {
+        let bound = self.report.run.config.comparison.reproducible;
+        Agreement::of(&self.medians, confidence, bound).filter(|_| self.medians.len() > 1)
     }
 
     /// Whether all ranks of its report took part, and nothing else ran at once.

@@ -4,7 +4,7 @@ use super::*;
 use crate::analysis::fixture::{analysed, empty_report, recording};
 use crate::backend::{Accuracy, Device};
 use crate::caveat::Caveat;
-use crate::config::Config;
+use crate::config::{Config, Protocol};
 use crate::environment::{Node, Rank};
 use crate::error::{Exit, Kind};
 use crate::measure::Recording;
@@ -12,7 +12,7 @@ use crate::measure::timing::RankTimes;
 use crate::place::{Distance, Place};
 use crate::plan::{self, Plan};
 use crate::report::{
-    CaseError, Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink,
+    CaseError, Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink, Statistics,
 };
 use crate::telemetry::{Reading, Telemetry};
 
@@ -110,6 +110,14 @@ fn reports_that_are_alike_are_launches_of_one_thing() {
     assert!(found(&analysis, "few_launches").is_empty());
     // The rest is of the launch in the middle, the faster of two.
     assert!(statistics.max_ms < 1.21);
+    // The same for so few launches that the interval is over the iterations of one.
+    let two = of(&reports[..2]);
+    let few = two.cases[0].statistics.as_ref().unwrap();
+    let [low, high] = few.ci.unwrap();
+    assert!((few.median_ms / 1.15 - 1.0).abs() < 0.01, "{few:?}");
+    assert!(low < few.median_ms && few.median_ms < high, "{few:?}");
+    let rate = |statistics: &Statistics| statistics.rate.unwrap() * statistics.median_ms;
+    assert!((rate(few) / rate(statistics) - 1.0).abs() < 1e-9);
 
     reports[0].run.build = "another".to_owned();
     let analysis = of(&reports);
@@ -161,6 +169,29 @@ fn a_host_that_is_slower_than_others_like_it_is_found() {
     assert_eq!((places[0], places[3]), (1, 4));
     // Of two nobody can say which is the odd one.
     assert!(found(&of(&reports[1..3]), "slow_hosts").is_empty());
+    // One machine by several protocols is not several machines.
+    let by = |protocol: Protocol, nanos: f64| {
+        let mut report = on("a", nanos);
+        report.cases[0].measured.as_mut().unwrap().protocol = protocol;
+        report
+    };
+    let ways = [
+        by(Protocol::Synchronised, 1.3e6),
+        by(Protocol::Barrier, 1.0e6),
+        by(Protocol::BackToBack, 0.9e6),
+    ];
+    assert!(found(&of(&ways), "slow_hosts").is_empty());
+}
+
+#[test]
+fn what_was_not_measured_makes_no_launches_of_others() {
+    let mut failed = report(2, GEMM, |_| 1e6);
+    (failed.cases[0].outcome, failed.cases[0].measured) = (Outcome::Failed, None);
+    let mut barrier = report(2, GEMM, |_| 2e6);
+    barrier.cases[0].measured.as_mut().unwrap().protocol = Protocol::Barrier;
+    let analysis = of(&[failed, report(2, GEMM, |_| 1e6), barrier]);
+    let reports: Vec<&[usize]> = analysis.cases.iter().map(|case| &case.reports[..]).collect();
+    assert_eq!(reports, [&[0, 1][..], &[2][..]]);
 }
 
 #[test]
@@ -370,4 +401,19 @@ fn what_failed_stands_first() {
         (&["node0".to_owned()][..], Some("it broke"))
     );
     assert_eq!((analysis.summary.cases, analysis.summary.measured), (2, 1));
+}
+
+#[test]
+fn what_failed_in_one_launch_of_several_cannot_be_relied_on() {
+    let mut report = report(2, "benchmarks: {gemm: {m: '64,128'}}", |_| 1e6);
+    // Its times are those of the launches that did not fail.
+    report.cases[0].outcome = Outcome::Failed;
+    report.cases[0].error = Some(CaseError::now(Kind::CaseFailed, "measure", "broke".to_owned()));
+    let analysis = of(&[report]);
+    assert_eq!((analysis.cases[0].reliable, analysis.cases[1].reliable), (false, true));
+    assert_eq!(analysis.cases[0].flags[0].rule, "failed_case");
+    let entries = &analysis.leaderboards[0].entries;
+    let marked = entries.iter().find(|entry| entry.case == analysis.cases[0].id).unwrap();
+    assert_eq!(marked.marks, ["FAILED"]);
+    assert_eq!(found(&analysis, "failed_case").len(), 1);
 }

@@ -200,14 +200,21 @@ impl<'a> Series<'a> {
                 side.end()?;
             }
         }
-        Ok(exit.worst(self.compare(&merged)?))
+        let compared = self.compare(&merged).unwrap_or_else(|why| {
+            tracing::error!("{}", plain(&why.message));
+            why.exit()
+        });
+        Ok(exit.worst(compared))
     }
 
     /// The one report of a side; none where no launch has left any.
     fn merged(&self, side: &Side, ended: Exit) -> Result<Option<Report>> {
         let mut reports = Vec::new();
         for launch in 0..self.launches {
-            reports.extend(side.report(launch)?.map(|report| (launch, report)));
+            let Some(mut report) = side.report(launch)? else { continue };
+            // A launch knows only what decides what it measures.
+            report.run.config = side.config.clone();
+            reports.push((launch, report));
         }
         if reports.is_empty() {
             return Ok(None);
@@ -227,7 +234,6 @@ impl<'a> Series<'a> {
         let run = &mut report.run;
         run.id = format!("{}-x{}", run.id, self.launches);
         run.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        run.config.output = side.config.output.clone();
         run.config.benchmarking.launches = u32::try_from(self.launches).ok();
         // Named by the user, so no secret.
         report.environment.variables.extend(side.variables.iter().cloned());

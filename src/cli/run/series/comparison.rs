@@ -8,7 +8,7 @@ use crate::cli::compare::{TellArgs, rules, tell};
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::history::{Baseline, FOLDER};
-use crate::report::Report;
+use crate::report::{Report, plain};
 
 /// What the first side is held against, beside the others.
 ///
@@ -25,7 +25,17 @@ impl Series<'_> {
     /// beside the candidate's report.
     pub(super) fn compare(&self, merged: &[(&Side, Report)]) -> Result<Exit> {
         let mut exit = Exit::Ok;
-        let Some(((first, own), others)) = merged.split_first() else { return Ok(exit) };
+        let asked_for = &self.sides[0];
+        let held = merged.split_first().filter(|((side, _), _)| std::ptr::eq(*side, asked_for));
+        let Some(((first, own), others)) = held else {
+            if self.sides.len() > 1 || self.baseline.is_some() {
+                tracing::error!(
+                    "nothing is compared: no launch of what was asked for{} has left a report",
+                    plain(&asked_for.suffix())
+                );
+            }
+            return Ok(exit);
+        };
         let mut rules = rules(&first.config)?;
         for (side, report) in others {
             // Different on purpose.

@@ -144,12 +144,16 @@ impl Side {
     }
 }
 
-/// What of a configuration decides what is measured; how long it may take, and what is written, may change.
+/// What of a configuration decides what is measured. How long it may take, what is written, and what figures are
+/// held against may change.
 fn identity(config: &Config) -> Config {
     let mut config = config.clone();
     config.benchmarking.launches = None;
     Config {
         output: Default::default(),
+        limits: Default::default(),
+        comparison: Default::default(),
+        history: Default::default(),
         deadlines: Default::default(),
         timeout: None,
         continue_on_error: None,

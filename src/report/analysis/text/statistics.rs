@@ -47,13 +47,13 @@ fn iterations(statistics: &Statistics) -> String {
     });
     let level = match (statistics.steady_state, statistics.steady_since) {
         (Some(Steadiness::Flat), _) => ", one level".to_owned(),
-        (Some(Steadiness::Warming), Some(since)) => format!(", faster since {since}"),
-        (Some(Steadiness::Slowing), Some(since)) => format!(", slower since {since}"),
+        (Some(Steadiness::Warming), Some(since)) => format!(", faster since iteration {since}"),
+        (Some(Steadiness::Slowing), Some(since)) => format!(", slower since iteration {since}"),
         (Some(_), _) => ", no level holds".to_owned(),
         (None, _) => String::new(),
     };
     format!(
-        "{}, worth {:.1} independent ones; {} left out because a rank came late{lag}{level}",
+        "{}, as informative as {:.1} independent ones; {} left out because a rank came late{lag}{level}",
         statistics.iterations, statistics.effective_samples, statistics.invalid
     )
 }

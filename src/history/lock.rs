@@ -1,0 +1,62 @@
+//! One process at a time: who has a history open has its lock.
+
+use std::fs::{File, TryLockError};
+use std::time::Duration;
+
+use super::folder::Folder;
+use crate::error::{Error, Result};
+
+/// How often another process is asked whether it is done with the history, and how long we sleep in between.
+const TRIES: u32 = 300;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The lock of a history. It is a file of its own: the index may be made anew, and with it a lock on it.
+#[derive(Debug)]
+pub(super) enum Lock {
+    /// Ours, as long as the file is open.
+    Held { _file: File },
+    /// There can be none, for this reason: such a history is only read.
+    Impossible(String),
+}
+
+impl Lock {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// Usage error when another process has it for long.
+    pub(super) fn take(folder: &Folder) -> Result<Self> {
+        Self::take_patiently(folder, TRIES)
+    }
+
+    pub(super) fn take_patiently(folder: &Folder, tries: u32) -> Result<Self> {
+        let file = match File::options().create(true).append(true).open(folder.lock()) {
+            Ok(file) => file,
+            Err(why) => return Ok(Self::Impossible(why.to_string())),
+        };
+        for _ in 0..tries {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self::Held { _file: file }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                Err(TryLockError::Error(why)) => return Ok(Self::Impossible(why.to_string())),
+            }
+        }
+        let seconds = (tries * PAUSE).as_secs();
+        Err(Error::usage(format!(
+            "another process has had the history in '{}' open for {seconds} s; try again when it is done",
+            folder.path().display()
+        )))
+    }
+
+    /// Refuses to change a history that is not locked.
+    pub(super) fn check(&self, folder: &Folder) -> Result<()> {
+        match self {
+            Self::Held { .. } => Ok(()),
+            Self::Impossible(why) => Err(Error::usage(format!(
+                "the history in '{}' can only be read, because '{}' cannot be locked ({why}); make the folder writable, \
+                 or name another by --dir",
+                folder.path().display(),
+                folder.lock().display()
+            ))),
+        }
+    }
+}
