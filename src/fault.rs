@@ -13,14 +13,14 @@
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use wildmatch::WildMatch;
 
 use crate::error::{Error, Kind, Result};
-use crate::progress::Phase;
+use crate::progress::{self, Phase};
 use crate::units::Nanos;
 
 /// What a planted fault does.
@@ -70,16 +70,13 @@ struct Planted {
     /// How often the moment has come.
     times: AtomicU32,
     /// In which cases; all when absent.
-    cases: Option<String>,
-    /// Whether this case is one of them.
-    is_here: AtomicBool,
+    cases: Option<WildMatch>,
 }
 
 /// The moment that is no step of a case.
 const OPERATION: &str = "operation";
 
 static PLANTED: OnceLock<Option<Planted>> = OnceLock::new();
-static RANK: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// Reads the environment.
 ///
@@ -103,7 +100,7 @@ fn parse(text: &str) -> Option<Planted> {
     let (kind, place) = text.split_once('@')?;
     let (place, cases) = match place.split_once('@') {
         None => (place, None),
-        Some((place, glob)) => (place, Some(glob.to_owned())),
+        Some((place, glob)) => (place, Some(WildMatch::new(glob))),
     };
     let (rank, moment) = place.split_once(':')?;
     let (moment, time) = match moment.split_once('/') {
@@ -136,30 +133,16 @@ fn parse(text: &str) -> Option<Planted> {
     };
     let known = moment == OPERATION || Phase::ALL.iter().any(|phase| phase.name() == moment);
     let moment = Some(moment.to_owned()).filter(|_| known)?;
-    let is_here = AtomicBool::new(cases.is_none());
     let (rank, times) = (rank.parse().ok()?, AtomicU32::new(0));
-    Some(Planted { fault, rank, moment, time, times, cases, is_here })
-}
-
-/// Says which rank this is.
-pub fn set_rank(rank: usize) {
-    RANK.store(rank, Ordering::Relaxed);
-}
-
-/// A case begins.
-pub fn enter_case(id: &str) {
-    if let Some(planted) = PLANTED.get().and_then(Option::as_ref)
-        && let Some(glob) = &planted.cases
-    {
-        planted.is_here.store(WildMatch::new(glob).matches(id), Ordering::Relaxed);
-    }
+    Some(Planted { fault, rank, moment, time, times, cases })
 }
 
 /// The fault planted for this rank and moment, whichever time it is.
 fn planted(moment: &str) -> Option<&'static Planted> {
     let planted = PLANTED.get()?.as_ref()?;
-    let here = planted.rank == RANK.load(Ordering::Relaxed) && planted.moment == moment;
-    (here && planted.is_here.load(Ordering::Relaxed)).then_some(planted)
+    let here = planted.moment == moment && progress::rank() == Some(planted.rank);
+    let in_case = || planted.cases.as_ref().is_none_or(|glob| glob.matches(&progress::case()));
+    (here && in_case()).then_some(planted)
 }
 
 /// The fault planted for this rank and moment, when its time is now.

@@ -385,7 +385,7 @@ mod tests {
         let mut journal = Journal::create(output, plan, &empty_report(plan)).unwrap();
         let hosts = vec!["a".to_owned()];
         journal
-            .add_launch(Launch { started: "t".to_owned(), done: 0, hosts, replicate: 0 })
+            .add_launch(Launch { started: "t".to_owned(), done: 0, hosts, replicate: 0, run: None })
             .unwrap();
         let figures = [1.0 / 3.0, 0.1, 7e9];
         let made = plan.cases.iter().zip(figures).take(cases).map(|(case, nanos)| {

@@ -110,7 +110,7 @@ impl Recorder {
             done,
             sidecar,
         };
-        let launch = Launch { started, done, hosts, replicate: 0 };
+        let launch = Launch { started, done, hosts, replicate: 0, run: None };
         recorder.journal.add_launch(launch.clone())?;
         recorder.report.run.launches.push(launch);
         Ok(recorder)

@@ -455,6 +455,12 @@ pub struct Summary {
 }
 
 impl Report {
+    /// The names of its run and of the runs of its launches, where it is of several.
+    pub fn runs(&self) -> impl Iterator<Item = &str> {
+        let launches = self.run.launches.iter().filter_map(|launch| launch.run.as_deref());
+        std::iter::once(self.run.id.as_str()).chain(launches)
+    }
+
     /// Fills in what follows from the cases: counts, caveats, and the exit, which is not milder than `exit`.
     pub fn conclude(&mut self, planned: usize, exit: Exit) {
         let count = |outcome| self.cases.iter().filter(|case| case.outcome == outcome).count();

@@ -287,7 +287,6 @@ impl Rank<'_> {
         // In these cases another rank may wait inside the work for one that fails.
         let exchanges = case.work.communicates() && group.size() > 1;
 
-        fault::enter_case(&case.id);
         memory::reset_peak();
         progress::enter(Phase::Prepare);
         // Faults strike after the step: within it, another rank may wait for this one.

@@ -139,14 +139,12 @@ impl World {
         let began = Instant::now();
         let started = launch.as_ref().map(|_| mpi::Link::join(threads)).transpose()?;
         let Some(link) = started else {
-            crate::fault::set_rank(0);
             progress::set_place(0, &member::host());
             let me = Member::this(launch.as_ref());
             return Ok(Self::new(Link::Solo, 0, vec![me]));
         };
         let started_in = began.elapsed();
         let (rank, size) = (link.rank(), link.size());
-        crate::fault::set_rank(rank);
         progress::set_place(rank, &member::host());
         if let Some(expected) = launch.as_ref().and_then(|launch| launch.size)
             && expected != size

@@ -37,6 +37,7 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     let starts = launches.iter().flat_map(|(replicate, report)| {
         let numbered = |mut launch: crate::report::Launch| {
             launch.replicate = *replicate;
+            launch.run = Some(report.run.id.clone());
             launch
         };
         report.run.launches.iter().cloned().map(numbered)

@@ -55,9 +55,11 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
     let limits = Limits::resolve(&config.limits)?;
     let outputs: Vec<(&PathBuf, Form)> =
         args.output.iter().map(|path| Ok((path, form(path)?))).collect::<Result<_>>()?;
-    let sides: Vec<Side> =
-        args.report.iter().map(|named| Side::load(named)).collect::<Result<_>>()?;
-    let side = together(sides);
+    let mut side = Side::default();
+    for named in &args.report {
+        let Side { files, reports } = Side::load(named)?;
+        files.into_iter().zip(reports).for_each(|(file, report)| side.add(file, report));
+    }
     let analysis = analysis::survey(side.as_reports(), &limits);
     report::say(render(&analysis, args.format, args.statistical_analysis)?.trim_end());
     for (path, form) in outputs {
@@ -92,29 +94,6 @@ fn form(path: &Path) -> Result<Form> {
         Some("md" | "markdown") => Ok(Form::Markdown),
         _ => Err(Error::file("write", path, "its ending is none of .json and .md")),
     }
-}
-
-/// All reports, each run once: a copy of a report is no other launch.
-fn together(sides: Vec<Side>) -> Side {
-    let mut all = Side { files: Vec::new(), reports: Vec::new() };
-    for (file, report) in
-        sides.into_iter().flat_map(|side| side.files.into_iter().zip(side.reports))
-    {
-        // Files of other tools are read now, and get their names now.
-        let own = report.run.imported_from.is_none();
-        let same = |known: &Report| own && known.run.id == report.run.id;
-        match all.reports.iter().position(same) {
-            Some(known) => tracing::warn!(
-                "'{file}' is of the same run as '{}' and is left out",
-                all.files[known]
-            ),
-            None => {
-                all.files.push(file);
-                all.reports.push(report);
-            }
-        }
-    }
-    all
 }
 
 fn render(analysis: &Analysis, form: Form, statistics: bool) -> Result<String> {

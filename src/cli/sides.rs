@@ -9,6 +9,7 @@ use crate::import::{self, Asked};
 use crate::report::Report;
 
 /// Reports that count as one side, and the files they come from.
+#[derive(Default)]
 pub(super) struct Side {
     pub(super) files: Vec<String>,
     pub(super) reports: Vec<Report>,
@@ -32,9 +33,29 @@ impl Side {
                 "'{named}' names no report; name a file or a folder"
             )));
         }
-        let reports = paths.iter().map(|path| read(path)).collect::<Result<_>>()?;
-        let files = paths.iter().map(|path| path.display().to_string()).collect();
-        Ok(Self { files, reports })
+        let mut side = Self::default();
+        for path in paths {
+            side.add(path.display().to_string(), read(&path)?);
+        }
+        Ok(side)
+    }
+
+    /// Adds a report, unless a launch of it is there already: read twice it would count as two.
+    pub(super) fn add(&mut self, file: String, report: Report) {
+        // Files of other tools get the names of their runs when they are read.
+        let own = report.run.imported_from.is_none();
+        let is_known =
+            |known: &Report| own && known.runs().any(|run| report.runs().any(|r| r == run));
+        match self.reports.iter().position(is_known) {
+            Some(known) => tracing::warn!(
+                "'{file}' is of the same run as '{}' and is left out",
+                self.files[known]
+            ),
+            None => {
+                self.files.push(file);
+                self.reports.push(report);
+            }
+        }
     }
 
     pub(super) fn as_reports(&self) -> Reports<'_> {

@@ -17,6 +17,9 @@ pub struct Launch {
     /// Which of the launches of `--launches`, from 0; those that are resumed keep theirs.
     #[serde(default)]
     pub replicate: usize,
+    /// The run that this launch was by itself, where it is one of several.
+    #[serde(default)]
+    pub run: Option<String>,
 }
 
 /// The same case in each launch of `--launches`, and how far they agree. The case's other figures are those of

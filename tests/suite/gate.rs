@@ -275,7 +275,9 @@ fn single_launches_in_files_of_their_own_make_a_side() {
         for launch in 0..6u32 {
             let factor = 1.0 + 0.01 * f64::from(launch % 3);
             for (side, factor) in [("a", factor), ("b", 1.3 * factor)] {
-                let text = serde_json::to_string(&slowed(&report, factor)).unwrap();
+                let mut report = slowed(&report, factor);
+                report.run.id = format!("{side}{launch}");
+                let text = serde_json::to_string(&report).unwrap();
                 run = run.file(&format!("{side}/{launch}.json"), &text);
             }
         }
@@ -286,6 +288,10 @@ fn single_launches_in_files_of_their_own_make_a_side() {
     // The machine varies by itself as much as the sides differ: nothing can be said.
     let out = sides("compare a b --noise-floor b").passes().out;
     assert!(out.contains("noise floor: 30.00 %"), "{out}");
+    // A copy is no further launch.
+    let ended = sides("compare a,a b").fails(3);
+    assert!(ended.out.contains("(6 launches"), "{}", ended.out);
+    assert!(ended.err.contains("is of the same run as 'a/0.json'"), "{}", ended.err);
 }
 
 #[test]

@@ -73,6 +73,10 @@ fn launches_stay_apart_in_one_report() {
     assert_eq!(ended.out.matches("wrote ").count(), 1, "{}", ended.out);
     assert!(ended.read("r.csv").lines().nth(1).unwrap().contains(",3,0,true,"));
     assert!(!ended.path(FOLDER).join("unfinished").exists());
+    // Read beside the report they are in, they are no further launches.
+    let ended = tesserabench("analyze results.json results.launches").after(ended).passes();
+    let known = "is of the same run as 'results.json'";
+    assert_eq!(ended.err.matches(known).count(), 3, "{}", ended.err);
     // Once more overwrites it, and fewer launches leave none of the others.
     let ended = two("--launches 2").after(ended).passes();
     assert_eq!(replicates(&read(&ended, "results.json"))[0], [0, 1]);

@@ -21,7 +21,13 @@ fn launch(plan: &Plan, recordings: impl Fn(usize) -> Recording) -> Report {
     report.scaling = studies(plan, &report.cases);
     report.pair_matrices = matrices(plan, &report.cases);
     let started = "2026-11-21T00:00:00Z".to_owned();
-    report.run.launches.push(Launch { started, done: 0, hosts: Vec::new(), replicate: 0 });
+    report.run.launches.push(Launch {
+        started,
+        done: 0,
+        hosts: Vec::new(),
+        replicate: 0,
+        run: None,
+    });
     report.conclude(plan.cases.len(), Exit::Ok);
     report
 }
