@@ -207,9 +207,11 @@ fn reach(comparison: &Comparison) -> Option<String> {
             100.. => "compare fewer cases at once to see a lone one".to_owned(),
             needed => format!("{needed} launches a side would show a lone one"),
         };
+        let [before, now] = reach.launches;
+        let cases = if reach.cases == 1 { "case" } else { "cases" };
         format!(
-            "{} and {} launches are few for {} cases: {together}; {remedy}",
-            reach.launches[0], reach.launches[1], reach.cases
+            "{before} and {now} launches are few for {} {cases}: {together}; {remedy}",
+            reach.cases
         )
     })
 }
