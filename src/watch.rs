@@ -82,7 +82,7 @@ impl Watch {
     pub fn start(deadlines: Deadlines, ranks: usize) -> Result<Self> {
         let known =
             Arc::new(Known { ranks: Mutex::new(Ranks::new(deadlines)), stopped: Mutex::new(None) });
-        signals::listen()?;
+        signals::listen(Arc::clone(&known))?;
         let options = PulseOptions {
             interval: Duration::from_secs_f64(deadlines.interval(ranks)),
             silence: Duration::from_secs_f64(deadlines.silence),

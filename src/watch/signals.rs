@@ -1,5 +1,6 @@
 //! Signals that ask the run to stop: SIGTERM, SIGINT and SIGUSR1.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
@@ -8,6 +9,8 @@ use signal_hook::iterator::Signals;
 use crate::ending::{self, Failure};
 use crate::error::{Error, Kind, Result};
 use crate::progress::{self, Phase};
+
+use super::Known;
 
 /// Launchers end all ranks by a signal when one has died. So much later rank 0 has noticed its end and said so, and
 /// a launcher that kills them all soon after has not done so yet.
@@ -19,7 +22,7 @@ const NOTICING: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// Unfit when the operating system refuses.
-pub(super) fn listen() -> Result<()> {
+pub(super) fn listen(known: Arc<Known>) -> Result<()> {
     let cannot = |why| Error::unfit(format!("signals cannot be heard: {why}"));
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(cannot)?;
     let thread = std::thread::Builder::new().name("signals".to_owned());
@@ -30,6 +33,11 @@ pub(super) fn listen() -> Result<()> {
                 std::thread::sleep(NOTICING);
                 if progress::position().phase == Phase::Leave {
                     continue;
+                }
+                // Stopped until it was woken to end.
+                if let Some(seconds) = known.was_stopped_for() {
+                    let (failure, message) = known.with_ranks(|ranks| ranks.was_stopped(seconds));
+                    ending::end_from_aside(&failure, &message);
                 }
                 let error =
                     Error::new(Kind::Interrupted, format!("asked to stop by signal {signal}"));
