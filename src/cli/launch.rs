@@ -385,7 +385,9 @@ impl Told {
             failure.exit() != Exit::Interrupted || end == End::Interrupted || !named
         });
         let told = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
-        match (told.or(self.exit), end) {
+        // Ranks that are told to end because their time is over take that for a request.
+        let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
+        match (told.or(self.exit).filter(|exit| !late(exit)), end) {
             // What has come to its end all the same was not interrupted.
             (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok || self.reported => {
                 Ok(exit)

@@ -129,8 +129,9 @@ impl Ranks {
     pub(super) fn was_stopped(&self, seconds: f64) -> (Failure, String) {
         let rank = progress::rank().unwrap_or(0);
         let message = format!(
-            "{} was stopped for {seconds:.1} s, longer than --deadline silence allows",
-            self.name(rank)
+            "{} was stopped for {seconds:.1} s, longer than --deadline silence allows; this is {}",
+            self.name(rank),
+            progress::sentence()
         );
         (self.failure(Kind::TimedOut, rank, None, message.clone()), message)
     }
