@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
-    Activity, Beat, Fault as Wrong, Hub, HubOptions, Order, Pulse, PulseOptions, Token, Verdict,
+    Activity, Beat, Cause, Hub, HubOptions, Order, Pulse, PulseOptions, Token, Verdict,
 };
 
 use crate::ending;
@@ -302,7 +302,7 @@ fn address(world: &World) -> IpAddr {
 /// What rank 0 does when something is wrong with a rank.
 fn hear(verdict: &Verdict, known: &Known) {
     // The others end the job when rank 0 does not answer.
-    let stopped = known.was_stopped_for().filter(|_| verdict.kind == Wrong::Gone);
+    let stopped = known.was_stopped_for().filter(|_| verdict.kind == Cause::Gone);
     let (failure, message) = known.with_ranks(|ranks| match stopped {
         Some(seconds) => ranks.was_stopped(seconds),
         None => ranks.judge(verdict),

@@ -21,4 +21,4 @@ pub use pulse::{Order, Pulse, PulseOptions};
 pub use reap::die_with_parent;
 pub use supervise::{End, Ended, Job, Line, run};
 pub use token::Token;
-pub use verdict::{Fault, Link, Seen, Verdict, judge};
+pub use verdict::{Cause, Link, Seen, Verdict, judge};

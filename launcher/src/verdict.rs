@@ -32,7 +32,7 @@ pub struct Seen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// What is wrong.
-    pub kind: Fault,
+    pub kind: Cause,
     /// The ranks at fault, ascending; at least one.
     pub culprits: Vec<u32>,
     /// What was known of every rank, by rank.
@@ -41,7 +41,7 @@ pub struct Verdict {
 
 /// What may be wrong with a rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum Cause {
     /// Its connection broke: the process is gone.
     Gone,
     /// Nothing was heard of it for longer than the limit.
@@ -65,11 +65,11 @@ pub fn judge(table: &[Seen], silence: Duration) -> Option<Verdict> {
     let verdict = |kind, culprits: Vec<u32>| Verdict { kind, culprits, table: table.to_vec() };
     let gone = ranks(table, |seen| seen.state == Link::Lost);
     if !gone.is_empty() {
-        return Some(verdict(Fault::Gone, gone));
+        return Some(verdict(Cause::Gone, gone));
     }
     let silent = ranks(table, |seen| seen.state != Link::Left && seen.age > silence);
     if !silent.is_empty() {
-        return Some(verdict(Fault::Silent, silent));
+        return Some(verdict(Cause::Silent, silent));
     }
     let present = || table.iter().filter(|seen| seen.state != Link::Left);
     let smallest = present().filter_map(limit).min()?;
@@ -77,7 +77,7 @@ pub fn judge(table: &[Seen], silence: Duration) -> Option<Verdict> {
     let culprits = ranks(table, |seen| seen.state != Link::Left && suspicion(seen) == least);
     // A culprit's own limit tells more than that of a rank that waits for it.
     let own = culprits.iter().filter_map(|&rank| limit(&table[rank as usize])).min();
-    Some(verdict(Fault::Overdue(own.unwrap_or(smallest)), culprits))
+    Some(verdict(Cause::Overdue(own.unwrap_or(smallest)), culprits))
 }
 
 fn ranks(table: &[Seen], is_meant: impl Fn(&Seen) -> bool) -> Vec<u32> {
@@ -149,7 +149,7 @@ mod tests {
         Seen { beat: (seen.state != Link::Unheard).then_some(beat), ..seen }
     }
 
-    fn verdict(picture: &[&str]) -> Option<(Fault, Vec<u32>)> {
+    fn verdict(picture: &[&str]) -> Option<(Cause, Vec<u32>)> {
         let table: Vec<Seen> = picture.iter().map(|rank| seen(rank)).collect();
         let verdict = judge(&table, SILENCE)?;
         assert_eq!(verdict.table, table);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     /// What is the case, the ranks as they were last heard, and who is at fault for what.
-    type Situation = (&'static str, &'static [&'static str], Option<(Fault, &'static [u32])>);
+    type Situation = (&'static str, &'static [&'static str], Option<(Cause, &'static [u32])>);
 
     #[rustfmt::skip]
     const SITUATIONS: &[Situation] = &[
@@ -172,55 +172,55 @@ mod tests {
          None),
         ("rank 2 hangs before the operation that the others are in",
          &["together 3.1.7 !2", "together 3.1.7 !2", "working 3.1.6", "together 3.1.7"],
-         Some((Fault::Overdue(2), &[2]))),
+         Some((Cause::Overdue(2), &[2]))),
         ("rank 2 hangs at something of its own, the others are in the operation",
          &["together 3.1.7 !2", "together 3.1.7 !2", "working 3.1.7 !1", "together 3.1.7 !2"],
-         Some((Fault::Overdue(1), &[2]))),
+         Some((Cause::Overdue(1), &[2]))),
         ("rank 2 works and is within its own limit, but nobody else gets on",
          &["waiting 3.1.7 !5", "waiting 3.1.7 !5", "working 3.1.6", "waiting 3.1.7 !5"],
-         Some((Fault::Overdue(5), &[2]))),
+         Some((Cause::Overdue(5), &[2]))),
         ("two work, one of them an operation behind",
          &["working 3.1.7", "together 3.1.7 !2", "working 3.1.6", "together 3.1.7 !2"],
-         Some((Fault::Overdue(2), &[2]))),
+         Some((Cause::Overdue(2), &[2]))),
         ("an operation that all have entered hangs",
          &["together 3.1.7 !2", "together 3.1.7 !2", "together 3.1.7", "together 3.1.7 !2"],
-         Some((Fault::Overdue(2), &[0, 1, 2, 3]))),
+         Some((Cause::Overdue(2), &[0, 1, 2, 3]))),
         ("an operation hangs that two are in, while the others rest",
          &["together 3.1.7 !2", "together 3.1.7 !2", "apart 3.0.0", "apart 3.0.0 !4"],
-         Some((Fault::Overdue(2), &[0, 1]))),
+         Some((Cause::Overdue(2), &[0, 1]))),
         ("one is still in the operation before",
          &["together 3.1.7 !2", "together 3.1.6 !2", "together 3.1.7 !2"],
-         Some((Fault::Overdue(2), &[1]))),
+         Some((Cause::Overdue(2), &[1]))),
         ("a parked rank never came; it rests by what it says, so those who wait for it are named",
          &["waiting 4.0.0 !3", "waiting 4.0.0 !3", "apart 3.0.0", "waiting 4.0.0 !3"],
-         Some((Fault::Overdue(3), &[0, 1, 3]))),
+         Some((Cause::Overdue(3), &[0, 1, 3]))),
         ("everybody rests",
          &["apart 3.0.0 !4", "apart 2.0.0 !4", "apart 3.0.0 !4"],
-         Some((Fault::Overdue(4), &[1]))),
+         Some((Cause::Overdue(4), &[1]))),
         ("everybody waits at different places",
          &["waiting 3.2.0 !3", "waiting 3.1.9 !3", "waiting 3.2.0", "waiting 4.0.0 !3"],
-         Some((Fault::Overdue(3), &[1]))),
+         Some((Cause::Overdue(3), &[1]))),
         ("one was never heard while the others wait",
          &["waiting 1.0.0 !3", "together 0.0.0 !2", "unheard 9s"],
-         Some((Fault::Overdue(2), &[2]))),
+         Some((Cause::Overdue(2), &[2]))),
         ("who has left is at no fault for those who hang",
          &["working 1.0.0 left !7", "waiting 5.0.0 !3", "waiting 5.0.0 !3"],
-         Some((Fault::Overdue(3), &[1, 2]))),
+         Some((Cause::Overdue(3), &[1, 2]))),
         ("a stopped process is silent, and the others hang for it",
          &["together 3.1.7 !2", "working 3.1.7 11s", "together 3.1.7 !2"],
-         Some((Fault::Silent, &[1]))),
+         Some((Cause::Silent, &[1]))),
         ("two of four are silent",
          &["together 3.1.7", "together 3.1.7 12s", "together 3.1.7", "together 3.1.7 13s"],
-         Some((Fault::Silent, &[1, 3]))),
+         Some((Cause::Silent, &[1, 3]))),
         ("one never connected",
          &["waiting 0.0.0", "unheard 11s"],
-         Some((Fault::Silent, &[1]))),
+         Some((Cause::Silent, &[1]))),
         ("a killed process is gone, whatever the others are",
          &["together 3.1.7 !2", "together 3.1.7 99s", "together 3.1.7 lost 2s"],
-         Some((Fault::Gone, &[2]))),
+         Some((Cause::Gone, &[2]))),
         ("two were killed together, one has left before",
          &["waiting 3.1.7 lost", "working 3.1.7 left 99s", "working 3.1.7 lost"],
-         Some((Fault::Gone, &[0, 2]))),
+         Some((Cause::Gone, &[0, 2]))),
     ];
 
     #[test]

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
-    Activity, Beat, Fault, Frame, Hub, HubOptions, Link, Order, Pulse, PulseOptions, Reply, Token,
+    Activity, Beat, Cause, Frame, Hub, HubOptions, Link, Order, Pulse, PulseOptions, Reply, Token,
     Verdict, Word,
 };
 
@@ -177,7 +177,7 @@ fn a_rank_whose_connection_ends_is_gone() {
     let mut job = Job::start(3, 3, NEVER);
     drop(job.ranks.remove(1));
     let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Fault::Gone, vec![1]));
+    assert_eq!((verdict.kind, verdict.culprits), (Cause::Gone, vec![1]));
     assert_eq!(verdict.table[0].state, Link::Open);
     assert_eq!(verdict.table[1].state, Link::Lost);
     assert_eq!(verdict.table[2].beat, Some(beat(2)));
@@ -193,7 +193,7 @@ fn a_rank_that_says_nothing_more_is_silent() {
     job.connect(0);
     job.connect(1);
     let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Fault::Silent, vec![2]));
+    assert_eq!((verdict.kind, verdict.culprits), (Cause::Silent, vec![2]));
     assert_eq!(verdict.table[2].state, Link::Open);
 }
 
@@ -201,7 +201,7 @@ fn a_rank_that_says_nothing_more_is_silent() {
 fn a_rank_that_never_comes_is_silent() {
     let job = Job::start(2, 1, SOON);
     let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Fault::Silent, vec![1]));
+    assert_eq!((verdict.kind, verdict.culprits), (Cause::Silent, vec![1]));
     assert_eq!(verdict.table[1].state, Link::Unheard);
 }
 
@@ -214,7 +214,7 @@ fn the_rank_at_fault_explains_itself_and_is_named() {
         rank.set(|beat| beat.overdue = Some(4));
     }
     let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Fault::Overdue(4), vec![2]));
+    assert_eq!((verdict.kind, verdict.culprits), (Cause::Overdue(4), vec![2]));
     let orders: Vec<_> = job.ranks.iter().map(Rank::orders).collect();
     assert_eq!(orders, [vec![], vec![], vec![Order::Explain]]);
 }
@@ -228,7 +228,7 @@ fn a_rank_that_does_not_explain_itself_is_named_all_the_same() {
     assert_eq!(reply, Some(Reply::Heard));
     job.ranks[0].set(|beat| beat.overdue = Some(1));
     let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Fault::Overdue(1), vec![1]));
+    assert_eq!((verdict.kind, verdict.culprits), (Cause::Overdue(1), vec![1]));
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_rank_that_breaks_the_rules_is_cut_off() {
     let (mut other, _) = speak(hub, &frame(2, &job.token));
     other.write_all(&[0; Frame::LENGTH]).unwrap();
     let verdict = job.verdict();
-    assert_eq!(verdict.kind, Fault::Gone);
+    assert_eq!(verdict.kind, Cause::Gone);
     until("both were counted", || job.hub.strangers() == 2);
     assert_eq!(one.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
 }

@@ -302,7 +302,7 @@ impl Rank {
         config: Result<Config>,
         beginning: Beginning,
     ) -> Result<Exit> {
-        // A file that not all ranks can read, or not all read the same in, must not make them do different things.
+        // One rank may lack the file, or have another: all must do the same all the same.
         let config = config.map_err(|why| match world.rank() {
             0 => why,
             rank => {

@@ -21,7 +21,7 @@ const SECONDS_PER_BYTE: f64 = 1e-7;
 /// Bytes of a sample on its way to rank 0, at most.
 const SAMPLE_BYTES: f64 = 40.0;
 
-/// Heartbeats that rank 0 hears in a second at most: each costs it some ten microseconds, beside measuring.
+/// Heartbeats that rank 0 hears in a second at most: its node measures too.
 const HEARD_PER_SECOND: f64 = 500.0;
 
 /// How long things may take, seconds.

@@ -116,6 +116,17 @@ fn case_row(case: &Case, several: bool) -> Vec<String> {
     row
 }
 
+/// What `n<N` stands for, where it stands in a row.
+pub(super) fn too_few(report: &Report) -> Option<&'static str> {
+    let lacks = |case: &Case| {
+        let latency = case.measured.as_ref().map(|measured| &measured.latency);
+        latency.is_some_and(|latency| latency.half_width_percent.is_none() || latency.p95.is_none())
+    };
+    report.cases.iter().any(lacks).then_some(
+        "n<N: too few iterations for this figure, which takes about N; an interval (CI) takes six independent ones",
+    )
+}
+
 /// How many launches measured a case, and how far they agree.
 fn replication(replication: &Replication) -> [String; 3] {
     let launches = replication.launches.len();
@@ -254,10 +265,8 @@ pub(super) fn scaling_rows(report: &Report) -> Rows {
 
 /// The points of a study.
 pub(super) fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
-    let kind = match study.kind {
-        crate::config::ScalingKind::Strong => "strong",
-        crate::config::ScalingKind::Weak => "weak",
-    };
+    // A definition begins with its name, by which its sentence below the table is found.
+    let definition = study.definition.split(':').next().unwrap_or_default();
     let base = study.base.as_ref().map(|base| base.ranks);
     study.points.iter().map(move |point| {
         let number = |value: Option<f64>| {
@@ -276,7 +285,7 @@ pub(super) fn study_rows(study: &Scaling) -> impl Iterator<Item = Vec<String>> {
             _ => by_launch(&point.efficiencies),
         };
         vec![
-            format!("{} {kind}", study.benchmark),
+            format!("{} {definition}", study.benchmark),
             study.precision.map_or_else(String::new, |element| element.name().to_owned()),
             problem(&study.problem),
             point.ranks.to_string(),
@@ -400,6 +409,9 @@ pub(super) fn render(report: &Report) -> String {
     }
     page.push_str("\n## Cases\n\n");
     page.push_str(&markdown_table(&case_rows(report)));
+    if let Some(too_few) = too_few(report) {
+        let _ = writeln!(page, "\n- {}", escape(too_few));
+    }
     if !report.scaling.is_empty() {
         page.push_str("\n## Scaling\n\n");
         page.push_str(&markdown_table(&scaling_rows(report)));

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::limits::limit_lines;
-use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows};
+use super::markdown::{Rows, case_rows, definitions, facts, matrix, scaling_rows, too_few};
 use super::plain::{plain, plain_lines};
 use super::{Report, markdown};
 
@@ -26,6 +26,7 @@ pub(super) fn render(report: &Report) -> String {
     let cases = case_rows(report);
     if !cases.rows.is_empty() {
         lines.push(format!("\n{}", draw(&cases, 4..8)));
+        lines.extend(too_few(report).map(|sentence| format!("  {sentence}")));
     }
     if !report.scaling.is_empty() {
         lines.push(format!("\n{}", draw(&scaling_rows(report), 3..8)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tesserabench_launcher::{Activity, Beat, Fault, Link, Verdict};
+use tesserabench_launcher::{Activity, Beat, Cause, Link, Verdict};
 
 use super::stack;
 use crate::ending::Failure;
@@ -84,8 +84,8 @@ impl Ranks {
             _ => format!("ranks {}", mesh::members(culprits.iter().copied())),
         };
         let heard = match verdict.kind {
-            Fault::Overdue(_) => "",
-            Fault::Gone | Fault::Silent => "last heard ",
+            Cause::Overdue(_) => "",
+            Cause::Gone | Cause::Silent => "last heard ",
         };
         let place = beat.map_or_else(String::new, |beat| format!(", {heard}{}", self.place(&beat)));
         // What was heard of it last may be some cases ago.
@@ -97,8 +97,8 @@ impl Ranks {
         let alone = culprits.len() == 1;
         let has = if alone { "has" } else { "have" };
         let (kind, what) = match verdict.kind {
-            Fault::Gone => (Kind::RankDied, format!("{has} died")),
-            Fault::Silent => {
+            Cause::Gone => (Kind::RankDied, format!("{has} died")),
+            Cause::Silent => {
                 let age = seen.map_or(0.0, |seen| seen.age.as_secs_f64());
                 let state = self
                     .state(first)
@@ -110,7 +110,7 @@ impl Ranks {
                     ),
                 )
             }
-            Fault::Overdue(number) => self.beyond(number, beat, alone),
+            Cause::Overdue(number) => self.beyond(number, beat, alone),
         };
         let mut message = format!("{who} {what}{place}{now}");
         for (others, at) in self.others(verdict, &culprits) {
@@ -119,9 +119,9 @@ impl Ranks {
         let detail = message.lines().next().unwrap_or_default().to_owned();
         let failure = self.failure(kind, first, beat.as_ref(), detail);
         match verdict.kind {
-            Fault::Overdue(_) => (failure, message),
+            Cause::Overdue(_) => (failure, message),
             // What was heard of it last is older than what it died in.
-            Fault::Gone | Fault::Silent => (Failure { case: progress::case(), ..failure }, message),
+            Cause::Gone | Cause::Silent => (Failure { case: progress::case(), ..failure }, message),
         }
     }
 

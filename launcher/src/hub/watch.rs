@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::beat::Beat;
 use crate::frame::{Frame, Reply, Word};
 use crate::hub::HubOptions;
-use crate::verdict::{Fault, Link, Seen, Verdict, judge};
+use crate::verdict::{Cause, Link, Seen, Verdict, judge};
 
 /// Ranks whose connections broke for one reason break within this time. Launchers kill the others a second after
 /// one has died, and this process with them.
@@ -140,7 +140,7 @@ impl Watch {
                 None => Alarm::Quiet,
             },
             Alarm::Settling { gone } => match judge(&self.table(now), self.silence) {
-                Some(verdict) if verdict.kind == Fault::Gone && !gone => {
+                Some(verdict) if verdict.kind == Cause::Gone && !gone => {
                     self.settle(verdict.kind, now)
                 }
                 Some(verdict) => self.ask(verdict, now),
@@ -177,15 +177,15 @@ impl Watch {
         self.seats.iter().map(seen).collect()
     }
 
-    fn settle(&mut self, kind: Fault, now: Instant) -> Alarm {
-        let gone = kind == Fault::Gone;
+    fn settle(&mut self, kind: Cause, now: Instant) -> Alarm {
+        let gone = kind == Cause::Gone;
         self.due = now + if gone { BREAKING.min(2 * self.interval) } else { self.interval };
         Alarm::Settling { gone }
     }
 
     /// Only ranks beyond a limit are asked: the others at fault could not answer.
     fn ask(&mut self, verdict: Verdict, now: Instant) -> Alarm {
-        if matches!(verdict.kind, Fault::Overdue(_)) {
+        if matches!(verdict.kind, Cause::Overdue(_)) {
             for &rank in &verdict.culprits {
                 self.seats[rank as usize].explains = Explains::ToBeAsked;
             }
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    fn wrong(verdict: Option<Verdict>) -> (Fault, Vec<u32>) {
+    fn wrong(verdict: Option<Verdict>) -> (Cause, Vec<u32>) {
         let verdict = verdict.unwrap();
         (verdict.kind, verdict.culprits)
     }
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(scene.say(beat(1, None), Word::Beat), Reply::Heard);
         assert_eq!(scene.look(), None);
         assert_eq!(scene.say(beat(1, None), Word::Explained), Reply::Heard);
-        assert_eq!(wrong(scene.look()), (Fault::Overdue(3), vec![1]));
+        assert_eq!(wrong(scene.look()), (Cause::Overdue(3), vec![1]));
         scene.part(1);
         assert_eq!((scene.look(), scene.look(), scene.look()), (None, None, None));
     }
@@ -290,7 +290,7 @@ mod tests {
         let looks = (1..).find_map(|look| scene.look().map(|verdict| (look, verdict)));
         let (look, verdict) = looks.unwrap();
         assert_eq!(look, 5, "two to be sure, then three seconds");
-        assert_eq!(wrong(Some(verdict)), (Fault::Overdue(3), vec![1]));
+        assert_eq!(wrong(Some(verdict)), (Cause::Overdue(3), vec![1]));
     }
 
     #[test]
@@ -312,7 +312,7 @@ mod tests {
         scene.part(0);
         assert_eq!(scene.look(), None, "it was settling for another reason");
         scene.part(1);
-        assert_eq!(wrong(scene.look()), (Fault::Gone, vec![0, 1]));
+        assert_eq!(wrong(scene.look()), (Cause::Gone, vec![0, 1]));
         assert!(scene.now - died < SECOND, "launchers kill the others a second later");
     }
 
@@ -324,7 +324,7 @@ mod tests {
         // Launchers tell the others to end, which they say.
         scene.say(Beat { stop: true, ..beat(0, None) }, Word::Beat);
         assert_eq!(scene.look(), None);
-        assert_eq!(wrong(scene.look()), (Fault::Gone, vec![1]));
+        assert_eq!(wrong(scene.look()), (Cause::Gone, vec![1]));
         assert!(scene.now - died < SECOND, "launchers kill the others a second later");
     }
 
@@ -338,7 +338,7 @@ mod tests {
         }
         scene.say(beat(0, None), Word::Beat);
         assert_eq!((scene.look(), scene.look()), (None, None));
-        assert_eq!(wrong(scene.look()), (Fault::Silent, vec![1]));
+        assert_eq!(wrong(scene.look()), (Cause::Silent, vec![1]));
     }
 
     #[test]
