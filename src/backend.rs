@@ -1,6 +1,5 @@
 //! What interprets work: it prepares one, checks it, and runs it.
 
-mod accuracy;
 mod cuda;
 mod host;
 mod reference;
@@ -8,18 +7,17 @@ mod simulated;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use accuracy::{Accuracy, WrongElement};
-
-use crate::clock::Clock;
-use crate::error::Result;
-use crate::mesh::Group;
-use crate::nvidia::Library;
+use crate::base::accuracy::Accuracy;
+use crate::base::error::Result;
+use crate::base::units::Nanos;
+use crate::benchmark::work::Work;
+use crate::machine::device::Device;
+use crate::machine::nvidia::Library;
+use crate::plan::mesh::Group;
 use crate::plan::{BackendSpec, Plan};
-use crate::units::Nanos;
-use crate::work::Work;
+use crate::world::clock::Clock;
 use crate::world::{Wait, World};
 
 /// Prepares work on this rank's device.
@@ -157,40 +155,6 @@ impl Sample {
     /// How long it took: on the device itself, where the device tells.
     pub fn duration(&self) -> Nanos {
         self.device.unwrap_or(self.end - self.start)
-    }
-}
-
-/// What a rank drives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Device {
-    /// `cpu`, `cuda` or `simulated`.
-    pub kind: String,
-    /// Its maker's name for it.
-    pub name: String,
-    /// Its unique number, where it has one.
-    pub uuid: Option<String>,
-    /// Its place on the PCI bus.
-    pub pci: Option<String>,
-    /// Its own memory, bytes.
-    pub memory_bytes: Option<u64>,
-    /// CUDA's number for what it can do, such as `9.0`.
-    pub compute_capability: Option<String>,
-    /// How many multiprocessors it has.
-    pub multiprocessors: Option<u32>,
-}
-
-impl Device {
-    /// A device of which only kind and name are known.
-    fn named(kind: &str, name: String) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            name,
-            uuid: None,
-            pci: None,
-            memory_bytes: None,
-            compute_capability: None,
-            multiprocessors: None,
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The catalogue: the named things that can be measured, with their problem sizes and precisions.
 
 mod catalogue;
+pub mod model;
 mod problem;
+pub mod work;
 
 use std::path::Path;
 
@@ -11,10 +13,10 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::CATALOGUE;
 pub use problem::{Problem, Setting};
 
-use crate::config::read_bounded;
-use crate::error::{Error, Result, suggestion};
-use crate::units::{parse_sizes, refuse_long};
-use crate::work::{
+use crate::base::error::{Error, Result, suggestion};
+use crate::base::files::read_bounded;
+use crate::base::units::{parse_sizes, refuse_long};
+use crate::benchmark::work::{
     Blocks, Element, Exchange, Form, Gemm, Operator, Pattern, Placement, Root, Stream, StreamOp,
     Work,
 };

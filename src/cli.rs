@@ -22,8 +22,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::Config;
-use crate::error::{Exit, Result};
+use crate::base::error::{Exit, Result};
+use crate::plan::config::Config;
 use crate::report::plain;
 use crate::world;
 

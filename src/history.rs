@@ -37,7 +37,7 @@ pub use retention::DAYS;
 pub use series::{Asked, Point, Series};
 pub use trend::{Change, Effect, Trend, trends};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use folder::Folder;
 use index::Index;
 use lock::Lock;
@@ -125,7 +125,7 @@ impl History {
             let known = self.pins.keys().map(String::as_str);
             return Err(Error::usage(format!(
                 "no report is pinned as '{name}'; {}",
-                crate::error::suggestion(name, known)
+                crate::base::error::suggestion(name, known)
             )));
         }
         notes::write(&self.folder.pins(), &self.pins)?;

@@ -20,15 +20,16 @@ use std::path::{Path, PathBuf};
 
 pub use log::Asked;
 
-use crate::backend::Device;
-use crate::config::{Config, read_bounded};
-use crate::environment::{self, Environment, Node, Rank};
-use crate::error::{Error, Exit, Result};
-use crate::mesh::{DEFAULT_ORDER, Mesh};
-use crate::metric;
-use crate::recorder::run_id;
+use crate::base::error::{Error, Exit, Result};
+use crate::base::files::read_bounded;
+use crate::base::metric;
+use crate::base::units::now;
+use crate::machine::device::Device;
+use crate::machine::environment::{self, Environment, Node, Rank};
+use crate::plan::config::Config;
+use crate::plan::mesh::{DEFAULT_ORDER, Mesh};
+use crate::report::run_id;
 use crate::report::{ImportedFrom, MeshFacts, Report, Run, SCHEMA, Summary};
-use crate::units::now;
 use gathering::Gathering;
 use log::{Log, Place};
 

@@ -7,49 +7,34 @@
 //! # The way of a run
 //!
 //! ```text
-//! cli ─▶ config ─▶ plan ─▶ session ─┬─▶ measure ─▶ backend      on every rank
-//!                                   ├─▶ world ─▶ wire           between ranks
-//!                                   └─▶ recorder ─▶ analysis ─▶ stats
-//!                                                └▶ report      on rank 0
+//! cli ─▶ plan ─▶ run ─┬─▶ measure ─▶ backend      on every rank
+//!                     ├─▶ world                   between ranks
+//!                     └─▶ analysis ─▶ report      on rank 0
+//!                                     render      what people read
 //! ```
 //!
 //! # The map
 //!
-//! - [`cli`]: arguments as typed; one file a command. The only user of clap. Starts the ranks with the
-//!   crate `launcher`, the only user of tokio.
-//! - [`config`]: what may be asked for, from files and flags; as typed, not yet checked against a machine.
-//! - [`error`], [`units`], [`metric`], [`caveat`]: one error type with its exit codes; quantities; what
-//!   figures mean and which way they improve; reasons why a figure may mislead.
-//! - [`mesh`], [`place`]: ranks along named axes, and the groups that gives; where ranks are, and what lies
-//!   between them.
-//! - [`work`], [`benchmark`]: what can be timed, with FLOPs, bytes and bus factors beside it; the names and
-//!   problem sizes under which people ask for it.
-//! - [`plan`]: the cases to run, resolved before any rank starts; a case is a value.
-//! - [`world`]: this process among the ranks; every wait goes through one place. Control messages only.
-//! - [`wire`]: values as bytes between ranks. The only user of bincode.
-//! - [`clock`], [`measure`]: stamps, one time for ranks with different clocks; common starts, the timed
-//!   loop, written once for all backends, when it stops, and what it costs.
-//! - [`backend`]: interprets work: `host` on CPUs and MPI, `cuda` on NVIDIA GPUs and NCCL, `simulated` in
-//!   virtual time.
-//! - [`kernel`], [`nvidia`]: CUDA C++ to machine code, without a GPU; NVIDIA's libraries, found at run
-//!   time and checked before the first call.
-//! - [`telemetry`], [`memory`]: what a GPU says of itself around a case, and what memory it takes.
-//! - [`topology`], [`predict`]: described machines, and how long work takes on them.
-//! - [`session`], [`recorder`]: one rank's life; what rank 0 keeps and writes.
-//! - [`gather`], [`journal`], [`sidecar`]: samples on their way to rank 0; finished cases on disk before
-//!   the next begins; samples too many for the report.
-//! - [`stats`], [`analysis`]: numbers in, numbers out; from recordings to figures, from reports to
-//!   comparisons and findings.
-//! - [`import`]: other tools' results as our report.
-//! - [`report`]: the result as data, and its forms: table, JSON, CSV, Markdown.
-//! - [`history`]: reports over time: a folder that only grows, its index, change points, baselines. The only
-//!   user of redb, and of git as a program.
-//! - [`environment`]: what a reader needs to believe a number.
-//! - [`progress`], [`watch`]: what this rank is doing, and the thread that tells it and ends the job when a
-//!   deadline passes.
-//! - [`ending`], [`supervision`], [`fault`]: how a job ends before its time, what a rank tells the process that
-//!   started it, and faults planted by tests.
-//! - [`random`]: one seed, named streams.
+//! From the ground up. A room uses only rooms above it in this table, and of those only the ones it names;
+//! `tests/suite/tidy.rs` holds the same table and fails on any other arrow.
+//!
+//! | room | what it is | uses |
+//! |---|---|---|
+//! | [`base`] | errors and exit codes, quantities, metrics, caveats, random numbers, bounded files | |
+//! | [`stats`] | numbers in, numbers out; the only user of statrs | base |
+//! | [`machine`] | devices, libraries, memory, telemetry, kernels' machine code, described machines | base |
+//! | [`benchmark`] | what can be measured: each benchmark with its sizes, what it counts, and a model of its time | base, machine |
+//! | [`plan`] | what to run, as values: configuration, mesh, places, cases, deadlines | base, machine, benchmark |
+//! | [`world`] | this process among the ranks: messages, clocks, progress, planted faults, aborting | base, stats, plan |
+//! | [`watchdog`] | the threads that send heartbeats, judge the ranks and end the job at a deadline | base, machine, plan, world |
+//! | [`backend`] | interprets work: `host` on CPUs and MPI, `cuda` on NVIDIA GPUs and NCCL, `simulated` in virtual time | base, stats, machine, benchmark, plan, world |
+//! | [`report`] | the result as data | base, stats, machine, benchmark, plan |
+//! | [`measure`] | common starts, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
+//! | [`analysis`] | from samples to figures; scaling, launches, comparison, survey, limits | base, stats, machine, benchmark, plan, measure, report |
+//! | [`run`] | a run: starting the ranks, one rank's life, what rank 0 keeps and writes | all above but stats |
+//! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, report, analysis |
+//! | [`import`] | other tools' results as our report | base, machine, benchmark, plan, report, analysis |
+//! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above |
 //!
 //! # What always holds
 //!
@@ -63,7 +48,7 @@
 //! - A sample is never dropped. Rounds in which a rank came late to the start are left out of statistics
 //!   and counted.
 //! - A finished case is on disk before the next one starts.
-//! - Each outside thing lives in one room; `tests/suite/tidy.rs` holds the table and enforces it.
+//! - Each outside thing lives in one room; `tests/suite/tidy.rs` holds that table too.
 //!
 //! # Why
 //!
@@ -86,40 +71,16 @@
 
 pub mod analysis;
 pub mod backend;
+pub mod base;
 pub mod benchmark;
-pub mod caveat;
 pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod ending;
-pub mod environment;
-pub mod error;
-pub mod fault;
-pub mod gather;
 pub mod history;
 pub mod import;
-pub mod journal;
-pub mod kernel;
+pub mod machine;
 pub mod measure;
-pub mod memory;
-pub mod mesh;
-pub mod metric;
-pub mod nvidia;
-pub mod place;
 pub mod plan;
-pub mod predict;
-pub mod progress;
-pub mod random;
-pub mod recorder;
 pub mod report;
-pub mod session;
-pub mod sidecar;
+pub mod run;
 pub mod stats;
-pub mod supervision;
-pub mod telemetry;
-pub mod topology;
-pub mod units;
-pub mod watch;
-pub mod wire;
-pub mod work;
+pub mod watchdog;
 pub mod world;

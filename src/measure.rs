@@ -10,22 +10,24 @@ mod warmup;
 
 use serde::{Deserialize, Serialize};
 
-pub use floors::Floors;
+pub use floors::floors;
 
-use crate::backend::{Accuracy, Prepared, Remarks, Sample};
-use crate::clock::CommonTime;
-use crate::config::Protocol;
-use crate::error::Result;
-use crate::fault;
-use crate::memory::RankMemory;
+use crate::backend::{Prepared, Remarks, Sample};
+use crate::base::accuracy::Accuracy;
+use crate::base::error::Result;
+use crate::base::units::Nanos;
+use crate::machine::memory::RankMemory;
+use crate::machine::telemetry::Telemetry;
+use crate::plan::config::Protocol;
 use crate::plan::{Budget, ITERATION_LIMIT};
-use crate::progress::{self, Activity};
-use crate::telemetry::Telemetry;
-use crate::units::Nanos;
+use crate::report::Definition;
+use crate::world::clock::CommonTime;
+use crate::world::fault;
+use crate::world::progress::{self, Activity};
 use crate::world::{Fold, World};
 use start::Starter;
 use stop::rounds_missing;
-use timing::{Definition, Gaps, OwnTimes, RankTimes, Round, Skew, Times, combine};
+use timing::{Gaps, OwnTimes, RankTimes, Round, Skew, Times, combine};
 use warmup::Warmup;
 
 /// A sample shorter than this many steps of its clock says more about the clock than about the work.
@@ -383,8 +385,8 @@ impl SoFar {
 
 #[cfg(test)]
 mod tests {
-    use super::stop::Target;
     use super::*;
+    use crate::plan::Target;
 
     fn budget() -> Budget {
         Budget {

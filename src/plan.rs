@@ -1,10 +1,13 @@
 //! What to run, resolved: the same plan on every rank gives the same cases in the same order.
 
 mod budget;
+pub mod config;
 mod deadlines;
 #[cfg(test)]
 mod hostile;
+pub mod mesh;
 mod pairs;
+pub mod place;
 mod placing;
 mod sweep;
 
@@ -12,16 +15,16 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::error::{Error, Kind, Result};
 use crate::benchmark::Problem;
-use crate::config::{BackendChoice, Config, Protocol, ScalingKind};
-use crate::error::{Error, Kind, Result};
-use crate::mesh::{self, Group, Mesh};
-use crate::place::{Place, RANK_LIMIT};
-use crate::topology::{self, Topology};
-use crate::work::{Element, Pattern, Placement, Work};
+use crate::benchmark::work::{Element, Pattern, Placement, Work};
+use crate::machine::topology::{self, Topology};
+use crate::plan::config::{BackendChoice, Config, Protocol, ScalingKind};
+use crate::plan::place::{Place, RANK_LIMIT};
 use budget::seconds;
-pub use budget::{Budget, ITERATION_LIMIT};
+pub use budget::{Budget, ITERATION_LIMIT, Target};
 pub use deadlines::{Deadlines, Limit};
+use mesh::{Group, Mesh};
 use placing::Placing;
 use sweep::{Cases, Sweep};
 

@@ -7,6 +7,7 @@ mod analysis;
 mod comparison;
 mod csv;
 mod cycles;
+mod empty;
 mod files;
 #[cfg(test)]
 mod hostile;
@@ -20,6 +21,7 @@ mod rate;
 mod replication;
 mod scaling;
 mod table;
+mod timing;
 
 use std::collections::BTreeMap;
 
@@ -38,7 +40,8 @@ pub use comparison::{
 };
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
-pub use files::{Output, write_atomically};
+pub use empty::{empty, run_id};
+pub use files::Output;
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
@@ -47,21 +50,21 @@ pub use rate::{OPERATIONS, Rate};
 pub use replication::{Launch, Replicate, Replication};
 pub use scaling::{Base, Point, Scaling};
 pub use table::{markdown_table, print, print_table, say};
+pub use timing::{Definition, Floors};
 
-use crate::backend::Accuracy;
+use crate::base::accuracy::Accuracy;
+use crate::base::caveat::Caveat;
+use crate::base::error::Exit;
+use crate::base::failure::CaseError;
+use crate::base::metric::Metric;
 use crate::benchmark::Problem;
-use crate::caveat::Caveat;
-use crate::config::{Config, Protocol};
-use crate::environment::Environment;
-use crate::error::{Exit, Kind};
-pub use crate::measure::Floors;
-pub use crate::measure::timing::Definition;
-use crate::memory::RankMemory;
-use crate::mesh::Axis;
-use crate::metric::Metric;
+use crate::benchmark::work::{Element, Placement};
+use crate::machine::environment::Environment;
+use crate::machine::memory::RankMemory;
+use crate::machine::telemetry::Telemetry;
+use crate::plan::config::{Config, Protocol};
+use crate::plan::mesh::Axis;
 pub use crate::stats::Steadiness;
-use crate::telemetry::Telemetry;
-use crate::work::{Element, Placement};
 
 /// Names the format and its version.
 pub const SCHEMA: &str = "tesserabench.report/1";
@@ -223,40 +226,6 @@ pub struct Case {
     pub cycles: Option<Cycles>,
     /// Reasons why the figures may mislead.
     pub caveats: Vec<Caveat>,
-}
-
-/// What went wrong in a case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CaseError {
-    /// `wrong_result`, `case_failed`, `timed_out`, `rank_died`.
-    pub kind: Kind,
-    /// World rank where it was found, or that is at fault.
-    pub rank: Option<usize>,
-    /// Its node.
-    #[serde(default)]
-    pub node: Option<String>,
-    /// What it drives.
-    #[serde(default)]
-    pub device: Option<String>,
-    /// Step of the case.
-    pub at: String,
-    /// Index of the first wrong element in that rank's result.
-    #[serde(default)]
-    pub element: Option<u64>,
-    /// When it was found, UTC.
-    #[serde(default)]
-    pub time: Option<String>,
-    /// One sentence.
-    pub detail: String,
-}
-
-impl CaseError {
-    /// Found now, in this step of a case.
-    pub fn now(kind: Kind, at: &str, detail: String) -> Self {
-        let time = Some(crate::units::now());
-        let (rank, node, device, element) = (None, None, None, None);
-        Self { kind, rank, node, device, at: at.to_owned(), element, time, detail }
-    }
 }
 
 /// The figures of a measured case. What an imported file does not tell is null.

@@ -4,6 +4,9 @@
 //! ([`Wait`]), which knows whether to spin, to yield or to sleep, and when it is too late; except that ranks
 //! which spin wait inside MPI for a start and for a clock, because that is quickest.
 
+pub mod abort;
+pub mod clock;
+pub mod fault;
 mod launch;
 mod member;
 #[cfg(feature = "mpi")]
@@ -11,6 +14,9 @@ mod mpi;
 #[cfg(not(feature = "mpi"))]
 #[path = "world/no_mpi.rs"]
 mod mpi;
+pub mod progress;
+pub mod supervision;
+pub mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -20,13 +26,10 @@ pub use launch::{Launch, innermost as innermost_launch, mpi_yields};
 pub use member::Member;
 pub use mpi::{Threading, library as mpi_library, programs_folder as mpi_programs_folder};
 
-use crate::config::ThreadLevel;
-use crate::ending::end;
-use crate::error::{Error, Exit, Kind, Result};
-use crate::place::Place;
-use crate::progress;
-use crate::units::Nanos;
-use crate::wire;
+use crate::base::error::{Error, Exit, Result};
+use crate::base::units::Nanos;
+use crate::plan::config::ThreadLevel;
+use crate::plan::place::Place;
 
 /// The ranks of a run, or of a case, as seen from one of them.
 #[derive(Debug)]
@@ -51,7 +54,14 @@ enum Link {
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
     manner: Manner,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
+}
+
+/// When a wait is too long, and what ends the process then.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    on_timeout: fn() -> !,
 }
 
 /// What to do between two looks.
@@ -113,15 +123,10 @@ impl Wait {
                 Manner::Sleep => std::thread::sleep((began.elapsed() / 10).clamp(NAP, LONGEST_NAP)),
             }
             let look_at_clock = self.manner == Manner::Sleep || looks.is_multiple_of(1 << 12);
-            if look_at_clock && self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                end(&Error::new(
-                    Kind::TimedOut,
-                    format!(
-                        "{}: still waiting when the deadline of the run passed; run it with --heartbeats on \
-                         to learn which rank it waits for, or give more time with --timeout",
-                        progress::sentence()
-                    ),
-                ));
+            if let Some(deadline) = self.deadline.filter(|_| look_at_clock)
+                && Instant::now() > deadline.at
+            {
+                (deadline.on_timeout)();
             }
         }
     }
@@ -175,10 +180,11 @@ impl World {
         }
     }
 
-    /// Waits end, and the process with them, `timeout` from now. For ranks without a watchdog, which does that
-    /// otherwise.
-    pub fn set_deadline(&mut self, timeout: Duration) {
-        self.wait.deadline = Instant::now().checked_add(timeout);
+    /// Waits end with `on_timeout`, which ends the process, `timeout` from now. For ranks without a watchdog,
+    /// which does that otherwise.
+    pub fn set_deadline(&mut self, timeout: Duration, on_timeout: fn() -> !) {
+        let at = Instant::now().checked_add(timeout);
+        self.wait.deadline = at.map(|at| Deadline { at, on_timeout });
     }
 
     /// This process's rank.
@@ -248,7 +254,7 @@ impl World {
     /// this alike, before there are subsets.
     pub fn tell_clocks_apart(&mut self, ranks: &[usize]) {
         for &rank in ranks {
-            self.members[rank].clock ^= crate::random::fingerprint(rank.to_le_bytes());
+            self.members[rank].clock ^= crate::base::random::fingerprint(rank.to_le_bytes());
         }
     }
 

@@ -9,13 +9,13 @@ use std::ffi::c_int;
 
 use libloading::{Library, Symbol};
 use tesserabench::backend::{self, Peers, Sample};
-use tesserabench::clock::{Clocks, CommonTime};
-use tesserabench::config::{Config, ThreadLevel};
 use tesserabench::measure::timing::{Times, combine};
 use tesserabench::measure::{Method, Team, measure};
 use tesserabench::plan::Plan;
+use tesserabench::plan::config::{Config, ThreadLevel};
 use tesserabench::stats;
 use tesserabench::world::World;
+use tesserabench::world::clock::{Clocks, CommonTime};
 
 /// How often the three runs take turns at each size.
 const ALTERNATIONS: usize = 41;

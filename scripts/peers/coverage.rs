@@ -5,8 +5,9 @@
 
 use std::f64::consts::TAU;
 
-use tesserabench::measure::stop::{Target, rounds_missing};
-use tesserabench::random::Stream;
+use tesserabench::base::random::Stream;
+use tesserabench::measure::stop::rounds_missing;
+use tesserabench::plan::Target;
 use tesserabench::stats;
 
 /// Runs of each cell.

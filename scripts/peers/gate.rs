@@ -11,8 +11,8 @@ mod suites;
 use std::time::Instant;
 
 use tesserabench::analysis::{Reports, Rules, compare};
-use tesserabench::config::ComparisonConfig;
-use tesserabench::random::Stream;
+use tesserabench::base::random::Stream;
+use tesserabench::plan::config::ComparisonConfig;
 use tesserabench::report::{Case, Report, Verdict};
 use tesserabench::stats::{self, Alternative};
 

@@ -7,12 +7,12 @@ use std::error::Error;
 use std::time::Instant;
 
 use tesserabench::backend::Sample;
-use tesserabench::config::ThreadLevel;
-use tesserabench::gather;
-use tesserabench::random::Stream;
-use tesserabench::sidecar::Sidecar;
-use tesserabench::wire;
+use tesserabench::base::random::Stream;
+use tesserabench::plan::config::ThreadLevel;
+use tesserabench::run::gather;
+use tesserabench::run::sidecar::Sidecar;
 use tesserabench::world::World;
+use tesserabench::world::wire;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);

@@ -9,12 +9,12 @@ use std::ffi::{CStr, c_char, c_int};
 
 use libloading::Library;
 use tesserabench::backend::{self, Peers, Start};
-use tesserabench::clock::{Clock as _, HostClock};
-use tesserabench::config::{Config, ThreadLevel};
-use tesserabench::place::Place;
+use tesserabench::benchmark::work::{Element, Work};
 use tesserabench::plan::Plan;
+use tesserabench::plan::config::{Config, ThreadLevel};
+use tesserabench::plan::place::Place;
 use tesserabench::stats;
-use tesserabench::work::{Element, Work};
+use tesserabench::world::clock::{Clock as _, HostClock};
 use tesserabench::world::{Manner, World};
 
 /// How often the two take turns at each size.

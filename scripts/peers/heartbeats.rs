@@ -8,13 +8,13 @@
 use std::error::Error;
 
 use tesserabench::backend::{self, Peers};
-use tesserabench::clock::{Clocks, CommonTime};
-use tesserabench::config::{Config, from_name};
 use tesserabench::measure::{Method, Team, measure};
+use tesserabench::plan::config::{Config, from_name};
 use tesserabench::plan::{Deadlines, Plan};
 use tesserabench::stats;
-use tesserabench::watch::Watch;
+use tesserabench::watchdog::Watch;
 use tesserabench::world::World;
+use tesserabench::world::clock::{Clocks, CommonTime};
 
 /// How often the three runs take turns: beating, and twice not.
 const ALTERNATIONS: usize = 11;
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     drop(prepared);
-    tesserabench::progress::enter(tesserabench::progress::Phase::Leave);
+    tesserabench::world::progress::enter(tesserabench::world::progress::Phase::Leave);
     world.leave();
     watch.leave();
     Ok(())

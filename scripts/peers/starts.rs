@@ -6,14 +6,15 @@
 
 use std::error::Error;
 
-use tesserabench::backend::{Accuracy, Prepared, Sample, Start};
-use tesserabench::clock::{Clock as _, Clocks, CommonTime, HostClock};
-use tesserabench::config::{Config, Protocol, ThreadLevel};
-use tesserabench::error::Result as Measured;
+use tesserabench::backend::{Prepared, Sample, Start};
+use tesserabench::base::accuracy::Accuracy;
+use tesserabench::base::error::Result as Measured;
 use tesserabench::measure::timing::{Times, combine};
 use tesserabench::measure::{Method, Team, measure};
 use tesserabench::plan::Plan;
+use tesserabench::plan::config::{Config, Protocol, ThreadLevel};
 use tesserabench::stats;
+use tesserabench::world::clock::{Clock as _, Clocks, CommonTime, HostClock};
 use tesserabench::world::{Manner, World};
 
 /// How often the two manners take turns.

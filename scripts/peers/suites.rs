@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use tesserabench::random::Stream;
+use tesserabench::base::random::Stream;
 use tesserabench::report::{Case, Replicate, Replication, Report};
 
 /// What the times of a side are made of.

@@ -3,20 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::latency::latency;
-use crate::backend::Accuracy;
+use crate::base::accuracy::Accuracy;
+use crate::base::caveat::Caveat;
+use crate::base::error::Kind;
+use crate::base::failure::CaseError;
+use crate::base::units::milliseconds;
 use crate::benchmark;
-use crate::caveat::Caveat;
-use crate::config::Protocol;
-use crate::error::Kind;
-use crate::measure::timing::Definition;
-use crate::measure::{Floors, Recording};
+use crate::benchmark::work::Work;
+use crate::machine::telemetry::Telemetry;
+use crate::measure::Recording;
+use crate::plan::config::Protocol;
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
+use crate::report::Definition;
+use crate::report::Floors;
 use crate::report::{
-    self, CaseError, Latency, Measured, Metrics, Outcome, Overlap, Samples, Skew, Steadiness,
+    self, Latency, Measured, Metrics, Outcome, Overlap, Samples, Skew, Steadiness,
 };
-use crate::telemetry::Telemetry;
-use crate::units::milliseconds;
-use crate::work::Work;
 
 /// Share of invalid rounds above which a case carries a caveat, percent.
 pub(super) const INVALID_PERCENT: f64 = 10.0;
@@ -314,7 +316,7 @@ pub(super) fn rescaled(
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, plan, recording};
-    use crate::work::{Element, Exchange, Gemm, Pattern};
+    use crate::benchmark::work::{Element, Exchange, Gemm, Pattern};
 
     #[test]
     fn rates_follow_from_work_and_time() {
@@ -330,7 +332,7 @@ mod tests {
     fn every_rate_of_the_report_is_defined() {
         let rates = serde_json::to_value(Metrics::default()).unwrap();
         for name in rates.as_object().unwrap().keys() {
-            assert!(crate::metric::ALL.iter().any(|metric| metric.name == *name), "{name}");
+            assert!(crate::base::metric::ALL.iter().any(|metric| metric.name == *name), "{name}");
         }
     }
 

@@ -18,9 +18,9 @@ use self::pair::{Effort, Pair, pairs};
 use self::subject::subjects;
 use self::verdict::{adjust, decided, judged, reach};
 use super::parallel::in_parallel;
-use crate::config::ComparedMetric;
-use crate::error::Exit;
-use crate::metric::Direction;
+use crate::base::error::Exit;
+use crate::base::metric::Direction;
+use crate::plan::config::ComparedMetric;
 use crate::report::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict, Verdicts,
 };

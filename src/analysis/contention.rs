@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::benchmark::Problem;
+use crate::benchmark::work::{Element, Placement};
 use crate::report::{Case, Definition, Measured};
-use crate::work::{Element, Placement};
 
 /// What a case has in common with the same by itself.
 type Key<'a> = (&'a str, &'a Problem, Option<Element>, Option<Placement>, &'a str);

@@ -2,14 +2,14 @@
 
 use super::{Finding, Found, analyse};
 use crate::backend::Remarks;
-use crate::caveat::Caveat;
-use crate::config::Config;
-use crate::environment::Environment;
+use crate::base::caveat::Caveat;
+use crate::machine::environment::Environment;
+use crate::measure::Recording;
 use crate::measure::timing::{Skew, Times};
-use crate::measure::{Floors, Recording};
-use crate::place::Place;
+use crate::plan::config::Config;
+use crate::plan::place::Place;
 use crate::plan::{Case, Plan};
-use crate::recorder;
+use crate::report::Floors;
 use crate::report::{self, Report, Samples};
 
 /// The plan of a configuration for 8 ranks.
@@ -68,5 +68,5 @@ pub(crate) fn empty_report(plan: &Plan) -> Report {
         ranks: Vec::new(),
         variables: Default::default(),
     };
-    recorder::empty(plan, &Config::default(), environment, floors())
+    crate::report::empty(plan, &Config::default(), environment, floors())
 }

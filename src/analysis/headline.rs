@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 
 use super::case::{caveats, metrics, near_floor, rescaled, unsettled};
-use crate::caveat::Caveat;
-use crate::measure::Floors;
+use crate::base::caveat::Caveat;
+use crate::benchmark::work::{Element, Placement};
 use crate::plan::{self, MAX_VARIANCE_PERCENT, Plan};
+use crate::report::Floors;
 use crate::report::{Case, Definition, Measured, Report};
-use crate::work::{Element, Placement};
 
 /// What the cases of a sweep have in common.
 type Sweep = (String, Option<Element>, Option<Placement>);

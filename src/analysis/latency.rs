@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::units::milliseconds;
 use crate::measure::stop::rounds_missing;
-use crate::measure::timing::Definition;
 use crate::plan::Budget;
+use crate::report::Definition;
 use crate::report::Latency;
 use crate::stats;
-use crate::units::milliseconds;
 
 /// Quantiles that every report has.
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
@@ -103,7 +103,7 @@ fn blocks(nanos: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::stop::Target;
+    use crate::plan::Target;
 
     fn budget(target: Option<Target>) -> Budget {
         Budget {

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::headline::settle_launches;
 use super::limits::Limits;
-use crate::error::{Error, Exit, Result};
+use crate::base::error::{Error, Exit, Result};
 use crate::report::{Case, Report};
 
 /// One report of the launches of one run, each with its number from 0, in their order. `ended` says how they

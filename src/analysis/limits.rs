@@ -8,13 +8,13 @@ pub use derive::derive_limits;
 use wildmatch::WildMatch;
 
 use super::case::works_alone;
-use crate::config::LimitConfig;
-use crate::error::{Error, Result, suggestion};
-use crate::metric::{self, Direction};
+use crate::base::error::{Error, Result, suggestion};
+use crate::base::metric::{self, Direction};
+use crate::benchmark::work::Element;
+use crate::machine::topology::Topology;
+use crate::plan::config::LimitConfig;
 use crate::report::{Basis, Case, LimitCheck, LimitOutcome, Report};
 use crate::stats;
-use crate::topology::Topology;
-use crate::work::Element;
 
 /// Fewest members whose median stands for a fleet.
 const FLEET: usize = 3;

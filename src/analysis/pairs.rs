@@ -1,9 +1,9 @@
 //! Every pair of ranks: a matrix for each problem, and the links in it that are slow.
 
-use crate::caveat::Caveat;
-use crate::mesh;
-use crate::place::Distance;
+use crate::base::caveat::Caveat;
 use crate::plan::Plan;
+use crate::plan::mesh;
+use crate::plan::place::Distance;
 use crate::report::{Case, Latency, LinkClass, PairMatrix, SlowLink};
 use crate::stats;
 

@@ -1,12 +1,12 @@
 //! Scaling efficiency against a separate measurement on fewer ranks of the same launch.
 
+use crate::base::caveat::Caveat;
 use crate::benchmark::Problem;
-use crate::caveat::Caveat;
-use crate::config::ScalingKind;
+use crate::benchmark::work::{Element, Placement, Work};
+use crate::plan::config::ScalingKind;
 use crate::plan::{Case, Plan, Study};
 use crate::report::{self, Base, Point, Scaling};
 use crate::stats::{self, Estimate};
-use crate::work::{Element, Placement, Work};
 
 /// What the points of a study have in common.
 #[derive(Debug, Clone, Copy)]

@@ -22,13 +22,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Share, Start};
-use crate::clock::{Clock, HostClock};
-use crate::error::{Error, Kind, Result};
-use crate::mesh::Group;
-use crate::nvidia::{self, Library};
-use crate::progress::{self, Phase};
-use crate::units::Nanos;
-use crate::work::{Exchange, Pattern, Work};
+use crate::base::error::{Error, Kind, Result};
+use crate::base::units::Nanos;
+use crate::benchmark::work::{Exchange, Pattern, Work};
+use crate::machine::nvidia::{self, Library};
+use crate::plan::mesh::Group;
+use crate::world::clock::{Clock, HostClock};
+use crate::world::fault;
+use crate::world::progress::{self, Phase};
 use crate::world::{Manner, Wait};
 
 use creation::Creation;
@@ -81,7 +82,7 @@ pub(super) fn survey() -> Result<Vec<Device>> {
 pub(super) fn versions() -> [(&'static Library, Result<String>); 4] {
     [
         (&nvidia::DRIVER, nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
-        (&nvidia::NVRTC, crate::kernel::compiler_version()),
+        (&nvidia::NVRTC, crate::machine::kernel::compiler_version()),
         (&nvidia::CUBLASLT, gemm::version()),
         (&nvidia::NCCL, nccl::version()),
     ]
@@ -131,7 +132,7 @@ impl Cuda {
         let place = self.place(group)?;
         let id = Id::shared(place.0, share)?;
         let connect = || Comm::connect(place, id, wait);
-        let comm = Rc::new(progress::during(Phase::Connect, || progress::together(connect))?);
+        let comm = Rc::new(fault::during(Phase::Connect, || progress::together(connect))?);
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
     }

@@ -8,11 +8,11 @@ mod stream;
 mod transport;
 
 use super::{Accuracy, Backend, Device, Peers, Prepared, Remarks, Sample, Start};
-use crate::clock::{Clock, HostClock};
-use crate::error::{Error, Result};
-use crate::mesh::Group;
-use crate::units::Nanos;
-use crate::work::Work;
+use crate::base::error::{Error, Result};
+use crate::base::units::Nanos;
+use crate::benchmark::work::Work;
+use crate::plan::mesh::Group;
+use crate::world::clock::{Clock, HostClock};
 use crate::world::{Manner, World};
 
 /// The CPU cores and the MPI of this process.
@@ -42,7 +42,7 @@ impl Backend for Host {
     }
 
     fn device(&self) -> Device {
-        Device::named("cpu", crate::environment::cpu_model())
+        Device::named("cpu", crate::machine::environment::cpu_model())
     }
 
     /// Frequency governors look every few milliseconds.

@@ -14,9 +14,9 @@ pub(super) use product::{Product, fill as fill_product};
 pub(super) use terms::{FACTOR, Terms};
 
 use super::Accuracy;
-use crate::fault::{Fault, is_planted};
-use crate::progress::Phase;
-use crate::work::StreamOp;
+use crate::benchmark::work::StreamOp;
+use crate::world::fault::{Fault, is_planted};
+use crate::world::progress::Phase;
 
 /// s of the triad.
 pub(super) const SCALAR: i64 = 3;

@@ -1,16 +1,16 @@
 //! Virtual time: real ranks and real messages between them, but each operation takes as long as
-//! [`predict`](crate::predict) says. The same seed gives the same stamps under any MPI.
+//! [`predict`](crate::benchmark::model) says. The same seed gives the same stamps under any MPI.
 
 use std::cell::Cell;
 
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
-use crate::clock::Clock;
-use crate::error::{Error, Kind, Result};
-use crate::mesh::Group;
-use crate::random::{Stream, fingerprint};
-use crate::topology::Topology;
-use crate::units::Nanos;
-use crate::work::{Element, Exchange, Pattern, Work};
+use crate::base::error::{Error, Kind, Result};
+use crate::base::random::{Stream, fingerprint};
+use crate::base::units::Nanos;
+use crate::benchmark::work::{Element, Exchange, Pattern, Work};
+use crate::machine::topology::Topology;
+use crate::plan::mesh::Group;
+use crate::world::clock::Clock;
 
 /// Most by which an iteration exceeds the prediction, as a share of it.
 const NOISE: f64 = 0.05;
@@ -55,8 +55,8 @@ impl Backend for Simulated {
         group: &Group,
         _: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        if let Work::Gemm(crate::work::Gemm { element, .. })
-        | Work::Stream(crate::work::Stream { element, .. }) = work
+        if let Work::Gemm(crate::benchmark::work::Gemm { element, .. })
+        | Work::Stream(crate::benchmark::work::Stream { element, .. }) = work
             && !Element::WIDE_FLOATS.contains(element)
         {
             return Err(Error::unsupported(format!(
@@ -68,12 +68,12 @@ impl Backend for Simulated {
         {
             return Err(Error::unsupported("the start of a library is not modelled"));
         }
-        let name = crate::wire::encode(&(work, group))?;
+        let name = crate::world::wire::encode(&(work, group))?;
         Ok(Box::new(Model {
             machine: self,
             nanos: 1e9
                 * f64::from(work.operations())
-                * crate::predict::seconds(work, &self.topology, &group.ranks),
+                * crate::benchmark::model::seconds(work, &self.topology, &group.ranks),
             communicates: work.communicates(),
             case: fingerprint(name),
             iteration: 0,

@@ -1,7 +1,7 @@
 //! Every benchmark.
 
 use super::{Benchmark, Key, Makes, Values};
-use crate::work::{Element, Pattern, StreamOp};
+use crate::benchmark::work::{Element, Pattern, StreamOp};
 
 const BYTES: Key = Key {
     name: "bytes",

@@ -113,8 +113,8 @@ mod tests {
         for setting in [Setting::Number(8), Setting::Word("rotate".to_owned())] {
             let text = serde_json::to_string(&setting).unwrap();
             assert_eq!(serde_json::from_str::<Setting>(&text).unwrap(), setting);
-            let bytes = crate::wire::encode(&setting).unwrap();
-            assert_eq!(crate::wire::decode::<Setting>(&bytes).unwrap(), setting);
+            let bytes = crate::world::wire::encode(&setting).unwrap();
+            assert_eq!(crate::world::wire::decode::<Setting>(&bytes).unwrap(), setting);
         }
         assert_eq!(serde_json::to_string(&Setting::of("8")).unwrap(), "8");
     }

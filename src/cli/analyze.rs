@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 
 use super::sides::Side;
 use crate::analysis::{self, Limits};
-use crate::config::Config;
-use crate::error::{Error, Exit, Result};
-use crate::report::{self, Analysis, Report, write_atomically};
+use crate::base::error::{Error, Exit, Result};
+use crate::base::files::write_atomically;
+use crate::plan::config::Config;
+use crate::report::{self, Analysis, Report};
 
 /// Arguments of `analyze`.
 #[derive(Debug, Args)]

@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 
 use super::sides::Side;
 use crate::analysis::{self, Rules};
-use crate::config::{ComparisonConfig, Config, from_name};
-use crate::error::{Error, Exit, Result};
-use crate::report::{self, Comparison, write_atomically};
+use crate::base::error::{Error, Exit, Result};
+use crate::base::files::write_atomically;
+use crate::plan::config::{ComparisonConfig, Config, from_name};
+use crate::report::{self, Comparison};
 
 /// By what rules two sides are compared, as typed.
 #[derive(Debug, Clone, Args)]

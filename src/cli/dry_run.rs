@@ -1,9 +1,9 @@
 //! `run --dry-run`: what a plan would run, and what that takes.
 
 use crate::backend::Sample;
+use crate::base::units::format_size;
 use crate::plan::{Cycles, Plan};
 use crate::report;
-use crate::units::format_size;
 
 /// Prints what the plan would run.
 pub(super) fn show(plan: &Plan) {

@@ -10,13 +10,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use wildmatch::WildMatch;
 
 use super::Style;
-use crate::config::Config;
-use crate::error::{Error, Exit, Result};
+use crate::base::error::{Error, Exit, Result};
+use crate::base::files::write_atomically;
 use crate::history::{
     Added, Answer, Asked, Content, DAYS, Entry, FOLDER, History, Label, Source, Trend, csv,
     open_metrics, trends,
 };
-use crate::report::{say, write_atomically};
+use crate::plan::config::Config;
+use crate::report::say;
 
 /// Reports of which adding is told one by one.
 const FEW: usize = 20;

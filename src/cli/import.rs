@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::error::{Error, Exit, Result};
 use crate::benchmark;
-use crate::config::{Config, OutputConfig, from_name};
-use crate::error::{Error, Exit, Result};
 use crate::import::{self, Asked};
+use crate::plan::config::{Config, OutputConfig, from_name};
 use crate::report::{self, Output};
 
 /// Arguments of `import`.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Style;
-use crate::error::{Error, Exit, Result};
-use crate::kernel;
+use crate::base::error::{Error, Exit, Result};
+use crate::machine::kernel;
 use crate::report::{print_table, say};
 
 /// Arguments of `inspect`.

@@ -13,12 +13,13 @@ use tesserabench_launcher::{
     run as supervise,
 };
 
-use crate::ending::Failure;
-use crate::error::{Error, Exit, Kind, Result};
+use crate::base::error::{Error, Exit, Kind, Result};
+use crate::base::failure::CaseError;
+use crate::base::failure::Failure;
 use crate::plan::{BackendSpec, Plan};
-use crate::report::{CaseError, Output, say};
-use crate::supervision::{self, Note};
+use crate::report::{Output, say};
 use crate::world;
+use crate::world::supervision::{self, Note};
 
 /// What starts the ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 use wildmatch::WildMatch;
 
+use crate::base::error::{Error, Exit, Result};
+use crate::benchmark::work::Element;
 use crate::benchmark::{Benchmark, CATALOGUE, Values};
-use crate::error::{Error, Exit, Result};
 use crate::report::say;
-use crate::work::Element;
 
 /// Arguments of `list-benchmarks`.
 #[derive(Debug, Args)]

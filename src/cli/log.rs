@@ -41,7 +41,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         write!(writer, "tesserabench")?;
-        if let Some(rank) = crate::progress::rank() {
+        if let Some(rank) = crate::world::progress::rank() {
             write!(writer, "[{rank}]")?;
         }
         let level = event.metadata().level().as_str().to_ascii_lowercase();

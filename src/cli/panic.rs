@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use crate::error::{Error, Kind};
+use crate::base::error::{Error, Kind};
 
 static LAST: Mutex<String> = Mutex::new(String::new());
 
@@ -29,7 +29,7 @@ pub(super) fn guard<T>(life: impl FnOnce() -> T) -> T {
     }));
     catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let place = crate::progress::sentence();
-        crate::ending::end(&Error::new(Kind::RankDied, format!("{place}: {text}")))
+        let place = crate::world::progress::sentence();
+        crate::world::abort::end(&Error::new(Kind::RankDied, format!("{place}: {text}")))
     })
 }

@@ -8,8 +8,9 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
-use crate::{nvidia, random};
+use crate::base::error::{Error, Result};
+use crate::base::random;
+use crate::machine::nvidia;
 
 /// Settings of NCCL under which processes that share a GPU take each other for different machines
 /// and talk through the loopback device. NCCL refuses two ranks with the same host and GPU; a host's

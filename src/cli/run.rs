@@ -14,19 +14,20 @@ use super::compare::RuleArgs;
 use super::{dry_run, launch, panic, restart};
 use crate::analysis::Limits;
 use crate::backend;
-use crate::config::{BackendChoice, Config};
-use crate::ending::{self, Failure};
-use crate::environment::Environment;
-use crate::error::{Error, Exit, Kind, Result};
-use crate::fault;
-use crate::place::Place;
+use crate::base::error::{Error, Exit, Kind, Result};
+use crate::base::failure::Failure;
+use crate::machine::environment::Environment;
+use crate::plan::config::{BackendChoice, Config};
+use crate::plan::place::Place;
 use crate::plan::{Deadlines, Plan};
-use crate::progress::{self, Phase};
-use crate::recorder::{self, Beginning};
 use crate::report::{self, Output, Report};
-use crate::session::{self, Audience, Desk};
-use crate::supervision::{self, Note};
-use crate::watch::{Watch, note_signals};
+use crate::run::recorder::{self, Beginning};
+use crate::run::session::{self, Audience, Desk};
+use crate::watchdog::{Watch, note_signals};
+use crate::world::abort;
+use crate::world::fault;
+use crate::world::progress::Phase;
+use crate::world::supervision::{self, Note};
 use crate::world::{self, World};
 use series::Series;
 
@@ -246,7 +247,7 @@ fn rank(args: &RunArgs, config: Result<Config>) -> Result<Exit> {
         let watch = watch(&config)?;
         let mut world = World::join(threads.unwrap_or_default()).unwrap_or_else(|why| {
             if super::speaks() {
-                ending::end(&why)
+                abort::end(&why)
             }
             super::listen();
             world::abort(why.exit())
@@ -256,18 +257,18 @@ fn rank(args: &RunArgs, config: Result<Config>) -> Result<Exit> {
         if let Err(why) = &ended {
             // Every other error is one that all ranks have agreed on.
             if why.kind == Kind::Internal {
-                ending::end(why);
+                abort::end(why);
             }
             if world.is_root() {
                 tracing::error!("{why}");
-                ending::keep(&Failure::here(why));
+                abort::keep(&abort::failure_here(why));
             }
         }
         let exit = ended.unwrap_or_else(|why| why.exit());
         if world.is_root() {
             supervision::announce_exit(exit);
         }
-        progress::enter(Phase::Leave);
+        fault::enter(Phase::Leave);
         world.leave();
         if let Some(watch) = rank.watch {
             watch.leave();
@@ -322,7 +323,7 @@ impl Rank {
             pid: std::process::id(),
             host: world.members()[world.rank()].host.clone(),
         });
-        progress::enter(Phase::Join);
+        fault::enter(Phase::Join);
         let prepared = world.is_root().then(|| {
             let config = settled(config);
             let plan = Plan::resolve(&config, &world.places())?;
@@ -334,7 +335,9 @@ impl Rank {
         let plan: Plan = world.broadcast(plan)?;
         match &self.watch {
             Some(watch) => watch.know(&plan),
-            None => world.set_deadline(Duration::from_secs_f64(plan.deadlines.run)),
+            None => {
+                world.set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::end_waiting)
+            }
         }
         let outputs: Vec<Output> = desk.iter().flat_map(|desk| desk.outputs.clone()).collect();
         let shown = world.is_root() && !supervision::is_supervised();
@@ -387,7 +390,7 @@ impl Audience for Told<'_> {
             watch.know_devices(environment);
         }
         let outputs = self.outputs.to_vec();
-        ending::keep_with(move |failure| salvage(&outputs, failure));
+        abort::keep_with(move |failure| salvage(&outputs, failure));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::config::Config;
-use crate::error::{Error, Exit, Result};
+use crate::base::error::{Error, Exit, Result};
 use crate::history::Answer;
+use crate::plan::config::Config;
 use crate::report::{Analysis, Comparison, Report, say};
 
 /// Arguments of `schema`.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::analysis::Reports;
-use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::import::{self, Asked};
+use crate::plan::config::Config;
 use crate::report::Report;
 
 /// Reports that count as one side, and the files they come from.

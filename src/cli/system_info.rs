@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Style, restart};
-use crate::error::{Error, Exit, Result};
+use crate::backend;
+use crate::base::error::{Error, Exit, Result};
+use crate::base::units::format_size;
+use crate::machine::{environment, nvidia};
 use crate::report::say;
-use crate::units::format_size;
 use crate::world;
-use crate::{backend, environment, nvidia};
 
 /// Arguments of `system-info`.
 #[derive(Debug, Args)]

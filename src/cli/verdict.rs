@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::{Error, Exit, Result};
+use crate::base::error::{Error, Exit, Result};
 use crate::report::{Report, say};
 
 /// Arguments of `verdict`.

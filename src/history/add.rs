@@ -10,7 +10,7 @@ use super::git::Git;
 use super::index::{Found, Read};
 use super::notes::{self, Label};
 use super::{Entry, History, entry};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::report::{Case, Report, Samples};
 
 /// Reports that are indexed at once.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::entry::{is_commit, machine, short};
 use super::git::Git;
 use super::{Entry, History};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::report::Report;
 
 /// The name of the newest release.

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::notes::Label;
-use crate::caveat::Caveat;
-use crate::metric;
-use crate::random::fingerprint;
+use crate::base::caveat::Caveat;
+use crate::base::metric;
+use crate::base::random::fingerprint;
+use crate::base::units::{format_utc, parse_utc};
 use crate::report::{Case, Measured, Outcome, Report};
-use crate::units::{format_utc, parse_utc};
 
 /// Longest name of a machine, characters.
 const MACHINE_LIMIT: usize = 300;

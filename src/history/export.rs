@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::series::Series;
 use super::trend::Trend;
-use crate::error::{Error, Result};
-use crate::metric::{self, Metric};
+use crate::base::error::{Error, Result};
+use crate::base::metric::{self, Metric};
+use crate::base::units::parse_utc;
 use crate::report::plain;
-use crate::units::parse_utc;
 
 /// The values in OpenMetrics' text format, in base units: one gauge a metric, labelled by case, machine and method.
 /// Of two values of a series at the same second only the later stays, as the format wants.

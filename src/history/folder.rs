@@ -5,9 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::entry::Record;
-use crate::error::{Error, Result};
-use crate::random::fingerprint;
-use crate::report::write_atomically;
+use crate::base::error::{Error, Result};
+use crate::base::files::write_atomically;
+use crate::base::random::fingerprint;
 
 /// Characters of a commit in a file's name.
 const SHORT: usize = 12;

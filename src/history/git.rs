@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// How far back an ancestor is looked for, commits.
 const REACH: usize = 10_000;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::tests::{add, commit, place, report, written};
 use super::*;
-use crate::random::hostile::{damaged, few, grafted, words};
+use crate::base::random::hostile::{damaged, few, grafted, words};
 use crate::report::Report;
 
 /// The history of three reports, and the bytes of its index.

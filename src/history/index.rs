@@ -15,7 +15,7 @@ use super::entry::{Key, Record, figures};
 use super::folder::{Folder, Stamp};
 use super::lock::Lock;
 use super::quiet::quietly;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::report::Report;
 
 /// Of the tables below and of what is taken from a report.

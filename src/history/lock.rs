@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::time::Duration;
 
 use super::folder::Folder;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// How often another process is asked whether it is done with the history, and how long we sleep in between.
 const TRIES: u32 = 300;

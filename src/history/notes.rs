@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::LAST_RELEASE;
-use crate::config::read_bounded;
-use crate::error::{Error, Result};
-use crate::report::write_atomically;
+use crate::base::error::{Error, Result};
+use crate::base::files::read_bounded;
+use crate::base::files::write_atomically;
 
 /// Most bytes such a file may have.
 const FILE_LIMIT: u64 = 1 << 24;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Entry, History};
-use crate::error::Result;
-use crate::units::parse_utc;
+use crate::base::error::Result;
+use crate::base::units::parse_utc;
 
 /// Days that reports are kept when nothing else is said.
 pub const DAYS: u64 = 365;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use super::History;
-use crate::error::{Error, Result, suggestion};
-use crate::metric::{self, Direction, Metric};
+use crate::base::error::{Error, Result, suggestion};
+use crate::base::metric::{self, Direction, Metric};
 
 /// A metric of a case on one machine, measured in one way, over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -10,11 +10,11 @@ use super::git::Git;
 use super::lock::Lock;
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
-use crate::error::Exit;
-use crate::metric::Direction;
-use crate::random::Stream;
+use crate::base::error::Exit;
+use crate::base::metric::Direction;
+use crate::base::random::Stream;
+use crate::base::units::{format_utc, parse_utc};
 use crate::report::Report;
-use crate::units::{format_utc, parse_utc};
 
 /// A commit of a made-up repository.
 pub(super) fn commit(number: usize) -> String {
@@ -245,7 +245,7 @@ fn figures_that_mean_different_things_are_series_of_their_own() {
     other_mesh.mesh.order = "tp-dp".to_owned();
     let mut barrier = report(2, None, 1.0);
     for case in &mut barrier.cases {
-        case.measured.as_mut().unwrap().protocol = crate::config::Protocol::Barrier;
+        case.measured.as_mut().unwrap().protocol = crate::plan::config::Protocol::Barrier;
     }
     let mut hosts = report(3, None, 1.0);
     hosts.environment.variables.insert("NCCL_ALGO".to_owned(), "Ring".to_owned());

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::series::{Point, Series};
 use crate::analysis::in_parallel;
-use crate::metric::Direction;
-use crate::random::fingerprint;
+use crate::base::metric::Direction;
+use crate::base::random::fingerprint;
 use crate::stats::{
     Estimate, LONGEST_SERIES, change_points, median, quantile_interval, ratio_interval,
 };

@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use super::log::{Outcome, Rates, Reading, Took};
 use super::printed::{Printed, meet};
 use crate::analysis;
+use crate::base::caveat::Caveat;
+use crate::base::error::{Error, Kind, Result};
+use crate::base::failure::CaseError;
+use crate::base::units::milliseconds;
 use crate::benchmark::Setting;
-use crate::caveat::Caveat;
-use crate::config::{Config, MeshConfig, Values};
-use crate::error::{Error, Kind, Result};
-use crate::place::Place;
+use crate::benchmark::work::Work;
+use crate::plan::config::{Config, MeshConfig, Values};
+use crate::plan::place::Place;
 use crate::plan::{self, Budget, Plan};
-use crate::report::{self, Case, CaseError, Definition, Latency, Measured, Samples};
-use crate::units::milliseconds;
-use crate::work::Work;
+use crate::report::{self, Case, Definition, Latency, Measured, Samples};
 
 /// Most ranks of an alltoallv whose every block is looked at.
 const BLOCK_LIMIT: usize = 1024;

@@ -1,6 +1,6 @@
 //! Lines of a log, without what launchers put before them.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

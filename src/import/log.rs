@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::printed::Printed;
+use crate::base::error::{Error, Result};
 use crate::benchmark::Benchmark;
-use crate::config::{Protocol, Values};
-use crate::error::{Error, Result};
-use crate::mesh::{self, Group};
+use crate::benchmark::work::{Element, Placement};
+use crate::plan::config::{Protocol, Values};
+use crate::plan::mesh::{self, Group};
 use crate::report::Definition;
-use crate::work::{Element, Placement};
 
 /// Most ranks of a log; more is a broken file.
 pub(super) const RANK_LIMIT: usize = 1 << 16;

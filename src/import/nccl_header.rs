@@ -2,7 +2,7 @@
 
 use super::lines::Line;
 use super::log::Place;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// The columns of a table. Old and new versions differ, and so do `-I`, `-C` and `-S`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use super::log::{self, Asked, Log, Outcome, Place, Rates, Reading, Took};
 use super::nccl_header::nccl_version;
 use super::nccl_text::{MEAN, benchmark_of, element, settings};
 use super::printed::Printed;
-use crate::config::Protocol;
-use crate::environment;
-use crate::error::{Error, Result};
-use crate::mesh::Group;
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::Placement;
+use crate::machine::environment;
+use crate::plan::config::Protocol;
+use crate::plan::mesh::Group;
 use crate::report::Definition;
-use crate::work::Placement;
 
 /// The version of the format that is read.
 const VERSION: u64 = 3;

@@ -6,12 +6,12 @@ use super::lines::Line;
 use super::log::{self, Asked, Log, Outcome, Place, Rates, Reading, Took};
 use super::nccl_header::{Columns, after, nccl_version, place};
 use super::printed::Printed;
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{self, Benchmark};
-use crate::config::{Protocol, Values, from_name};
-use crate::error::{Error, Result};
-use crate::mesh::Group;
+use crate::plan::config::{Protocol, Values, from_name};
+use crate::plan::mesh::Group;
 use crate::report::{Definition, NcclTest};
-use crate::work::{Element, Placement};
 
 /// What nccl-tests' times are.
 pub(super) const MEAN: &str =

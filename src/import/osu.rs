@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::lines::Line;
 use super::log::{self, Asked, Log, Outcome, Rates, Reading, Took};
 use super::printed::Printed;
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{self, Benchmark};
-use crate::config::{Protocol, Values};
-use crate::error::{Error, Result};
-use crate::mesh::Group;
+use crate::plan::config::{Protocol, Values};
+use crate::plan::mesh::Group;
 use crate::report::{Definition, NcclTest};
-use crate::work::{Element, Placement};
 
 /// Which size OSU prints, as `bytes` counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::random::hostile::{damaged, few, grafted};
 use crate::benchmark;
-use crate::config::{Protocol, Values};
-use crate::mesh::Group;
-use crate::random::hostile::{damaged, few, grafted};
+use crate::benchmark::work::{Element, Placement};
+use crate::plan::config::{Protocol, Values};
+use crate::plan::mesh::Group;
 use crate::report::{self, Definition, NcclTest};
-use crate::work::{Element, Placement};
 use log::{Outcome, Rates, Reading, Took};
 use printed::Printed;
 

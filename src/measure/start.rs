@@ -4,10 +4,10 @@ use std::cell::Cell;
 
 use super::BACK_TO_BACK;
 use crate::backend::Start;
-use crate::clock::CommonTime;
-use crate::config::Protocol;
-use crate::units::Nanos;
+use crate::base::units::Nanos;
+use crate::plan::config::Protocol;
 use crate::world::World;
+use crate::world::clock::CommonTime;
 
 /// The lead of a start time over the time in which ranks agree on it, as in ReproMPI's ROUND-TIME.
 const LEAD_FACTOR: Nanos = 3;

@@ -1,7 +1,6 @@
 //! When to stop: once intervals are narrow enough.
 
-use serde::{Deserialize, Serialize};
-
+use crate::plan::Target;
 use crate::stats::{effective_samples, iterations_needed, quantile, quantile_interval};
 
 /// What values must be worth before an interval decides, in independent ones. The worth is itself an
@@ -14,17 +13,6 @@ const WORTH: usize = 50;
 
 /// Least rounds between two looks.
 const FEWEST: usize = 10;
-
-/// How narrow intervals must be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Target {
-    /// Half the width of an interval as a share of the quantile: 0.01 is 1 %.
-    pub half_width: f64,
-    /// The quantiles for which it holds, beside the median; between 0 and 1.
-    pub quantiles: Vec<f64>,
-    /// Confidence of the intervals; 0.95 is 95 %.
-    pub confidence: f64,
-}
 
 /// How many rounds to run before the next look at `values`, in order of time; 0 when the target is met.
 /// Widths shrink with 1/√n. A prediction from few values is poor, so they at most double.
@@ -53,7 +41,7 @@ fn needed(values: &[f64], q: f64, target: &Target) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Stream;
+    use crate::base::random::Stream;
     use crate::stats::autoregressive;
 
     fn target(quantiles: &[f64]) -> Target {

@@ -1,31 +1,17 @@
 //! From stamps to times. Pure: what ranks have to tell each other goes through a closure.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Sample;
-use crate::config::Protocol;
+use crate::base::units::Nanos;
+use crate::plan::config::Protocol;
+use crate::report::Definition;
 use crate::stats;
-use crate::units::Nanos;
 use crate::world::Fold;
 
 /// Clock errors above this share of the time hide what they are part of: the bound that SC15's rules
 /// set for the overhead of measuring (Hoefler and Belli, 2015).
 const CLOCK_SHARE: f64 = 0.05;
-
-/// Which time of an iteration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Definition {
-    /// Last end minus first start over the ranks.
-    LastEndMinusFirstStart,
-    /// The slowest rank's own end minus start.
-    SlowestRank,
-    /// The slowest device's own time between two events: without launching, and without noticing the end.
-    SlowestDevice,
-    /// What another tool gives: the mean over the iterations of a loop, averaged over the ranks.
-    MeanOfRanksAndIterations,
-}
 
 /// One round as all its ranks saw it, on their common clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

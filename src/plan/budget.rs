@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::positive;
-use crate::config::{Benchmarking, Quantity};
-use crate::error::{Error, Result};
-use crate::measure::stop::Target;
-use crate::units::{parse_seconds, parse_share};
+use crate::base::error::{Error, Result};
+use crate::base::units::{parse_seconds, parse_share};
+use crate::plan::config::{Benchmarking, Quantity};
 
 /// Most timed iterations of a case; a rank holds its samples in memory until the case is over.
 pub const ITERATION_LIMIT: u32 = 1_000_000;
@@ -36,6 +35,17 @@ pub struct Budget {
     pub confidence: f64,
     /// After so many iterations what they left is checked, beside after the last.
     pub check_every: Option<u32>,
+}
+
+/// How narrow intervals must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Half the width of an interval as a share of the quantile: 0.01 is 1 %.
+    pub half_width: f64,
+    /// The quantiles for which it holds, beside the median; between 0 and 1.
+    pub quantiles: Vec<f64>,
+    /// Confidence of the intervals; 0.95 is 95 %.
+    pub confidence: f64,
 }
 
 impl Budget {

@@ -5,9 +5,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::{Budget, positive};
-use crate::config::{Config, DeadlineConfig, Quantity};
-use crate::error::{Error, Result};
-use crate::units::parse_seconds;
+use crate::base::error::{Error, Result};
+use crate::base::units::parse_seconds;
+use crate::plan::config::{Config, DeadlineConfig, Quantity};
 
 /// Longest deadline, seconds: ten years. More does not fit the clock's arithmetic.
 const LIMIT_S: f64 = 3.2e8;

@@ -5,7 +5,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::random::hostile::{damaged, few, grafted, words};
+use crate::base::random::hostile::{damaged, few, grafted, words};
 
 /// Every key, with values that make a plan for 8 ranks.
 fn everything() -> Value {
@@ -65,7 +65,7 @@ fn resolve(text: &str, ranks: usize) -> Result<Plan> {
         if let BackendSpec::Simulated(topology) = &plan.backend
             && case.work.check(ranks).is_ok()
         {
-            let _ = crate::predict::seconds(&case.work, topology, &case.group.ranks);
+            let _ = crate::benchmark::model::seconds(&case.work, topology, &case.group.ranks);
         }
     }
     Ok(plan)

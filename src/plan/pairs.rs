@@ -1,9 +1,9 @@
 //! Every pair of ranks, in rounds of pairs that have no rank in common.
 
 use super::sweep::CASE_LIMIT;
-use crate::error::{Error, Result};
-use crate::mesh::{self, Group};
-use crate::place::{Distance, Place};
+use crate::base::error::{Error, Result};
+use crate::plan::mesh::{self, Group};
+use crate::plan::place::{Distance, Place};
 
 /// Which pairs run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! On which groups benchmarks are placed.
 
 use super::pairs::{self, Schedule};
-use crate::config::{Config, ScalingKind};
-use crate::error::{Error, Result};
-use crate::mesh::{self, Group, Mesh};
-use crate::place::Place;
+use crate::base::error::{Error, Result};
+use crate::plan::config::{Config, ScalingKind};
+use crate::plan::mesh::{self, Group, Mesh};
+use crate::plan::place::Place;
 
 /// A group, and the set of groups that it runs with.
 #[derive(Debug, Clone, PartialEq)]

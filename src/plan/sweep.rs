@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::placing::{Placed, Placing};
 use super::{Case, Study};
+use crate::base::error::{Error, Kind, Result, suggestion};
+use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};
 use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
-use crate::config::{Config, ScalingKind};
-use crate::error::{Error, Kind, Result, suggestion};
-use crate::mesh::{self, Group};
-use crate::work::{Blocks, Element, Exchange, Placement, Work};
+use crate::plan::config::{Config, ScalingKind};
+use crate::plan::mesh::{self, Group};
 
 /// Most cases of one plan; more is a typing error.
 pub(super) const CASE_LIMIT: usize = 100_000;
@@ -69,7 +69,7 @@ fn placements(benchmark: &Benchmark, asked: Option<String>) -> Result<Vec<Option
         }
         Some(text) => each_once(
             text.split(',')
-                .map(|name| crate::config::from_name("placement", name.trim()).map(Some)),
+                .map(|name| crate::plan::config::from_name("placement", name.trim()).map(Some)),
         ),
     }
 }

@@ -12,8 +12,8 @@ pub use text::{analysis_markdown, analysis_table};
 
 use super::{LimitCheck, Outcome, Scaling, Summary};
 use crate::benchmark::Problem;
+use crate::benchmark::work::{Element, Placement};
 use crate::stats::{Outliers, Steadiness};
-use crate::work::{Element, Placement};
 
 /// Names the format and its version.
 pub const ANALYSIS_SCHEMA: &str = "tesserabench.analysis/1";

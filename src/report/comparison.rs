@@ -14,8 +14,8 @@ pub use github::{annotations, step_summary};
 pub use junit::junit;
 pub use text::{comparison_markdown, comparison_table};
 
-use crate::config::{ComparedMetric, StatisticalTest};
-use crate::metric::Direction;
+use crate::base::metric::Direction;
+use crate::plan::config::{ComparedMetric, StatisticalTest};
 pub use crate::stats::Magnitude;
 
 /// Names the format and its version.

@@ -1,7 +1,7 @@
 //! One row a case.
 
 use super::Report;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// The columns; times in ms, rates as in the report.
 const HEADER: [&str; 28] = [
@@ -58,7 +58,7 @@ pub(super) fn render(report: &Report) -> Result<String> {
         let metric = |get: fn(&super::Metrics) -> Option<f64>| {
             number(measured.and_then(|measured| get(&measured.metrics)))
         };
-        let marks: Vec<&str> = case.caveats.iter().map(crate::caveat::Caveat::mark).collect();
+        let marks: Vec<&str> = case.caveats.iter().map(crate::base::caveat::Caveat::mark).collect();
         let row = [
             case.id.clone(),
             case.benchmark.clone(),

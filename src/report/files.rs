@@ -1,11 +1,11 @@
 //! Writing results to files.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Report, csv, markdown};
-use crate::config::{Config, Format};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::files::{probe, write_atomically};
+use crate::plan::config::{Config, Format};
 
 /// A file to write, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,39 +73,6 @@ impl Output {
     }
 }
 
-/// Makes sure a file can be written there, before anything is measured.
-fn probe(path: &Path) -> Result<()> {
-    let wrong = |why: &dyn std::fmt::Display| Error::file("write", path, why);
-    if path.is_dir() {
-        return Err(wrong(&"it is a folder"));
-    }
-    let temporary = temporary_name(path);
-    std::fs::write(&temporary, b"").map_err(|why| wrong(&why))?;
-    std::fs::remove_file(&temporary).map_err(|why| wrong(&why))
-}
-
-fn temporary_name(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
-}
-
-/// Writes a file under a temporary name, to the disk, and renames it: a reader sees all or nothing.
-///
-/// # Errors
-/// Usage error when the file cannot be written.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = temporary_name(path);
-    let written = std::fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    });
-    written.map_err(|why| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::file("write", path, why)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,15 +95,5 @@ mod tests {
         assert!(format(&config("missing/a.json", None)).is_err());
         assert!(format(&config(".", Some(Format::Json))).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_file_is_replaced_as_a_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x");
-        write_atomically(&path, b"one").unwrap();
-        write_atomically(&path, b"two").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

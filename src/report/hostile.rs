@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
 use crate::analysis::{Limits, Reports, matrices, studies, survey};
-use crate::backend::Device;
-use crate::environment::{Mpi, Node, Rank};
-use crate::error::Exit;
-use crate::random::hostile::{damaged, few, grafted, words};
+use crate::base::error::Exit;
+use crate::base::random::hostile::{damaged, few, grafted, words};
+use crate::machine::device::Device;
+use crate::machine::environment::{Mpi, Node, Rank};
 
 /// A report with something of everything.
 fn everything() -> Report {
@@ -59,8 +59,11 @@ fn everything() -> Report {
             5 => {
                 result.measured = None;
                 result.outcome = Outcome::Failed;
-                result.error =
-                    Some(CaseError::now(Kind::CaseFailed, "measure", "broke".to_owned()));
+                result.error = Some(CaseError::now(
+                    crate::base::error::Kind::CaseFailed,
+                    "measure",
+                    "broke".to_owned(),
+                ));
             }
             7 => {
                 result.samples =

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Exit;
-use crate::metric::Direction;
-use crate::units::significant;
+use crate::base::error::Exit;
+use crate::base::metric::Direction;
+use crate::base::units::significant;
 
 /// A limit held against one figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

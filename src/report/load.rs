@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Case, PairMatrix, Report, SCHEMA, Samples};
-use crate::config::read_bounded;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::files::read_bounded;
 
 /// Most bytes a report may have that is read back.
 const FILE_LIMIT: u64 = 1 << 30;

@@ -7,11 +7,11 @@ use super::limits::limit_lines;
 use super::plain::plain;
 use super::rate::Rate;
 use super::{Case, Cycles, Outcome, PairMatrix, Replication, Report, Scaling, Steadiness};
+use crate::base::metric::Direction;
+use crate::base::units::{format_ms, format_size, significant};
 use crate::benchmark::{Problem, Setting};
-use crate::environment::Node;
-use crate::mesh;
-use crate::metric::Direction;
-use crate::units::{format_ms, format_size, significant};
+use crate::machine::environment::Node;
+use crate::plan::mesh;
 
 /// A table: a header and rows of as many cells.
 pub(super) struct Rows {

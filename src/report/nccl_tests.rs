@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use super::plain::plain;
 use super::{Case, Definition, Outcome, Report, say};
+use crate::base::units::format_ms;
 use crate::benchmark::Setting;
-use crate::units::format_ms;
-use crate::work::{Element, Placement};
+use crate::benchmark::work::{Element, Placement};
 
 /// A test of nccl-tests, and which of its columns say something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::Problem;
-use crate::place::Distance;
-use crate::work::Element;
+use crate::benchmark::work::Element;
+use crate::plan::place::Distance;
 
 /// A benchmark between the ranks of a pair, for every pair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

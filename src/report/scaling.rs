@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::Problem;
-use crate::config::ScalingKind;
-use crate::work::{Element, Placement};
+use crate::benchmark::work::{Element, Placement};
+use crate::plan::config::ScalingKind;
 
 /// A scaling study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

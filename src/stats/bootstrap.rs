@@ -4,7 +4,7 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::sample::{autocorrelation, mean, variance};
 use super::t_test::t_quantile;
-use crate::random::Stream;
+use crate::base::random::Stream;
 
 /// Fewest launches of a side: two say too little of how far launches differ.
 const FEWEST: usize = 3;

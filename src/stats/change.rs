@@ -1,6 +1,6 @@
 //! Where a series changes.
 
-use crate::random::Stream;
+use crate::base::random::Stream;
 
 use super::scale::Scale;
 

@@ -105,7 +105,7 @@ fn of_indicators(rho: f64, q: f64) -> f64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::random::Stream;
+    use crate::base::random::Stream;
 
     /// `n` values of a stationary AR(1) process with standard normal values.
     pub(crate) fn autoregressive(phi: f64, n: usize, random: &mut Stream) -> Vec<f64> {

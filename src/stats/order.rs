@@ -105,7 +105,7 @@ pub(super) fn samples_needed(q: f64, confidence: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Stream;
+    use crate::base::random::Stream;
     use crate::stats::dependence::tests::autoregressive;
     use crate::stats::effective_samples;
     use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use statrs::function::factorial::ln_binomial;
 
-use crate::random::Stream;
+use crate::base::random::Stream;
 
 /// Up to so many ways all are counted: ten against ten values.
 const MOST_WAYS: f64 = 200_000.0;

@@ -29,7 +29,7 @@ pub fn ratio_interval(over: Estimate, under: Estimate) -> Option<[f64; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Stream;
+    use crate::base::random::Stream;
     use crate::stats::{median, quantile_interval};
 
     #[test]

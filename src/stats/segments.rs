@@ -188,7 +188,7 @@ fn merged(values: &[f64], mut starts: Vec<usize>) -> Option<Vec<(usize, f64)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Stream;
+    use crate::base::random::Stream;
     use crate::stats::autoregressive;
 
     /// Noise of `cv` around 1 ms, times what `shape` says for each share of the series.

@@ -4,9 +4,9 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::{Deserialize, Serialize};
 
 use super::Launch;
-use crate::fault::{Fault, is_planted};
-use crate::progress::Phase;
-use crate::random::fingerprint;
+use crate::base::random::fingerprint;
+use crate::world::fault::{Fault, is_planted};
+use crate::world::progress::Phase;
 
 /// Most cores of a node that are told apart.
 const CORES: usize = 1024;

@@ -22,10 +22,10 @@ use mpi::traits::{
 };
 
 use super::{Fold, Manner, Member, Wait};
-use crate::config::ThreadLevel;
-use crate::error::{Error, Exit, Result};
-use crate::units::Nanos;
-use crate::wire;
+use crate::base::error::{Error, Exit, Result};
+use crate::base::units::Nanos;
+use crate::plan::config::ThreadLevel;
+use crate::world::wire;
 
 /// The communicator of a [`World`](super::World).
 ///

@@ -1,9 +1,9 @@
 //! Stands in for MPI in a build without it: this process is alone.
 
 use super::{Fold, Member, Wait};
-use crate::config::ThreadLevel;
-use crate::error::{Error, Exit, Result};
-use crate::units::Nanos;
+use crate::base::error::{Error, Exit, Result};
+use crate::base::units::Nanos;
+use crate::plan::config::ThreadLevel;
 
 /// Nothing: there is no link to other ranks.
 #[derive(Debug)]

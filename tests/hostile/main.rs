@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tesserabench::config::Config;
 use tesserabench::import::{Asked, import};
-use tesserabench::journal::{Journal, Recovered};
-use tesserabench::place::Place;
+use tesserabench::machine::topology::Topology;
 use tesserabench::plan::Plan;
+use tesserabench::plan::config::Config;
+use tesserabench::plan::place::Place;
 use tesserabench::report::Report;
-use tesserabench::topology::Topology;
+use tesserabench::run::journal::{Journal, Recovered};
 
 /// Most bytes that may be allocated at a time; what is read included.
 const PEAK_LIMIT: usize = 1 << 30;

@@ -190,7 +190,7 @@ fn whatever_call_fails_it_is_one_sentence() {
     // What the symbols of NCCL are for, each in two groups of calls.
     let exchanges = "-b all_reduce -b all_gather -b broadcast -b reduce -b reduce_scatter -b gather \
                      --problem-size bytes=64 --problem-size op=sum,mulsum";
-    for library in tesserabench::nvidia::ALL {
+    for library in tesserabench::machine::nvidia::ALL {
         for symbol in library.symbols {
             let work = if library.key == "nccl" { exchanges } else { &kernels };
             let words = format!("--backend cuda {work}");
@@ -224,7 +224,7 @@ fn the_stand_in_has_no_symbol_that_is_not_looked_up_first() {
         .unwrap();
     let exported = String::from_utf8(output.stdout).unwrap();
     let known = |symbol: &&str| {
-        let tables = tesserabench::nvidia::ALL.iter();
+        let tables = tesserabench::machine::nvidia::ALL.iter();
         symbol.starts_with("nvml")
             || tables.flat_map(|table| table.symbols).any(|own| own == symbol)
     };

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tesserabench::analysis::{self, Reports, Rules};
-use tesserabench::config::{ComparedMetric, ComparisonConfig};
-use tesserabench::random::Stream;
+use tesserabench::base::random::Stream;
+use tesserabench::plan::config::{ComparedMetric, ComparisonConfig};
 use tesserabench::report::{Comparison, Outcome, Report, Verdict};
 
 use crate::ranks::{Run, ranks, tesserabench};

@@ -5,21 +5,27 @@ use std::path::{Path, PathBuf};
 /// Each outside thing and the only rooms it may be named in.
 const ROOMS: [(&str, &[&str]); 14] = [
     ("mpi::", &["src/world/", "src/backend/host/"]),
-    ("cudarc::", &["src/backend/cuda/", "src/kernel.rs"]),
-    ("libloading::", &["src/nvidia.rs"]),
-    ("nvml_wrapper::", &["src/telemetry.rs"]),
-    ("bincode::", &["src/wire.rs"]),
+    ("cudarc::", &["src/backend/cuda/", "src/machine/kernel.rs"]),
+    ("libloading::", &["src/machine/nvidia.rs"]),
+    ("nvml_wrapper::", &["src/machine/telemetry.rs"]),
+    ("bincode::", &["src/world/wire.rs"]),
     ("statrs::", &["src/stats/"]),
     ("clap::", &["src/cli/", "src/cli.rs"]),
     ("tokio::", &["launcher/"]),
     ("redb::", &["src/history/index.rs"]),
     ("gemm::gemm", &["src/backend/host/"]),
     ("println!", &["src/report/", "src/cli/", "src/build.rs"]),
-    ("Instant::now", &["src/world.rs", "src/watch.rs", "launcher/"]),
-    ("signal_hook::", &["src/watch/"]),
+    ("Instant::now", &["src/world.rs", "src/watchdog.rs", "launcher/"]),
+    ("signal_hook::", &["src/watchdog/"]),
     (
         "unsafe ",
-        &["src/world/", "src/backend/host/", "src/backend/cuda/", "src/kernel.rs", "src/nvidia.rs"],
+        &[
+            "src/world/",
+            "src/backend/host/",
+            "src/backend/cuda/",
+            "src/machine/kernel.rs",
+            "src/machine/nvidia.rs",
+        ],
     ),
 ];
 
@@ -120,14 +126,132 @@ fn nothing_is_left_to_do() {
     }
 }
 
+/// Which rooms a room may use, from the ground up: each only names rooms that stand before it.
+const EDGES: [(&str, &str); 15] = [
+    ("base", ""),
+    ("stats", "base"),
+    ("machine", "base"),
+    ("benchmark", "base machine"),
+    ("plan", "base machine benchmark"),
+    ("world", "base stats plan"),
+    ("watchdog", "base machine plan world"),
+    ("backend", "base stats machine benchmark plan world"),
+    ("report", "base stats machine benchmark plan"),
+    ("measure", "base stats machine benchmark plan world backend report"),
+    ("analysis", "base stats machine benchmark plan measure report"),
+    ("run", "base machine benchmark plan world watchdog backend measure report analysis"),
+    ("history", "base stats report analysis"),
+    ("import", "base machine benchmark plan report analysis"),
+    (
+        "cli",
+        "base stats machine benchmark plan world watchdog backend report measure analysis run history import",
+    ),
+];
+
+/// A module below a room, such as `plan::mesh` for `src/plan/mesh/groups.rs`; the room for its own file.
+fn module(file: &str) -> String {
+    let path = file.trim_start_matches("src/").trim_end_matches(".rs");
+    path.split('/').take(2).collect::<Vec<_>>().join("::")
+}
+
+/// The files that are compiled for tests only, and everything below them.
+fn is_for_tests(file: &str, all: &[(String, String)]) -> bool {
+    let (parent, name) = file.trim_end_matches(".rs").rsplit_once('/').unwrap_or_default();
+    let declared = format!("#[cfg(test)]\nmod {name};");
+    all.iter()
+        .any(|(other, text)| other.trim_end_matches(".rs") == parent && text.contains(&declared))
+}
+
+/// What is compiled into the program: no comments, no tests.
+fn shipped(text: &str) -> String {
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    code(&text[..end]).collect::<Vec<_>>().join("\n")
+}
+
+/// The first names of all paths that begin with `start`, those in braces behind it too.
+fn paths<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = String> + 'a {
+    text.match_indices(start).flat_map(move |(at, _)| {
+        let rest = &text[at + start.len()..];
+        let name = |text: &str| -> String {
+            text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        };
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let group = group.split('}').next().unwrap_or_default();
+                group.split(',').map(name).collect::<Vec<_>>()
+            }
+            None => vec![name(rest)],
+        }
+    })
+}
+
 #[test]
-fn the_map_of_the_house_names_every_room() {
+fn rooms_use_only_the_rooms_below_them() {
+    for (index, (room, uses)) in EDGES.iter().enumerate() {
+        let below: Vec<&str> = EDGES[..index].iter().map(|(room, _)| *room).collect();
+        let unknown = uses.split_whitespace().find(|used| !below.contains(used));
+        assert_eq!(unknown, None, "{room} uses what does not stand before it");
+    }
+    let all = program();
+    let of_rooms = all.iter().filter(|(file, _)| {
+        file.starts_with("src/")
+            && !["src/lib.rs", "src/main.rs", "src/build.rs"].contains(&&**file)
+    });
+    for (file, text) in of_rooms.filter(|(file, _)| !is_for_tests(file, &all)) {
+        let room = module(file).split(':').next().unwrap_or_default().to_owned();
+        let known = EDGES.iter().find(|(known, _)| *known == room);
+        let (_, uses) = known.unwrap_or_else(|| panic!("{file} is in no room of the table"));
+        for used in paths(&shipped(text), "crate::") {
+            let allowed = used == room || uses.split_whitespace().any(|allowed| allowed == used);
+            assert!(allowed, "{file} uses {used}, which {room} may not: {uses}");
+        }
+    }
+}
+
+#[test]
+fn modules_of_a_room_form_no_circle() {
+    let all = program();
+    let mut edges: Vec<(String, String)> = Vec::new();
+    let shipping =
+        all.iter().filter(|(file, _)| file.starts_with("src/") && !is_for_tests(file, &all));
+    for (file, text) in shipping {
+        let from = module(file);
+        let Some((room, _)) = from.split_once("::") else { continue };
+        let here = paths(&shipped(text), &format!("crate::{room}::")).collect::<Vec<_>>();
+        let depth = file.matches('/').count();
+        // `super::` of a module right below the room names its siblings.
+        let siblings = paths(&shipped(text), "super::").filter(|_| depth == 2).collect::<Vec<_>>();
+        for name in here.into_iter().chain(siblings) {
+            let to = format!("{room}::{name}");
+            if to != from && all.iter().any(|(file, _)| module(file) == to) {
+                edges.push((from.clone(), to));
+            }
+        }
+    }
+    // What is used by nothing or uses nothing is taken away, until only circles are left.
+    loop {
+        let before = edges.len();
+        let (users, used): (Vec<String>, Vec<String>) = edges.iter().cloned().unzip();
+        edges.retain(|(from, to)| users.contains(to) && used.contains(from));
+        if edges.len() == before {
+            break;
+        }
+    }
+    edges.sort();
+    edges.dedup();
+    assert!(edges.is_empty(), "circles: {edges:#?}");
+}
+
+#[test]
+fn the_map_shows_the_table() {
     let map = std::fs::read_to_string("src/lib.rs").unwrap();
     for entry in std::fs::read_dir("src").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         if !["lib", "main", "build"].contains(&name.as_str()) {
-            assert!(map.contains(&format!("[`{name}`]")), "src/lib.rs does not speak of {name}");
+            assert!(EDGES.iter().any(|(room, _)| *room == name), "{name} is not in the table");
+            let row = format!("//! | [`{name}`] | ");
+            assert_eq!(map.matches(&row).count(), 1, "src/lib.rs does not show {name} once");
         }
     }
 }

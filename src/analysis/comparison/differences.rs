@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::caveat::Caveat;
+use crate::base::caveat::Caveat;
 use crate::report::{Case, Difference, Report};
 
 /// Variables that name a job, not a setting.

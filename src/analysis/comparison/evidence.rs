@@ -1,7 +1,7 @@
 //! What the launches of one case say: numbers of two sides in, numbers out.
 
-use crate::config::StatisticalTest;
-use crate::random::Stream;
+use crate::base::random::Stream;
+use crate::plan::config::StatisticalTest;
 use crate::stats::{self, Alternative, Shift};
 
 /// One case on one side: for each launch its values, all positive, in order of time.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::subject::subjects;
-use crate::config::ComparedMetric;
+use crate::plan::config::ComparedMetric;
 use crate::report::Report;
 use crate::stats;
 

@@ -7,8 +7,8 @@ use super::evidence::{Evidence, Scale, weigh};
 use super::remarks::{drift, memory, spread};
 use super::subject::Subject;
 use super::{Rules, direction};
-use crate::metric::Direction;
-use crate::random::fingerprint;
+use crate::base::metric::Direction;
+use crate::base::random::fingerprint;
 use crate::report::{Compared, Outcome, Verdict};
 use crate::stats::Magnitude;
 

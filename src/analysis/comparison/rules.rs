@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use wildmatch::WildMatch;
 
-use crate::config::{ComparedMetric, ComparisonConfig, StatisticalTest};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::plan::config::{ComparedMetric, ComparisonConfig, StatisticalTest};
 use crate::report::Severity;
 
 /// By what rules sides are compared. Shares are of 1.

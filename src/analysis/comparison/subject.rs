@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::evidence::Launches;
 use crate::analysis::times_ms;
-use crate::config::ComparedMetric;
-use crate::error::Exit;
+use crate::base::error::Exit;
+use crate::plan::config::ComparedMetric;
 use crate::report::{Case, Outcome, Rate, Report, Scaling};
 use crate::stats;
 
@@ -122,8 +122,8 @@ fn points(report: &Report) -> Vec<Subject<'_>> {
 
 fn of_study(study: &Scaling) -> impl Iterator<Item = Subject<'_>> {
     let kind = match study.kind {
-        crate::config::ScalingKind::Strong => "strong",
-        crate::config::ScalingKind::Weak => "weak",
+        crate::plan::config::ScalingKind::Strong => "strong",
+        crate::plan::config::ScalingKind::Weak => "weak",
     };
     let words = [
         Some(study.benchmark.clone()),

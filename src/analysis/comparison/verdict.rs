@@ -2,8 +2,8 @@
 
 use super::evidence::Evidence;
 use super::{Rules, direction};
-use crate::config::StatisticalTest;
-use crate::metric::Direction;
+use crate::base::metric::Direction;
+use crate::plan::config::StatisticalTest;
 use crate::report::{Compared, Reach, Verdict};
 use crate::stats;
 

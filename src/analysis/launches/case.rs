@@ -2,8 +2,9 @@
 
 use super::agreement::Agreement;
 use crate::analysis::times_ms;
-use crate::caveat::Caveat;
-use crate::report::{Case, CaseError, Measured, Outcome, Replicate, Replication};
+use crate::base::caveat::Caveat;
+use crate::base::failure::CaseError;
+use crate::report::{Case, Measured, Outcome, Replicate, Replication};
 
 /// A launch's case with its figures.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Pair matrices in several launches.
 
-use crate::mesh;
+use crate::plan::mesh;
 use crate::report::{Case, LinkClass, PairMatrix, Report, SlowLink};
 use crate::stats;
 

@@ -3,12 +3,13 @@
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, floors, plan, recording};
 use crate::analysis::{matrices, settle, studies};
-use crate::caveat::Caveat;
-use crate::config::LimitConfig;
-use crate::error::Kind;
+use crate::base::caveat::Caveat;
+use crate::base::error::Kind;
+use crate::base::failure::CaseError;
 use crate::measure::Recording;
 use crate::plan::Plan;
-use crate::report::{CaseError, Definition, Launch, LimitOutcome, Outcome, Samples};
+use crate::plan::config::LimitConfig;
+use crate::report::{Definition, Launch, LimitOutcome, Outcome, Samples};
 
 const ONE: &str = "benchmarks: {barrier: }";
 

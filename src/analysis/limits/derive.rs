@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::FLEET;
-use crate::config::LimitConfig;
-use crate::error::{Error, Result};
-use crate::metric::{self, Direction};
+use crate::base::error::{Error, Result};
+use crate::base::metric::{self, Direction};
+use crate::plan::config::LimitConfig;
 use crate::report::{OPERATIONS, Report};
 use crate::stats;
 

@@ -2,11 +2,11 @@
 
 use crate::analysis::comparison::differences::Facts;
 use crate::analysis::scaling::{Common, Series, scaling};
+use crate::base::caveat::Caveat;
+use crate::benchmark::work::{Element, Placement, Work};
 use crate::benchmark::{self, Problem, Setting};
-use crate::caveat::Caveat;
-use crate::config::ScalingKind;
+use crate::plan::config::ScalingKind;
 use crate::report::{Case, Definition, Examined, Measured, Over, Report, Scaling, Study};
-use crate::work::{Element, Placement, Work};
 
 use super::subject::{Subject, devices, surroundings};
 

@@ -2,9 +2,9 @@
 
 use super::rules::{DEPENDENT, FALSE_ONES, Rule, SLOWER_PERCENT, WIDE_PERCENT, count, figure};
 use crate::analysis::case::INVALID_PERCENT;
+use crate::base::caveat::Caveat;
+use crate::base::error::Kind;
 use crate::benchmark;
-use crate::caveat::Caveat;
-use crate::error::Kind;
 use crate::report::{Case, Flag, Outcome, Over, Statistics, Steadiness};
 
 /// The flags of a measured case, the gravest first. The larger the first number of one, the worse.

@@ -91,7 +91,8 @@ pub(super) fn slow(report: &Report) -> Vec<Slow> {
 
 /// Whether its ranks do something each for itself, undisturbed.
 fn is_by_itself(case: &Case) -> bool {
-    works_alone(case) && !case.caveats.iter().any(crate::caveat::Caveat::excludes_from_scaling)
+    works_alone(case)
+        && !case.caveats.iter().any(crate::base::caveat::Caveat::excludes_from_scaling)
 }
 
 /// Puts the ranks of a node together where all of them are slow, unless there is but one node.

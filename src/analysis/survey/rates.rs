@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::subject::{Subject, devices, hosts, origin};
 use crate::benchmark;
-use crate::mesh;
+use crate::benchmark::work::Element;
+use crate::plan::mesh;
 use crate::report::{Entry, Examined, Flag, Gravity, Leaderboard, Measured, Origin, Throughput};
-use crate::work::Element;
 
 /// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
 /// with, and pairs, which have a matrix, are not among them. `subjects` and `examined` go together.

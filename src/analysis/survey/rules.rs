@@ -3,8 +3,8 @@
 use crate::analysis::case::{FLOOR_PERCENT, INVALID_PERCENT};
 use crate::analysis::launches::agreement::REPRODUCIBLE_PERCENT;
 use crate::analysis::pairs;
+use crate::machine::telemetry::NOTICEABLE_PERCENT;
 use crate::report::{Figure, Finding, Flag, Gravity};
-use crate::telemetry::NOTICEABLE_PERCENT;
 
 /// Probability below which a test counts, after adjusting for all of its kind.
 pub(super) const FALSE_ONES: f64 = 0.05;

@@ -2,19 +2,22 @@
 
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, recording};
-use crate::backend::{Accuracy, Device};
-use crate::caveat::Caveat;
-use crate::config::{Config, Protocol};
-use crate::environment::{Node, Rank};
-use crate::error::{Exit, Kind};
+
+use crate::base::accuracy::Accuracy;
+use crate::base::caveat::Caveat;
+use crate::base::error::{Exit, Kind};
+use crate::base::failure::CaseError;
+use crate::machine::device::Device;
+use crate::machine::environment::{Node, Rank};
+use crate::machine::telemetry::{Reading, Telemetry};
 use crate::measure::Recording;
 use crate::measure::timing::RankTimes;
-use crate::place::{Distance, Place};
+use crate::plan::config::{Config, Protocol};
+use crate::plan::place::{Distance, Place};
 use crate::plan::{self, Plan};
 use crate::report::{
-    CaseError, Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink, Statistics,
+    Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink, Statistics,
 };
-use crate::telemetry::{Reading, Telemetry};
 
 fn planned(ranks: usize, yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();

@@ -11,8 +11,8 @@ use cudarc::nccl::sys::{cudaStream_t, ncclDataType_t};
 use super::nccl::{Comm, version_code};
 use super::reduction::Reduction;
 use crate::backend::reference::{Number, no_such_type};
-use crate::error::{Error, Result};
-use crate::work::{Element, Exchange};
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Element, Exchange};
 
 /// Which call, with the other rank where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

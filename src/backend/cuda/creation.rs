@@ -5,9 +5,9 @@ use std::rc::Rc;
 use super::nccl::{Comm, Id};
 use super::timed::Timed;
 use super::{Accuracy, Clock as _, Cuda, HostClock, Prepared, Sample, Share, Start, Wait};
-use crate::error::Result;
-use crate::units::Nanos;
-use crate::work::{Element, Exchange, Pattern};
+use crate::base::error::Result;
+use crate::base::units::Nanos;
+use crate::benchmark::work::{Element, Exchange, Pattern};
 
 /// From when every rank knows the new communicator's id until NCCL says that the ranks are connected. What NCCL
 /// connects later, when operations first need it (since 2.22), is not in it, nor is the end of communicators.

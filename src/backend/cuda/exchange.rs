@@ -11,9 +11,9 @@ use super::reduction;
 use super::schedule::{Stages, stages, together};
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, with_number};
-use crate::error::{Error, Result};
-use crate::progress::Phase;
-use crate::work::{Exchange, Form, Pattern, Placement, Root};
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Exchange, Form, Pattern, Placement, Root};
+use crate::world::progress::Phase;
 
 /// What NCCL can do on no machine.
 ///

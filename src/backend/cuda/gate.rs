@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use cudarc::driver::{CudaFunction, LaunchConfig, PushKernelArg as _};
 
 use super::gpu::{Gpu, PinnedWords, failed, function};
-use crate::error::{Error, Result};
-use crate::kernel;
+use crate::base::error::{Error, Result};
+use crate::machine::kernel;
 
 /// Longest time a gate stays closed, ns. A rank that waits longer for the others than this starts too
 /// early, and the round is invalid; a device that nobody opens again is free after it.

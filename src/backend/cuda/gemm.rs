@@ -9,12 +9,12 @@ use cudarc::cublaslt::sys::{self, cublasComputeType_t as Compute, cudaDataType a
 use super::gpu::{Buffer, Gpu};
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, Product, fill_product, no_such_type, with_number};
-use crate::error::{Error, Kind, Result};
-use crate::fault::{Fault, is_planted};
-use crate::nvidia;
-use crate::progress::Phase;
-use crate::random::Stream as Random;
-use crate::work::{Element, Gemm};
+use crate::base::error::{Error, Kind, Result};
+use crate::base::random::Stream as Random;
+use crate::benchmark::work::{Element, Gemm};
+use crate::machine::nvidia;
+use crate::world::fault::{Fault, is_planted};
+use crate::world::progress::Phase;
 
 /// Bytes of scratch memory: what NVIDIA recommends for Hopper (cuBLAS documentation, "cublasSetWorkspace").
 const WORKSPACE: u64 = 32 << 20;

@@ -11,11 +11,11 @@ use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUdeviceptr, CU
 use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream};
 use cudarc::nvrtc::Ptx;
 
-use crate::backend::Device;
-use crate::error::{Error, Kind, Result};
-use crate::kernel::{self, Source};
-use crate::nvidia;
-use crate::units::Nanos;
+use crate::base::error::{Error, Kind, Result};
+use crate::base::units::Nanos;
+use crate::machine::device::Device;
+use crate::machine::kernel::{self, Source};
+use crate::machine::nvidia;
 
 /// A GPU with the one stream that everything runs on.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use super::gpu::{Buffer, Gpu};
 use super::nccl::Comm;
 use super::schedule::Spot;
-use crate::backend::Accuracy;
 use crate::backend::reference::{Answers, Data, Number, Places};
-use crate::error::Result;
-use crate::progress::Phase;
-use crate::work::{Exchange, Pattern, Placement};
+use crate::base::accuracy::Accuracy;
+use crate::base::error::Result;
+use crate::benchmark::work::{Exchange, Pattern, Placement};
+use crate::world::progress::Phase;
 
 /// Input and result, in two buffers or in one.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use std::ffi::CStr;
 use cudarc::nccl::{result, sys};
 
 use crate::backend::Share;
-use crate::error::{Error, Kind, Result};
-use crate::nvidia;
+use crate::base::error::{Error, Kind, Result};
+use crate::machine::nvidia;
 use crate::world::Wait;
 
 /// A communicator of this process's GPU.

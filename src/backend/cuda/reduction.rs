@@ -12,9 +12,9 @@ use cudarc::nccl::sys::{
 
 use super::nccl::Comm;
 use crate::backend::reference::{FACTOR, Number};
-use crate::error::{Error, Result};
-use crate::nvidia;
-use crate::work::Operator;
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::Operator;
+use crate::machine::nvidia;
 
 /// `ncclAllReduce` and `ncclReduceScatter` (nccl.h).
 type ToAll = unsafe extern "C" fn(

@@ -3,7 +3,7 @@
 use cudarc::driver::sys::CUdeviceptr;
 
 use super::call::{Act, Call};
-use crate::work::{Exchange, Pattern, Placement};
+use crate::benchmark::work::{Exchange, Pattern, Placement};
 
 /// Calls that begin together, one such group after another.
 pub(super) type Stages = Vec<Vec<Call>>;
@@ -136,7 +136,7 @@ pub(super) fn together(operations: impl Iterator<Item = Stages>) -> Stages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::{Blocks, Element};
+    use crate::benchmark::work::{Blocks, Element};
 
     const SPOT: Spot = Spot { input: 1000, output: 5000, element: 4 };
 

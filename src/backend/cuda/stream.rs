@@ -6,10 +6,10 @@ use cudarc::driver::{CudaFunction, LaunchConfig, PushKernelArg as _};
 use super::gpu::{Buffer, Gpu, failed, function};
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, SCALAR, b_at, c_at, judge_pass, no_such_type};
-use crate::error::{Error, Result};
-use crate::kernel;
-use crate::progress::Phase;
-use crate::work::{Element, Stream, StreamOp};
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Element, Stream, StreamOp};
+use crate::machine::kernel;
+use crate::world::progress::Phase;
 
 /// Threads of a block, as in kernels/stream/kernel.cu.
 const THREADS: u32 = 256;

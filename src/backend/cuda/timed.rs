@@ -4,8 +4,8 @@ use cudarc::driver::CudaEvent;
 
 use super::gpu::failed;
 use super::{Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Sample, Start, Wait};
-use crate::error::Result;
-use crate::units::Nanos;
+use crate::base::error::Result;
+use crate::base::units::Nanos;
 
 /// The step of the device's event clock, ns (CUDA driver API, `cuEventElapsedTime`: "a resolution of
 /// around 0.5 microseconds").

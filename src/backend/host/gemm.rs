@@ -7,10 +7,10 @@
 use super::buffer::Buffer;
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, Product, fill_product, no_such_type};
-use crate::error::Result;
-use crate::fault::{Fault, is_planted};
-use crate::progress::Phase;
-use crate::work::{Element, Gemm};
+use crate::base::error::Result;
+use crate::benchmark::work::{Element, Gemm};
+use crate::world::fault::{Fault, is_planted};
+use crate::world::progress::Phase;
 
 /// Prepares a product.
 ///

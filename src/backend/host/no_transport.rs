@@ -1,11 +1,11 @@
 //! Stands in for MPI's exchanges in a build without MPI, where a process is always alone.
 
 use super::Operation;
-use crate::clock::HostClock;
-use crate::error::Result;
-use crate::mesh::Group;
-use crate::units::Nanos;
-use crate::work::Exchange;
+use crate::base::error::Result;
+use crate::base::units::Nanos;
+use crate::benchmark::work::Exchange;
+use crate::plan::mesh::Group;
+use crate::world::clock::HostClock;
 
 /// Nothing: there is no MPI to make one with.
 pub(super) enum Transport {}

@@ -3,9 +3,9 @@
 use super::buffer::Buffer;
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, SCALAR, WRONG, b_at, c_at, judge_pass, no_such_type};
-use crate::error::Result;
-use crate::progress::Phase;
-use crate::work::{Element, Stream, StreamOp};
+use crate::base::error::Result;
+use crate::benchmark::work::{Element, Stream, StreamOp};
+use crate::world::progress::Phase;
 
 /// Prepares a pass.
 ///

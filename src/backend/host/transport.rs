@@ -22,12 +22,13 @@ use mpi::traits::{Communicator as _, Group as _};
 
 use super::Operation;
 use crate::backend::reference::{Number, with_number};
-use crate::clock::HostClock;
-use crate::error::{Error, Result};
-use crate::mesh::Group;
-use crate::progress::{self, Phase};
-use crate::units::Nanos;
-use crate::work::{Exchange, Form, Pattern};
+use crate::base::error::{Error, Result};
+use crate::base::units::Nanos;
+use crate::benchmark::work::{Exchange, Form, Pattern};
+use crate::plan::mesh::Group;
+use crate::world::clock::HostClock;
+use crate::world::fault;
+use crate::world::progress::{self, Phase};
 
 /// A communicator that is never dropped: freeing it is a collective call, in which a rank that
 /// unwinds would wait for ranks that never come.
@@ -70,7 +71,7 @@ impl Transport {
         let ranks: Vec<i32> =
             group.ranks.iter().map(|&rank| i32::try_from(rank).unwrap_or(i32::MAX)).collect();
         let connect = || world.split_by_subgroup(&world.group().include(&ranks));
-        let comm = progress::during(Phase::Connect, || progress::together(connect));
+        let comm = fault::during(Phase::Connect, || progress::together(connect));
         let comm = comm.ok_or_else(|| {
             Error::internal(format!("rank {} is not in the group {group}", world.rank()))
         })?;

@@ -1,10 +1,11 @@
 //! The right result of an exchange, element by element.
 
 use super::{Number, Terms};
-use crate::backend::{Accuracy, WrongElement};
-use crate::fault::{Fault, is_planted};
-use crate::progress::Phase;
-use crate::work::{Element, Exchange, Operator, Placement};
+use crate::base::accuracy::Accuracy;
+use crate::base::accuracy::WrongElement;
+use crate::benchmark::work::{Element, Exchange, Operator, Placement};
+use crate::world::fault::{Fault, is_planted};
+use crate::world::progress::Phase;
 
 /// What the ranks of an exchange put in, and what then has to come out.
 #[derive(Debug, Clone)]
@@ -192,7 +193,7 @@ fn ulp(element: Element, value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::{Pattern, Root};
+    use crate::benchmark::work::{Pattern, Root};
 
     /// What every rank's result would be, by copying parts of inputs.
     fn simulate(exchange: &Exchange, ranks: usize, rank: usize, root: usize) -> Vec<f32> {

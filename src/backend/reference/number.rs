@@ -3,8 +3,8 @@
 use float8::{F8E4M3, F8E5M2};
 use half::{bf16, f16};
 
-use crate::error::Error;
-use crate::work::Element;
+use crate::base::error::Error;
+use crate::benchmark::work::Element;
 
 /// A number that buffers hold.
 pub(in crate::backend) trait Number:
@@ -73,20 +73,20 @@ small_float!(f16: 1 << 11, bf16: 1 << 8, F8E4M3: 1 << 4, F8E5M2: 1 << 3);
 macro_rules! with_number {
     ($element:expr, $function:ident($($argument:expr),*)) => {
         match $element {
-            $crate::work::Element::F32 => $function::<f32>($($argument),*),
-            $crate::work::Element::F64 => $function::<f64>($($argument),*),
-            $crate::work::Element::F16 => $function::<half::f16>($($argument),*),
-            $crate::work::Element::Bf16 => $function::<half::bf16>($($argument),*),
-            $crate::work::Element::Fp8E4m3 => $function::<float8::F8E4M3>($($argument),*),
-            $crate::work::Element::Fp8E5m2 => $function::<float8::F8E5M2>($($argument),*),
-            $crate::work::Element::I8 => $function::<i8>($($argument),*),
-            $crate::work::Element::I16 => $function::<i16>($($argument),*),
-            $crate::work::Element::I32 => $function::<i32>($($argument),*),
-            $crate::work::Element::I64 => $function::<i64>($($argument),*),
-            $crate::work::Element::U8 => $function::<u8>($($argument),*),
-            $crate::work::Element::U16 => $function::<u16>($($argument),*),
-            $crate::work::Element::U32 => $function::<u32>($($argument),*),
-            $crate::work::Element::U64 => $function::<u64>($($argument),*),
+            $crate::benchmark::work::Element::F32 => $function::<f32>($($argument),*),
+            $crate::benchmark::work::Element::F64 => $function::<f64>($($argument),*),
+            $crate::benchmark::work::Element::F16 => $function::<half::f16>($($argument),*),
+            $crate::benchmark::work::Element::Bf16 => $function::<half::bf16>($($argument),*),
+            $crate::benchmark::work::Element::Fp8E4m3 => $function::<float8::F8E4M3>($($argument),*),
+            $crate::benchmark::work::Element::Fp8E5m2 => $function::<float8::F8E5M2>($($argument),*),
+            $crate::benchmark::work::Element::I8 => $function::<i8>($($argument),*),
+            $crate::benchmark::work::Element::I16 => $function::<i16>($($argument),*),
+            $crate::benchmark::work::Element::I32 => $function::<i32>($($argument),*),
+            $crate::benchmark::work::Element::I64 => $function::<i64>($($argument),*),
+            $crate::benchmark::work::Element::U8 => $function::<u8>($($argument),*),
+            $crate::benchmark::work::Element::U16 => $function::<u16>($($argument),*),
+            $crate::benchmark::work::Element::U32 => $function::<u32>($($argument),*),
+            $crate::benchmark::work::Element::U64 => $function::<u64>($($argument),*),
         }
     };
 }

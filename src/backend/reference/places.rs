@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::work::{Exchange, Pattern, Placement, Root};
+use crate::benchmark::work::{Exchange, Pattern, Placement, Root};
 
 /// Two buffers, or one, in elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::Element;
+    use crate::benchmark::work::Element;
 
     #[test]
     fn in_place_a_block_lies_among_all() {

@@ -1,9 +1,9 @@
 //! Matrices whose product is known exactly, and the check of a product.
 
 use super::Number;
-use crate::backend::Accuracy;
-use crate::random::Stream as Random;
-use crate::work::Gemm;
+use crate::base::accuracy::Accuracy;
+use crate::base::random::Stream as Random;
+use crate::benchmark::work::Gemm;
 
 /// A product C = A·B to be checked; all matrices row-major.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ impl<T: Number> Product<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::Element;
+    use crate::benchmark::work::Element;
     use half::{bf16, f16};
 
     /// The product by definition, rounded once.

@@ -1,7 +1,7 @@
 //! What each rank contributes to a reduction, and what the reduction then is.
 
 use super::Number;
-use crate::work::Operator;
+use crate::benchmark::work::Operator;
 
 /// Contributions to a reduction over ranks. Whole numbers whose reduction is exact in the type, in whatever
 /// order it is taken; sums of integers wrap alike. They depend on the index with a period that is

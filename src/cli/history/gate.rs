@@ -5,11 +5,11 @@ use std::path::Path;
 use clap::Args;
 
 use crate::analysis::{self, Reports};
+use crate::base::error::{Exit, Result};
 use crate::cli::compare::{RuleArgs, TellArgs, rules, tell};
 use crate::cli::sides::Side;
-use crate::config::Config;
-use crate::error::{Exit, Result};
 use crate::history::Baseline;
+use crate::plan::config::Config;
 
 /// Arguments of `gate`.
 #[derive(Debug, Args)]

@@ -1,9 +1,9 @@
 //! Histories for people.
 
+use crate::base::units::{format_ms, significant};
 use crate::history::{Change, Effect, Entry, Series, Trend};
 use crate::report::{markdown_table, print_table, say};
 use crate::stats::mean;
-use crate::units::{format_ms, significant};
 
 /// Characters of a commit.
 const COMMIT: usize = 10;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
 use super::RunArgs;
+use crate::base::error::{Error, Result, suggestion};
 use crate::benchmark;
-use crate::config::{Config, DeadlineConfig, Quantity, Values, from_name};
-use crate::error::{Error, Result, suggestion};
+use crate::plan::config::{Config, DeadlineConfig, Quantity, Values, from_name};
 
 impl RunArgs {
     /// The configuration with these flags over it.

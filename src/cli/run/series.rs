@@ -11,16 +11,16 @@ mod words;
 
 use super::{RunArgs, settled};
 use crate::analysis::{self, Limits};
+use crate::base::error::{Error, Exit, Result};
 use crate::cli::compare::rules;
 use crate::cli::{dry_run, launch};
-use crate::config::Config;
-use crate::error::{Error, Exit, Result};
 use crate::history::Baseline;
-use crate::journal::Journal;
-use crate::progress;
-use crate::recorder::{self, Beginning};
+use crate::plan::config::Config;
 use crate::report::{self, Report, plain};
-use crate::watch::note_signals;
+use crate::run::journal::Journal;
+use crate::run::recorder::{self, Beginning};
+use crate::watchdog::note_signals;
+use crate::world::progress;
 use side::Side;
 
 /// Launches of a side where there is something to compare it with: the fewest with which an exact test can tell a

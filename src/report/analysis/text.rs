@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::{Analysis, Examined, Gravity, Leaderboard, Origin, Over, Source, Study};
-use crate::error::Exit;
-use crate::mesh::{PAIRS, members};
+use crate::base::error::Exit;
+use crate::base::units::{format_ms, significant};
+use crate::plan::mesh::{PAIRS, members};
 use crate::report::Outcome;
 use crate::report::limits::limit_lines;
 use crate::report::markdown::{self, Rows, STUDY_HEADER, escape, markdown_table, study_rows};
 use crate::report::plain::plain;
 use crate::report::table::draw;
-use crate::units::{format_ms, significant};
 
 /// Most rows of a table, and lines of a list, that the terminal shows.
 const ROW_LIMIT: usize = 60;

@@ -1,7 +1,7 @@
 //! A comparison as CSV, one row a case.
 
 use super::{Comparison, text};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 const HEADER: [&str; 18] = [
     "id",

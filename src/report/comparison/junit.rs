@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Comparison, Verdict, text};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::report::plain::plain;
 
 /// One test a case: REGRESSED fails, FAILED is an error, what cannot be told is skipped.

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{Compared, Comparison, Side, Verdict};
-use crate::config::{ComparedMetric, StatisticalTest};
-use crate::metric::Direction;
+use crate::base::metric::Direction;
+use crate::base::units::{format_ms, significant};
+use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::markdown::{Rows, escape, markdown_table};
 use crate::report::plain::plain;
 use crate::report::table::draw;
-use crate::units::{format_ms, significant};
 
 /// Most rows that the terminal shows.
 const ROW_LIMIT: usize = 60;
@@ -225,7 +225,7 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
         .map(|verdict| format!("{} {}", count(verdict), verdict.name()))
         .collect();
     let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
-    let exit = crate::error::Exit::from_code(comparison.exit)
-        .map_or("unknown exit", crate::error::Exit::meaning);
+    let exit = crate::base::error::Exit::from_code(comparison.exit)
+        .map_or("unknown exit", crate::base::error::Exit::meaning);
     format!("{exit}: {counts}")
 }

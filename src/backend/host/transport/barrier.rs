@@ -1,11 +1,11 @@
 //! No rank leaves before every rank has come.
 
 use super::{Comm, barrier, largest, place};
-use crate::backend::Accuracy;
 use crate::backend::host::Operation;
-use crate::clock::{Clock as _, HostClock};
-use crate::fault::{Fault, is_planted};
-use crate::progress::Phase;
+use crate::base::accuracy::Accuracy;
+use crate::world::clock::{Clock as _, HostClock};
+use crate::world::fault::{Fault, is_planted};
+use crate::world::progress::Phase;
 
 /// `MPI_Barrier`.
 pub(super) struct Barrier<'a> {

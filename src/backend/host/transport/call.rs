@@ -10,8 +10,8 @@ use super::memory::Memory;
 use super::{Comm, place};
 use crate::backend::host::Window;
 use crate::backend::reference::Number;
-use crate::error::{Error, Result};
-use crate::work::{Exchange, Pattern, Placement, Root};
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Exchange, Pattern, Placement, Root};
 use crate::world::mpi_library;
 
 /// The arguments, with pointers into a [`Memory`] that the owner keeps.

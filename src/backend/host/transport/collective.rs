@@ -8,13 +8,14 @@ use super::memory::Memory;
 use super::{Comm, barrier, largest, place, together};
 use crate::backend::host::{Operation, Window};
 use crate::backend::reference::{Data, Number};
-use crate::backend::{Accuracy, Overlap, Remarks};
-use crate::clock::{Clock as _, HostClock};
-use crate::error::{Error, Result};
-use crate::progress::Phase;
+use crate::backend::{Overlap, Remarks};
+use crate::base::accuracy::Accuracy;
+use crate::base::error::{Error, Result};
+use crate::base::units::Nanos;
+use crate::benchmark::work::{Exchange, Form, Pattern, Root};
 use crate::stats;
-use crate::units::Nanos;
-use crate::work::{Exchange, Form, Pattern, Root};
+use crate::world::clock::{Clock as _, HostClock};
+use crate::world::progress::Phase;
 
 /// Operations whose median is the time to compute for.
 const REHEARSALS: usize = 11;

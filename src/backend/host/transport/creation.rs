@@ -6,7 +6,7 @@ use mpi::raw::AsRaw as _;
 use super::Comm;
 use crate::backend::host::{Operation, Window};
 use crate::backend::{Accuracy, Sample};
-use crate::units::Nanos;
+use crate::base::units::Nanos;
 
 /// MPI's start, which is over.
 pub(super) struct Start(pub(super) Nanos);

@@ -5,8 +5,8 @@ use mpi::datatype::Equivalence;
 use mpi::ffi;
 use mpi::raw::AsRaw as _;
 
-use crate::error::{Error, Result};
-use crate::work::{Element, Operator};
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Element, Operator};
 
 /// Elements of one large piece: a power of two that a count can hold.
 pub(super) const PIECE: u64 = 1 << 30;

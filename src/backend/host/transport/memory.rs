@@ -2,12 +2,12 @@
 
 use super::Comm;
 use super::place;
-use crate::backend::Accuracy;
 use crate::backend::host::buffer::Buffer;
 use crate::backend::reference::{Answers, Data, Number, Places};
-use crate::error::Result;
-use crate::progress::Phase;
-use crate::work::{Exchange, Placement};
+use crate::base::accuracy::Accuracy;
+use crate::base::error::Result;
+use crate::benchmark::work::{Exchange, Placement};
+use crate::world::progress::Phase;
 
 /// Input and result, in two buffers or in one.
 #[derive(Debug)]

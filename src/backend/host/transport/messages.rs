@@ -11,9 +11,9 @@ use super::{Comm, place};
 use crate::backend::host::Operation;
 use crate::backend::reference::{Data, Number};
 use crate::backend::{Accuracy, Remarks};
-use crate::error::{Error, Result};
-use crate::progress::Phase;
-use crate::work::{Exchange, Form, Pattern, Placement, Root};
+use crate::base::error::{Error, Result};
+use crate::benchmark::work::{Exchange, Form, Pattern, Placement, Root};
+use crate::world::progress::Phase;
 
 /// Tags of messages, and of answers to them.
 const DATA: c_int = 1;
@@ -175,7 +175,7 @@ impl<T: Number> Messages<T> {
             );
         }
         let (byte, mut answer) = (0u8, 0u8);
-        let datatype = super::datatype::datatype(crate::work::Element::U8);
+        let datatype = super::datatype::datatype(crate::benchmark::work::Element::U8);
         let comm = self.comm.as_raw();
         // SAFETY: one byte on both sides, and the communicator lives.
         unsafe {

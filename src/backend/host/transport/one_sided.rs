@@ -11,9 +11,9 @@ use crate::backend::host::Operation;
 use crate::backend::host::buffer::{Buffer, PAGE};
 use crate::backend::reference::{Answers, Data, Number};
 use crate::backend::{Accuracy, Remarks};
-use crate::error::Result;
-use crate::progress::Phase;
-use crate::work::{Exchange, Pattern};
+use crate::base::error::Result;
+use crate::benchmark::work::{Exchange, Pattern};
+use crate::world::progress::Phase;
 
 /// A window of memory that the pair's first rank puts into or gets from.
 pub(super) struct OneSided<T> {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::{Series, Side};
 use crate::analysis::{self, Reports, Rules};
+use crate::base::error::{Exit, Result};
 use crate::cli::compare::{TellArgs, rules, tell};
-use crate::config::Config;
-use crate::error::{Exit, Result};
 use crate::history::{Baseline, FOLDER};
+use crate::plan::config::Config;
 use crate::report::{Report, plain};
 
 /// What the first side is held against, beside the others.

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::side::Side;
-use crate::config::{Config, Format};
-use crate::environment;
-use crate::error::{Error, Result};
-use crate::journal::{Journal, Recovered};
-use crate::recorder::Beginning;
-use crate::report::{Output, Report, Samples, write_atomically};
+use crate::base::error::{Error, Result};
+use crate::base::files::write_atomically;
+use crate::machine::environment;
+use crate::plan::config::{Config, Format};
+use crate::report::{Output, Report, Samples};
+use crate::run::journal::{Journal, Recovered};
+use crate::run::recorder::Beginning;
 
 /// A file that lies there until all launches have come to their end.
 const MARK: &str = "unfinished";

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::super::{RunArgs, settled};
 use super::words::{self, without};
+use crate::base::error::{Error, Result};
+use crate::base::random;
 use crate::cli::launch::{self, Command};
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::place::Place;
 use crate::plan::Plan;
-use crate::random;
+use crate::plan::config::Config;
+use crate::plan::place::Place;
 use crate::report::Output;
 
 /// Longest name of a side that names files as it is, bytes.
@@ -209,7 +209,7 @@ fn file_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Format;
+    use crate::plan::config::Format;
 
     fn combinations(flags: &[&str]) -> Result<Vec<String>> {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{Section, few, named};
-use crate::mesh::members;
+use crate::base::units::significant;
+use crate::plan::mesh::members;
 use crate::report::{Analysis, Figure, Finding};
-use crate::units::significant;
 
 /// Most findings of a rule, and cases of one, that are told in words.
 const FINDING_LIMIT: usize = 8;

@@ -1,8 +1,8 @@
 //! All statistics of a case, in lines.
 
 use super::named;
+use crate::base::units::format_ms;
 use crate::report::{Analysis, Examined, Over, Statistics, Steadiness};
-use crate::units::format_ms;
 
 /// Smaller p are shown with an exponent.
 const SMALL_P: f64 = 1e-4;

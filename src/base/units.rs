@@ -1,0 +1,252 @@
+//! Quantities with their units: sizes as people write them, and numbers as people read them.
+//!
+//! 1 GB/s is 1e9 bytes/s everywhere; KiB, MiB and GiB are powers of 1024.
+
+use crate::base::error::{Error, Result};
+
+/// Nanoseconds on some clock, or between two readings of it.
+pub type Nanos = i64;
+
+/// Milliseconds in a nanosecond count.
+pub fn milliseconds(nanos: f64) -> f64 {
+    nanos / 1e6
+}
+
+/// Parses a size: `8`, `64MiB`, `1.5GiB`, `4k`. Bare letters mean powers of 1024, as in nccl-tests;
+/// `KB`, `MB` … mean powers of 1000.
+///
+/// # Errors
+/// Usage error when the text is not a number with an optional unit, or not a whole number of bytes.
+pub fn parse_size(text: &str) -> Result<u64> {
+    let wrong = || {
+        Error::usage(format!(
+            "size '{text}' is not a number with an optional unit; write 8, 64KiB, 64MiB or 1.5GiB"
+        ))
+    };
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024f64.powi(2),
+        "g" | "gib" => 1024f64.powi(3),
+        "t" | "tib" => 1024f64.powi(4),
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        _ => return Err(wrong()),
+    };
+    let value = number.parse::<f64>().map_err(|_| wrong())? * factor;
+    // 2^53: beyond it f64 no longer holds whole numbers, and no machine holds such buffers.
+    if value.fract() != 0.0 || value > 9_007_199_254_740_992.0 {
+        return Err(wrong());
+    }
+    Ok(value as u64)
+}
+
+/// Parses a share: `1%` or `0.01`.
+///
+/// # Errors
+/// Usage error for what is not a number.
+pub fn parse_share(text: &str) -> Result<f64> {
+    let (number, divisor) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    let value: Option<f64> = number.trim().parse().ok();
+    let value = value.filter(|value| value.is_finite()).map(|value| value / divisor);
+    value.ok_or_else(|| Error::usage(format!("'{text}' is not a share; write 1% or 0.01")))
+}
+
+/// Parses a time in seconds: `1.5`, `500ms`, `8h`.
+///
+/// # Errors
+/// Usage error for what is neither a number nor a number with a unit of time.
+pub fn parse_seconds(text: &str) -> Result<f64> {
+    let text = text.trim();
+    let plain = text.parse::<f64>().ok().filter(|value| value.is_finite());
+    let with_unit = || humantime::parse_duration(text).ok().map(|time| time.as_secs_f64());
+    plain.or_else(with_unit).ok_or_else(|| {
+        Error::usage(format!("'{text}' is not a time; write seconds as 1.5, or 500ms, 10s, 8h"))
+    })
+}
+
+/// Now, as reports write it: UTC, to the second.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// Seconds since 1970 of a date and time as reports write it.
+pub fn parse_utc(text: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// A number of seconds since 1970 as reports write it; of years that have four digits.
+pub fn format_utc(seconds: u64) -> String {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// Most values a list and its ranges may expand to; a guard against typing `8..64GiB+8`.
+pub const LIST_LIMIT: usize = 10_000;
+
+/// Parses a list of sizes and ranges: `8`, `1KiB,1MiB`, `8..64MiB*2`, `8MiB..64MiB+8MiB`.
+///
+/// # Errors
+/// Usage error for what is not a size, for an empty or endless range, for more than [`LIST_LIMIT`] values.
+pub fn parse_sizes(text: &str) -> Result<Vec<u64>> {
+    let mut sizes = Vec::new();
+    for part in text.split(',') {
+        match part.split_once("..") {
+            None => sizes.push(parse_size(part)?),
+            Some((first, rest)) => expand_range(part, first, rest, &mut sizes)?,
+        }
+        refuse_long(sizes.len())?;
+    }
+    Ok(sizes)
+}
+
+/// Refuses a list of more than [`LIST_LIMIT`] values.
+///
+/// # Errors
+/// Usage error.
+pub fn refuse_long(values: usize) -> Result<()> {
+    if values > LIST_LIMIT {
+        return Err(Error::usage(format!(
+            "a list has more than {LIST_LIMIT} values; give fewer, or a wider step"
+        )));
+    }
+    Ok(())
+}
+
+fn expand_range(range: &str, first: &str, rest: &str, sizes: &mut Vec<u64>) -> Result<()> {
+    let wrong = |why: &str| {
+        Err(Error::usage(format!("range '{range}' {why}; write 8..64MiB*2 or 8MiB..64MiB+8MiB")))
+    };
+    let Some(at) = rest.find(['*', '+']) else { return wrong("has no step") };
+    let (last, step) = (parse_size(&rest[..at])?, parse_size(&rest[at + 1..])?);
+    let multiply = rest.as_bytes()[at] == b'*';
+    let mut size = parse_size(first)?;
+    if size > last {
+        return wrong("runs backwards");
+    }
+    if step == 0 || (multiply && (step == 1 || size == 0)) {
+        return wrong("never ends");
+    }
+    for _ in 0..LIST_LIMIT {
+        if size > last {
+            return Ok(());
+        }
+        sizes.push(size);
+        size = if multiply { size.saturating_mul(step) } else { size.saturating_add(step) };
+    }
+    wrong(&format!("has more than {LIST_LIMIT} values"))
+}
+
+/// A size as people read it: `64MiB` when it is a whole number of a binary unit, else bytes.
+pub fn format_size(bytes: u64) -> String {
+    for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
+        if bytes >= 1 << shift && bytes.trailing_zeros() >= shift {
+            return format!("{}{unit}", bytes >> shift);
+        }
+    }
+    format!("{bytes}B")
+}
+
+/// A time given in milliseconds, with the unit that keeps it readable.
+pub fn format_ms(ms: f64) -> String {
+    match ms {
+        ms if ms < 1e-3 => format!("{} ns", significant(ms * 1e6)),
+        ms if ms < 1.0 => format!("{} us", significant(ms * 1e3)),
+        ms if ms < 1e3 => format!("{} ms", significant(ms)),
+        ms => format!("{} s", significant(ms / 1e3)),
+    }
+}
+
+/// Four significant digits, without an exponent.
+pub fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let digits_before_point = value.abs().log10().floor() as i32 + 1;
+    let decimals = (4 - digits_before_point).clamp(0, 9) as usize;
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        for (text, bytes) in [
+            ("8", 8),
+            ("64MiB", 64 << 20),
+            ("1.5GiB", 3 << 29),
+            ("4k", 4096),
+            ("2 GB", 2_000_000_000),
+        ] {
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["64 Mib8", "", "MiB", "1.5", "-1", "1e3", "9999999TiB", "1..2"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_and_times_with_and_without_units() {
+        assert_eq!(parse_share("1%").unwrap(), 0.01);
+        assert_eq!(parse_share("0.5").unwrap(), 0.5);
+        assert_eq!(parse_seconds("1.5").unwrap(), 1.5);
+        assert_eq!(parse_seconds("500ms").unwrap(), 0.5);
+        assert_eq!(parse_seconds("8h").unwrap(), 28_800.0);
+        assert!(parse_share("one").is_err() && parse_share("nan").is_err());
+        assert!(parse_seconds("soon").is_err() && parse_seconds("inf").is_err());
+    }
+
+    #[test]
+    fn ranges_multiply_and_add() {
+        assert_eq!(parse_sizes("8..64*2").unwrap(), [8, 16, 32, 64]);
+        assert_eq!(parse_sizes("8..24+8,1KiB").unwrap(), [8, 16, 24, 1024]);
+        for text in ["8..4*2", "8..64", "0..64*2", "8..64*1", "8..64+0", "0..1GiB+1"] {
+            assert!(parse_sizes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_as_people_read_them() {
+        assert_eq!(format_size(64 << 20), "64MiB");
+        assert_eq!(format_size(1000), "1000B");
+        assert_eq!(format_ms(0.000_57), "570.0 ns");
+        assert_eq!(format_ms(12.3456), "12.35 ms");
+        assert_eq!(significant(123_456.0), "123456");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(words in prop::collection::vec(crate::base::random::hostile::words(), 3)) {
+            let [a, b, c] = &words[..] else { unreachable!() };
+            for text in [a.clone(), format!("{a}..{b}*{c}"), format!("{a}..{b}+{c},{a}")] {
+                let sizes = parse_sizes(&text).unwrap_or_default();
+                prop_assert!(sizes.len() <= LIST_LIMIT && sizes.iter().all(|size| *size <= 1 << 53));
+                let _ = (parse_share(&text), parse_seconds(&text));
+            }
+        }
+
+        #[test]
+        fn any_number_is_short(number: f64, bytes: u64) {
+            for text in [format_ms(number), significant(number), format_size(bytes)] {
+                prop_assert!(text.len() < 400, "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_formatted_size_reads_back(bytes in 0u64..1 << 50) {
+            prop_assert_eq!(parse_size(&format_size(bytes)).unwrap(), bytes);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Types of the elements of buffers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result, suggestion};
+
+/// The type of one element of a buffer.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 16-bit float of IEEE 754: 11 significant bits.
+    F16,
+    /// bfloat16: the upper half of an f32, 8 significant bits.
+    Bf16,
+    /// 8-bit float with 4 bits of exponent, without infinities: 4 significant bits.
+    #[serde(rename = "fp8e4m3")]
+    Fp8E4m3,
+    /// 8-bit float with 5 bits of exponent: 3 significant bits.
+    #[serde(rename = "fp8e5m2")]
+    Fp8E5m2,
+    /// 8-bit signed integer.
+    I8,
+    /// 16-bit signed integer.
+    I16,
+    /// 32-bit signed integer.
+    I32,
+    /// 64-bit signed integer.
+    I64,
+    /// 8-bit unsigned integer.
+    U8,
+    /// 16-bit unsigned integer.
+    U16,
+    /// 32-bit unsigned integer.
+    U32,
+    /// 64-bit unsigned integer.
+    U64,
+}
+
+impl Element {
+    /// Every element type.
+    pub const ALL: [Self; 14] = [
+        Self::F32,
+        Self::F64,
+        Self::F16,
+        Self::Bf16,
+        Self::Fp8E4m3,
+        Self::Fp8E5m2,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+    ];
+
+    /// The types in which kernels compute.
+    pub const FLOATS: [Self; 4] = [Self::F32, Self::F64, Self::F16, Self::Bf16];
+
+    /// Those that every machine computes in.
+    pub const WIDE_FLOATS: [Self; 2] = [Self::F32, Self::F64];
+
+    /// The canonical name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Fp8E4m3 => "fp8e4m3",
+            Self::Fp8E5m2 => "fp8e5m2",
+            Self::I8 => "i8",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+        }
+    }
+
+    /// Whether it is a float of any width.
+    pub fn is_float(self) -> bool {
+        Self::FLOATS.contains(&self) || matches!(self, Self::Fp8E4m3 | Self::Fp8E5m2)
+    }
+
+    /// Bytes of one element.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::I8 | Self::U8 | Self::Fp8E4m3 | Self::Fp8E5m2 => 1,
+            Self::I16 | Self::U16 | Self::F16 | Self::Bf16 => 2,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+        }
+    }
+
+    /// Reads a precision policy: `f32`, or the names other tools use (`fp32`, `float`, `int8` …).
+    ///
+    /// # Errors
+    /// Usage error for an unknown name.
+    pub fn parse(text: &str) -> Result<Self> {
+        let lower = text.trim().to_ascii_lowercase();
+        let canonical = match lower.as_str() {
+            "float" | "fp32" | "float32" => "f32",
+            "double" | "fp64" | "float64" => "f64",
+            "half" | "fp16" | "float16" => "f16",
+            "bfloat16" => "bf16",
+            "f8e4m3" => "fp8e4m3",
+            "f8e5m2" => "fp8e5m2",
+            "int" | "int32" => "i32",
+            "int8" => "i8",
+            "int16" => "i16",
+            "int64" => "i64",
+            "uint8" => "u8",
+            "uint16" => "u16",
+            "uint" | "uint32" => "u32",
+            "uint64" => "u64",
+            other => other,
+        };
+        Self::ALL.into_iter().find(|element| element.name() == canonical).ok_or_else(|| {
+            Error::usage(format!(
+                "precision '{text}' is not known; {}",
+                suggestion(&lower, Self::ALL.map(Self::name))
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precisions_under_the_names_of_other_tools() {
+        assert_eq!(Element::parse("FP32").unwrap(), Element::F32);
+        assert_eq!(Element::parse("double").unwrap(), Element::F64);
+        assert_eq!(Element::parse("bfloat16").unwrap(), Element::Bf16);
+        assert_eq!(Element::parse("f8e4m3").unwrap(), Element::Fp8E4m3);
+        assert!(Element::parse("f23").unwrap_err().message.contains("'f32'"));
+    }
+}

@@ -1,0 +1,201 @@
+//! What a reader needs to believe a number: machine, libraries, build, variables.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result};
+use crate::machine::device::Device;
+
+/// Everything around the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// The MPI that connects the ranks; null for a process that was started alone.
+    pub mpi: Option<Mpi>,
+    /// Compiler of the binary that measured; null where an imported file does not tell.
+    pub toolchain: Option<String>,
+    /// Names and versions of the libraries that did the work on rank 0, beside MPI.
+    pub libraries: BTreeMap<String, String>,
+    /// The machines, in the order of their first rank.
+    pub nodes: Vec<Node>,
+    /// The ranks, in order.
+    pub ranks: Vec<Rank>,
+    /// Environment variables of rank 0 that change what is measured, by allow-list.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// The MPI library.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Mpi {
+    /// Its own name and version.
+    pub library: String,
+    /// How many threads may call it: `single`, `funneled`, `serialized`, `multiple`.
+    pub thread_level: String,
+}
+
+/// One machine. What an imported file does not tell is null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Node {
+    /// Its name.
+    pub host: String,
+    /// Operating system and kernel.
+    pub os: Option<String>,
+    /// Processor.
+    pub cpu: Option<String>,
+    /// Logical cores that are online.
+    pub cores: Option<usize>,
+    /// Installed memory, bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// One rank's place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rank {
+    /// World rank.
+    pub rank: usize,
+    /// Index of its node.
+    pub node: usize,
+    /// Number on its node.
+    pub local_rank: usize,
+    /// What it drives.
+    pub device: Device,
+    /// Cores it may run on, as `0-3,8`; null where an imported file does not tell.
+    pub cores: Option<String>,
+}
+
+/// Variables that change what is measured. Never the whole environment: it holds secrets.
+const VARIABLES: [&str; 14] = [
+    "CUBLAS",
+    "CUDA_",
+    "FI_",
+    "I_MPI_",
+    "MPICH_",
+    "NCCL_",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMPI_MCA_",
+    "OMP_NUM_THREADS",
+    "PMIX_MCA_",
+    "SLURM_JOB_ID",
+    "SLURM_JOB_NUM_NODES",
+    "SLURM_STEP_NUM_TASKS",
+    "UCX_",
+];
+
+/// Variables of the above prefixes that a launcher sets for its own bookkeeping.
+const BOOKKEEPING: [&str; 4] =
+    ["OMPI_MCA_orte_", "OMPI_MCA_ess_", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir"];
+
+impl Environment {
+    /// Refuses two ranks on one device.
+    ///
+    /// # Errors
+    /// Unfit, naming both.
+    pub fn refuse_shared_devices(&self) -> Result<()> {
+        for (index, rank) in self.ranks.iter().enumerate() {
+            let same = |other: &&Rank| {
+                rank.device.uuid.is_some()
+                    && (other.node, &other.device.uuid) == (rank.node, &rank.device.uuid)
+            };
+            if let Some(other) = self.ranks[..index].iter().find(same) {
+                return Err(Error::unfit(format!(
+                    "ranks {} and {} both drive {} ({}) of {}; start one rank per GPU, or add \
+                     --emulate-ranks to let ranks share one for a trial",
+                    other.rank,
+                    rank.rank,
+                    rank.device.name,
+                    rank.device.uuid.as_deref().unwrap_or_default(),
+                    self.nodes[rank.node].host
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The compiler of this binary.
+pub const TOOLCHAIN: &str = env!("TESSERABENCH_RUSTC");
+
+/// This process's variables that change what is measured.
+pub fn variables() -> BTreeMap<String, String> {
+    let all = std::env::vars_os();
+    let text =
+        all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    text.filter(|(name, _)| matters(name)).collect()
+}
+
+/// Whether a variable changes what is measured, and holds no secret.
+pub fn matters(name: &str) -> bool {
+    VARIABLES.iter().any(|prefix| name.starts_with(prefix))
+        && !BOOKKEEPING.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The machine this process runs on.
+pub fn this_node() -> Node {
+    let uname = rustix::system::uname();
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let distribution = release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+        .map_or("unknown", |name| name.trim_matches('"'));
+    let cores = std::fs::read_to_string("/proc/cpuinfo")
+        .map_or(0, |text| text.lines().filter(|line| line.starts_with("processor")).count());
+    Node {
+        host: uname.nodename().to_string_lossy().into_owned(),
+        os: Some(format!("{distribution}, Linux {}", uname.release().to_string_lossy())),
+        cpu: Some(cpu_model()),
+        cores: Some(cores.max(1)),
+        memory_bytes: Some(memory_bytes()),
+    }
+}
+
+/// The processor's name for itself.
+pub fn cpu_model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
+    model.map_or("unknown CPU", |line| line.trim_start_matches([' ', '\t', ':'])).to_owned()
+}
+
+fn memory_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = kib.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Names this build: its content hash, and the commit it was built from where that is known.
+pub fn build() -> String {
+    let commit = env!("TESSERABENCH_COMMIT");
+    let commit = if commit.is_empty() { "unknown" } else { commit };
+    format!("{} (commit {commit})", env!("TESSERABENCH_BUILD"))
+}
+
+/// The commit checked out in the working folder, if it is in a git repository: what the measured
+/// program was built from, in a CI of that program. Read from the files, because starting a process
+/// from a rank is not safe under every MPI.
+pub fn commit_of_working_folder() -> Option<String> {
+    let folder = std::env::current_dir().ok()?;
+    let git = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir())?;
+    let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
+    let Some(reference) = head.trim().strip_prefix("ref: ") else {
+        return Some(head.trim().to_owned());
+    };
+    if let Ok(commit) = std::fs::read_to_string(git.join(reference)) {
+        return Some(commit.trim().to_owned());
+    }
+    let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
+    let line = packed.lines().find(|line| line.ends_with(reference))?;
+    line.split_whitespace().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_a_name_cores_and_memory() {
+        let node = this_node();
+        assert!(!node.host.is_empty() && node.cores > Some(0), "{node:?}");
+        assert!(node.memory_bytes > Some(1 << 20), "{node:?}");
+    }
+}

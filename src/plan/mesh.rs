@@ -1,0 +1,360 @@
+//! Ranks arranged along named axes, and the groups that gives.
+//!
+//! The order string says which axis is fastest, leftmost first, as in Megatron
+//! (`tp-cp-ep-dp-pp`: rank = tp + TP·(cp + CP·(ep + EP·(dp + DP·pp)))). Tools that are row-major
+//! (rightmost fastest) read it reversed.
+
+use std::collections::{HashMap, HashSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result, suggestion};
+
+/// The order used when none is given: Megatron's.
+pub const DEFAULT_ORDER: &str = "tp-cp-ep-dp-pp";
+
+/// The axis of all ranks together.
+pub const WORLD: &str = "world";
+
+/// The axis of two ranks that are measured as one of all pairs.
+pub const PAIRS: &str = "pairs";
+
+/// The axis of ranks that are named by hand.
+const GROUPS: &str = "groups";
+
+/// Most axes of a mesh.
+const AXIS_LIMIT: usize = 32;
+
+/// Most members that the groups of all cases of a plan or of a file may have together: 256 MiB.
+pub const MEMBER_LIMIT: usize = 1 << 25;
+
+/// A named dimension of the mesh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Axis {
+    /// Name, such as `tp`.
+    pub name: String,
+    /// Number of ranks along it.
+    pub size: usize,
+}
+
+/// Ranks along named axes, fastest axis first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mesh {
+    /// The axes with their sizes, fastest first. Axes of size 1 that nobody named are left out.
+    pub axes: Vec<Axis>,
+}
+
+/// Ranks that act together: they differ in one axis (or a flattened one) only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// The axis the ranks differ in, `world`, or `groups` for ranks named by hand.
+    pub axis: String,
+    /// World ranks in the order of the axis.
+    pub ranks: Vec<usize>,
+}
+
+impl Mesh {
+    /// Reads `tp=2,dp=2` with the order `tp-cp-ep-dp-pp`, for `ranks` ranks.
+    ///
+    /// # Errors
+    /// Usage error for malformed text, an axis the order does not name, and a mesh that does not
+    /// have exactly `ranks` places.
+    pub fn parse(spec: &str, order: &str, ranks: usize) -> Result<Self> {
+        let order: Vec<&str> = order.split('-').take(AXIS_LIMIT + 1).collect();
+        if order.len() > AXIS_LIMIT {
+            return Err(Error::usage(format!(
+                "the mesh order names more than {AXIS_LIMIT} axes; leave some out"
+            )));
+        }
+        for (i, name) in order.iter().enumerate() {
+            if [WORLD, PAIRS, GROUPS].contains(name) {
+                return Err(Error::usage(format!(
+                    "an axis cannot be called '{name}', which has a meaning of its own; choose another name"
+                )));
+            }
+            // Names stand in the ids of cases, which are printed and written in lines.
+            if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                return Err(Error::usage(format!(
+                    "an axis cannot be called {name:?}; use letters, digits and _"
+                )));
+            }
+            if name.is_empty() || order[..i].contains(name) {
+                return Err(Error::usage(format!(
+                    "mesh order '{}' names an axis twice or not at all; write {DEFAULT_ORDER}",
+                    order.join("-")
+                )));
+            }
+        }
+        let mut axes: Vec<Axis> = Vec::new();
+        for part in spec.split(',') {
+            let wrong = || {
+                Error::usage(format!("mesh part '{part}' is not axis=size; write --mesh tp=2,dp=2"))
+            };
+            let (name, size) = part.split_once('=').ok_or_else(wrong)?;
+            let (name, size) = (name.trim(), size.trim().parse().map_err(|_| wrong())?);
+            if !order.contains(&name) {
+                return Err(Error::usage(format!(
+                    "mesh axis '{name}' is not in the order {}; {} (or name it in --mesh-order)",
+                    order.join("-"),
+                    suggestion(name, order.iter().copied())
+                )));
+            }
+            if size == 0 || axes.iter().any(|axis| axis.name == name) {
+                return Err(Error::usage(format!(
+                    "mesh axis '{name}' is given twice or has size 0; each axis needs one size of at least 1"
+                )));
+            }
+            axes.push(Axis { name: name.to_owned(), size });
+        }
+        axes.sort_by_key(|axis| order.iter().position(|name| *name == axis.name));
+        let places = axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.size));
+        if places != Some(ranks) {
+            return Err(Error::usage(format!(
+                "mesh {spec} has {} places for {ranks} ranks; the sizes must multiply to {ranks}",
+                places.map_or("too many".to_owned(), |n| n.to_string())
+            )));
+        }
+        Ok(Self { axes })
+    }
+
+    /// One axis that holds all ranks: what is meant when no mesh is given.
+    pub fn flat(ranks: usize) -> Self {
+        Self { axes: vec![Axis { name: WORLD.to_owned(), size: ranks }] }
+    }
+
+    /// The names that [`groups`](Self::groups) accepts on their own.
+    pub fn axis_names(&self) -> impl Iterator<Item = &str> + Clone {
+        let axes = self.axes.iter().map(|axis| axis.name.as_str()).filter(|name| *name != WORLD);
+        axes.chain([WORLD])
+    }
+
+    /// Number of ranks.
+    pub fn ranks(&self) -> usize {
+        self.axes.iter().map(|axis| axis.size).product()
+    }
+
+    /// The groups of an axis (`tp`), of several flattened into one (`tp+dp`), or of `world`. They
+    /// partition the ranks; ranks within a group follow the mesh order, so a flattened axis keeps
+    /// its fast axis fastest.
+    ///
+    /// # Errors
+    /// Usage error for an axis the mesh does not have.
+    pub fn groups(&self, axis: &str) -> Result<Vec<Group>> {
+        if axis == WORLD {
+            return Ok(vec![Group { axis: axis.to_owned(), ranks: (0..self.ranks()).collect() }]);
+        }
+        let names: Vec<&str> = axis.split('+').collect();
+        for (i, name) in names.iter().enumerate() {
+            if !self.axes.iter().any(|axis| axis.name == *name) || names[..i].contains(name) {
+                return Err(Error::usage(format!(
+                    "axis '{name}' is not in the mesh or is named twice; {}",
+                    suggestion(name, self.axis_names())
+                )));
+            }
+        }
+        let varies = |axis: &Axis| names.contains(&axis.name.as_str());
+        // A group is named by the coordinates that do not vary within it.
+        let mut groups: Vec<Group> = Vec::new();
+        let mut places: HashMap<Vec<usize>, usize> = HashMap::new();
+        for rank in 0..self.ranks() {
+            let fixed: Vec<usize> = self
+                .coordinates(rank)
+                .zip(&self.axes)
+                .filter(|(_, axis)| !varies(axis))
+                .map(|(coordinate, _)| coordinate)
+                .collect();
+            let place = *places.entry(fixed).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.ranks.push(rank),
+                None => groups.push(Group { axis: axis.to_owned(), ranks: vec![rank] }),
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The coordinates of `rank`, fastest axis first.
+    fn coordinates(&self, rank: usize) -> impl Iterator<Item = usize> {
+        self.axes.iter().scan(rank, |rest, axis| {
+            let coordinate = *rest % axis.size;
+            *rest /= axis.size;
+            Some(coordinate)
+        })
+    }
+}
+
+impl Group {
+    /// One rank by itself.
+    pub fn alone(rank: usize) -> Self {
+        Self { axis: WORLD.to_owned(), ranks: vec![rank] }
+    }
+
+    /// Reads explicit groups: commas part groups, `+` joins ranges within one: `0-3,8-11` is two
+    /// groups, `0-3+8-11` one of eight ranks.
+    ///
+    /// # Errors
+    /// Usage error for malformed text, a rank outside `0..ranks`, a rank named twice in a group, and more
+    /// than [`MEMBER_LIMIT`] members.
+    pub fn parse_list(text: &str, ranks: usize) -> Result<Vec<Self>> {
+        let (mut groups, mut members) = (Vec::new(), 0);
+        for part in text.split(',') {
+            let group = Self::parse(part, ranks)?;
+            members += group.ranks.len();
+            refuse_members(members)?;
+            groups.push(group);
+        }
+        Ok(groups)
+    }
+
+    fn parse(text: &str, ranks: usize) -> Result<Self> {
+        let wrong = |why: &str| {
+            Error::usage(format!(
+                "group '{text}' {why}; write --groups 0-3,8-11 or --groups 0-1+4-5"
+            ))
+        };
+        let (mut members, mut known) = (Vec::new(), HashSet::new());
+        for range in text.split('+') {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let number = |digits: &str| digits.trim().parse::<usize>();
+            let (Ok(first), Ok(last)) = (number(first), number(last)) else {
+                return Err(wrong("is not a list of ranks"));
+            };
+            if first > last || last >= ranks {
+                return Err(wrong(&format!("does not lie within the ranks 0-{}", ranks - 1)));
+            }
+            if !(first..=last).all(|rank| known.insert(rank)) {
+                return Err(wrong("names a rank twice"));
+            }
+            members.extend(first..=last);
+        }
+        Ok(Self { axis: GROUPS.to_owned(), ranks: members })
+    }
+
+    /// This rank's place in the group, if it is a member.
+    pub fn position(&self, rank: usize) -> Option<usize> {
+        self.ranks.iter().position(|&member| member == rank)
+    }
+
+    /// The members in short: `0-3`, `0,2,4`, `0-1,4-5`.
+    pub fn members(&self) -> String {
+        members(self.ranks.iter().copied())
+    }
+}
+
+/// Refuses groups with more than [`MEMBER_LIMIT`] members together, before they fill the memory.
+///
+/// # Errors
+/// Usage error.
+pub fn refuse_members(members: usize) -> Result<()> {
+    if members > MEMBER_LIMIT {
+        return Err(Error::usage(format!(
+            "the groups of all cases have more than {MEMBER_LIMIT} members together; give fewer groups or fewer \
+             values"
+        )));
+    }
+    Ok(())
+}
+
+/// Numbers in short, runs joined: `0-3`, `0,2,4`, `0-1,4-5`.
+pub fn members(numbers: impl Iterator<Item = usize>) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |(first, last)| {
+        if first == last { format!("{first}") } else { format!("{first}-{last}") }
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(",")
+}
+
+impl std::fmt::Display for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.axis, self.members())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn members(mesh: &Mesh, axis: &str) -> Vec<Vec<usize>> {
+        mesh.groups(axis).unwrap().into_iter().map(|group| group.ranks).collect()
+    }
+
+    /// Megatron-LM, parallel_state.py, docstring of initialize_model_parallel: TP2 PP4 on 16 GPUs.
+    #[test]
+    fn megatrons_own_example() {
+        let mesh = Mesh::parse("tp=2,pp=4,dp=2", DEFAULT_ORDER, 16).unwrap();
+        let pairs =
+            |firsts: [usize; 8], step| firsts.map(|first| vec![first, first + step]).to_vec();
+        assert_eq!(members(&mesh, "tp"), pairs([0, 2, 4, 6, 8, 10, 12, 14], 1));
+        assert_eq!(members(&mesh, "dp"), pairs([0, 1, 4, 5, 8, 9, 12, 13], 2));
+        assert_eq!(
+            members(&mesh, "pp"),
+            [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]].map(Vec::from).to_vec()
+        );
+        assert_eq!(members(&mesh, "tp+dp")[0], [0, 1, 2, 3]);
+        assert_eq!(members(&mesh, "tp+pp")[0], [0, 1, 4, 5, 8, 9, 12, 13]);
+    }
+
+    #[test]
+    fn order_string_says_what_is_fastest() {
+        let mesh = Mesh::parse("tp=2,dp=2", "dp-tp", 4).unwrap();
+        assert_eq!(members(&mesh, "tp"), [vec![0, 2], vec![1, 3]]);
+    }
+
+    #[test]
+    fn bad_meshes_are_usage_errors() {
+        for (spec, order) in [
+            ("tp=3", DEFAULT_ORDER),
+            ("tp=2,dp=3", DEFAULT_ORDER),
+            ("tp=2,tp=2", DEFAULT_ORDER),
+            ("tp=0,dp=4", DEFAULT_ORDER),
+            ("tp", DEFAULT_ORDER),
+            ("xp=4", DEFAULT_ORDER),
+            ("tp=4", "tp-tp"),
+            ("tp=99999999999,dp=99999999999", DEFAULT_ORDER),
+        ] {
+            assert!(Mesh::parse(spec, order, 4).is_err(), "{spec} {order}");
+        }
+    }
+
+    #[test]
+    fn explicit_groups() {
+        let groups = Group::parse_list("0-1+4-5,3", 6).unwrap();
+        assert_eq!(groups[0].ranks, [0, 1, 4, 5]);
+        assert_eq!(groups[0].to_string(), "groups:0-1,4-5");
+        assert_eq!(groups[1].ranks, [3]);
+        for text in ["0-6", "2-1", "0-1+1", "", "a"] {
+            assert!(Group::parse_list(text, 6).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn groups_partition_the_ranks(
+            sizes in prop::collection::vec(1usize..5, 5),
+            picked in prop::collection::vec(any::<bool>(), 5),
+            order in Just(DEFAULT_ORDER.split('-').collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let spec: Vec<String> =
+                order.iter().zip(&sizes).map(|(name, size)| format!("{name}={size}")).collect();
+            let ranks = sizes.iter().product();
+            let mesh = Mesh::parse(&spec.join(","), &order.join("-"), ranks).unwrap();
+            let names: Vec<&str> =
+                order.iter().zip(&picked).filter(|(_, p)| **p).map(|(name, _)| *name).collect();
+            prop_assume!(!names.is_empty());
+            let size: usize =
+                sizes.iter().zip(&picked).filter(|(_, p)| **p).map(|(size, _)| size).product();
+            let groups = mesh.groups(&names.join("+")).unwrap();
+            let mut seen: Vec<usize> = groups.iter().flat_map(|group| group.ranks.clone()).collect();
+            prop_assert!(groups.iter().all(|group| group.ranks.len() == size));
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..ranks).collect::<Vec<_>>());
+        }
+    }
+}

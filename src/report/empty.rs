@@ -1,0 +1,57 @@
+//! The report before its first case.
+
+use super::{Floors, MeshFacts, Report, Run, SCHEMA, Summary};
+use crate::base::error::Exit;
+use crate::base::units::now;
+use crate::base::{metric, random};
+use crate::machine::environment::{self, Environment};
+use crate::plan::config::Config;
+use crate::plan::{BackendSpec, Plan};
+
+/// The report before its first case.
+pub fn empty(plan: &Plan, config: &Config, environment: Environment, floors: Floors) -> Report {
+    let started = now();
+    let topology = match &plan.backend {
+        BackendSpec::Simulated(topology) => Some(topology.name.clone()),
+        BackendSpec::Host | BackendSpec::Cuda { .. } => None,
+    };
+    let run = Run {
+        id: run_id(&started),
+        started,
+        finished: String::new(),
+        launches: Vec::new(),
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: environment::build(),
+        git: environment::commit_of_working_folder(),
+        seed: plan.seed,
+        backend: plan.backend.name().to_owned(),
+        simulated: topology.is_some(),
+        emulated: plan.backend == BackendSpec::Cuda { emulated: true },
+        imported_from: None,
+        incomplete: true,
+        exit: Exit::Internal.code(),
+        config: config.clone(),
+    };
+    Report {
+        schema: SCHEMA.to_owned(),
+        run,
+        environment,
+        mesh: MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() },
+        topology,
+        floors: Some(floors),
+        cases: Vec::new(),
+        scaling: Vec::new(),
+        pair_matrices: Vec::new(),
+        limits: Vec::new(),
+        metrics: metric::ALL.to_vec(),
+        summary: Summary::default(),
+        caveats: Vec::new(),
+    }
+}
+
+/// A unique name for what was started then.
+pub fn run_id(started: &str) -> String {
+    let tail = random::fingerprint(format!("{started}{}", std::process::id()).bytes());
+    format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32)
+}

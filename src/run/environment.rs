@@ -1,0 +1,47 @@
+//! The environment of all ranks, gathered at rank 0.
+
+use std::collections::BTreeMap;
+
+use crate::base::error::Result;
+use crate::machine::device::Device;
+use crate::machine::environment::{Environment, Mpi, Node, Rank, TOOLCHAIN, this_node, variables};
+use crate::plan::mesh;
+use crate::world::{World, mpi_library};
+
+/// Gathers the environment at rank 0; every rank calls it.
+///
+/// # Errors
+/// When the ranks cannot exchange their facts.
+pub fn gather(
+    world: &World,
+    device: Device,
+    libraries: BTreeMap<String, String>,
+) -> Result<Option<Environment>> {
+    let facts = world.gather((this_node(), device, libraries.clone()))?;
+    let Some(facts) = facts else { return Ok(None) };
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut ranks = Vec::new();
+    let mut ranks_on_node: Vec<usize> = Vec::new();
+    for (rank, ((node, device, theirs), member)) in
+        facts.into_iter().zip(world.members()).enumerate()
+    {
+        if theirs != libraries {
+            tracing::warn!("rank {rank} has {theirs:?}, rank 0 has {libraries:?}");
+        }
+        let index = nodes.iter().position(|known| known.host == node.host).unwrap_or_else(|| {
+            nodes.push(node);
+            ranks_on_node.push(0);
+            nodes.len() - 1
+        });
+        let local_rank = member.local_rank.unwrap_or(ranks_on_node[index]);
+        ranks_on_node[index] += 1;
+        let cores = Some(mesh::members(member.cores()));
+        ranks.push(Rank { rank, node: index, local_rank, device, cores });
+    }
+    let mpi = world.threading().map(|level| Mpi {
+        library: mpi_library().unwrap_or_default(),
+        thread_level: level.to_owned(),
+    });
+    let (toolchain, variables) = (Some(TOOLCHAIN.to_owned()), variables());
+    Ok(Some(Environment { mpi, toolchain, libraries, nodes, ranks, variables }))
+}

@@ -1,0 +1,550 @@
+//! Finished cases on disk, each before the next one starts, and what a run was about: enough to go on after
+//! any death, or to write the report that the run could not.
+//!
+//! Each line is a JSON object with one key: `run` first (the plan, and the report without cases), `launch` for
+//! each start of the ranks, `case` for a case's first turn, `again` for a later one. When the report of a
+//! complete run is written the journal is removed: one that is there belongs to a run that did not end well.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::error::{Error, Result};
+use crate::base::failure::CaseError;
+use crate::plan::Plan;
+use crate::report::{Case, Launch, Report, Turn};
+use crate::world::fault::{self, Fault};
+use crate::world::progress::Phase;
+
+/// Names the format and its version.
+const SCHEMA: &str = "tesserabench.journal/2";
+
+/// Most bytes of a line: a case with the samples of many ranks has far fewer.
+const LINE_LIMIT: u64 = 256 << 20;
+
+/// Most bytes of a journal that is read back.
+const FILE_LIMIT: u64 = 4 << 30;
+
+/// Differences of two plans that are named.
+const DIFFERENCES: usize = 3;
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole lines.
+    length: u64,
+}
+
+/// A line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Run(Box<Header>),
+    Launch(Launch),
+    Case(Box<Finished>),
+    Again(Again),
+}
+
+/// What the run is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The journal's schema.
+    schema: String,
+    /// What is run.
+    pub plan: Plan,
+    /// The report without cases.
+    pub report: Report,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Finished {
+    case: Case,
+    /// When it was over, UTC.
+    time: String,
+    /// Length of the samples' file when it was over.
+    samples_bytes: u64,
+}
+
+/// A later turn of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Again {
+    /// Its place among the plan's cases.
+    pub case: usize,
+    /// What came of it.
+    pub turn: Turn,
+    /// What went wrong.
+    pub error: Option<CaseError>,
+    /// Length of the samples' file when it was over.
+    pub samples_bytes: u64,
+}
+
+/// What a journal says.
+#[derive(Debug)]
+pub struct Recovered {
+    /// What is run.
+    pub plan: Plan,
+    /// The report, with the finished cases.
+    pub report: Report,
+    /// Cases that are finished, through all cycles.
+    pub done: usize,
+    /// Length of the samples' file after them.
+    pub samples_bytes: u64,
+    /// Bytes of whole lines.
+    length: u64,
+    /// Bytes after them that are no whole line.
+    pub torn: u64,
+}
+
+impl Journal {
+    /// Where the journal of an output lies: `results.json.journal.jsonl`.
+    pub fn path_for(output: &Path) -> PathBuf {
+        let name = output.file_name().unwrap_or_default().to_string_lossy();
+        output.with_file_name(format!("{name}.journal.jsonl"))
+    }
+
+    /// Starts the journal of `output` anew.
+    ///
+    /// # Errors
+    /// Usage error when it cannot be written; unfit on a full disk.
+    pub fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
+        let path = Self::path_for(output);
+        let file = File::create(&path).map_err(|why| Error::write(&path, &why))?;
+        let mut journal = Self { path, file, length: 0 };
+        let (plan, report) = (plan.clone(), report.clone());
+        let header = Header { schema: SCHEMA.to_owned(), plan, report };
+        journal.append(&Line::Run(Box::new(header)))?;
+        Ok(journal)
+    }
+
+    /// Goes on with the journal of `output` after its last whole line.
+    ///
+    /// # Errors
+    /// Usage error when it cannot be written.
+    pub fn resume(output: &Path, recovered: &Recovered) -> Result<Self> {
+        let path = Self::path_for(output);
+        let length = recovered.length;
+        let opened = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
+            file.set_len(length)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        });
+        let file = opened.map_err(|why| Error::write(&path, &why))?;
+        Ok(Self { path, file, length })
+    }
+
+    /// Adds a start of the ranks; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// Usage error when it cannot be written; unfit on a full disk. What was there before stays whole.
+    pub fn add_launch(&mut self, launch: Launch) -> Result<()> {
+        self.append(&Line::Launch(launch))
+    }
+
+    /// Adds a finished case and the length of the samples' file, likewise.
+    ///
+    /// # Errors
+    /// As [`add_launch`](Self::add_launch).
+    pub fn add(&mut self, case: Case, time: String, samples_bytes: u64) -> Result<()> {
+        self.append(&Line::Case(Box::new(Finished { case, time, samples_bytes })))
+    }
+
+    /// Adds a later turn of a case, likewise.
+    ///
+    /// # Errors
+    /// As [`add_launch`](Self::add_launch).
+    pub fn add_again(&mut self, again: Again) -> Result<()> {
+        self.append(&Line::Again(again))
+    }
+
+    fn append(&mut self, line: &Line) -> Result<()> {
+        let mut bytes = serde_json::to_vec(line)
+            .map_err(|why| Error::internal(format!("cannot write the journal: {why}")))?;
+        bytes.push(b'\n');
+        if fault::is_planted(Fault::Torn, Phase::Write) {
+            let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
+            fault::die();
+        }
+        let written = fault::full_disk().and_then(|()| self.file.write_all(&bytes));
+        let written = written.and_then(|()| self.file.sync_data());
+        if let Err(why) = written {
+            // What did come to the disk is no line. If that cannot be mended either, the next start will.
+            let _ = self.file.set_len(self.length);
+            return Err(Error::write(&self.path, &why));
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Removes the journal: everything in it stands in the report.
+    ///
+    /// # Errors
+    /// Usage error when it cannot be removed.
+    pub fn finish(self) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(|why| Error::file("remove", &self.path, why))
+    }
+}
+
+impl Recovered {
+    /// Reads the journal of `output`, if there is one that got as far as saying what the run is about.
+    ///
+    /// # Errors
+    /// Usage error when it cannot be read, is of another version, or is damaged before its last line.
+    pub fn read(output: &Path) -> Result<Option<Self>> {
+        let path = Journal::path_for(output);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(why) => return Err(Error::file("read", &path, why)),
+        };
+        let damaged = |line: usize, why: &dyn std::fmt::Display| {
+            let why = format!("its line {line} is damaged ({why}); move it away to start anew");
+            Error::file("resume from", &path, why)
+        };
+        let size = file.metadata().map_or(0, |facts| facts.len());
+        if size > FILE_LIMIT {
+            return Err(damaged(0, &format!("{size} bytes are too many")));
+        }
+        let mut reader = BufReader::new(file);
+        let mut recovered: Option<Self> = None;
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            let read = reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes);
+            let read = read.map_err(|why| Error::file("read", &path, why))? as u64;
+            if read == 0 {
+                break;
+            }
+            let length = recovered.as_ref().map_or(0, |recovered| recovered.length);
+            let last = length + read == size;
+            let whole = bytes.ends_with(b"\n");
+            let line = match parse(&bytes) {
+                Ok(line) if whole => line,
+                // Only the end of a file can be torn.
+                _ if last => {
+                    if let Some(recovered) = &mut recovered {
+                        recovered.torn = read;
+                    }
+                    break;
+                }
+                Ok(_) => return Err(damaged(number, &"it has no end")),
+                Err(why) => return Err(damaged(number, &why)),
+            };
+            match (&mut recovered, line) {
+                (None, Line::Run(header)) if header.schema == SCHEMA => {
+                    header.plan.check().map_err(|why| damaged(number, &why))?;
+                    recovered = Some(Self {
+                        plan: header.plan,
+                        report: header.report,
+                        done: 0,
+                        samples_bytes: 0,
+                        length: 0,
+                        torn: 0,
+                    });
+                }
+                (None, Line::Run(header)) => {
+                    let why = format!("its schema is '{}', not '{SCHEMA}'", header.schema);
+                    return Err(damaged(number, &why));
+                }
+                (Some(recovered), line) => {
+                    recovered.add(line).map_err(|why| damaged(number, &why))?;
+                }
+                (None, _) => return Err(damaged(number, &"it does not say what is run")),
+            }
+            if let Some(recovered) = &mut recovered {
+                recovered.length = length + read;
+            }
+        }
+        Ok(recovered)
+    }
+
+    fn add(&mut self, line: Line) -> Result<(), String> {
+        let place = self.done % self.plan.cases.len().max(1);
+        let cycle = self.done / self.plan.cases.len().max(1);
+        match line {
+            Line::Run(_) => return Err("a second run".to_owned()),
+            Line::Launch(launch) => {
+                self.report.run.launches.push(launch);
+                return Ok(());
+            }
+            Line::Case(finished) => {
+                let Finished { case, time, samples_bytes } = *finished;
+                let planned = self.plan.cases.get(self.done);
+                let Some(planned) = planned.filter(|planned| planned.id == case.id) else {
+                    return Err(format!("case '{}' is out of order", case.id));
+                };
+                // The figures of a run's end follow from both.
+                if (&planned.group.axis, &planned.group.ranks) != (&case.axis, &case.participants) {
+                    return Err(format!("case '{}' has other ranks than its plan", case.id));
+                }
+                self.report.push(case, &time, self.plan.repeats());
+                self.samples_bytes = samples_bytes;
+            }
+            Line::Again(again) => {
+                let repeats = self.plan.repeats() && cycle > 0;
+                if (again.case, again.turn.cycle) != (place, cycle) || !repeats {
+                    return Err("a turn is out of order".to_owned());
+                }
+                self.samples_bytes = again.samples_bytes;
+                self.report.cases[place].turn(again.turn, again.error);
+            }
+        }
+        self.done += 1;
+        Ok(())
+    }
+
+    /// How this plan differs from that of the journal: `budget.iterations is 50, was 100`; `None` when a run
+    /// of it can go on from here. How long things may take, and how many may fail, may change.
+    ///
+    /// # Errors
+    /// Internal error when a plan cannot be written as JSON.
+    pub fn difference(&self, plan: &Plan, report: &Report) -> Result<Option<String>> {
+        let identity = |plan: &Plan, report: &Report| {
+            let mut value = serde_json::to_value(plan)?;
+            if let Value::Object(keys) = &mut value {
+                keys.retain(|key, _| key != "deadlines" && key != "max_failures");
+                keys.insert("build".to_owned(), report.run.build.clone().into());
+                let hosts = report.environment.nodes.iter().map(|node| node.host.clone());
+                keys.insert("hosts".to_owned(), hosts.collect());
+            }
+            Ok(value)
+        };
+        let values =
+            identity(plan, report).and_then(|new| Ok((new, identity(&self.plan, &self.report)?)));
+        let (new, old) = values.map_err(|why: serde_json::Error| {
+            Error::internal(format!("cannot compare plans: {why}"))
+        })?;
+        let mut found = Vec::new();
+        differences("", &new, &old, &mut found);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let more = found.len().saturating_sub(DIFFERENCES);
+        found.truncate(DIFFERENCES);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        Ok(Some(format!("{}{more}", found.join(", "))))
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Line, String> {
+    serde_json::from_slice(bytes).map_err(|why| why.to_string())
+}
+
+/// Where two values differ, the innermost places of both.
+fn differences(place: &str, new: &Value, old: &Value, found: &mut Vec<String>) {
+    let inner =
+        |key: &str| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
+    match (new, old) {
+        (Value::Object(new), Value::Object(old)) => {
+            let keys = new.keys().chain(old.keys().filter(|key| !new.contains_key(*key)));
+            for key in keys {
+                let at =
+                    |of: &serde_json::Map<String, Value>| of.get(key).cloned().unwrap_or_default();
+                differences(&inner(key), &at(new), &at(old), found);
+            }
+        }
+        (Value::Array(new), Value::Array(old)) if new.len() == old.len() => {
+            for (i, (new, old)) in new.iter().zip(old).enumerate() {
+                differences(&inner(&i.to_string()), new, old, found);
+            }
+        }
+        _ if new == old => {}
+        _ => found.push(format!("{place} is {}, was {}", short(new), short(old))),
+    }
+}
+
+/// A value in a few words.
+fn short(value: &Value) -> String {
+    match value {
+        Value::Array(list) => match list.iter().map(Value::as_str).collect::<Option<Vec<_>>>() {
+            Some(names) if names.len() <= 4 => names.join("+"),
+            _ => format!("{} of them", list.len()),
+        },
+        Value::Object(_) => "something else".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{analysed, empty_report, plan, recording};
+    use crate::report::Samples;
+
+    const THREE: &str = "benchmarks: {all_reduce: {bytes: '8,64,512'}}\nbackend: simulated";
+
+    fn output(folder: &tempfile::TempDir) -> PathBuf {
+        folder.path().join("results.json")
+    }
+
+    /// A journal of `plan` with its first cases, so many; the cases.
+    fn written(output: &Path, plan: &Plan, cases: usize) -> Vec<Case> {
+        let mut journal = Journal::create(output, plan, &empty_report(plan)).unwrap();
+        let hosts = vec!["a".to_owned()];
+        journal
+            .add_launch(Launch { started: "t".to_owned(), done: 0, hosts, replicate: 0, run: None })
+            .unwrap();
+        let figures = [1.0 / 3.0, 0.1, 7e9];
+        let made = plan.cases.iter().zip(figures).take(cases).map(|(case, nanos)| {
+            let mut case = analysed(plan, case, recording(plan, 1e3 + nanos, 1e3 / nanos), None);
+            case.samples = Samples::Sidecar { file: "x".to_owned(), rows: 7 };
+            journal.add(case.clone(), "t".to_owned(), 100).unwrap();
+            case
+        });
+        made.collect()
+    }
+
+    fn append(output: &Path, text: &str) {
+        let path = Journal::path_for(output);
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_is_read_to_the_last_digit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, plan) = (output(&folder), plan(THREE));
+        assert!(Recovered::read(&output).unwrap().is_none());
+        let cases = written(&output, &plan, 3);
+        let read = Recovered::read(&output).unwrap().unwrap();
+        assert_eq!((&read.plan, &read.report.cases, read.done), (&plan, &cases, 3));
+        assert_eq!((read.samples_bytes, read.torn), (100, 0));
+        assert_eq!(
+            serde_json::to_string(&read.report.cases).unwrap(),
+            serde_json::to_string(&cases).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_torn_line_is_dropped_and_the_next_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, plan) = (output(&folder), plan(THREE));
+        let cases = written(&output, &plan, 2);
+        let whole = std::fs::read(Journal::path_for(&output)).unwrap();
+        let last = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+        // Wherever the last line is cut, the case before it is there; as it is where rubbish follows.
+        for cut in (last..whole.len()).step_by(97).chain([whole.len() - 1]) {
+            std::fs::write(Journal::path_for(&output), &whole[..cut]).unwrap();
+            let read = Recovered::read(&output).unwrap().unwrap();
+            assert_eq!((read.done, read.torn), (1, (cut - last) as u64));
+        }
+        let read = Recovered::read(&output).unwrap().unwrap();
+        let mut journal = Journal::resume(&output, &read).unwrap();
+        journal.add(cases[1].clone(), "t".to_owned(), 100).unwrap();
+        assert_eq!(std::fs::read(Journal::path_for(&output)).unwrap(), whole);
+    }
+
+    #[test]
+    fn damage_in_the_middle_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, plan) = (output(&folder), plan(THREE));
+        let refused = |text: &str, expected: &str| {
+            written(&output, &plan, 1);
+            append(&output, text);
+            let why = Recovered::read(&output).unwrap_err().message;
+            assert!(why.contains("line 4") && why.contains(expected), "{why}");
+        };
+        refused("{\"case\": {}}\n{}\n", "damaged");
+        refused("\n\n", "damaged");
+        refused("{\"launch\": 3}\n\n", "damaged");
+        let other = "{\"again\": {\"case\": 0, \"turn\": {\"cycle\": 1, \"time\": \"t\", \"median_ms\": null}, \
+                     \"error\": null, \"samples_bytes\": 0}}\n";
+        refused(other, "out of order");
+    }
+
+    #[test]
+    fn another_plan_is_named_by_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, first) = (output(&folder), plan(THREE));
+        written(&output, &first, 1);
+        let read = Recovered::read(&output).unwrap().unwrap();
+        let difference = |yaml: &str| {
+            let other = plan(yaml);
+            read.difference(&other, &empty_report(&other)).unwrap().unwrap_or_default()
+        };
+        assert_eq!(difference(THREE), "");
+        assert_eq!(difference(&format!("{THREE}\ntimeout: 50\nmax_failures: 3")), "");
+        assert_eq!(difference(&format!("{THREE}\nseed: 2")), "seed is 2, was 1");
+        let more = difference("benchmarks: {all_reduce: {bytes: '8,64'}}\nbackend: simulated");
+        assert_eq!(more, "cases is 2 of them, was 3 of them");
+        let many = difference(&format!("{THREE}\nprecision_policies: [f64]"));
+        assert!(many.contains("cases.0.id") && many.contains("more"), "{many}");
+    }
+
+    /// A journal of three cases that ran twice, and what is in it.
+    fn whole() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, plan) =
+            (output(&folder), plan(&format!("{THREE}\nbenchmarking: {{repeat: 2}}")));
+        written(&output, &plan, 3);
+        let read = Recovered::read(&output).unwrap().unwrap();
+        let mut journal = Journal::resume(&output, &read).unwrap();
+        for case in 0..2 {
+            let turn = Turn { cycle: 1, time: "t".to_owned(), median_ms: Some(1.0) };
+            journal.add_again(Again { case, turn, error: None, samples_bytes: 200 }).unwrap();
+        }
+        std::fs::read(Journal::path_for(&output)).unwrap()
+    }
+
+    /// All that is done with a journal that was read: a run goes on from it, or its report is written.
+    fn use_it(bytes: &[u8]) {
+        let folder = tempfile::tempdir().unwrap();
+        let output = output(&folder);
+        std::fs::write(Journal::path_for(&output), bytes).unwrap();
+        let Ok(Some(read)) = Recovered::read(&output) else { return };
+        assert!(
+            read.report.cases.len() <= read.done && read.length + read.torn <= bytes.len() as u64
+        );
+        let current = plan(THREE);
+        let _ = read.difference(&current, &empty_report(&current)).unwrap();
+        Journal::resume(&output, &read).unwrap();
+        let error =
+            CaseError::now(crate::base::error::Kind::TimedOut, "measure", "late".to_owned());
+        let case = read.plan.cases.last().map_or_else(String::new, |case| case.id.clone());
+        let outputs = ["json", "csv", "md"].map(|ending| crate::report::Output {
+            path: output.with_extension(ending),
+            format: crate::plan::config::Format::of(&output.with_extension(ending)).unwrap(),
+        });
+        assert_eq!(
+            crate::run::recorder::salvage(&outputs, &crate::base::failure::Failure { case, error }),
+            Ok(true)
+        );
+    }
+
+    proptest::proptest! {
+        #![proptest_config(crate::base::random::hostile::few())]
+
+        #[test]
+        fn no_damage_makes_it_panic(bytes in crate::base::random::hostile::damaged(whole())) {
+            use_it(&bytes);
+        }
+
+        #[test]
+        fn no_other_values_make_it_panic(
+            trees in whole().split_inclusive(|&byte| byte == b'\n').map(|line| {
+                let tree: Value = serde_json::from_slice(line).unwrap();
+                let grafted = crate::base::random::hostile::grafted(tree.clone());
+                proptest::prop_oneof![3 => proptest::prelude::Just(tree), 1 => grafted]
+            }).collect::<Vec<_>>(),
+        ) {
+            let lines: Vec<String> = trees.iter().map(|tree| format!("{tree}\n")).collect();
+            use_it(lines.concat().as_bytes());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, text in "\\{\"(run|launch|case|again)\": .{0,80}\\}\n") {
+            let folder = tempfile::tempdir().unwrap();
+            let output = output(&folder);
+            std::fs::write(Journal::path_for(&output), &bytes).unwrap();
+            let _ = Recovered::read(&output);
+            written(&output, &plan(THREE), 1);
+            append(&output, &text);
+            append(&output, &String::from_utf8_lossy(&bytes));
+            let _ = Recovered::read(&output);
+        }
+    }
+}

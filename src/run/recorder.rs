@@ -1,0 +1,303 @@
+//! What rank 0 keeps while cases finish, and writes when they have.
+
+use std::path::Path;
+
+use rustix::fs::statvfs;
+
+use crate::analysis::{self, Finding, Found, Limits};
+use crate::base::error::{Error, Exit, Kind, Result};
+use crate::base::failure::Failure;
+use crate::machine::environment::Environment;
+use crate::plan::config::Config;
+use crate::report::Floors;
+use crate::run::journal::{Again, Journal, Recovered};
+
+use crate::base::failure::CaseError;
+use crate::base::units::now;
+use crate::plan::{BackendSpec, Case, Plan};
+use crate::report::{self, Launch, Outcome, Output, Report, Samples, Turn};
+use crate::run::sidecar::{INLINE_LIMIT, Sidecar};
+
+/// What a case takes on disk without its samples, in journal and report together: rather more than it does.
+const CASE_BYTES: u64 = 32 << 10;
+
+/// What a sample takes in the compressed file: `scripts/compare-with-peers gather`.
+const SAMPLE_BYTES: u64 = 13;
+
+/// What to do with what an earlier run has left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// Refuse to overwrite finished cases that no complete report holds.
+    #[default]
+    Anew,
+    /// Overwrite them.
+    Over,
+    /// Go on after them.
+    Resume,
+}
+
+/// The report so far, and the files that hold it.
+pub struct Recorder {
+    report: Report,
+    outputs: Vec<Output>,
+    journal: Journal,
+    /// Cases finished, through all cycles.
+    done: usize,
+    /// Where samples go that are too many for the report.
+    pub sidecar: Sidecar,
+}
+
+/// Refuses to overwrite the finished cases of a run that did not come to its end.
+///
+/// # Errors
+/// Usage error that names the way to keep them and the way to be rid of them.
+pub fn refuse_unfinished(outputs: &[Output], beginning: Beginning) -> Result<()> {
+    let Some(first) = outputs.first().filter(|_| beginning == Beginning::Anew) else {
+        return Ok(());
+    };
+    let Some(left) = Recovered::read(&first.path)? else { return Ok(()) };
+    let measured = left.report.cases.iter().filter(|case| case.measured.is_some()).count();
+    match measured {
+        0 => Ok(()),
+        _ => Err(Error::usage(format!(
+            "'{}' holds measured cases ({measured}) of a run that did not come to its end; go on with it by \
+             --resume, or overwrite it by --force",
+            Journal::path_for(&first.path).display()
+        ))),
+    }
+}
+
+impl Recorder {
+    /// Starts the report and its journal, or goes on with them.
+    ///
+    /// # Errors
+    /// Usage error when the journal cannot be written, or is that of another plan, or a limit makes no sense; unfit when ranks share a
+    /// device, or when the disk is too full for what is to be written.
+    pub fn start(
+        plan: &Plan,
+        config: &Config,
+        (outputs, beginning): (Vec<Output>, Beginning),
+        environment: Environment,
+        floors: Floors,
+    ) -> Result<Self> {
+        let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
+        refuse_shared_devices(plan, &environment)?;
+        Limits::resolve(&config.limits)?;
+        let report = report::empty(plan, config, environment, floors);
+        let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
+        let started = report.run.started.clone();
+        let recovered = match beginning {
+            Beginning::Resume => Recovered::read(&first.path)?,
+            Beginning::Anew | Beginning::Over => None,
+        };
+        let samples = first.beside("samples.csv.gz");
+        let done = recovered.as_ref().map_or(0, |recovered| recovered.done);
+        require_space(plan, done, &first.path)?;
+        let (journal, sidecar, report) = match recovered {
+            Some(recovered) => {
+                let journal = go_on(&first.path, plan, &report, &recovered)?;
+                let sidecar = Sidecar::resume(samples, recovered.samples_bytes)?;
+                (journal, sidecar, recovered.report)
+            }
+            // What an earlier run left is lost from here on.
+            None => (Journal::create(&first.path, plan, &report)?, Sidecar::at(samples), report),
+        };
+        let mut recorder = Self {
+            report: Report { floors: Some(floors), ..report },
+            outputs,
+            journal,
+            done,
+            sidecar,
+        };
+        let launch = Launch { started, done, hosts, replicate: 0, run: None };
+        recorder.journal.add_launch(launch.clone())?;
+        recorder.report.run.launches.push(launch);
+        Ok(recorder)
+    }
+
+    /// Cases that are finished, through all cycles.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// The `place`th of the cases that run one after another has finished; on disk when this returns. True when
+    /// it failed. One that was finished in an earlier launch is not added again.
+    ///
+    /// # Errors
+    /// Usage error when a file cannot be written, unfit on a full disk.
+    pub fn record(
+        &mut self,
+        plan: &Plan,
+        (place, case): (usize, &Case),
+        found: Found,
+    ) -> Result<bool> {
+        if place < self.done {
+            return Ok(false);
+        }
+        let floors = self.report.floors.unwrap_or_default();
+        let mut result = analysis::analyse(plan, case, &floors, found);
+        if let Some(error) = &mut result.error {
+            self.locate(error);
+            tracing::error!("case {} failed: {}", case.id, error.detail);
+        }
+        let failed = result.error.is_some();
+        let (cycle, index) = (place / plan.cases.len(), place % plan.cases.len());
+        let (time, samples_bytes) = (now(), self.sidecar.length());
+        if cycle == 0 {
+            self.journal.add(result.clone(), time.clone(), samples_bytes)?;
+            self.report.push(result, &time, plan.repeats());
+        } else {
+            let median_ms = result.measured.map(|measured| measured.latency.median);
+            let turn = Turn { cycle, time, median_ms };
+            let again = Again { case: index, turn, error: result.error, samples_bytes };
+            self.journal.add_again(again.clone())?;
+            self.report.cases[index].turn(again.turn, again.error);
+        }
+        self.done = place + 1;
+        Ok(failed)
+    }
+
+    /// Adds what is known of the rank.
+    fn locate(&self, error: &mut CaseError) {
+        let environment = &self.report.environment;
+        let Some(rank) = error.rank.and_then(|rank| environment.ranks.get(rank)) else { return };
+        error.node = environment.nodes.get(rank.node).map(|node| node.host.clone());
+        error.device = Some(rank.device.name.clone());
+    }
+
+    /// Ends the report and writes it; `exit` says whether the run came to its end. The journal of one that did
+    /// not stays.
+    ///
+    /// # Errors
+    /// Usage error when a file cannot be written; the journal then stays.
+    pub fn finish(mut self, plan: &Plan, exit: Exit) -> Result<Report> {
+        conclude(plan, &mut self.report, exit);
+        write(&self.outputs, &self.report)?;
+        if !self.report.run.incomplete {
+            self.journal.finish()?;
+        }
+        Ok(self.report)
+    }
+}
+
+/// Writes the report of a run that could not do so itself, from its journal; true when there is one.
+///
+/// # Errors
+/// Usage error when the journal cannot be read or a file cannot be written.
+pub fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
+    let Some(first) = outputs.first() else { return Ok(false) };
+    let Some(Recovered { plan, mut report, .. }) = Recovered::read(&first.path)? else {
+        return Ok(false);
+    };
+    let error = failure.error.clone();
+    let planned = plan.cases.iter().find(|case| case.id == failure.case);
+    let known = report.cases.iter_mut().find(|case| case.id == failure.case);
+    match (planned, known) {
+        // A case that was stopped on purpose is as good as one that has not begun.
+        _ if error.kind == Kind::Interrupted => {}
+        (_, Some(case)) if case.cycles.is_some() => {
+            case.outcome = Outcome::Failed;
+            case.error.get_or_insert(error);
+        }
+        (Some(case), None) => {
+            let timed_out = error.kind == Kind::TimedOut;
+            let finding = Finding::Failed(Box::new(error));
+            let found = Found { finding, accuracy: None, crowding: None, samples: Samples::None };
+            let floors = report.floors.unwrap_or_default();
+            let mut result = analysis::analyse(&plan, case, &floors, found);
+            if timed_out {
+                result.outcome = Outcome::TimedOut;
+            }
+            report.cases.push(result);
+        }
+        _ => {}
+    }
+    conclude(&plan, &mut report, failure.exit());
+    write(outputs, &report)?;
+    Ok(true)
+}
+
+fn write(outputs: &[Output], report: &Report) -> Result<()> {
+    outputs.iter().try_for_each(|output| output.write(report))
+}
+
+/// Fills in what follows from all cases together.
+fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
+    analysis::settle(plan, &report.floors.unwrap_or_default(), &mut report.cases);
+    analysis::compare_with_alone(&mut report.cases);
+    report.pair_matrices = analysis::matrices(plan, &report.cases);
+    report.scaling = analysis::studies(plan, &report.cases);
+    for cycles in report.cases.iter_mut().filter_map(|case| case.cycles.as_mut()) {
+        cycles.conclude();
+    }
+    // That they make sense was settled before anything was measured.
+    let limits = Limits::resolve(&report.run.config.limits).unwrap_or_default();
+    report.limits = limits.check(report, &[]);
+    report.run.finished = now();
+    report.conclude(plan.cases.len(), exit);
+}
+
+/// Goes on with a journal, if it is that of this plan.
+fn go_on(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> Result<Journal> {
+    if let Some(difference) = recovered.difference(plan, report)? {
+        return Err(Error::usage(format!(
+            "'{}' is the journal of another plan ({difference}); resume with what it was started with, or \
+             start anew by --force",
+            Journal::path_for(output).display()
+        )));
+    }
+    if recovered.torn > 0 {
+        tracing::warn!(
+            "the last {} bytes of '{}' are no whole line and are dropped: the case they were of runs again",
+            recovered.torn,
+            Journal::path_for(output).display()
+        );
+    }
+    tracing::warn!(
+        "resuming after {} finished cases; {} are left of this cycle",
+        recovered.done,
+        plan.cases.len() - recovered.done % plan.cases.len()
+    );
+    Journal::resume(output, recovered)
+}
+
+/// Refuses to begin what the disk has no room for.
+fn require_space(plan: &Plan, done: usize, output: &Path) -> Result<()> {
+    let folder =
+        output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let Ok(disk) = statvfs(folder) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let rounds = u64::from(plan.budget.iterations);
+    let samples = |case: &Case| {
+        let samples = rounds.saturating_mul(case.group.ranks.len() as u64);
+        if samples > INLINE_LIMIT as u64 { samples.saturating_mul(SAMPLE_BYTES) } else { 0 }
+    };
+    // With a precision target there may be far fewer iterations than the most there can be.
+    let sure = plan.budget.target.is_none();
+    let cases = plan.cases.iter().skip(done);
+    let needed: u64 = cases.map(|case| CASE_BYTES + if sure { samples(case) } else { 0 }).sum();
+    if free >= needed {
+        return Ok(());
+    }
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 * 1e-6);
+    Err(Error::unfit(format!(
+        "the disk of '{}' has {} left and the results need about {}; make room, or write them elsewhere with \
+         --output",
+        output.display(),
+        megabytes(free),
+        megabytes(needed)
+    )))
+}
+
+fn refuse_shared_devices(plan: &Plan, environment: &Environment) -> Result<()> {
+    if plan.backend != (BackendSpec::Cuda { emulated: true }) {
+        return environment.refuse_shared_devices();
+    }
+    if environment.nodes.len() > 1 {
+        return Err(Error::unfit(
+            "emulated ranks talk through the loopback device, so all must be on one node; start them \
+             there, or leave --emulate-ranks out",
+        ));
+    }
+    Ok(())
+}

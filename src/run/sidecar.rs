@@ -1,0 +1,257 @@
+//! The samples of a run: a case's few in the report, its many in a compressed CSV file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::backend::Sample;
+use crate::base::error::{Error, Result};
+use crate::report::{Samples, csv_field};
+
+/// Most samples (ranks times rounds) of a case that stand in the report itself.
+pub const INLINE_LIMIT: usize = 1024;
+
+/// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
+/// format allows: what a finished case has there is whole, whatever happens to the next.
+#[derive(Debug)]
+pub struct Sidecar {
+    path: PathBuf,
+    file: Option<File>,
+    /// The member of the case that arrives.
+    member: Option<GzEncoder<File>>,
+    /// Bytes of finished members.
+    length: u64,
+}
+
+/// The samples of a case that arrive in blocks. Those for the file are not kept.
+#[derive(Debug)]
+pub struct Series<'a> {
+    /// Its id as a field of a row.
+    case: String,
+    cycle: usize,
+    ranks: &'a [usize],
+    inline: bool,
+    /// Rounds so far.
+    rounds: usize,
+    /// Samples by rank, then by round, when they are few.
+    few: Vec<Vec<Sample>>,
+}
+
+impl<'a> Series<'a> {
+    /// Of a case that has this many rounds. Those of later cycles are all for the file.
+    pub fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
+        let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
+        Self {
+            case: csv_field(case),
+            cycle,
+            ranks,
+            inline,
+            rounds: 0,
+            few: vec![Vec::new(); ranks.len()],
+        }
+    }
+
+    /// Adds a block, by rank and then by round. What goes to the file is there when this returns.
+    ///
+    /// # Errors
+    /// Usage error when the file cannot be written.
+    pub fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
+        if self.inline {
+            self.few.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
+        } else {
+            sidecar.add(self, block)?;
+        }
+        self.rounds += block.first().map_or(0, Vec::len);
+        Ok(())
+    }
+
+    /// What the report says of them. Those in the file are on the disk when this returns.
+    ///
+    /// # Errors
+    /// Usage error when the file cannot be written.
+    pub fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
+        if !self.inline {
+            sidecar.end_member()?;
+            let rows = self.rounds * self.ranks.len();
+            return Ok(Samples::Sidecar { file: sidecar.name(), rows });
+        }
+        let samples = &self.few;
+        let origin = samples.iter().flatten().map(|sample| sample.start).min().unwrap_or(0);
+        let column = |get: fn(&Sample) -> i64| {
+            samples.iter().map(|rank| rank.iter().map(|s| get(s) - origin).collect()).collect()
+        };
+        let late = |i: &usize| samples.iter().any(|rank| rank[*i].late);
+        Ok(Samples::Inline {
+            start_ns: column(|sample| sample.start),
+            end_ns: column(|sample| sample.end),
+            device_ns: samples
+                .iter()
+                .map(|rank| rank.iter().map(|sample| sample.device).collect())
+                .collect(),
+            invalid_rounds: (0..self.rounds).filter(late).collect(),
+        })
+    }
+}
+
+impl Sidecar {
+    /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
+    pub fn at(path: PathBuf) -> Self {
+        // Usually there is none; one that cannot be removed cannot be written either, and says so then.
+        let _ = std::fs::remove_file(&path);
+        Self { path, file: None, member: None, length: 0 }
+    }
+
+    /// The file at `path` after its first `length` bytes; what is behind them belongs to no finished case.
+    ///
+    /// # Errors
+    /// Usage error when it is shorter, or cannot be written.
+    pub fn resume(path: PathBuf, length: u64) -> Result<Self> {
+        if length == 0 {
+            return Ok(Self::at(path));
+        }
+        let wrong = |why: &dyn std::fmt::Display| Error::file("resume", &path, why);
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(|why| wrong(&why))?;
+        let size = file.metadata().map_err(|why| wrong(&why))?.len();
+        if size < length {
+            return Err(wrong(&format!("{size} bytes are left of {length}")));
+        }
+        let ready = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
+        ready.map_err(|why| wrong(&why))?;
+        Ok(Self { path, file: Some(file), member: None, length })
+    }
+
+    /// The file's name without its folder.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Bytes of finished cases.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Adds a block of a case's samples, invalid rounds included, and brings them to the file.
+    fn add(&mut self, series: &Series<'_>, block: &[Vec<Sample>]) -> Result<()> {
+        let member = match self.member.take() {
+            Some(member) => Ok(member),
+            None => self.begin_member(),
+        };
+        let written = member.and_then(|mut member| {
+            let written = write(&mut member, series, block);
+            self.member = Some(member);
+            written
+        });
+        written.map_err(|why| Error::write(&self.path, &why))
+    }
+
+    fn begin_member(&mut self) -> std::io::Result<GzEncoder<File>> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => File::create(&self.path)?,
+        };
+        let mut member = GzEncoder::new(file.try_clone()?, Compression::fast());
+        self.file = Some(file);
+        if self.length == 0 {
+            member.write_all(b"case,cycle,round,rank,start_ns,end_ns,device_ns,late\n")?;
+        }
+        Ok(member)
+    }
+
+    fn end_member(&mut self) -> Result<()> {
+        let Some(member) = self.member.take() else { return Ok(()) };
+        let ended = member.finish().and_then(|file| {
+            file.sync_data()?;
+            file.metadata()
+        });
+        self.length = ended.map_err(|why| Error::write(&self.path, &why))?.len();
+        Ok(())
+    }
+}
+
+fn write(
+    file: &mut GzEncoder<File>,
+    series: &Series<'_>,
+    block: &[Vec<Sample>],
+) -> std::io::Result<()> {
+    let Series { case, cycle, .. } = series;
+    // The encoder is slow at many small pieces.
+    let mut file = BufWriter::with_capacity(1 << 16, file);
+    for i in 0..block.first().map_or(0, Vec::len) {
+        let round = series.rounds + i;
+        for (rank, samples) in series.ranks.iter().zip(block) {
+            let Sample { start, end, device, late } = samples[i];
+            let device = device.map_or_else(String::new, |nanos| nanos.to_string());
+            writeln!(file, "{case},{cycle},{round},{rank},{start},{end},{device},{late}")?;
+        }
+    }
+    file.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn few_samples_stay_in_the_report() {
+        let mut sidecar = Sidecar::at(PathBuf::from("not/written"));
+        let mut series = Series::new(("a", 0), &[3], 2);
+        let sample = |start, late| Sample { start, end: start + 5, device: None, late };
+        series.add(&[vec![sample(100, false)]], &mut sidecar).unwrap();
+        series.add(&[vec![sample(120, true)]], &mut sidecar).unwrap();
+        let expected = Samples::Inline {
+            start_ns: vec![vec![0, 20]],
+            end_ns: vec![vec![5, 25]],
+            device_ns: None,
+            invalid_rounds: vec![1],
+        };
+        assert_eq!(series.finish(&mut sidecar), Ok(expected));
+    }
+
+    #[test]
+    fn every_one_of_many_samples_is_a_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.samples.csv.gz");
+        let sample = |start| Sample { start, end: start + 5, device: None, late: start == 10 };
+        let mut sidecar = Sidecar::at(path.clone());
+        for cycle in 0..2 {
+            let mut series = Series::new(("a/b=1,c=\"2\"/world:4,7", cycle), &[4, 7], INLINE_LIMIT);
+            series.add(&[vec![sample(0)], vec![sample(1)]], &mut sidecar).unwrap();
+            series.add(&[vec![sample(10)], vec![sample(11)]], &mut sidecar).unwrap();
+            let file = "x.samples.csv.gz".to_owned();
+            assert_eq!(series.finish(&mut sidecar), Ok(Samples::Sidecar { file, rows: 4 }));
+        }
+        let rows = read(&path);
+        assert_eq!(rows.len(), 9);
+        assert_eq!(rows[3], "\"a/b=1,c=\"\"2\"\"/world:4,7\",0,1,4,10,15,,true");
+    }
+
+    fn read(path: &Path) -> Vec<String> {
+        let mut text = String::new();
+        let mut file = flate2::read::MultiGzDecoder::new(File::open(path).unwrap());
+        std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let sample = Sample { start: 0, end: 5, device: None, late: false };
+        let add = |sidecar: &mut Sidecar| {
+            let mut series = Series::new(("a", 1), &[0], 1);
+            series.add(&[vec![sample]], sidecar).unwrap();
+            series.finish(sidecar).unwrap();
+            sidecar.length()
+        };
+        let length = add(&mut Sidecar::at(path.clone()));
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"torn").unwrap();
+        add(&mut Sidecar::resume(path.clone(), length).unwrap());
+        assert_eq!(read(&path).len(), 3);
+        assert!(Sidecar::resume(path, 1 << 20).is_err());
+    }
+}

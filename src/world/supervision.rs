@@ -1,0 +1,144 @@
+//! What a rank tells the process that started it, as marked lines on stderr.
+//!
+//! Launchers rewrite exit codes and do not say which rank died, so ranks that run under
+//! `tesserabench run --ranks` say it themselves. Without a supervisor nothing is written.
+
+use std::io::Write as _;
+
+use crate::base::error::Exit;
+use crate::base::failure::Failure;
+
+/// Set for ranks whose supervisor reads the marked lines.
+pub const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
+
+/// Starts every marked line.
+const MARK: &str = "@tesserabench ";
+
+/// What a rank tells its supervisor.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A rank has started.
+    Rank {
+        /// Its number.
+        rank: usize,
+        /// Its process, on its node.
+        pid: u32,
+        /// Its node.
+        host: String,
+    },
+    /// Rank 0 begins a case.
+    Case {
+        /// Cases finished.
+        done: usize,
+        /// Cases in all.
+        total: usize,
+        /// The case that begins; empty after the last one.
+        id: String,
+    },
+    /// From now on the journal is this run's.
+    Journal,
+    /// This is why the job ends before its time.
+    Failure(Box<Failure>),
+    /// The reports are written.
+    Reported,
+    /// A rank ends with this exit.
+    Exit(Exit),
+}
+
+/// Whether a supervisor reads this process's marked lines.
+pub fn is_supervised() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// Tells the supervisor, if there is one.
+pub fn tell(note: &Note) {
+    if is_supervised() {
+        // One write, so that lines of different ranks do not mix. Nobody is left to tell of a failure.
+        let _ = std::io::stderr().write_all(format!("{MARK}{}\n", note.text()).as_bytes());
+    }
+}
+
+/// Tells the supervisor which exit this rank ends with.
+pub fn announce_exit(exit: Exit) {
+    tell(&Note::Exit(exit));
+}
+
+impl Note {
+    fn text(&self) -> String {
+        match self {
+            Self::Rank { rank, pid, host } => format!("rank {rank} {pid} {host}"),
+            Self::Case { done, total, id } => format!("case {done} {total} {id}"),
+            Self::Journal => "journal".to_owned(),
+            Self::Failure(failure) => {
+                format!("failure {}", serde_json::to_string(failure).unwrap_or_default())
+            }
+            Self::Reported => "reported".to_owned(),
+            Self::Exit(exit) => format!("exit {}", exit.code()),
+        }
+    }
+
+    /// Reads a line; `None` when it is not a marked one.
+    pub fn parse(line: &str) -> Option<Self> {
+        let text = line.strip_prefix(MARK)?;
+        let mut words = text.splitn(4, ' ');
+        match words.next()? {
+            "journal" => Some(Self::Journal),
+            "reported" => Some(Self::Reported),
+            "failure" => {
+                let json = text.strip_prefix("failure ")?;
+                serde_json::from_str(json).ok().map(|failure| Self::Failure(Box::new(failure)))
+            }
+            "rank" => Some(Self::Rank {
+                rank: words.next()?.parse().ok()?,
+                pid: words.next()?.parse().ok()?,
+                host: words.next()?.to_owned(),
+            }),
+            "case" => Some(Self::Case {
+                done: words.next()?.parse().ok()?,
+                total: words.next()?.parse().ok()?,
+                id: words.next()?.to_owned(),
+            }),
+            "exit" => Exit::from_code(words.next()?.parse().ok()?).map(Self::Exit),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::Error;
+    use crate::world::abort;
+
+    proptest::proptest! {
+        #[test]
+        fn no_line_makes_it_panic(
+            kind in "(rank|case|journal|failure|reported|exit|[a-z]{0,8})", words in crate::base::random::hostile::words(),
+            json in crate::base::random::hostile::damaged(serde_json::to_string(&abort::failure_here(&Error::internal("x"))).unwrap()),
+        ) {
+            let json = String::from_utf8_lossy(&json);
+            for line in [format!("{MARK}{kind} {words}"), format!("{MARK}{kind} 1 2 {words}"), format!("{MARK}failure {json}"), words] {
+                if let Some(note) = Note::parse(&line) {
+                    assert_eq!(Note::parse(&format!("{MARK}{}", note.text())), Some(note));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn notes_read_back() {
+        for note in [
+            Note::Rank { rank: 3, pid: 77, host: "node1".to_owned() },
+            Note::Case { done: 0, total: 9, id: "gemm/f32/m=8/world:0-1".to_owned() },
+            Note::Case { done: 9, total: 9, id: String::new() },
+            Note::Journal,
+            Note::Failure(Box::new(abort::failure_here(&Error::internal("two words")))),
+            Note::Reported,
+            Note::Exit(Exit::WrongResults),
+        ] {
+            assert_eq!(Note::parse(&format!("{MARK}{}", note.text())), Some(note));
+        }
+        assert_eq!(Note::parse("mpirun noticed"), None);
+        assert_eq!(Note::parse("@tesserabench exit 77"), None);
+    }
+}
