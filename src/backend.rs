@@ -189,7 +189,7 @@ pub fn open(plan: &Plan, world: &World) -> Result<Box<dyn Backend>> {
         BackendSpec::Host => Box::new(host::Host::open(world)),
         BackendSpec::Cuda { emulated } => {
             let place = (world.rank(), world.local_rank());
-            Box::new(cuda::Cuda::open(place, world.wait().manner(), *emulated)?)
+            Box::new(cuda::Cuda::open(place, world.wait().policy(), *emulated)?)
         }
         BackendSpec::Simulated(topology) => {
             Box::new(simulated::Simulated::open(topology, plan.seed, world.rank()))

@@ -17,8 +17,8 @@ use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
 use crate::base::units::{parse_sizes, refuse_long};
 use crate::benchmark::work::{
-    Blocks, Element, Exchange, Form, Gemm, Operator, Pattern, Placement, Root, Stream, StreamOp,
-    Work,
+    Blocks, CompletionMode, Element, Exchange, Gemm, Operator, Pattern, Placement, Root, Stream,
+    StreamOp, Work,
 };
 
 /// Most bytes of a file with a matrix.
@@ -95,12 +95,12 @@ pub struct Benchmark {
     /// Whether it is measured when no benchmark is named.
     pub usual: bool,
     #[serde(skip)]
-    makes: Makes,
+    kind: WorkKind,
 }
 
-/// What kind of work it makes.
+/// What kind of work it kind.
 #[derive(Debug, Clone, Copy)]
-enum Makes {
+enum WorkKind {
     Exchange(Pattern),
     Gemm,
     Stream(StreamOp),
@@ -195,7 +195,7 @@ impl Key {
 impl Benchmark {
     /// Whether its ranks act in pairs.
     pub fn is_paired(&self) -> bool {
-        matches!(self.makes, Makes::Exchange(pattern) if pattern.is_paired())
+        matches!(self.kind, WorkKind::Exchange(pattern) if pattern.is_paired())
     }
 
     /// The work of one problem.
@@ -218,16 +218,16 @@ impl Benchmark {
                 return Err(Error::usage(format!("{}: {key}=0 leaves nothing to do", self.name)));
             }
         }
-        Ok(match self.makes {
-            Makes::Exchange(pattern) => {
+        Ok(match self.kind {
+            WorkKind::Exchange(pattern) => {
                 let plain = Exchange::plain(pattern, element, get("bytes").unwrap_or(0));
                 Work::Exchange(self.exchange(problem, Exchange { placement, ..plain })?)
             }
-            Makes::Gemm => {
+            WorkKind::Gemm => {
                 let side = |key: &str| self.side(key, get(key).unwrap_or(0));
                 Work::Gemm(Gemm { m: side("m")?, n: side("n")?, k: side("k")?, element })
             }
-            Makes::Stream(op) => {
+            WorkKind::Stream(op) => {
                 Work::Stream(Stream { op, bytes: get("array").unwrap_or(0), element })
             }
         })
@@ -250,8 +250,8 @@ impl Benchmark {
                 "root" => exchange.root = Root::Fixed(number),
                 "form" => {
                     let usual = key.usual();
-                    let form = Form::find(word.unwrap_or(&usual));
-                    exchange.form = form.unwrap_or(Form::Blocking);
+                    let form = CompletionMode::find(word.unwrap_or(&usual));
+                    exchange.completion = form.unwrap_or(CompletionMode::Blocking);
                 }
                 "aggregate" | "window" => exchange.window = number,
                 "offset" => exchange.offset = number.into(),

@@ -2,7 +2,7 @@
 //!
 //! It never sees MPI: ranks meet through [`World`].
 
-mod floors;
+mod overhead;
 mod start;
 pub mod stop;
 pub mod timing;
@@ -10,7 +10,7 @@ mod warmup;
 
 use serde::{Deserialize, Serialize};
 
-pub use floors::floors;
+pub use overhead::timing_overhead;
 
 use crate::backend::{Prepared, Remarks, Sample};
 use crate::base::accuracy::Accuracy;

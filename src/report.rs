@@ -29,14 +29,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use analysis::{
-    ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Gravity, Leaderboard,
-    Origin, Over, RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
+    ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Leaderboard, Origin, Over,
+    RankSpread, Severity, Source, Statistics, Straggler, Study, Tally, Throughput,
     analysis_markdown, analysis_table,
 };
 pub use comparison::{
-    COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, Severity, Side, Verdict,
-    Verdicts, annotations, comparison_csv, comparison_markdown, comparison_table, junit,
-    step_summary,
+    COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
+    Side, Verdict, Verdicts, annotations, comparison_csv, comparison_markdown, comparison_table,
+    junit, step_summary,
 };
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
@@ -50,7 +50,7 @@ pub use rate::{OPERATIONS, Rate};
 pub use replication::{Launch, Replicate, Replication};
 pub use scaling::{Base, Point, Scaling};
 pub use table::{markdown_table, print, print_table, say};
-pub use timing::{Definition, Floors};
+pub use timing::{Definition, TimingOverhead};
 
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
@@ -83,7 +83,7 @@ pub struct Report {
     /// The machine that was simulated.
     pub topology: Option<String>,
     /// What measuring itself costs; null for imported results.
-    pub floors: Option<Floors>,
+    pub floors: Option<TimingOverhead>,
     /// The cases, in the order in which they ran.
     pub cases: Vec<Case>,
     /// Scaling studies.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
-    Activity, Beat, Cause, Hub, HubOptions, Order, Pulse, PulseOptions, Token, Verdict,
+    Activity, Cause, Client, ClientOptions, Heartbeat, Order, Server, ServerOptions, Token, Verdict,
 };
 
 use crate::base::error::{Error, Kind, Result};
@@ -47,9 +47,9 @@ const UNHEARD: &str = "a rank that hangs is then noticed by its own deadlines on
 
 /// This rank's watchdog, and on rank 0 the ear for all of them.
 pub struct Watch {
-    pulse: Pulse,
+    client: Client,
     /// With the connections that only tried whether there is a way.
-    hub: Option<(Hub, u64)>,
+    server: Option<(Server, u64)>,
     known: Arc<Known>,
 }
 
@@ -83,7 +83,7 @@ impl Watch {
         let known =
             Arc::new(Known { ranks: Mutex::new(Ranks::new(deadlines)), stopped: Mutex::new(None) });
         signals::listen(Arc::clone(&known))?;
-        let options = PulseOptions {
+        let options = ClientOptions {
             interval: Duration::from_secs_f64(deadlines.interval(ranks)),
             silence: Duration::from_secs_f64(deadlines.silence),
         };
@@ -100,8 +100,8 @@ impl Watch {
             clock.read(&deadlines)
         };
         let hearer = Arc::clone(&known);
-        let pulse = Pulse::start(options, read, move |order| obey(order, &hearer));
-        Ok(Self { pulse, hub: None, known })
+        let client = Client::start(options, read, move |order| obey(order, &hearer));
+        Ok(Self { client, server: None, known })
     }
 
     /// Connects the watchdogs of all ranks. All of them call this.
@@ -118,9 +118,9 @@ impl Watch {
             tracing::warn!("{why}; {UNHEARD}");
             None
         });
-        let (hub, port) = opened.map_or((None, None), |(hub, token)| {
-            let port = Some((hub.address(), token.bytes()));
-            (Some(hub), port)
+        let (server, port) = opened.map_or((None, None), |(server, token)| {
+            let port = Some((server.address(), token.bytes()));
+            (Some(server), port)
         });
         let port: Option<(SocketAddr, [u8; 16])> =
             world.broadcast(world.is_root().then_some(port))?;
@@ -129,20 +129,20 @@ impl Watch {
         let knocked = TcpStream::connect_timeout(&address, KNOCK).is_ok();
         let turned_away = world.max(if knocked { -1 } else { world.rank() as i64 });
         if let Ok(rank) = usize::try_from(turned_away) {
-            if let Some(hub) = hub {
+            if let Some(server) = server {
                 tracing::warn!(
                     "rank {rank} on {} cannot reach {address}, where rank 0 hears heartbeats; {UNHEARD}",
                     world.members()[rank].host
                 );
-                hub.close();
+                server.close();
             }
             return Ok(());
         }
-        self.pulse.connect(address, Token::from_bytes(token));
+        self.client.connect(address, Token::from_bytes(token));
         if fault::is_planted(fault::Fault::Stranger, Phase::Join) {
             fault::come_as_stranger(address);
         }
-        self.hub = hub.map(|hub| (hub, world.size() as u64));
+        self.server = server.map(|server| (server, world.size() as u64));
         Ok(())
     }
 
@@ -158,20 +158,20 @@ impl Watch {
 
     /// Stops and starts the heartbeats, for measuring what they cost.
     pub fn pause(&self, paused: bool) {
-        self.pulse.pause(paused);
+        self.client.pause(paused);
     }
 
     /// Ends the watch, after MPI has been left.
     pub fn leave(self) {
-        self.pulse.leave();
-        if let Some((hub, knocks)) = self.hub {
-            let strangers = hub.strangers().saturating_sub(knocks);
+        self.client.leave();
+        if let Some((server, knocks)) = self.server {
+            let strangers = server.strangers().saturating_sub(knocks);
             if strangers > 0 {
                 tracing::warn!(
                     "the heartbeat port has refused connections of strangers: {strangers}"
                 );
             }
-            hub.close();
+            server.close();
         }
     }
 }
@@ -207,7 +207,7 @@ impl Clock {
     }
 
     /// Where this rank is, for how long, and which deadline that breaks.
-    fn read(&mut self, deadlines: &Deadlines) -> Beat {
+    fn read(&mut self, deadlines: &Deadlines) -> Heartbeat {
         let (now, position) = (Instant::now(), progress::position());
         self.read = now;
         if position.task != self.position.task {
@@ -225,7 +225,7 @@ impl Clock {
             self.stop.get_or_insert(now);
         }
         let overdue = self.overdue(now, deadlines);
-        Beat {
+        Heartbeat {
             rank: progress::rank().and_then(|rank| u32::try_from(rank).ok()).unwrap_or(0),
             task: position.task,
             stage: position.phase as u8,
@@ -262,13 +262,13 @@ impl Clock {
 }
 
 /// Opens the port at which rank 0 hears the others.
-fn open(world: &World, known: &Arc<Known>) -> Result<(Hub, Token)> {
+fn open(world: &World, known: &Arc<Known>) -> Result<(Server, Token)> {
     let cannot = |why: std::io::Error| {
         Error::unfit(format!("rank 0 cannot open a port for heartbeats: {why}"))
     };
     let deadlines = known.with_ranks(|ranks| ranks.deadlines);
     let token = Token::random().map_err(cannot)?;
-    let options = HubOptions {
+    let options = ServerOptions {
         address: address(world),
         ranks: world.size(),
         token,
@@ -276,8 +276,8 @@ fn open(world: &World, known: &Arc<Known>) -> Result<(Hub, Token)> {
         silence: Duration::from_secs_f64(deadlines.silence),
     };
     let known = Arc::clone(known);
-    let hub = Hub::open(options, move |verdict| hear(&verdict, &known)).map_err(cannot)?;
-    Ok((hub, token))
+    let server = Server::open(options, move |verdict| hear(&verdict, &known)).map_err(cannot)?;
+    Ok((server, token))
 }
 
 /// The address of this node that the other ranks reach: the loopback device's where there is no other node,
@@ -307,7 +307,7 @@ fn hear(verdict: &Verdict, known: &Known) {
         Some(seconds) => ranks.was_stopped(seconds),
         None => ranks.judge(verdict),
     });
-    abort::end_from_aside(&failure, &message)
+    abort::abort_from_watchdog(&failure, &message)
 }
 
 /// What a rank does when its watchdog is told something, or finds it out.
@@ -316,24 +316,24 @@ fn obey(order: Order, known: &Known) {
         Order::Explain => tracing::error!("{}", stack::explain()),
         Order::Stop => progress::ask_to_stop(),
         // Rank 0 leaves when all have done their work.
-        Order::HubLost if progress::position().phase == Phase::Leave => {}
-        Order::HubLost => {
+        Order::ServerLost if progress::position().phase == Phase::Leave => {}
+        Order::ServerLost => {
             let rank = progress::rank().unwrap_or(0);
             let turns = u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0);
             std::thread::sleep(FIRST_TURN + TURN * turns);
             let (failure, message) = known.with_ranks(|ranks| ranks.miss_root());
-            abort::end_from_aside(&failure, &message)
+            abort::abort_from_watchdog(&failure, &message)
         }
-        Order::Overdue(beat) => {
-            let (failure, message) = known.with_ranks(|ranks| ranks.overdue(&beat));
+        Order::Overdue(heartbeat) => {
+            let (failure, message) = known.with_ranks(|ranks| ranks.overdue(&heartbeat));
             let message = format!("{message}\n{}", stack::explain());
-            abort::end_from_aside(&failure, &message)
+            abort::abort_from_watchdog(&failure, &message)
         }
         Order::Orphaned => {
             let gone =
                 "the process that started this rank is gone; it must have been killed".to_owned();
             let error = Error::new(Kind::RankDied, gone);
-            abort::end_from_aside(&abort::failure_here(&error), &error.message)
+            abort::abort_from_watchdog(&abort::failure_here(&error), &error.message)
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::plan::place::Place;
 /// The ranks of a run, or of a case, as seen from one of them.
 #[derive(Debug)]
 pub struct World {
-    link: Link,
+    link: Connection,
     rank: usize,
     members: Vec<Member>,
     wait: Wait,
@@ -44,7 +44,7 @@ pub struct World {
 
 /// How this process reaches the others.
 #[derive(Debug)]
-enum Link {
+enum Connection {
     /// There are no others, and no MPI was started.
     Solo,
     Mpi(mpi::Link),
@@ -53,7 +53,7 @@ enum Link {
 /// How to wait for other ranks.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
-    manner: Manner,
+    policy: WaitPolicy,
     deadline: Option<Deadline>,
 }
 
@@ -66,7 +66,7 @@ struct Deadline {
 
 /// What to do between two looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum WaitPolicy {
     /// Look again at once: the core is ours.
     Spin,
     /// Let another process run: the core is shared with ranks we wait for.
@@ -92,18 +92,18 @@ const LONGEST_NAP: Duration = Duration::from_millis(20);
 
 impl Wait {
     /// What to do between two looks.
-    pub fn manner(self) -> Manner {
-        self.manner
+    pub fn policy(self) -> WaitPolicy {
+        self.policy
     }
 
     /// The same wait, which lets threads of this process run.
     pub fn yielding(self) -> Self {
-        Self { manner: Manner::Yield, ..self }
+        Self { policy: WaitPolicy::Yield, ..self }
     }
 
     /// Before the deadline is known, and after it no longer matters. Yields, because the number of
     /// ranks on this node is not known yet either.
-    const FOREVER: Self = Self { manner: Manner::Yield, deadline: None };
+    const FOREVER: Self = Self { policy: WaitPolicy::Yield, deadline: None };
 
     /// Waits until `done` returns a value.
     ///
@@ -117,12 +117,14 @@ impl Wait {
                 return value;
             }
             looks = looks.wrapping_add(1);
-            match self.manner {
-                Manner::Spin => std::hint::spin_loop(),
-                Manner::Yield => std::thread::yield_now(),
-                Manner::Sleep => std::thread::sleep((began.elapsed() / 10).clamp(NAP, LONGEST_NAP)),
+            match self.policy {
+                WaitPolicy::Spin => std::hint::spin_loop(),
+                WaitPolicy::Yield => std::thread::yield_now(),
+                WaitPolicy::Sleep => {
+                    std::thread::sleep((began.elapsed() / 10).clamp(NAP, LONGEST_NAP))
+                }
             }
-            let look_at_clock = self.manner == Manner::Sleep || looks.is_multiple_of(1 << 12);
+            let look_at_clock = self.policy == WaitPolicy::Sleep || looks.is_multiple_of(1 << 12);
             if let Some(deadline) = self.deadline.filter(|_| look_at_clock)
                 && Instant::now() > deadline.at
             {
@@ -146,7 +148,7 @@ impl World {
         let Some(link) = started else {
             progress::set_place(0, &member::host());
             let me = Member::this(launch.as_ref());
-            return Ok(Self::new(Link::Solo, 0, vec![me]));
+            return Ok(Self::new(Connection::Solo, 0, vec![me]));
         };
         let started_in = began.elapsed();
         let (rank, size) = (link.rank(), link.size());
@@ -165,17 +167,20 @@ impl World {
         let me = Member::this(launch.as_ref());
         refuse_mixed_builds(&link.all_gather_builds(me.build))?;
         let members = link.all_gather_members(&me, Wait::FOREVER)?;
-        Ok(Self { started_in, ..Self::new(Link::Mpi(link), rank, members) })
+        Ok(Self { started_in, ..Self::new(Connection::Mpi(link), rank, members) })
     }
 
-    fn new(link: Link, rank: usize, members: Vec<Member>) -> Self {
-        let manner =
-            if member::oversubscription(&members).is_some() { Manner::Yield } else { Manner::Spin };
+    fn new(link: Connection, rank: usize, members: Vec<Member>) -> Self {
+        let policy = if member::oversubscription(&members).is_some() {
+            WaitPolicy::Yield
+        } else {
+            WaitPolicy::Spin
+        };
         Self {
             link,
             rank,
             members,
-            wait: Wait { manner, deadline: None },
+            wait: Wait { policy, deadline: None },
             started_in: Duration::ZERO,
         }
     }
@@ -211,7 +216,7 @@ impl World {
     /// was started alone.
     pub fn started_in(&self) -> Option<Nanos> {
         let nanos = Nanos::try_from(self.started_in.as_nanos()).unwrap_or(Nanos::MAX);
-        matches!(self.link, Link::Mpi(_)).then_some(nanos)
+        matches!(self.link, Connection::Mpi(_)).then_some(nanos)
     }
 
     /// Where each rank is, by rank.
@@ -268,8 +273,8 @@ impl World {
             .position(|&rank| rank == self.rank)
             .ok_or_else(|| Error::internal(format!("rank {} is not among {ranks:?}", self.rank)))?;
         let link = match &self.link {
-            Link::Solo => Link::Solo,
-            Link::Mpi(link) => link.subset(ranks),
+            Connection::Solo => Connection::Solo,
+            Connection::Mpi(link) => link.subset(ranks),
         };
         let members = ranks.iter().map(|&rank| self.members[rank].clone()).collect();
         let mut subset = Self::new(link, position, members);
@@ -279,15 +284,15 @@ impl World {
 
     /// No rank leaves before every rank has come.
     pub fn barrier(&self) {
-        if let Link::Mpi(link) = &self.link {
+        if let Connection::Mpi(link) = &self.link {
             progress::waiting(|| link.barrier(self.wait));
         }
     }
 
     /// A barrier whose early ranks sleep, so that the cores belong to those who still measure.
     pub fn park(&self) {
-        if let Link::Mpi(link) = &self.link {
-            progress::waiting(|| link.barrier(Wait { manner: Manner::Sleep, ..self.wait }));
+        if let Connection::Mpi(link) = &self.link {
+            progress::waiting(|| link.barrier(Wait { policy: WaitPolicy::Sleep, ..self.wait }));
         }
     }
 
@@ -295,14 +300,14 @@ impl World {
     /// iteration: nothing is allocated or encoded.
     pub fn latest(&self, time: Nanos) -> Nanos {
         match &self.link {
-            Link::Solo => time,
-            Link::Mpi(link) => progress::waiting(|| link.latest(time, self.wait)),
+            Connection::Solo => time,
+            Connection::Mpi(link) => progress::waiting(|| link.latest(time, self.wait)),
         }
     }
 
     /// Sends a time to one other rank, which [receives](Self::receive) it.
     pub fn send(&self, to: usize, time: Nanos) {
-        if let Link::Mpi(link) = &self.link {
+        if let Connection::Mpi(link) = &self.link {
             progress::waiting(|| link.send(to, time, self.wait));
         }
     }
@@ -310,15 +315,15 @@ impl World {
     /// The time that one other rank [sends](Self::send).
     pub fn receive(&self, from: usize) -> Nanos {
         match &self.link {
-            Link::Solo => 0,
-            Link::Mpi(link) => progress::waiting(|| link.receive(from, self.wait)),
+            Connection::Solo => 0,
+            Connection::Mpi(link) => progress::waiting(|| link.receive(from, self.wait)),
         }
     }
 
     /// Replaces each number by its sum over the ranks, or by the largest of them. All ranks bring
     /// equally many.
     pub fn fold(&self, numbers: &mut [i64], fold: Fold) {
-        if let Link::Mpi(link) = &self.link {
+        if let Connection::Mpi(link) = &self.link {
             progress::waiting(|| link.fold(numbers, fold, self.wait));
         }
     }
@@ -326,8 +331,8 @@ impl World {
     /// The largest of all ranks' values, on every rank.
     pub fn max(&self, value: i64) -> i64 {
         match &self.link {
-            Link::Solo => value,
-            Link::Mpi(link) => progress::waiting(|| link.max(value, self.wait)),
+            Connection::Solo => value,
+            Connection::Mpi(link) => progress::waiting(|| link.max(value, self.wait)),
         }
     }
 
@@ -346,8 +351,8 @@ impl World {
     ) -> Result<T> {
         let ours = || Error::internal("the rank that broadcasts has no value");
         match &self.link {
-            Link::Solo => value.ok_or_else(ours),
-            Link::Mpi(link) => {
+            Connection::Solo => value.ok_or_else(ours),
+            Connection::Mpi(link) => {
                 let bytes = match value {
                     Some(value) if self.rank == from => wire::encode(&value)?,
                     _ => Vec::new(),
@@ -363,8 +368,8 @@ impl World {
     /// When a value cannot be encoded or decoded.
     pub fn gather<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<Option<Vec<T>>> {
         match &self.link {
-            Link::Solo => Ok(Some(vec![value])),
-            Link::Mpi(link) => {
+            Connection::Solo => Ok(Some(vec![value])),
+            Connection::Mpi(link) => {
                 let own = wire::encode(&value)?;
                 let parts = progress::waiting(|| link.gather(own, self.wait));
                 parts.map(|parts| parts.iter().map(|part| wire::decode(part)).collect()).transpose()
@@ -390,15 +395,15 @@ impl World {
     /// What MPI this is, and how many threads may call it.
     pub fn threading(&self) -> Option<Threading> {
         match &self.link {
-            Link::Solo => None,
-            Link::Mpi(link) => Some(link.threading()),
+            Connection::Solo => None,
+            Connection::Mpi(link) => Some(link.threading()),
         }
     }
 
     /// Leaves in good order. Dropping a `World` instead does nothing, so that a rank that fails does
     /// not wait in `MPI_Finalize` for ranks that never come.
     pub fn leave(self) {
-        if let Link::Mpi(link) = self.link {
+        if let Connection::Mpi(link) = self.link {
             link.leave();
         }
     }
@@ -416,13 +421,13 @@ fn refuse_mixed_builds(builds: &[u64]) -> Result<()> {
 }
 
 /// Ends the whole job at once with this exit code. Only the thread that calls MPI may call this.
-pub fn abort(exit: Exit) -> ! {
+pub fn abort_mpi(exit: Exit) -> ! {
     mpi::abort(exit)
 }
 
 /// Ends this process at once with this exit code, from any thread and whatever the others are in. Launchers
 /// end the other ranks then.
-pub fn quit(exit: Exit) -> ! {
+pub fn exit_process(exit: Exit) -> ! {
     mpi::quit(exit)
 }
 
@@ -432,7 +437,7 @@ mod tests {
 
     #[test]
     fn alone_every_collective_is_the_identity() {
-        let world = World::new(Link::Solo, 0, vec![Member::this(None)]);
+        let world = World::new(Connection::Solo, 0, vec![Member::this(None)]);
         assert_eq!(world.broadcast(Some(7)).unwrap(), 7);
         assert_eq!(world.gather("x".to_owned()).unwrap().unwrap(), ["x"]);
         assert_eq!(world.max(-3), -3);

@@ -1,8 +1,8 @@
-//! What ranks and the hub send each other: messages of fixed size, encoded by hand.
+//! What ranks and the server send each other: messages of fixed size, encoded by hand.
 
 use std::fmt;
 
-use crate::beat::{Activity, Beat};
+use crate::heartbeat::{Activity, Heartbeat};
 use crate::token::Token;
 
 /// How a frame begins; the last byte is the version.
@@ -30,13 +30,13 @@ const IS_TO_STOP: u8 = 2;
 /// Activities and words by their number in a frame.
 const ACTIVITIES: [Activity; 4] =
     [Activity::Working, Activity::Together, Activity::Waiting, Activity::Apart];
-const WORDS: [Word; 3] = [Word::Beat, Word::Explained, Word::Leave];
+const WORDS: [Word; 3] = [Word::Heartbeat, Word::Explained, Word::Leave];
 
 /// What a rank sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     /// How the rank is.
-    pub beat: Beat,
+    pub heartbeat: Heartbeat,
     /// Why it says so.
     pub word: Word,
 }
@@ -45,14 +45,14 @@ pub struct Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// An interval is over.
-    Beat,
+    Heartbeat,
     /// It has explained itself, as it was asked to.
     Explained,
     /// It ends in good order: the end of its connection is no death.
     Leave,
 }
 
-/// What the hub answers to every frame.
+/// What the server answers to every frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     /// Go on.
@@ -80,7 +80,8 @@ impl Frame {
 
     /// The frame as it travels.
     pub fn encode(&self, token: &Token) -> [u8; Self::LENGTH] {
-        let Beat { rank, task, stage, round, activity, still_ms, overdue, stop } = self.beat;
+        let Heartbeat { rank, task, stage, round, activity, still_ms, overdue, stop } =
+            self.heartbeat;
         let mut bytes = [0; Self::LENGTH];
         let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
         put(0, &FRAME_MAGIC);
@@ -112,7 +113,7 @@ impl Frame {
         }
         let flags = bytes[FLAGS];
         let frame = Self {
-            beat: Beat {
+            heartbeat: Heartbeat {
                 rank: u32::from_le_bytes(field(bytes, RANK)),
                 task: u32::from_le_bytes(field(bytes, TASK)),
                 stage: bytes[STAGE],
@@ -188,8 +189,9 @@ mod tests {
         (place, activity, rest, word).prop_map(|(place, activity, rest, word)| {
             let (rank, task, stage, round) = place;
             let (still_ms, overdue, stop) = rest;
-            let beat = Beat { rank, task, stage, round, activity, still_ms, overdue, stop };
-            Frame { beat, word }
+            let heartbeat =
+                Heartbeat { rank, task, stage, round, activity, still_ms, overdue, stop };
+            Frame { heartbeat, word }
         })
     }
 
@@ -268,7 +270,7 @@ mod tests {
     /// Other builds of the same version may speak to us: the layout may not change unnoticed.
     #[test]
     fn the_layout_is_this() {
-        let beat = Beat {
+        let heartbeat = Heartbeat {
             rank: 1,
             task: 2,
             stage: 3,
@@ -278,7 +280,7 @@ mod tests {
             overdue: Some(6),
             stop: true,
         };
-        let bytes = Frame { beat, word: Word::Leave }.encode(&Token::from_bytes([9; 16]));
+        let bytes = Frame { heartbeat, word: Word::Leave }.encode(&Token::from_bytes([9; 16]));
         let expected = [
             &b"beat\r\n\0\x01"[..],
             &[9; 16],

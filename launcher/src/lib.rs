@@ -3,22 +3,22 @@
 //!
 //! It knows processes and nothing else: no MPI, no devices, no benchmarks.
 
-mod beat;
+mod client;
 mod command;
 mod frame;
-mod hub;
-mod pulse;
+mod heartbeat;
 mod reap;
+mod server;
 mod supervise;
 mod token;
 mod verdict;
 
-pub use beat::{Activity, Beat};
+pub use client::{Client, ClientOptions, Order};
 pub use command::{Launcher, Placement, arguments, find_launcher};
 pub use frame::{Frame, Refused, Reply, Word};
-pub use hub::{Hub, HubOptions};
-pub use pulse::{Order, Pulse, PulseOptions};
+pub use heartbeat::{Activity, Heartbeat};
 pub use reap::die_with_parent;
-pub use supervise::{End, Ended, Job, Line, run};
+pub use server::{Server, ServerOptions};
+pub use supervise::{End, Ended, Job, OutputLine, run};
 pub use token::Token;
-pub use verdict::{Cause, Link, Seen, Verdict, judge};
+pub use verdict::{Cause, Connection, Seen, Verdict, judge};

@@ -36,7 +36,7 @@ pub struct Job {
 
 /// A line that the job printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line<'a> {
+pub enum OutputLine<'a> {
     /// On standard output.
     Out(&'a str),
     /// On standard error.
@@ -84,7 +84,7 @@ const LINE_LIMIT: usize = 64 << 10;
 ///
 /// # Errors
 /// When the program cannot be started, or its end cannot be awaited.
-pub fn run(job: &Job, on_line: impl FnMut(Line<'_>)) -> io::Result<Ended> {
+pub fn run(job: &Job, on_line: impl FnMut(OutputLine<'_>)) -> io::Result<Ended> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     tokio::runtime::Builder::new_current_thread()
@@ -93,7 +93,7 @@ pub fn run(job: &Job, on_line: impl FnMut(Line<'_>)) -> io::Result<Ended> {
         .block_on(supervise(job, on_line))
 }
 
-async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<Ended> {
+async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Result<Ended> {
     let mut command = Command::new(&job.program);
     command
         .args(&job.arguments)
@@ -116,7 +116,7 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(Line<'_>)) -> io::Result<E
         child.stderr.take().map(|err| tokio::spawn(read(err, true, sender))),
     ];
     let mut hand_on = |(is_err, line): (bool, String)| {
-        on_line(if is_err { Line::Err(&line) } else { Line::Out(&line) });
+        on_line(if is_err { OutputLine::Err(&line) } else { OutputLine::Out(&line) });
     };
 
     let mut ending = Ending::new(job, child.id());
@@ -299,8 +299,8 @@ mod tests {
         let mut lines = Vec::new();
         let end = run(&job, |line| {
             lines.push(match line {
-                Line::Out(line) => format!("out {line}"),
-                Line::Err(line) => format!("err {line}"),
+                OutputLine::Out(line) => format!("out {line}"),
+                OutputLine::Err(line) => format!("err {line}"),
             });
         });
         lines.sort();

@@ -5,7 +5,7 @@ use std::fmt;
 use rustix::rand::{GetRandomFlags, getrandom};
 use subtle::ConstantTimeEq as _;
 
-/// Sixteen random bytes that the hub and the ranks of one job know. They are not shown by `Debug`, and
+/// Sixteen random bytes that the server and the ranks of one job know. They are not shown by `Debug`, and
 /// comparing them takes the same time wherever they differ.
 #[derive(Clone, Copy, Eq)]
 pub struct Token([u8; 16]);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::beat::{Activity, Beat};
+use crate::heartbeat::{Activity, Heartbeat};
 
-/// How a rank is connected to the hub.
+/// How a rank is connected to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum Connection {
     /// It has never been heard.
     Unheard,
     /// It is connected.
@@ -21,11 +21,11 @@ pub enum Link {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// What it said last, if anything.
-    pub beat: Option<Beat>,
+    pub heartbeat: Option<Heartbeat>,
     /// How long ago that was; of a rank never heard, how long it has been waited for.
     pub age: Duration,
     /// How it is connected.
-    pub state: Link,
+    pub state: Connection,
 }
 
 /// What is wrong, and with whom.
@@ -63,18 +63,18 @@ pub enum Cause {
 /// When every rank that has not left is named, nobody is behind: they hang in what they all are in.
 pub fn judge(table: &[Seen], silence: Duration) -> Option<Verdict> {
     let verdict = |kind, culprits: Vec<u32>| Verdict { kind, culprits, table: table.to_vec() };
-    let gone = ranks(table, |seen| seen.state == Link::Lost);
+    let gone = ranks(table, |seen| seen.state == Connection::Lost);
     if !gone.is_empty() {
         return Some(verdict(Cause::Gone, gone));
     }
-    let silent = ranks(table, |seen| seen.state != Link::Left && seen.age > silence);
+    let silent = ranks(table, |seen| seen.state != Connection::Left && seen.age > silence);
     if !silent.is_empty() {
         return Some(verdict(Cause::Silent, silent));
     }
-    let present = || table.iter().filter(|seen| seen.state != Link::Left);
+    let present = || table.iter().filter(|seen| seen.state != Connection::Left);
     let smallest = present().filter_map(limit).min()?;
     let least = present().map(suspicion).min()?;
-    let culprits = ranks(table, |seen| seen.state != Link::Left && suspicion(seen) == least);
+    let culprits = ranks(table, |seen| seen.state != Connection::Left && suspicion(seen) == least);
     // A culprit's own limit tells more than that of a rank that waits for it.
     let own = culprits.iter().filter_map(|&rank| limit(&table[rank as usize])).min();
     Some(verdict(Cause::Overdue(own.unwrap_or(smallest)), culprits))
@@ -85,21 +85,21 @@ fn ranks(table: &[Seen], is_meant: impl Fn(&Seen) -> bool) -> Vec<u32> {
 }
 
 fn limit(seen: &Seen) -> Option<u8> {
-    seen.beat.and_then(|beat| beat.overdue)
+    seen.heartbeat.and_then(|heartbeat| heartbeat.overdue)
 }
 
 /// The least is the first to be at fault: by kind, then task, step and repetition.
 fn suspicion(seen: &Seen) -> (u8, u32, u8, u64) {
-    let Some(beat) = seen.beat else {
+    let Some(heartbeat) = seen.heartbeat else {
         return (1, 0, 0, 0);
     };
-    let kind = match beat.activity {
+    let kind = match heartbeat.activity {
         Activity::Working => 0,
         Activity::Together => 2,
         Activity::Waiting => 3,
         Activity::Apart => 4,
     };
-    (kind, beat.task, beat.stage, beat.round)
+    (kind, heartbeat.task, heartbeat.stage, heartbeat.round)
 }
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ mod tests {
     /// A rank from a picture: what it does, where (task.step.repetition), `!2` when it is beyond limit 2,
     /// `12s` when it was heard so long ago, and how it is connected when it is not open.
     fn seen(picture: &str) -> Seen {
-        let mut beat = Beat {
+        let mut heartbeat = Heartbeat {
             rank: 0,
             task: 0,
             stage: 0,
@@ -123,30 +123,31 @@ mod tests {
             overdue: None,
             stop: false,
         };
-        let mut seen = Seen { beat: None, age: Duration::from_secs(1), state: Link::Open };
+        let mut seen =
+            Seen { heartbeat: None, age: Duration::from_secs(1), state: Connection::Open };
         for word in picture.split_whitespace() {
             match word {
-                "working" => beat.activity = Activity::Working,
-                "together" => beat.activity = Activity::Together,
-                "waiting" => beat.activity = Activity::Waiting,
-                "apart" => beat.activity = Activity::Apart,
-                "unheard" => seen.state = Link::Unheard,
-                "lost" => seen.state = Link::Lost,
-                "left" => seen.state = Link::Left,
-                limit if limit.starts_with('!') => beat.overdue = limit[1..].parse().ok(),
+                "working" => heartbeat.activity = Activity::Working,
+                "together" => heartbeat.activity = Activity::Together,
+                "waiting" => heartbeat.activity = Activity::Waiting,
+                "apart" => heartbeat.activity = Activity::Apart,
+                "unheard" => seen.state = Connection::Unheard,
+                "lost" => seen.state = Connection::Lost,
+                "left" => seen.state = Connection::Left,
+                limit if limit.starts_with('!') => heartbeat.overdue = limit[1..].parse().ok(),
                 age if age.ends_with('s') => {
                     seen.age = Duration::from_secs(age.trim_end_matches('s').parse().unwrap());
                 }
                 place => {
                     let mut parts = place.split('.');
                     let mut part = || parts.next().unwrap().parse::<u64>().unwrap();
-                    beat.task = part().try_into().unwrap();
-                    beat.stage = part().try_into().unwrap();
-                    beat.round = part();
+                    heartbeat.task = part().try_into().unwrap();
+                    heartbeat.stage = part().try_into().unwrap();
+                    heartbeat.round = part();
                 }
             }
         }
-        Seen { beat: (seen.state != Link::Unheard).then_some(beat), ..seen }
+        Seen { heartbeat: (seen.state != Connection::Unheard).then_some(heartbeat), ..seen }
     }
 
     fn verdict(picture: &[&str]) -> Option<(Cause, Vec<u32>)> {
@@ -235,17 +236,23 @@ mod tests {
         let activities =
             [Activity::Working, Activity::Together, Activity::Waiting, Activity::Apart];
         let place = (0..3_u32, 0..2_u8, 0..3_u64);
-        let beat = (place, prop::sample::select(activities.to_vec()), any::<Option<u8>>());
-        let beat = beat.prop_map(|((task, stage, round), activity, overdue)| {
+        let heartbeat = (place, prop::sample::select(activities.to_vec()), any::<Option<u8>>());
+        let heartbeat = heartbeat.prop_map(|((task, stage, round), activity, overdue)| {
             let still_ms = 0;
-            Beat { rank: 0, task, stage, round, activity, still_ms, overdue, stop: false }
+            Heartbeat { rank: 0, task, stage, round, activity, still_ms, overdue, stop: false }
         });
-        let open = (beat.clone(), 0..11_u64).prop_map(|(beat, age)| (Some(beat), age, Link::Open));
-        let ended = (beat, 0..99_u64, prop::sample::select(vec![Link::Lost, Link::Left]))
-            .prop_map(|(beat, age, state)| (Some(beat), age, state));
-        let unheard = (0..11_u64).prop_map(|age| (None, age, Link::Unheard));
+        let open = (heartbeat.clone(), 0..11_u64)
+            .prop_map(|(heartbeat, age)| (Some(heartbeat), age, Connection::Open));
+        let ended =
+            (heartbeat, 0..99_u64, prop::sample::select(vec![Connection::Lost, Connection::Left]))
+                .prop_map(|(heartbeat, age, state)| (Some(heartbeat), age, state));
+        let unheard = (0..11_u64).prop_map(|age| (None, age, Connection::Unheard));
         let seen = prop_oneof![12 => open, 2 => ended, 1 => unheard];
-        seen.prop_map(|(beat, age, state)| Seen { beat, age: Duration::from_secs(age), state })
+        seen.prop_map(|(heartbeat, age, state)| Seen {
+            heartbeat,
+            age: Duration::from_secs(age),
+            state,
+        })
     }
 
     proptest! {
@@ -257,12 +264,12 @@ mod tests {
                 prop_assert!(!verdict.culprits.is_empty());
                 prop_assert!(verdict.culprits.is_sorted());
                 for rank in verdict.culprits {
-                    prop_assert!(table[rank as usize].state != Link::Left);
+                    prop_assert!(table[rank as usize].state != Connection::Left);
                 }
             } else {
                 let is_well = |seen: &Seen| {
-                    seen.state == Link::Left
-                        || limit(seen).is_none() && seen.state != Link::Lost && seen.age <= SILENCE
+                    seen.state == Connection::Left
+                        || limit(seen).is_none() && seen.state != Connection::Lost && seen.age <= SILENCE
                 };
                 prop_assert!(table.iter().all(is_well));
             }

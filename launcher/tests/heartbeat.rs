@@ -1,4 +1,4 @@
-//! Ranks and their hub together, in one process: what is said, heard and concluded.
+//! Ranks and their server together, in one process: what is said, heard and concluded.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
-    Activity, Beat, Cause, Frame, Hub, HubOptions, Link, Order, Pulse, PulseOptions, Reply, Token,
-    Verdict, Word,
+    Activity, Cause, Client, ClientOptions, Connection, Frame, Heartbeat, Order, Reply, Server,
+    ServerOptions, Token, Verdict, Word,
 };
 
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -29,8 +29,8 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn beat(rank: u32) -> Beat {
-    Beat {
+fn heartbeat(rank: u32) -> Heartbeat {
+    Heartbeat {
         rank,
         task: 1,
         stage: 2,
@@ -44,47 +44,48 @@ fn beat(rank: u32) -> Beat {
 
 /// A rank whose state a test sets.
 struct Rank {
-    pulse: Pulse,
-    beat: Arc<Mutex<Beat>>,
+    client: Client,
+    heartbeat: Arc<Mutex<Heartbeat>>,
     orders: Arc<Mutex<Vec<Order>>>,
     reads: Arc<AtomicU64>,
 }
 
 impl Rank {
     fn start(rank: u32, silence: Duration) -> Self {
-        let beat = Arc::new(Mutex::new(beat(rank)));
+        let heartbeat = Arc::new(Mutex::new(heartbeat(rank)));
         let orders = Arc::new(Mutex::new(Vec::new()));
         let reads = Arc::new(AtomicU64::new(0));
-        let (read, counter, given) = (Arc::clone(&beat), Arc::clone(&reads), Arc::clone(&orders));
-        let pulse = Pulse::start(
-            PulseOptions { interval: INTERVAL, silence },
+        let (read, counter, given) =
+            (Arc::clone(&heartbeat), Arc::clone(&reads), Arc::clone(&orders));
+        let client = Client::start(
+            ClientOptions { interval: INTERVAL, silence },
             move || {
                 counter.fetch_add(1, Ordering::Relaxed);
                 *read.lock().unwrap()
             },
             move |order| given.lock().unwrap().push(order),
         );
-        Self { pulse, beat, orders, reads }
+        Self { client, heartbeat, orders, reads }
     }
 
-    fn set(&self, change: impl FnOnce(&mut Beat)) {
-        change(&mut self.beat.lock().unwrap());
+    fn set(&self, change: impl FnOnce(&mut Heartbeat)) {
+        change(&mut self.heartbeat.lock().unwrap());
     }
 
     fn orders(&self) -> Vec<Order> {
         self.orders.lock().unwrap().clone()
     }
 
-    /// Waits for some more beats: time enough to be connected, and for what was set to be heard.
+    /// Waits for some more heartbeats: time enough to be connected, and for what was set to be heard.
     fn goes_on(&self) {
         let before = self.reads.load(Ordering::Relaxed);
-        until("more beats", || self.reads.load(Ordering::Relaxed) > before + 50);
+        until("more heartbeats", || self.reads.load(Ordering::Relaxed) > before + 50);
     }
 }
 
-/// A hub and ranks that are connected to it.
+/// A server and ranks that are connected to it.
 struct Job {
-    hub: Hub,
+    server: Server,
     token: Token,
     verdicts: Arc<Mutex<Vec<Verdict>>>,
     ranks: Vec<Rank>,
@@ -96,10 +97,11 @@ impl Job {
         let token = Token::random().unwrap();
         let verdicts = Arc::new(Mutex::new(Vec::new()));
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let options = HubOptions { address, ranks: all, token, interval: INTERVAL, silence };
+        let options = ServerOptions { address, ranks: all, token, interval: INTERVAL, silence };
         let said = Arc::clone(&verdicts);
-        let hub = Hub::open(options, move |verdict| said.lock().unwrap().push(verdict)).unwrap();
-        let mut job = Self { hub, token, verdicts, ranks: Vec::new() };
+        let server =
+            Server::open(options, move |verdict| said.lock().unwrap().push(verdict)).unwrap();
+        let mut job = Self { server, token, verdicts, ranks: Vec::new() };
         for rank in 0..connected {
             job.connect(rank);
         }
@@ -109,7 +111,7 @@ impl Job {
 
     fn connect(&mut self, rank: u32) {
         let rank = Rank::start(rank, NEVER);
-        rank.pulse.connect(self.hub.address(), self.token);
+        rank.client.connect(self.server.address(), self.token);
         self.ranks.push(rank);
     }
 
@@ -125,7 +127,7 @@ impl Job {
 
     /// This rank is asked to stop; waits until all ranks are told so, and with it have been answered.
     fn stop(&self, rank: usize) {
-        self.ranks[rank].set(|beat| beat.stop = true);
+        self.ranks[rank].set(|heartbeat| heartbeat.stop = true);
         until("all are told", || self.ranks.iter().all(|rank| rank.orders() == [Order::Stop]));
     }
 
@@ -133,18 +135,18 @@ impl Job {
     fn ends_well(self) {
         for rank in self.ranks {
             assert_eq!(rank.orders.lock().unwrap().as_slice(), []);
-            rank.pulse.leave();
+            rank.client.leave();
         }
         thread::sleep(10 * INTERVAL);
         assert_eq!(self.verdicts.lock().unwrap().as_slice(), []);
-        self.hub.close();
+        self.server.close();
     }
 }
 
 /// A connection that sends this frame, and the answer to it.
-fn speak(hub: SocketAddr, frame: &[u8]) -> (TcpStream, Option<Reply>) {
-    let mut stream = TcpStream::connect(hub).unwrap();
-    // The hub may have closed its end before.
+fn speak(server: SocketAddr, frame: &[u8]) -> (TcpStream, Option<Reply>) {
+    let mut stream = TcpStream::connect(server).unwrap();
+    // The server may have closed its end before.
     let _ = stream.write_all(frame);
     let mut bytes = [0; Reply::LENGTH];
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -153,13 +155,13 @@ fn speak(hub: SocketAddr, frame: &[u8]) -> (TcpStream, Option<Reply>) {
 }
 
 fn frame(rank: u32, token: &Token) -> [u8; Frame::LENGTH] {
-    Frame { beat: beat(rank), word: Word::Beat }.encode(token)
+    Frame { heartbeat: heartbeat(rank), word: Word::Heartbeat }.encode(token)
 }
 
 #[test]
 fn a_job_in_which_nothing_happens() {
     let job = Job::start(3, 3, NEVER);
-    assert_eq!(job.hub.strangers(), 0);
+    assert_eq!(job.server.strangers(), 0);
     job.ends_well();
 }
 
@@ -167,7 +169,7 @@ fn a_job_in_which_nothing_happens() {
 fn a_rank_that_leaves_before_its_first_answer_has_left() {
     let mut job = Job::start(2, 1, SOON);
     job.connect(1);
-    job.ranks.pop().unwrap().pulse.leave();
+    job.ranks.pop().unwrap().client.leave();
     thread::sleep(SOON + SOON / 2);
     job.ends_well();
 }
@@ -178,9 +180,9 @@ fn a_rank_whose_connection_ends_is_gone() {
     drop(job.ranks.remove(1));
     let verdict = job.verdict();
     assert_eq!((verdict.kind, verdict.culprits), (Cause::Gone, vec![1]));
-    assert_eq!(verdict.table[0].state, Link::Open);
-    assert_eq!(verdict.table[1].state, Link::Lost);
-    assert_eq!(verdict.table[2].beat, Some(beat(2)));
+    assert_eq!(verdict.table[0].state, Connection::Open);
+    assert_eq!(verdict.table[1].state, Connection::Lost);
+    assert_eq!(verdict.table[2].heartbeat, Some(heartbeat(2)));
     job.ranks[0].goes_on();
     assert_eq!(job.verdicts().len(), 1, "it is said once");
 }
@@ -188,13 +190,13 @@ fn a_rank_whose_connection_ends_is_gone() {
 #[test]
 fn a_rank_that_says_nothing_more_is_silent() {
     let mut job = Job::start(3, 0, SOON);
-    let (_stream, reply) = speak(job.hub.address(), &frame(2, &job.token));
+    let (_stream, reply) = speak(job.server.address(), &frame(2, &job.token));
     assert_eq!(reply, Some(Reply::Heard));
     job.connect(0);
     job.connect(1);
     let verdict = job.verdict();
     assert_eq!((verdict.kind, verdict.culprits), (Cause::Silent, vec![2]));
-    assert_eq!(verdict.table[2].state, Link::Open);
+    assert_eq!(verdict.table[2].state, Connection::Open);
 }
 
 #[test]
@@ -202,16 +204,16 @@ fn a_rank_that_never_comes_is_silent() {
     let job = Job::start(2, 1, SOON);
     let verdict = job.verdict();
     assert_eq!((verdict.kind, verdict.culprits), (Cause::Silent, vec![1]));
-    assert_eq!(verdict.table[1].state, Link::Unheard);
+    assert_eq!(verdict.table[1].state, Connection::Unheard);
 }
 
 #[test]
 fn the_rank_at_fault_explains_itself_and_is_named() {
     let job = Job::start(3, 3, NEVER);
-    job.ranks[2].set(|beat| beat.activity = Activity::Working);
+    job.ranks[2].set(|heartbeat| heartbeat.activity = Activity::Working);
     job.ranks[2].goes_on();
     for rank in &job.ranks[..2] {
-        rank.set(|beat| beat.overdue = Some(4));
+        rank.set(|heartbeat| heartbeat.overdue = Some(4));
     }
     let verdict = job.verdict();
     assert_eq!((verdict.kind, verdict.culprits), (Cause::Overdue(4), vec![2]));
@@ -222,11 +224,11 @@ fn the_rank_at_fault_explains_itself_and_is_named() {
 #[test]
 fn a_rank_that_does_not_explain_itself_is_named_all_the_same() {
     let job = Job::start(2, 1, NEVER);
-    let working = Beat { activity: Activity::Working, ..beat(1) };
-    let bytes = Frame { beat: working, word: Word::Beat }.encode(&job.token);
-    let (_stream, reply) = speak(job.hub.address(), &bytes);
+    let working = Heartbeat { activity: Activity::Working, ..heartbeat(1) };
+    let bytes = Frame { heartbeat: working, word: Word::Heartbeat }.encode(&job.token);
+    let (_stream, reply) = speak(job.server.address(), &bytes);
     assert_eq!(reply, Some(Reply::Heard));
-    job.ranks[0].set(|beat| beat.overdue = Some(1));
+    job.ranks[0].set(|heartbeat| heartbeat.overdue = Some(1));
     let verdict = job.verdict();
     assert_eq!((verdict.kind, verdict.culprits), (Cause::Overdue(1), vec![1]));
 }
@@ -235,7 +237,7 @@ fn a_rank_that_does_not_explain_itself_is_named_all_the_same() {
 fn a_stop_goes_round() {
     let job = Job::start(3, 3, NEVER);
     job.stop(1);
-    job.ranks[0].set(|beat| beat.stop = true);
+    job.ranks[0].set(|heartbeat| heartbeat.stop = true);
     job.ranks[0].goes_on();
     assert_eq!(job.ranks[0].orders(), [Order::Stop], "once");
     assert_eq!(job.verdicts(), []);
@@ -244,8 +246,8 @@ fn a_stop_goes_round() {
 #[test]
 fn strangers_are_refused_and_counted() {
     let job = Job::start(2, 1, NEVER);
-    let hub = job.hub.address();
-    let (mut own, _) = speak(hub, &frame(1, &job.token));
+    let server = job.server.address();
+    let (mut own, _) = speak(server, &frame(1, &job.token));
     let mut padded = frame(1, &job.token);
     padded[63] = 1;
     let garbage = [0xff; 4096];
@@ -258,16 +260,17 @@ fn strangers_are_refused_and_counted() {
         &padded,
     ];
     for bytes in refused {
-        assert_eq!(speak(hub, bytes).1, None);
+        assert_eq!(speak(server, bytes).1, None);
     }
-    drop(TcpStream::connect(hub).unwrap());
-    let mut half = TcpStream::connect(hub).unwrap();
+    drop(TcpStream::connect(server).unwrap());
+    let mut half = TcpStream::connect(server).unwrap();
     half.write_all(&frame(1, &job.token)[..63]).unwrap();
     drop(half);
     // Says nothing, and is waited for until its time is over.
-    assert_eq!(speak(hub, &[]).1, None);
-    until("all were counted", || job.hub.strangers() == 9);
-    own.write_all(&Frame { beat: beat(1), word: Word::Leave }.encode(&job.token)).unwrap();
+    assert_eq!(speak(server, &[]).1, None);
+    until("all were counted", || job.server.strangers() == 9);
+    own.write_all(&Frame { heartbeat: heartbeat(1), word: Word::Leave }.encode(&job.token))
+        .unwrap();
     let mut reply = [0; Reply::LENGTH];
     own.read_exact(&mut reply).unwrap();
     assert_eq!(reply, Reply::Heard.encode());
@@ -279,7 +282,7 @@ fn a_crowd_of_strangers_is_sent_away() {
     let mut job = Job::start(3, 2, NEVER);
     let begun = Instant::now();
     let crowd: Vec<TcpStream> =
-        (0..200).map(|_| TcpStream::connect(job.hub.address()).unwrap()).collect();
+        (0..200).map(|_| TcpStream::connect(job.server.address()).unwrap()).collect();
     // The first of them may take their time to show who they are, there is no place for the last.
     let (mut first, mut last) = (&crowd[0], &crowd[199]);
     assert_eq!(last.read(&mut [0]).unwrap_or(0), 0);
@@ -287,26 +290,26 @@ fn a_crowd_of_strangers_is_sent_away() {
     let read = first.read(&mut [0]).map_err(|error| error.kind());
     // Each has three seconds for that.
     assert!(read == Err(ErrorKind::WouldBlock) || begun.elapsed() > Duration::from_secs(3));
-    // One that comes while the hub is crowded tries again until it is heard.
+    // One that comes while the server is crowded tries again until it is heard.
     job.connect(2);
     job.stop(2);
-    until("all were sent away", || job.hub.strangers() >= 200);
+    until("all were sent away", || job.server.strangers() >= 200);
     drop(crowd);
     assert_eq!(job.verdicts(), []);
-    assert!(job.ranks.iter().all(|rank| !rank.orders().contains(&Order::HubLost)));
+    assert!(job.ranks.iter().all(|rank| !rank.orders().contains(&Order::ServerLost)));
 }
 
 #[test]
 fn a_rank_that_breaks_the_rules_is_cut_off() {
     let job = Job::start(3, 1, NEVER);
-    let hub = job.hub.address();
-    let (mut one, _) = speak(hub, &frame(1, &job.token));
+    let server = job.server.address();
+    let (mut one, _) = speak(server, &frame(1, &job.token));
     one.write_all(&frame(0, &job.token)).unwrap();
-    let (mut other, _) = speak(hub, &frame(2, &job.token));
+    let (mut other, _) = speak(server, &frame(2, &job.token));
     other.write_all(&[0; Frame::LENGTH]).unwrap();
     let verdict = job.verdict();
     assert_eq!(verdict.kind, Cause::Gone);
-    until("both were counted", || job.hub.strangers() == 2);
+    until("both were counted", || job.server.strangers() == 2);
     assert_eq!(one.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
 }
 
@@ -314,14 +317,14 @@ fn a_rank_that_breaks_the_rules_is_cut_off() {
 fn ranks_notice_that_their_hub_is_gone() {
     let job = Job::start(2, 2, NEVER);
     job.stop(0);
-    job.hub.close();
+    job.server.close();
     for rank in &job.ranks {
-        until("the hub is lost", || rank.orders() == [Order::Stop, Order::HubLost]);
+        until("the server is lost", || rank.orders() == [Order::Stop, Order::ServerLost]);
     }
     job.ranks[0].goes_on();
     assert_eq!(job.ranks[0].orders().len(), 2);
     for rank in job.ranks {
-        rank.pulse.leave();
+        rank.client.leave();
     }
 }
 
@@ -329,19 +332,19 @@ fn ranks_notice_that_their_hub_is_gone() {
 fn a_hub_that_is_dropped_ends_too() {
     let job = Job::start(1, 1, NEVER);
     job.stop(0);
-    drop(job.hub);
-    until("the hub is lost", || job.ranks[0].orders() == [Order::Stop, Order::HubLost]);
+    drop(job.server);
+    until("the server is lost", || job.ranks[0].orders() == [Order::Stop, Order::ServerLost]);
 }
 
 #[test]
 fn a_hub_that_is_not_there_or_does_not_answer_is_lost() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for hub in [silent.local_addr().unwrap(), gone] {
+    for server in [silent.local_addr().unwrap(), gone] {
         let rank = Rank::start(0, SOON);
-        rank.pulse.connect(hub, Token::random().unwrap());
-        until("the hub is lost", || rank.orders() == [Order::HubLost]);
-        rank.pulse.leave();
+        rank.client.connect(server, Token::random().unwrap());
+        until("the server is lost", || rank.orders() == [Order::ServerLost]);
+        rank.client.leave();
     }
 }
 
@@ -350,15 +353,15 @@ fn a_rank_alone_minds_its_limit_itself() {
     let rank = Rank::start(5, NEVER);
     rank.goes_on();
     assert_eq!(rank.orders(), []);
-    rank.set(|beat| beat.overdue = Some(3));
-    let overdue = Beat { overdue: Some(3), ..beat(5) };
+    rank.set(|heartbeat| heartbeat.overdue = Some(3));
+    let overdue = Heartbeat { overdue: Some(3), ..heartbeat(5) };
     until("it is beyond its limit", || rank.orders() == [Order::Overdue(overdue)]);
     rank.goes_on();
     assert_eq!(rank.orders().len(), 1);
-    rank.pulse.leave();
+    rank.client.leave();
 }
 
-/// A hub that answers by these rules, for one connection; the words it heard.
+/// A server that answers by these rules, for one connection; the words it heard.
 fn stand_in(
     token: Token,
     mut answer: impl FnMut() -> Reply + Send + 'static,
@@ -381,29 +384,29 @@ fn stand_in(
 #[test]
 fn a_rank_minds_its_limit_when_the_hub_does_nothing() {
     let token = Token::random().unwrap();
-    let (hub, words) = stand_in(token, || Reply::Heard);
+    let (server, words) = stand_in(token, || Reply::Heard);
     let rank = Rank::start(0, NEVER);
-    rank.pulse.connect(hub, token);
-    // The first was answered, and a beat after the second reads that.
+    rank.client.connect(server, token);
+    // The first was answered, and a heartbeat after the second reads that.
     words.recv().and_then(|_| words.recv()).unwrap();
     rank.goes_on();
     let begun = Instant::now();
-    rank.set(|beat| beat.overdue = Some(1));
+    rank.set(|heartbeat| heartbeat.overdue = Some(1));
     until("it acts itself", || matches!(rank.orders().as_slice(), [Order::Overdue(_)]));
-    assert!(begun.elapsed() > Duration::from_secs(3), "the hub had no time");
-    rank.pulse.leave();
+    assert!(begun.elapsed() > Duration::from_secs(3), "the server had no time");
+    rank.client.leave();
 }
 
 #[test]
 fn a_rank_says_that_it_has_explained_itself_and_that_it_leaves() {
     let token = Token::random().unwrap();
     let mut replies = [Reply::Heard, Reply::Explain].into_iter();
-    let (hub, words) = stand_in(token, move || replies.next().unwrap_or(Reply::Heard));
+    let (server, words) = stand_in(token, move || replies.next().unwrap_or(Reply::Heard));
     let rank = Rank::start(0, NEVER);
-    rank.pulse.connect(hub, token);
+    rank.client.connect(server, token);
     until("it was asked", || rank.orders() == [Order::Explain]);
     rank.goes_on();
-    rank.pulse.leave();
+    rank.client.leave();
     let words: Vec<Word> = words.iter().collect();
     let count = |word| words.iter().filter(|said| **said == word).count();
     assert_eq!((count(Word::Explained), count(Word::Leave)), (1, 1), "{words:?}");
@@ -414,12 +417,12 @@ fn a_rank_says_that_it_has_explained_itself_and_that_it_leaves() {
 fn a_paused_pulse_rests() {
     let rank = Rank::start(0, NEVER);
     rank.goes_on();
-    rank.pulse.pause(true);
+    rank.client.pause(true);
     thread::sleep(10 * INTERVAL);
     let before = rank.reads.load(Ordering::Relaxed);
     thread::sleep(10 * INTERVAL);
     assert_eq!(rank.reads.load(Ordering::Relaxed), before);
-    rank.pulse.pause(false);
+    rank.client.pause(false);
     rank.goes_on();
-    rank.pulse.leave();
+    rank.client.leave();
 }

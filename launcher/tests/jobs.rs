@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process};
 use tesserabench_launcher::{
-    Activity, Beat, End, Ended, Job, Line, Order, Pulse, PulseOptions, die_with_parent, run,
+    Activity, Client, ClientOptions, End, Ended, Heartbeat, Job, Order, OutputLine,
+    die_with_parent, run,
 };
 
 /// Long enough for whatever a test waits for.
@@ -35,7 +36,7 @@ fn shell(script: &str, timeout: Duration, grace: Duration) -> (Ended, Vec<String
     };
     let mut lines = Vec::new();
     let ended = run(&job, |line| {
-        let (Line::Out(line) | Line::Err(line)) = line;
+        let (OutputLine::Out(line) | OutputLine::Err(line)) = line;
         if line == "ask" {
             kill_process(getpid(), Signal::TERM).unwrap();
         }
@@ -168,7 +169,7 @@ fn a_role() {
             thread::sleep(2 * LONG);
         }
         Ok("rank") => {
-            let beat = Beat {
+            let heartbeat = Heartbeat {
                 rank: 0,
                 task: 0,
                 stage: 0,
@@ -178,8 +179,8 @@ fn a_role() {
                 overdue: None,
                 stop: false,
             };
-            let options = PulseOptions { interval: Duration::from_millis(20), silence: LONG };
-            let _pulse = Pulse::start(options, move || beat, |order| println!("\n{order:?}"));
+            let options = ClientOptions { interval: Duration::from_millis(20), silence: LONG };
+            let _client = Client::start(options, move || heartbeat, |order| println!("\n{order:?}"));
             say_ready();
             thread::sleep(2 * LONG);
         }

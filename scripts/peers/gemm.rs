@@ -15,7 +15,7 @@ use tesserabench::plan::config::{Config, ThreadLevel};
 use tesserabench::plan::place::Place;
 use tesserabench::stats;
 use tesserabench::world::clock::{Clock as _, HostClock};
-use tesserabench::world::{Manner, World};
+use tesserabench::world::{WaitPolicy, World};
 
 /// How often the two take turns at each size.
 const ALTERNATIONS: usize = 31;
@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let plan = Plan::resolve(&config, &Place::together(1))?;
     let backend = backend::open(&plan, &world)?;
-    let clock = HostClock::new(Manner::Spin);
+    let clock = HostClock::new(WaitPolicy::Spin);
     println!("one thread, OpenBLAS kernels for {core}, {ALTERNATIONS} alternations; medians");
     println!(
         "{:>4} {:>5} {:>14} {:>16}  ours/OpenBLAS [quartiles]",

@@ -1,7 +1,7 @@
 //! What heartbeats cost: an all_reduce of 8 bytes with and without them, alternated inside one MPI job.
 //!
 //! `mpirun -n 2 --bind-to core heartbeats single|funneled SILENCE_SECONDS`; `scripts/compare-with-peers heartbeats`
-//! does it all. A rank beats five times in SILENCE_SECONDS, at most once a second. While it is not to beat it is silent,
+//! does it all. A rank heartbeats five times in SILENCE_SECONDS, at most once a second. While it is not to heartbeat it is silent,
 //! so they must be more than two turns.
 #![expect(clippy::print_stdout, reason = "a table is what this is for")]
 
@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     watch.pause(false);
     if world.is_root() {
-        let beats = deadlines.interval(world.size());
+        let heartbeats = deadlines.interval(world.size());
         let of = |which: usize, what: usize| {
             figures[which].iter().map(|figure| figure[what]).collect::<Vec<_>>()
         };
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let nanos = stats::median(&of(1, 0)).unwrap_or(f64::NAN);
         println!(
-            "{level:<9} beat each {beats:>5.2} s: without {nanos:6.1} ns; with/without median {} (A/A {}), mean {} (A/A {})",
+            "{level:<9} heartbeat each {heartbeats:>5.2} s: without {nanos:6.1} ns; with/without median {} (A/A {}), mean {} (A/A {})",
             ratio(0, 0),
             ratio(2, 0),
             ratio(0, 1),

@@ -15,7 +15,7 @@ use tesserabench::plan::Plan;
 use tesserabench::plan::config::{Config, Protocol, ThreadLevel};
 use tesserabench::stats;
 use tesserabench::world::clock::{Clock as _, Clocks, CommonTime, HostClock};
-use tesserabench::world::{Manner, World};
+use tesserabench::world::{WaitPolicy, World};
 
 /// How often the two manners take turns.
 const ALTERNATIONS: usize = 21;
@@ -60,13 +60,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let plan = Plan::resolve(&config, &world.places())?;
     let ranks: Vec<usize> = (0..world.size()).collect();
-    let manners = [Manner::Yield, Manner::Spin];
+    let manners = [WaitPolicy::Yield, WaitPolicy::Spin];
     let mut invalid: [Vec<f64>; 2] = Default::default();
     let mut seconds: [Vec<f64>; 2] = Default::default();
     let mut given_up = [0; 2];
     for _ in 0..ALTERNATIONS {
-        for (which, manner) in manners.into_iter().enumerate() {
-            let mut busy = Busy { clock: HostClock::new(manner), samples: Vec::new() };
+        for (which, policy) in manners.into_iter().enumerate() {
+            let mut busy = Busy { clock: HostClock::new(policy), samples: Vec::new() };
             let clock = busy.clock.clone();
             let time = CommonTime::of(&world, &ranks, &clock, &Clocks::one(world.size()));
             let method = Method {

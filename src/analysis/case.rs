@@ -15,7 +15,7 @@ use crate::measure::Recording;
 use crate::plan::config::Protocol;
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
 use crate::report::Definition;
-use crate::report::Floors;
+use crate::report::TimingOverhead;
 use crate::report::{
     self, Latency, Measured, Metrics, Outcome, Overlap, Samples, Skew, Steadiness,
 };
@@ -40,7 +40,7 @@ pub enum Finding {
 
 /// All that is known of a case when it is over.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct CaseOutcome {
     /// What came of it.
     pub finding: Finding,
     /// How its results compared with their reference, where something was checked.
@@ -52,8 +52,13 @@ pub struct Found {
 }
 
 /// Makes the case of the report.
-pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> report::Case {
-    let Found { finding, accuracy, crowding, samples } = found;
+pub fn analyse(
+    plan: &Plan,
+    case: &Case,
+    floors: &TimingOverhead,
+    found: CaseOutcome,
+) -> report::Case {
+    let CaseOutcome { finding, accuracy, crowding, samples } = found;
     let mut result = report::Case {
         id: case.id.clone(),
         benchmark: case.benchmark.clone(),
@@ -110,7 +115,7 @@ pub fn analyse(plan: &Plan, case: &Case, floors: &Floors, found: Found) -> repor
 pub(super) fn caveats(
     plan: &Plan,
     work: &Work,
-    floors: &Floors,
+    floors: &TimingOverhead,
     measured: &Measured,
     found: Vec<Caveat>,
 ) -> Vec<Caveat> {
@@ -189,7 +194,7 @@ fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
 /// The floor that a sample is near to, if it is.
 pub(super) fn near_floor(
     communicates: bool,
-    floors: &Floors,
+    floors: &TimingOverhead,
     measured: &Measured,
 ) -> Option<Caveat> {
     let Measured { latency, batch, protocol, .. } = measured;

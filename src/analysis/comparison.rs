@@ -14,7 +14,7 @@ pub use floor::noise_floor;
 pub use rules::Rules;
 
 use self::differences::around;
-use self::pair::{Effort, Pair, pairs};
+use self::pair::{Pair, ResampleBudget, pairs};
 use self::subject::subjects;
 use self::verdict::{adjust, decided, judged, reach};
 use super::parallel::in_parallel;
@@ -67,9 +67,9 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     // Twice as many as single out one of the cases.
     let draws = (2.0 * pairs.len() as f64 / rules.false_discovery_rate) as usize;
     let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
-    let effort = Effort { resamples, draws };
+    let budget = ResampleBudget { resamples, draws };
     let mut cases = in_parallel(pairs.iter().collect(), |pair: &Pair<'_>| {
-        pair.weighed(&prevented, rules, effort)
+        pair.weighed(&prevented, rules, budget)
     });
     adjust(&mut cases, rules);
     let reach = reach(&cases, rules, draws);

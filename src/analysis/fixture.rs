@@ -1,6 +1,6 @@
 //! Cases as tests need them.
 
-use super::{Finding, Found, analyse};
+use super::{CaseOutcome, Finding, analyse};
 use crate::backend::Remarks;
 use crate::base::caveat::Caveat;
 use crate::machine::environment::Environment;
@@ -9,7 +9,7 @@ use crate::measure::timing::{Skew, Times};
 use crate::plan::config::Config;
 use crate::plan::place::Place;
 use crate::plan::{Case, Plan};
-use crate::report::Floors;
+use crate::report::TimingOverhead;
 use crate::report::{self, Report, Samples};
 
 /// The plan of a configuration for 8 ranks.
@@ -49,13 +49,17 @@ pub(crate) fn analysed(
         plan,
         case,
         &floors(),
-        Found { finding, accuracy: None, crowding, samples: Samples::None },
+        CaseOutcome { finding, accuracy: None, crowding, samples: Samples::None },
     )
 }
 
 /// The floors of [`analysed`].
-pub(crate) fn floors() -> Floors {
-    Floors { empty_sample_ns: 100.0, barrier_exit_skew_ns: 2000.0, ..Floors::default() }
+pub(crate) fn floors() -> TimingOverhead {
+    TimingOverhead {
+        empty_sample_ns: 100.0,
+        barrier_exit_skew_ns: 2000.0,
+        ..TimingOverhead::default()
+    }
 }
 
 /// The report of a run of `plan` before its first case.

@@ -7,7 +7,7 @@ use super::case::{caveats, metrics, near_floor, rescaled, unsettled};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::{self, MAX_VARIANCE_PERCENT, Plan};
-use crate::report::Floors;
+use crate::report::TimingOverhead;
 use crate::report::{Case, Definition, Measured, Report};
 
 /// What the cases of a sweep have in common.
@@ -20,7 +20,7 @@ fn sweep(case: &Case) -> Sweep {
 /// Cases of one benchmark, type and placement, whatever their sizes and ranks, are one sweep. When the
 /// slowest rank's own time is the best that one of them allows, it is the headline of all. Cases that are
 /// left out of comparisons neither decide nor follow.
-pub fn settle(plan: &Plan, floors: &Floors, cases: &mut [Case]) {
+pub fn settle(plan: &Plan, floors: &TimingOverhead, cases: &mut [Case]) {
     let local: Vec<Sweep> = cases
         .iter()
         .filter(|case| counts(case))
@@ -44,7 +44,7 @@ fn is_by(case: &Case, definition: Definition) -> bool {
 }
 
 /// Makes the slowest rank's own time the headline.
-fn fall_back(plan: &Plan, planned: &plan::Case, floors: &Floors, case: &mut Case) {
+fn fall_back(plan: &Plan, planned: &plan::Case, floors: &TimingOverhead, case: &mut Case) {
     let Some(measured) = &mut case.measured else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);
@@ -78,7 +78,7 @@ pub(super) fn settle_launches<'a>(reports: impl Iterator<Item = &'a mut Report>)
 }
 
 /// Makes the slowest rank's own time the headline of a case whose work is not known any more.
-fn fall_back_later(case: &mut Case, floors: &Floors, bound_percent: f64) {
+fn fall_back_later(case: &mut Case, floors: &TimingOverhead, bound_percent: f64) {
     let Some(measured) = &mut case.measured else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);

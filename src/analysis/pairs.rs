@@ -15,7 +15,7 @@ pub(super) const EFFECT: f64 = 1.1;
 const FEWEST: usize = 3;
 
 /// A pair that was measured.
-struct Link<'a> {
+struct MeasuredPair<'a> {
     ranks: [usize; 2],
     distance: Distance,
     latency: &'a Latency,
@@ -24,12 +24,12 @@ struct Link<'a> {
 
 /// The matrices that measured pairs make, in the order of their first cases.
 pub fn matrices(plan: &Plan, cases: &[Case]) -> Vec<PairMatrix> {
-    let mut families: Vec<Vec<Link<'_>>> = Vec::new();
+    let mut families: Vec<Vec<MeasuredPair<'_>>> = Vec::new();
     for case in cases.iter().filter(|case| case.axis == mesh::PAIRS) {
         let (Some(measured), &[a, b]) = (&case.measured, &case.participants[..]) else { continue };
         let distance = plan.places[a].distance(plan.places[b]);
-        let link = Link { ranks: [a, b], distance, latency: &measured.latency, case };
-        let same = |family: &&mut Vec<Link<'_>>| {
+        let link = MeasuredPair { ranks: [a, b], distance, latency: &measured.latency, case };
+        let same = |family: &&mut Vec<MeasuredPair<'_>>| {
             let other = family[0].case;
             (&other.benchmark, &other.problem, other.precision)
                 == (&case.benchmark, &case.problem, case.precision)
@@ -42,15 +42,15 @@ pub fn matrices(plan: &Plan, cases: &[Case]) -> Vec<PairMatrix> {
     families.iter().map(|family| matrix(family, plan.ranks)).collect()
 }
 
-fn matrix(links: &[Link<'_>], ranks: usize) -> PairMatrix {
-    let table = |of: &dyn Fn(&Link<'_>) -> Option<f64>| {
+fn matrix(links: &[MeasuredPair<'_>], ranks: usize) -> PairMatrix {
+    let table = |of: &dyn Fn(&MeasuredPair<'_>) -> Option<f64>| {
         let mut rows = vec![vec![None; ranks]; ranks];
         for link in links {
             rows[link.ranks[0]][link.ranks[1]] = of(link);
         }
         rows
     };
-    let bandwidth = |link: &Link<'_>| link.case.measured.as_ref()?.metrics.busbw_gbps;
+    let bandwidth = |link: &MeasuredPair<'_>| link.case.measured.as_ref()?.metrics.busbw_gbps;
     let of_class = |distance: Distance| links.iter().filter(move |link| link.distance == distance);
     let classes: Vec<LinkClass> = Distance::ALL
         .into_iter()
@@ -79,7 +79,7 @@ fn matrix(links: &[Link<'_>], ranks: usize) -> PairMatrix {
 }
 
 /// What makes a link slow, if it is.
-fn slow(link: &Link<'_>, class: &LinkClass) -> Option<SlowLink> {
+fn slow(link: &MeasuredPair<'_>, class: &LinkClass) -> Option<SlowLink> {
     let bound = EFFECT * class.median_ms;
     // Ranks that took turns say nothing about a link.
     let crowded = link.case.caveats.iter().any(Caveat::excludes_from_scaling);

@@ -21,7 +21,7 @@ pub(super) struct Common<'a> {
 
 /// A measured point of a study.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Series<'a> {
+pub(super) struct StudyPoint<'a> {
     /// The case it was measured in.
     pub(super) case: &'a str,
     pub(super) work: &'a Work,
@@ -34,10 +34,10 @@ pub(super) struct Series<'a> {
 
 /// The studies that the measured cases make, in the order of their first points.
 pub fn studies(plan: &Plan, cases: &[report::Case]) -> Vec<Scaling> {
-    let mut studies: Vec<(&Case, &Study, Vec<Series<'_>>)> = Vec::new();
+    let mut studies: Vec<(&Case, &Study, Vec<StudyPoint<'_>>)> = Vec::new();
     for (case, measured) in plan.cases.iter().zip(cases) {
         let (Some(of), Some(figures)) = (&case.study, &measured.measured) else { continue };
-        let point = Series {
+        let point = StudyPoint {
             case: &case.id,
             work: &case.work,
             ranks: case.group.ranks.len(),
@@ -70,12 +70,12 @@ fn key(case: &Case) -> (&str, &Option<Study>, Option<&str>, Option<&str>) {
 }
 
 /// The study of these points. `None` when there are none.
-pub(super) fn scaling(common: Common<'_>, points: &[Series<'_>]) -> Option<Scaling> {
+pub(super) fn scaling(common: Common<'_>, points: &[StudyPoint<'_>]) -> Option<Scaling> {
     let work = points.first()?.work;
     let rule = Rule::of(work, common.kind);
     // Ranks that exchange data need a partner: one rank alone is no base for them.
     let least = if work.communicates() { 2 } else { 1 };
-    let qualifies = |series: &&Series<'_>| !series.left_out && series.ranks >= least;
+    let qualifies = |series: &&StudyPoint<'_>| !series.left_out && series.ranks >= least;
     let base = points.iter().filter(qualifies).min_by_key(|series| series.ranks);
     let points: Vec<Point> = points
         .iter()
@@ -156,8 +156,8 @@ impl Rule {
     }
 }
 
-fn point(series: &Series<'_>, base: Option<&Series<'_>>, rule: Rule) -> Point {
-    let Series { ranks, median_ms: median, .. } = *series;
+fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> Point {
+    let StudyPoint { ranks, median_ms: median, .. } = *series;
     let mut point = Point {
         ranks,
         case: series.case.to_owned(),
@@ -196,7 +196,7 @@ fn point(series: &Series<'_>, base: Option<&Series<'_>>, rule: Rule) -> Point {
     point
 }
 
-impl Series<'_> {
+impl StudyPoint<'_> {
     fn estimate(&self) -> Option<Estimate> {
         let [low, high] = self.ci?;
         Some(Estimate { value: self.median_ms, low, high })

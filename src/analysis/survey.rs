@@ -18,7 +18,7 @@ use self::subject::{Subject, devices, origin, subjects};
 use super::comparison::Reports;
 use super::limits::Limits;
 use crate::report::{
-    ANALYSIS_SCHEMA, Analysis, Case, Examined, Finding, Gravity, Report, Source, Tally,
+    ANALYSIS_SCHEMA, Analysis, Case, Examined, Finding, Report, Severity, Source, Tally,
 };
 
 /// Reads reports together, and holds limits against each; the reports are the fleet.
@@ -31,7 +31,7 @@ pub fn survey(reports: Reports<'_>, limits: &Limits) -> Analysis {
     for (case, subject) in cases.iter_mut().zip(&subjects) {
         let Some(statistics) = &case.statistics else { continue };
         case.flags = flags::flags(subject.case, statistics);
-        case.reliable = case.flags.iter().all(|flag| flag.severity == Gravity::Info);
+        case.reliable = case.flags.iter().all(|flag| flag.severity == Severity::Info);
     }
     let mut scaling = across::within(reports);
     scaling.extend(across::across(reports, &subjects, &cases));
@@ -98,14 +98,15 @@ fn examined(subject: &Subject<'_>) -> Examined {
 }
 
 fn tally(cases: &[Examined], findings: &[Finding]) -> Tally {
-    let found =
-        |gravity| findings.iter().filter(|finding: &&Finding| finding.severity == gravity).count();
+    let found = |severity| {
+        findings.iter().filter(|finding: &&Finding| finding.severity == severity).count()
+    };
     Tally {
         cases: cases.len(),
         measured: cases.iter().filter(|case| case.statistics.is_some()).count(),
         reliable: cases.iter().filter(|case| case.reliable).count(),
-        serious: found(Gravity::Serious),
-        warnings: found(Gravity::Warning),
-        infos: found(Gravity::Info),
+        serious: found(Severity::Serious),
+        warnings: found(Severity::Warning),
+        infos: found(Severity::Info),
     }
 }

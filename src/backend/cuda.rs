@@ -1,13 +1,13 @@
 //! NVIDIA GPUs: kernels compiled for the device at hand, cuBLASLt, NCCL.
 //!
-//! Everything is queued on one stream behind a [`gate`], so that the host chooses the moment at which
+//! Everything is queued on one stream behind a [`blocking`] kernel, so that the host chooses the moment at which
 //! the device begins, and launch costs stay out of the times. Two times are read: stamps of the
 //! host's clock, which ranks of a machine can compare, and events on the device.
 
+mod blocking;
 mod call;
 mod creation;
 mod exchange;
-mod gate;
 mod gemm;
 mod gpu;
 mod memory;
@@ -30,10 +30,10 @@ use crate::plan::mesh::Group;
 use crate::world::clock::{Clock, HostClock};
 use crate::world::fault;
 use crate::world::progress::{self, Phase};
-use crate::world::{Manner, Wait};
+use crate::world::{Wait, WaitPolicy};
 
+use blocking::BlockingKernel;
 use creation::Creation;
-use gate::Gate;
 use gpu::Gpu;
 use nccl::{Comm, Id};
 use timed::Timed;
@@ -43,7 +43,7 @@ pub(super) struct Cuda {
     /// The communicators of the groups this rank has been in, by world ranks. First, so that they go
     /// before what they use.
     comms: RefCell<HashMap<Vec<usize>, Rc<Comm>>>,
-    gate: Gate,
+    blocking: BlockingKernel,
     gpu: Gpu,
     clock: HostClock,
     world_rank: usize,
@@ -96,7 +96,7 @@ impl Cuda {
     /// Unfit where there is no GPU, or too few for the ranks of the node and they are not `emulated`.
     pub(super) fn open(
         (world_rank, local): (usize, usize),
-        manner: Manner,
+        policy: WaitPolicy,
         emulated: bool,
     ) -> Result<Self> {
         let count = devices()?;
@@ -108,10 +108,10 @@ impl Cuda {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let gpu = Gpu::open(local % count)?;
-        let gate = Gate::build(&gpu)?;
-        let clock = HostClock::new(manner);
+        let blocking = BlockingKernel::build(&gpu)?;
+        let clock = HostClock::new(policy);
         let (comms, warned) = (RefCell::default(), Cell::new(false));
-        Ok(Self { gpu, gate, clock, comms, world_rank, cores, warned })
+        Ok(Self { gpu, blocking, clock, comms, world_rank, cores, warned })
     }
 
     /// This rank's number in a group, and how many ranks that has.

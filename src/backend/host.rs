@@ -13,7 +13,7 @@ use crate::base::units::Nanos;
 use crate::benchmark::work::Work;
 use crate::plan::mesh::Group;
 use crate::world::clock::{Clock, HostClock};
-use crate::world::{Manner, World};
+use crate::world::{WaitPolicy, World};
 
 /// The CPU cores and the MPI of this process.
 pub(super) struct Host {
@@ -24,13 +24,17 @@ pub(super) struct Host {
 impl Host {
     pub(super) fn open(world: &World) -> Self {
         let transport = world.started_in().map(transport::Transport::new);
-        Self { clock: HostClock::new(world.wait().manner()), transport }
+        Self { clock: HostClock::new(world.wait().policy()), transport }
     }
 
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
     /// are parked leave their cores free.
-    fn timed<'a>(&self, operation: impl Operation + 'a, manner: Manner) -> Box<dyn Prepared + 'a> {
-        let clock = self.clock.with_manner(manner);
+    fn timed<'a>(
+        &self,
+        operation: impl Operation + 'a,
+        policy: WaitPolicy,
+    ) -> Box<dyn Prepared + 'a> {
+        let clock = self.clock.with_policy(policy);
         let sample = Sample { start: 0, end: 0, device: None, late: false };
         Box::new(Timed { operation, window: Window { clock, start: Start::Now, batch: 1, sample } })
     }
@@ -56,9 +60,9 @@ impl Backend for Host {
         group: &Group,
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        let manner = peers.wait.manner();
+        let policy = peers.wait.policy();
         Ok(match work {
-            Work::Nothing => self.timed(Nothing, manner),
+            Work::Nothing => self.timed(Nothing, policy),
             Work::Exchange(exchange) => {
                 let transport = self.transport.as_ref().ok_or_else(|| {
                     Error::unsupported(
@@ -69,10 +73,10 @@ impl Backend for Host {
                 // For a check that compares stamps of several ranks.
                 let common = peers.share_clock.then_some(&self.clock);
                 let operation = transport.prepare(exchange, group, (&self.clock, common))?;
-                self.timed(operation, manner)
+                self.timed(operation, policy)
             }
-            Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?, manner),
-            Work::Stream(stream) => self.timed(stream::prepare(stream)?, manner),
+            Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?, policy),
+            Work::Stream(stream) => self.timed(stream::prepare(stream)?, policy),
         })
     }
 }

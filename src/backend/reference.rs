@@ -1,17 +1,17 @@
-//! Inputs whose right answers are known exactly, and what those answers are: shared by the backends
+//! Inputs whose right expected are known exactly, and what those expected are: shared by the backends
 //! that compute.
 
-mod answers;
+mod buffer_layout;
+mod expected_results;
 mod number;
-mod places;
+mod operands;
 mod product;
-mod terms;
 
-pub(super) use answers::{Answers, Data};
+pub(super) use buffer_layout::BufferLayout;
+pub(super) use expected_results::{Data, ExpectedResults};
 pub(super) use number::{Number, no_such_type, with_number};
-pub(super) use places::Places;
+pub(super) use operands::{FACTOR, Operands};
 pub(super) use product::{Product, fill as fill_product};
-pub(super) use terms::{FACTOR, Terms};
 
 use super::Accuracy;
 use crate::benchmark::work::StreamOp;

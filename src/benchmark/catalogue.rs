@@ -1,6 +1,6 @@
 //! Every benchmark.
 
-use super::{Benchmark, Key, Makes, Values};
+use super::{Benchmark, Key, Values, WorkKind};
 use crate::benchmark::work::{Element, Pattern, StreamOp};
 
 const BYTES: Key = Key {
@@ -117,7 +117,7 @@ const fn exchange(
         placements: false,
         collective: true,
         usual: false,
-        makes: Makes::Exchange(pattern),
+        kind: WorkKind::Exchange(pattern),
     }
 }
 
@@ -139,7 +139,7 @@ const fn usual(benchmark: Benchmark) -> Benchmark {
 /// A kernel that every rank runs by itself.
 const fn kernel(
     name: &'static str,
-    makes: Makes,
+    kind: WorkKind,
     description: &'static str,
     (keys, precisions): (&'static [Key], &'static [Element]),
 ) -> Benchmark {
@@ -152,7 +152,7 @@ const fn kernel(
         placements: false,
         collective: false,
         usual: true,
-        makes,
+        kind,
     }
 }
 
@@ -306,13 +306,13 @@ pub const CATALOGUE: [Benchmark; 27] = [
     exchange("mpi_init", Pattern::MpiInit, "MPI's start, once in a launch", &[]),
     kernel(
         "copy",
-        Makes::Stream(StreamOp::Copy),
+        WorkKind::Stream(StreamOp::Copy),
         "a[i] = b[i] over arrays in memory, on every rank at once",
         (&[ARRAY], &Element::WIDE_FLOATS),
     ),
     kernel(
         "gemm",
-        Makes::Gemm,
+        WorkKind::Gemm,
         "C = A*B, dense and row-major, on every rank at once",
         (
             &[
@@ -340,7 +340,7 @@ pub const CATALOGUE: [Benchmark; 27] = [
     ),
     kernel(
         "triad",
-        Makes::Stream(StreamOp::Triad),
+        WorkKind::Stream(StreamOp::Triad),
         "a[i] = b[i] + s*c[i] over arrays in memory, on every rank at once",
         (&[ARRAY], &Element::WIDE_FLOATS),
     ),

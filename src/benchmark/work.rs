@@ -14,7 +14,7 @@ mod stream;
 use serde::{Deserialize, Serialize};
 
 pub use element::Element;
-pub use exchange::{Blocks, Exchange, Form, Root};
+pub use exchange::{Blocks, CompletionMode, Exchange, Root};
 pub use gemm::Gemm;
 pub use layout::Part;
 pub use operator::Operator;

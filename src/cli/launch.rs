@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use indicatif::ProgressBar;
 use rustix::process::Signal;
 use tesserabench_launcher::{
-    End, Ended, Job, Launcher, Line, Placement, arguments, die_with_parent, find_launcher,
+    End, Ended, Job, Launcher, OutputLine, Placement, arguments, die_with_parent, find_launcher,
     run as supervise,
 };
 
@@ -79,17 +79,17 @@ impl Command {
 pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
     let job = job(plan, command, &[(supervision::VARIABLE.to_owned(), "1".to_owned())])?;
     let (job, launcher) = bound(job)?;
-    let mut told = Told { shown: command.shown, ..Told::default() };
-    let Ended { end, left } = supervise(&job, |line| told.hear(line))
+    let mut state = JobState { shown: command.shown, ..JobState::default() };
+    let Ended { end, left } = supervise(&job, |line| state.hear(line))
         .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
-    told.bar.finish_and_clear();
+    state.bar.finish_and_clear();
     if left > 0 {
         tracing::info!("{left} processes that the launcher had left were killed");
     }
-    let ended = told.conclude(end, plan.deadlines.run);
-    if told.journal && !told.reported {
+    let ended = state.conclude(end, plan.deadlines.run);
+    if state.journal && !state.reported {
         let exit = ended.as_ref().map_or_else(Error::exit, |exit| *exit);
-        let failure = told.failure.take().unwrap_or_else(|| unexplained(&told, &ended, exit));
+        let failure = state.failure.take().unwrap_or_else(|| unexplained(&state, &ended, exit));
         super::run::salvage(outputs, &failure);
     }
     ended
@@ -101,14 +101,14 @@ pub(super) fn check(plan: &Plan, command: &Command) -> Result<()> {
 }
 
 /// Why a job ended whose ranks did not say so.
-fn unexplained(told: &Told, ended: &Result<Exit>, exit: Exit) -> Failure {
+fn unexplained(state: &JobState, ended: &Result<Exit>, exit: Exit) -> Failure {
     let (kind, why) = match ended {
         Err(why) => (why.kind, why.message.clone()),
         Ok(_) => (Kind::RankDied, format!("the ranks ended without a report ({})", exit.meaning())),
     };
-    let (rank, node) = told.named.clone().unzip();
+    let (rank, node) = state.named.clone().unzip();
     let error = CaseError { rank, node, ..CaseError::now(kind, "unknown", why) };
-    Failure { case: told.case.clone(), error }
+    Failure { case: state.case.clone(), error }
 }
 
 /// The job begun by way of this program, so that it ends when this process does, however that happens; and
@@ -248,7 +248,7 @@ fn line<'a>(set: &[(String, String)], words: impl Iterator<Item = &'a OsStr>) ->
 }
 
 /// What the ranks and their launcher have said.
-struct Told {
+struct JobState {
     /// Ranks by process number.
     ranks: HashMap<u32, (usize, String)>,
     case: String,
@@ -269,7 +269,7 @@ struct Told {
     shown: bool,
 }
 
-impl Default for Told {
+impl Default for JobState {
     fn default() -> Self {
         Self {
             ranks: HashMap::new(),
@@ -287,14 +287,14 @@ impl Default for Told {
     }
 }
 
-impl Told {
-    fn hear(&mut self, line: Line<'_>) {
+impl JobState {
+    fn hear(&mut self, line: OutputLine<'_>) {
         match line {
             // Hydra says on standard output how a job ended.
-            Line::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
-            Line::Out(line) if self.shown => self.bar.suspend(|| say(line)),
-            Line::Out(_) => {}
-            Line::Err(line) => match Note::parse(line) {
+            OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
+            OutputLine::Out(line) if self.shown => self.bar.suspend(|| say(line)),
+            OutputLine::Out(_) => {}
+            OutputLine::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),
                 None if line.starts_with("tesserabench") => self.show(line),
                 None if self.is_held(1, is_rule(line) || is_opening(line)) => self.hold(line),
@@ -385,10 +385,10 @@ impl Told {
         self.failure = self.failure.take().filter(|failure| {
             failure.exit() != Exit::Interrupted || end == End::Interrupted || !named
         });
-        let told = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
-        // Ranks that are told to end because their time is over take that for a request.
+        let state = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
+        // Ranks that are state to end because their time is over take that for a request.
         let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
-        match (told.or(self.exit).filter(|exit| !late(exit)), end) {
+        match (state.or(self.exit).filter(|exit| !late(exit)), end) {
             // What has come to its end all the same was not interrupted.
             (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok || self.reported => {
                 Ok(exit)

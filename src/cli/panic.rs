@@ -30,6 +30,6 @@ pub(super) fn guard<T>(life: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let place = crate::world::progress::sentence();
-        crate::world::abort::end(&Error::new(Kind::RankDied, format!("{place}: {text}")))
+        crate::world::abort::abort(&Error::new(Kind::RankDied, format!("{place}: {text}")))
     })
 }

@@ -21,15 +21,15 @@ use crate::plan::config::{BackendChoice, Config};
 use crate::plan::place::Place;
 use crate::plan::{Deadlines, Plan};
 use crate::report::{self, Output, Report};
-use crate::run::recorder::{self, Beginning};
-use crate::run::session::{self, Audience, Desk};
+use crate::run::recorder::{self, OnExisting};
+use crate::run::session::{self, ProgressListener, RootOutputs};
 use crate::watchdog::{Watch, note_signals};
 use crate::world::abort;
 use crate::world::fault;
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
 use crate::world::{self, World};
-use series::Series;
+use series::LaunchSeries;
 
 /// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
@@ -211,7 +211,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
                  launch and an --output each, and give all files to `compare`"
             )));
         }
-        return Series::new(&args, config?, launches)?.run();
+        return LaunchSeries::new(&args, config?, launches)?.run();
     }
     if args.ranks.is_none() && !args.dry_run {
         return rank(&args, config);
@@ -224,7 +224,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
         return Ok(Exit::Ok);
     }
     let outputs = Output::resolve(&config)?;
-    recorder::refuse_unfinished(&outputs, args.beginning())?;
+    recorder::refuse_unfinished(&outputs, args.on_existing())?;
     let command = launch::Command::own(args.launcher)?;
     if args.print_command {
         launch::print(&plan, &command)?;
@@ -247,21 +247,21 @@ fn rank(args: &RunArgs, config: Result<Config>) -> Result<Exit> {
         let watch = watch(&config)?;
         let mut world = World::join(threads.unwrap_or_default()).unwrap_or_else(|why| {
             if super::speaks() {
-                abort::end(&why)
+                abort::abort(&why)
             }
             super::listen();
-            world::abort(why.exit())
+            world::abort_mpi(why.exit())
         });
         let mut rank = Rank { watch, as_nccl_tests: args.nccl_tests_table };
-        let ended = rank.run(&mut world, config, args.beginning());
+        let ended = rank.run(&mut world, config, args.on_existing());
         if let Err(why) = &ended {
             // Every other error is one that all ranks have agreed on.
             if why.kind == Kind::Internal {
-                abort::end(why);
+                abort::abort(why);
             }
             if world.is_root() {
                 tracing::error!("{why}");
-                abort::keep(&abort::failure_here(why));
+                abort::save_report(&abort::failure_here(why));
             }
         }
         let exit = ended.unwrap_or_else(|why| why.exit());
@@ -301,7 +301,7 @@ impl Rank {
         &mut self,
         world: &mut World,
         config: Result<Config>,
-        beginning: Beginning,
+        on_existing: OnExisting,
     ) -> Result<Exit> {
         // One rank may lack the file, or have another: all must do the same all the same.
         let config = config.map_err(|why| match world.rank() {
@@ -328,22 +328,21 @@ impl Rank {
             let config = settled(config);
             let plan = Plan::resolve(&config, &world.places())?;
             let outputs = Output::resolve(&config)?;
-            recorder::refuse_unfinished(&outputs, beginning)?;
-            Ok((plan, Desk { config, outputs, beginning }))
+            recorder::refuse_unfinished(&outputs, on_existing)?;
+            Ok((plan, RootOutputs { config, outputs, on_existing }))
         });
-        let (plan, desk) = world.unanimous(prepared.transpose())?.unzip();
+        let (plan, root) = world.unanimous(prepared.transpose())?.unzip();
         let plan: Plan = world.broadcast(plan)?;
         match &self.watch {
             Some(watch) => watch.know(&plan),
-            None => {
-                world.set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::end_waiting)
-            }
+            None => world
+                .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_waiting),
         }
-        let outputs: Vec<Output> = desk.iter().flat_map(|desk| desk.outputs.clone()).collect();
+        let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
         let shown = world.is_root() && !supervision::is_supervised();
         let bar = bar(plan.cases.len(), shown);
-        let audience = Told { rank: self, plan: &plan, outputs: &outputs, bar: &bar };
-        let (exit, report) = session::run(world, &plan, desk, &audience)?;
+        let listener = RankListener { rank: self, plan: &plan, outputs: &outputs, bar: &bar };
+        let (exit, report) = session::run(world, &plan, root, &listener)?;
         bar.finish_and_clear();
         if let Some(report) = report {
             supervision::tell(&Note::Reported);
@@ -367,14 +366,14 @@ impl Rank {
 }
 
 /// What rank 0 makes of the news.
-struct Told<'a> {
+struct RankListener<'a> {
     rank: &'a Rank,
     plan: &'a Plan,
     outputs: &'a [Output],
     bar: &'a ProgressBar,
 }
 
-impl Audience for Told<'_> {
+impl ProgressListener for RankListener<'_> {
     fn on_case(&self, done: usize, id: &str) {
         let total = self.plan.cases.len();
         // Of those that run again, the bar shows each cycle.
@@ -390,7 +389,7 @@ impl Audience for Told<'_> {
             watch.know_devices(environment);
         }
         let outputs = self.outputs.to_vec();
-        abort::keep_with(move |failure| salvage(&outputs, failure));
+        abort::save_report_with(move |failure| salvage(&outputs, failure));
     }
 }
 
@@ -439,11 +438,11 @@ pub(super) fn bar(total: usize, shown: bool) -> ProgressBar {
 
 impl RunArgs {
     /// What to do with what an earlier run has left.
-    fn beginning(&self) -> Beginning {
+    fn on_existing(&self) -> OnExisting {
         match (self.resume, self.force) {
-            (true, _) => Beginning::Resume,
-            (_, true) => Beginning::Over,
-            _ => Beginning::Anew,
+            (true, _) => OnExisting::Resume,
+            (_, true) => OnExisting::Overwrite,
+            _ => OnExisting::Refuse,
         }
     }
 }

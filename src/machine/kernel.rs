@@ -19,15 +19,15 @@ pub struct Source {
 }
 
 /// The blocking kernel of the `cuda` backend.
-pub const GATE: Source =
-    Source { name: "gate", code: include_str!("../../kernels/gate/kernel.cu") };
+pub const BLOCKING: Source =
+    Source { name: "blocking", code: include_str!("../../kernels/blocking/kernel.cu") };
 
 /// Passes over memory.
 pub const STREAM: Source =
     Source { name: "stream", code: include_str!("../../kernels/stream/kernel.cu") };
 
 /// The kernels that the program itself needs, so they are part of it.
-pub const BUILT_IN: [Source; 2] = [GATE, STREAM];
+pub const BUILT_IN: [Source; 2] = [BLOCKING, STREAM];
 
 /// A kernel as machine code.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! Every pair of ranks, in rounds of pairs that have no rank in common.
 
-use super::sweep::CASE_LIMIT;
 use crate::base::error::{Error, Result};
 use crate::plan::mesh::{self, Group};
 use crate::plan::place::{Distance, Place};
+
+/// Most cases of one plan; more is a typing error.
+pub(super) const CASE_LIMIT: usize = 100_000;
 
 /// Which pairs run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::pairs::CASE_LIMIT;
 use super::placing::{Placed, Placing};
 use super::{Case, Study};
 use crate::base::error::{Error, Kind, Result, suggestion};
@@ -9,9 +10,6 @@ use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};
 use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
 use crate::plan::config::{Config, ScalingKind};
 use crate::plan::mesh::{self, Group};
-
-/// Most cases of one plan; more is a typing error.
-pub(super) const CASE_LIMIT: usize = 100_000;
 
 /// A benchmark with lists of values, whose product gives cases.
 pub(super) struct Sweep {

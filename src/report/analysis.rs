@@ -240,7 +240,7 @@ pub struct Straggler {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Gravity {
+pub enum Severity {
     /// Something is wrong.
     Serious,
     /// A figure misleads, or performance is lost.
@@ -249,7 +249,7 @@ pub enum Gravity {
     Info,
 }
 
-impl Gravity {
+impl Severity {
     /// All, the most serious first.
     pub const ALL: [Self; 3] = [Self::Serious, Self::Warning, Self::Info];
 
@@ -282,7 +282,7 @@ pub struct Flag {
     /// A word or two for a table cell.
     pub mark: String,
     /// How much it weighs.
-    pub severity: Gravity,
+    pub severity: Severity,
     /// The number that the rule goes by, first, and others that go with it.
     pub evidence: Vec<Figure>,
 }
@@ -372,7 +372,7 @@ pub struct Finding {
     /// The rule, with its bound.
     pub says: String,
     /// How much it weighs.
-    pub severity: Gravity,
+    pub severity: Severity,
     /// The reports it was found in.
     pub reports: Vec<usize>,
     /// The cases, the worst first; empty where it is not of cases.

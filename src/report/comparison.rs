@@ -163,7 +163,7 @@ impl Verdict {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Severity {
+pub enum RegressionSeverity {
     /// Less than what follows.
     Mild,
     /// 10 %, unless configured otherwise.
@@ -172,7 +172,7 @@ pub enum Severity {
     Severe,
 }
 
-impl Severity {
+impl RegressionSeverity {
     /// In one word.
     pub fn name(self) -> &'static str {
         match self {
@@ -193,7 +193,7 @@ pub struct Compared {
     /// What is said of it.
     pub verdict: Verdict,
     /// How bad it is, where it regressed.
-    pub severity: Option<Severity>,
+    pub severity: Option<RegressionSeverity>,
     /// The figure on the baseline's side: the median of its launches' medians.
     pub baseline: Option<f64>,
     /// Likewise on the candidate's.

@@ -1,6 +1,6 @@
 //! The report before its first case.
 
-use super::{Floors, MeshFacts, Report, Run, SCHEMA, Summary};
+use super::{MeshFacts, Report, Run, SCHEMA, Summary, TimingOverhead};
 use crate::base::error::Exit;
 use crate::base::units::now;
 use crate::base::{metric, random};
@@ -9,7 +9,12 @@ use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Plan};
 
 /// The report before its first case.
-pub fn empty(plan: &Plan, config: &Config, environment: Environment, floors: Floors) -> Report {
+pub fn empty(
+    plan: &Plan,
+    config: &Config,
+    environment: Environment,
+    floors: TimingOverhead,
+) -> Report {
     let started = now();
     let topology = match &plan.backend {
         BackendSpec::Simulated(topology) => Some(topology.name.clone()),

@@ -21,7 +21,7 @@ pub enum Definition {
 
 /// The least times that can be told from nothing: those of the worst rank, ns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Floors {
+pub struct TimingOverhead {
     /// The smallest step between two readings of the clock.
     pub clock_step_ns: Nanos,
     /// An empty sample: what the loop itself adds to each. Median.

@@ -4,7 +4,7 @@
 use crate::backend::Sample;
 use crate::base::error::Result;
 use crate::report::Samples;
-use crate::run::sidecar::{Series, Sidecar};
+use crate::run::sidecar::{CaseSamples, Sidecar};
 use crate::world::World;
 
 /// Samples of all ranks that rank 0 holds at a time: about 10 MiB as they are sent, 20 MiB in memory.
@@ -24,7 +24,7 @@ pub fn samples(
 ) -> Result<Result<Samples>> {
     let rounds = usize::try_from(world.max(own.len() as i64)).unwrap_or(0);
     let per_block = (SAMPLES_PER_BLOCK / ranks.len()).max(1);
-    let mut series = Series::new((case, cycle), ranks, rounds);
+    let mut series = CaseSamples::new((case, cycle), ranks, rounds);
     let mut written = Ok(());
     let mut own = own.into_iter();
     for _ in 0..rounds.div_ceil(per_block) {

@@ -43,7 +43,7 @@ pub struct Journal {
 /// A line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+enum Entry {
     Run(Box<Header>),
     Launch(Launch),
     Case(Box<Finished>),
@@ -117,7 +117,7 @@ impl Journal {
         let mut journal = Self { path, file, length: 0 };
         let (plan, report) = (plan.clone(), report.clone());
         let header = Header { schema: SCHEMA.to_owned(), plan, report };
-        journal.append(&Line::Run(Box::new(header)))?;
+        journal.append(&Entry::Run(Box::new(header)))?;
         Ok(journal)
     }
 
@@ -142,7 +142,7 @@ impl Journal {
     /// # Errors
     /// Usage error when it cannot be written; unfit on a full disk. What was there before stays whole.
     pub fn add_launch(&mut self, launch: Launch) -> Result<()> {
-        self.append(&Line::Launch(launch))
+        self.append(&Entry::Launch(launch))
     }
 
     /// Adds a finished case and the length of the samples' file, likewise.
@@ -150,7 +150,7 @@ impl Journal {
     /// # Errors
     /// As [`add_launch`](Self::add_launch).
     pub fn add(&mut self, case: Case, time: String, samples_bytes: u64) -> Result<()> {
-        self.append(&Line::Case(Box::new(Finished { case, time, samples_bytes })))
+        self.append(&Entry::Case(Box::new(Finished { case, time, samples_bytes })))
     }
 
     /// Adds a later turn of a case, likewise.
@@ -158,10 +158,10 @@ impl Journal {
     /// # Errors
     /// As [`add_launch`](Self::add_launch).
     pub fn add_again(&mut self, again: Again) -> Result<()> {
-        self.append(&Line::Again(again))
+        self.append(&Entry::Again(again))
     }
 
-    fn append(&mut self, line: &Line) -> Result<()> {
+    fn append(&mut self, line: &Entry) -> Result<()> {
         let mut bytes = serde_json::to_vec(line)
             .map_err(|why| Error::internal(format!("cannot write the journal: {why}")))?;
         bytes.push(b'\n');
@@ -235,7 +235,7 @@ impl Recovered {
                 Err(why) => return Err(damaged(number, &why)),
             };
             match (&mut recovered, line) {
-                (None, Line::Run(header)) if header.schema == SCHEMA => {
+                (None, Entry::Run(header)) if header.schema == SCHEMA => {
                     header.plan.check().map_err(|why| damaged(number, &why))?;
                     recovered = Some(Self {
                         plan: header.plan,
@@ -246,7 +246,7 @@ impl Recovered {
                         torn: 0,
                     });
                 }
-                (None, Line::Run(header)) => {
+                (None, Entry::Run(header)) => {
                     let why = format!("its schema is '{}', not '{SCHEMA}'", header.schema);
                     return Err(damaged(number, &why));
                 }
@@ -262,16 +262,16 @@ impl Recovered {
         Ok(recovered)
     }
 
-    fn add(&mut self, line: Line) -> Result<(), String> {
+    fn add(&mut self, line: Entry) -> Result<(), String> {
         let place = self.done % self.plan.cases.len().max(1);
         let cycle = self.done / self.plan.cases.len().max(1);
         match line {
-            Line::Run(_) => return Err("a second run".to_owned()),
-            Line::Launch(launch) => {
+            Entry::Run(_) => return Err("a second run".to_owned()),
+            Entry::Launch(launch) => {
                 self.report.run.launches.push(launch);
                 return Ok(());
             }
-            Line::Case(finished) => {
+            Entry::Case(finished) => {
                 let Finished { case, time, samples_bytes } = *finished;
                 let planned = self.plan.cases.get(self.done);
                 let Some(planned) = planned.filter(|planned| planned.id == case.id) else {
@@ -284,7 +284,7 @@ impl Recovered {
                 self.report.push(case, &time, self.plan.repeats());
                 self.samples_bytes = samples_bytes;
             }
-            Line::Again(again) => {
+            Entry::Again(again) => {
                 let repeats = self.plan.repeats() && cycle > 0;
                 if (again.case, again.turn.cycle) != (place, cycle) || !repeats {
                     return Err("a turn is out of order".to_owned());
@@ -330,7 +330,7 @@ impl Recovered {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Line, String> {
+fn parse(bytes: &[u8]) -> Result<Entry, String> {
     serde_json::from_slice(bytes).map_err(|why| why.to_string())
 }
 

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use crate::analysis::{self, Finding, Found, Limits};
+use crate::analysis::{self, CaseOutcome, Finding, Limits};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::Failure;
 use crate::machine::environment::Environment;
 use crate::plan::config::Config;
-use crate::report::Floors;
+use crate::report::TimingOverhead;
 use crate::run::journal::{Again, Journal, Recovered};
 
 use crate::base::failure::CaseError;
@@ -26,12 +26,12 @@ const SAMPLE_BYTES: u64 = 13;
 
 /// What to do with what an earlier run has left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Beginning {
+pub enum OnExisting {
     /// Refuse to overwrite finished cases that no complete report holds.
     #[default]
-    Anew,
+    Refuse,
     /// Overwrite them.
-    Over,
+    Overwrite,
     /// Go on after them.
     Resume,
 }
@@ -51,8 +51,8 @@ pub struct Recorder {
 ///
 /// # Errors
 /// Usage error that names the way to keep them and the way to be rid of them.
-pub fn refuse_unfinished(outputs: &[Output], beginning: Beginning) -> Result<()> {
-    let Some(first) = outputs.first().filter(|_| beginning == Beginning::Anew) else {
+pub fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<()> {
+    let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
         return Ok(());
     };
     let Some(left) = Recovered::read(&first.path)? else { return Ok(()) };
@@ -76,9 +76,9 @@ impl Recorder {
     pub fn start(
         plan: &Plan,
         config: &Config,
-        (outputs, beginning): (Vec<Output>, Beginning),
+        (outputs, on_existing): (Vec<Output>, OnExisting),
         environment: Environment,
-        floors: Floors,
+        floors: TimingOverhead,
     ) -> Result<Self> {
         let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         refuse_shared_devices(plan, &environment)?;
@@ -86,9 +86,9 @@ impl Recorder {
         let report = report::empty(plan, config, environment, floors);
         let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
         let started = report.run.started.clone();
-        let recovered = match beginning {
-            Beginning::Resume => Recovered::read(&first.path)?,
-            Beginning::Anew | Beginning::Over => None,
+        let recovered = match on_existing {
+            OnExisting::Resume => Recovered::read(&first.path)?,
+            OnExisting::Refuse | OnExisting::Overwrite => None,
         };
         let samples = first.beside("samples.csv.gz");
         let done = recovered.as_ref().map_or(0, |recovered| recovered.done);
@@ -129,7 +129,7 @@ impl Recorder {
         &mut self,
         plan: &Plan,
         (place, case): (usize, &Case),
-        found: Found,
+        found: CaseOutcome,
     ) -> Result<bool> {
         if place < self.done {
             return Ok(false);
@@ -202,7 +202,8 @@ pub fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
         (Some(case), None) => {
             let timed_out = error.kind == Kind::TimedOut;
             let finding = Finding::Failed(Box::new(error));
-            let found = Found { finding, accuracy: None, crowding: None, samples: Samples::None };
+            let found =
+                CaseOutcome { finding, accuracy: None, crowding: None, samples: Samples::None };
             let floors = report.floors.unwrap_or_default();
             let mut result = analysis::analyse(&plan, case, &floors, found);
             if timed_out {

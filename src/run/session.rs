@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Finding, Found};
+use crate::analysis::{CaseOutcome, Finding};
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
@@ -23,8 +23,8 @@ use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::report::{Output, Report};
 use crate::run::environment;
 use crate::run::gather;
-use crate::run::recorder::{Beginning, Recorder};
-use crate::world::abort::{self, end};
+use crate::run::recorder::{OnExisting, Recorder};
+use crate::world::abort::{self, abort};
 use crate::world::clock::{Clock, Clocks, CommonTime, HostClock};
 use crate::world::fault;
 use crate::world::progress::{self, Phase};
@@ -32,17 +32,17 @@ use crate::world::{World, mpi_yields};
 
 /// What rank 0 needs beside the plan.
 #[derive(Debug)]
-pub struct Desk {
+pub struct RootOutputs {
     /// The configuration the plan was made from, for the report.
     pub config: Config,
     /// The files to write.
     pub outputs: Vec<Output>,
     /// What to do with what an earlier run has left there.
-    pub beginning: Beginning,
+    pub on_existing: OnExisting,
 }
 
 /// Who hears how far a run is, on rank 0.
-pub trait Audience {
+pub trait ProgressListener {
     /// So many cases of all cycles are done, and this one begins; the last time an empty one.
     fn on_case(&self, done: usize, id: &str);
 
@@ -52,7 +52,7 @@ pub trait Audience {
 
 /// What the ranks of a case tell rank 0.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Told {
+struct RankResult {
     finding: Finding,
     accuracy: Option<Accuracy>,
 }
@@ -60,30 +60,30 @@ struct Told {
 /// A device that has not worked for this long may have slowed down, ns.
 const REST: Nanos = 1_000_000_000;
 
-/// Runs the plan. Every rank calls it; rank 0 brings the desk and gets the report.
+/// Runs the plan. Every rank calls it; rank 0 brings the root and gets the report.
 ///
 /// # Errors
 /// When the run as a whole cannot go on; finished cases are then in the journal.
 pub fn run(
     world: &mut World,
     plan: &Plan,
-    desk: Option<Desk>,
-    audience: &impl Audience,
+    root: Option<RootOutputs>,
+    listener: &impl ProgressListener,
 ) -> Result<(Exit, Option<Report>)> {
     let clocks = match plan.backend {
         BackendSpec::Simulated(_) => Clocks::one(world.size()),
-        _ => Clocks::survey(world, &HostClock::new(world.wait().manner()))?,
+        _ => Clocks::survey(world, &HostClock::new(world.wait().policy()))?,
     };
     let world = &*world;
     let backend = world.unanimous(backend::open(plan, world))?;
     progress::set_device(&backend.device().name);
-    let floors = measure::floors(world, &*backend, &clocks)?;
+    let floors = measure::timing_overhead(world, &*backend, &clocks)?;
     let sensors = Sensors::of(&backend.device());
     let environment = environment::gather(world, backend.device(), libraries(&*backend, &sensors))?;
-    let recorder = desk.zip(environment).map(|(desk, environment)| {
-        let files = (desk.outputs, desk.beginning);
-        let recorder = Recorder::start(plan, &desk.config, files, environment.clone(), floors)?;
-        audience.on_journal(&environment);
+    let recorder = root.zip(environment).map(|(root, environment)| {
+        let files = (root.outputs, root.on_existing);
+        let recorder = Recorder::start(plan, &root.config, files, environment.clone(), floors)?;
+        listener.on_journal(&environment);
         Ok(recorder)
     });
     let mut recorder = world.unanimous(recorder.transpose())?;
@@ -92,19 +92,19 @@ pub fn run(
     let mut teams = Teams { world, known: HashMap::new() };
     let mut rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
     let began = rank.backend.clock().now();
-    let mut course = Course { world, plan, place: 0, failures: 0, began };
+    let mut case_loop = CaseLoop { world, plan, place: 0, failures: 0, began };
     let end = loop {
-        let left = &plan.cases[course.place % plan.cases.len()..];
+        let left = &plan.cases[case_loop.place % plan.cases.len()..];
         let set = left.chunk_by(Case::runs_with).next().unwrap_or(left);
         tasks += 1;
         // In a set whose ranks died in the middle of writing, some cases may be done.
-        if course.place + set.len() > done {
+        if case_loop.place + set.len() > done {
             let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
             progress::enter_case(tasks, &own.unwrap_or(&set[0]).id);
             if world.is_root() {
-                audience.on_case(course.place, &set[0].id);
+                listener.on_case(case_loop.place, &set[0].id);
             }
-            let (told, samples) = match own {
+            let (results, samples) = match own {
                 Some(case) => {
                     fault::during(Phase::Connect, || {
                         progress::together(|| teams.enter(set, case))
@@ -117,22 +117,22 @@ pub fn run(
                 }
             };
             world.park();
-            let told = world.gather(told)?;
+            let results = world.gather(results)?;
             if world.max(samples.is_none().into()) == 1 {
                 break Exit::Interrupted;
             }
-            course.write(set, (told, samples.unwrap_or_default()), &mut recorder)?;
+            case_loop.write(set, (results, samples.unwrap_or_default()), &mut recorder)?;
         }
-        course.place += set.len();
-        if let Some(end) = course.ends(rank.backend.clock())? {
+        case_loop.place += set.len();
+        if let Some(end) = case_loop.ends(rank.backend.clock())? {
             break end;
         }
     };
     if world.is_root() {
-        audience.on_case(course.place, "");
+        listener.on_case(case_loop.place, "");
     }
     fault::enter(Phase::Write);
-    abort::keep_no_more();
+    abort::stop_saving();
     let report = recorder.map(|recorder| recorder.finish(plan, end)).transpose();
     let report = world.unanimous(report)?;
     let exit = world.broadcast(report.as_ref().map(|report| report.run.exit))?;
@@ -140,7 +140,7 @@ pub fn run(
 }
 
 /// How far the run is.
-struct Course<'a> {
+struct CaseLoop<'a> {
     world: &'a World,
     plan: &'a Plan,
     /// How many cases have run, through all cycles.
@@ -149,12 +149,12 @@ struct Course<'a> {
     began: Nanos,
 }
 
-impl Course<'_> {
+impl CaseLoop<'_> {
     /// Brings what a set of cases has given to rank 0 and to the disk.
     fn write(
         &mut self,
         set: &[Case],
-        (mut told, own): (Option<Vec<Option<Told>>>, Vec<Sample>),
+        (mut results, own): (Option<Vec<Option<RankResult>>>, Vec<Sample>),
         recorder: &mut Option<Recorder>,
     ) -> Result<()> {
         let Self { world, plan, .. } = *self;
@@ -170,13 +170,15 @@ impl Course<'_> {
                 recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
             let samples = gather::samples(world, (&case.id, cycle, ranks), mine, sidecar)?;
             fault::enter(Phase::Write);
-            let told = told.as_mut().and_then(|told| told[ranks[0]].take());
-            let recorded = match (&mut *recorder, told) {
-                (Some(recorder), Some(Told { finding, accuracy })) => samples.and_then(|samples| {
-                    let crowding = crowding(world, plan, set, case);
-                    let found = Found { finding, accuracy, crowding, samples };
-                    recorder.record(plan, (place, case), found)
-                }),
+            let results = results.as_mut().and_then(|results| results[ranks[0]].take());
+            let recorded = match (&mut *recorder, results) {
+                (Some(recorder), Some(RankResult { finding, accuracy })) => {
+                    samples.and_then(|samples| {
+                        let crowding = crowding(world, plan, set, case);
+                        let found = CaseOutcome { finding, accuracy, crowding, samples };
+                        recorder.record(plan, (place, case), found)
+                    })
+                }
                 _ => Ok(false),
             };
             let failed = world.max(world.unanimous(recorded)?.into()) == 1;
@@ -281,10 +283,10 @@ impl Rank<'_> {
         team: Team<'_>,
         set: &[Case],
         case: &Case,
-    ) -> (Option<Told>, Option<Vec<Sample>>) {
+    ) -> (Option<RankResult>, Option<Vec<Sample>>) {
         let Team { all, group } = team;
         let ended = |finding, accuracy| {
-            (group.is_root().then_some(Told { finding, accuracy }), Some(Vec::new()))
+            (group.is_root().then_some(RankResult { finding, accuracy }), Some(Vec::new()))
         };
 
         // In these cases another rank may wait inside the work for one that fails.
@@ -322,17 +324,17 @@ impl Rank<'_> {
         }
         let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
         let accuracy = match agree(team, case, verified, Phase::Verify) {
-            Ok(own) => group.gather(own).unwrap_or_else(|why| end(&why)),
+            Ok(own) => group.gather(own).unwrap_or_else(|why| abort(&why)),
             Err(finding) => return ended(finding, None),
         };
         let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
         let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
         if all.max(wrong.into()) == 1 {
-            let told = accuracy.map(|accuracy| Told {
+            let results = accuracy.map(|accuracy| RankResult {
                 finding: wrong_result(&accuracy, Phase::Verify),
                 accuracy: Some(accuracy),
             });
-            return (told, Some(Vec::new()));
+            return (results, Some(Vec::new()));
         }
         let accuracy = accuracy.filter(|accuracy| accuracy.checked > 0);
 
@@ -342,19 +344,19 @@ impl Rank<'_> {
         }
         let Taken { samples, accuracy: own, recording, abandoned } =
             self.measure(team, (set, case), &mut *prepared);
-        let checked = group.gather(own).unwrap_or_else(|why| end(&why));
+        let checked = group.gather(own).unwrap_or_else(|why| abort(&why));
         let checked = checked.map(|parts| Accuracy::combine(parts, &case.group.ranks));
         let wrong = checked.as_ref().is_some_and(|checked| checked.wrong > 0);
         let wrong = all.max(wrong.into()) == 1;
-        let told = recording.zip(checked).map(|(recording, checked)| {
+        let results = recording.zip(checked).map(|(recording, checked)| {
             let finding = match wrong {
                 false => Finding::Measured(Box::new(recording)),
                 true => wrong_result(&checked, Phase::Measure),
             };
             let accuracy = Some(accuracy.unwrap_or_default().and(checked));
-            Told { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
+            RankResult { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
         });
-        (told, (!abandoned).then_some(samples))
+        (results, (!abandoned).then_some(samples))
     }
 
     /// Takes the samples, and what the device says of itself meanwhile.
@@ -391,8 +393,8 @@ impl Rank<'_> {
         let is_real = !matches!(self.plan.backend, BackendSpec::Simulated(_));
         let peak = memory::peak_bytes().filter(|_| is_real);
         let memory = peak.map(|host_peak_bytes| RankMemory { rank, host_peak_bytes });
-        let told = team.group.gather((telemetry, memory)).unwrap_or_else(|why| end(&why));
-        let (telemetry, memory): (Vec<_>, Vec<_>) = told.into_iter().flatten().unzip();
+        let results = team.group.gather((telemetry, memory)).unwrap_or_else(|why| abort(&why));
+        let (telemetry, memory): (Vec<_>, Vec<_>) = results.into_iter().flatten().unzip();
         let (telemetry, memory) =
             (telemetry.into_iter().flatten().collect(), memory.into_iter().flatten().collect());
         let recording =
@@ -404,7 +406,7 @@ impl Rank<'_> {
 /// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
 fn give_up(why: &Error) -> ! {
     let message = format!("{}: {}", progress::sentence(), why.message);
-    end(&Error { message, ..why.clone() })
+    abort(&Error { message, ..why.clone() })
 }
 
 /// Makes one rank's failure the case's, and that of all cases that run with it.

@@ -28,7 +28,7 @@ pub struct Sidecar {
 
 /// The samples of a case that arrive in blocks. Those for the file are not kept.
 #[derive(Debug)]
-pub struct Series<'a> {
+pub struct CaseSamples<'a> {
     /// Its id as a field of a row.
     case: String,
     cycle: usize,
@@ -40,7 +40,7 @@ pub struct Series<'a> {
     few: Vec<Vec<Sample>>,
 }
 
-impl<'a> Series<'a> {
+impl<'a> CaseSamples<'a> {
     /// Of a case that has this many rounds. Those of later cycles are all for the file.
     pub fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
         let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
@@ -134,7 +134,7 @@ impl Sidecar {
     }
 
     /// Adds a block of a case's samples, invalid rounds included, and brings them to the file.
-    fn add(&mut self, series: &Series<'_>, block: &[Vec<Sample>]) -> Result<()> {
+    fn add(&mut self, series: &CaseSamples<'_>, block: &[Vec<Sample>]) -> Result<()> {
         let member = match self.member.take() {
             Some(member) => Ok(member),
             None => self.begin_member(),
@@ -173,10 +173,10 @@ impl Sidecar {
 
 fn write(
     file: &mut GzEncoder<File>,
-    series: &Series<'_>,
+    series: &CaseSamples<'_>,
     block: &[Vec<Sample>],
 ) -> std::io::Result<()> {
-    let Series { case, cycle, .. } = series;
+    let CaseSamples { case, cycle, .. } = series;
     // The encoder is slow at many small pieces.
     let mut file = BufWriter::with_capacity(1 << 16, file);
     for i in 0..block.first().map_or(0, Vec::len) {
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn few_samples_stay_in_the_report() {
         let mut sidecar = Sidecar::at(PathBuf::from("not/written"));
-        let mut series = Series::new(("a", 0), &[3], 2);
+        let mut series = CaseSamples::new(("a", 0), &[3], 2);
         let sample = |start, late| Sample { start, end: start + 5, device: None, late };
         series.add(&[vec![sample(100, false)]], &mut sidecar).unwrap();
         series.add(&[vec![sample(120, true)]], &mut sidecar).unwrap();
@@ -219,7 +219,8 @@ mod tests {
         let sample = |start| Sample { start, end: start + 5, device: None, late: start == 10 };
         let mut sidecar = Sidecar::at(path.clone());
         for cycle in 0..2 {
-            let mut series = Series::new(("a/b=1,c=\"2\"/world:4,7", cycle), &[4, 7], INLINE_LIMIT);
+            let mut series =
+                CaseSamples::new(("a/b=1,c=\"2\"/world:4,7", cycle), &[4, 7], INLINE_LIMIT);
             series.add(&[vec![sample(0)], vec![sample(1)]], &mut sidecar).unwrap();
             series.add(&[vec![sample(10)], vec![sample(11)]], &mut sidecar).unwrap();
             let file = "x.samples.csv.gz".to_owned();
@@ -243,7 +244,7 @@ mod tests {
         let path = folder.path().join("x");
         let sample = Sample { start: 0, end: 5, device: None, late: false };
         let add = |sidecar: &mut Sidecar| {
-            let mut series = Series::new(("a", 1), &[0], 1);
+            let mut series = CaseSamples::new(("a", 1), &[0], 1);
             series.add(&[vec![sample]], sidecar).unwrap();
             series.finish(sidecar).unwrap();
             sidecar.length()

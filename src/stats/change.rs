@@ -49,17 +49,17 @@ pub fn change_points(values: &[f64], seed: u64) -> Vec<Change> {
     let skipped = values.len().saturating_sub(LONGEST);
     let latest = &values[skipped..];
     let Some(scale) = Scale::of(latest) else { return Vec::new() };
-    let series = Series { values: scale.values(latest), seed };
+    let series = Segmentation { values: scale.values(latest), seed };
     let changes = series.merged(series.divided());
     changes.into_iter().map(|Change { index, p }| Change { index: index + skipped, p }).collect()
 }
 
-struct Series {
+struct Segmentation {
     values: Vec<f64>,
     seed: u64,
 }
 
-impl Series {
+impl Segmentation {
     /// Where pieces were cut, in order, until none could be.
     fn divided(&self) -> Vec<usize> {
         let (mut pieces, mut cuts) = (vec![(0, self.values.len())], Vec::new());
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_cut_that_later_ones_explain_is_taken_back() {
-        let series = Series { values: [[0.0; 20], [1.0; 20]].concat(), seed: 1 };
+        let series = Segmentation { values: [[0.0; 20], [1.0; 20]].concat(), seed: 1 };
         let found: Vec<usize> =
             series.merged(vec![10, 20, 30]).iter().map(|change| change.index).collect();
         assert_eq!(found, [20]);

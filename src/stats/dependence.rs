@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_PI_6, SQRT_2, TAU};
 
 use statrs::function::erf::erfc_inv;
 
-use super::order::{ordered, samples_needed};
+use super::quantile::{ordered, samples_needed};
 use super::sample::autocorrelations;
 
 /// Longest lag looked at: bounds the time that a look takes.

@@ -4,7 +4,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF as _, FisherSnedecor};
 
 use super::alternative::bounded;
 use super::evidence::Evidence;
-use super::order::median;
+use super::quantile::median;
 use super::ranks::ranks;
 use super::sample::mean;
 use super::scale::Scale;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::order::quantile;
+use super::quantile::quantile;
 
 /// How many values lie beyond Tukey's fences (Exploratory Data Analysis, 1977).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

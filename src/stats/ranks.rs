@@ -1,6 +1,6 @@
 //! Ranks with ties.
 
-use super::order::ordered;
+use super::quantile::ordered;
 
 /// The ranks of values, from 1.
 #[derive(Debug, Clone, PartialEq)]

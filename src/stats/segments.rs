@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::order::median;
+use super::quantile::median;
 
 /// Fewer values say nothing.
 const FEWEST: usize = 30;

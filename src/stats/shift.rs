@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
 
-use super::order::median;
+use super::quantile::median;
 use super::rank_sum::pairs_won;
 use super::sample::{mean, variance};
 use super::scale::Scale;

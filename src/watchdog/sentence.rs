@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tesserabench_launcher::{Activity, Beat, Cause, Link, Verdict};
+use tesserabench_launcher::{Activity, Cause, Connection, Heartbeat, Verdict};
 
 use super::stack;
 use crate::base::error::Kind;
@@ -62,10 +62,10 @@ impl Ranks {
     }
 
     /// The case that a rank is in; empty before the first.
-    fn case(&self, beat: &Beat) -> &str {
-        let Some(task) = (beat.task as usize).checked_sub(1) else { return "" };
+    fn case(&self, heartbeat: &Heartbeat) -> &str {
+        let Some(task) = (heartbeat.task as usize).checked_sub(1) else { return "" };
         let Some(set) = self.tasks.get(task % self.tasks.len().max(1)) else { return "" };
-        let own = set.iter().find(|(ranks, _)| ranks.contains(&(beat.rank as usize)));
+        let own = set.iter().find(|(ranks, _)| ranks.contains(&(heartbeat.rank as usize)));
         own.or(set.first()).map_or("", |(_, name)| name)
     }
 
@@ -74,8 +74,8 @@ impl Ranks {
         let culprits: Vec<usize> = verdict.culprits.iter().map(|&rank| rank as usize).collect();
         let first = culprits.first().copied().unwrap_or(0);
         let seen = verdict.table.get(first);
-        let beat = seen.and_then(|seen| seen.beat);
-        let left = |state| matches!(state, Link::Left);
+        let heartbeat = seen.and_then(|seen| seen.heartbeat);
+        let left = |state| matches!(state, Connection::Left);
         let everybody = culprits.len() > 1
             && culprits.len() == verdict.table.iter().filter(|seen| !left(seen.state)).count();
         let who = match culprits[..] {
@@ -87,7 +87,8 @@ impl Ranks {
             Cause::Overdue(_) => "",
             Cause::Gone | Cause::Silent => "last heard ",
         };
-        let place = beat.map_or_else(String::new, |beat| format!(", {heard}{}", self.place(&beat)));
+        let place = heartbeat
+            .map_or_else(String::new, |heartbeat| format!(", {heard}{}", self.place(&heartbeat)));
         // What was heard of it last may be some cases ago.
         let now = if heard.is_empty() {
             String::new()
@@ -110,14 +111,14 @@ impl Ranks {
                     ),
                 )
             }
-            Cause::Overdue(number) => self.beyond(number, beat, alone),
+            Cause::Overdue(number) => self.beyond(number, heartbeat, alone),
         };
         let mut message = format!("{who} {what}{place}{now}");
         for (others, at) in self.others(verdict, &culprits) {
             message.push_str(&format!("\n  {others} {at}"));
         }
         let detail = message.lines().next().unwrap_or_default().to_owned();
-        let failure = self.failure(kind, first, beat.as_ref(), detail);
+        let failure = self.failure(kind, first, heartbeat.as_ref(), detail);
         match verdict.kind {
             Cause::Overdue(_) => (failure, message),
             // What was heard of it last is older than what it died in.
@@ -151,23 +152,23 @@ impl Ranks {
     }
 
     /// When this rank itself is beyond a limit, and nobody has ended the job.
-    pub(super) fn overdue(&self, beat: &Beat) -> (Failure, String) {
-        let number = beat.overdue.unwrap_or(u8::MAX);
-        let (kind, what) = self.beyond(number, Some(*beat), true);
-        let rank = beat.rank as usize;
+    pub(super) fn overdue(&self, heartbeat: &Heartbeat) -> (Failure, String) {
+        let number = heartbeat.overdue.unwrap_or(u8::MAX);
+        let (kind, what) = self.beyond(number, Some(*heartbeat), true);
+        let rank = heartbeat.rank as usize;
         let who = if self.hosts.is_empty() { "this process".to_owned() } else { self.name(rank) };
-        let message = format!("{who} {what}, {}", self.place(beat));
-        (self.failure(kind, rank, Some(beat), message.clone()), message)
+        let message = format!("{who} {what}, {}", self.place(heartbeat));
+        (self.failure(kind, rank, Some(heartbeat), message.clone()), message)
     }
 
     /// What it means that a rank, or several of them, are beyond the limit of this number.
-    fn beyond(&self, number: u8, beat: Option<Beat>, alone: bool) -> (Kind, String) {
+    fn beyond(&self, number: u8, heartbeat: Option<Heartbeat>, alone: bool) -> (Kind, String) {
         let Some(limit) = Limit::ALL.into_iter().find(|limit| *limit as u8 == number) else {
             return (Kind::TimedOut, "is beyond a deadline".to_owned());
         };
         let most = self.deadlines.of_limit(limit);
         let s = if alone { "s" } else { "" };
-        let how = match beat.map(|beat| beat.activity) {
+        let how = match heartbeat.map(|heartbeat| heartbeat.activity) {
             Some(Activity::Working) | None => format!("hold{s} the others up"),
             Some(Activity::Together) => format!("hang{s} with others in an operation of theirs"),
             Some(Activity::Waiting | Activity::Apart) => format!("wait{s} in vain"),
@@ -183,8 +184,14 @@ impl Ranks {
         }
     }
 
-    fn failure(&self, kind: Kind, rank: usize, beat: Option<&Beat>, detail: String) -> Failure {
-        let at = beat.map_or_else(|| progress::position().phase, phase).name();
+    fn failure(
+        &self,
+        kind: Kind,
+        rank: usize,
+        heartbeat: Option<&Heartbeat>,
+        detail: String,
+    ) -> Failure {
+        let at = heartbeat.map_or_else(|| progress::position().phase, phase).name();
         let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let error = CaseError {
             rank: Some(rank),
@@ -192,7 +199,11 @@ impl Ranks {
             device: known(self.devices.get(rank).map(String::as_str)),
             ..CaseError::now(kind, at, detail)
         };
-        Failure { case: beat.map_or_else(progress::case, |beat| self.case(beat).to_owned()), error }
+        Failure {
+            case: heartbeat
+                .map_or_else(progress::case, |heartbeat| self.case(heartbeat).to_owned()),
+            error,
+        }
     }
 
     fn is_here(&self, rank: usize) -> bool {
@@ -208,12 +219,12 @@ impl Ranks {
     }
 
     /// `in case gemm/f32/…, phase measure, round 17: at something of its own for 12.3 s`.
-    fn place(&self, beat: &Beat) -> String {
-        format!("{}, {}", self.in_case(beat), at(beat))
+    fn place(&self, heartbeat: &Heartbeat) -> String {
+        format!("{}, {}", self.in_case(heartbeat), at(heartbeat))
     }
 
-    fn in_case(&self, beat: &Beat) -> String {
-        match self.case(beat) {
+    fn in_case(&self, heartbeat: &Heartbeat) -> String {
+        match self.case(heartbeat) {
             "" => "before the first case".to_owned(),
             case => format!("in case {case}"),
         }
@@ -226,11 +237,11 @@ impl Ranks {
             if culprits.contains(&rank) && culprits.len() == 1 {
                 continue;
             }
-            let at = match (seen.state, &seen.beat) {
-                (Link::Left, _) => "have left in good order".to_owned(),
-                (_, Some(beat)) => {
-                    let still = if beat.still_ms >= 1000 { " for seconds" } else { "" };
-                    format!("{}, {}{still}", self.in_case(beat), step(beat))
+            let at = match (seen.state, &seen.heartbeat) {
+                (Connection::Left, _) => "have left in good order".to_owned(),
+                (_, Some(heartbeat)) => {
+                    let still = if heartbeat.still_ms >= 1000 { " for seconds" } else { "" };
+                    format!("{}, {}{still}", self.in_case(heartbeat), step(heartbeat))
                 }
                 (_, None) => "have not been heard".to_owned(),
             };
@@ -250,21 +261,22 @@ impl Ranks {
     }
 }
 
-fn phase(beat: &Beat) -> Phase {
-    Phase::ALL.get(usize::from(beat.stage)).copied().unwrap_or(Phase::Join)
+fn phase(heartbeat: &Heartbeat) -> Phase {
+    Phase::ALL.get(usize::from(heartbeat.stage)).copied().unwrap_or(Phase::Join)
 }
 
-fn step(beat: &Beat) -> String {
-    let round = if beat.round > 0 { format!(", round {}", beat.round) } else { String::new() };
-    let activity = match beat.activity {
+fn step(heartbeat: &Heartbeat) -> String {
+    let round =
+        if heartbeat.round > 0 { format!(", round {}", heartbeat.round) } else { String::new() };
+    let activity = match heartbeat.activity {
         Activity::Working => "at something of its own",
         Activity::Together => "in an operation of several ranks",
         Activity::Waiting => "waiting for others",
         Activity::Apart => "resting while others measure",
     };
-    format!("phase {}{round}, {activity}", phase(beat).name())
+    format!("phase {}{round}, {activity}", phase(heartbeat).name())
 }
 
-fn at(beat: &Beat) -> String {
-    format!("{} for {:.1} s", step(beat), f64::from(beat.still_ms) / 1e3)
+fn at(heartbeat: &Heartbeat) -> String {
+    format!("{} for {:.1} s", step(heartbeat), f64::from(heartbeat.still_ms) / 1e3)
 }

@@ -37,11 +37,11 @@ pub(super) fn listen(known: Arc<Known>) -> Result<()> {
                 // Stopped until it was woken to end.
                 if let Some(seconds) = known.was_stopped_for() {
                     let (failure, message) = known.with_ranks(|ranks| ranks.was_stopped(seconds));
-                    abort::end_from_aside(&failure, &message);
+                    abort::abort_from_watchdog(&failure, &message);
                 }
                 let error =
                     Error::new(Kind::Interrupted, format!("asked to stop by signal {signal}"));
-                abort::keep(&abort::failure_here(&error));
+                abort::save_report(&abort::failure_here(&error));
             }
         }
     };

@@ -1,4 +1,4 @@
-//! How a job ends before its time: told in one sentence, with its exit code, and with what was measured kept.
+//! Aborting a job: one sentence, one exit code, and the report of what was measured so far.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,49 +23,48 @@ pub fn failure_here(error: &Error) -> Failure {
     Failure { case: progress::case(), error }
 }
 
-/// Keeps what was measured.
-type Keep = Box<dyn Fn(&Failure) + Send + Sync>;
+/// Writes the report of what was measured.
+type SaveReport = Box<dyn Fn(&Failure) + Send + Sync>;
 
 /// Held while the report is written, so that no two threads do, and empty once nobody may any more.
-static KEEP: Mutex<Option<Keep>> = Mutex::new(None);
+static SAVE_REPORT: Mutex<Option<SaveReport>> = Mutex::new(None);
 
-/// Says how to keep what was measured when this process ends before its time. For rank 0, once there is
-/// something to keep.
-pub fn keep_with(keep: impl Fn(&Failure) + Send + Sync + 'static) {
-    *KEEP.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(keep));
+/// Sets how the report is saved when this process aborts. For rank 0, once there is something to save.
+pub fn save_report_with(save: impl Fn(&Failure) + Send + Sync + 'static) {
+    *SAVE_REPORT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(save));
 }
 
-/// From here on the report is the caller's to write: what others would keep is in it.
-pub fn keep_no_more() {
-    *KEEP.lock().unwrap_or_else(PoisonError::into_inner) = None;
+/// From here on only the caller writes the report.
+pub fn stop_saving() {
+    *SAVE_REPORT.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// Keeps what was measured so far, for the case that this process gets no further; under a supervisor that does.
-pub fn keep(failure: &Failure) {
+/// Saves the report of what was measured so far, unless a supervisor does that.
+pub fn save_report(failure: &Failure) {
     supervision::tell(&Note::Failure(Box::new(failure.clone())));
-    let keep = KEEP.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(keep) = keep.as_ref().filter(|_| !supervision::is_supervised()) {
-        keep(failure);
+    let save = SAVE_REPORT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(save) = save.as_ref().filter(|_| !supervision::is_supervised()) {
+        save(failure);
     }
 }
 
 /// Ends this process, and with it the whole job, because of an error of this rank. Only the thread that calls
 /// MPI may call this.
-pub fn end(error: &Error) -> ! {
+pub fn abort(error: &Error) -> ! {
     tell(&failure_here(error), &error.message);
-    world::abort(error.exit())
+    world::abort_mpi(error.exit())
 }
 
 /// Ends this process, and with it the whole job, from a thread that may not call MPI. `message` is what people
 /// read, which may be longer than one sentence.
-pub fn end_from_aside(failure: &Failure, message: &str) -> ! {
+pub fn abort_from_watchdog(failure: &Failure, message: &str) -> ! {
     tell(failure, message);
-    world::quit(failure.exit())
+    world::exit_process(failure.exit())
 }
 
 /// Ends the job because this rank waited for others until the deadline of the run.
-pub fn end_waiting() -> ! {
-    end(&Error::new(
+pub fn abort_waiting() -> ! {
+    abort(&Error::new(
         Kind::TimedOut,
         format!(
             "{}: still waiting when the deadline of the run passed; run it with --heartbeats on to learn which \
@@ -77,9 +76,9 @@ pub fn end_waiting() -> ! {
 
 fn tell(failure: &Failure, message: &str) {
     tracing::error!("{message}");
-    keep(failure);
+    save_report(failure);
     // What another thread finds now follows from this.
-    keep_no_more();
+    stop_saving();
     supervision::announce_exit(failure.exit());
     // Hydra drops what it has not passed on when a rank aborts.
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -10,7 +10,7 @@ pub use common::CommonTime;
 pub use survey::Clocks;
 
 use crate::base::units::Nanos;
-use crate::world::Manner;
+use crate::world::WaitPolicy;
 use crate::world::fault;
 
 /// A clock that stamps samples.
@@ -31,7 +31,7 @@ pub trait Clock {
 /// The machine's monotonic clock. All processes of a node read the same one.
 #[derive(Debug, Clone)]
 pub struct HostClock {
-    manner: Manner,
+    policy: WaitPolicy,
     precision: Nanos,
     /// By how much a test has set it wrong: nanoseconds ahead, parts per million gained.
     wrong: Option<(Nanos, Nanos)>,
@@ -39,8 +39,8 @@ pub struct HostClock {
 
 impl HostClock {
     /// A clock whose waits spin, or yield when ranks share cores.
-    pub fn new(manner: Manner) -> Self {
-        let mut clock = Self { manner, precision: 1, wrong: fault::clock() };
+    pub fn new(policy: WaitPolicy) -> Self {
+        let mut clock = Self { policy, precision: 1, wrong: fault::clock() };
         let steps = (0..1000).map(|_| {
             let first = clock.now();
             loop {
@@ -54,9 +54,9 @@ impl HostClock {
         clock
     }
 
-    /// The same clock, waiting in another manner.
-    pub fn with_manner(&self, manner: Manner) -> Self {
-        Self { manner, ..self.clone() }
+    /// The same clock, waiting in another policy.
+    pub fn with_policy(&self, policy: WaitPolicy) -> Self {
+        Self { policy, ..self.clone() }
     }
 }
 
@@ -74,9 +74,9 @@ impl Clock for HostClock {
     fn wait_until(&self, at: Nanos) -> bool {
         let late = self.now() > at;
         while self.now() < at {
-            match self.manner {
-                Manner::Spin => std::hint::spin_loop(),
-                Manner::Yield | Manner::Sleep => std::thread::yield_now(),
+            match self.policy {
+                WaitPolicy::Spin => std::hint::spin_loop(),
+                WaitPolicy::Yield | WaitPolicy::Sleep => std::thread::yield_now(),
             }
         }
         late
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn waiting_reaches_the_moment_and_says_when_it_is_late() {
-        for manner in [Manner::Spin, Manner::Yield] {
-            let clock = HostClock::new(manner);
+        for policy in [WaitPolicy::Spin, WaitPolicy::Yield] {
+            let clock = HostClock::new(policy);
             assert!(clock.precision() > 0);
             let at = clock.now() + 100_000;
             clock.wait_until(at);

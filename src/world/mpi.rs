@@ -21,7 +21,7 @@ use mpi::traits::{
     Source as _,
 };
 
-use super::{Fold, Manner, Member, Wait};
+use super::{Fold, Member, Wait, WaitPolicy};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::ThreadLevel;
@@ -126,12 +126,12 @@ impl Link {
     }
 
     /// A communicator of some of these ranks; only they call this.
-    pub(super) fn subset(&self, ranks: &[usize]) -> super::Link {
+    pub(super) fn subset(&self, ranks: &[usize]) -> super::Connection {
         let ranks: Vec<i32> = ranks.iter().map(|&rank| mpi_rank(rank)).collect();
         let group = self.comm.group().include(&ranks);
         let comm = self.comm.split_by_subgroup(&group);
         let comm = ManuallyDrop::new(comm.unwrap_or_else(SimpleCommunicator::self_comm));
-        super::Link::Mpi(Self { comm, universe: RefCell::new(None) })
+        super::Connection::Mpi(Self { comm, universe: RefCell::new(None) })
     }
 
     /// Every rank's build, in a form that all builds have in common.
@@ -152,7 +152,7 @@ impl Link {
     }
 
     pub(super) fn barrier(&self, wait: Wait) {
-        if wait.manner == Manner::Spin {
+        if wait.policy == WaitPolicy::Spin {
             self.comm.barrier();
         } else {
             complete(self.comm.immediate_barrier(), wait);
@@ -160,7 +160,7 @@ impl Link {
     }
 
     pub(super) fn latest(&self, time: Nanos, wait: Wait) -> Nanos {
-        if wait.manner != Manner::Spin {
+        if wait.policy != WaitPolicy::Spin {
             return self.max(time, wait);
         }
         let mut latest = time;
@@ -170,7 +170,7 @@ impl Link {
 
     pub(super) fn send(&self, to: usize, time: Nanos, wait: Wait) {
         let other = self.comm.process_at_rank(mpi_rank(to));
-        if wait.manner == Manner::Spin {
+        if wait.policy == WaitPolicy::Spin {
             other.send(&time);
         } else {
             scope(|scope| complete(other.immediate_send(scope, &time), wait));
@@ -180,7 +180,7 @@ impl Link {
     pub(super) fn receive(&self, from: usize, wait: Wait) -> Nanos {
         let other = self.comm.process_at_rank(mpi_rank(from));
         let mut time: Nanos = 0;
-        if wait.manner == Manner::Spin {
+        if wait.policy == WaitPolicy::Spin {
             other.receive_into(&mut time);
         } else {
             scope(|scope| complete(other.immediate_receive_into(scope, &mut time), wait));

@@ -52,7 +52,7 @@ impl Link {
         match *self {}
     }
 
-    pub(super) fn subset(&self, _: &[usize]) -> super::Link {
+    pub(super) fn subset(&self, _: &[usize]) -> super::Connection {
         match *self {}
     }
 

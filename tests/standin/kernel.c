@@ -4,7 +4,7 @@
 union argument { void *at; uint32_t u32; uint64_t u64; float f32; double f64; };
 
 // Holds the stream until the host has written the ticket, or time is up.
-static int run_gate(const void *argument) {
+static int run_blocking(const void *argument) {
     const union argument *arg = argument;
     CHECK(valid(arg[0].at, 3, sizeof(uint32_t)), CU_ILLEGAL_ADDRESS);
     uint32_t *words = arg[0].at, ticket = arg[1].u32;
@@ -43,7 +43,7 @@ TRIAD(F32)
 TRIAD(F64)
 
 const struct kernel kernels[KERNELS] = {
-    { "gate", run_gate, { 8, 4, 8 } },
+    { "blocking", run_blocking, { 8, 4, 8 } },
     { "copy", run_copy, { 8, 8, 8 } },
     { "triad_f32", run_triad_F32, { 8, 8, 8, 4, 8 } },
     { "triad_f64", run_triad_F64, { 8, 8, 8, 8, 8 } },

@@ -9,7 +9,7 @@ pub(super) type Launches = Vec<Vec<f64>>;
 
 /// How to weigh.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
+pub(super) struct TestParams {
     /// Which test.
     pub(super) test: StatisticalTest,
     /// Whether a larger value is worse.
@@ -50,8 +50,12 @@ pub(super) struct Evidence {
 }
 
 /// Weighs a candidate against a baseline. `None` when one of them has no launch.
-pub(super) fn weigh(baseline: &Launches, candidate: &Launches, scale: Scale) -> Option<Evidence> {
-    let sign = if scale.larger_is_worse { 1.0 } else { -1.0 };
+pub(super) fn weigh(
+    baseline: &Launches,
+    candidate: &Launches,
+    params: TestParams,
+) -> Option<Evidence> {
+    let sign = if params.larger_is_worse { 1.0 } else { -1.0 };
     let worseness = |launches: &Launches| -> Vec<Vec<f64>> {
         launches
             .iter()
@@ -65,13 +69,14 @@ pub(super) fn weigh(baseline: &Launches, candidate: &Launches, scale: Scale) -> 
     let (before, after) = (medians(&from)?, medians(&to)?);
     let from: Vec<&[f64]> = from.iter().map(Vec::as_slice).collect();
     let to: Vec<&[f64]> = to.iter().map(Vec::as_slice).collect();
-    let interval = stats::shift_interval(&from, &to, scale.confidence, scale.resamples, scale.seed);
-    let bound = scale.threshold.ln_1p();
+    let interval =
+        stats::shift_interval(&from, &to, params.confidence, params.resamples, params.seed);
+    let bound = params.threshold.ln_1p();
     Some(Evidence {
         worse: stats::hodges_lehmann(&before, &after)?,
         interval,
-        p_worse: p(&before, &after, bound, scale),
-        p_better: p(&after, &before, bound, scale),
+        p_worse: p(&before, &after, bound, params),
+        p_better: p(&after, &before, bound, params),
         cliffs_delta: stats::cliffs_delta(&before, &after).map(|delta| sign * delta),
         hedges_g: stats::hedges_g(&before, &after).map(|g| sign * g),
         p_equivalent: stats::welch(&before, &after).map(|welch| welch.equivalence_p(bound)),
@@ -82,14 +87,14 @@ pub(super) fn weigh(baseline: &Launches, candidate: &Launches, scale: Scale) -> 
 }
 
 /// The probability of as much if `to` lay above `from` by no more than `bound`; 1 for fewer than two launches.
-fn p(from: &[f64], to: &[f64], bound: f64, scale: Scale) -> f64 {
+fn p(from: &[f64], to: &[f64], bound: f64, params: TestParams) -> f64 {
     if from.len() < 2 || to.len() < 2 {
         return 1.0;
     }
-    match scale.test {
+    match params.test {
         StatisticalTest::Auto | StatisticalTest::Permutation => {
-            let mut random = Stream::new(scale.seed, "permutation", &[]);
-            stats::permutation_p(from, to, bound, scale.draws, &mut random)
+            let mut random = Stream::new(params.seed, "permutation", &[]);
+            stats::permutation_p(from, to, bound, params.draws, &mut random)
         }
         StatisticalTest::TTest => {
             stats::welch(from, to).map_or(1.0, |welch| welch.p(bound, Alternative::Greater))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::differences::between;
-use super::evidence::{Evidence, Scale, weigh};
+use super::evidence::{Evidence, TestParams, weigh};
 use super::remarks::{drift, memory, spread};
 use super::subject::Subject;
 use super::{Rules, direction};
@@ -14,7 +14,7 @@ use crate::stats::Magnitude;
 
 /// How many random numbers a case is worth.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Effort {
+pub(super) struct ResampleBudget {
     /// Behind an interval.
     pub(super) resamples: usize,
     /// Of a permutation test that has too many ways to count.
@@ -60,7 +60,7 @@ impl Pair<'_> {
         &self,
         prevented: &[String],
         rules: &Rules,
-        effort: Effort,
+        budget: ResampleBudget,
     ) -> (Compared, Option<Evidence>) {
         let Some(either) = self.baseline.as_ref().or(self.candidate.as_ref()) else {
             unreachable!("a pair has a side")
@@ -107,20 +107,20 @@ impl Pair<'_> {
             case.remarks.extend(memory(before, after, rules));
         }
         let larger_is_worse = direction(rules.metric) == Direction::LowerIsBetter;
-        let scale = Scale {
+        let params = TestParams {
             test: rules.test,
             larger_is_worse,
             threshold,
             confidence: rules.confidence,
-            resamples: effort.resamples,
-            draws: effort.draws,
+            resamples: budget.resamples,
+            draws: budget.draws,
             seed: rules.seed ^ fingerprint(case.id.bytes()),
         };
         let evidence = self
             .baseline
             .as_ref()
             .zip(self.candidate.as_ref())
-            .and_then(|(before, after)| weigh(&before.launches, &after.launches, scale));
+            .and_then(|(before, after)| weigh(&before.launches, &after.launches, params));
         if let Some(evidence) = &evidence {
             let sign = if larger_is_worse { 1.0 } else { -1.0 };
             case.ratio = Some((sign * evidence.worse).exp());

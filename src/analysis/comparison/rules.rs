@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 
 use crate::base::error::{Error, Result};
 use crate::plan::config::{ComparedMetric, ComparisonConfig, StatisticalTest};
-use crate::report::Severity;
+use crate::report::RegressionSeverity;
 
 /// By what rules sides are compared. Shares are of 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,13 +102,13 @@ impl Rules {
     }
 
     /// How bad it is to be worse by this share.
-    pub fn severity(&self, worse: f64) -> Severity {
+    pub fn severity(&self, worse: f64) -> RegressionSeverity {
         if worse >= self.severe {
-            Severity::Severe
+            RegressionSeverity::Severe
         } else if worse >= self.moderate {
-            Severity::Moderate
+            RegressionSeverity::Moderate
         } else {
-            Severity::Mild
+            RegressionSeverity::Mild
         }
     }
 }
@@ -136,7 +136,10 @@ mod tests {
     fn severities_have_their_bounds() {
         let rules = rules("{}").unwrap();
         let severities = [0.03, 0.1, 0.2].map(|worse| rules.severity(worse));
-        assert_eq!(severities, [Severity::Mild, Severity::Moderate, Severity::Severe]);
+        assert_eq!(
+            severities,
+            [RegressionSeverity::Mild, RegressionSeverity::Moderate, RegressionSeverity::Severe]
+        );
     }
 
     #[test]

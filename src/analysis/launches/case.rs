@@ -8,7 +8,7 @@ use crate::report::{Case, Measured, Outcome, Replicate, Replication};
 
 /// A launch's case with its figures.
 #[derive(Debug, Clone, Copy)]
-struct Told<'a> {
+struct LaunchCase<'a> {
     replicate: usize,
     case: &'a Case,
     measured: &'a Measured,
@@ -21,21 +21,21 @@ pub(super) fn merged(
     launches: usize,
     bound: Option<f64>,
 ) -> Option<Case> {
-    let told: Vec<Told<'_>> = found
+    let cases: Vec<LaunchCase<'_>> = found
         .iter()
         .filter_map(|&(replicate, case)| {
-            Some(Told { replicate, case, measured: case.measured.as_ref()? })
+            Some(LaunchCase { replicate, case, measured: case.measured.as_ref()? })
         })
         .collect();
     let worst = found.iter().copied().reduce(|a, b| if is_worse(b.1, a.1) { b } else { a })?;
-    let mut merged = middle(&told).map_or(worst.1, |told| told.case).clone();
+    let mut merged = middle(&cases).map_or(worst.1, |one| one.case).clone();
     if launches > 1 {
         let alike = found.iter().all(|(_, case)| case.outcome == Outcome::Skipped);
         if !alike {
             blame(&mut merged, worst);
         }
-        merged.replication = replication(&told, bound);
-        for caveat in told.iter().flat_map(|told| &told.case.caveats) {
+        merged.replication = replication(&cases, bound);
+        for caveat in cases.iter().flat_map(|one| &one.case.caveats) {
             if !merged.caveats.iter().any(|known: &Caveat| known.mark() == caveat.mark()) {
                 merged.caveats.push(caveat.clone());
             }
@@ -45,8 +45,8 @@ pub(super) fn merged(
 }
 
 /// The launch whose median is in the middle, the faster of two.
-fn middle<'a>(told: &[Told<'a>]) -> Option<Told<'a>> {
-    let mut sorted = told.to_vec();
+fn middle<'a>(cases: &[LaunchCase<'a>]) -> Option<LaunchCase<'a>> {
+    let mut sorted = cases.to_vec();
     sorted.sort_by(|a, b| a.measured.latency.median.total_cmp(&b.measured.latency.median));
     sorted.get(sorted.len().saturating_sub(1) / 2).copied()
 }
@@ -67,30 +67,30 @@ fn is_worse(case: &Case, than: &Case) -> bool {
 /// What went wrong in any launch went wrong; which one it was is said.
 fn blame(merged: &mut Case, (replicate, worst): (usize, &Case)) {
     merged.outcome = worst.outcome;
-    let told = |text: &str| format!("in launch {}: {text}", replicate + 1);
-    merged.reason = worst.reason.as_deref().map(told);
+    let named = |text: &str| format!("in launch {}: {text}", replicate + 1);
+    merged.reason = worst.reason.as_deref().map(named);
     merged.error =
-        worst.error.clone().map(|error| CaseError { detail: told(&error.detail), ..error });
+        worst.error.clone().map(|error| CaseError { detail: named(&error.detail), ..error });
     if worst.error.is_some() && worst.accuracy.is_some() {
         merged.accuracy.clone_from(&worst.accuracy);
     }
 }
 
-fn replication(told: &[Told<'_>], bound: Option<f64>) -> Option<Replication> {
-    let confidence = told.first()?.measured.latency.confidence;
-    let medians: Vec<f64> = told.iter().map(|told| told.measured.latency.median).collect();
+fn replication(cases: &[LaunchCase<'_>], bound: Option<f64>) -> Option<Replication> {
+    let confidence = cases.first()?.measured.latency.confidence;
+    let medians: Vec<f64> = cases.iter().map(|one| one.measured.latency.median).collect();
     let Agreement { median_ms, ci, between_percent, reproducible } =
         Agreement::of(&medians, confidence, bound)?;
-    let launches = told.iter().map(replicate).collect();
+    let launches = cases.iter().map(replicate).collect();
     Some(Replication { launches, median_ms, ci, between_percent, reproducible })
 }
 
-fn replicate(told: &Told<'_>) -> Replicate {
+fn replicate(launch: &LaunchCase<'_>) -> Replicate {
     Replicate {
-        replicate: told.replicate,
-        median_ms: told.measured.latency.median,
-        iterations: told.measured.iterations,
-        invalid: told.measured.invalid,
-        times_ms: times_ms(told.case),
+        replicate: launch.replicate,
+        median_ms: launch.measured.latency.median,
+        iterations: launch.measured.iterations,
+        invalid: launch.measured.invalid,
+        times_ms: times_ms(launch.case),
     }
 }

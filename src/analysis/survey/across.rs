@@ -1,7 +1,7 @@
 //! Scaling across reports: one thing measured on different numbers of ranks, each in launches of its own.
 
 use crate::analysis::comparison::differences::Facts;
-use crate::analysis::scaling::{Common, Series, scaling};
+use crate::analysis::scaling::{Common, StudyPoint, scaling};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement, Work};
 use crate::benchmark::{self, Problem, Setting};
@@ -232,10 +232,10 @@ fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
     if figures.len() < family.len() {
         return None;
     }
-    let series: Vec<Series<'_>> = family
+    let series: Vec<StudyPoint<'_>> = family
         .iter()
         .zip(&figures)
-        .map(|(candidate, figures)| Series {
+        .map(|(candidate, figures)| StudyPoint {
             case: &candidate.subject.case.id,
             work: &candidate.work,
             ranks: candidate.subject.case.group_size,

@@ -11,7 +11,7 @@ use super::rules::{
 use super::slow::Slow;
 use super::subject::{Subject, hosts_of};
 use crate::report::{
-    Case, Examined, Figure, Finding, Flag, Gravity, Outcome, Point, Report, Study,
+    Case, Examined, Figure, Finding, Flag, Outcome, Point, Report, Severity, Study,
 };
 use crate::report::{PairMatrix, SlowLink, Straggler};
 
@@ -107,7 +107,7 @@ fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
 /// The finding, serious where what it names is much slower.
 fn grave(finding: Finding, slower_percent: f64) -> Finding {
     let much = slower_percent > MUCH_SLOWER_PERCENT;
-    let severity = if much { Gravity::Serious } else { finding.severity };
+    let severity = if much { Severity::Serious } else { finding.severity };
     Finding { severity, ..finding }
 }
 

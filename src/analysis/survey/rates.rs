@@ -6,7 +6,7 @@ use super::subject::{Subject, devices, hosts, origin};
 use crate::benchmark;
 use crate::benchmark::work::Element;
 use crate::plan::mesh;
-use crate::report::{Entry, Examined, Flag, Gravity, Leaderboard, Measured, Origin, Throughput};
+use crate::report::{Entry, Examined, Flag, Leaderboard, Measured, Origin, Severity, Throughput};
 
 /// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
 /// with, and pairs, which have a matrix, are not among them. `subjects` and `examined` go together.
@@ -80,7 +80,7 @@ pub(super) fn leaderboards(subjects: &[Subject<'_>], examined: &[Examined]) -> V
         let (Some(rate), Some(unit)) = (statistics.rate, &statistics.rate_unit) else { continue };
         // Rates that follow from one time are inversely proportional to it.
         let at = |ms: f64| rate * statistics.median_ms / ms;
-        let serious = |flag: &&Flag| flag.severity < Gravity::Info;
+        let serious = |flag: &&Flag| flag.severity < Severity::Info;
         let entry = Entry {
             place: 0,
             reports: case.reports.clone(),

@@ -4,7 +4,7 @@ use crate::analysis::case::{FLOOR_PERCENT, INVALID_PERCENT};
 use crate::analysis::launches::agreement::REPRODUCIBLE_PERCENT;
 use crate::analysis::pairs;
 use crate::machine::telemetry::NOTICEABLE_PERCENT;
-use crate::report::{Figure, Finding, Flag, Gravity};
+use crate::report::{Figure, Finding, Flag, Severity};
 
 /// Probability below which a test counts, after adjusting for all of its kind.
 pub(super) const FALSE_ONES: f64 = 0.05;
@@ -88,8 +88,8 @@ impl Rule {
     ];
 
     /// Its name, a word or two for a table cell, and how much it weighs.
-    fn stated(self) -> (&'static str, &'static str, Gravity) {
-        use Gravity::{Info, Serious, Warning};
+    fn stated(self) -> (&'static str, &'static str, Severity) {
+        use Severity::{Info, Serious, Warning};
         match self {
             Self::WrongResult => ("wrong_result", "WRONG", Serious),
             Self::FailedCase => ("failed_case", "FAILED", Serious),

@@ -16,7 +16,7 @@ use crate::plan::config::{Config, Protocol};
 use crate::plan::place::{Distance, Place};
 use crate::plan::{self, Plan};
 use crate::report::{
-    Gravity, Outcome, Over, PairMatrix, Replicate, Replication, SlowLink, Statistics,
+    Outcome, Over, PairMatrix, Replicate, Replication, Severity, SlowLink, Statistics,
 };
 
 fn planned(ranks: usize, yaml: &str) -> Plan {
@@ -166,7 +166,7 @@ fn a_host_that_is_slower_than_others_like_it_is_found() {
     let analysis = of(&reports);
     let [slow] = found(&analysis, "slow_hosts")[..] else { panic!("{:#?}", analysis.findings) };
     assert_eq!((&slow.hosts[..], &slow.reports[..]), (&["c".to_owned()][..], &[2][..]));
-    assert_eq!(slow.severity, Gravity::Serious);
+    assert_eq!(slow.severity, Severity::Serious);
     let places: Vec<usize> =
         analysis.leaderboards[0].entries.iter().map(|entry| entry.place).collect();
     assert_eq!((places[0], places[3]), (1, 4));
@@ -262,8 +262,8 @@ fn a_slow_rank_is_slow_in_most_cases_and_a_node_with_all_its_ranks() {
     let analysis = with(&[3], 2, 1100.0);
     let [slow] = found(&analysis, "slow_rank")[..] else { panic!("{:#?}", analysis.findings) };
     assert_eq!((&slow.ranks[..], &slow.hosts[..]), (&[3][..], &["node1".to_owned()][..]));
-    assert_eq!((slow.severity, slow.cases.len()), (Gravity::Warning, 2));
-    assert_eq!(with(&[3], 2, 1300.0).findings[0].severity, Gravity::Serious);
+    assert_eq!((slow.severity, slow.cases.len()), (Severity::Warning, 2));
+    assert_eq!(with(&[3], 2, 1300.0).findings[0].severity, Severity::Serious);
     assert!(found(&with(&[3], 1, 1300.0), "slow_rank").is_empty());
     let analysis = with(&[2, 3], 3, 1300.0);
     assert_eq!(found(&analysis, "slow_node")[0].ranks, [2, 3]);
@@ -368,7 +368,7 @@ fn what_the_report_says_of_links_clocks_and_overlap_is_found() {
     let link = found(&analysis, "slow_link")[0];
     assert_eq!(
         (&link.ranks[..], link.hosts.len(), link.severity),
-        (&[1, 3][..], 2, Gravity::Serious)
+        (&[1, 3][..], 2, Severity::Serious)
     );
     let throttled = found(&analysis, "throttled")[0];
     assert_eq!((&throttled.ranks[..], throttled.detail.as_deref()), (&[2][..], Some("heat 30 %")));

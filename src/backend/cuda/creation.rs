@@ -24,7 +24,7 @@ pub(super) struct Creation<'a> {
 
 impl<'a> Creation<'a> {
     pub(super) fn new(cuda: &'a Cuda, place: (usize, usize), share: Share<'a>, wait: Wait) -> Self {
-        let clock = cuda.clock.with_manner(wait.manner());
+        let clock = cuda.clock.with_policy(wait.policy());
         Self { cuda, clock, wait, share, place, ids: Vec::new() }
     }
 

@@ -12,7 +12,7 @@ use super::schedule::{Stages, stages, together};
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, with_number};
 use crate::base::error::{Error, Result};
-use crate::benchmark::work::{Exchange, Form, Pattern, Placement, Root};
+use crate::benchmark::work::{CompletionMode, Exchange, Pattern, Placement, Root};
 use crate::world::progress::Phase;
 
 /// What NCCL can do on no machine.
@@ -42,8 +42,8 @@ pub(super) fn check(exchange: &Exchange) -> Result<()> {
     }
     // A window of messages is never waited for one by one, so its usual form is another.
     let windowed = matches!(pattern, Pattern::Bandwidth | Pattern::Bidirectional);
-    let usual = if windowed { Form::NonBlocking } else { Form::Blocking };
-    if exchange.form != usual {
+    let usual = if windowed { CompletionMode::NonBlocking } else { CompletionMode::Blocking };
+    if exchange.completion != usual {
         return Err(Error::unsupported(
             "NCCL's operations are queued on the GPU and have no other form; leave out form",
         ));

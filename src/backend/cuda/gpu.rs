@@ -332,7 +332,7 @@ impl Drop for Buffer {
     }
 }
 
-/// The words of a gate.
+/// The words of a blocking kernel.
 type Words = [AtomicU32; 3];
 
 /// A few words of host memory that the GPU reads and writes, at the same address.

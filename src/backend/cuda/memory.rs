@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::gpu::{Buffer, Gpu};
 use super::nccl::Comm;
 use super::schedule::Spot;
-use crate::backend::reference::{Answers, Data, Number, Places};
+use crate::backend::reference::{BufferLayout, Data, ExpectedResults, Number};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::benchmark::work::{Exchange, Pattern, Placement};
@@ -14,8 +14,8 @@ use crate::world::progress::Phase;
 /// Input and result, in two buffers or in one.
 #[derive(Debug)]
 pub(super) struct Memory<T> {
-    answers: Answers,
-    places: Places,
+    expected: ExpectedResults,
+    places: BufferLayout,
     /// Absent when in place.
     input: Option<Buffer>,
     output: Buffer,
@@ -31,7 +31,7 @@ impl<T: Number> Memory<T> {
     /// Unsupported when memory is short.
     pub(super) fn new(gpu: &Gpu, comm: &Comm, exchange: &Exchange) -> Result<Self> {
         let (rank, ranks) = (comm.rank, comm.size);
-        let mut places = Places::new(exchange, ranks, rank);
+        let mut places = BufferLayout::new(exchange, ranks, rank);
         let in_place = exchange.placement == Placement::In;
         if in_place && exchange.pattern == Pattern::ReduceScatter {
             // NCCL leaves the result where this rank's block was (nccl.h).
@@ -40,7 +40,7 @@ impl<T: Number> Memory<T> {
         let buffer =
             |len: usize| gpu.allocate(exchange.offset + len as u64 * exchange.element.bytes());
         Ok(Self {
-            answers: Answers::new(exchange, ranks, rank),
+            expected: ExpectedResults::new(exchange, ranks, rank),
             input: (!in_place).then(|| buffer(places.input_buffer)).transpose()?,
             output: buffer(places.output_buffer)?,
             places,
@@ -78,20 +78,20 @@ impl<T: Number> Memory<T> {
     /// # Errors
     /// When the driver refuses.
     pub(super) fn load_timed(&self, gpu: &Gpu) -> Result<()> {
-        self.fill(gpu, self.answers.timed_data())
+        self.fill(gpu, self.expected.timed_data())
     }
 
     fn fill(&self, gpu: &Gpu, data: Data) -> Result<()> {
-        let spoilt = self.answers.spoilt::<T>(data);
+        let spoilt = self.expected.spoilt::<T>(data);
         let mut values = vec![spoilt; self.places.output_buffer];
         let own = self.places.input.clone();
         let Some(input) = &self.input else {
-            self.answers.fill(data, &mut values[own]);
+            self.expected.fill(data, &mut values[own]);
             return gpu.upload_at(&self.output, self.offset, &values);
         };
         gpu.upload_at(&self.output, self.offset, &values)?;
         let mut values = vec![T::default(); own.len()];
-        self.answers.fill(data, &mut values);
+        self.expected.fill(data, &mut values);
         gpu.upload_at(input, self.offset, &values)
     }
 
@@ -103,6 +103,6 @@ impl<T: Number> Memory<T> {
         let at = self.places.output_at;
         let mut result = vec![T::default(); self.places.output_buffer - at];
         gpu.download_at(&mut result, &self.output, self.place(at))?;
-        Ok(self.answers.judge(phase, root, &mut result))
+        Ok(self.expected.judge(phase, root, &mut result))
     }
 }

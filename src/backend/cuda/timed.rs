@@ -1,4 +1,4 @@
-//! An operation behind a gate, between two events.
+//! An operation behind a blocking kernel, between two events.
 
 use cudarc::driver::CudaEvent;
 
@@ -12,7 +12,7 @@ use crate::base::units::Nanos;
 const EVENT_STEP: Nanos = 500;
 
 /// Most unlike runs whose results are compared. All of them run, so that what is set up at the first time
-/// (code that is loaded, ranks that connect) is not behind a closed gate.
+/// (code that is loaded, ranks that connect) is not behind a closed blocking kernel.
 const COMPARED: usize = 4;
 
 /// How many looks at the end of a round there are for one at errors of the operation.
@@ -26,7 +26,7 @@ pub(super) struct Timed<'a> {
     operation: Box<dyn Operation + 'a>,
     begin: CudaEvent,
     end: CudaEvent,
-    /// Whether a closed gate is in the stream.
+    /// Whether a closed blocking kernel is in the stream.
     armed: bool,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Timed<'a> {
         operation: Box<dyn Operation + 'a>,
         wait: Wait,
     ) -> Result<Self> {
-        let clock = cuda.clock.with_manner(wait.manner());
+        let clock = cuda.clock.with_policy(wait.policy());
         let (begin, end) = (cuda.gpu.event()?, cuda.gpu.event()?);
         Ok(Self { cuda, clock, wait, operation, begin, end, armed: false })
     }
@@ -95,14 +95,14 @@ impl Prepared for Timed<'_> {
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {
-        self.cuda.gate.close(&self.cuda.gpu)?;
+        self.cuda.blocking.close(&self.cuda.gpu)?;
         self.armed = true;
         self.cuda.gpu.record(&self.begin)?;
         for _ in 0..batch {
             self.operation.enqueue()?;
         }
         self.cuda.gpu.record(&self.end)?;
-        self.until(|| self.cuda.gate.is_reached().then_some(Ok(())))
+        self.until(|| self.cuda.blocking.is_reached().then_some(Ok(())))
     }
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
@@ -111,13 +111,13 @@ impl Prepared for Timed<'_> {
             Start::Now => false,
         };
         let start = self.clock.now();
-        self.cuda.gate.open();
+        self.cuda.blocking.open();
         self.finish()?;
         let end = self.clock.now();
         self.armed = false;
         let device = Some(self.cuda.gpu.between(&self.begin, &self.end)?);
         // The device did not wait for the common start: as bad as a rank that came late.
-        let late = late || self.cuda.gate.gave_up();
+        let late = late || self.cuda.blocking.gave_up();
         Ok(Sample { start, end, device, late })
     }
 }
@@ -126,7 +126,7 @@ impl Drop for Timed<'_> {
     /// Nothing that is still queued may use memory that is about to go.
     fn drop(&mut self) {
         if self.armed {
-            self.cuda.gate.open();
+            self.cuda.blocking.open();
             if let Err(why) = self.cuda.gpu.synchronize() {
                 tracing::debug!("while leaving a case: {why}");
             }

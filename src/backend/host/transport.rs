@@ -24,7 +24,7 @@ use super::Operation;
 use crate::backend::reference::{Number, with_number};
 use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
-use crate::benchmark::work::{Exchange, Form, Pattern};
+use crate::benchmark::work::{CompletionMode, Exchange, Pattern};
 use crate::plan::mesh::Group;
 use crate::world::clock::HostClock;
 use crate::world::fault;
@@ -94,7 +94,9 @@ fn typed<'a, T: Number>(
         | Pattern::Incast
         | Pattern::Outcast => Box::new(messages::Messages::<T>::new(comm, exchange)?),
         // MPI has no call that begins both ways at once.
-        Pattern::SendRecv if exchange.form != Form::Blocking || exchange.window > 1 => {
+        Pattern::SendRecv
+            if exchange.completion != CompletionMode::Blocking || exchange.window > 1 =>
+        {
             Box::new(messages::Messages::<T>::new(comm, exchange)?)
         }
         _ => Box::new(collective::Collective::<T>::new(comm, exchange, clock)?),

@@ -22,7 +22,7 @@ pub struct Exchange {
     /// The rank with a part of its own, where there is one.
     pub root: Root,
     /// How it is started and ended.
-    pub form: Form,
+    pub completion: CompletionMode,
     /// Operations (messages of each sender) in flight together.
     pub window: u32,
     /// Bytes by which buffers begin behind a page.
@@ -44,7 +44,7 @@ pub enum Root {
 
 /// How an operation is started and ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Form {
+pub enum CompletionMode {
     /// One call that returns when this rank's part is done.
     Blocking,
     /// Started, then waited for.
@@ -55,7 +55,7 @@ pub enum Form {
     Overlapped,
 }
 
-impl Form {
+impl CompletionMode {
     /// Every form by its name.
     pub const NAMES: [(&'static str, Self); 4] = [
         ("blocking", Self::Blocking),
@@ -133,7 +133,7 @@ impl Exchange {
             placement: Placement::Out,
             operator: Operator::Sum,
             root: Root::Fixed(0),
-            form: Form::Blocking,
+            completion: CompletionMode::Blocking,
             window: 1,
             offset: 0,
             blocks: Blocks::Spread(0),

@@ -18,7 +18,7 @@ use crate::history::Baseline;
 use crate::plan::config::Config;
 use crate::report::{self, Report, plain};
 use crate::run::journal::Journal;
-use crate::run::recorder::{self, Beginning};
+use crate::run::recorder::{self, OnExisting};
 use crate::watchdog::note_signals;
 use crate::world::progress;
 use side::Side;
@@ -48,7 +48,7 @@ pub(super) fn launches(args: &RunArgs, config: &Config) -> Result<Option<u32>> {
 }
 
 /// A series of launches.
-pub(super) struct Series<'a> {
+pub(super) struct LaunchSeries<'a> {
     args: &'a RunArgs,
     sides: Vec<Side>,
     /// Of each side.
@@ -57,7 +57,7 @@ pub(super) struct Series<'a> {
     baseline: Option<Baseline>,
 }
 
-impl<'a> Series<'a> {
+impl<'a> LaunchSeries<'a> {
     /// What is asked for.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl<'a> Series<'a> {
 
     /// The launches to make, in their order: those that are not complete, when this goes on with them.
     fn due(&self) -> Result<Vec<(&Side, usize)>> {
-        let resumed = self.args.beginning() == Beginning::Resume;
+        let resumed = self.args.on_existing() == OnExisting::Resume;
         let mut due = Vec::new();
         for (side, launch) in order(self.sides.len(), self.launches) {
             let side = &self.sides[side];
@@ -128,10 +128,10 @@ impl<'a> Series<'a> {
     }
 
     fn begin(&self) -> Result<Vec<(&Side, usize)>> {
-        let beginning = self.args.beginning();
+        let on_existing = self.args.on_existing();
         for side in &self.sides {
-            recorder::refuse_unfinished(&side.outputs, beginning)?;
-            if beginning == Beginning::Anew {
+            recorder::refuse_unfinished(&side.outputs, on_existing)?;
+            if on_existing == OnExisting::Refuse {
                 side.refuse_unfinished()?;
             }
         }
@@ -140,10 +140,10 @@ impl<'a> Series<'a> {
             launch::check(&side.plan, &side.command(self.args, &side.output(0).path))?;
         }
         for side in &self.sides {
-            side.begin(beginning)?;
+            side.begin(on_existing)?;
             // Of a single run, which is lost now.
             let journal = Journal::path_for(&side.outputs[0].path);
-            if beginning == Beginning::Over && journal.exists() {
+            if on_existing == OnExisting::Overwrite && journal.exists() {
                 std::fs::remove_file(&journal)
                     .map_err(|why| Error::file("remove", &journal, why))?;
             }

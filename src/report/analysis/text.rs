@@ -6,7 +6,7 @@ mod statistics;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::{Analysis, Examined, Gravity, Leaderboard, Origin, Over, Source, Study};
+use super::{Analysis, Examined, Leaderboard, Origin, Over, Severity, Source, Study};
 use crate::base::error::Exit;
 use crate::base::units::{format_ms, significant};
 use crate::plan::mesh::{PAIRS, members};
@@ -211,7 +211,7 @@ fn figures(case: &Examined) -> Vec<String> {
         _ if statistics.iterations == 1 => "1 iteration".to_owned(),
         _ => format!("{} iterations", statistics.iterations),
     };
-    let marks = case.flags.iter().filter(|flag| flag.severity < Gravity::Info);
+    let marks = case.flags.iter().filter(|flag| flag.severity < Severity::Info);
     let marks: Vec<&str> = marks.map(|flag| flag.mark.as_str()).collect();
     vec![
         format_ms(statistics.median_ms),

@@ -25,13 +25,13 @@ pub(super) struct Fix {
 
 /// A clock that runs linearly beside the common one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
+pub struct ClockFit {
     from: Fix,
     /// Nanoseconds of common time more than of its own, per nanosecond of its own.
     rate: f64,
 }
 
-impl Line {
+impl ClockFit {
     /// Between both fixes: through both when they are far apart. Otherwise their small errors would bend
     /// it, and with it each rank's own times; it then has the rate that is known already.
     fn between(from: Fix, to: Fix, known_rate: f64) -> Self {
@@ -89,7 +89,7 @@ pub struct CommonTime<'a> {
     clock: &'a dyn Clock,
     /// Absent when all ranks read one clock.
     role: Option<Role>,
-    line: Line,
+    line: ClockFit,
 }
 
 impl<'a> CommonTime<'a> {
@@ -99,7 +99,7 @@ impl<'a> CommonTime<'a> {
         let from = Fix { own: 0, common: 0, error: 0 };
         let rate = clocks.rate_between(ranks[team.rank()], ranks[0]);
         let role = apart.then(|| Role::of(team));
-        let mut time = Self { team, clock, role, line: Line { from, rate } };
+        let mut time = Self { team, clock, role, line: ClockFit { from, rate } };
         time.line.from = time.fix();
         time
     }
@@ -121,14 +121,14 @@ impl<'a> CommonTime<'a> {
 
     /// Ends a block of rounds: how this rank's clock stood to the common one within it, and by how much
     /// a difference between stamps of this and another rank may be wrong, ns. All ranks of the team call it.
-    pub fn end_block(&mut self) -> (Line, Nanos) {
+    pub fn end_block(&mut self) -> (ClockFit, Nanos) {
         let (from, to) = (self.line.from, self.fix());
         if self.role.is_none() {
             return (self.line, 0);
         }
         let surprise = (self.to_common(to.own) - to.common).abs();
-        let block = Line::between(from, to, self.line.rate);
-        self.line = Line { from: to, rate: block.rate };
+        let block = ClockFit::between(from, to, self.line.rate);
+        self.line = ClockFit { from: to, rate: block.rate };
         // Each of two stamps may be wrong by as much.
         (block, 2 * from.error.max(to.error).max(surprise / 2))
     }
@@ -157,7 +157,7 @@ impl<'a> CommonTime<'a> {
                 && let Some(&other) = firsts.get(place + know)
             {
                 let reading = ask(team, other, clock);
-                let common = Line { from: fix, rate: self.line.rate }.to_common(reading.here);
+                let common = ClockFit { from: fix, rate: self.line.rate }.to_common(reading.here);
                 let error = fix.error + reading.round_trip / 2 + clock.precision();
                 tell(other, Fix { own: reading.there, common, error });
             } else if (know..2 * know).contains(place) {
@@ -189,7 +189,7 @@ mod tests {
             let gained = (took as f64 * 1e-6 * ppm as f64).round() as i64;
             let from = Fix { own, common: own - ahead, error: 0 };
             let to = Fix { own: own + took, common: own - ahead + took - gained, error: 0 };
-            let line = Line::between(from, to, -1e-6 * ppm as f64);
+            let line = ClockFit::between(from, to, -1e-6 * ppm as f64);
             prop_assert!((line.to_common(from.own) - from.common).abs() <= 2);
             prop_assert!((line.to_common(to.own) - to.common).abs() <= 2);
             let middle = own + took / 3;

@@ -12,7 +12,7 @@ use crate::backend::{Overlap, Remarks};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
-use crate::benchmark::work::{Exchange, Form, Pattern, Root};
+use crate::benchmark::work::{CompletionMode, Exchange, Pattern, Root};
 use crate::stats;
 use crate::world::clock::{Clock as _, HostClock};
 use crate::world::progress::Phase;
@@ -28,7 +28,7 @@ pub(super) struct Collective<'a, T> {
     calls: Vec<Call>,
     memories: Vec<Memory<T>>,
     requests: Vec<ffi::MPI_Request>,
-    form: Form,
+    completion: CompletionMode,
     comm: Comm,
     ranks: usize,
     root: Root,
@@ -64,17 +64,17 @@ impl<'a, T: Number> Collective<'a, T> {
         let calls: Vec<Call> = calls.into_iter().flatten().collect();
         // SAFETY: a constant of the library.
         let none = unsafe { ffi::RSMPI_REQUEST_NULL };
-        // Several in flight are begun, whatever the form.
-        let form = match exchange.form {
-            Form::Blocking if exchange.window > 1 => Form::NonBlocking,
-            form => form,
+        // Several in flight are begun, whatever the completion mode.
+        let completion = match exchange.completion {
+            CompletionMode::Blocking if exchange.window > 1 => CompletionMode::NonBlocking,
+            mode => mode,
         };
         let requests = vec![none; calls.len()];
         let mut collective = Self {
             calls,
             memories,
             requests,
-            form,
+            completion,
             comm,
             ranks,
             root: exchange.root,
@@ -83,7 +83,7 @@ impl<'a, T: Number> Collective<'a, T> {
             clock,
             overlap: None,
         };
-        if form == Form::Persistent {
+        if completion == CompletionMode::Persistent {
             collective.make()?;
         }
         Ok(collective)
@@ -116,7 +116,7 @@ impl<'a, T: Number> Collective<'a, T> {
     }
 
     fn start(&mut self, root: usize) {
-        if self.form == Form::Persistent {
+        if self.completion == CompletionMode::Persistent {
             // SAFETY: made in `make`, and none of them is active.
             unsafe {
                 ffi::MPI_Startall(self.requests.len() as i32, self.requests.as_mut_ptr());
@@ -164,8 +164,8 @@ impl<T: Number> Operation for Collective<'_, T> {
     fn run(&mut self) {
         let root = self.root_of(self.turn);
         self.turn += 1;
-        match self.form {
-            Form::Blocking => {
+        match self.completion {
+            CompletionMode::Blocking => {
                 for call in &self.calls {
                     // SAFETY: the memories live as long as `self`.
                     unsafe {
@@ -173,11 +173,11 @@ impl<T: Number> Operation for Collective<'_, T> {
                     }
                 }
             }
-            Form::NonBlocking | Form::Persistent => {
+            CompletionMode::NonBlocking | CompletionMode::Persistent => {
                 self.start(root);
                 self.finish();
             }
-            Form::Overlapped => {
+            CompletionMode::Overlapped => {
                 self.start(root);
                 let computed = self.overlap.map_or(0, |overlap| overlap.computed);
                 let end = self.clock.now() + computed;
@@ -190,8 +190,8 @@ impl<T: Number> Operation for Collective<'_, T> {
     }
 
     fn timed(&mut self, window: &mut Window) {
-        match (self.form, self.root, &self.calls[..]) {
-            (Form::Blocking, Root::Fixed(root), [call]) => {
+        match (self.completion, self.root, &self.calls[..]) {
+            (CompletionMode::Blocking, Root::Fixed(root), [call]) => {
                 // SAFETY: the memory lives as long as `self`.
                 unsafe {
                     call.issue(root as usize, Mode::Time(window));
@@ -212,7 +212,7 @@ impl<T: Number> Operation for Collective<'_, T> {
                 .extend(self.memories.iter_mut().map(|memory| memory.compare(root, Phase::Verify)));
         }
         self.memories.iter_mut().for_each(Memory::load_timed);
-        if self.form == Form::Overlapped {
+        if self.completion == CompletionMode::Overlapped {
             self.rehearse();
         }
         Accuracy::sum(found)
@@ -236,7 +236,7 @@ impl<T: Number> Operation for Collective<'_, T> {
 
 impl<T> Drop for Collective<'_, T> {
     fn drop(&mut self) {
-        if self.form != Form::Persistent || std::thread::panicking() {
+        if self.completion != CompletionMode::Persistent || std::thread::panicking() {
             return;
         }
         // SAFETY: a constant of the library.

@@ -3,7 +3,7 @@
 use super::Comm;
 use super::place;
 use crate::backend::host::buffer::Buffer;
-use crate::backend::reference::{Answers, Data, Number, Places};
+use crate::backend::reference::{BufferLayout, Data, ExpectedResults, Number};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::benchmark::work::{Exchange, Placement};
@@ -12,8 +12,8 @@ use crate::world::progress::Phase;
 /// Input and result, in two buffers or in one.
 #[derive(Debug)]
 pub(super) struct Memory<T> {
-    answers: Answers,
-    places: Places,
+    expected: ExpectedResults,
+    places: BufferLayout,
     placement: Placement,
     /// Empty when in place.
     input: Buffer<T>,
@@ -27,12 +27,12 @@ impl<T: Number> Memory<T> {
     /// Unsupported when memory is short.
     pub(super) fn new(comm: &Comm, exchange: &Exchange) -> Result<Self> {
         let (rank, ranks) = place(comm);
-        let places = Places::new(exchange, ranks, rank);
+        let places = BufferLayout::new(exchange, ranks, rank);
         let offset = (exchange.offset / exchange.element.bytes()) as usize;
         let buffer = |len: usize| Buffer::new(len, offset, T::default());
         let (input, output) = (buffer(places.input_buffer)?, buffer(places.output_buffer)?);
-        let answers = Answers::new(exchange, ranks, rank);
-        Ok(Self { answers, places, placement: exchange.placement, input, output })
+        let expected = ExpectedResults::new(exchange, ranks, rank);
+        Ok(Self { expected, places, placement: exchange.placement, input, output })
     }
 
     /// Where the input begins.
@@ -55,21 +55,21 @@ impl<T: Number> Memory<T> {
 
     /// Puts data in, and something else where the result goes.
     pub(super) fn load(&mut self, data: Data) {
-        self.output.fill(self.answers.spoilt(data));
+        self.output.fill(self.expected.spoilt(data));
         let buffer = match self.placement {
             Placement::Out => &mut self.input[..],
             Placement::In => &mut self.output[self.places.input.clone()],
         };
-        self.answers.fill(data, buffer);
+        self.expected.fill(data, buffer);
     }
 
     /// Puts in what is timed.
     pub(super) fn load_timed(&mut self) {
-        self.load(self.answers.timed_data());
+        self.load(self.expected.timed_data());
     }
 
     /// Compares the result of an operation with root `root`: on known data, or the last timed one.
     pub(super) fn compare(&mut self, root: usize, phase: Phase) -> Accuracy {
-        self.answers.judge(phase, root, &mut self.output[self.places.output_at..])
+        self.expected.judge(phase, root, &mut self.output[self.places.output_at..])
     }
 }

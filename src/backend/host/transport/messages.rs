@@ -12,14 +12,14 @@ use crate::backend::host::Operation;
 use crate::backend::reference::{Data, Number};
 use crate::backend::{Accuracy, Remarks};
 use crate::base::error::{Error, Result};
-use crate::benchmark::work::{Exchange, Form, Pattern, Placement, Root};
+use crate::benchmark::work::{CompletionMode, Exchange, Pattern, Placement, Root};
 use crate::world::progress::Phase;
 
-/// Tags of messages, and of answers to them.
+/// Tags of messages, and of expected to them.
 const DATA: c_int = 1;
 const ANSWER: c_int = 2;
 
-/// Places of the two messages of a ping-pong.
+/// BufferLayout of the two messages of a ping-pong.
 const RECEIVED: usize = 0;
 const SENT: usize = 1;
 
@@ -28,13 +28,13 @@ pub(super) struct Messages<T> {
     comm: Comm,
     memory: Memory<T>,
     counted: Counted,
-    form: Form,
+    completion: CompletionMode,
     role: Role,
     /// What is received and sent in one run, receives first.
     flows: Vec<Flow>,
     requests: Vec<ffi::MPI_Request>,
-    /// Whom this rank answers when all has come, and who answers it.
-    answers: Vec<c_int>,
+    /// Whom this rank expected when all has come, and who expected it.
+    expected: Vec<c_int>,
     answered: Vec<c_int>,
     root: usize,
 }
@@ -125,14 +125,24 @@ impl<T: Number> Messages<T> {
             (Pattern::Latency, Some(_)) => Role::Returns,
             _ => Role::Floods,
         };
-        let (answers, answered) = (with(false), with(true));
+        let (expected, answered) = (with(false), with(true));
         // SAFETY: a constant of the library.
         let none = unsafe { ffi::RSMPI_REQUEST_NULL };
         let requests = vec![none; flows.len()];
-        let form = exchange.form;
-        let mut messages =
-            Self { comm, memory, counted, form, role, flows, requests, answers, answered, root };
-        if form == Form::Persistent {
+        let completion = exchange.completion;
+        let mut messages = Self {
+            comm,
+            memory,
+            counted,
+            completion,
+            role,
+            flows,
+            requests,
+            expected,
+            answered,
+            root,
+        };
+        if completion == CompletionMode::Persistent {
             messages.each(|flow, counted, comm, request| {
                 let (at, count, datatype) = (flow.at, counted.count, counted.datatype);
                 // SAFETY: the memory lives as long as the requests, which `drop` frees first.
@@ -158,7 +168,7 @@ impl<T: Number> Messages<T> {
 
     /// Begins what there is to receive and then what there is to send, and waits for all of it.
     fn flood(&mut self) {
-        if self.form == Form::Persistent {
+        if self.completion == CompletionMode::Persistent {
             // SAFETY: made in `new`, and none of them is active.
             unsafe {
                 ffi::MPI_Startall(self.requests.len() as c_int, self.requests.as_mut_ptr());
@@ -179,7 +189,7 @@ impl<T: Number> Messages<T> {
         let comm = self.comm.as_raw();
         // SAFETY: one byte on both sides, and the communicator lives.
         unsafe {
-            for &other in &self.answers {
+            for &other in &self.expected {
                 ffi::MPI_Send((&raw const byte).cast(), 1, datatype, other, ANSWER, comm);
             }
             for &other in &self.answered {
@@ -195,17 +205,17 @@ impl<T: Number> Messages<T> {
         let Counted { count, datatype, .. } = self.counted;
         // SAFETY: the memory lives as long as `self`, and nothing is in flight when this returns.
         unsafe {
-            match (self.form, flow.sends) {
-                (Form::Blocking, true) => {
+            match (self.completion, flow.sends) {
+                (CompletionMode::Blocking, true) => {
                     ffi::MPI_Send(flow.at, count, datatype, flow.other, DATA, comm);
                 }
-                (Form::Blocking, false) => {
+                (CompletionMode::Blocking, false) => {
                     let ignore = ffi::RSMPI_STATUS_IGNORE;
                     ffi::MPI_Recv(flow.at, count, datatype, flow.other, DATA, comm, ignore);
                 }
-                (form, _) => {
+                (completion, _) => {
                     let request = &raw mut self.requests[i];
-                    if form == Form::Persistent {
+                    if completion == CompletionMode::Persistent {
                         ffi::MPI_Start(request);
                     } else {
                         begin(flow, &self.counted, comm, request);
@@ -263,7 +273,7 @@ impl<T: Number> Operation for Messages<T> {
 
 impl<T> Drop for Messages<T> {
     fn drop(&mut self) {
-        if self.form != Form::Persistent || std::thread::panicking() {
+        if self.completion != CompletionMode::Persistent || std::thread::panicking() {
             return;
         }
         for request in &mut self.requests {

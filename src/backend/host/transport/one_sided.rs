@@ -9,7 +9,7 @@ use super::datatype::Counted;
 use super::{Comm, barrier, place, together};
 use crate::backend::host::Operation;
 use crate::backend::host::buffer::{Buffer, PAGE};
-use crate::backend::reference::{Answers, Data, Number};
+use crate::backend::reference::{Data, ExpectedResults, Number};
 use crate::backend::{Accuracy, Remarks};
 use crate::base::error::Result;
 use crate::benchmark::work::{Exchange, Pattern};
@@ -18,7 +18,7 @@ use crate::world::progress::Phase;
 /// A window of memory that the pair's first rank puts into or gets from.
 pub(super) struct OneSided<T> {
     comm: Comm,
-    answers: Answers,
+    expected: ExpectedResults,
     counted: Counted,
     puts: bool,
     /// How many are in flight together.
@@ -66,7 +66,7 @@ impl<T: Number> OneSided<T> {
             counted: Counted::new(exchange.elements(), exchange.element),
             puts: exchange.pattern == Pattern::Put,
             window: exchange.window,
-            answers: Answers::new(exchange, ranks, rank),
+            expected: ExpectedResults::new(exchange, ranks, rank),
             target: target.map(|target| target as c_int),
             comm,
             own,
@@ -88,10 +88,10 @@ impl<T: Number> OneSided<T> {
 
     /// Puts known data in on the one side, and something else on the other.
     fn load(&mut self) {
-        let answers = self.answers.clone();
+        let expected = self.expected.clone();
         let fill = |buffer: &mut [T], known: bool| match known {
-            true => answers.fill(Data::Known, buffer),
-            false => buffer.fill(answers.spoilt(Data::Known)),
+            true => expected.fill(Data::Known, buffer),
+            false => buffer.fill(expected.spoilt(Data::Known)),
         };
         let puts = self.puts;
         fill(&mut self.own, puts);
@@ -114,9 +114,9 @@ impl<T: Number> OneSided<T> {
 
     fn compare(&mut self, phase: Phase) -> Accuracy {
         self.synchronise();
-        let answers = self.answers.clone();
+        let expected = self.expected.clone();
         let result = if self.puts { self.exposed() } else { &mut self.own[..] };
-        answers.judge(phase, 0, result)
+        expected.judge(phase, 0, result)
     }
 }
 

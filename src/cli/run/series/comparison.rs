@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Series, Side};
+use super::{LaunchSeries, Side};
 use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Exit, Result};
 use crate::cli::compare::{TellArgs, rules, tell};
@@ -19,7 +19,7 @@ pub(super) fn baseline(what: Option<&str>, config: &Config) -> Result<Option<Bas
     what.map(|what| Baseline::find(&folder, what)).transpose()
 }
 
-impl Series<'_> {
+impl LaunchSeries<'_> {
     /// Compares what can be: what was asked for with the other program or configuration, each setting of the
     /// variables with the first, and what was asked for with the baseline. Prints each comparison and writes it
     /// beside the candidate's report.

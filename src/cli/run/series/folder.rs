@@ -9,7 +9,7 @@ use crate::machine::environment;
 use crate::plan::config::{Config, Format};
 use crate::report::{Output, Report, Samples};
 use crate::run::journal::{Journal, Recovered};
-use crate::run::recorder::Beginning;
+use crate::run::recorder::OnExisting;
 
 /// A file that lies there until all launches have come to their end.
 const MARK: &str = "unfinished";
@@ -45,10 +45,10 @@ impl Side {
 
     /// Makes the folder ready. What an earlier series has left there goes, unless this one goes on with it: a
     /// launch of another time must not be taken for one of this.
-    pub(super) fn begin(&self, beginning: Beginning) -> Result<()> {
+    pub(super) fn begin(&self, on_existing: OnExisting) -> Result<()> {
         let wrong = |why| Error::file("write", &self.folder, why);
         std::fs::create_dir_all(&self.folder).map_err(wrong)?;
-        if beginning != Beginning::Resume {
+        if on_existing != OnExisting::Resume {
             for launch in self.launches()? {
                 let output = self.output(launch);
                 let files =

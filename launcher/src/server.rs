@@ -18,29 +18,29 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::frame::Frame;
-use crate::hub::watch::Watch;
+use crate::server::watch::Watch;
 use crate::token::Token;
 use crate::verdict::Verdict;
 
 /// How to listen.
 #[derive(Debug, Clone, Copy)]
-pub struct HubOptions {
+pub struct ServerOptions {
     /// Address of this node that the other ranks reach.
     pub address: IpAddr,
     /// How many ranks there are.
     pub ranks: usize,
     /// What the ranks of this job know and nobody else.
     pub token: Token,
-    /// How often each rank beats, and the hub looks at them; more than zero.
+    /// How often each rank heartbeats, and the server looks at them; more than zero.
     pub interval: Duration,
     /// After how long without a word a rank counts as silent; several intervals. A rank that is yet to
-    /// connect has as long, from the opening of the hub.
+    /// connect has as long, from the opening of the server.
     pub silence: Duration,
 }
 
-/// A port at which the ranks of a job are heard. Dropped without [`Hub::close`] it ends soon after.
+/// A port at which the ranks of a job are heard. Dropped without [`Server::close`] it ends soon after.
 #[derive(Debug)]
-pub struct Hub {
+pub struct Server {
     address: SocketAddr,
     strangers: Arc<AtomicU64>,
     is_open: oneshot::Sender<()>,
@@ -60,15 +60,15 @@ const INTRODUCTION: Duration = Duration::from_secs(3);
 /// How long to wait when no connection can be accepted, which is when no descriptors are left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-impl Hub {
+impl Server {
     /// Opens a port and listens in a thread of its own. When something is wrong with a rank, and those at fault
     /// had time to explain themselves, `on_wrong` is called there, once: while it runs nobody is heard, and it
-    /// must not close the hub.
+    /// must not close the server.
     ///
     /// # Errors
     /// When the address is not this node's, or no thread can be started.
     pub fn open(
-        options: HubOptions,
+        options: ServerOptions,
         on_wrong: impl FnMut(Verdict) + Send + 'static,
     ) -> io::Result<Self> {
         let runtime =
@@ -78,7 +78,7 @@ impl Hub {
         let strangers = Arc::new(AtomicU64::new(0));
         let (is_open, closed) = oneshot::channel();
         let counter = Arc::clone(&strangers);
-        let thread = thread::Builder::new().name("hub".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("heartbeat-server".to_owned()).spawn(move || {
             let listening = listen(listener, options, counter, on_wrong);
             LocalSet::new().block_on(&runtime, async {
                 tokio::select! {
@@ -111,7 +111,7 @@ impl Hub {
 /// Accepts connections and looks at the ranks, without end.
 async fn listen(
     listener: TcpListener,
-    options: HubOptions,
+    options: ServerOptions,
     strangers: Arc<AtomicU64>,
     mut on_wrong: impl FnMut(Verdict),
 ) {
@@ -154,7 +154,7 @@ async fn attend(
     let first = timeout(INTRODUCTION, read(&mut stream)).await;
     let bytes = first.ok().and_then(Result::ok).ok_or(Stranger)?;
     let first = Frame::decode(&bytes, &token).map_err(|_| Stranger)?;
-    let rank = first.beat.rank;
+    let rank = first.heartbeat.rank;
     if !watch.borrow_mut().admit(rank) {
         return Err(Stranger);
     }
@@ -166,7 +166,7 @@ async fn attend(
         }
         let Ok(bytes) = read(&mut stream).await else { break Ok(()) };
         match Frame::decode(&bytes, &token) {
-            Ok(next) if next.beat.rank == rank => said = next,
+            Ok(next) if next.heartbeat.rank == rank => said = next,
             _ => break Err(Stranger),
         }
     };

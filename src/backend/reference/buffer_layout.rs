@@ -6,7 +6,7 @@ use crate::benchmark::work::{Exchange, Pattern, Placement, Root};
 
 /// Two buffers, or one, in elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::backend) struct Places {
+pub(in crate::backend) struct BufferLayout {
     /// How long the buffer of the input is; nothing when in place.
     pub(in crate::backend) input_buffer: usize,
     /// How long the buffer of the result is.
@@ -17,7 +17,7 @@ pub(in crate::backend) struct Places {
     pub(in crate::backend) output_at: usize,
 }
 
-impl Places {
+impl BufferLayout {
     /// For rank `rank` of `ranks`. In place, its own block lies among all of them where it holds all of them;
     /// but what reduce_scatter leaves lies at the front, as MPI has it.
     pub(in crate::backend) fn new(exchange: &Exchange, ranks: usize, rank: usize) -> Self {
@@ -73,7 +73,7 @@ mod tests {
     fn in_place_a_block_lies_among_all() {
         let places = |pattern, rank| {
             let exchange = Exchange::plain(pattern, Element::U8, 12);
-            Places::new(&Exchange { placement: Placement::In, ..exchange }, 3, rank)
+            BufferLayout::new(&Exchange { placement: Placement::In, ..exchange }, 3, rank)
         };
         let gathered = places(Pattern::AllGather, 2);
         assert_eq!((gathered.input, gathered.output_at, gathered.output_buffer), (8..12, 0, 12));
@@ -87,7 +87,7 @@ mod tests {
     fn where_the_root_rotates_every_rank_has_room_for_its_part() {
         let exchange = Exchange::plain(Pattern::Gather, Element::U8, 12);
         let rotating = Exchange { root: Root::Rotating, placement: Placement::In, ..exchange };
-        let places = Places::new(&rotating, 3, 1);
+        let places = BufferLayout::new(&rotating, 3, 1);
         assert_eq!((places.input, places.output_at, places.output_buffer), (4..8, 0, 12));
     }
 }

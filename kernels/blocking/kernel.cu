@@ -2,9 +2,9 @@
 // of the host's choosing and launch costs stay out of the time. (The idea is nvbench's blocking kernel.)
 
 // In host memory: words[0] is the highest ticket that may pass, words[1] the last one that gave up,
-// words[2] the last one that has come. A gate that nobody opens must not hang the device: it gives up
+// words[2] the last one that has come. One that nobody releases must not hang the device: it gives up
 // after timeout_ns.
-extern "C" __global__ void gate(volatile unsigned int *words, unsigned int ticket,
+extern "C" __global__ void blocking(volatile unsigned int *words, unsigned int ticket,
                                 unsigned long long timeout_ns) {
     unsigned long long begin, now;
     words[2] = ticket;

@@ -8,7 +8,7 @@ use crate::benchmark::work::Operator;
 /// coprime to powers of two, so that shifted or swapped blocks show. Every rank's contribution to a sum matters
 /// everywhere, where the type can hold that; else each one's at some index of as many as there are ranks.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::backend) struct Terms {
+pub(in crate::backend) struct Operands {
     operator: Operator,
     ranks: usize,
     /// Whether every rank's term of a sum counts everywhere; else each index gets its term from one rank.
@@ -20,7 +20,7 @@ pub(in crate::backend) struct Terms {
 /// What [`Operator::MulSum`] multiplies by.
 pub(in crate::backend) const FACTOR: i64 = 2;
 
-impl Terms {
+impl Operands {
     /// For elements of type `T`.
     pub(in crate::backend) fn of<T: Number>(operator: Operator, ranks: usize) -> Self {
         let n = ranks as i64;
@@ -31,7 +31,7 @@ impl Terms {
         Self { operator, ranks, all: 11 * n * factor <= T::EXACT, most }
     }
 
-    /// After how many indices terms and results repeat.
+    /// After how many indices operands and results repeat.
     pub(in crate::backend) fn period(self) -> usize {
         7 * 4 * self.ranks
     }
@@ -74,7 +74,7 @@ impl Terms {
         }
     }
 
-    /// The reduction of all ranks' terms at index `i`.
+    /// The reduction of all ranks' operands at index `i`.
     pub(in crate::backend) fn result(self, i: usize) -> i64 {
         let step = (i % 7) as i64;
         match self.operator {
@@ -120,13 +120,13 @@ mod tests {
     use float8::{F8E4M3, F8E5M2};
     use half::bf16;
 
-    /// The reduction of the terms, one rank after another.
-    fn reduced(terms: Terms, i: usize) -> i64 {
-        let all: Vec<i64> = (0..terms.ranks).map(|rank| terms.term(rank, i)).collect();
+    /// The reduction of the operands, one rank after another.
+    fn reduced(operands: Operands, i: usize) -> i64 {
+        let all: Vec<i64> = (0..operands.ranks).map(|rank| operands.term(rank, i)).collect();
         let n = all.len() as i64;
         let truth = |count: usize| (count > 0, count as i64 == n, count % 2 == 1);
         let (any, every, odd) = truth(all.iter().filter(|term| **term != 0).count());
-        match terms.operator {
+        match operands.operator {
             Operator::Sum => all.iter().sum(),
             Operator::MulSum => all.iter().map(|term| FACTOR * term).sum(),
             Operator::Avg => {
@@ -153,13 +153,17 @@ mod tests {
                 if operator.is_logical() && T::EXACT < 128 {
                     continue;
                 }
-                let terms = Terms::of::<T>(operator, ranks);
-                let period = terms.period();
-                assert_eq!(terms.result(5), terms.result(5 + period), "{name} {ranks}");
-                assert_eq!(terms.term(ranks - 1, 9), terms.term(ranks - 1, 9 + period), "{name}");
+                let operands = Operands::of::<T>(operator, ranks);
+                let period = operands.period();
+                assert_eq!(operands.result(5), operands.result(5 + period), "{name} {ranks}");
+                assert_eq!(
+                    operands.term(ranks - 1, 9),
+                    operands.term(ranks - 1, 9 + period),
+                    "{name}"
+                );
                 for i in 0..60 {
-                    let result = reduced(terms, i);
-                    assert_eq!(terms.result(i), result, "{name} {ranks} {i}");
+                    let result = reduced(operands, i);
+                    assert_eq!(operands.result(i), result, "{name} {ranks} {i}");
                     assert_eq!(T::of(result).to_f64(), result as f64, "{name} {ranks} {i}");
                 }
             }

@@ -1,4 +1,4 @@
-//! The connection of one rank to the hub.
+//! The connection of one rank to the server.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -7,33 +7,33 @@ use std::time::Duration;
 use crate::frame::{Frame, Reply};
 use crate::token::Token;
 
-/// How long to wait for the hub to close its end.
+/// How long to wait for the server to close its end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// More bytes than the hub has to say to one that leaves.
+/// More bytes than the server has to say to one that leaves.
 const LAST_WORDS: u64 = 4096;
 
-/// A connection that is tried until the hub has answered once.
+/// A connection that is tried until the server has answered once.
 ///
-/// The hub may not listen yet, or drop a connection because it has too many. Once it has answered, a
-/// connection that breaks stays broken: to the hub this rank is gone then.
+/// The server may not listen yet, or drop a connection because it has too many. Once it has answered, a
+/// connection that breaks stays broken: to the server this rank is gone then.
 #[derive(Debug)]
 pub(super) struct Wire {
-    hub: SocketAddr,
+    server: SocketAddr,
     token: Token,
     stream: Option<TcpStream>,
     reply: [u8; Reply::LENGTH],
     /// Bytes of `reply` that have come.
     filled: usize,
     answered: bool,
-    /// For how long the hub has not answered.
+    /// For how long the server has not answered.
     pub(super) unanswered: Duration,
 }
 
 impl Wire {
-    pub(super) fn new(hub: SocketAddr, token: Token) -> Self {
+    pub(super) fn new(server: SocketAddr, token: Token) -> Self {
         Self {
-            hub,
+            server,
             token,
             stream: None,
             reply: [0; Reply::LENGTH],
@@ -43,12 +43,12 @@ impl Wire {
         }
     }
 
-    /// Whether the hub hears this rank.
+    /// Whether the server hears this rank.
     pub(super) fn is_heard(&self) -> bool {
         self.answered && self.stream.is_some()
     }
 
-    /// Whether the hub heard this rank and does not any more.
+    /// Whether the server heard this rank and does not any more.
     pub(super) fn is_broken(&self) -> bool {
         self.answered && self.stream.is_none()
     }
@@ -81,17 +81,17 @@ impl Wire {
     /// Sends a frame, after connecting if need be, which may take as long as `patience`.
     pub(super) fn send(&mut self, frame: &Frame, patience: Duration) {
         if self.stream.is_none() && !self.answered {
-            self.stream = connect(self.hub, patience).ok();
+            self.stream = connect(self.server, patience).ok();
         }
         if let Some(stream) = &mut self.stream {
-            // A frame that does not fit means that the hub has read none for a hundred intervals.
+            // A frame that does not fit means that the server has read none for a hundred intervals.
             if stream.write_all(&frame.encode(&self.token)).is_err() {
                 self.hang_up();
             }
         }
     }
 
-    /// Sends a last frame and waits a moment until the hub has closed its end: replies left unread
+    /// Sends a last frame and waits a moment until the server has closed its end: replies left unread
     /// would make this end break the connection, and the frame might be lost with it.
     pub(super) fn leave(mut self, frame: &Frame, patience: Duration) {
         while self.reply().is_some() {}
@@ -108,8 +108,8 @@ impl Wire {
     }
 }
 
-fn connect(hub: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&hub, patience)?;
+fn connect(server: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&server, patience)?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     Ok(stream)

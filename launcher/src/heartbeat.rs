@@ -2,7 +2,7 @@
 
 /// Where a rank is, and how it is. The numbers of tasks, steps and limits are the caller's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
+pub struct Heartbeat {
     /// Which rank speaks.
     pub rank: u32,
     /// Number of the task it is in.

@@ -1,6 +1,6 @@
 //! The right result of an exchange, element by element.
 
-use super::{Number, Terms};
+use super::{Number, Operands};
 use crate::base::accuracy::Accuracy;
 use crate::base::accuracy::WrongElement;
 use crate::benchmark::work::{Element, Exchange, Operator, Placement};
@@ -9,7 +9,7 @@ use crate::world::progress::Phase;
 
 /// What the ranks of an exchange put in, and what then has to come out.
 #[derive(Debug, Clone)]
-pub(in crate::backend) struct Answers {
+pub(in crate::backend) struct ExpectedResults {
     exchange: Exchange,
     ranks: usize,
     rank: usize,
@@ -25,7 +25,7 @@ pub(in crate::backend) enum Data {
     FixedPoint,
 }
 
-impl Answers {
+impl ExpectedResults {
     /// For rank `rank` of `ranks`.
     pub(in crate::backend) fn new(exchange: &Exchange, ranks: usize, rank: usize) -> Self {
         Self { exchange: exchange.clone(), ranks, rank }
@@ -55,19 +55,19 @@ impl Answers {
 
     /// The values from index `at`: `len` of them, or so many that they repeat.
     fn stretch<T: Number>(&self, data: Data, values: Values, at: usize, len: usize) -> Vec<T> {
-        let terms = Terms::of::<T>(self.exchange.operator, self.ranks);
+        let operands = Operands::of::<T>(self.exchange.operator, self.ranks);
         let reduces = self.exchange.pattern.reduces();
         let period = match data {
             Data::FixedPoint => 1,
-            Data::Known if reduces => terms.period(),
+            Data::Known if reduces => operands.period(),
             Data::Known => PERIOD,
         };
         let value = |i: usize| match (data, values) {
             (Data::FixedPoint, _) => self.fixed_point(),
-            (Data::Known, Values::Input) if reduces => terms.term(self.rank, i),
+            (Data::Known, Values::Input) if reduces => operands.term(self.rank, i),
             (Data::Known, Values::Input) => moved(self.rank, i),
             (Data::Known, Values::Result(Some(from))) => moved(from, i),
-            (Data::Known, Values::Result(None)) => terms.result(i),
+            (Data::Known, Values::Result(None)) => operands.result(i),
         };
         let repeats = period * STRETCH.div_ceil(period);
         (at..at + len.min(repeats)).map(|i| T::of(value(i))).collect()
@@ -200,7 +200,7 @@ mod tests {
         let input = |from: usize| {
             let len = exchange.input(ranks, from, root) as usize;
             let mut input = vec![0f32; len];
-            Answers::new(exchange, ranks, from).fill(Data::Known, &mut input);
+            ExpectedResults::new(exchange, ranks, from).fill(Data::Known, &mut input);
             input
         };
         let inputs: Vec<Vec<f32>> = (0..ranks).map(input).collect();
@@ -225,14 +225,14 @@ mod tests {
         {
             let exchange = Exchange::plain(pattern, Element::F32, 400);
             let exchange = Exchange { root: Root::Fixed(1), ..exchange };
-            let answers = Answers::new(&exchange, 3, 2);
+            let expected = ExpectedResults::new(&exchange, 3, 2);
             let mut result = simulate(&exchange, 3, 2, 1);
-            let right = answers.compare(Data::Known, 1, &result);
+            let right = expected.compare(Data::Known, 1, &result);
             assert_eq!((right.wrong, right.checked), (0, result.len() as u64), "{pattern:?}");
             result[5] += 1.0;
-            let wrong = answers.compare(Data::Known, 1, &result);
+            let wrong = expected.compare(Data::Known, 1, &result);
             assert_eq!((wrong.wrong, wrong.first_wrong.unwrap().index), (1, 5), "{pattern:?}");
-            let short = answers.compare(Data::Known, 1, &result[..3]);
+            let short = expected.compare(Data::Known, 1, &result[..3]);
             assert_eq!((short.wrong, short.checked), (result.len() as u64 - 3, 3));
         }
     }
@@ -261,9 +261,9 @@ mod tests {
             operator: Operator::Avg,
             ..Exchange::plain(Pattern::AllReduce, Element::F32, 4 * 7)
         };
-        let answers = Answers::new(&exchange, 3, 0);
+        let expected = ExpectedResults::new(&exchange, 3, 0);
         let exact: Vec<f32> = (0..7).map(|i| i as f32).collect();
-        let wrong = |result: &[f32]| answers.compare(Data::Known, 0, result).wrong;
+        let wrong = |result: &[f32]| expected.compare(Data::Known, 0, result).wrong;
         assert_eq!(wrong(&exact), 0);
         let mut near = exact.clone();
         near[4] = 4.0 + 2.0 * 4.0 * f32::EPSILON;

@@ -3,10 +3,10 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crate::beat::Beat;
 use crate::frame::{Frame, Reply, Word};
-use crate::hub::HubOptions;
-use crate::verdict::{Cause, Link, Seen, Verdict, judge};
+use crate::heartbeat::Heartbeat;
+use crate::server::ServerOptions;
+use crate::verdict::{Cause, Connection, Seen, Verdict, judge};
 
 /// Ranks whose connections broke for one reason break within this time. Launchers kill the others a second after
 /// one has died, and this process with them.
@@ -31,9 +31,9 @@ pub(super) struct Watch {
 /// One rank.
 #[derive(Debug, Clone)]
 struct Seat {
-    beat: Option<Beat>,
+    heartbeat: Option<Heartbeat>,
     heard: Instant,
-    link: Link,
+    link: Connection,
     explains: Explains,
     told_to_stop: bool,
 }
@@ -63,11 +63,11 @@ enum Alarm {
 
 impl Watch {
     /// All ranks are yet to come.
-    pub(super) fn new(options: &HubOptions, now: Instant) -> Self {
+    pub(super) fn new(options: &ServerOptions, now: Instant) -> Self {
         let seat = Seat {
-            beat: None,
+            heartbeat: None,
             heard: now,
-            link: Link::Unheard,
+            link: Connection::Unheard,
             explains: Explains::NotAsked,
             told_to_stop: false,
         };
@@ -88,25 +88,26 @@ impl Watch {
 
     /// Whether this rank exists and has not come yet; then it has now.
     pub(super) fn admit(&mut self, rank: u32) -> bool {
-        let seat = self.seats.get_mut(rank as usize).filter(|seat| seat.link == Link::Unheard);
-        seat.map(|seat| seat.link = Link::Open).is_some()
+        let seat =
+            self.seats.get_mut(rank as usize).filter(|seat| seat.link == Connection::Unheard);
+        seat.map(|seat| seat.link = Connection::Open).is_some()
     }
 
     /// Notes what an admitted rank says, and answers.
     pub(super) fn hear(&mut self, frame: &Frame, now: Instant) -> Reply {
-        let Frame { beat, word } = *frame;
-        let seat = &mut self.seats[beat.rank as usize];
-        seat.beat = Some(beat);
+        let Frame { heartbeat, word } = *frame;
+        let seat = &mut self.seats[heartbeat.rank as usize];
+        seat.heartbeat = Some(heartbeat);
         seat.heard = now;
         match word {
-            Word::Beat => {}
+            Word::Heartbeat => {}
             Word::Explained if seat.explains == Explains::Asked => {
                 seat.explains = Explains::Explained;
             }
             Word::Explained => {}
-            Word::Leave => seat.link = Link::Left,
+            Word::Leave => seat.link = Connection::Left,
         }
-        self.stop |= beat.stop;
+        self.stop |= heartbeat.stop;
         if seat.explains == Explains::ToBeAsked {
             seat.explains = Explains::Asked;
             Reply::Explain
@@ -122,8 +123,8 @@ impl Watch {
     /// at once.
     pub(super) fn part(&mut self, rank: u32, now: Instant) {
         let seat = &mut self.seats[rank as usize];
-        if seat.link == Link::Open {
-            seat.link = Link::Lost;
+        if seat.link == Connection::Open {
+            seat.link = Connection::Lost;
             if matches!(self.alarm, Alarm::Quiet | Alarm::Settling { gone: false }) {
                 self.due = self.due.min(now);
             }
@@ -170,7 +171,7 @@ impl Watch {
 
     fn table(&self, now: Instant) -> Vec<Seen> {
         let seen = |seat: &Seat| Seen {
-            beat: seat.beat,
+            heartbeat: seat.heartbeat,
             age: now.saturating_duration_since(seat.heard),
             state: seat.link,
         };
@@ -196,7 +197,7 @@ impl Watch {
     /// Whether some rank may still explain itself.
     fn is_owed(&self) -> bool {
         let owes = |seat: &Seat| matches!(seat.explains, Explains::ToBeAsked | Explains::Asked);
-        self.seats.iter().any(|seat| seat.link == Link::Open && owes(seat))
+        self.seats.iter().any(|seat| seat.link == Connection::Open && owes(seat))
     }
 }
 
@@ -205,7 +206,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::beat::Activity;
+    use crate::heartbeat::Activity;
     use crate::token::Token;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -216,15 +217,15 @@ mod tests {
         now: Instant,
     }
 
-    fn beat(rank: u32, overdue: Option<u8>) -> Beat {
+    fn heartbeat(rank: u32, overdue: Option<u8>) -> Heartbeat {
         let activity = if rank == 1 { Activity::Working } else { Activity::Together };
-        Beat { rank, task: 0, stage: 0, round: 0, activity, still_ms: 0, overdue, stop: false }
+        Heartbeat { rank, task: 0, stage: 0, round: 0, activity, still_ms: 0, overdue, stop: false }
     }
 
     impl Scene {
         fn new() -> Self {
             let now = Instant::now();
-            let options = HubOptions {
+            let options = ServerOptions {
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 ranks: 2,
                 token: Token::from_bytes([0; 16]),
@@ -236,8 +237,8 @@ mod tests {
             Self { watch, now }
         }
 
-        fn say(&mut self, beat: Beat, word: Word) -> Reply {
-            self.watch.hear(&Frame { beat, word }, self.now)
+        fn say(&mut self, heartbeat: Heartbeat, word: Word) -> Reply {
+            self.watch.hear(&Frame { heartbeat, word }, self.now)
         }
 
         fn part(&mut self, rank: u32) {
@@ -260,23 +261,23 @@ mod tests {
     fn a_rank_is_admitted_once() {
         let mut scene = Scene::new();
         assert!(!scene.watch.admit(0) && !scene.watch.admit(2));
-        scene.say(beat(0, None), Word::Leave);
+        scene.say(heartbeat(0, None), Word::Leave);
         scene.part(0);
         assert!(!scene.watch.admit(0));
-        assert_eq!(scene.watch.table(scene.now)[0].state, Link::Left);
+        assert_eq!(scene.watch.table(scene.now)[0].state, Connection::Left);
     }
 
     #[test]
     fn a_rank_at_fault_explains_itself_before_it_is_named() {
         let mut scene = Scene::new();
-        scene.say(beat(0, Some(3)), Word::Beat);
-        assert_eq!(scene.say(beat(1, None), Word::Beat), Reply::Heard);
+        scene.say(heartbeat(0, Some(3)), Word::Heartbeat);
+        assert_eq!(scene.say(heartbeat(1, None), Word::Heartbeat), Reply::Heard);
         assert_eq!((scene.look(), scene.look()), (None, None));
-        assert_eq!(scene.say(beat(0, Some(3)), Word::Beat), Reply::Heard);
-        assert_eq!(scene.say(beat(1, None), Word::Beat), Reply::Explain);
-        assert_eq!(scene.say(beat(1, None), Word::Beat), Reply::Heard);
+        assert_eq!(scene.say(heartbeat(0, Some(3)), Word::Heartbeat), Reply::Heard);
+        assert_eq!(scene.say(heartbeat(1, None), Word::Heartbeat), Reply::Explain);
+        assert_eq!(scene.say(heartbeat(1, None), Word::Heartbeat), Reply::Heard);
         assert_eq!(scene.look(), None);
-        assert_eq!(scene.say(beat(1, None), Word::Explained), Reply::Heard);
+        assert_eq!(scene.say(heartbeat(1, None), Word::Explained), Reply::Heard);
         assert_eq!(wrong(scene.look()), (Cause::Overdue(3), vec![1]));
         scene.part(1);
         assert_eq!((scene.look(), scene.look(), scene.look()), (None, None, None));
@@ -285,8 +286,8 @@ mod tests {
     #[test]
     fn nobody_is_waited_for_without_end() {
         let mut scene = Scene::new();
-        scene.say(beat(0, Some(3)), Word::Beat);
-        scene.say(beat(1, None), Word::Beat);
+        scene.say(heartbeat(0, Some(3)), Word::Heartbeat);
+        scene.say(heartbeat(1, None), Word::Heartbeat);
         let looks = (1..).find_map(|look| scene.look().map(|verdict| (look, verdict)));
         let (look, verdict) = looks.unwrap();
         assert_eq!(look, 5, "two to be sure, then three seconds");
@@ -296,17 +297,17 @@ mod tests {
     #[test]
     fn a_rank_that_moves_on_is_forgotten() {
         let mut scene = Scene::new();
-        scene.say(beat(0, Some(3)), Word::Beat);
+        scene.say(heartbeat(0, Some(3)), Word::Heartbeat);
         assert_eq!(scene.look(), None);
-        scene.say(beat(0, None), Word::Beat);
+        scene.say(heartbeat(0, None), Word::Heartbeat);
         assert_eq!((scene.look(), scene.look()), (None, None));
-        assert_eq!(scene.say(beat(1, None), Word::Beat), Reply::Heard);
+        assert_eq!(scene.say(heartbeat(1, None), Word::Heartbeat), Reply::Heard);
     }
 
     #[test]
     fn ranks_that_die_together_are_named_together() {
         let mut scene = Scene::new();
-        scene.say(beat(0, Some(3)), Word::Beat);
+        scene.say(heartbeat(0, Some(3)), Word::Heartbeat);
         assert_eq!(scene.look(), None);
         let died = scene.now;
         scene.part(0);
@@ -322,7 +323,7 @@ mod tests {
         let died = scene.now;
         scene.part(1);
         // Launchers tell the others to end, which they say.
-        scene.say(Beat { stop: true, ..beat(0, None) }, Word::Beat);
+        scene.say(Heartbeat { stop: true, ..heartbeat(0, None) }, Word::Heartbeat);
         assert_eq!(scene.look(), None);
         assert_eq!(wrong(scene.look()), (Cause::Gone, vec![1]));
         assert!(scene.now - died < SECOND, "launchers kill the others a second later");
@@ -336,7 +337,7 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(scene.look(), None);
         }
-        scene.say(beat(0, None), Word::Beat);
+        scene.say(heartbeat(0, None), Word::Heartbeat);
         assert_eq!((scene.look(), scene.look()), (None, None));
         assert_eq!(wrong(scene.look()), (Cause::Silent, vec![1]));
     }
@@ -344,13 +345,13 @@ mod tests {
     #[test]
     fn a_stop_goes_round_once() {
         let mut scene = Scene::new();
-        scene.say(beat(0, None), Word::Beat);
-        let asked = Beat { stop: true, ..beat(1, None) };
-        assert_eq!(scene.say(asked, Word::Beat), Reply::Stop);
+        scene.say(heartbeat(0, None), Word::Heartbeat);
+        let asked = Heartbeat { stop: true, ..heartbeat(1, None) };
+        assert_eq!(scene.say(asked, Word::Heartbeat), Reply::Stop);
         assert_eq!(scene.look(), None);
-        let asked = Beat { stop: true, ..beat(0, None) };
-        assert_eq!(scene.say(asked, Word::Beat), Reply::Stop);
-        assert_eq!(scene.say(asked, Word::Beat), Reply::Heard);
+        let asked = Heartbeat { stop: true, ..heartbeat(0, None) };
+        assert_eq!(scene.say(asked, Word::Heartbeat), Reply::Stop);
+        assert_eq!(scene.say(asked, Word::Heartbeat), Reply::Heard);
         assert_eq!((scene.look(), scene.look()), (None, None));
     }
 
@@ -358,7 +359,7 @@ mod tests {
     fn all_quiet_when_all_have_left() {
         let mut scene = Scene::new();
         for rank in 0..2 {
-            scene.say(beat(rank, Some(1)), Word::Leave);
+            scene.say(heartbeat(rank, Some(1)), Word::Leave);
             scene.part(rank);
         }
         for _ in 0..30 {

@@ -5,7 +5,7 @@ use crate::backend::{Backend, Peers, Sample, Start};
 use crate::base::error::Result;
 use crate::benchmark::work::Work;
 use crate::plan::mesh::Group;
-use crate::report::Floors;
+use crate::report::TimingOverhead;
 use crate::stats;
 use crate::world::World;
 use crate::world::clock::{Clocks, CommonTime};
@@ -17,7 +17,11 @@ const ROUNDS: usize = 100;
 ///
 /// # Errors
 /// When the device fails at doing nothing.
-pub fn floors(world: &World, backend: &dyn Backend, clocks: &Clocks) -> Result<Floors> {
+pub fn timing_overhead(
+    world: &World,
+    backend: &dyn Backend,
+    clocks: &Clocks,
+) -> Result<TimingOverhead> {
     let group = Group::alone(world.rank());
     let empty = backend.prepare(&Work::Nothing, &group, Peers::of(world));
     let mut empty = world.unanimous(empty)?;
@@ -31,7 +35,7 @@ pub fn floors(world: &World, backend: &dyn Backend, clocks: &Clocks) -> Result<F
         samples.iter().map(|sample| Some(sample.device? as f64)).collect();
     let worst = |nanos: &[f64]| world.max(stats::median(nanos).unwrap_or(0.0).ceil() as i64) as f64;
     let clock = backend.clock();
-    Ok(Floors {
+    Ok(TimingOverhead {
         clock_step_ns: world.max(clock.precision()),
         empty_sample_ns: worst(&nanos),
         empty_device_ns: device.map(|nanos| worst(&nanos)),
