@@ -43,7 +43,7 @@
 //! - [`import`]: other tools' results as our report.
 //! - [`report`]: the result as data, and its forms: table, JSON, CSV, Markdown.
 //! - [`history`]: reports over time: a folder that only grows, its index, change points, baselines. The only
-//!   user of redb, and of git as a program.
+//!   user of git as a program.
 //! - [`environment`]: what a reader needs to believe a number.
 //! - [`progress`], [`watch`]: what this rank is doing, and the thread that tells it and ends the job when a
 //!   deadline passes.
