@@ -27,9 +27,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use add::{Added, Source};
-pub use answer::{Answer, Content, Damaged};
+pub use answer::{Answer, Content};
 pub use baseline::Baseline;
-pub use entry::{Entry, Record, machine};
+pub use entry::{Damaged, Entry, Record, machine};
 pub use export::{csv, open_metrics};
 pub use notes::Label;
 pub use retention::DAYS;

@@ -51,6 +51,15 @@ pub struct Entry {
     pub pins: Vec<String>,
 }
 
+/// A file of the history that is no usable report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Damaged {
+    /// The file, in the folder `reports`.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
 impl Entry {
     pub(super) fn new(file: String, mut record: Record, label: Label, pins: Vec<String>) -> Self {
         record.git = label.git.or(record.git);

@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Damaged;
-use super::entry::{Key, Record, figures};
+use super::entry::{Damaged, Key, Record, figures};
 use super::folder::{Folder, Stamp};
 use super::lock::Lock;
 use crate::error::{Error, Result};
