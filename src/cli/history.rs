@@ -228,12 +228,12 @@ fn list(folder: &Path, args: &ListArgs) -> Result<()> {
         let mut texts = texts.chain(&record.git).chain(&entry.tag).chain(&entry.pins);
         texts.any(|text| glob.matches(text))
     };
-    let found: Vec<Entry> = history.entries().into_iter().filter(matches).cloned().collect();
+    let found: Vec<Entry> = history.entries().iter().filter(matches).cloned().collect();
     let skipped = found.len().saturating_sub(args.last.unwrap_or(usize::MAX));
     let reports = found[skipped..].to_vec();
     match args.format {
         Style::Table => show::list(&reports),
-        Style::Json => say(&json(Content::List { reports, damaged: history.damaged()? })?),
+        Style::Json => say(&json(Content::List { reports, damaged: history.damaged().to_vec() })?),
     }
     Ok(())
 }

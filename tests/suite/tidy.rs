@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each outside thing and the only rooms it may be named in.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("mpi::", &["src/world/", "src/backend/host/"]),
     ("cudarc::", &["src/backend/cuda/", "src/machine/kernel.rs"]),
     ("libloading::", &["src/machine/nvidia.rs"]),
@@ -12,7 +12,6 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("statrs::", &["src/stats/"]),
     ("clap::", &["src/cli/", "src/cli.rs"]),
     ("tokio::", &["launcher/"]),
-    ("redb::", &["src/history/index.rs"]),
     ("gemm::gemm", &["src/backend/host/"]),
     ("println!", &["src/report/", "src/cli/", "src/build.rs"]),
     ("Instant::now", &["src/world.rs", "src/watchdog.rs", "launcher/"]),
