@@ -57,8 +57,8 @@ use crate::base::caveat::Caveat;
 use crate::base::error::Exit;
 use crate::base::failure::CaseError;
 use crate::base::metric::Metric;
-use crate::benchmark::Problem;
 use crate::benchmark::work::{Element, Placement};
+use crate::benchmark::{Counts, Problem};
 use crate::machine::environment::Environment;
 use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
@@ -198,6 +198,9 @@ pub struct Case {
     pub participants: Vec<usize>,
     /// How many they are.
     pub group_size: usize,
+    /// What it counts; null in reports of versions that did not say it, whose figures stand without.
+    #[serde(default)]
+    pub counts: Option<Counts>,
     /// Whether the other groups of its axis ran at once with it.
     #[serde(default)]
     pub concurrent: bool,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::subject::{Subject, devices, hosts, origin};
-use crate::benchmark;
 use crate::benchmark::work::Element;
 use crate::plan::mesh;
 use crate::report::{Entry, Examined, Flag, Leaderboard, Measured, Origin, Severity, Throughput};
@@ -67,8 +66,7 @@ fn counts(subject: &Subject<'_>) -> bool {
 
 /// Whether it is an exchange of one rank with nobody.
 fn is_idle(subject: &Subject<'_>) -> bool {
-    let collective = benchmark::find(&subject.case.benchmark).is_some_and(|known| known.collective);
-    collective && subject.case.group_size < 2
+    subject.case.counts.is_some_and(|counts| counts.communicates) && subject.case.group_size < 2
 }
 
 /// The leaderboards with more than one entry. `subjects` and `examined` go together.
