@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod counts;
+pub mod metric;
 pub mod model;
 mod problem;
 pub mod work;

@@ -15,9 +15,7 @@ use crate::plan::config::Protocol;
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
 use crate::report::Definition;
 use crate::report::TimingOverhead;
-use crate::report::{
-    self, Latency, Measured, Metrics, Outcome, Overlap, Samples, Skew, Steadiness,
-};
+use crate::report::{self, Latency, Measured, Metrics, Outcome, Samples, Skew, Steadiness};
 
 /// Share of invalid rounds above which a case carries a caveat, percent.
 pub(super) const INVALID_PERCENT: f64 = 10.0;
@@ -84,6 +82,7 @@ pub fn analyse(
                 let crowding = crowding.into_iter().chain(split.map(|how| Caveat::Split { how }));
                 result.caveats = caveats(plan, &counts, floors, &measured, crowding.collect());
                 result.measured = Some(measured);
+                result.renew_metrics();
             }
         }
     }
@@ -216,7 +215,7 @@ fn measured(plan: &Plan, case: &Case, counts: &Counts, recording: Recording) -> 
         batch: Some(recording.batch),
         warmup_seconds: Some(recording.warmup_seconds),
         measuring_seconds: Some(recording.measuring_seconds),
-        metrics: metrics(counts, case.group.ranks.len(), headline.median / 1e3, overlap),
+        metrics: Metrics::default(),
         overlap,
         latency_local: Some(of(other)),
         device_time: has_device.then(|| of(Definition::SlowestDevice)),
@@ -247,78 +246,10 @@ pub(super) fn works_alone(case: &report::Case) -> bool {
     case.counts.is_some_and(|counts| !counts.communicates)
 }
 
-/// Rates at the median time of `seconds`.
-pub fn metrics(counts: &Counts, ranks: usize, seconds: f64, overlap: Option<Overlap>) -> Metrics {
-    if seconds <= 0.0 {
-        return Metrics::default();
-    }
-    let all = ranks as f64;
-    let algbw = counts.algorithm_bytes.map(|bytes| bytes as f64 / seconds / 1e9);
-    let busbw = algbw.zip(counts.bus_factor).map(|(algbw, factor)| algbw * factor);
-    Metrics {
-        algbw_gbps: algbw,
-        busbw_gbps: busbw,
-        gbps: counts.memory_traffic_bytes.map(|bytes| all * bytes as f64 / seconds / 1e9),
-        tflops: counts.flops.map(|flops| all * flops / seconds / 1e12),
-        overlap_percent: overlap.and_then(|overlap| hidden(overlap, seconds)),
-        messages_per_s: counts.messages.map(|messages| messages as f64 / seconds),
-        throughput_per_s: Some(1.0 / seconds),
-    }
-}
-
-/// Share of the exchange that its computation hides when both take `seconds`, percent: OSU 7.4,
-/// `calculate_and_print_stats` in util/osu_util_mpi.c.
-fn hidden(overlap: Overlap, seconds: f64) -> Option<f64> {
-    let Overlap { alone_ms, computed_ms } = overlap;
-    let exposed = 1e3 * seconds - computed_ms;
-    (alone_ms > 0.0).then(|| (100.0 * (1.0 - exposed / alone_ms)).clamp(0.0, 100.0))
-}
-
-/// Rates that were `rates` at the median time of `from_ms`, at one of `to_ms`.
-pub(super) fn rescaled(
-    rates: &Metrics,
-    overlap: Option<Overlap>,
-    from_ms: f64,
-    to_ms: f64,
-) -> Metrics {
-    if from_ms <= 0.0 || to_ms <= 0.0 {
-        return Metrics::default();
-    }
-    let at = |rate: Option<f64>| rate.map(|rate| rate * from_ms / to_ms);
-    Metrics {
-        algbw_gbps: at(rates.algbw_gbps),
-        busbw_gbps: at(rates.busbw_gbps),
-        gbps: at(rates.gbps),
-        tflops: at(rates.tflops),
-        overlap_percent: overlap.and_then(|overlap| hidden(overlap, to_ms / 1e3)),
-        messages_per_s: at(rates.messages_per_s),
-        throughput_per_s: at(rates.throughput_per_s),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, plan, recording};
-    use crate::benchmark::work::{Element, Exchange, Gemm, Pattern, Work};
-
-    #[test]
-    fn rates_follow_from_work_and_time() {
-        let work = Work::Exchange(Exchange::plain(Pattern::AllReduce, Element::F32, 4_000_000_000));
-        let rates = metrics(&work.counts(4), 4, 2.0, None);
-        assert_eq!((rates.algbw_gbps, rates.busbw_gbps), (Some(2.0), Some(3.0)));
-        let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 }).counts(2);
-        assert_eq!(metrics(&gemm, 2, 1.0, None).tflops, Some(0.004));
-        assert_eq!(metrics(&gemm, 2, 0.0, None), Metrics::default());
-    }
-
-    #[test]
-    fn every_rate_of_the_report_is_defined() {
-        let rates = serde_json::to_value(Metrics::default()).unwrap();
-        for name in rates.as_object().unwrap().keys() {
-            assert!(crate::base::metric::ALL.iter().any(|metric| metric.name == *name), "{name}");
-        }
-    }
 
     #[test]
     fn a_sample_not_much_longer_than_a_floor_says_so() {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::case::{caveats, metrics, near_floor, rescaled, unsettled};
+use super::case::{caveats, near_floor, unsettled};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::{MAX_VARIANCE_PERCENT, Plan};
@@ -48,10 +48,9 @@ fn fall_back(plan: &Plan, floors: &TimingOverhead, case: &mut Case) {
     let (Some(measured), Some(counts)) = (&mut case.measured, &case.counts) else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);
-    measured.metrics =
-        metrics(counts, case.group_size, measured.latency.median / 1e3, measured.overlap);
     let found = case.caveats.drain(..).filter(|caveat| matches!(caveat, Caveat::Split { .. }));
     case.caveats = caveats(plan, counts, floors, measured, found.collect());
+    case.renew_metrics();
 }
 
 /// The same of launches of one run, whose plan is not known any more: a sweep that has the slowest rank's own
@@ -81,8 +80,6 @@ fn fall_back_later(case: &mut Case, floors: &TimingOverhead, bound_percent: f64)
     let Some(measured) = &mut case.measured else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);
-    let (from, to) = (local.median, latency.median);
-    measured.metrics = rescaled(&measured.metrics, measured.overlap, from, to);
     let latency = &measured.latency;
     case.caveats.retain_mut(|caveat| match caveat {
         Caveat::NearFloor { .. }
@@ -99,6 +96,7 @@ fn fall_back_later(case: &mut Case, floors: &TimingOverhead, bound_percent: f64)
     // Only barriers make exits that come near, and what they start has had local times all along.
     case.caveats.extend(near_floor(false, floors, measured));
     case.caveats.extend(unsettled(&measured.latency, bound_percent));
+    case.renew_metrics();
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use wildmatch::WildMatch;
 
 use super::History;
 use crate::base::error::{Error, Result, suggestion};
-use crate::base::metric::{self, Direction, Metric};
+use crate::base::metric::Direction;
+use crate::benchmark::metric::{self, Metric};
 
 /// A metric of a case on one machine, measured in one way, over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +64,7 @@ impl History {
         let glob = WildMatch::new(asked.case.as_deref().unwrap_or("*"));
         let metric = asked.metric.as_deref().map(known).transpose()?;
         let wanted = |case: &str, name: &str| {
-            metric.as_ref().is_none_or(|metric| metric.name == name) && glob.matches(case)
+            metric.as_ref().is_none_or(|metric| metric.key == name) && glob.matches(case)
         };
         let found = self.index.series(|key| wanted(&key.case, &key.metric))?;
         let mut all = Vec::new();
@@ -89,7 +90,7 @@ impl History {
             all.push(Series {
                 case: key.case,
                 metric: key.metric,
-                unit: metric.unit.into_owned(),
+                unit: metric.unit.name().to_owned(),
                 direction: metric.direction,
                 machine: key.machine,
                 method: key.method,
@@ -110,10 +111,9 @@ impl History {
 }
 
 /// The metric of this name.
-fn known(name: &str) -> Result<Metric> {
-    metric::ALL.into_iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let names: Vec<String> = metric::ALL.iter().map(|metric| metric.name.to_string()).collect();
-        let near = suggestion(name, names.iter().map(String::as_str));
+fn known(name: &str) -> Result<&'static Metric> {
+    Metric::find(name).ok_or_else(|| {
+        let near = suggestion(name, metric::ALL.iter().map(|metric| metric.key));
         Error::usage(format!("there is no metric '{name}'; {near}"))
     })
 }

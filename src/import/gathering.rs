@@ -14,7 +14,7 @@ use crate::benchmark::{Counts, Setting};
 use crate::plan::config::{Config, MeshConfig, Values};
 use crate::plan::place::Place;
 use crate::plan::{self, Budget, Plan};
-use crate::report::{self, Case, Definition, Latency, Measured};
+use crate::report::{self, Case, Definition, Latency, Measured, Metrics};
 
 /// Most ranks of an alltoallv whose every block is looked at.
 const BLOCK_LIMIT: usize = 1024;
@@ -214,8 +214,8 @@ impl Gathered {
                 result.error = Some(CaseError { time: None, ..error });
             }
             (None, Some(took)) if !self.means.is_empty() => {
-                let figures = Figures { counts: &self.counts, ranks: result.group_size };
-                result.measured = Some(figures.measured(&self.means, took, &self.budget));
+                result.measured = Some(measured(&self.means, took, &self.budget));
+                result.renew_metrics();
             }
             (None, _) => {
                 result.outcome = report::Outcome::Skipped;
@@ -227,47 +227,40 @@ impl Gathered {
     }
 }
 
-/// What the figures of a case follow from, beside its times.
-struct Figures<'a> {
-    counts: &'a Counts,
-    ranks: usize,
-}
-
-impl Figures<'_> {
-    fn measured(&self, means: &[f64], took: Took, budget: &Budget) -> Measured {
-        let of = |nanos: &[f64], definition| {
-            let latency = analysis::latency(nanos, definition, budget, 0.0);
-            // Nobody knows how well the clocks agreed.
-            Latency { clock_error_ms: None, ..latency }
-        };
-        let mut mean = of(means, took.definition);
-        let quantile = |percent| took.quantiles.get(&percent).map(|us| milliseconds(us * 1e3));
-        // Those of one reading among several are not those of all.
-        if means.len() == 1 {
-            [mean.p50, mean.p90, mean.p95, mean.p99] = [50, 90, 95, 99].map(quantile);
-        }
-        let (latency, local) = if took.each.is_empty() {
-            (mean, None)
-        } else {
-            (of(&took.each, Definition::SlowestDevice), Some(mean))
-        };
-        Measured {
-            protocol: took.protocol,
-            warmup: took.warmup,
-            iterations: took.each.len().max(means.len()),
-            invalid: 0,
-            batch: took.batch,
-            warmup_seconds: None,
-            measuring_seconds: None,
-            device_time: local.as_ref().map(|_| latency.clone()),
-            latency_local: local,
-            per_rank: Vec::new(),
-            skew: None,
-            metrics: analysis::metrics(self.counts, self.ranks, latency.median * 1e-3, None),
-            overlap: None,
-            telemetry: Vec::new(),
-            memory: Vec::new(),
-            latency,
-        }
+/// The figures but for the metrics, which follow from the counts.
+fn measured(means: &[f64], took: Took, budget: &Budget) -> Measured {
+    let of = |nanos: &[f64], definition| {
+        let latency = analysis::latency(nanos, definition, budget, 0.0);
+        // Nobody knows how well the clocks agreed.
+        Latency { clock_error_ms: None, ..latency }
+    };
+    let mut mean = of(means, took.definition);
+    let quantile = |percent| took.quantiles.get(&percent).map(|us| milliseconds(us * 1e3));
+    // Those of one reading among several are not those of all.
+    if means.len() == 1 {
+        [mean.p50, mean.p90, mean.p95, mean.p99] = [50, 90, 95, 99].map(quantile);
+    }
+    let (latency, local) = if took.each.is_empty() {
+        (mean, None)
+    } else {
+        (of(&took.each, Definition::SlowestDevice), Some(mean))
+    };
+    Measured {
+        protocol: took.protocol,
+        warmup: took.warmup,
+        iterations: took.each.len().max(means.len()),
+        invalid: 0,
+        batch: took.batch,
+        warmup_seconds: None,
+        measuring_seconds: None,
+        device_time: local.as_ref().map(|_| latency.clone()),
+        latency_local: local,
+        per_rank: Vec::new(),
+        skew: None,
+        metrics: Metrics::default(),
+        overlap: None,
+        telemetry: Vec::new(),
+        memory: Vec::new(),
+        latency,
     }
 }

@@ -1,9 +1,11 @@
 //! The report before its first case, and a case before anything is known of it.
 
-use super::{Case, MeshFacts, Outcome, Report, Run, SCHEMA, Samples, Summary, TimingOverhead};
+use super::{
+    Case, MeshFacts, MetricFacts, Outcome, Report, Run, SCHEMA, Samples, Summary, TimingOverhead,
+};
 use crate::base::error::Exit;
+use crate::base::random;
 use crate::base::units::now;
-use crate::base::{metric, random};
 use crate::benchmark::Counts;
 use crate::machine::environment::{self, Environment};
 use crate::plan::config::Config;
@@ -50,7 +52,7 @@ pub fn empty(
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
         limits: Vec::new(),
-        metrics: metric::ALL.to_vec(),
+        metrics: MetricFacts::all(),
         summary: Summary::default(),
         caveats: Vec::new(),
     }
