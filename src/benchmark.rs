@@ -1,6 +1,8 @@
 //! The catalogue: the named things that can be measured, with their problem sizes and precisions.
 
 mod catalogue;
+mod counts;
+pub mod metric;
 pub mod model;
 mod problem;
 pub mod work;
@@ -11,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::CATALOGUE;
+pub use counts::Counts;
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};

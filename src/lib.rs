@@ -32,7 +32,7 @@
 //! | [`measure`] | common starts, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
 //! | [`analysis`] | from samples to figures; scaling, launches, comparison, survey, limits | base, stats, machine, benchmark, plan, measure, report |
 //! | [`run`] | a run: starting the ranks, one rank's life, what rank 0 keeps and writes | all above but stats |
-//! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, report, analysis |
+//! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, benchmark, report, analysis |
 //! | [`import`] | other tools' results as our report | base, machine, benchmark, plan, report, analysis |
 //! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above |
 //!

@@ -20,6 +20,7 @@ use self::verdict::{adjust, decided, judged, reach};
 use super::parallel::in_parallel;
 use crate::base::error::Exit;
 use crate::base::metric::Direction;
+use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
 use crate::report::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict, Verdicts,
@@ -107,8 +108,10 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
 
 fn direction(metric: ComparedMetric) -> Direction {
     match metric {
-        ComparedMetric::Latency => Direction::LowerIsBetter,
-        ComparedMetric::Throughput | ComparedMetric::Efficiency => Direction::HigherIsBetter,
+        ComparedMetric::Latency => LATENCY.direction,
+        // Of whatever a case's rate counts.
+        ComparedMetric::Throughput => OPERATIONS.direction,
+        ComparedMetric::Efficiency => EFFICIENCY.direction,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Cases as tests need them.
 
 use super::{CaseOutcome, Finding, analyse};
-use crate::backend::Remarks;
 use crate::base::caveat::Caveat;
 use crate::machine::environment::Environment;
 use crate::measure::Recording;
@@ -29,7 +28,7 @@ pub(crate) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
         warmup_seconds: 0.1,
         measuring_seconds: 1.0,
         times: Times { global: around(global), local: around(local), ..Times::default() },
-        remarks: Remarks::default(),
+        remarks: Default::default(),
         skew: Skew::default(),
         per_rank: Vec::new(),
         telemetry: Vec::new(),

@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::case::{caveats, metrics, near_floor, rescaled, unsettled};
+use super::case::{caveats, near_floor, unsettled};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement};
-use crate::plan::{self, MAX_VARIANCE_PERCENT, Plan};
+use crate::plan::{MAX_VARIANCE_PERCENT, Plan};
 use crate::report::TimingOverhead;
 use crate::report::{Case, Definition, Measured, Report};
 
@@ -27,10 +27,10 @@ pub fn settle(plan: &Plan, floors: &TimingOverhead, cases: &mut [Case]) {
         .filter(|case| is_by(case, Definition::SlowestRank))
         .map(sweep)
         .collect();
-    for (case, planned) in cases.iter_mut().zip(&plan.cases) {
+    for case in cases.iter_mut() {
         let follows = counts(case) && local.contains(&sweep(case));
         if follows && is_by(case, Definition::LastEndMinusFirstStart) {
-            fall_back(plan, planned, floors, case);
+            fall_back(plan, floors, case);
         }
     }
 }
@@ -44,15 +44,13 @@ fn is_by(case: &Case, definition: Definition) -> bool {
 }
 
 /// Makes the slowest rank's own time the headline.
-fn fall_back(plan: &Plan, planned: &plan::Case, floors: &TimingOverhead, case: &mut Case) {
-    let Some(measured) = &mut case.measured else { return };
+fn fall_back(plan: &Plan, floors: &TimingOverhead, case: &mut Case) {
+    let (Some(measured), Some(counts)) = (&mut case.measured, &case.counts) else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);
-    let ranks = planned.group.ranks.len();
-    measured.metrics =
-        metrics(&planned.work, ranks, measured.latency.median / 1e3, measured.overlap);
     let found = case.caveats.drain(..).filter(|caveat| matches!(caveat, Caveat::Split { .. }));
-    case.caveats = caveats(plan, &planned.work, floors, measured, found.collect());
+    case.caveats = caveats(plan, counts, floors, measured, found.collect());
+    case.renew_metrics();
 }
 
 /// The same of launches of one run, whose plan is not known any more: a sweep that has the slowest rank's own
@@ -77,13 +75,11 @@ pub(super) fn settle_launches<'a>(reports: impl Iterator<Item = &'a mut Report>)
     }
 }
 
-/// Makes the slowest rank's own time the headline of a case whose work is not known any more.
+/// Makes the slowest rank's own time the headline of a case whose plan is not known any more.
 fn fall_back_later(case: &mut Case, floors: &TimingOverhead, bound_percent: f64) {
     let Some(measured) = &mut case.measured else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);
-    let (from, to) = (local.median, latency.median);
-    measured.metrics = rescaled(&measured.metrics, measured.overlap, from, to);
     let latency = &measured.latency;
     case.caveats.retain_mut(|caveat| match caveat {
         Caveat::NearFloor { .. }
@@ -100,6 +96,7 @@ fn fall_back_later(case: &mut Case, floors: &TimingOverhead, bound_percent: f64)
     // Only barriers make exits that come near, and what they start has had local times all along.
     case.caveats.extend(near_floor(false, floors, measured));
     case.caveats.extend(unsettled(&measured.latency, bound_percent));
+    case.renew_metrics();
 }
 
 #[cfg(test)]

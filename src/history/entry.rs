@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::git::{is_commit, short};
 use super::notes::Label;
 use crate::base::caveat::Caveat;
-use crate::base::metric;
 use crate::base::random::fingerprint;
 use crate::base::units::{format_utc, parse_utc};
+use crate::benchmark::metric;
 use crate::report::{Case, Measured, Outcome, Report};
 
 /// Longest name of a machine, characters.
@@ -183,9 +183,9 @@ pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
             method: method.clone(),
         };
         for metric in metric::ALL {
-            let value = case.figure(&metric.name);
+            let value = case.figure(metric);
             let value = value.filter(|value| value.is_finite());
-            figures.extend(value.map(|value| (key(&metric.name), value)));
+            figures.extend(value.map(|value| (key(metric.key), value)));
         }
     }
     figures

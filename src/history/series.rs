@@ -9,7 +9,8 @@ use wildmatch::WildMatch;
 use super::History;
 use super::index::Row;
 use crate::base::error::{Error, Result, suggestion};
-use crate::base::metric::{self, Direction, Metric};
+use crate::base::metric::Direction;
+use crate::benchmark::metric::{self, Metric};
 
 /// A metric of a case on one machine, measured in one way, over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,7 +78,7 @@ impl History {
         }
         let mut all = Vec::new();
         for (key, &number) in &self.index.series {
-            let metric = metrics.iter().find(|metric| metric.name == key.metric);
+            let metric = metrics.iter().find(|metric| metric.key == key.metric);
             let metric = metric.filter(|_| glob.matches(&key.case));
             let values = values.get(number).filter(|values| !values.is_empty());
             let (Some(metric), Some(values)) = (metric, values) else { continue };
@@ -92,7 +93,7 @@ impl History {
             all.push(Series {
                 case: key.case.clone(),
                 metric: key.metric.clone(),
-                unit: metric.unit.to_string(),
+                unit: metric.unit.name().to_owned(),
                 direction: metric.direction,
                 machine: key.machine.clone(),
                 method: key.method.clone(),
@@ -113,10 +114,9 @@ impl History {
 }
 
 /// The metric of this name.
-fn known(name: &str) -> Result<Metric> {
-    metric::ALL.into_iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let names: Vec<String> = metric::ALL.iter().map(|metric| metric.name.to_string()).collect();
-        let near = suggestion(name, names.iter().map(String::as_str));
+fn known(name: &str) -> Result<&'static Metric> {
+    Metric::find(name).ok_or_else(|| {
+        let near = suggestion(name, metric::ALL.iter().map(|metric| metric.key));
         Error::usage(format!("there is no metric '{name}'; {near}"))
     })
 }

@@ -51,17 +51,7 @@ fn resolve(text: &str, ranks: usize) -> Result<Plan> {
     for case in &plan.cases {
         assert!(!case.id.chars().any(char::is_control), "{:?}", case.id);
         let ranks = case.group.ranks.len();
-        let _ = (
-            case.work.footprint(ranks),
-            case.work.algorithm_bytes(ranks),
-            case.work.bus_factor(ranks),
-        );
-        let _ = (
-            case.work.operations(),
-            case.work.messages(ranks),
-            case.work.flops(),
-            case.work.memory_traffic(),
-        );
+        let _ = (case.work.footprint(ranks), case.work.counts(ranks));
         if let BackendSpec::Simulated(topology) = &plan.backend
             && case.work.check(ranks).is_ok()
         {

@@ -2,9 +2,10 @@
 
 use super::Report;
 use crate::base::error::{Error, Result};
+use crate::benchmark::metric::{self, LATENCY, Metric};
 
-/// The columns; times in ms, rates as in the report.
-const HEADER: [&str; 28] = [
+/// The columns before the metrics and after them; times in ms, rates as in the report.
+const BEFORE: [&str; 16] = [
     "id",
     "benchmark",
     "problem",
@@ -21,19 +22,14 @@ const HEADER: [&str; 28] = [
     "min_ms",
     "max_ms",
     "p95_ms",
-    "algbw_gbps",
-    "busbw_gbps",
-    "gbps",
-    "tflops",
-    "messages_per_s",
-    "overlap_percent",
-    "contention_ratio",
-    "wrong",
-    "launches",
-    "between_percent",
-    "reproducible",
-    "caveats",
 ];
+const AFTER: [&str; 6] =
+    ["contention_ratio", "wrong", "launches", "between_percent", "reproducible", "caveats"];
+
+/// The metrics that have columns under their keys: all but the time, which has several.
+fn metrics() -> impl Iterator<Item = &'static Metric> {
+    metric::ALL.iter().copied().filter(|metric| **metric != LATENCY)
+}
 
 /// A text as one field of a row, in quotes.
 pub fn field(text: &str) -> String {
@@ -47,7 +43,8 @@ pub fn field(text: &str) -> String {
 pub(super) fn render(report: &Report) -> Result<String> {
     let wrong = |why: String| Error::internal(format!("cannot write CSV: {why}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEADER).map_err(|why| wrong(why.to_string()))?;
+    let header = BEFORE.into_iter().chain(metrics().map(|metric| metric.key)).chain(AFTER);
+    writer.write_record(header).map_err(|why| wrong(why.to_string()))?;
     for case in &report.cases {
         let measured = case.measured.as_ref();
         let replication = case.replication.as_ref();
@@ -55,11 +52,9 @@ pub(super) fn render(report: &Report) -> Result<String> {
         let count =
             |value: Option<usize>| value.map_or_else(String::new, |value| value.to_string());
         let latency = measured.map(|measured| &measured.latency);
-        let metric = |get: fn(&super::Metrics) -> Option<f64>| {
-            number(measured.and_then(|measured| get(&measured.metrics)))
-        };
+        let metric = |metric: &Metric| number(case.headline(metric));
         let marks: Vec<&str> = case.caveats.iter().map(crate::base::caveat::Caveat::mark).collect();
-        let row = [
+        let before = [
             case.id.clone(),
             case.benchmark.clone(),
             super::markdown::problem(&case.problem),
@@ -76,12 +71,8 @@ pub(super) fn render(report: &Report) -> Result<String> {
             number(latency.map(|latency| latency.min)),
             number(latency.map(|latency| latency.max)),
             number(latency.and_then(|latency| latency.p95)),
-            metric(|metrics| metrics.algbw_gbps),
-            metric(|metrics| metrics.busbw_gbps),
-            metric(|metrics| metrics.gbps),
-            metric(|metrics| metrics.tflops),
-            metric(|metrics| metrics.messages_per_s),
-            metric(|metrics| metrics.overlap_percent),
+        ];
+        let after = [
             number(case.contention_ratio),
             case.accuracy.as_ref().map_or_else(String::new, |accuracy| accuracy.wrong.to_string()),
             count(replication.map(|replication| replication.launches.len())),
@@ -89,6 +80,7 @@ pub(super) fn render(report: &Report) -> Result<String> {
             replication.map_or_else(String::new, |r| r.reproducible.to_string()),
             marks.join("; "),
         ];
+        let row = before.into_iter().chain(metrics().map(metric)).chain(after);
         writer.write_record(row).map_err(|why| wrong(why.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|why| wrong(why.to_string()))?;

@@ -7,7 +7,7 @@ use super::limits::limit_lines;
 use super::plain::plain;
 use super::rate::Rate;
 use super::{Case, Cycles, Outcome, PairMatrix, Replication, Report, Scaling, Steadiness};
-use crate::base::metric::Direction;
+use crate::base::metric::{Direction, Unit};
 use crate::base::units::{format_ms, format_size, significant};
 use crate::benchmark::{Problem, Setting};
 use crate::machine::environment::Node;
@@ -178,14 +178,14 @@ fn cycles(cycles: &Cycles) -> String {
 
 /// The rate people look for first, with its unit, and what it is.
 fn rate(case: &Case) -> (String, &'static str) {
-    let Some(Rate { metric, value, unit }) = case.quoted_rate() else { return Default::default() };
-    match metric {
-        "busbw_gbps" => (format!("{} {unit}", significant(value)), "bus"),
-        "gbps" => (format!("{} {unit}", significant(value)), "memory"),
-        "tflops" if value < 1.0 => (format!("{} GFLOP/s", significant(value * 1e3)), "arithmetic"),
-        "tflops" => (format!("{} {unit}", significant(value)), "arithmetic"),
-        _ => Default::default(),
-    }
+    let Some(Rate { metric, value }) = case.quoted_rate() else { return Default::default() };
+    let (value, unit) = match metric.unit {
+        // Everything has these, and they say no more than the time.
+        Unit::PerSecond => return Default::default(),
+        Unit::TeraflopsPerSecond if value < 1.0 => (value * 1e3, "GFLOP/s"),
+        unit => (value, unit.name()),
+    };
+    (format!("{} {unit}", significant(value)), metric.label)
 }
 
 /// Most ranks whose matrix people can read.

@@ -87,7 +87,7 @@ fn plan(config: &Path, ranks: usize) -> Result<(), String> {
     let plan = Plan::resolve(&config, &Place::together(ranks)).map_err(|why| why.message)?;
     for case in &plan.cases {
         case.work.footprint(case.group.ranks.len());
-        case.work.algorithm_bytes(case.group.ranks.len());
+        case.work.counts(case.group.ranks.len());
     }
     Ok(())
 }

@@ -139,7 +139,7 @@ const EDGES: [(&str, &str); 15] = [
     ("measure", "base stats machine benchmark plan world backend report"),
     ("analysis", "base stats machine benchmark plan measure report"),
     ("run", "base machine benchmark plan world watchdog backend measure report analysis"),
-    ("history", "base stats report analysis"),
+    ("history", "base stats benchmark report analysis"),
     ("import", "base machine benchmark plan report analysis"),
     (
         "cli",

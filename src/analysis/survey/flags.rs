@@ -4,7 +4,6 @@ use super::rules::{DEPENDENT, FALSE_ONES, Rule, SLOWER_PERCENT, WIDE_PERCENT, co
 use crate::analysis::case::INVALID_PERCENT;
 use crate::base::caveat::Caveat;
 use crate::base::error::Kind;
-use crate::benchmark;
 use crate::report::{Case, Flag, Outcome, Over, Statistics, Steadiness};
 
 /// The flags of a measured case, the gravest first. The larger the first number of one, the worse.
@@ -14,6 +13,9 @@ pub(super) fn flags(case: &Case, statistics: &Statistics) -> Vec<Flag> {
     flags.extend(of_outcome(case, statistics));
     flags.extend(of_iterations(case, statistics));
     flags.extend(of_ranks(statistics));
+    if case.counts.is_none() {
+        flags.push(Rule::NoCounts.flag(vec![count("ranks", case.group_size)]));
+    }
     flags.sort_by_key(|flag| flag.severity);
     flags
 }
@@ -63,7 +65,7 @@ fn of_iterations(case: &Case, statistics: &Statistics) -> Vec<Flag> {
     let Statistics { iterations, invalid, effective_samples, .. } = *statistics;
     let (valid, late) = (iterations as f64, invalid as f64);
     // What happens once has neither a level nor an interval, however often it is started.
-    let once = benchmark::find(&case.benchmark).is_some_and(|known| known.name == "mpi_init");
+    let once = case.counts.is_some_and(|counts| counts.happens_once);
     if let (Some(percent), Some(false)) = (statistics.between_percent, statistics.reproducible) {
         flags.push(
             Rule::NotReproducible.flag(vec![

@@ -65,11 +65,12 @@ pub(super) enum Rule {
     UnequalRanks,
     FewForQuantile,
     FewLaunches,
+    NoCounts,
 }
 
 impl Rule {
     /// Those that flag cases and whose findings name the cases alone.
-    pub(super) const OF_CASES: [Self; 15] = [
+    pub(super) const OF_CASES: [Self; 16] = [
         Self::Oversubscribed,
         Self::Yielding,
         Self::Emulated,
@@ -85,6 +86,7 @@ impl Rule {
         Self::UnequalRanks,
         Self::FewForQuantile,
         Self::FewLaunches,
+        Self::NoCounts,
     ];
 
     /// Its name, a word or two for a table cell, and how much it weighs.
@@ -119,6 +121,7 @@ impl Rule {
             Self::UnequalRanks => ("unequal_ranks", "unequal ranks", Info),
             Self::FewForQuantile => ("few_for_quantile", "few for quantile", Info),
             Self::FewLaunches => ("few_launches", "few launches", Info),
+            Self::NoCounts => ("no_counts", "no counts", Info),
         }
     }
 
@@ -203,6 +206,9 @@ impl Rule {
             Self::FewForQuantile => {
                 "there are fewer iterations than an interval of the 95 % or 99 % quantile needs".to_owned()
             }
+            Self::NoCounts => "a case does not say what it counts, because an older version wrote the report: scaling \
+                               across reports, slow ranks and rates at other times are left out for it"
+                .to_owned(),
             Self::FewLaunches => "there are fewer launches than an interval over them needs (6 independent ones at \
                                   95 %): the interval is over iterations, and launches usually differ by more"
                 .to_owned(),
@@ -284,6 +290,7 @@ impl Rule {
             Self::FewForQuantile => {
                 "do not quote that quantile, or take as many iterations (--iterations)"
             }
+            Self::NoCounts => "measure again with this version",
             Self::FewLaunches => {
                 "claim nothing about another run from them: take more launches (--launches 8), or give the reports \
                  of more"

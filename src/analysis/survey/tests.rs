@@ -83,7 +83,8 @@ fn of(reports: &[Report]) -> Analysis {
         assert!(
             finding.says.chars().any(|c| c.is_ascii_digit())
                 || finding.rule == "wrong_result"
-                || finding.rule == "failed_case",
+                || finding.rule == "failed_case"
+                || finding.rule == "no_counts",
             "{finding:?}"
         );
         assert!(!finding.recommendation.is_empty() && !finding.reports.is_empty(), "{finding:?}");
@@ -94,6 +95,21 @@ fn of(reports: &[Report]) -> Analysis {
 
 fn found<'a>(analysis: &'a Analysis, rule: &str) -> Vec<&'a Finding> {
     analysis.findings.iter().filter(|finding| finding.rule == rule).collect()
+}
+
+#[test]
+fn an_old_report_says_nothing_of_what_it_counts() {
+    let yaml = "benchmarks: {gemm: {m: 64}, all_reduce: {bytes: 8}}";
+    let mut reports = [2, 4].map(|ranks| report(ranks, yaml, |_| 1e6));
+    let studies = |reports: &[Report]| of(reports).scaling.len();
+    assert_eq!(studies(&reports), 2);
+    for case in reports.iter_mut().flat_map(|report| &mut report.cases) {
+        case.counts = None;
+    }
+    assert_eq!(studies(&reports), 0);
+    let analysis = of(&reports);
+    assert_eq!(found(&analysis, "no_counts")[0].cases.len(), 4);
+    assert_eq!(analysis.summary.measured, 4);
 }
 
 const GEMM: &str = "benchmarks: {gemm: {m: 64}}\nbenchmarking: {timing_iterations: 40}";
