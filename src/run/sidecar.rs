@@ -12,12 +12,12 @@ use crate::base::error::{Error, Result};
 use crate::report::{Samples, csv_field};
 
 /// Most samples (ranks times rounds) of a case that stand in the report itself.
-pub const INLINE_LIMIT: usize = 1024;
+pub(super) const INLINE_LIMIT: usize = 1024;
 
 /// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
 /// format allows: what a finished case has there is whole, whatever happens to the next.
 #[derive(Debug)]
-pub struct Sidecar {
+pub(super) struct Sidecar {
     path: PathBuf,
     file: Option<File>,
     /// The member of the case that arrives.
@@ -28,7 +28,7 @@ pub struct Sidecar {
 
 /// The samples of a case that arrive in blocks. Those for the file are not kept.
 #[derive(Debug)]
-pub struct CaseSamples<'a> {
+pub(super) struct CaseSamples<'a> {
     /// Its id as a field of a row.
     case: String,
     cycle: usize,
@@ -42,7 +42,7 @@ pub struct CaseSamples<'a> {
 
 impl<'a> CaseSamples<'a> {
     /// Of a case that has this many rounds. Those of later cycles are all for the file.
-    pub fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
+    pub(super) fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
         let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
         Self {
             case: csv_field(case),
@@ -58,7 +58,7 @@ impl<'a> CaseSamples<'a> {
     ///
     /// # Errors
     /// Usage error when the file cannot be written.
-    pub fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
+    pub(super) fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
         if self.inline {
             self.few.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
         } else {
@@ -72,7 +72,7 @@ impl<'a> CaseSamples<'a> {
     ///
     /// # Errors
     /// Usage error when the file cannot be written.
-    pub fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
+    pub(super) fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
         if !self.inline {
             sidecar.end_member()?;
             let rows = self.rounds * self.ranks.len();
@@ -98,7 +98,7 @@ impl<'a> CaseSamples<'a> {
 
 impl Sidecar {
     /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
-    pub fn at(path: PathBuf) -> Self {
+    pub(super) fn at(path: PathBuf) -> Self {
         // Usually there is none; one that cannot be removed cannot be written either, and says so then.
         let _ = std::fs::remove_file(&path);
         Self { path, file: None, member: None, length: 0 }
@@ -108,7 +108,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// Usage error when it is shorter, or cannot be written.
-    pub fn resume(path: PathBuf, length: u64) -> Result<Self> {
+    pub(super) fn resume(path: PathBuf, length: u64) -> Result<Self> {
         if length == 0 {
             return Ok(Self::at(path));
         }
@@ -124,12 +124,12 @@ impl Sidecar {
     }
 
     /// The file's name without its folder.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Bytes of finished cases.
-    pub fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         self.length
     }
 

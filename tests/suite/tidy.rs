@@ -139,12 +139,12 @@ const EDGES: [(&str, &str); 15] = [
     ("report", "base stats machine benchmark plan"),
     ("measure", "base stats machine benchmark plan world backend report"),
     ("analysis", "base stats machine benchmark plan measure report"),
-    ("run", "base machine benchmark plan world watchdog backend measure report analysis"),
     ("history", "base stats report analysis"),
+    ("run", "base machine plan world watchdog backend measure report analysis history"),
     ("import", "base machine benchmark plan report analysis"),
     (
         "cli",
-        "base stats machine benchmark plan world watchdog backend report measure analysis run history import",
+        "base stats machine benchmark plan world backend report analysis history run import",
     ),
 ];
 

@@ -31,7 +31,7 @@ const EMULATION: [(&str, &str); 8] = [
 ///
 /// # Errors
 /// Unfit when it cannot be restarted.
-pub(super) fn for_cuda(emulated: bool) -> Result<()> {
+pub fn for_cuda(emulated: bool) -> Result<()> {
     // Without a driver there is nothing to prepare for.
     if nvidia::DRIVER.require().is_err() {
         return Ok(());
