@@ -78,16 +78,15 @@ impl Server {
         let strangers = Arc::new(AtomicU64::new(0));
         let (is_open, closed) = oneshot::channel();
         let counter = Arc::clone(&strangers);
-        let thread =
-            thread::Builder::new().name("heartbeat-server".to_owned()).spawn(move || {
-                let listening = listen(listener, options, counter, on_wrong);
-                LocalSet::new().block_on(&runtime, async {
-                    tokio::select! {
-                        () = listening => {}
-                        _ = closed => {}
-                    }
-                });
-            })?;
+        let thread = thread::Builder::new().name("heartbeat-server".to_owned()).spawn(move || {
+            let listening = listen(listener, options, counter, on_wrong);
+            LocalSet::new().block_on(&runtime, async {
+                tokio::select! {
+                    () = listening => {}
+                    _ = closed => {}
+                }
+            });
+        })?;
         Ok(Self { address, strangers, is_open, thread })
     }
 

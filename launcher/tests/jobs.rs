@@ -180,8 +180,7 @@ fn a_role() {
                 stop: false,
             };
             let options = ClientOptions { interval: Duration::from_millis(20), silence: LONG };
-            let _client =
-                Client::start(options, move || heartbeat, |order| println!("\n{order:?}"));
+            let _client = Client::start(options, move || heartbeat, |order| println!("\n{order:?}"));
             say_ready();
             thread::sleep(2 * LONG);
         }

@@ -73,10 +73,10 @@ fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{median, quantile};
     use crate::base::random::Stream;
     use crate::stats::dependence::tests::autoregressive;
     use crate::stats::effective_samples;
-    use crate::stats::{median, quantile};
     use proptest::prelude::*;
 
     #[test]
