@@ -10,14 +10,14 @@
 //! - `progress_bar`: shows how far a run is, where a person watches.
 //! - `session`: runs the plan: for each case prepare, verify, measure, gather, record.
 //! - `environment`: gathers what rank 0 reports of all nodes and devices.
-//! - `gather`: brings samples to rank 0 in blocks.
-//! - `sidecar`: the samples file beside a report.
+//! - [`gather`]: brings samples to rank 0 in blocks.
+//! - [`sidecar`]: the samples file beside a report.
 //! - [`journal`]: finished cases on disk, to resume a run or to write the report it could not.
 //! - `recorder`: the report as it grows, and its files.
 
 mod dry_run;
 mod environment;
-mod gather;
+pub mod gather;
 pub mod journal;
 mod launch;
 mod panic;
@@ -28,7 +28,7 @@ mod request;
 pub mod restart;
 mod series;
 mod session;
-mod sidecar;
+pub mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::OnExisting;

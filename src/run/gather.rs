@@ -16,7 +16,7 @@ const SAMPLES_PER_BLOCK: usize = 1 << 19;
 ///
 /// # Errors
 /// When ranks cannot be heard.
-pub(super) fn samples(
+pub fn samples(
     world: &World,
     (case, cycle, ranks): (&str, usize, &[usize]),
     own: Vec<Sample>,

@@ -1,8 +1,8 @@
 //! `--launches`, `--against`, `--env`: the same run in several launches of all ranks, one after another.
 //!
-//! What differs from start to start (where memory lies, which connections are made) is not seen within a launch,
-//! however many iterations it has. Each launch is an ordinary run with an output of its own; those of a side
-//! become one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all.
+//! What differs between launches (where memory lies, which connections are made) does not show within one,
+//! however many iterations it has. Each launch is an ordinary run with its own output; those of a side are merged
+//! into one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all.
 
 mod comparison;
 mod folder;
@@ -55,10 +55,10 @@ pub(super) struct LaunchSeries {
 }
 
 impl LaunchSeries {
-    /// What is asked for.
+    /// The series that is asked for.
     ///
     /// # Errors
-    /// Usage error for whatever is not possible as asked.
+    /// Usage error for a plan, a file or a baseline that is not possible.
     pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
         let config = with_found_backend(request.config.clone()?);
         let baseline = comparison::baseline(request.compare_baseline.as_deref(), &config)?;
@@ -111,7 +111,7 @@ impl LaunchSeries {
         format!("launch {} of {}{}", launch + 1, self.launches, side.suffix())
     }
 
-    /// The launches to make, in their order: those that are not complete, when this goes on with them.
+    /// The launches to make, in their order: those that are not complete when this resumes a series.
     fn due(&self) -> Result<Vec<(&Side, usize)>> {
         let resumed = self.request.on_existing == OnExisting::Resume;
         let mut due = Vec::new();
@@ -148,7 +148,7 @@ impl LaunchSeries {
         Ok(due)
     }
 
-    /// Makes the launches, and says how they ended.
+    /// Makes the launches; the worst of their exits.
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
         // A signal that comes between two of them counts too.
         note_signals()?;
@@ -167,7 +167,7 @@ impl LaunchSeries {
                 tracing::error!("{title}: {}", plain(&why.message));
                 why.exit()
             });
-            // Limits are held against all launches together.
+            // Limits are checked against all launches together.
             if matches!(exit, Exit::Regression | Exit::Inconclusive) {
                 continue;
             }
@@ -182,7 +182,7 @@ impl LaunchSeries {
         Ok(ended)
     }
 
-    /// Makes each side's report of what its launches have left, writes, prints and compares them.
+    /// Merges the reports of each side's launches, then writes, prints and compares them.
     fn conclude(&self, ended: Exit) -> Result<Exit> {
         let mut merged = Vec::new();
         for side in &self.sides {
@@ -217,16 +217,16 @@ impl LaunchSeries {
             return Ok(None);
         }
         let ended = match (reports.len() == self.launches, ended) {
-            // Then all that went wrong stands in the reports.
+            // Then the reports hold all that went wrong.
             (true, _) => Exit::Ok,
-            // One that ended well and left nothing has failed all the same.
+            // A launch that ended well and left no report has failed all the same.
             (false, Exit::Ok) => Exit::CaseFailed,
             (false, ended) => ended,
         };
         analysis::merge(reports, ended).map(|report| Some(self.named(side, report)))
     }
 
-    /// The merged report as one of what the user has asked for.
+    /// The merged report under the command and configuration that the user gave.
     fn named(&self, side: &Side, mut report: Report) -> Report {
         let run = &mut report.run;
         run.id = format!("{}-x{}", run.id, self.launches);

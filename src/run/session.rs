@@ -159,10 +159,10 @@ impl<'a> CaseLoop<'a> {
         }
         let (result, samples) = match own {
             Some(case) => {
-                fault::during(Phase::Connect, || {
-                    progress::together(|| self.teams.enter(set, case))
+                let team = fault::during(Phase::Connect, || {
+                    progress::together(|| self.teams.team(set, case))
                 })?;
-                self.rank.run(self.teams.team(set, case)?, set, case)
+                self.rank.run(team, set, case)
             }
             None => {
                 fault::enter(Phase::Parked);
@@ -285,22 +285,15 @@ struct Teams<'a> {
 }
 
 impl Teams<'_> {
-    /// Makes the worlds of a set and of this rank's case in it, the first time.
-    fn enter(&mut self, set: &[Case], case: &Case) -> Result<()> {
-        for ranks in [&everybody(set), &case.group.ranks] {
+    /// The ranks that this rank measures a case with; their worlds are made the first time.
+    fn team(&mut self, set: &[Case], case: &Case) -> Result<Team<'_>> {
+        let all = everybody(set);
+        for ranks in [&all, &case.group.ranks] {
             if !self.known.contains_key(ranks) {
                 self.known.insert(ranks.clone(), self.world.subset(ranks)?);
             }
         }
-        Ok(())
-    }
-
-    /// The ranks that this rank measures with.
-    fn team(&self, set: &[Case], case: &Case) -> Result<Team<'_>> {
-        let find = |ranks: &[usize]| {
-            self.known.get(ranks).ok_or_else(|| Error::internal("a team that was not made"))
-        };
-        Ok(Team { all: find(&everybody(set))?, group: find(&case.group.ranks)? })
+        Ok(Team { all: &self.known[&all], group: &self.known[&case.group.ranks] })
     }
 }
 
@@ -334,14 +327,12 @@ impl Rank<'_> {
         set: &[Case],
         case: &Case,
     ) -> Result<(Option<RankResult>, Option<Vec<Sample>>), Option<RankResult>> {
-        let stopped =
-            |finding, accuracy| team.group.is_root().then_some(RankResult { finding, accuracy });
         let mut prepared =
-            prepare(self.backend, team, case).map_err(|finding| stopped(finding, None))?;
+            prepare(self.backend, team, case).map_err(|finding| unmeasured(team, finding, None))?;
         let accuracy = verify(team, case, &mut *prepared)?;
         fault::enter(Phase::Measure);
         if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
-            return Err(stopped(finding, accuracy));
+            return Err(unmeasured(team, finding, accuracy));
         }
         let Taken { samples, accuracy: own, recording, abandoned } =
             self.measure(team, (set, case), &mut *prepared);
@@ -401,6 +392,11 @@ impl Rank<'_> {
     }
 }
 
+/// The result of a case that was not measured, on its first rank.
+fn unmeasured(team: Team<'_>, finding: Finding, accuracy: Option<Accuracy>) -> Option<RankResult> {
+    team.group.is_root().then_some(RankResult { finding, accuracy })
+}
+
 /// Whether another rank may wait inside the work of this case for one that fails.
 fn exchanges(team: Team<'_>, case: &Case) -> bool {
     case.work.communicates() && team.group.size() > 1
@@ -450,9 +446,8 @@ fn verify(
         give_up(why);
     }
     let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
-    let own = agree(team, case, verified, Phase::Verify).map_err(|finding| {
-        team.group.is_root().then_some(RankResult { finding, accuracy: None })
-    })?;
+    let own = agree(team, case, verified, Phase::Verify)
+        .map_err(|finding| unmeasured(team, finding, None))?;
     let (accuracy, wrong) = combine(team, case, own);
     if wrong {
         return Err(accuracy.map(|accuracy| RankResult {

@@ -17,7 +17,7 @@ pub(super) const INLINE_LIMIT: usize = 1024;
 /// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
 /// format allows: what a finished case has there is whole, whatever happens to the next.
 #[derive(Debug)]
-pub(super) struct Sidecar {
+pub struct Sidecar {
     path: PathBuf,
     file: Option<File>,
     /// The member of the case that arrives.
@@ -98,7 +98,7 @@ impl<'a> CaseSamples<'a> {
 
 impl Sidecar {
     /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
-    pub(super) fn at(path: PathBuf) -> Self {
+    pub fn at(path: PathBuf) -> Self {
         // Usually there is none; one that cannot be removed cannot be written either, and says so then.
         let _ = std::fs::remove_file(&path);
         Self { path, file: None, member: None, length: 0 }
@@ -129,7 +129,7 @@ impl Sidecar {
     }
 
     /// Bytes of finished cases.
-    pub(super) fn length(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.length
     }
 

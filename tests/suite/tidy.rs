@@ -142,10 +142,7 @@ const EDGES: [(&str, &str); 15] = [
     ("history", "base stats report analysis"),
     ("run", "base machine plan world watchdog backend measure report analysis history"),
     ("import", "base machine benchmark plan report analysis"),
-    (
-        "cli",
-        "base stats machine benchmark plan world backend report analysis history run import",
-    ),
+    ("cli", "base stats machine benchmark plan world backend report analysis history run import"),
 ];
 
 /// A module below a room, such as `plan::mesh` for `src/plan/mesh/groups.rs`; the room for its own file.
