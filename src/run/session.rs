@@ -157,7 +157,7 @@ impl<'a> CaseLoop<'a> {
         if world.is_root() {
             listener.on_case(self.place, &set[0].id);
         }
-        let (result, samples) = match own {
+        let CaseEnd { result, samples } = match own {
             Some(case) => {
                 let team = fault::during(Phase::Connect, || {
                     progress::together(|| self.teams.team(set, case))
@@ -166,7 +166,7 @@ impl<'a> CaseLoop<'a> {
             }
             None => {
                 fault::enter(Phase::Parked);
-                (None, Some(Vec::new()))
+                CaseEnd { result: None, samples: Some(Vec::new()) }
             }
         };
         world.park();
@@ -307,17 +307,20 @@ struct Rank<'a> {
     worked: Option<Nanos>,
 }
 
+/// What a rank has when a case ends.
+struct CaseEnd {
+    /// On the first rank of the case.
+    result: Option<RankResult>,
+    /// The rank's own; `None` when the case was given up because the run was asked to stop.
+    samples: Option<Vec<Sample>>,
+}
+
 impl Rank<'_> {
-    /// One case on one of its ranks; the first of them gets the result, each has its own samples. No samples at
-    /// all when the case was given up because the run was asked to stop.
-    fn run(
-        &mut self,
-        team: Team<'_>,
-        set: &[Case],
-        case: &Case,
-    ) -> (Option<RankResult>, Option<Vec<Sample>>) {
+    /// One case on one of its ranks.
+    fn run(&mut self, team: Team<'_>, set: &[Case], case: &Case) -> CaseEnd {
         memory::reset_peak();
-        self.attempt(team, set, case).unwrap_or_else(|stopped| (stopped, Some(Vec::new())))
+        self.attempt(team, set, case)
+            .unwrap_or_else(|result| CaseEnd { result, samples: Some(Vec::new()) })
     }
 
     /// Prepares, verifies and measures a case; the result alone when it ends before samples are taken.
@@ -326,7 +329,7 @@ impl Rank<'_> {
         team: Team<'_>,
         set: &[Case],
         case: &Case,
-    ) -> Result<(Option<RankResult>, Option<Vec<Sample>>), Option<RankResult>> {
+    ) -> Result<CaseEnd, Option<RankResult>> {
         let mut prepared =
             prepare(self.backend, team, case).map_err(|finding| unmeasured(team, finding, None))?;
         let accuracy = verify(team, case, &mut *prepared)?;
@@ -345,7 +348,7 @@ impl Rank<'_> {
             let accuracy = Some(accuracy.unwrap_or_default().and(checked));
             RankResult { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
         });
-        Ok((result, (!abandoned).then_some(samples)))
+        Ok(CaseEnd { result, samples: (!abandoned).then_some(samples) })
     }
 
     /// Takes the samples, and what the sensors read meanwhile.
