@@ -31,10 +31,10 @@
 //! | [`report`] | the result as data | base, stats, machine, benchmark, plan |
 //! | [`measure`] | common starts, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
 //! | [`analysis`] | from samples to figures; scaling, launches, comparison, survey, limits | base, stats, machine, benchmark, plan, measure, report |
-//! | [`run`] | a run: starting the ranks, one rank's life, what rank 0 keeps and writes | all above but stats |
 //! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, benchmark, report, analysis |
+//! | [`run`] | a run: starting the ranks once or several times, one rank's life, what rank 0 keeps and writes | base, machine, plan, world, watchdog, backend, measure, report, analysis, history |
 //! | [`import`] | other tools' results as our report | base, machine, benchmark, plan, report, analysis |
-//! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above |
+//! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above but watchdog and measure |
 //!
 //! # What always holds
 //!

@@ -155,7 +155,7 @@ pub fn measure(
     let budget = if method.once { &once } else { method.budget };
     // What has happened before had no common start.
     let protocol = if method.once { Protocol::Barrier } else { method.protocol };
-    let Team { all, group } = team;
+    let all = team.all;
     let mut starter = Starter::new(all, &time, protocol);
     let began = time.now();
     let (warmup, runs) = match method.once {
@@ -167,25 +167,19 @@ pub fn measure(
     // The first block begins here.
     time.end_block();
 
-    let mut samples: Vec<Sample> = Vec::new();
-    let (mut times, mut gaps, mut own) = <(Times, Gaps, OwnTimes)>::default();
-    let (mut clock_error, first) = (0, time.now());
-    let mut accuracy = Accuracy::default();
+    let first = time.now();
+    let mut taken = Collected::default();
     let mut so_far =
         SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, unchecked: 0, hopeless: false };
+    let mut accuracy = Accuracy::default();
     let abandoned = loop {
-        if let (true, Some(target)) = (times.global.len() >= so_far.look_at, &budget.target) {
-            let error = f64::from(batch).recip() * clock_error as f64;
-            let definition = times.definition(method.communicates, starter.protocol(), error);
-            so_far.look_at = times.global.len() + rounds_missing(times.by(definition), target);
+        if let (true, Some(target)) = (taken.times.global.len() >= so_far.look_at, &budget.target) {
+            let error = f64::from(batch).recip() * taken.clock_error as f64;
+            let definition = taken.times.definition(method.communicates, starter.protocol(), error);
+            let missing = rounds_missing(taken.times.by(definition), target);
+            so_far.look_at = taken.times.global.len() + missing;
         }
-        // A run that is asked to stop is through with a block and with what is left in half the time each.
-        let soon = method.stop_seconds / 2.0;
-        let asked = all.is_root().then(|| match so_far.rounds_wanted(budget, soon) as u64 {
-            1.. if progress::is_asked_to_stop() && so_far.seconds_left(budget) > soon => None,
-            wanted => Some(wanted),
-        });
-        let asked = match all.broadcast(asked)? {
+        let asked = match so_far.agree_on_rounds(all, budget, method.stop_seconds)? {
             None => break true,
             Some(0) => break false,
             Some(asked) => asked as usize,
@@ -194,31 +188,16 @@ pub fn measure(
             // The ranks' meeting has left other things in the caches.
             fire(&starter, &time, prepared, (runs, 1), method.communicates)?;
         }
-        let mut block = fire(&starter, &time, prepared, (runs, asked), method.communicates)?;
-        let (line, error) = time.end_block();
-        for sample in &mut block {
-            sample.start = line.to_common(sample.start);
-            sample.end = line.to_common(sample.end);
-        }
-        clock_error = clock_error.max(all.max(error));
+        let block = fire(&starter, &time, prepared, (runs, asked), method.communicates)?;
         let protocol = starter.protocol();
-        let rounds = meet(team, &mut starter, &block);
-        // The first rank of all decides with its own group's times, wherever it stands in that.
-        if group.is_root() || all.is_root() {
-            times.add(&rounds, batch);
-            gaps.add(&rounds, group.size());
-        }
-        own.add(&block, &rounds, group.rank(), batch);
-        samples.append(&mut block);
+        let rounds = taken.add(team, block, batch, &mut time, &mut starter);
         if starter.protocol() != protocol {
-            // Rounds of two kinds do not mix.
-            times = Times { invalid: times.invalid + times.global.len(), ..Times::default() };
-            (gaps, own) = Default::default();
+            taken.discard_rounds();
             so_far.look_at = 0;
         }
         so_far.seconds = (time.now() - first) as f64 / 1e9;
-        so_far.pace = so_far.seconds / samples.len() as f64;
-        so_far.valid = times.global.len();
+        so_far.pace = so_far.seconds / taken.samples.len() as f64;
+        so_far.valid = taken.times.global.len();
         so_far.hopeless = protocol != Protocol::Synchronised && rounds.iter().all(Round::is_late);
         so_far.unchecked += asked;
         if budget.check_every.is_some_and(|every| so_far.unchecked >= every as usize) {
@@ -232,7 +211,8 @@ pub fn measure(
     if so_far.unchecked > 0 && !abandoned {
         accuracy = accuracy.and(prepared.check()?);
     }
-    let per_rank = group.gather(own.summary(budget.confidence))?;
+    let Collected { samples, times, gaps, own, clock_error } = taken;
+    let per_rank = team.group.gather(own.summary(budget.confidence))?;
     let recording = per_rank.map(|per_rank| Recording {
         protocol: starter.protocol(),
         clock_error,
@@ -329,13 +309,62 @@ fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Ro
     rounds
 }
 
+/// What a rank has of a case's rounds so far.
+#[derive(Default)]
+struct Collected {
+    /// Its samples in common time.
+    samples: Vec<Sample>,
+    /// Of all ranks; these two on the first ranks alone.
+    times: Times,
+    gaps: Gaps,
+    /// The rank's own times.
+    own: OwnTimes,
+    /// Largest bound of the clocks' error, ns.
+    clock_error: Nanos,
+}
+
+impl Collected {
+    /// Adds a block of samples, and what all ranks' samples of it say together.
+    fn add(
+        &mut self,
+        team: Team<'_>,
+        mut block: Vec<Sample>,
+        batch: u32,
+        time: &mut CommonTime<'_>,
+        starter: &mut Starter<'_>,
+    ) -> Vec<Round> {
+        let Team { all, group } = team;
+        let (line, error) = time.end_block();
+        for sample in &mut block {
+            sample.start = line.to_common(sample.start);
+            sample.end = line.to_common(sample.end);
+        }
+        self.clock_error = self.clock_error.max(all.max(error));
+        let rounds = meet(team, starter, &block);
+        // The first rank of all decides with its own group's times, wherever it stands in that.
+        if group.is_root() || all.is_root() {
+            self.times.add(&rounds, batch);
+            self.gaps.add(&rounds, group.size());
+        }
+        self.own.add(&block, &rounds, group.rank(), batch);
+        self.samples.append(&mut block);
+        rounds
+    }
+
+    /// Counts all rounds so far as invalid: rounds of two kinds do not mix. Their samples stay.
+    fn discard_rounds(&mut self) {
+        let invalid = self.times.invalid + self.times.global.len();
+        self.times = Times { invalid, ..Times::default() };
+        (self.gaps, self.own) = Default::default();
+    }
+}
+
 /// What the case's first rank knows when it decides whether to go on.
 #[derive(Debug, Clone, Copy)]
 struct SoFar {
     /// Valid rounds.
     valid: usize,
-    /// So many must there be before the next look at the precision target; not more than there are
-    /// when it is met.
+    /// Valid rounds before the next look at the precision target; not more than there are when it is met.
     look_at: usize,
     /// Time since the first round, seconds.
     seconds: f64,
@@ -355,7 +384,23 @@ impl SoFar {
         budget.max_seconds.map_or(left, |most| left.min(most - self.seconds))
     }
 
-    /// How many rounds come next, in no more than so many seconds; 0 to stop.
+    /// How many rounds come next, as the first rank decides: `Some(0)` when the budget is met, `None` to give the
+    /// case up because the run was asked to stop.
+    fn agree_on_rounds(
+        &self,
+        all: &World,
+        budget: &Budget,
+        stop_seconds: f64,
+    ) -> Result<Option<u64>> {
+        // A run that is asked to stop finishes a block and what is left in half the time each.
+        let soon = stop_seconds / 2.0;
+        all.broadcast(all.is_root().then(|| match self.rounds_wanted(budget, soon) as u64 {
+            1.. if progress::is_asked_to_stop() && self.seconds_left(budget) > soon => None,
+            wanted => Some(wanted),
+        }))
+    }
+
+    /// How many rounds come next, in no more than this many seconds; 0 to stop.
     fn rounds_wanted(&self, budget: &Budget, seconds: f64) -> usize {
         if self.hopeless {
             return 0;

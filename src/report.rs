@@ -36,7 +36,7 @@ pub use analysis::{
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
     Side, Verdict, Verdicts, annotations, comparison_csv, comparison_markdown, comparison_table,
-    junit, step_summary,
+    junit, publish_on_github, step_summary,
 };
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};

@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use launch::{Launch, innermost as innermost_launch, mpi_yields};
+pub use launch::{
+    Launch, innermost as innermost_launch, is_first_process, mpi_yields, wait_for_first_process,
+};
 pub use member::Member;
 pub use mpi::{Threading, library as mpi_library, programs_folder as mpi_programs_folder};
 

@@ -1,6 +1,5 @@
 //! `compare`: is the candidate worse than the baseline?
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -48,7 +47,7 @@ impl RuleArgs {
     }
 }
 
-/// How a comparison is told, as typed.
+/// How a comparison is printed and written, as typed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TellArgs {
     /// What is printed
@@ -79,11 +78,6 @@ impl TellArgs {
             }
         };
         self.output.iter().map(|path| Ok((path.as_path(), form(path)?))).collect()
-    }
-
-    /// The table, and these files.
-    pub(super) fn table(output: Vec<PathBuf>) -> Self {
-        Self { format: Form::Table, output, github: false }
     }
 }
 
@@ -123,7 +117,7 @@ pub(super) struct CompareArgs {
 /// Runs the command.
 pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
-    let mut rules = rules(&config)?;
+    let mut rules = Rules::resolve(&config)?;
     if args.candidate.len() > 1 && !args.tell.output.is_empty() {
         return Err(Error::usage(
             "--output is for one candidate; compare each by itself to write files",
@@ -159,27 +153,13 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     Ok(worst)
 }
 
-/// The rules that a configuration asks for.
-pub(super) fn rules(config: &Config) -> Result<Rules> {
-    let confidence = config.benchmarking.statistical_significance.unwrap_or(0.95);
-    Rules::resolve(&config.comparison, confidence, config.seed.unwrap_or(1))
-}
-
 /// Prints and writes a comparison; its exit.
 pub(super) fn tell(comparison: &Comparison, args: &TellArgs) -> Result<Exit> {
     report::say(render(comparison, args.format)?.trim_end());
     for (path, form) in args.files()? {
         write_atomically(path, render(comparison, form)?.as_bytes())?;
     }
-    if args.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        let annotations = report::annotations(comparison);
-        if !annotations.is_empty() {
-            report::say(annotations.trim_end());
-        }
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-            append(Path::new(&path), &report::step_summary(comparison))?;
-        }
-    }
+    report::publish_on_github(comparison, args.github)?;
     let code = comparison.exit;
     Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
 }
@@ -194,11 +174,4 @@ fn render(comparison: &Comparison, form: Form) -> Result<String> {
         Form::Markdown => Ok(report::comparison_markdown(comparison)),
         Form::Junit => report::junit(comparison),
     }
-}
-
-/// Adds to a file that others add to as well.
-fn append(path: &Path, text: &str) -> Result<()> {
-    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|why| Error::file("add to", path, why))
 }

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Style, restart};
+use super::Style;
 use crate::backend;
 use crate::base::error::{Error, Exit, Result};
 use crate::base::units::format_size;
 use crate::machine::{environment, nvidia};
 use crate::report::say;
+use crate::run::restart;
 use crate::world;
 
 /// Arguments of `system-info`.

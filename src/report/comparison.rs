@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use csv::comparison_csv;
-pub use github::{annotations, step_summary};
+pub use github::{annotations, publish_on_github, step_summary};
 pub use junit::junit;
 pub use text::{comparison_markdown, comparison_table};
 

@@ -12,7 +12,7 @@ use crate::world::{World, mpi_library};
 ///
 /// # Errors
 /// When the ranks cannot exchange their facts.
-pub fn gather(
+pub(super) fn gather(
     world: &World,
     device: Device,
     libraries: BTreeMap<String, String>,

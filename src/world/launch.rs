@@ -48,6 +48,16 @@ fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
     launch("a PMIx launcher", "", "PMIX_RANK", "PMIX_LOCAL_RANK")
 }
 
+/// Whether this process reports errors for all processes that were started with it.
+pub fn is_first_process() -> bool {
+    innermost().is_none_or(|launch| launch.rank.is_none_or(|rank| rank == 0))
+}
+
+/// Gives the process that reports errors the time to: launchers end all ranks when one of them fails.
+pub fn wait_for_first_process() {
+    std::thread::sleep(std::time::Duration::from_secs(1));
+}
+
 /// Whether the MPI gives its core away whenever it waits. Open MPI does when it was told to
 /// oversubscribe; on cores that are not shared this makes small messages several times slower.
 pub fn mpi_yields() -> bool {

@@ -303,7 +303,7 @@ fn an_error_that_nccl_reports_late_ends_the_job() {
 fn a_rank_that_dies_or_hangs_ends_the_job() {
     let ended = emulated(2, SUMS).fault("kill@1:measure").fails(9);
     // MPICH's launcher does not tell which.
-    let (named, unnamed) = ("error: rank 1", "error: a rank died without a word");
+    let (named, unnamed) = ("error: rank 1", "error: a rank died silently");
     assert!(ended.err.contains(named) || ended.err.contains(unnamed), "{}", ended.err);
     emulated(2, SUMS).arg("--timeout=6").fault("hang@1:measure").fails(8);
 }

@@ -118,7 +118,7 @@ fn a_rank_that_dies_is_named() {
     incomplete(&killed, 9, &CASES[..1]);
     let left = two("exit@1:measure").fails(9);
     if !launcher_tells_the_truth() {
-        assert!(killed.err.contains("a rank died without a word during case"), "{}", killed.err);
+        assert!(killed.err.contains("a rank died silently during case"), "{}", killed.err);
         return;
     }
     names(&killed, 0, CASES[0]);
@@ -154,7 +154,7 @@ fn a_torn_line_is_dropped_and_its_case_runs_again() {
     let ended = two("torn@0:write/2").fails(9);
     assert_eq!(ended.journal(), &CASES[..1]);
     let resumed = ranks(2, WORDS).arg("--resume").after(ended).passes();
-    assert!(resumed.err.contains("are no whole line and are dropped"), "{}", resumed.err);
+    assert!(resumed.err.contains("are an incomplete line and are dropped"), "{}", resumed.err);
     assert_eq!(resumed.ids(), CASES);
 }
 

@@ -138,13 +138,10 @@ const EDGES: [(&str, &str); 15] = [
     ("report", "base stats machine benchmark plan"),
     ("measure", "base stats machine benchmark plan world backend report"),
     ("analysis", "base stats machine benchmark plan measure report"),
-    ("run", "base machine benchmark plan world watchdog backend measure report analysis"),
     ("history", "base stats benchmark report analysis"),
+    ("run", "base machine plan world watchdog backend measure report analysis history"),
     ("import", "base machine benchmark plan report analysis"),
-    (
-        "cli",
-        "base stats machine benchmark plan world watchdog backend report measure analysis run history import",
-    ),
+    ("cli", "base stats machine benchmark plan world backend report analysis history run import"),
 ];
 
 /// A module below a room, such as `plan::mesh` for `src/plan/mesh/groups.rs`; the room for its own file.
@@ -156,9 +153,10 @@ fn module(file: &str) -> String {
 /// The files that are compiled for tests only, and everything below them.
 fn is_for_tests(file: &str, all: &[(String, String)]) -> bool {
     let (parent, name) = file.trim_end_matches(".rs").rsplit_once('/').unwrap_or_default();
-    let declared = format!("#[cfg(test)]\nmod {name};");
-    all.iter()
-        .any(|(other, text)| other.trim_end_matches(".rs") == parent && text.contains(&declared))
+    let declared = ["", "pub(crate) "].map(|public| format!("#[cfg(test)]\n{public}mod {name};"));
+    all.iter().any(|(other, text)| {
+        other.trim_end_matches(".rs") == parent && declared.iter().any(|line| text.contains(line))
+    })
 }
 
 /// What is compiled into the program: no comments, no tests.

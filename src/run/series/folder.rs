@@ -11,11 +11,12 @@ use crate::report::{Output, Report, Samples};
 use crate::run::journal::{Journal, Recovered};
 use crate::run::recorder::OnExisting;
 
-/// A file that lies there until all launches have come to their end.
+/// A file that lies there until all launches have finished.
 const MARK: &str = "unfinished";
 
-/// What it says to who finds it.
-const TEXT: &str = "This series of launches has not come to its end: go on with it by --resume, or begin anew by --force.\n";
+/// What it says to people who find it.
+const TEXT: &str =
+    "This series of launches is unfinished: resume it with --resume, or start anew with --force.\n";
 
 impl Side {
     /// The report of a launch, counted from 0.
@@ -24,7 +25,7 @@ impl Side {
         Output { path, format: Format::Json }
     }
 
-    /// Refuses to overwrite launches of a series that did not come to its end.
+    /// Refuses to overwrite the launches of an unfinished series.
     pub(super) fn refuse_unfinished(&self) -> Result<()> {
         let mut held = 0;
         for launch in self.launches()? {
@@ -37,14 +38,14 @@ impl Side {
             return Ok(());
         }
         Err(Error::usage(format!(
-            "'{}' holds launches ({held}) of a series that did not come to its end; go on with it by --resume, \
-             or overwrite it by --force",
+            "'{}' holds launches ({held}) of an unfinished series; resume it with --resume, or overwrite it with \
+             --force",
             self.folder.display()
         )))
     }
 
-    /// Makes the folder ready. What an earlier series has left there goes, unless this one goes on with it: a
-    /// launch of another time must not be taken for one of this.
+    /// Makes the folder ready. What an earlier series has left there is removed, unless this one resumes it: its
+    /// launches must not be taken for launches of this one.
     pub(super) fn begin(&self, on_existing: OnExisting) -> Result<()> {
         let wrong = |why| Error::file("write", &self.folder, why);
         std::fs::create_dir_all(&self.folder).map_err(wrong)?;
@@ -61,7 +62,7 @@ impl Side {
         write_atomically(&self.folder.join(MARK), TEXT.as_bytes())
     }
 
-    /// All launches have come to their end.
+    /// Marks the series as finished.
     pub(super) fn end(&self) -> Result<()> {
         let mark = self.folder.join(MARK);
         std::fs::remove_file(&mark).map_err(|why| Error::file("remove", &mark, why))
@@ -103,10 +104,10 @@ impl Side {
         Ok(Some(report))
     }
 
-    /// Whether a launch has come to its end.
+    /// Whether a launch has finished.
     ///
     /// # Errors
-    /// Usage error when it did as one of another run.
+    /// Usage error when its report is that of another run.
     pub(super) fn is_complete(&self, launch: usize) -> Result<bool> {
         let path: PathBuf = self.output(launch).path;
         let Some(report) = self.report(launch)?.filter(|report| !report.run.incomplete) else {
@@ -115,14 +116,14 @@ impl Side {
         match self.difference(&report) {
             None => Ok(true),
             Some(difference) => Err(Error::usage(format!(
-                "'{}' is the report of another run ({difference}); resume with what it was started with, or \
-                 start anew by --force",
+                "'{}' is the report of another run ({difference}); resume with the arguments it was started \
+                 with, or start anew with --force",
                 path.display()
             ))),
         }
     }
 
-    /// How a launch's run differs from what is to be run.
+    /// How a launch's report differs from what is to be run.
     fn difference(&self, report: &Report) -> Option<String> {
         let mut planned: Vec<&String> = self.plan.cases.iter().map(|case| &case.id).collect();
         let mut measured: Vec<&String> = report.cases.iter().map(|case| &case.id).collect();

@@ -1,8 +1,8 @@
-//! Panics of a rank: caught where the rank's life begins, told in one line, and the end of the job.
+//! Panics of a rank: caught where its life begins, reported in one line, and the end of the job.
 //!
 //! A rank that unwinds further would leave the others waiting. The hook alone would not do either:
-//! it also runs for panics that are caught on purpose. Those of its other threads end no job by themselves: the
-//! hook tells them.
+//! it also runs for panics that are caught on purpose. Panics of its other threads do not end the job; the hook
+//! reports them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

@@ -1,16 +1,15 @@
-//! What the sides of a series say of each other, and of a baseline.
-
-use std::path::PathBuf;
+//! Comparing the sides of a series with each other and with a baseline.
 
 use super::{LaunchSeries, Side};
 use crate::analysis::{self, Reports, Rules};
-use crate::base::error::{Exit, Result};
-use crate::cli::compare::{TellArgs, rules, tell};
+use crate::base::error::{Error, Exit, Result};
+use crate::base::files::write_atomically;
 use crate::history::{Baseline, FOLDER};
 use crate::plan::config::Config;
-use crate::report::{Report, plain};
+use crate::report::{self, Comparison, Report, plain};
+use crate::run::request::Variation;
 
-/// What the first side is held against, beside the others.
+/// What the first side is compared with, beside the others.
 ///
 /// # Errors
 /// Usage error when there is no such baseline.
@@ -19,7 +18,7 @@ pub(super) fn baseline(what: Option<&str>, config: &Config) -> Result<Option<Bas
     what.map(|what| Baseline::find(&folder, what)).transpose()
 }
 
-impl LaunchSeries<'_> {
+impl LaunchSeries {
     /// Compares what can be: what was asked for with the other program or configuration, each setting of the
     /// variables with the first, and what was asked for with the baseline. Prints each comparison and writes it
     /// beside the candidate's report.
@@ -36,14 +35,16 @@ impl LaunchSeries<'_> {
             }
             return Ok(exit);
         };
-        let mut rules = rules(&first.config)?;
+        let mut rules = Rules::resolve(&first.config)?;
         for (side, report) in others {
             // Different on purpose.
             let names = side.variables.iter().chain(&first.variables);
             rules.allow.extend(names.map(|(name, _)| format!("variable {name}")));
-            let sides = match self.args.against {
-                Some(_) => [(*side, report), (*first, own)],
-                None => [(*first, own), (*side, report)],
+            let sides = match self.request.variation {
+                Variation::Variables(_) | Variation::None => [(*first, own), (*side, report)],
+                Variation::Program(_) | Variation::Config { .. } => {
+                    [(*side, report), (*first, own)]
+                }
             };
             exit = exit.worst(compared(sides, &rules)?);
         }
@@ -54,7 +55,7 @@ impl LaunchSeries<'_> {
             let baseline = Reports { files: &files, reports: &reports };
             let candidate = Reports { files: &ours, reports: own };
             let comparison = analysis::compare(baseline, candidate, &rules);
-            exit = exit.worst(tell(&comparison, &TellArgs::table(beside(first)))?);
+            exit = exit.worst(publish(&comparison, first)?);
         }
         Ok(exit)
     }
@@ -65,10 +66,19 @@ fn compared([baseline, candidate]: [(&Side, &Report); 2], rules: &Rules) -> Resu
     let reports =
         |at: usize, report| Reports { files: &files[at], reports: std::slice::from_ref(report) };
     let comparison = analysis::compare(reports(0, baseline.1), reports(1, candidate.1), rules);
-    tell(&comparison, &TellArgs::table(beside(candidate.0)))
+    publish(&comparison, candidate.0)
 }
 
-/// The files of a candidate's comparison.
-fn beside(side: &Side) -> Vec<PathBuf> {
-    ["comparison.json", "comparison.md"].map(|ending| side.outputs[0].beside(ending)).to_vec()
+/// Prints a comparison and writes it beside the candidate's report; its exit.
+fn publish(comparison: &Comparison, candidate: &Side) -> Result<Exit> {
+    report::say(report::comparison_table(comparison).trim_end());
+    let json = serde_json::to_string_pretty(comparison)
+        .map_err(|why| Error::internal(format!("cannot write the comparison: {why}")))?;
+    let output = &candidate.outputs[0];
+    write_atomically(&output.beside("comparison.json"), (json + "\n").as_bytes())?;
+    let markdown = report::comparison_markdown(comparison);
+    write_atomically(&output.beside("comparison.md"), markdown.as_bytes())?;
+    report::publish_on_github(comparison, false)?;
+    let code = comparison.exit;
+    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
 }

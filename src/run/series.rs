@@ -1,24 +1,21 @@
 //! `--launches`, `--against`, `--env`: the same run in several launches of all ranks, one after another.
 //!
-//! What differs from start to start (where memory lies, which connections are made) is not seen within a launch,
-//! however many iterations it has. Each launch is an ordinary run with an output of its own; those of a side
-//! become one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all.
+//! What differs between launches (where memory lies, which connections are made) does not show within one,
+//! however many iterations it has. Each launch is an ordinary run with its own output; those of a side are merged
+//! into one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all.
 
 mod comparison;
 mod folder;
 mod side;
-mod words;
 
-use super::{RunArgs, settled};
-use crate::analysis::{self, Limits};
+use super::journal::Journal;
+use super::recorder::{self, OnExisting};
+use super::request::{Request, Variation, with_found_backend};
+use super::{dry_run, launch};
+use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
-use crate::cli::compare::rules;
-use crate::cli::{dry_run, launch};
 use crate::history::Baseline;
-use crate::plan::config::Config;
 use crate::report::{self, Report, plain};
-use crate::run::journal::Journal;
-use crate::run::recorder::{self, OnExisting};
 use crate::watchdog::note_signals;
 use crate::world::progress;
 use side::Side;
@@ -30,59 +27,59 @@ const TO_COMPARE: u32 = 8;
 /// Most launches of a side.
 const LAUNCH_LIMIT: u32 = 10_000;
 
-/// How many launches of a side are asked for, when it is not one run and nothing else.
+/// How many launches each side has; `None` when the request is for one launch and nothing else.
 ///
 /// # Errors
-/// Usage error for a number that cannot be done.
-pub(super) fn launches(args: &RunArgs, config: &Config) -> Result<Option<u32>> {
-    let compares = args.against.is_some() || args.compare_baseline.is_some();
-    let usual = if compares { TO_COMPARE } else { 1 };
-    let launches = args.launches.or(config.benchmarking.launches).unwrap_or(usual);
+/// Usage error for a number that is out of range.
+pub(super) fn launches(request: &Request) -> Result<Option<u32>> {
+    let variable = matches!(request.variation, Variation::Variables(_));
+    let other = matches!(request.variation, Variation::Program(_) | Variation::Config { .. });
+    let compares = other || request.compare_baseline.is_some();
+    let launches = request.launches.unwrap_or(if compares { TO_COMPARE } else { 1 });
     if !(1..=LAUNCH_LIMIT).contains(&launches) {
         return Err(Error::usage(format!(
-            "{launches} launches cannot be made; use --launches 1 to {LAUNCH_LIMIT}"
+            "{launches} launches are not possible; use --launches 1 to {LAUNCH_LIMIT}"
         )));
     }
-    let several = launches > 1 || compares || !args.env.is_empty();
-    Ok(several.then_some(launches))
+    Ok((launches > 1 || compares || variable).then_some(launches))
 }
 
 /// A series of launches.
-pub(super) struct LaunchSeries<'a> {
-    args: &'a RunArgs,
+pub(super) struct LaunchSeries {
+    request: Request,
     sides: Vec<Side>,
     /// Of each side.
     launches: usize,
-    /// What the first side is held against.
+    /// What the first side is compared with.
     baseline: Option<Baseline>,
 }
 
-impl<'a> LaunchSeries<'a> {
-    /// What is asked for.
+impl LaunchSeries {
+    /// The series that is asked for.
     ///
     /// # Errors
-    /// Usage error for whatever cannot be done as asked.
-    pub(super) fn new(args: &'a RunArgs, config: Config, launches: u32) -> Result<Self> {
-        let config = settled(args.apply(config)?);
-        let baseline = comparison::baseline(args.compare_baseline.as_deref(), &config)?;
+    /// Usage error for a plan, a file or a baseline that is not possible.
+    pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
+        let config = with_found_backend(request.config.clone()?);
+        let baseline = comparison::baseline(request.compare_baseline.as_deref(), &config)?;
         Limits::resolve(&config.limits)?;
-        rules(&config)?;
-        let sides = side::all(args, config)?;
-        Ok(Self { args, sides, launches: launches as usize, baseline })
+        Rules::resolve(&config)?;
+        let sides = side::all(&request, config)?;
+        Ok(Self { request, sides, launches: launches as usize, baseline })
     }
 
-    /// Says what would be started, or starts it.
+    /// Shows what would be started, or starts it.
     ///
     /// # Errors
     /// When nothing can be started, or what was measured cannot be kept.
     pub(super) fn run(&self) -> Result<Exit> {
-        if self.args.dry_run {
+        if self.request.dry_run {
             self.show()?;
             return Ok(Exit::Ok);
         }
-        if self.args.print_command {
+        if self.request.print_command {
             for (side, launch) in self.due()? {
-                let command = side.command(self.args, &side.output(launch).path);
+                let command = side.command(&side.output(launch).path);
                 launch::print(&side.plan, &command)?;
             }
             return Ok(Exit::Ok);
@@ -103,7 +100,7 @@ impl<'a> LaunchSeries<'a> {
         let seed = self.sides[0].plan.seed;
         report::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
         for (side, launch) in self.due()? {
-            let command = side.command(self.args, &side.output(launch).path);
+            let command = side.command(&side.output(launch).path);
             report::say(&format!("{}: {}", self.title(side, launch), command.line()));
         }
         Ok(())
@@ -114,9 +111,9 @@ impl<'a> LaunchSeries<'a> {
         format!("launch {} of {}{}", launch + 1, self.launches, side.suffix())
     }
 
-    /// The launches to make, in their order: those that are not complete, when this goes on with them.
+    /// The launches to make, in their order: those that are not complete when this resumes a series.
     fn due(&self) -> Result<Vec<(&Side, usize)>> {
-        let resumed = self.args.on_existing() == OnExisting::Resume;
+        let resumed = self.request.on_existing == OnExisting::Resume;
         let mut due = Vec::new();
         for (side, launch) in order(self.sides.len(), self.launches) {
             let side = &self.sides[side];
@@ -128,7 +125,7 @@ impl<'a> LaunchSeries<'a> {
     }
 
     fn begin(&self) -> Result<Vec<(&Side, usize)>> {
-        let on_existing = self.args.on_existing();
+        let on_existing = self.request.on_existing;
         for side in &self.sides {
             recorder::refuse_unfinished(&side.outputs, on_existing)?;
             if on_existing == OnExisting::Refuse {
@@ -137,7 +134,7 @@ impl<'a> LaunchSeries<'a> {
         }
         let due = self.due()?;
         for side in &self.sides {
-            launch::check(&side.plan, &side.command(self.args, &side.output(0).path))?;
+            launch::check(&side.plan, &side.command(&side.output(0).path))?;
         }
         for side in &self.sides {
             side.begin(on_existing)?;
@@ -151,7 +148,7 @@ impl<'a> LaunchSeries<'a> {
         Ok(due)
     }
 
-    /// Makes the launches, and says how they ended.
+    /// Makes the launches; the worst of their exits.
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
         // A signal that comes between two of them counts too.
         note_signals()?;
@@ -165,12 +162,12 @@ impl<'a> LaunchSeries<'a> {
                 eprintln!("tesserabench: {}", plain(&title));
             }
             let output = side.output(launch);
-            let command = side.command(self.args, &output.path);
+            let command = side.command(&output.path);
             let exit = launch::run(&side.plan, &[output], &command).unwrap_or_else(|why| {
                 tracing::error!("{title}: {}", plain(&why.message));
                 why.exit()
             });
-            // Limits are held against all launches together.
+            // Limits are checked against all launches together.
             if matches!(exit, Exit::Regression | Exit::Inconclusive) {
                 continue;
             }
@@ -185,7 +182,7 @@ impl<'a> LaunchSeries<'a> {
         Ok(ended)
     }
 
-    /// Makes each side's report of what its launches have left, writes, prints and compares them.
+    /// Merges the reports of each side's launches, then writes, prints and compares them.
     fn conclude(&self, ended: Exit) -> Result<Exit> {
         let mut merged = Vec::new();
         for side in &self.sides {
@@ -220,16 +217,16 @@ impl<'a> LaunchSeries<'a> {
             return Ok(None);
         }
         let ended = match (reports.len() == self.launches, ended) {
-            // Then all that went wrong stands in the reports.
+            // Then the reports hold all that went wrong.
             (true, _) => Exit::Ok,
-            // One that ended well and left nothing has failed all the same.
+            // A launch that ended well and left no report has failed all the same.
             (false, Exit::Ok) => Exit::CaseFailed,
             (false, ended) => ended,
         };
         analysis::merge(reports, ended).map(|report| Some(self.named(side, report)))
     }
 
-    /// The merged report as one of what the user has asked for.
+    /// The merged report under the command and configuration that the user gave.
     fn named(&self, side: &Side, mut report: Report) -> Report {
         let run = &mut report.run;
         run.id = format!("{}-x{}", run.id, self.launches);
@@ -246,11 +243,11 @@ impl<'a> LaunchSeries<'a> {
         let (files, folder) = (files.join(", "), side.folder.display());
         let title = if side.name.is_empty() { "as asked for" } else { &side.name };
         let wrote = format!("wrote {files} from the launches in {folder}");
-        let mark = if self.args.nccl_tests_table { "#" } else { "==" };
+        let mark = if self.request.nccl_tests_table { "#" } else { "==" };
         if self.sides.len() > 1 {
             report::say(&format!("{mark} {title}"));
         }
-        if self.args.nccl_tests_table {
+        if self.request.nccl_tests_table {
             report::print_nccl_tests(report);
             report::say(&format!("# {wrote}"));
         } else {

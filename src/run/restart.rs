@@ -1,7 +1,7 @@
-//! Restarting this process with what must be in its environment when it starts.
+//! Restarting this process with variables that must be set when it starts.
 //!
 //! The loader reads `LD_LIBRARY_PATH` once, and setting variables in a process that already has threads
-//! is not safe. So a rank that needs either starts itself anew, as the same process, before it joins
+//! is not safe. So a rank that needs either executes itself again, as the same process, before it joins
 //! the others.
 
 use std::ffi::OsString;
@@ -31,7 +31,7 @@ const EMULATION: [(&str, &str); 8] = [
 ///
 /// # Errors
 /// Unfit when it cannot be restarted.
-pub(super) fn for_cuda(emulated: bool) -> Result<()> {
+pub fn for_cuda(emulated: bool) -> Result<()> {
     // Without a driver there is nothing to prepare for.
     if nvidia::DRIVER.require().is_err() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The command line of one launch: the user's own, without what concerns all of them.
+//! The command line of a rank: the user's own, without the flags that concern the whole series.
 
 use std::ffi::OsString;
 
@@ -14,7 +14,7 @@ pub(super) struct Flags<'a> {
 }
 
 /// What concerns all launches together. `--nccl-tests-table` stays: it chooses cases too.
-pub(super) const OF_THE_WHOLE: Flags<'_> = Flags {
+pub(super) const OF_THE_SERIES: Flags<'_> = Flags {
     valued: &[
         "--launches",
         "--against",
@@ -30,6 +30,10 @@ pub(super) const OF_THE_WHOLE: Flags<'_> = Flags {
     plain: &["--dry-run", "--print-command"],
     short: Some(b'o'),
 };
+
+/// What shows how the ranks would be started.
+pub(super) const PRINT_COMMAND: Flags<'_> =
+    Flags { valued: &[], plain: &["--print-command"], short: None };
 
 /// The configuration file.
 pub(super) const CONFIG: Flags<'_> = Flags { valued: &["--config"], plain: &[], short: Some(b'c') };
@@ -98,7 +102,7 @@ mod tests {
             ("run --launcher mpirun --environment x", "run --launcher mpirun --environment x"),
             ("run --seed 1 --launches", "run --seed 1"),
         ] {
-            assert_eq!(left(typed, OF_THE_WHOLE), expected, "{typed}");
+            assert_eq!(left(typed, OF_THE_SERIES), expected, "{typed}");
         }
     }
 
