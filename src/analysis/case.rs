@@ -321,11 +321,12 @@ pub(super) fn rescaled(
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, plan, recording};
-    use crate::benchmark::work::{Element, Exchange, Gemm, Pattern};
+    use crate::benchmark::collective::ALL_REDUCE;
+    use crate::benchmark::work::{Element, Exchange, Gemm};
 
     #[test]
     fn rates_follow_from_work_and_time() {
-        let work = Work::Exchange(Exchange::plain(Pattern::AllReduce, Element::F32, 4_000_000_000));
+        let work = Work::Exchange(Exchange::plain(&ALL_REDUCE, Element::F32, 4_000_000_000));
         let rates = metrics(&work, 4, 2.0, None);
         assert_eq!((rates.algbw_gbps, rates.busbw_gbps), (Some(2.0), Some(3.0)));
         let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 });
