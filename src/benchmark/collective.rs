@@ -68,6 +68,7 @@ pub static COLLECTIVES: &[&Collective] = &[
     &ports::OUTCAST,
     &creation::COMM_INIT,
     &creation::MPI_INIT,
+    &reduce_scatter::REDUCE_SCATTERV,
 ];
 
 /// The operation called `name`.
