@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Kind, Result};
 use crate::benchmark::Problem;
-use crate::benchmark::work::{Element, Pattern, Placement, Work};
+use crate::benchmark::collective::MpiCall;
+use crate::benchmark::work::{Element, Placement, Work};
 use crate::machine::topology::{self, Topology};
 use crate::plan::config::{BackendChoice, Config, Protocol, ScalingKind};
 use crate::plan::place::{Place, RANK_LIMIT};
@@ -186,7 +187,7 @@ impl Plan {
             sweep.add_cases(&placing, &mut cases)?;
         }
         let cases = cases.into_list();
-        let creates = |case: &Case| matches!(&case.work, Work::Exchange(exchange) if exchange.pattern == Pattern::CommInit);
+        let creates = |case: &Case| matches!(&case.work, Work::Exchange(exchange) if exchange.collective.mpi == MpiCall::CommDup);
         if let Some(batch) = config.benchmarking.batch
             && batch > COMMUNICATOR_LIMIT
             && cases.iter().any(creates)

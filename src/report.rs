@@ -43,7 +43,7 @@ pub use cycles::{Cycles, Drift, Turn};
 pub use empty::{empty, run_id};
 pub use files::Output;
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
-pub use nccl_tests::{NcclTest, nccl_tests_table, print_nccl_tests};
+pub use nccl_tests::{nccl_tests_table, print_nccl_tests};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use plain::{plain, plain_lines};
 pub use rate::{MetricFacts, Rate};

@@ -224,7 +224,8 @@ impl Observed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::work::{Element, Exchange, Gemm, Pattern, Work};
+    use crate::benchmark::collective::ALL_REDUCE;
+    use crate::benchmark::work::{Element, Exchange, Gemm, Work};
 
     fn observed(work: &Work, ranks: usize, median_ms: f64) -> Observed {
         let counts = work.counts(ranks);
@@ -233,7 +234,7 @@ mod tests {
 
     #[test]
     fn figures_follow_from_counts_and_time() {
-        let work = Work::Exchange(Exchange::plain(Pattern::AllReduce, Element::F32, 4_000_000_000));
+        let work = Work::Exchange(Exchange::plain(&ALL_REDUCE, Element::F32, 4_000_000_000));
         let metrics = Metrics::of(&observed(&work, 4, 2e3));
         assert_eq!((metrics.algbw_gbps, metrics.busbw_gbps), (Some(2.0), Some(3.0)));
         let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 });

@@ -3,26 +3,22 @@
 //! FLOPs, bytes and bus factors stand here, beside the work they belong to; nothing else in the
 //! program knows a formula.
 
-mod element;
-mod exchange;
 mod gemm;
-mod layout;
-mod operator;
-mod pattern;
 mod stream;
 
 use serde::{Deserialize, Serialize};
 
-pub use element::Element;
-pub use exchange::{Blocks, CompletionMode, Exchange, Root};
 pub use gemm::Gemm;
-pub use layout::Part;
-pub use operator::Operator;
-pub use pattern::{Pattern, Placement};
 pub use stream::{Stream, StreamOp};
 
 use super::counts::Counts;
+pub use crate::benchmark::collective::{
+    Blocks, CompletionMode, Exchange, Operator, Part, Placement, Root,
+};
+pub use crate::benchmark::element::Element;
+
 use crate::base::error::Result;
+use crate::benchmark::collective::MpiCall;
 
 /// One thing to run. Sizes are those of one rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +95,6 @@ impl Work {
 
     /// Whether it happens once in a process's life and cannot be repeated.
     pub fn happens_once(&self) -> bool {
-        self.exchange().is_some_and(|exchange| exchange.pattern == Pattern::MpiInit)
+        self.exchange().is_some_and(|exchange| exchange.collective.mpi == MpiCall::Init)
     }
 }

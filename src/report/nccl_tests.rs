@@ -9,46 +9,8 @@ use super::plain::plain;
 use super::{Case, Definition, Outcome, Report, say};
 use crate::base::units::format_ms;
 use crate::benchmark::Setting;
+use crate::benchmark::collective::{self, BlockSizes, Collective};
 use crate::benchmark::work::{Element, Placement};
-
-/// A test of nccl-tests, and which of its columns say something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NcclTest {
-    /// Our name; theirs is `NAME_perf`.
-    pub benchmark: &'static str,
-    /// Whether buffers are made of a block for each rank: `count` is then that of one block.
-    pub blocks: bool,
-    /// Whether it has a `redop`.
-    pub reduces: bool,
-    /// Whether it has a `root`.
-    pub rooted: bool,
-}
-
-const fn test(benchmark: &'static str, blocks: bool, reduces: bool, rooted: bool) -> NcclTest {
-    NcclTest { benchmark, blocks, reduces, rooted }
-}
-
-impl NcclTest {
-    /// Every test.
-    pub const ALL: [Self; 11] = [
-        test("all_reduce", false, true, false),
-        test("all_gather", true, false, false),
-        test("reduce_scatter", true, true, false),
-        test("broadcast", false, false, true),
-        test("reduce", false, true, true),
-        test("gather", true, false, true),
-        test("scatter", true, false, true),
-        test("alltoall", true, false, false),
-        test("alltoallv", true, false, false),
-        test("sendrecv", false, false, false),
-        test("hypercube", true, false, false),
-    ];
-
-    /// The test of the benchmark called `name`.
-    pub fn find(name: &str) -> Option<&'static Self> {
-        Self::ALL.iter().find(|test| test.benchmark == name)
-    }
-}
 
 /// Keys of a problem that are columns of the table.
 const COLUMNS: [&str; 3] = ["bytes", "op", "root"];
@@ -108,7 +70,7 @@ fn remarks(report: &Report) -> Vec<String> {
 
 /// The rows of one test on one group.
 struct Table<'a> {
-    test: &'static NcclTest,
+    test: &'static Collective,
     group: &'a str,
     participants: &'a [usize],
     definition: Option<Definition>,
@@ -118,7 +80,7 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn of(case: &'a Case, test: &'static NcclTest) -> Self {
+    fn of(case: &'a Case, test: &'static Collective) -> Self {
         let keys = case.problem.iter().filter(|(key, value)| {
             !COLUMNS.contains(&key.as_str()) || (*key == "root" && value.word().is_some())
         });
@@ -158,7 +120,7 @@ impl<'a> Table<'a> {
     }
 
     fn write(&self, report: &Report, text: &mut String) {
-        let name = format!("{}_perf", self.test.benchmark);
+        let name = format!("{}_perf", self.test.name);
         let mut line = |line: String| {
             text.push_str(&plain(&line));
             text.push('\n');
@@ -253,7 +215,7 @@ impl<'a> Table<'a> {
 
 /// One size, type, operator and root.
 struct Row<'a> {
-    test: &'static NcclTest,
+    test: &'static Collective,
     bytes: u64,
     /// The columns before the halves.
     first: String,
@@ -264,7 +226,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     /// `None` for what nccl-tests has no test of, and for what was neither measured nor wrong.
     fn of(case: &'a Case) -> Option<Self> {
-        let test = NcclTest::find(&case.benchmark)?;
+        let test = collective::find(&case.benchmark).filter(|known| known.nccl_tests)?;
         let told = case.measured.is_some() || wrong(case) > 0;
         let (element, placement) = (case.precision?, case.placement?);
         let bytes = case.problem.get("bytes").and_then(Setting::number)?;
@@ -273,14 +235,14 @@ impl<'a> Row<'a> {
         }
         let ranks = case.group_size.max(1) as u64;
         let elements = bytes / element.bytes();
-        let count = if test.blocks { elements / ranks } else { elements };
+        let count = if test.has_blocks() { elements / ranks } else { elements };
         // Uneven blocks are shares of the size, and do not make it up exactly.
-        let uneven = test.benchmark == "alltoallv";
-        let size = if test.blocks && !uneven { count * ranks * element.bytes() } else { bytes };
+        let equal = test.blocks == BlockSizes::Equal;
+        let size = if equal { count * ranks * element.bytes() } else { bytes };
         let op = case.problem.get("op").and_then(Setting::word).unwrap_or("sum");
-        let op = if test.reduces { op } else { "none" };
+        let op = if test.reduces() { op } else { "none" };
         let root = match case.problem.get("root") {
-            _ if !test.rooted => "-1".to_owned(),
+            _ if !test.has_root() => "-1".to_owned(),
             Some(Setting::Word(_)) => "-1".to_owned(),
             Some(Setting::Number(root)) => root.to_string(),
             None => "0".to_owned(),
@@ -392,10 +354,10 @@ mod tests {
 
     #[test]
     fn every_test_is_a_benchmark() {
-        for test in NcclTest::ALL {
-            let benchmark = crate::benchmark::find(test.benchmark).unwrap();
+        for test in collective::in_nccl_tests() {
+            let benchmark = crate::benchmark::find(test.name).unwrap();
             let has = |name: &str| benchmark.keys.iter().any(|key| key.name == name);
-            assert_eq!((has("op"), has("root")), (test.reduces, test.rooted), "{}", test.benchmark);
+            assert_eq!((has("op"), has("root")), (test.reduces(), test.has_root()), "{test:?}");
             assert!(benchmark.placements && has("bytes"));
         }
     }

@@ -6,8 +6,8 @@ use crate::cuda::{all_right, cases, emulated, on_standin, with_libraries};
 use crate::ranks::tesserabench;
 
 /// Every pattern that moves data between all ranks.
-const COLLECTIVES: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b broadcast -b reduce \
-                           -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv -b sendrecv \
+const COLLECTIVES: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b reduce_scatterv \
+                           -b broadcast -b reduce -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv -b sendrecv \
                            -b hypercube";
 
 /// Every pattern of messages.
@@ -15,7 +15,8 @@ const MESSAGES: &str = "-b latency -b bandwidth -b bidirectional -b incast -b ou
 
 fn is_exchanged_in_place(case: &Value) -> bool {
     let id = case["id"].as_str().unwrap();
-    let exchanges = ["alltoall", "sendrecv"].iter().any(|name| id.starts_with(name));
+    let exchanges =
+        ["alltoall", "sendrecv", "reduce_scatterv"].iter().any(|name| id.starts_with(name));
     exchanges && id.contains("placement=in")
 }
 
@@ -41,10 +42,10 @@ fn every_collective_in_and_out_of_place() {
         let report = emulated(n, &words).passes().report();
         crate::runs::validate(&report);
         let in_place = cases(&report).iter().filter(|case| is_exchanged_in_place(case)).count();
-        assert_eq!(in_place, 3 * 2);
+        assert_eq!(in_place, 4 * 2);
         // Three ranks are no hypercube.
         right_but(&report, in_place + if n == 3 { 4 } else { 0 });
-        assert_eq!(cases(&report).len(), 14 * 2 * 2);
+        assert_eq!(cases(&report).len(), 15 * 2 * 2);
     }
 }
 
@@ -81,12 +82,13 @@ fn every_operator_in_every_type() {
         ["f32", "f64", "f16", "bf16", "fp8e4m3", "fp8e5m2", "i8", "i32", "i64", "u8", "u32", "u64"];
     let types = types.map(|name| format!("-p{name}")).join(" ");
     let words = format!(
-        "-b all_reduce -b reduce -b reduce_scatter {types} --problem-size bytes=504 \
+        "-b all_reduce -b reduce -b reduce_scatter -b reduce_scatterv {types} --problem-size bytes=504 \
          --problem-size op=sum,prod,max,min,avg,mulsum --problem-size placement=out,in"
     );
     let report = emulated(3, &words).passes().report();
-    all_right(&report);
-    assert_eq!(cases(&report).len(), 3 * 12 * 6 * 2);
+    // reduce_scatterv has no form in place.
+    right_but(&report, 12 * 6);
+    assert_eq!(cases(&report).len(), 4 * 12 * 6 * 2);
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn one_rank_alone_exchanges_with_itself() {
     let (nothing, gets): (Vec<Value>, Vec<Value>) =
         cases(&report).iter().cloned().partition(|case| case["benchmark"] == "broadcast");
     assert!(nothing.len() == 2 && nothing.iter().all(|case| case["outcome"] == "measured"));
-    right_but(&serde_json::json!({ "cases": gets }), 3);
+    right_but(&serde_json::json!({ "cases": gets }), 4);
     let run = tesserabench("run --backend cuda -b latency --problem-size bytes=64");
     let report = with_libraries(run, &[crate::cuda::everything()]).end().report();
     let reason = cases(&report)[0]["reason"].as_str().unwrap();

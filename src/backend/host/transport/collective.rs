@@ -12,7 +12,8 @@ use crate::backend::{Overlap, Remarks};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
-use crate::benchmark::work::{CompletionMode, Exchange, Pattern, Root};
+use crate::benchmark::collective::MpiCollective;
+use crate::benchmark::work::{CompletionMode, Exchange, Root};
 use crate::stats;
 use crate::world::clock::{Clock as _, HostClock};
 use crate::world::progress::Phase;
@@ -24,7 +25,7 @@ const REHEARSALS: usize = 11;
 const ROOTS: usize = 4;
 
 /// Operations that are begun together and waited for together, mostly one.
-pub(super) struct Collective<'a, T> {
+pub(super) struct Calls<'a, T> {
     calls: Vec<Call>,
     memories: Vec<Memory<T>>,
     requests: Vec<ffi::MPI_Request>,
@@ -40,13 +41,18 @@ pub(super) struct Collective<'a, T> {
     overlap: Option<Overlap>,
 }
 
-impl<'a, T: Number> Collective<'a, T> {
+impl<'a, T: Number> Calls<'a, T> {
     /// # Errors
     /// Unsupported for what MPI cannot do, and when memory is short.
-    pub(super) fn new(comm: Comm, exchange: &Exchange, clock: &'a HostClock) -> Result<Self> {
+    pub(super) fn new(
+        comm: Comm,
+        exchange: &Exchange,
+        function: MpiCollective,
+        clock: &'a HostClock,
+    ) -> Result<Self> {
         let (_, ranks) = place(&comm);
         let elements = exchange.elements();
-        let whole = matches!(exchange.pattern, Pattern::AllReduce | Pattern::Reduce);
+        let whole = matches!(function, MpiCollective::Allreduce | MpiCollective::Reduce);
         let pieces = if whole { elements.div_ceil(PIECE).max(1) } else { 1 };
         let one = |_| {
             let mut memory = Memory::new(&comm, exchange)?;
@@ -54,7 +60,7 @@ impl<'a, T: Number> Collective<'a, T> {
                 let at = piece * PIECE;
                 (at, if whole { (elements - at).min(PIECE) } else { elements })
             };
-            let call = |piece| Call::new(&comm, exchange, &mut memory, span(piece));
+            let call = |piece| Call::new(&comm, exchange, function, &mut memory, span(piece));
             let calls: Vec<Call> = (0..pieces).map(call).collect::<Result<_>>()?;
             Ok((calls, memory))
         };
@@ -70,7 +76,7 @@ impl<'a, T: Number> Collective<'a, T> {
             mode => mode,
         };
         let requests = vec![none; calls.len()];
-        let mut collective = Self {
+        let mut own = Self {
             calls,
             memories,
             requests,
@@ -84,9 +90,9 @@ impl<'a, T: Number> Collective<'a, T> {
             overlap: None,
         };
         if completion == CompletionMode::Persistent {
-            collective.make()?;
+            own.make()?;
         }
-        Ok(collective)
+        Ok(own)
     }
 
     /// Makes persistent requests.
@@ -160,7 +166,7 @@ impl<'a, T: Number> Collective<'a, T> {
     }
 }
 
-impl<T: Number> Operation for Collective<'_, T> {
+impl<T: Number> Operation for Calls<'_, T> {
     fn run(&mut self) {
         let root = self.root_of(self.turn);
         self.turn += 1;
@@ -234,7 +240,7 @@ impl<T: Number> Operation for Collective<'_, T> {
     }
 }
 
-impl<T> Drop for Collective<'_, T> {
+impl<T> Drop for Calls<'_, T> {
     fn drop(&mut self) {
         if self.completion != CompletionMode::Persistent || std::thread::panicking() {
             return;

@@ -1,15 +1,17 @@
 //! Data that moves between the ranks of a group: how much, how, and what it counts as.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Element, Operator, Pattern, Placement};
+use super::{Collective, MpiCall, Operator, RankCount, Roles};
 use crate::base::error::{Error, Result};
+use crate::benchmark::element::Element;
 
 /// One exchange of a group, or several in flight together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// Who sends what to whom.
-    pub pattern: Pattern,
+    pub collective: &'static Collective,
     /// Type of the elements.
     pub element: Element,
     /// Size as nccl-tests counts it, bytes: where buffers are made of a block for each rank, that
@@ -31,6 +33,26 @@ pub struct Exchange {
     pub blocks: Blocks,
     /// How many pairs act at once, where ranks act in pairs; all when absent.
     pub pairs: Option<u32>,
+}
+
+/// Whether a result replaces its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// Separate input and output buffers.
+    Out,
+    /// One buffer.
+    In,
+}
+
+impl Placement {
+    /// The name in case ids and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+        }
+    }
 }
 
 /// The rank with a part of its own, by its place in the group.
@@ -125,9 +147,9 @@ impl Blocks {
 
 impl Exchange {
     /// An exchange with nothing unusual about it.
-    pub fn plain(pattern: Pattern, element: Element, bytes: u64) -> Self {
+    pub fn plain(collective: &'static Collective, element: Element, bytes: u64) -> Self {
         Self {
-            pattern,
+            collective,
             element,
             bytes,
             placement: Placement::Out,
@@ -145,8 +167,7 @@ impl Exchange {
     ///
     /// # Errors
     /// Usage error for a size that is beyond counting, for a root, pairs or a matrix that so many ranks do not
-    /// have; unsupported for
-    /// patterns that need another number of ranks.
+    /// have; unsupported where it needs another number of ranks.
     pub fn check(&self, ranks: usize) -> Result<()> {
         // What all ranks send or hold together is counted in 64 bits, both ways of a pair among it.
         if self.bytes.checked_mul(2 * ranks as u64).is_none() {
@@ -156,7 +177,7 @@ impl Exchange {
             )));
         }
         if let Root::Fixed(root) = self.root
-            && self.pattern.has_root()
+            && self.collective.has_root()
             && root as usize >= ranks
         {
             return Err(Error::usage(format!(
@@ -164,10 +185,18 @@ impl Exchange {
                 ranks - 1
             )));
         }
-        let alone =
-            self.pattern.is_paired() || matches!(self.pattern, Pattern::Incast | Pattern::Outcast);
-        if alone && ranks < 2 {
-            return Err(Error::unsupported("one rank has nobody to send to; use 2 ranks or more"));
+        match self.collective.ranks {
+            RankCount::Several if ranks < 2 => {
+                return Err(Error::unsupported(
+                    "one rank has nobody to send to; use 2 ranks or more",
+                ));
+            }
+            RankCount::PowerOfTwo if !ranks.is_power_of_two() => {
+                return Err(Error::unsupported(format!(
+                    "a hypercube has 2, 4, 8 … corners, not {ranks}"
+                )));
+            }
+            RankCount::Any | RankCount::Several | RankCount::PowerOfTwo => {}
         }
         if let Some(pairs) = self.pairs
             && pairs as usize > ranks / 2
@@ -193,84 +222,35 @@ impl Exchange {
                 "in place, ranks must have as much for each other: the matrix is not symmetric",
             ));
         }
-        if self.pattern == Pattern::Hypercube && !ranks.is_power_of_two() {
-            return Err(Error::unsupported(format!(
-                "a hypercube has 2, 4, 8 … corners, not {ranks}"
-            )));
-        }
         Ok(())
     }
 
-    /// Bytes that are divided by the time of one operation to get algbw, as nccl-tests does (2.19.6,
-    /// `XxxGetBw` in `src/*.cu`), with blocks rounded down to whole elements:
-    ///
-    /// - all_reduce, broadcast, reduce, sendrecv: count·size of one rank's buffer;
-    /// - all_gather, reduce_scatter, alltoall, gather, scatter: the blocks of all n ranks;
-    /// - alltoallv (and the other v forms): the most that any rank sends or receives;
-    /// - hypercube: (n−1) blocks;
-    /// - latency: one message; bandwidth, put, get: one message of each pair; bidirectional: one message
-    ///   each way of each pair (OSU 7.4); incast, outcast: one message of each of n−1 ranks.
-    ///
-    /// `None` where no data moves.
+    /// Bytes that are divided by the time of one operation to get algbw, with blocks rounded down to whole
+    /// elements; `None` where no data moves.
     pub fn algorithm_bytes(&self, ranks: usize) -> Option<u64> {
-        let size = self.element.bytes();
-        let others = ranks as u64 - 1;
-        let pairs = self.pair_count(ranks) as u64;
-        let elements = match self.pattern {
-            Pattern::Barrier | Pattern::CommInit | Pattern::MpiInit => return None,
-            Pattern::AllReduce | Pattern::Broadcast | Pattern::Reduce | Pattern::SendRecv => {
-                self.elements()
-            }
-            Pattern::Hypercube => others * self.block(ranks, 0, 0),
-            Pattern::Latency => self.elements(),
-            Pattern::Bandwidth | Pattern::Put | Pattern::Get => pairs * self.elements(),
-            Pattern::Bidirectional => 2 * pairs * self.elements(),
-            Pattern::Incast | Pattern::Outcast => others * self.elements(),
-            Pattern::AllToAllV => {
-                let most = |rank| {
-                    let of = |block: &dyn Fn(usize) -> u64| (0..ranks).map(block).sum::<u64>();
-                    of(&|to| self.block(ranks, rank, to))
-                        .max(of(&|from| self.block(ranks, from, rank)))
-                };
-                (0..ranks).map(most).max().unwrap_or(0)
-            }
-            Pattern::ScatterV => (0..ranks).map(|to| self.block(ranks, 0, to)).sum(),
-            _ => (0..ranks).map(|from| self.block(ranks, from, 0)).sum(),
-        };
-        Some(elements * size)
+        let bandwidth = self.collective.bandwidth.as_ref()?;
+        Some((bandwidth.elements)(self, ranks) * self.element.bytes())
     }
 
-    /// busbw / algbw, as in nccl-tests (2.19.6, `XxxGetBw`; doc/PERFORMANCE.md explains it): all_reduce
-    /// 2(n−1)/n; all_gather, reduce_scatter, alltoall(v), gather, scatter (n−1)/n; broadcast, reduce,
-    /// sendrecv, hypercube 1. For pairs it is what one pair moves in one direction; for incast and
-    /// outcast what the root's port moves, 1. `None` where no data moves.
+    /// busbw / algbw; `None` where no data moves.
     pub fn bus_factor(&self, ranks: usize) -> Option<f64> {
-        let n = ranks as f64;
-        let pairs = self.pair_count(ranks).max(1) as f64;
-        Some(match self.pattern {
-            Pattern::Barrier | Pattern::CommInit | Pattern::MpiInit => return None,
-            Pattern::AllReduce => 2.0 * (n - 1.0) / n,
-            Pattern::Broadcast | Pattern::Reduce | Pattern::SendRecv | Pattern::Hypercube => 1.0,
-            Pattern::Latency | Pattern::Incast | Pattern::Outcast => 1.0,
-            Pattern::Bandwidth | Pattern::Put | Pattern::Get => 1.0 / pairs,
-            Pattern::Bidirectional => 0.5 / pairs,
-            _ => (n - 1.0) / n,
-        })
+        Some((self.collective.bandwidth.as_ref()?.bus_factor)(self, ranks))
     }
 
     /// Messages that all senders send in the time of one operation, where ranks act in pairs.
     pub fn messages(&self, ranks: usize) -> Option<u64> {
-        let pairs = self.pair_count(ranks) as u64;
-        match self.pattern {
-            Pattern::Bandwidth | Pattern::Put | Pattern::Get => Some(pairs),
-            Pattern::Bidirectional => Some(2 * pairs),
-            _ => None,
+        match self.collective.roles {
+            Roles::Pairs { messages, .. } => Some(messages? * self.pair_count(ranks) as u64),
+            Roles::Alike | Roles::Root => None,
         }
     }
 
-    /// Equal operations that one run is made of: those in flight together; a ping and a pong are two.
+    /// Equal operations that one run is made of: those in flight together.
     pub fn operations(&self) -> u32 {
-        self.window * if self.pattern == Pattern::Latency { 2 } else { 1 }
+        match self.collective.roles {
+            Roles::Pairs { operations, .. } => self.window * operations,
+            Roles::Alike | Roles::Root => self.window,
+        }
     }
 
     /// Bytes that the rank with the most allocates.
@@ -283,8 +263,8 @@ impl Exchange {
             let (input, output) = (self.input(ranks, rank, root), self.output(ranks, rank, root));
             if self.placement == Placement::In { input.max(output) } else { input + output }
         };
-        let one_sided = matches!(self.pattern, Pattern::Put | Pattern::Get);
-        let copies = if self.pattern.is_paired() { 1 } else { u64::from(self.window) };
+        let one_sided = matches!(self.collective.mpi, MpiCall::Put | MpiCall::Get);
+        let copies = if self.collective.is_paired() { 1 } else { u64::from(self.window) };
         // The first rank, the root and a partner: no other has more, whatever the blocks.
         let most = [0, root, ranks - 1, ranks / 2].into_iter().map(of).max().unwrap_or(0);
         // Every rank exposes a window, whether it acts or not.
@@ -301,46 +281,47 @@ impl Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::collective::*;
 
-    fn of(pattern: Pattern) -> Exchange {
-        Exchange::plain(pattern, Element::F32, 4096)
+    fn of(collective: &'static Collective) -> Exchange {
+        Exchange::plain(collective, Element::F32, 4096)
     }
 
     #[test]
     fn bandwidths_of_nccl_tests() {
         // (pattern, bytes on 4 ranks, factor on 4 ranks)
-        for (pattern, bytes, factor) in [
-            (Pattern::AllReduce, 4096, 1.5),
-            (Pattern::AllGather, 4096, 0.75),
-            (Pattern::ReduceScatter, 4096, 0.75),
-            (Pattern::AllToAll, 4096, 0.75),
-            (Pattern::Gather, 4096, 0.75),
-            (Pattern::Scatter, 4096, 0.75),
-            (Pattern::Broadcast, 4096, 1.0),
-            (Pattern::Reduce, 4096, 1.0),
-            (Pattern::SendRecv, 4096, 1.0),
-            (Pattern::Hypercube, 3072, 1.0),
-            (Pattern::Latency, 4096, 1.0),
-            (Pattern::Bandwidth, 8192, 0.5),
-            (Pattern::Bidirectional, 16384, 0.25),
-            (Pattern::Incast, 12288, 1.0),
+        for (collective, bytes, factor) in [
+            (&ALL_REDUCE, 4096, 1.5),
+            (&all_gather::ALL_GATHER, 4096, 0.75),
+            (&reduce_scatter::REDUCE_SCATTER, 4096, 0.75),
+            (&all_to_all::ALLTOALL, 4096, 0.75),
+            (&gather::GATHER, 4096, 0.75),
+            (&scatter::SCATTER, 4096, 0.75),
+            (&broadcast::BROADCAST, 4096, 1.0),
+            (&reduce::REDUCE, 4096, 1.0),
+            (&send_recv::SENDRECV, 4096, 1.0),
+            (&hypercube::HYPERCUBE, 3072, 1.0),
+            (&pairs::LATENCY, 4096, 1.0),
+            (&pairs::BANDWIDTH, 8192, 0.5),
+            (&pairs::BIDIRECTIONAL, 16384, 0.25),
+            (&ports::INCAST, 12288, 1.0),
         ] {
-            let exchange = of(pattern);
+            let exchange = of(collective);
             assert_eq!(
                 (exchange.algorithm_bytes(4), exchange.bus_factor(4)),
                 (Some(bytes), Some(factor)),
-                "{pattern:?}"
+                "{collective:?}"
             );
         }
-        assert_eq!(of(Pattern::Barrier).bus_factor(4), None);
+        assert_eq!(of(&barrier::BARRIER).bus_factor(4), None);
         // Blocks are whole elements.
-        assert_eq!(of(Pattern::AllGather).algorithm_bytes(3), Some(4092));
-        assert_eq!(of(Pattern::AllReduce).bus_factor(1), Some(0.0));
+        assert_eq!(of(&all_gather::ALL_GATHER).algorithm_bytes(3), Some(4092));
+        assert_eq!(of(&ALL_REDUCE).bus_factor(1), Some(0.0));
     }
 
     #[test]
     fn uneven_blocks() {
-        let mut exchange = of(Pattern::AllToAllV);
+        let mut exchange = of(&all_to_all::ALLTOALLV);
         assert_eq!(exchange.algorithm_bytes(4), Some(4096));
         exchange.blocks = Blocks::Spread(50);
         let blocks: Vec<u64> = (0..4).map(|to| exchange.block(4, 0, to)).collect();
@@ -358,12 +339,13 @@ mod tests {
     #[test]
     fn what_so_many_ranks_cannot_do() {
         assert!(
-            of(Pattern::Hypercube).check(6).is_err() && of(Pattern::Hypercube).check(8).is_ok()
+            of(&hypercube::HYPERCUBE).check(6).is_err()
+                && of(&hypercube::HYPERCUBE).check(8).is_ok()
         );
-        assert!(of(Pattern::Latency).check(1).is_err());
-        let rooted = Exchange { root: Root::Fixed(4), ..of(Pattern::Reduce) };
+        assert!(of(&pairs::LATENCY).check(1).is_err());
+        let rooted = Exchange { root: Root::Fixed(4), ..of(&reduce::REDUCE) };
         assert!(rooted.check(4).is_err() && rooted.check(5).is_ok());
-        let paired = Exchange { pairs: Some(3), ..of(Pattern::Bandwidth) };
+        let paired = Exchange { pairs: Some(3), ..of(&pairs::BANDWIDTH) };
         assert!(paired.check(5).is_err() && paired.check(6).is_ok());
     }
 }
