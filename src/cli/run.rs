@@ -218,7 +218,7 @@ pub(super) fn run(args: RunArgs, config: impl FnOnce() -> Result<Config>) -> Res
     }
     let config = settled(args.apply(config?)?);
     Limits::resolve(&config.limits)?;
-    let plan = Plan::resolve(&config, &Place::together(args.ranks.unwrap_or(around)))?;
+    let plan = Plan::resolve(&config, &Place::on_one_node(args.ranks.unwrap_or(around)))?;
     if args.dry_run {
         dry_run::show(&plan);
         return Ok(Exit::Ok);

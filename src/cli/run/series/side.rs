@@ -81,7 +81,7 @@ pub(super) fn all(args: &RunArgs, config: Config) -> Result<Vec<Side>> {
     let typed = without(std::env::args_os().skip(1), words::OF_THE_WHOLE);
     let make = |name: String, config: Config, words| {
         let (outputs, folder) = files(&outputs, &name)?;
-        let plan = Plan::resolve(&config, &Place::together(args.ranks.unwrap_or(1)))?;
+        let plan = Plan::resolve(&config, &Place::on_one_node(args.ranks.unwrap_or(1)))?;
         let (program, variables) = (launch::this_program()?, Vec::new());
         Ok(Side { name, plan, config, variables, outputs, folder, program, words })
     };
