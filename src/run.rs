@@ -81,7 +81,7 @@ pub fn run(request: Request) -> Result<Exit> {
 fn launch_once(request: Request, processes: usize) -> Result<Exit> {
     let config = request::with_found_backend(request.config?);
     Limits::resolve(&config.limits)?;
-    let plan = Plan::resolve(&config, &Place::together(request.ranks.unwrap_or(processes)))?;
+    let plan = Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(processes)))?;
     if request.dry_run {
         dry_run::show(&plan);
         return Ok(Exit::Ok);

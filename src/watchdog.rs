@@ -18,7 +18,7 @@ use tesserabench_launcher::{
 
 use crate::base::error::{Error, Kind, Result};
 use crate::machine::environment::Environment;
-use crate::plan::{Deadlines, Limit, Plan};
+use crate::plan::{DeadlineKind, Deadlines, Plan};
 use crate::world::World;
 use crate::world::abort;
 use crate::world::fault;
@@ -237,10 +237,10 @@ impl Clock {
         }
     }
 
-    fn overdue(&self, now: Instant, deadlines: &Deadlines) -> Option<Limit> {
+    fn overdue(&self, now: Instant, deadlines: &Deadlines) -> Option<DeadlineKind> {
         let Position { task, phase, activity, .. } = self.position;
-        let beyond = |limit: Limit, since: Instant| {
-            let most = deadlines.of_limit(limit);
+        let beyond = |limit: DeadlineKind, since: Instant| {
+            let most = deadlines.get(limit);
             ((now - since).as_secs_f64() > most).then_some(limit)
         };
         let on_the_way = matches!(phase, Phase::Gather | Phase::Write);
@@ -249,15 +249,15 @@ impl Clock {
             .stop
             .is_some_and(|since| (now - since).as_secs_f64() > deadlines.stop + STOP_MARGIN_S);
         stopping
-            .then_some(Limit::Stop)
-            .or_else(|| (task == 0).then(|| beyond(Limit::Startup, self.began))?)
+            .then_some(DeadlineKind::Stop)
+            .or_else(|| (task == 0).then(|| beyond(DeadlineKind::Startup, self.began))?)
             .or_else(|| {
-                (phase == Phase::Connect).then(|| beyond(Limit::Communicator, self.phase))?
+                (phase == Phase::Connect).then(|| beyond(DeadlineKind::Communicator, self.phase))?
             })
-            .or_else(|| on_the_way.then(|| beyond(Limit::Gather, self.phase))?)
-            .or_else(|| (task > 0 && !on_the_way).then(|| beyond(Limit::Case, self.task))?)
-            .or_else(|| with_others.then(|| beyond(Limit::Barrier, self.still))?)
-            .or_else(|| beyond(Limit::Run, self.began))
+            .or_else(|| on_the_way.then(|| beyond(DeadlineKind::Gather, self.phase))?)
+            .or_else(|| (task > 0 && !on_the_way).then(|| beyond(DeadlineKind::Case, self.task))?)
+            .or_else(|| with_others.then(|| beyond(DeadlineKind::Barrier, self.still))?)
+            .or_else(|| beyond(DeadlineKind::Run, self.began))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::report::{self, Report, Samples};
 /// The plan of a configuration for 8 ranks.
 pub(crate) fn plan(yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
-    Plan::resolve(&config, &Place::together(8)).unwrap()
+    Plan::resolve(&config, &Place::on_one_node(8)).unwrap()
 }
 
 /// 40 rounds of about `global` ns, and of about `local` ns for the slowest rank by itself.

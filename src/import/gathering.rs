@@ -121,13 +121,13 @@ fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
         benchmarks: Some([(name, Some(settings))].into()),
         precision_policies: reading.precision.map(|element| vec![element.name().to_owned()]),
         mesh: MeshConfig {
-            groups: Some(group.members().replace(',', "+")),
+            groups: Some(group.rank_ranges().replace(',', "+")),
             ..MeshConfig::default()
         },
         ..Config::default()
     };
     let ranks = group.ranks.iter().max().map_or(0, |last| last + 1);
-    let mut plan = Plan::resolve(&config, &Place::together(ranks))?;
+    let mut plan = Plan::resolve(&config, &Place::on_one_node(ranks))?;
     let many = || Error::usage("it is more than one case");
     let mut case = plan.cases.pop().filter(|_| plan.cases.is_empty()).ok_or_else(many)?;
     if other_blocks {

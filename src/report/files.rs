@@ -25,7 +25,7 @@ impl Output {
     /// asked for that no file has a use for.
     pub fn resolve(config: &Config) -> Result<Vec<Self>> {
         let asked = config.output.format;
-        let default = format!("results.{}", asked.unwrap_or(Format::Json).ending());
+        let default = format!("results.{}", asked.unwrap_or(Format::Json).extension());
         let files = config.output.files.clone().unwrap_or_else(|| vec![default.into()]);
         if asked
             .is_some_and(|asked| files.iter().all(|f| Format::of(f).is_some_and(|f| f != asked)))

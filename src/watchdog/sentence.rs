@@ -10,7 +10,7 @@ use crate::base::failure::CaseError;
 use crate::base::failure::Failure;
 use crate::machine::environment::Environment;
 use crate::plan::mesh;
-use crate::plan::{Case, Deadlines, Limit, Plan};
+use crate::plan::{Case, DeadlineKind, Deadlines, Plan};
 use crate::world::Member;
 use crate::world::progress::{self, Phase};
 
@@ -81,7 +81,7 @@ impl Ranks {
         let who = match culprits[..] {
             [rank] => self.name(rank),
             _ if everybody => format!("all {} ranks, none behind another,", culprits.len()),
-            _ => format!("ranks {}", mesh::members(culprits.iter().copied())),
+            _ => format!("ranks {}", mesh::format_ranges(culprits.iter().copied())),
         };
         let heard = match verdict.kind {
             Cause::Overdue(_) => "",
@@ -163,10 +163,10 @@ impl Ranks {
 
     /// What it means that a rank, or several of them, are beyond the limit of this number.
     fn beyond(&self, number: u8, heartbeat: Option<Heartbeat>, alone: bool) -> (Kind, String) {
-        let Some(limit) = Limit::ALL.into_iter().find(|limit| *limit as u8 == number) else {
+        let Some(limit) = DeadlineKind::ALL.into_iter().find(|limit| *limit as u8 == number) else {
             return (Kind::TimedOut, "is beyond a deadline".to_owned());
         };
-        let most = self.deadlines.of_limit(limit);
+        let most = self.deadlines.get(limit);
         let s = if alone { "s" } else { "" };
         let how = match heartbeat.map(|heartbeat| heartbeat.activity) {
             Some(Activity::Working) | None => format!("hold{s} the others up"),
@@ -174,7 +174,7 @@ impl Ranks {
             Some(Activity::Waiting | Activity::Apart) => format!("wait{s} in vain"),
         };
         match limit {
-            Limit::Stop => {
+            DeadlineKind::Stop => {
                 (Kind::Interrupted, format!("did not stop within {most} s of being asked to"))
             }
             limit if self.hosts.len() < 2 => {
@@ -250,7 +250,7 @@ impl Ranks {
         let rest = places.len().saturating_sub(PLACES);
         let name = |ranks: Vec<usize>| match ranks[..] {
             [rank] => self.name(rank) + ":",
-            _ => format!("ranks {}:", mesh::members(ranks.into_iter())),
+            _ => format!("ranks {}:", mesh::format_ranges(ranks.into_iter())),
         };
         let mut told: Vec<(String, String)> =
             places.into_iter().take(PLACES).map(|(at, ranks)| (name(ranks), at)).collect();

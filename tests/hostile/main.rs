@@ -84,7 +84,7 @@ impl Files {
 
 fn plan(config: &Path, ranks: usize) -> Result<(), String> {
     let config = Config::load(config).map_err(|why| why.message)?;
-    let plan = Plan::resolve(&config, &Place::together(ranks)).map_err(|why| why.message)?;
+    let plan = Plan::resolve(&config, &Place::on_one_node(ranks)).map_err(|why| why.message)?;
     for case in &plan.cases {
         case.work.footprint(case.group.ranks.len());
         case.work.counts(case.group.ranks.len());

@@ -83,7 +83,8 @@ pub(super) fn judged(
         case.confidence =
             1.0 - selected as f64 * (1.0 - rules.confidence) / reach.cases.max(1) as f64;
     }
-    let shift = evidence.interval.map(|shift| shift.at(case.confidence, rules.confidence, all));
+    let shift =
+        evidence.interval.map(|shift| shift.at_confidence(case.confidence, rules.confidence, all));
     case.ci = shift.map(|shift| match direction(rules.metric) {
         Direction::LowerIsBetter => [shift.low.exp(), shift.high.exp()],
         Direction::HigherIsBetter => [(-shift.high).exp(), (-shift.low).exp()],

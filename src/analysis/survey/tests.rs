@@ -21,7 +21,7 @@ use crate::report::{
 
 fn planned(ranks: usize, yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
-    Plan::resolve(&config, &Place::together(ranks)).unwrap()
+    Plan::resolve(&config, &Place::on_one_node(ranks)).unwrap()
 }
 
 /// The report of these ranks, two a node, whose cases take `nanos`.

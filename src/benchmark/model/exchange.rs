@@ -1,7 +1,7 @@
 //! Exchanges as a number of steps over links, each with a latency and a bandwidth.
 
 use crate::benchmark::collective::{Exchange, Model};
-use crate::machine::topology::{Link, Topology};
+use crate::machine::topology::{LinkSpec, Topology};
 
 /// Predicted time of one operation, seconds; `None` for what has no model.
 ///
@@ -19,7 +19,7 @@ pub(super) fn seconds(exchange: &Exchange, topology: &Topology, ranks: &[usize])
     let one_node = nodes.len() == 1;
     let slowest = if one_node { intra } else { inter };
     // 1 GB/s is 1e3 bytes per microsecond.
-    let moved = |bytes: f64, link: &Link| bytes / (link.gbps.value * 1e3);
+    let moved = |bytes: f64, link: &LinkSpec| bytes / (link.gbps.value * 1e3);
     let ring = |steps_per_rank: usize| {
         let across = steps_per_rank * (nodes.len() - 1);
         let within = steps_per_rank * (n - 1) - across;
@@ -45,7 +45,7 @@ pub(super) fn seconds(exchange: &Exchange, topology: &Topology, ranks: &[usize])
 }
 
 /// The link between the ranks of a pair, of the pairs that act at once the slowest one's.
-fn slowest_pair<'a>(exchange: &Exchange, topology: &'a Topology, ranks: &[usize]) -> &'a Link {
+fn slowest_pair<'a>(exchange: &Exchange, topology: &'a Topology, ranks: &[usize]) -> &'a LinkSpec {
     let crosses = |place: usize| {
         exchange
             .partner(ranks.len(), place)

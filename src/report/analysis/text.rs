@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::{Analysis, Examined, Leaderboard, Origin, Over, Severity, Source, Study};
 use crate::base::error::Exit;
 use crate::base::units::{format_ms, significant};
-use crate::plan::mesh::{PAIRS, members};
+use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::Outcome;
 use crate::report::limits::limit_lines;
 use crate::report::markdown::{self, Rows, STUDY_HEADER, escape, markdown_table, study_rows};
@@ -128,7 +128,7 @@ fn conclusion(analysis: &Analysis) -> String {
 
 /// Reports by their places, where there is more than one.
 fn named(analysis: &Analysis, reports: &[usize]) -> Option<String> {
-    (analysis.reports.len() > 1).then(|| members(reports.iter().copied()))
+    (analysis.reports.len() > 1).then(|| format_ranges(reports.iter().copied()))
 }
 
 fn sources(analysis: &Analysis) -> Vec<String> {

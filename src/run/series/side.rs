@@ -73,7 +73,7 @@ pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
         let (outputs, folder) = files(&outputs, &name)?;
         Ok(Side {
             name,
-            plan: Plan::resolve(&config, &Place::together(request.ranks.unwrap_or(1)))?,
+            plan: Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(1)))?,
             config,
             variables: Variables::new(),
             outputs,

@@ -1,66 +1,66 @@
-//! Distribution-free intervals of quantiles.
+//! Distribution-free confidence intervals of quantiles.
 
 use statrs::function::beta::beta_reg;
 
-use super::dependence::effective;
-use super::quantile::{ordered, samples_needed};
+use super::dependence::effective_size;
+use super::quantile::{samples_needed, sorted_with_index};
 
-/// An interval that holds the true value with at least the stated confidence.
+/// An interval that covers the true value with at least the requested confidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// True coverage for as many independent samples as these are worth; at least what was asked for.
+    /// Exact coverage for the effective sample size; at least the requested confidence.
     pub coverage: f64,
 }
 
 /// The interval of the `q` quantile of `values`, in order of time, from order statistics: of m independent
-/// values the r-th smallest has a Beta(r, m + 1 − r) distributed share of the distribution below it, so
+/// values the share of the distribution below the r-th smallest is Beta(r, m + 1 − r) distributed, so
 /// that P(x_(r) ≤ quantile) = I_q(r, m + 1 − r) (David and Nagaraja, Order Statistics, 7.1). The interval
-/// goes from the last rank that lies above the quantile with probability α/2 or less to the first that
-/// lies below it with α/2 or less. Exact for independent values.
+/// runs from the last rank that lies above the quantile with probability α/2 or less to the first rank that
+/// lies below it with probability α/2 or less. Exact for independent values.
 ///
-/// Dependent ones count for the m that they are worth ([`effective_samples`]), and rank r of n is rank
-/// r(m + 1)/(n + 1) of m. `None` when they are worth too little ([`iterations_needed`]).
+/// For autocorrelated values m is the effective sample size ([`effective_samples`]), and rank r of n is rank
+/// r(m + 1)/(n + 1) of m. `None` if m is too small ([`iterations_needed`]).
 ///
-/// A moving-block bootstrap, even with blocks as long as the dependence asks for, is too narrow: of AR(1)
-/// series with φ = 0.8 it covers the median in 79 % at n = 100 and 89 % at n = 300, this in 93 and 96 %.
+/// A moving-block bootstrap is too narrow, even with blocks of the optimal length: of AR(1) series with φ = 0.8
+/// it covers the median in 79 % at n = 100 and 89 % at n = 300, this interval in 93 and 96 %.
 ///
 /// [`effective_samples`]: super::effective_samples
 /// [`iterations_needed`]: super::iterations_needed
 pub fn quantile_interval(values: &[f64], q: f64, confidence: f64) -> Option<Interval> {
-    let ordered = ordered(values);
-    let worth = effective(&ordered, q);
-    interval(&ordered, worth, q, confidence)
+    let sorted = sorted_with_index(values);
+    let effective = effective_size(&sorted, q);
+    interval(&sorted, effective, q, confidence)
 }
 
-/// The interval of the median of values that are known to be independent, in any order; exact.
+/// The exact interval of the median of independent values, in any order.
 pub fn independent_median_interval(values: &[f64], confidence: f64) -> Option<Interval> {
-    interval(&ordered(values), values.len() as f64, 0.5, confidence)
+    interval(&sorted_with_index(values), values.len() as f64, 0.5, confidence)
 }
 
-fn interval(ordered: &[(f64, usize)], worth: f64, q: f64, confidence: f64) -> Option<Interval> {
-    let n = ordered.len();
-    let exists = q > 0.0 && q < 1.0 && worth >= samples_needed(q, confidence) as f64;
+fn interval(sorted: &[(f64, usize)], effective: f64, q: f64, confidence: f64) -> Option<Interval> {
+    let n = sorted.len();
+    let exists = q > 0.0 && q < 1.0 && effective >= samples_needed(q, confidence) as f64;
     if !exists {
         return None;
     }
     let tail = (1.0 - confidence) / 2.0;
     let lies_below = |rank: usize| {
         let share = rank as f64 / (n + 1) as f64;
-        beta_reg((worth + 1.0) * share, (worth + 1.0) * (1.0 - share), q)
+        beta_reg((effective + 1.0) * share, (effective + 1.0) * (1.0 - share), q)
     };
-    // That ranks 1 and n will do is settled above; rounding must not undo it.
+    // `exists` guarantees ranks 1 and n; rounding must not exclude them.
     let lower = first(n, |rank| rank > 1 && 1.0 - lies_below(rank) > tail) - 1;
     let upper = first(n, |rank| rank == n || lies_below(rank) <= tail);
     let coverage = lies_below(lower) - lies_below(upper);
-    let at = |rank: usize| ordered[rank - 1].0;
+    let at = |rank: usize| sorted[rank - 1].0;
     Some(Interval { low: at(lower), high: at(upper), coverage })
 }
 
-/// The first rank from 1 to `n` that `holds`, as do all after it; n + 1 when none does.
+/// The first rank in 1..=`n` for which the monotonic predicate `holds`; n + 1 if there is none.
 fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (1, n + 1);
     while low < high {
