@@ -344,7 +344,7 @@ pub struct RankTimes {
 }
 
 /// How far apart the ranks were: medians over iterations, for a whole sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Skew {
     /// Last start minus first start, ms.
     pub entry_ms: f64,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::case::{caveats, near_floor, unsettled};
+use super::case::{near_floor, unsettled};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::{MAX_VARIANCE_PERCENT, Plan};
@@ -30,7 +30,7 @@ pub fn settle(plan: &Plan, floors: &TimingOverhead, cases: &mut [Case]) {
     for case in cases.iter_mut() {
         let follows = counts(case) && local.contains(&sweep(case));
         if follows && is_by(case, Definition::LastEndMinusFirstStart) {
-            fall_back(plan, floors, case);
+            fall_back(case, floors, plan.max_variance_percent);
         }
     }
 }
@@ -41,16 +41,6 @@ fn counts(case: &Case) -> bool {
 
 fn is_by(case: &Case, definition: Definition) -> bool {
     case.measured.as_ref().is_some_and(|measured| measured.latency.definition == definition)
-}
-
-/// Makes the slowest rank's own time the headline.
-fn fall_back(plan: &Plan, floors: &TimingOverhead, case: &mut Case) {
-    let (Some(measured), Some(counts)) = (&mut case.measured, &case.counts) else { return };
-    let Measured { latency, latency_local: Some(local), .. } = measured else { return };
-    std::mem::swap(latency, local);
-    let found = case.caveats.drain(..).filter(|caveat| matches!(caveat, Caveat::Split { .. }));
-    case.caveats = caveats(plan, counts, floors, measured, found.collect());
-    case.renew_metrics();
 }
 
 /// The same of launches of one run, whose plan is not known any more: a sweep that has the slowest rank's own
@@ -69,14 +59,14 @@ pub(super) fn settle_launches<'a>(reports: impl Iterator<Item = &'a mut Report>)
         for case in &mut report.cases {
             let follows = ids.contains(&case.id) || counts(case) && sweeps.contains(&sweep(case));
             if follows && is_by(case, Definition::LastEndMinusFirstStart) {
-                fall_back_later(case, &floors, bound.unwrap_or(MAX_VARIANCE_PERCENT));
+                fall_back(case, &floors, bound.unwrap_or(MAX_VARIANCE_PERCENT));
             }
         }
     }
 }
 
-/// Makes the slowest rank's own time the headline of a case whose plan is not known any more.
-fn fall_back_later(case: &mut Case, floors: &TimingOverhead, bound_percent: f64) {
+/// Makes the slowest rank's own time the headline.
+fn fall_back(case: &mut Case, floors: &TimingOverhead, bound_percent: f64) {
     let Some(measured) = &mut case.measured else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use crate::analysis::{self, CaseOutcome, Finding, Limits};
+use crate::analysis::{self, CaseOutcome, Limits};
+use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::Failure;
 use crate::machine::environment::Environment;
@@ -120,8 +121,8 @@ impl Recorder {
         self.done
     }
 
-    /// The `place`th of the cases that run one after another has finished; on disk when this returns. True when
-    /// it failed. One that was finished in an earlier launch is not added again.
+    /// The `place`th of the cases that run one after another has finished, and `found` is what its ranks shared and
+    /// its samples; on disk when this returns. True when it failed. One that was finished in an earlier launch is not added again.
     ///
     /// # Errors
     /// Usage error when a file cannot be written, unfit on a full disk.
@@ -129,13 +130,14 @@ impl Recorder {
         &mut self,
         plan: &Plan,
         (place, case): (usize, &Case),
-        found: CaseOutcome,
+        outcome: CaseOutcome,
+        found: (Option<Caveat>, Samples),
     ) -> Result<bool> {
         if place < self.done {
             return Ok(false);
         }
         let floors = self.report.floors.unwrap_or_default();
-        let mut result = analysis::analyse(plan, case, &floors, found);
+        let mut result = analysis::analyse(plan, case, &floors, outcome, found);
         if let Some(error) = &mut result.error {
             self.locate(error);
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -201,11 +203,10 @@ pub fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
         }
         (Some(case), None) => {
             let timed_out = error.kind == Kind::TimedOut;
-            let finding = Finding::Failed(Box::new(error));
-            let found =
-                CaseOutcome { finding, accuracy: None, crowding: None, samples: Samples::None };
+            let outcome = CaseOutcome::Failed(Box::new(error), None);
             let floors = report.floors.unwrap_or_default();
-            let mut result = analysis::analyse(&plan, case, &floors, found);
+            let found = (None, Samples::None);
+            let mut result = analysis::analyse(&plan, case, &floors, outcome, found);
             if timed_out {
                 result.outcome = Outcome::TimedOut;
             }

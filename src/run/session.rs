@@ -5,9 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
-
-use crate::analysis::{CaseOutcome, Finding};
+use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
@@ -17,7 +15,7 @@ use crate::base::units::Nanos;
 use crate::machine::environment::Environment;
 use crate::machine::memory::{self, RankMemory};
 use crate::machine::telemetry::{Sensors, Telemetry};
-use crate::measure::{self, Method, Recording, Taken, Team};
+use crate::measure::{self, Method, Recording, Team};
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::report::{Output, Report};
@@ -48,13 +46,6 @@ pub trait ProgressListener {
 
     /// There is something to keep from now on if the run ends before its time.
     fn on_journal(&self, environment: &Environment);
-}
-
-/// What the ranks of a case tell rank 0.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct RankResult {
-    finding: Finding,
-    accuracy: Option<Accuracy>,
 }
 
 /// A device that has not worked for this long may have slowed down, ns.
@@ -154,7 +145,7 @@ impl CaseLoop<'_> {
     fn write(
         &mut self,
         set: &[Case],
-        (mut results, own): (Option<Vec<Option<RankResult>>>, Vec<Sample>),
+        (mut results, own): (Option<Vec<Option<CaseOutcome>>>, Vec<Sample>),
         recorder: &mut Option<Recorder>,
     ) -> Result<()> {
         let Self { world, plan, .. } = *self;
@@ -172,13 +163,10 @@ impl CaseLoop<'_> {
             fault::enter(Phase::Write);
             let results = results.as_mut().and_then(|results| results[ranks[0]].take());
             let recorded = match (&mut *recorder, results) {
-                (Some(recorder), Some(RankResult { finding, accuracy })) => {
-                    samples.and_then(|samples| {
-                        let crowding = crowding(world, plan, set, case);
-                        let found = CaseOutcome { finding, accuracy, crowding, samples };
-                        recorder.record(plan, (place, case), found)
-                    })
-                }
+                (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
+                    let found = (crowding(world, plan, set, case), samples);
+                    recorder.record(plan, (place, case), outcome, found)
+                }),
                 _ => Ok(false),
             };
             let failed = world.max(world.unanimous(recorded)?.into()) == 1;
@@ -283,11 +271,9 @@ impl Rank<'_> {
         team: Team<'_>,
         set: &[Case],
         case: &Case,
-    ) -> (Option<RankResult>, Option<Vec<Sample>>) {
+    ) -> (Option<CaseOutcome>, Option<Vec<Sample>>) {
         let Team { all, group } = team;
-        let ended = |finding, accuracy| {
-            (group.is_root().then_some(RankResult { finding, accuracy }), Some(Vec::new()))
-        };
+        let ended = |outcome| (group.is_root().then_some(outcome), Some(Vec::new()));
 
         // In these cases another rank may wait inside the work for one that fails.
         let exchanges = case.work.communicates() && group.size() > 1;
@@ -310,7 +296,7 @@ impl Rank<'_> {
         let ready = ready.and_then(|()| fault::check(Phase::Prepare));
         let mut prepared = match (agree(team, case, ready, Phase::Prepare), prepared) {
             (Ok(()), Ok(prepared)) => prepared,
-            (Err(finding), _) => return ended(finding, None),
+            (Err(outcome), _) => return ended(outcome),
             (Ok(()), Err(why)) => give_up(&why),
         };
 
@@ -325,50 +311,52 @@ impl Rank<'_> {
         let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
         let accuracy = match agree(team, case, verified, Phase::Verify) {
             Ok(own) => group.gather(own).unwrap_or_else(|why| abort(&why)),
-            Err(finding) => return ended(finding, None),
+            Err(outcome) => return ended(outcome),
         };
         let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
         let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
         if all.max(wrong.into()) == 1 {
-            let results = accuracy.map(|accuracy| RankResult {
-                finding: wrong_result(&accuracy, Phase::Verify),
-                accuracy: Some(accuracy),
-            });
-            return (results, Some(Vec::new()));
+            return (
+                accuracy.map(|own| wrong_result(&own.clone(), own, Phase::Verify)),
+                Some(Vec::new()),
+            );
         }
-        let accuracy = accuracy.filter(|accuracy| accuracy.checked > 0);
 
         fault::enter(Phase::Measure);
-        if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
-            return ended(finding, accuracy);
+        if let Err(outcome) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
+            return ended(match outcome {
+                CaseOutcome::Failed(error, _) => CaseOutcome::Failed(error, accuracy),
+                other => other,
+            });
         }
-        let Taken { samples, accuracy: own, recording, abandoned } =
-            self.measure(team, (set, case), &mut *prepared);
-        let checked = group.gather(own).unwrap_or_else(|why| abort(&why));
-        let checked = checked.map(|parts| Accuracy::combine(parts, &case.group.ranks));
-        let wrong = checked.as_ref().is_some_and(|checked| checked.wrong > 0);
+        let Some((samples, recording)) = self.measure(team, (set, case), &mut *prepared) else {
+            return (None, None);
+        };
+        let wrong = recording.as_ref().is_some_and(|recording| recording.accuracy.wrong > 0);
         let wrong = all.max(wrong.into()) == 1;
-        let results = recording.zip(checked).map(|(recording, checked)| {
-            let finding = match wrong {
-                false => Finding::Measured(Box::new(recording)),
-                true => wrong_result(&checked, Phase::Measure),
-            };
-            let accuracy = Some(accuracy.unwrap_or_default().and(checked));
-            RankResult { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
+        let outcome = recording.map(|recording| {
+            let checked = recording.accuracy.clone();
+            let accuracy = accuracy.unwrap_or_default().and(checked.clone());
+            match wrong {
+                false => CaseOutcome::Measured(Box::new(Recording { accuracy, ..recording })),
+                true => wrong_result(&checked, accuracy, Phase::Measure),
+            }
         });
-        (results, (!abandoned).then_some(samples))
+        (outcome, Some(samples))
     }
 
-    /// Takes the samples, and what the device says of itself meanwhile.
+    /// Takes the samples, and what the device says of itself meanwhile. `None` as from [`measure::measure`].
     fn measure(
         &mut self,
         team: Team<'_>,
         (set, case): (&[Case], &Case),
         prepared: &mut dyn Prepared,
-    ) -> Taken {
+    ) -> Option<(Vec<Sample>, Option<Recording>)> {
         let clock = self.backend.clock();
         let rested = self.worked.is_none_or(|worked| clock.now() - worked > REST);
+        let rank = case.group.ranks[team.group.rank()];
         let method = Method {
+            rank,
             protocol: self.plan.protocol,
             budget: &self.plan.budget,
             communicates: case.work.communicates(),
@@ -379,10 +367,9 @@ impl Rank<'_> {
         };
         let time = CommonTime::of(team.all, &everybody(set), clock, &self.clocks);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
-        let taken =
-            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why));
+        let (samples, recording) =
+            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why))?;
         let seconds = (clock.now() - began) as f64 / 1e9;
-        let rank = case.group.ranks[team.group.rank()];
         let telemetry = self
             .sensors
             .as_ref()
@@ -397,9 +384,7 @@ impl Rank<'_> {
         let (telemetry, memory): (Vec<_>, Vec<_>) = results.into_iter().flatten().unzip();
         let (telemetry, memory) =
             (telemetry.into_iter().flatten().collect(), memory.into_iter().flatten().collect());
-        let recording =
-            taken.recording.map(|recording| Recording { telemetry, memory, ..recording });
-        Taken { recording, ..taken }
+        Some((samples, recording.map(|recording| Recording { telemetry, memory, ..recording })))
     }
 }
 
@@ -410,38 +395,46 @@ fn give_up(why: &Error) -> ! {
 }
 
 /// Makes one rank's failure the case's, and that of all cases that run with it.
-fn agree<T>(team: Team<'_>, case: &Case, result: Result<T>, phase: Phase) -> Result<T, Finding> {
+fn agree<T>(
+    team: Team<'_>,
+    case: &Case,
+    result: Result<T>,
+    phase: Phase,
+) -> Result<T, CaseOutcome> {
     let rank = case.group.ranks[team.group.rank()];
     let named = result.map_err(|why| match why.kind {
         Kind::Unsupported => why,
         _ => Error { message: format!("rank {rank}: {}", why.message), rank: Some(rank), ..why },
     });
     team.all.unanimous(named).map_err(|why| match why.kind {
-        Kind::Unsupported => Finding::Skipped(why.message),
+        Kind::Unsupported => CaseOutcome::Skipped(why.message),
         kind => {
             let error = CaseError::now(kind, phase.name(), why.message);
-            Finding::Failed(Box::new(CaseError { rank: why.rank, ..error }))
+            CaseOutcome::Failed(Box::new(CaseError { rank: why.rank, ..error }), None)
         }
     })
 }
 
-fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
-    if accuracy.wrong == 0 {
+/// What comes of a case whose ranks found this wrong, or were at work at once with ranks that did. `all` is of
+/// everything that was checked.
+fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
+    if found.wrong == 0 {
         let detail = "not measured: a group that runs at once with it has wrong results";
         let error = CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned());
-        return Finding::Failed(Box::new(error));
+        return CaseOutcome::Failed(Box::new(error), Some(all));
     }
-    let first = accuracy.first_wrong.as_ref();
+    let first = found.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
         format!(
             "; the first: rank {}, index {}, expected {}, got {}",
             first.rank, first.index, first.expected, first.got
         )
     });
-    let detail = format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked);
-    Finding::Failed(Box::new(CaseError {
+    let detail = format!("{} of {} elements are wrong{place}", found.wrong, found.checked);
+    let error = CaseError {
         rank: first.map(|first| first.rank),
         element: first.map(|first| first.index),
         ..CaseError::now(Kind::WrongResult, phase.name(), detail)
-    }))
+    };
+    CaseOutcome::Failed(Box::new(error), Some(all))
 }
