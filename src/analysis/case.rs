@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::latency;
 use crate::base::accuracy::Accuracy;
-use crate::base::caveat::Caveat;
+use crate::base::caveat::{Caveat, FLOOR_PERCENT, INVALID_PERCENT};
 use crate::base::error::Kind;
 use crate::base::failure::CaseError;
 use crate::benchmark::Counts;
@@ -15,13 +15,6 @@ use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
 use crate::report::Definition;
 use crate::report::TimingOverhead;
 use crate::report::{self, Latency, Measured, Metrics, Outcome, Samples, Steadiness};
-
-/// Share of invalid rounds above which a case carries a caveat, percent.
-pub(super) const INVALID_PERCENT: f64 = 10.0;
-
-/// Share of a sample above which a floor is near, percent: SC15's rule that an operation should last ten
-/// times as long as what timing it costs (Hoefler and Belli, 2015).
-pub(super) const FLOOR_PERCENT: f64 = 10.0;
 
 /// What came of a case, as its first rank tells rank 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

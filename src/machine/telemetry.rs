@@ -7,6 +7,7 @@ use nvml_wrapper::enum_wrappers::device::{Clock, PerformancePolicy, TemperatureS
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::caveat::THROTTLED_PERCENT;
 use crate::machine::device::Device;
 
 /// One GPU's sensors.
@@ -62,9 +63,6 @@ const HARMLESS: ThrottleReasons = ThrottleReasons::GPU_IDLE
     .union(ThrottleReasons::SYNC_BOOST)
     .union(ThrottleReasons::DISPLAY_CLOCK_SETTING);
 
-/// A share of the time below which a limit is not worth a word.
-pub(crate) const NOTICEABLE_PERCENT: f64 = 1.0;
-
 impl Sensors {
     /// The sensors of `device`; none for a device that NVML does not know.
     pub fn of(device: &Device) -> Option<Self> {
@@ -119,7 +117,7 @@ impl Telemetry {
         ];
         let noticeable = limits.into_iter().filter_map(|(what, time)| {
             let share = 100.0 * time? / seconds;
-            (share >= NOTICEABLE_PERCENT).then(|| format!("{what} {share:.0} % of the time"))
+            (share >= THROTTLED_PERCENT).then(|| format!("{what} {share:.0} % of the time"))
         });
         // A reading at the end alone would miss most: by then there is nothing to do any more.
         let throttled = noticeable.chain(after.throttle_reasons.iter().cloned()).collect();
