@@ -20,14 +20,14 @@ use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
 use crate::plan::config::Protocol;
 use crate::plan::{Budget, ITERATION_LIMIT};
-use crate::report::Definition;
+use crate::report::{Definition, RankTimes, Skew};
 use crate::world::clock::CommonTime;
 use crate::world::fault;
 use crate::world::progress::{self, Activity};
 use crate::world::{Fold, World};
 use start::Starter;
 use stop::rounds_missing;
-use timing::{Gaps, OwnTimes, RankTimes, Round, Skew, Times, combine};
+use timing::{Gaps, OwnTimes, Round, Times, combine};
 use warmup::Warmup;
 
 /// A sample shorter than this many steps of its clock says more about the clock than about the work.
@@ -54,6 +54,8 @@ const BLOCK_SECONDS: f64 = 5.0;
 /// How a case is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Method<'a> {
+    /// This rank's number in the world.
+    pub rank: usize,
     /// How rounds start.
     pub protocol: Protocol,
     /// How many there are.
@@ -89,6 +91,8 @@ pub struct Recording {
     pub times: Times,
     /// What a reader should know of how it ran.
     pub remarks: Remarks,
+    /// How what the operations left compares with its reference.
+    pub accuracy: Accuracy,
     /// How far apart the ranks were.
     pub skew: Skew,
     /// Each rank's own times, by rank of the case.
@@ -111,19 +115,6 @@ impl Recording {
     }
 }
 
-/// What one rank has when a case is measured.
-#[derive(Debug)]
-pub struct Taken {
-    /// Its own samples in common time, those of invalid rounds included.
-    pub samples: Vec<Sample>,
-    /// How what this rank's operations left compares with its reference.
-    pub accuracy: Accuracy,
-    /// What the case's first rank has computed from everybody's.
-    pub recording: Option<Recording>,
-    /// Whether it was given up because the run was asked to stop.
-    pub abandoned: bool,
-}
-
 /// The ranks that measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Team<'a> {
@@ -143,6 +134,9 @@ impl<'a> Team<'a> {
 /// Warms up, then takes samples until the budget is met. Every rank of `team` calls it. Where several groups
 /// run at once, the first one decides how long.
 ///
+/// This rank's samples in common time, those of invalid rounds included; and on the first rank of the group what
+/// follows from everybody's. `None` where the case was given up because the run was asked to stop.
+///
 /// # Errors
 /// When the device fails; the other ranks may then be waiting inside the work, so the job must end.
 pub fn measure(
@@ -150,7 +144,7 @@ pub fn measure(
     mut time: CommonTime<'_>,
     prepared: &mut dyn Prepared,
     method: Method<'_>,
-) -> Result<Taken> {
+) -> Result<Option<(Vec<Sample>, Option<Recording>)>> {
     let once = Budget::once(method.budget);
     let budget = if method.once { &once } else { method.budget };
     // What has happened before had no common start.
@@ -172,7 +166,7 @@ pub fn measure(
     let mut so_far =
         SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, unchecked: 0, hopeless: false };
     let mut accuracy = Accuracy::default();
-    let abandoned = loop {
+    loop {
         if let (true, Some(target)) = (taken.times.global.len() >= so_far.look_at, &budget.target) {
             let error = f64::from(batch).recip() * taken.clock_error as f64;
             let definition = taken.times.definition(method.communicates, starter.protocol(), error);
@@ -180,8 +174,8 @@ pub fn measure(
             so_far.look_at = taken.times.global.len() + missing;
         }
         let asked = match so_far.agree_on_rounds(all, budget, method.stop_seconds)? {
-            None => break true,
-            Some(0) => break false,
+            None => return Ok(None),
+            Some(0) => break,
             Some(asked) => asked as usize,
         };
         if asked > 1 {
@@ -204,30 +198,35 @@ pub fn measure(
             so_far.unchecked = 0;
             accuracy = accuracy.and(prepared.check()?);
             if all.max(i64::from(accuracy.wrong > 0)) == 1 {
-                break false;
+                break;
             }
         }
-    };
-    if so_far.unchecked > 0 && !abandoned {
+    }
+    if so_far.unchecked > 0 {
         accuracy = accuracy.and(prepared.check()?);
     }
     let Collected { samples, times, gaps, own, clock_error } = taken;
-    let per_rank = team.group.gather(own.summary(budget.confidence))?;
-    let recording = per_rank.map(|per_rank| Recording {
-        protocol: starter.protocol(),
-        clock_error,
-        batch,
-        warmup,
-        warmup_seconds: (first - began) as f64 / 1e9,
-        measuring_seconds: so_far.seconds,
-        times,
-        remarks: prepared.remarks(),
-        skew: gaps.medians(),
-        per_rank,
-        telemetry: Vec::new(),
-        memory: Vec::new(),
+    let own = (own.summary(method.rank, budget.confidence), accuracy);
+    let recording = team.group.gather(own)?.map(|ranks| {
+        let (per_rank, accuracy): (Vec<RankTimes>, Vec<Accuracy>) = ranks.into_iter().unzip();
+        let world_ranks: Vec<usize> = per_rank.iter().map(|times| times.rank).collect();
+        Recording {
+            protocol: starter.protocol(),
+            clock_error,
+            batch,
+            warmup,
+            warmup_seconds: (first - began) as f64 / 1e9,
+            measuring_seconds: so_far.seconds,
+            times,
+            remarks: prepared.remarks(),
+            accuracy: Accuracy::combine(accuracy, &world_ranks),
+            skew: gaps.medians(clock_error),
+            per_rank,
+            telemetry: Vec::new(),
+            memory: Vec::new(),
+        }
     });
-    Ok(Taken { samples, accuracy, recording, abandoned })
+    Ok(Some((samples, recording)))
 }
 
 /// Runs untimed rounds until time is flat; how many there were, and how many operations a sample needs.

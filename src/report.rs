@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 
 pub use analysis::{
     ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Leaderboard, Origin, Over,
-    RankSpread, Severity, Source, Statistics, Straggler, Study, Tally, Throughput,
-    analysis_markdown, analysis_table,
+    RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput, analysis_markdown,
+    analysis_table,
 };
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
@@ -54,6 +54,7 @@ pub use timing::{Definition, TimingOverhead};
 
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
+pub use crate::base::caveat::Severity;
 use crate::base::error::Exit;
 use crate::base::failure::CaseError;
 pub use crate::benchmark::metric::{Metrics, Overlap};
@@ -344,7 +345,7 @@ pub struct RankTimes {
 }
 
 /// How far apart the ranks were: medians over iterations, for a whole sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Skew {
     /// Last start minus first start, ms.
     pub entry_ms: f64,

@@ -70,6 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let clock = busy.clock.clone();
             let time = CommonTime::of(&world, &ranks, &clock, &Clocks::one(world.size()));
             let method = Method {
+                rank: world.rank(),
                 protocol: Protocol::Synchronised,
                 budget: &plan.budget,
                 communicates: true,
@@ -82,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let fold = |numbers: &mut [i64], fold| world.fold(numbers, fold);
             let mut times = Times::default();
             times.add(&combine(&busy.samples, world.rank(), fold), 1);
-            if let Some(recording) = taken.recording {
+            if let Some((_, Some(recording))) = taken {
                 invalid[which].push(100.0 * times.invalid as f64 / busy.samples.len() as f64);
                 seconds[which].push(recording.warmup_seconds + recording.measuring_seconds);
                 given_up[which] += usize::from(recording.protocol != Protocol::Synchronised);

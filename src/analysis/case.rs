@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::latency;
 use crate::base::accuracy::Accuracy;
-use crate::base::caveat::Caveat;
+use crate::base::caveat::{Caveat, FLOOR_PERCENT, INVALID_PERCENT};
 use crate::base::error::Kind;
 use crate::base::failure::CaseError;
-use crate::base::units::milliseconds;
 use crate::benchmark::Counts;
 use crate::machine::telemetry::Telemetry;
 use crate::measure::Recording;
@@ -15,59 +14,43 @@ use crate::plan::config::Protocol;
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
 use crate::report::Definition;
 use crate::report::TimingOverhead;
-use crate::report::{self, Latency, Measured, Metrics, Outcome, Samples, Skew, Steadiness};
+use crate::report::{self, Latency, Measured, Metrics, Outcome, Samples, Steadiness};
 
-/// Share of invalid rounds above which a case carries a caveat, percent.
-pub(super) const INVALID_PERCENT: f64 = 10.0;
-
-/// Share of a sample above which a floor is near, percent: SC15's rule that an operation should last ten
-/// times as long as what timing it costs (Hoefler and Belli, 2015).
-pub(super) const FLOOR_PERCENT: f64 = 10.0;
-
-/// What came of a case, as its ranks tell it.
+/// What came of a case, as its first rank tells rank 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Finding {
+pub enum CaseOutcome {
     /// It was measured.
     Measured(Box<Recording>),
     /// The backend cannot do it.
     Skipped(String),
-    /// It went wrong.
-    Failed(Box<CaseError>),
+    /// It went wrong; and how its results compared with their reference, where something was checked.
+    Failed(Box<CaseError>, Option<Accuracy>),
 }
 
-/// All that is known of a case when it is over.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaseOutcome {
-    /// What came of it.
-    pub finding: Finding,
-    /// How its results compared with their reference, where something was checked.
-    pub accuracy: Option<Accuracy>,
-    /// What its ranks shared that each should have alone.
-    pub crowding: Option<Caveat>,
-    /// The stamps, or where they are.
-    pub samples: Samples,
-}
-
-/// Makes the case of the report.
+/// Makes the case of the report of what came of it, of what its ranks shared that each should have alone, and of the
+/// stamps or where they are.
 pub fn analyse(
     plan: &Plan,
     case: &Case,
     floors: &TimingOverhead,
-    found: CaseOutcome,
+    outcome: CaseOutcome,
+    (crowding, samples): (Option<Caveat>, Samples),
 ) -> report::Case {
-    let CaseOutcome { finding, accuracy, crowding, samples } = found;
     let counts = case.work.counts(case.group.ranks.len());
-    let mut result = report::Case { samples, accuracy, ..report::Case::empty(case, counts) };
-    match finding {
-        Finding::Skipped(reason) => {
+    let mut result = report::Case { samples, ..report::Case::empty(case, counts) };
+    let checked = |accuracy: &Accuracy| accuracy.checked > 0;
+    match outcome {
+        CaseOutcome::Skipped(reason) => {
             result.outcome = Outcome::Skipped;
             result.reason = Some(reason);
         }
-        Finding::Failed(error) => {
+        CaseOutcome::Failed(error, accuracy) => {
+            result.accuracy = accuracy.filter(checked);
             result.outcome = Outcome::Failed;
             result.error = Some(*error);
         }
-        Finding::Measured(recording) => {
+        CaseOutcome::Measured(recording) => {
+            result.accuracy = Some(recording.accuracy.clone()).filter(checked);
             if recording.times.global.is_empty() {
                 result.outcome = Outcome::Failed;
                 let detail = format!(
@@ -78,7 +61,7 @@ pub fn analyse(
                 result.error = Some(CaseError::now(Kind::CaseFailed, "measure", detail));
             } else {
                 let split = recording.remarks.split.clone();
-                let measured = measured(plan, case, &counts, *recording);
+                let measured = measured(plan, &counts, *recording);
                 let crowding = crowding.into_iter().chain(split.map(|how| Caveat::Split { how }));
                 result.caveats = caveats(plan, &counts, floors, &measured, crowding.collect());
                 result.measured = Some(measured);
@@ -192,7 +175,7 @@ pub(super) fn near_floor(
         .map(|(floor, percent)| Caveat::NearFloor { floor: floor.to_owned(), percent })
 }
 
-fn measured(plan: &Plan, case: &Case, counts: &Counts, recording: Recording) -> Measured {
+fn measured(plan: &Plan, counts: &Counts, recording: Recording) -> Measured {
     let definition = recording.definition(counts.communicates);
     let error = recording.error_per_operation();
     let of = |definition| latency(recording.times.by(definition), definition, &plan.budget, error);
@@ -200,13 +183,8 @@ fn measured(plan: &Plan, case: &Case, counts: &Counts, recording: Recording) -> 
         Definition::SlowestRank => Definition::LastEndMinusFirstStart,
         _ => Definition::SlowestRank,
     };
-    let overlap = recording.remarks.overlap.map(|overlap| report::Overlap {
-        alone_ms: milliseconds(overlap.alone as f64) / f64::from(counts.operations_per_run),
-        computed_ms: milliseconds(overlap.computed as f64) / f64::from(counts.operations_per_run),
-    });
     let has_device = !recording.times.device.is_empty();
     let headline = of(definition);
-    let per_rank = case.group.ranks.iter().zip(&recording.per_rank);
     Measured {
         protocol: recording.protocol,
         warmup: Some(recording.warmup),
@@ -216,25 +194,12 @@ fn measured(plan: &Plan, case: &Case, counts: &Counts, recording: Recording) -> 
         warmup_seconds: Some(recording.warmup_seconds),
         measuring_seconds: Some(recording.measuring_seconds),
         metrics: Metrics::default(),
-        overlap,
+        overlap: recording.remarks.overlap,
         latency_local: Some(of(other)),
         device_time: has_device.then(|| of(Definition::SlowestDevice)),
         latency: headline,
-        per_rank: per_rank
-            .map(|(&rank, times)| report::RankTimes {
-                rank,
-                median_ms: milliseconds(times.median),
-                p95_ms: times.p95.map(milliseconds),
-                slowest_share: times.slowest_share,
-            })
-            .collect(),
-        skew: Some(Skew {
-            entry_ms: milliseconds(recording.skew.entry),
-            exit_ms: milliseconds(recording.skew.exit),
-            after_last_arrival_ms: milliseconds(recording.skew.after_last_arrival),
-            clock_error_ms: milliseconds(recording.clock_error as f64),
-            imbalance: recording.skew.imbalance,
-        }),
+        per_rank: recording.per_rank,
+        skew: Some(recording.skew),
         telemetry: recording.telemetry,
         memory: recording.memory,
     }

@@ -1,15 +1,15 @@
 //! Cases as tests need them.
 
-use super::{CaseOutcome, Finding, analyse};
+use super::{CaseOutcome, analyse};
 use crate::base::caveat::Caveat;
 use crate::machine::environment::Environment;
 use crate::measure::Recording;
-use crate::measure::timing::{Skew, Times};
+use crate::measure::timing::Times;
 use crate::plan::config::Config;
 use crate::plan::place::Place;
 use crate::plan::{Case, Plan};
 use crate::report::TimingOverhead;
-use crate::report::{self, Report, Samples};
+use crate::report::{self, Report, Samples, Skew};
 
 /// The plan of a configuration for 8 ranks.
 pub(crate) fn plan(yaml: &str) -> Plan {
@@ -29,6 +29,7 @@ pub(crate) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
         measuring_seconds: 1.0,
         times: Times { global: around(global), local: around(local), ..Times::default() },
         remarks: Default::default(),
+        accuracy: Default::default(),
         skew: Skew::default(),
         per_rank: Vec::new(),
         telemetry: Vec::new(),
@@ -43,13 +44,8 @@ pub(crate) fn analysed(
     recording: Recording,
     crowding: Option<Caveat>,
 ) -> report::Case {
-    let finding = Finding::Measured(Box::new(recording));
-    analyse(
-        plan,
-        case,
-        &floors(),
-        CaseOutcome { finding, accuracy: None, crowding, samples: Samples::None },
-    )
+    let outcome = CaseOutcome::Measured(Box::new(recording));
+    analyse(plan, case, &floors(), outcome, (crowding, Samples::None))
 }
 
 /// The floors of [`analysed`].

@@ -61,6 +61,13 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     Ok(report)
 }
 
+/// The one in the middle by its value, the smaller of two.
+pub(super) fn middle<T>(mut all: Vec<T>, value: impl Fn(&T) -> f64) -> Option<T> {
+    all.sort_by(|a, b| value(a).total_cmp(&value(b)));
+    let place = all.len().saturating_sub(1) / 2;
+    all.into_iter().nth(place)
+}
+
 /// The first complete launch, or else the first.
 fn reference(launches: &[(usize, Report)]) -> Option<&(usize, Report)> {
     launches.iter().find(|(_, report)| !report.run.incomplete).or(launches.first())

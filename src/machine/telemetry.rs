@@ -8,6 +8,7 @@ use nvml_wrapper::enum_wrappers::device::{Clock, PerformancePolicy, TemperatureS
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::caveat::THROTTLED_PERCENT;
 use crate::machine::device::Device;
 
 /// The NVML sensors of one GPU.
@@ -63,9 +64,6 @@ const HARMLESS: ThrottleReasons = ThrottleReasons::GPU_IDLE
     .union(ThrottleReasons::SYNC_BOOST)
     .union(ThrottleReasons::DISPLAY_CLOCK_SETTING);
 
-/// Share of the time above which a limit is reported, percent.
-pub(crate) const NOTICEABLE_PERCENT: f64 = 1.0;
-
 impl Sensors {
     /// The sensors of `device`; `None` for a device that NVML does not know.
     pub fn of(device: &Device) -> Option<Self> {
@@ -120,7 +118,7 @@ impl Telemetry {
         ];
         let noticeable = limits.into_iter().filter_map(|(what, time)| {
             let share = 100.0 * time? / seconds;
-            (share >= NOTICEABLE_PERCENT).then(|| format!("{what} {share:.0} % of the time"))
+            (share >= THROTTLED_PERCENT).then(|| format!("{what} {share:.0} % of the time"))
         });
         // The counters are needed because the GPU is already idle at the last reading.
         let throttled = noticeable.chain(after.throttle_reasons.iter().cloned()).collect();

@@ -62,5 +62,5 @@ fn exit_skew(world: &World, backend: &dyn Backend, clocks: &Clocks) -> f64 {
     let mut gaps = Gaps::default();
     let rounds = combine(&left.map(stamp), world.rank(), |numbers, fold| world.fold(numbers, fold));
     gaps.add(&rounds, world.size());
-    gaps.medians().exit
+    gaps.exit_nanos()
 }

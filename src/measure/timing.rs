@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Sample;
-use crate::base::units::Nanos;
+use crate::base::units::{Nanos, milliseconds};
 use crate::plan::config::Protocol;
-use crate::report::Definition;
+use crate::report::{Definition, RankTimes, Skew};
 use crate::stats;
 use crate::world::Fold;
 
@@ -153,19 +153,6 @@ pub struct Gaps {
     imbalance: Vec<f64>,
 }
 
-/// How far apart the ranks were: medians over the valid rounds, for a whole sample.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Skew {
-    /// Last start minus first start, ns.
-    pub entry: f64,
-    /// Last end minus first end, ns.
-    pub exit: f64,
-    /// Last end minus last start, ns: the cost when the wait for late ranks is taken off.
-    pub after_last_arrival: f64,
-    /// Largest over mean of the ranks' own times, minus 1.
-    pub imbalance: f64,
-}
-
 impl Gaps {
     /// Adds rounds of `ranks` ranks.
     pub fn add(&mut self, rounds: &[Round], ranks: usize) {
@@ -178,16 +165,26 @@ impl Gaps {
         }
     }
 
-    /// The medians.
-    pub fn medians(&self) -> Skew {
-        let median = |values: &[f64]| stats::median(values).unwrap_or(0.0);
+    /// Their medians, with the bound of the clocks' error in them, ns.
+    pub fn medians(&self, clock_error: Nanos) -> Skew {
+        let ms = |nanos: &[f64]| milliseconds(median(nanos));
         Skew {
-            entry: median(&self.entry),
-            exit: median(&self.exit),
-            after_last_arrival: median(&self.after_last_arrival),
+            entry_ms: ms(&self.entry),
+            exit_ms: ms(&self.exit),
+            after_last_arrival_ms: ms(&self.after_last_arrival),
+            clock_error_ms: milliseconds(clock_error as f64),
             imbalance: median(&self.imbalance),
         }
     }
+
+    /// Median of last end minus first end, ns.
+    pub fn exit_nanos(&self) -> f64 {
+        median(&self.exit)
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    stats::median(values).unwrap_or(0.0)
 }
 
 /// One rank's own times in the valid rounds.
@@ -196,17 +193,6 @@ pub struct OwnTimes {
     /// End minus start of one operation, ns.
     nanos: Vec<f64>,
     slowest: usize,
-}
-
-/// What they come to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct RankTimes {
-    /// Median of end minus start of one operation, ns.
-    pub median: f64,
-    /// Its 95 % quantile, ns; absent when there are too few rounds.
-    pub p95: Option<f64>,
-    /// Share of rounds in which this rank was the slowest; ties count for the lowest rank.
-    pub slowest_share: f64,
 }
 
 impl OwnTimes {
@@ -218,13 +204,14 @@ impl OwnTimes {
         }
     }
 
-    /// What they come to.
-    pub fn summary(&self, confidence: f64) -> RankTimes {
+    /// What they come to; they are those of world rank `rank`.
+    pub fn summary(&self, rank: usize, confidence: f64) -> RankTimes {
         let rounds = self.nanos.len();
         let enough = rounds >= stats::iterations_needed(&self.nanos, 0.95, confidence);
         RankTimes {
-            median: stats::median(&self.nanos).unwrap_or(0.0),
-            p95: stats::quantile(&self.nanos, 0.95).filter(|_| enough),
+            rank,
+            median_ms: milliseconds(median(&self.nanos)),
+            p95_ms: stats::quantile(&self.nanos, 0.95).filter(|_| enough).map(milliseconds),
             slowest_share: self.slowest as f64 / rounds.max(1) as f64,
         }
     }
@@ -294,11 +281,14 @@ mod tests {
             (&times.global[..], &times.local[..], times.invalid),
             (&[150.0][..], &[140.0][..], 1)
         );
-        let skew = gaps.medians();
-        assert_eq!((skew.entry, skew.exit, skew.after_last_arrival), (10.0, 50.0, 140.0));
+        let skew = gaps.medians(7);
+        let nanos = [skew.entry_ms, skew.exit_ms, skew.after_last_arrival_ms, skew.clock_error_ms]
+            .map(|ms| (ms * 1e6).round());
+        assert_eq!(nanos, [10.0, 50.0, 140.0, 7.0]);
         assert!((skew.imbalance - (140.0 / 120.0 - 1.0)).abs() < 1e-12);
-        let own = own.summary(0.95);
-        assert_eq!((own.median, own.p95, own.slowest_share), (140.0, None, 1.0));
+        let own = own.summary(3, 0.95);
+        assert_eq!((own.rank, own.p95_ms, own.slowest_share), (3, None, 1.0));
+        assert_eq!((own.median_ms * 1e6).round(), 140.0);
     }
 
     #[test]

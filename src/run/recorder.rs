@@ -6,7 +6,8 @@ use rustix::fs::statvfs;
 
 use super::journal::{Again, Entry, Finished, Journal, Recovered};
 use super::sidecar::{INLINE_LIMIT, Sidecar};
-use crate::analysis::{self, CaseOutcome, Finding, Limits};
+use crate::analysis::{self, CaseOutcome, Limits};
+use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
 use crate::base::units::now;
@@ -117,8 +118,9 @@ impl Recorder {
         self.done
     }
 
-    /// Adds the result of the `place`th of the cases that run one after another; it is on disk when this returns.
-    /// True when the case failed. One that an earlier launch has finished is not added again.
+    /// Adds the outcome of the `place`th of the cases that run one after another, with what its ranks shared and its
+    /// samples; it is on disk when this returns. True when the case failed. One that an earlier launch has finished is
+    /// not added again.
     ///
     /// # Errors
     /// Usage error when a file cannot be written, unfit on a full disk.
@@ -126,13 +128,14 @@ impl Recorder {
         &mut self,
         plan: &Plan,
         (place, case): (usize, &Case),
-        found: CaseOutcome,
+        outcome: CaseOutcome,
+        found: (Option<Caveat>, Samples),
     ) -> Result<bool> {
         if place < self.done {
             return Ok(false);
         }
         let floors = self.report.floors.unwrap_or_default();
-        let mut result = analysis::analyse(plan, case, &floors, found);
+        let mut result = analysis::analyse(plan, case, &floors, outcome, found);
         if let Some(error) = &mut result.error {
             self.locate(error);
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -209,11 +212,10 @@ pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
         }
         (Some(case), None) => {
             let timed_out = error.kind == Kind::TimedOut;
-            let finding = Finding::Failed(Box::new(error));
-            let found =
-                CaseOutcome { finding, accuracy: None, crowding: None, samples: Samples::None };
+            let outcome = CaseOutcome::Failed(Box::new(error), None);
             let floors = report.floors.unwrap_or_default();
-            let mut result = analysis::analyse(&plan, case, &floors, found);
+            let found = (None, Samples::None);
+            let mut result = analysis::analyse(&plan, case, &floors, outcome, found);
             if timed_out {
                 result.outcome = Outcome::TimedOut;
             }

@@ -5,11 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
-
 use super::recorder::{OnExisting, Recorder};
 use super::{environment, gather};
-use crate::analysis::{CaseOutcome, Finding};
+use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
@@ -19,7 +17,7 @@ use crate::base::units::Nanos;
 use crate::machine::environment::Environment;
 use crate::machine::memory::{self, RankMemory};
 use crate::machine::telemetry::{Sensors, Telemetry};
-use crate::measure::{self, Method, Recording, Taken, Team};
+use crate::measure::{self, Method, Recording, Team};
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::report::{Output, Report};
@@ -47,13 +45,6 @@ pub(super) trait ProgressListener {
 
     /// There is something to keep from now on if the run ends before its time.
     fn on_journal(&self, environment: &Environment);
-}
-
-/// What the first rank of a case reports to rank 0.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct RankResult {
-    finding: Finding,
-    accuracy: Option<Accuracy>,
 }
 
 /// A device that has not worked for this long may have slowed down, ns.
@@ -157,7 +148,7 @@ impl<'a> CaseLoop<'a> {
         if world.is_root() {
             listener.on_case(self.place, &set[0].id);
         }
-        let CaseEnd { result, samples } = match own {
+        let CaseEnd { outcome, samples } = match own {
             Some(case) => {
                 let team = fault::during(Phase::Connect, || {
                     progress::together(|| self.teams.team(set, case))
@@ -166,11 +157,11 @@ impl<'a> CaseLoop<'a> {
             }
             None => {
                 fault::enter(Phase::Parked);
-                CaseEnd { result: None, samples: Some(Vec::new()) }
+                CaseEnd { outcome: None, samples: Some(Vec::new()) }
             }
         };
         world.park();
-        let results = world.gather(result)?;
+        let results = world.gather(outcome)?;
         if world.max(samples.is_none().into()) == 1 {
             return Ok(false);
         }
@@ -182,7 +173,7 @@ impl<'a> CaseLoop<'a> {
     fn write(
         &mut self,
         set: &[Case],
-        mut results: Option<Vec<Option<RankResult>>>,
+        mut results: Option<Vec<Option<CaseOutcome>>>,
         own: Vec<Sample>,
     ) -> Result<()> {
         let Self { world, plan, .. } = *self;
@@ -200,13 +191,10 @@ impl<'a> CaseLoop<'a> {
             fault::enter(Phase::Write);
             let results = results.as_mut().and_then(|results| results[ranks[0]].take());
             let recorded = match (&mut self.recorder, results) {
-                (Some(recorder), Some(RankResult { finding, accuracy })) => {
-                    samples.and_then(|samples| {
-                        let crowding = crowding(world, plan, set, case);
-                        let found = CaseOutcome { finding, accuracy, crowding, samples };
-                        recorder.record(plan, (place, case), found)
-                    })
-                }
+                (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
+                    let found = (crowding(world, plan, set, case), samples);
+                    recorder.record(plan, (place, case), outcome, found)
+                }),
                 _ => Ok(false),
             };
             let failed = world.max(world.unanimous(recorded)?.into()) == 1;
@@ -310,7 +298,7 @@ struct Rank<'a> {
 /// What a rank has when a case ends.
 struct CaseEnd {
     /// On the first rank of the case.
-    result: Option<RankResult>,
+    outcome: Option<CaseOutcome>,
     /// The rank's own; `None` when the case was given up because the run was asked to stop.
     samples: Option<Vec<Sample>>,
 }
@@ -320,7 +308,7 @@ impl Rank<'_> {
     fn run(&mut self, team: Team<'_>, set: &[Case], case: &Case) -> CaseEnd {
         memory::reset_peak();
         self.attempt(team, set, case)
-            .unwrap_or_else(|result| CaseEnd { result, samples: Some(Vec::new()) })
+            .unwrap_or_else(|outcome| CaseEnd { outcome, samples: Some(Vec::new()) })
     }
 
     /// Prepares, verifies and measures a case; the result alone when it ends before samples are taken.
@@ -329,38 +317,46 @@ impl Rank<'_> {
         team: Team<'_>,
         set: &[Case],
         case: &Case,
-    ) -> Result<CaseEnd, Option<RankResult>> {
+    ) -> Result<CaseEnd, Option<CaseOutcome>> {
         let mut prepared =
-            prepare(self.backend, team, case).map_err(|finding| unmeasured(team, finding, None))?;
+            prepare(self.backend, team, case).map_err(|outcome| on_first(team, outcome))?;
         let accuracy = verify(team, case, &mut *prepared)?;
         fault::enter(Phase::Measure);
-        if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
-            return Err(unmeasured(team, finding, accuracy));
-        }
-        let Taken { samples, accuracy: own, recording, abandoned } =
-            self.measure(team, (set, case), &mut *prepared);
-        let (checked, wrong) = combine(team, case, own);
-        let result = recording.zip(checked).map(|(recording, checked)| {
-            let finding = match wrong {
-                false => Finding::Measured(Box::new(recording)),
-                true => wrong_result(&checked, Phase::Measure),
+        if let Err(outcome) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
+            let outcome = match outcome {
+                CaseOutcome::Failed(error, _) => CaseOutcome::Failed(error, accuracy),
+                other => other,
             };
-            let accuracy = Some(accuracy.unwrap_or_default().and(checked));
-            RankResult { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
+            return Err(on_first(team, outcome));
+        }
+        let Some((samples, recording)) = self.measure(team, (set, case), &mut *prepared) else {
+            return Ok(CaseEnd { outcome: None, samples: None });
+        };
+        let wrong = recording.as_ref().is_some_and(|recording| recording.accuracy.wrong > 0);
+        let wrong = team.all.max(wrong.into()) == 1;
+        let outcome = recording.map(|recording| {
+            let checked = recording.accuracy.clone();
+            let accuracy = accuracy.unwrap_or_default().and(checked.clone());
+            match wrong {
+                false => CaseOutcome::Measured(Box::new(Recording { accuracy, ..recording })),
+                true => wrong_result(&checked, accuracy, Phase::Measure),
+            }
         });
-        Ok(CaseEnd { result, samples: (!abandoned).then_some(samples) })
+        Ok(CaseEnd { outcome, samples: Some(samples) })
     }
 
-    /// Takes the samples, and what the sensors read meanwhile.
+    /// Takes the samples, and what the sensors read meanwhile. `None` as from [`measure::measure`].
     fn measure(
         &mut self,
         team: Team<'_>,
         (set, case): (&[Case], &Case),
         prepared: &mut dyn Prepared,
-    ) -> Taken {
+    ) -> Option<(Vec<Sample>, Option<Recording>)> {
         let clock = self.backend.clock();
         let rested = self.worked.is_none_or(|worked| clock.now() - worked > REST);
+        let rank = case.group.ranks[team.group.rank()];
         let method = Method {
+            rank,
             protocol: self.plan.protocol,
             budget: &self.plan.budget,
             communicates: case.work.communicates(),
@@ -371,10 +367,9 @@ impl Rank<'_> {
         };
         let time = CommonTime::of(team.all, &everybody(set), clock, &self.clocks);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
-        let taken =
-            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why));
+        let (samples, recording) =
+            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why))?;
         let seconds = (clock.now() - began) as f64 / 1e9;
-        let rank = case.group.ranks[team.group.rank()];
         let telemetry = self
             .sensors
             .as_ref()
@@ -389,15 +384,13 @@ impl Rank<'_> {
         let (telemetry, memory): (Vec<_>, Vec<_>) = results.into_iter().flatten().unzip();
         let (telemetry, memory) =
             (telemetry.into_iter().flatten().collect(), memory.into_iter().flatten().collect());
-        let recording =
-            taken.recording.map(|recording| Recording { telemetry, memory, ..recording });
-        Taken { recording, ..taken }
+        Some((samples, recording.map(|recording| Recording { telemetry, memory, ..recording })))
     }
 }
 
-/// The result of a case that was not measured, on its first rank.
-fn unmeasured(team: Team<'_>, finding: Finding, accuracy: Option<Accuracy>) -> Option<RankResult> {
-    team.group.is_root().then_some(RankResult { finding, accuracy })
+/// The outcome of a case that was not measured, on its first rank.
+fn on_first(team: Team<'_>, outcome: CaseOutcome) -> Option<CaseOutcome> {
+    team.group.is_root().then_some(outcome)
 }
 
 /// Whether another rank may wait inside the work of this case for one that fails.
@@ -410,7 +403,7 @@ fn prepare<'a>(
     backend: &'a dyn Backend,
     team: Team<'a>,
     case: &Case,
-) -> Result<Box<dyn Prepared + 'a>, Finding> {
+) -> Result<Box<dyn Prepared + 'a>, CaseOutcome> {
     fault::enter(Phase::Prepare);
     // Faults strike after the step: within it, another rank may wait for this one.
     let prepared = case
@@ -428,7 +421,7 @@ fn prepare<'a>(
     let ready = ready.and_then(|()| fault::check(Phase::Prepare));
     match (agree(team, case, ready, Phase::Prepare), prepared) {
         (Ok(()), Ok(prepared)) => Ok(prepared),
-        (Err(finding), _) => Err(finding),
+        (Err(outcome), _) => Err(outcome),
         (Ok(()), Err(why)) => give_up(&why),
     }
 }
@@ -438,7 +431,7 @@ fn verify(
     team: Team<'_>,
     case: &Case,
     prepared: &mut dyn Prepared,
-) -> Result<Option<Accuracy>, Option<RankResult>> {
+) -> Result<Option<Accuracy>, Option<CaseOutcome>> {
     fault::enter(Phase::Verify);
     let exchanges = exchanges(team, case);
     let verified = match exchanges {
@@ -449,24 +442,15 @@ fn verify(
         give_up(why);
     }
     let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
-    let own = agree(team, case, verified, Phase::Verify)
-        .map_err(|finding| unmeasured(team, finding, None))?;
-    let (accuracy, wrong) = combine(team, case, own);
-    if wrong {
-        return Err(accuracy.map(|accuracy| RankResult {
-            finding: wrong_result(&accuracy, Phase::Verify),
-            accuracy: Some(accuracy),
-        }));
-    }
-    Ok(accuracy.filter(|accuracy| accuracy.checked > 0))
-}
-
-/// The accuracy of all ranks of a case on the first of them, and whether any case of the set has wrong results.
-fn combine(team: Team<'_>, case: &Case, own: Accuracy) -> (Option<Accuracy>, bool) {
+    let own =
+        agree(team, case, verified, Phase::Verify).map_err(|outcome| on_first(team, outcome))?;
     let parts = team.group.gather(own).unwrap_or_else(|why| abort(&why));
     let accuracy = parts.map(|parts| Accuracy::combine(parts, &case.group.ranks));
     let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
-    (accuracy, team.all.max(wrong.into()) == 1)
+    if team.all.max(wrong.into()) == 1 {
+        return Err(accuracy.map(|own| wrong_result(&own.clone(), own, Phase::Verify)));
+    }
+    Ok(accuracy)
 }
 
 /// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
@@ -476,38 +460,46 @@ fn give_up(why: &Error) -> ! {
 }
 
 /// Makes one rank's failure the case's, and that of all cases that run with it.
-fn agree<T>(team: Team<'_>, case: &Case, result: Result<T>, phase: Phase) -> Result<T, Finding> {
+fn agree<T>(
+    team: Team<'_>,
+    case: &Case,
+    result: Result<T>,
+    phase: Phase,
+) -> Result<T, CaseOutcome> {
     let rank = case.group.ranks[team.group.rank()];
     let named = result.map_err(|why| match why.kind {
         Kind::Unsupported => why,
         _ => Error { message: format!("rank {rank}: {}", why.message), rank: Some(rank), ..why },
     });
     team.all.unanimous(named).map_err(|why| match why.kind {
-        Kind::Unsupported => Finding::Skipped(why.message),
+        Kind::Unsupported => CaseOutcome::Skipped(why.message),
         kind => {
             let error = CaseError::now(kind, phase.name(), why.message);
-            Finding::Failed(Box::new(CaseError { rank: why.rank, ..error }))
+            CaseOutcome::Failed(Box::new(CaseError { rank: why.rank, ..error }), None)
         }
     })
 }
 
-fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
-    if accuracy.wrong == 0 {
+/// What comes of a case whose ranks found this wrong, or were at work at once with ranks that did. `all` is of
+/// everything that was checked.
+fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
+    if found.wrong == 0 {
         let detail = "not measured: a group that runs at once with it has wrong results";
         let error = CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned());
-        return Finding::Failed(Box::new(error));
+        return CaseOutcome::Failed(Box::new(error), Some(all));
     }
-    let first = accuracy.first_wrong.as_ref();
+    let first = found.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
         format!(
             "; the first: rank {}, index {}, expected {}, got {}",
             first.rank, first.index, first.expected, first.got
         )
     });
-    let detail = format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked);
-    Finding::Failed(Box::new(CaseError {
+    let detail = format!("{} of {} elements are wrong{place}", found.wrong, found.checked);
+    let error = CaseError {
         rank: first.map(|first| first.rank),
         element: first.map(|first| first.index),
         ..CaseError::now(Kind::WrongResult, phase.name(), detail)
-    }))
+    };
+    CaseOutcome::Failed(Box::new(error), Some(all))
 }

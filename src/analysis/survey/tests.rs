@@ -11,12 +11,11 @@ use crate::machine::device::Device;
 use crate::machine::environment::{Node, Rank};
 use crate::machine::telemetry::{Reading, Telemetry};
 use crate::measure::Recording;
-use crate::measure::timing::RankTimes;
 use crate::plan::config::{Config, Protocol};
 use crate::plan::place::{Distance, Place};
 use crate::plan::{self, Plan};
 use crate::report::{
-    Outcome, Over, PairMatrix, Replicate, Replication, Severity, SlowLink, Statistics,
+    Outcome, Over, PairMatrix, RankTimes, Replicate, Replication, Severity, SlowLink, Statistics,
 };
 
 fn planned(ranks: usize, yaml: &str) -> Plan {
@@ -66,9 +65,10 @@ fn recorded(ranks: usize, yaml: &str, of: impl Fn(&Plan, &plan::Case) -> Recordi
 
 /// Ranks whose own medians are these, in us, and who are slowest in these shares of the iterations.
 fn with_ranks(recording: Recording, ranks: &[(f64, f64)]) -> Recording {
-    let per_rank = ranks.iter().map(|&(us, slowest_share)| RankTimes {
-        median: 1e3 * us,
-        p95: None,
+    let per_rank = ranks.iter().enumerate().map(|(rank, &(us, slowest_share))| RankTimes {
+        rank,
+        median_ms: 1e-3 * us,
+        p95_ms: None,
         slowest_share,
     });
     Recording { per_rank: per_rank.collect(), ..recording }

@@ -6,7 +6,8 @@ mod statistics;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::{Analysis, Examined, Leaderboard, Origin, Over, Severity, Source, Study};
+use super::{Analysis, Examined, Leaderboard, Origin, Over, Source, Study};
+use crate::base::caveat::Severity;
 use crate::base::error::Exit;
 use crate::base::units::{format_ms, significant};
 use crate::plan::mesh::{PAIRS, format_ranges};

@@ -6,13 +6,14 @@ use super::call::{Call, Mode};
 use super::datatype::PIECE;
 use super::memory::Memory;
 use super::{Comm, barrier, largest, place, together};
+use crate::backend::Remarks;
 use crate::backend::host::{Operation, Window};
 use crate::backend::reference::{Data, Number};
-use crate::backend::{Overlap, Remarks};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::{Error, Result};
-use crate::base::units::Nanos;
+use crate::base::units::{Nanos, milliseconds};
 use crate::benchmark::collective::MpiCollective;
+use crate::benchmark::metric::Overlap;
 use crate::benchmark::work::{CompletionMode, Exchange, Root};
 use crate::stats;
 use crate::world::clock::{Clock as _, HostClock};
@@ -38,7 +39,8 @@ pub(super) struct Calls<'a, T> {
     /// Calls of one operation.
     pieces: usize,
     clock: &'a HostClock,
-    overlap: Option<Overlap>,
+    /// How long all operations take by themselves, where a computation of that length runs meanwhile, ns.
+    alone: Option<Nanos>,
 }
 
 impl<'a, T: Number> Calls<'a, T> {
@@ -87,7 +89,7 @@ impl<'a, T: Number> Calls<'a, T> {
             turn: 0,
             pieces: pieces as usize,
             clock,
-            overlap: None,
+            alone: None,
         };
         if completion == CompletionMode::Persistent {
             own.make()?;
@@ -161,8 +163,7 @@ impl<'a, T: Number> Calls<'a, T> {
             took.push((self.clock.now() - began) as f64);
         }
         let own = stats::median(&took).unwrap_or(0.0) as Nanos;
-        let alone = largest(&self.comm, own);
-        self.overlap = Some(Overlap { alone, computed: alone });
+        self.alone = Some(largest(&self.comm, own));
     }
 }
 
@@ -185,8 +186,7 @@ impl<T: Number> Operation for Calls<'_, T> {
             }
             CompletionMode::Overlapped => {
                 self.start(root);
-                let computed = self.overlap.map_or(0, |overlap| overlap.computed);
-                let end = self.clock.now() + computed;
+                let end = self.clock.now() + self.alone.unwrap_or(0);
                 while self.clock.now() < end {
                     std::hint::spin_loop();
                 }
@@ -236,7 +236,9 @@ impl<T: Number> Operation for Calls<'_, T> {
         } else {
             self.calls.first().and_then(|call| call.counted.remark())
         };
-        Remarks { split, overlap: self.overlap }
+        let one = self.alone.map(|alone| milliseconds(alone as f64) / self.memories.len() as f64);
+        let overlap = one.map(|one| Overlap { alone_ms: one, computed_ms: one });
+        Remarks { split, overlap }
     }
 }
 
