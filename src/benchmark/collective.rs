@@ -205,12 +205,12 @@ impl Collective {
 
     /// How it is started and ended where nothing is said.
     pub fn default_completion(&self) -> CompletionMode {
-        let key = self.keys.iter().find(|key| key.name == keys::FORM.name);
-        match key.map(|key| key.values) {
+        let form = self.keys.iter().find(|key| key.name == keys::FORM.name);
+        let first = match form.map(|key| &key.values) {
             Some(Values::Words([first, ..])) => CompletionMode::find(first),
             _ => None,
-        }
-        .unwrap_or(CompletionMode::Blocking)
+        };
+        first.unwrap_or(CompletionMode::Blocking)
     }
 }
 

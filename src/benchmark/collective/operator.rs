@@ -69,7 +69,13 @@ impl Operator {
     pub fn fixed_point(self) -> i64 {
         match self {
             Self::Sum | Self::MulSum | Self::Avg | Self::Lxor | Self::Bxor => 0,
-            _ => 1,
+            Self::Prod
+            | Self::Max
+            | Self::Min
+            | Self::Land
+            | Self::Lor
+            | Self::Band
+            | Self::Bor => 1,
         }
     }
 }
