@@ -24,7 +24,7 @@ use crate::report::Definition;
 use crate::world::clock::CommonTime;
 use crate::world::fault;
 use crate::world::progress::{self, Activity};
-use crate::world::{Fold, World};
+use crate::world::{ReduceOp, World};
 use start::Starter;
 use stop::rounds_missing;
 use timing::{Gaps, OwnTimes, RankTimes, Round, Skew, Times, combine};
@@ -182,7 +182,7 @@ pub fn measure(
         // A run that is asked to stop is through with a block and with what is left in half the time each.
         let soon = method.stop_seconds / 2.0;
         let asked = all.is_root().then(|| match so_far.rounds_wanted(budget, soon) as u64 {
-            1.. if progress::is_asked_to_stop() && so_far.seconds_left(budget) > soon => None,
+            1.. if progress::stop_requested() && so_far.seconds_left(budget) > soon => None,
             wanted => Some(wanted),
         });
         let asked = match all.broadcast(asked)? {
@@ -297,18 +297,18 @@ fn fire(
     communicates: bool,
 ) -> Result<Vec<Sample>> {
     let mut samples = Vec::with_capacity(rounds);
-    let activity = if communicates { Activity::Together } else { Activity::Working };
+    let activity = if communicates { Activity::Collective } else { Activity::Working };
     for _ in 0..rounds {
         progress::next_round();
         fault::strike_operation();
         prepared.arm(batch)?;
         let start = starter.next(time, batch);
-        progress::at(activity);
+        progress::set_activity(activity);
         let mut sample = prepared.fire(start)?;
-        let longer = fault::linger(sample.duration());
+        let longer = fault::slow_down(sample.duration());
         sample.end += longer;
         sample.device = sample.device.map(|device| device + longer);
-        progress::at(Activity::Working);
+        progress::set_activity(Activity::Working);
         samples.push(sample);
     }
     Ok(samples)
@@ -318,10 +318,10 @@ fn fire(
 /// any group that comes late makes the round invalid for all: they were not at work at once.
 fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Round> {
     let Team { all, group } = team;
-    let mut rounds = combine(samples, group.rank(), |numbers, fold| group.fold(numbers, fold));
+    let mut rounds = combine(samples, group.rank(), |numbers, op| group.all_reduce(numbers, op));
     if all.size() > group.size() {
         let mut late: Vec<i64> = rounds.iter().map(|round| round.is_late().into()).collect();
-        all.fold(&mut late, Fold::Max);
+        all.all_reduce(&mut late, ReduceOp::Max);
         rounds.iter_mut().zip(late).for_each(|(round, late)| round.set_late(late > 0));
     }
     let late = rounds.iter().filter(|round| round.is_late()).count();

@@ -23,7 +23,7 @@ use crate::plan::{Deadlines, Plan};
 use crate::report::{self, Output, Report};
 use crate::run::recorder::{self, OnExisting};
 use crate::run::session::{self, ProgressListener, RootOutputs};
-use crate::watchdog::{Watch, note_signals};
+use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::abort;
 use crate::world::fault;
 use crate::world::progress::Phase;
@@ -279,20 +279,23 @@ fn rank(args: &RunArgs, config: Result<Config>) -> Result<Exit> {
 }
 
 /// The watchdog of this process, unless it is to have no threads.
-fn watch(config: &Result<Config>) -> Result<Option<Watch>> {
+fn watch(config: &Result<Config>) -> Result<Option<Watchdog>> {
     let Some(config) = config.as_ref().ok().filter(|config| config.heartbeats.unwrap_or(true))
     else {
-        note_signals()?;
+        set_stop_flag_on_signals()?;
         return Ok(None);
     };
     let ranks = world::innermost_launch().and_then(|launch| launch.size).unwrap_or(1);
     // What is wrong with deadlines is rank 0's to say.
-    Deadlines::resolve(config, ranks, None).ok().map(|early| Watch::start(early, ranks)).transpose()
+    Deadlines::resolve(config, ranks, None)
+        .ok()
+        .map(|early| Watchdog::start(early, ranks))
+        .transpose()
 }
 
 /// A rank while it is one.
 struct Rank {
-    watch: Option<Watch>,
+    watch: Option<Watchdog>,
     as_nccl_tests: bool,
 }
 
@@ -318,7 +321,7 @@ impl Rank {
         if let Some(watch) = &mut self.watch {
             watch.connect(world)?;
         }
-        supervision::tell(&Note::Rank {
+        supervision::notify(&Note::Rank {
             rank: world.rank(),
             pid: std::process::id(),
             host: world.members()[world.rank()].host.clone(),
@@ -334,9 +337,11 @@ impl Rank {
         let (plan, root) = world.unanimous(prepared.transpose())?.unzip();
         let plan: Plan = world.broadcast(plan)?;
         match &self.watch {
-            Some(watch) => watch.know(&plan),
-            None => world
-                .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_waiting),
+            Some(watch) => watch.set_plan(&plan),
+            None => world.set_deadline(
+                Duration::from_secs_f64(plan.deadlines.run),
+                abort::abort_at_deadline,
+            ),
         }
         let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
         let shown = world.is_root() && !supervision::is_supervised();
@@ -345,7 +350,7 @@ impl Rank {
         let (exit, report) = session::run(world, &plan, root, &listener)?;
         bar.finish_and_clear();
         if let Some(report) = report {
-            supervision::tell(&Note::Reported);
+            supervision::notify(&Note::Reported);
             self.print(&report, &outputs);
         }
         Ok(exit)
@@ -378,15 +383,15 @@ impl ProgressListener for RankListener<'_> {
         let total = self.plan.cases.len();
         // Of those that run again, the bar shows each cycle.
         let done = if id.is_empty() { total } else { done % total };
-        supervision::tell(&Note::Case { done, total, id: id.to_owned() });
+        supervision::notify(&Note::Case { done, total, id: id.to_owned() });
         self.bar.set_position(done as u64);
         self.bar.set_message(id.to_owned());
     }
 
     fn on_journal(&self, environment: &Environment) {
-        supervision::tell(&Note::Journal);
+        supervision::notify(&Note::Journal);
         if let Some(watch) = &self.rank.watch {
-            watch.know_devices(environment);
+            watch.set_devices(environment);
         }
         let outputs = self.outputs.to_vec();
         abort::save_report_with(move |failure| salvage(&outputs, failure));

@@ -107,7 +107,7 @@ pub fn run(
             let (results, samples) = match own {
                 Some(case) => {
                     fault::during(Phase::Connect, || {
-                        progress::together(|| teams.enter(set, case))
+                        progress::in_collective(|| teams.enter(set, case))
                     })?;
                     rank.run(teams.team(set, case)?, set, case)
                 }
@@ -197,7 +197,7 @@ impl CaseLoop<'_> {
                     Cycles::Seconds(seconds) => (clock.now() - self.began) as f64 / 1e9 >= seconds,
                 };
             // What has come to its end was not interrupted.
-            match (over, progress::is_asked_to_stop()) {
+            match (over, progress::stop_requested()) {
                 (true, _) => Some(Exit::Ok),
                 (false, true) => Some(Exit::Interrupted),
                 (false, false) => (failures >= plan.max_failures).then_some(Exit::Ok),
@@ -316,7 +316,7 @@ impl Rank<'_> {
 
         fault::enter(Phase::Verify);
         let verified = match exchanges {
-            true => progress::together(|| prepared.verify()),
+            true => progress::in_collective(|| prepared.verify()),
             false => prepared.verify(),
         };
         if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
@@ -405,7 +405,7 @@ impl Rank<'_> {
 
 /// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
 fn give_up(why: &Error) -> ! {
-    let message = format!("{}: {}", progress::sentence(), why.message);
+    let message = format!("{}: {}", progress::describe(), why.message);
     abort(&Error { message, ..why.clone() })
 }
 

@@ -19,7 +19,7 @@ use crate::plan::config::Config;
 use crate::report::{self, Report, plain};
 use crate::run::journal::Journal;
 use crate::run::recorder::{self, OnExisting};
-use crate::watchdog::note_signals;
+use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
 use side::Side;
 
@@ -154,10 +154,10 @@ impl<'a> LaunchSeries<'a> {
     /// Makes the launches, and says how they ended.
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
         // A signal that comes between two of them counts too.
-        note_signals()?;
+        set_stop_flag_on_signals()?;
         let mut ended = Exit::Ok;
         for (side, launch) in due {
-            if progress::is_asked_to_stop() {
+            if progress::stop_requested() {
                 return Ok(ended.worst(Exit::Interrupted));
             }
             let title = self.title(side, launch);
