@@ -186,7 +186,7 @@ mod tests {
         ("rank 2 hangs at something of its own, the others are in the operation",
          &["collective 3.1.7 !2", "collective 3.1.7 !2", "working 3.1.7 !1", "collective 3.1.7 !2"],
          Some((Cause::Overdue(1), &[2]))),
-        ("rank 2 works and is within its own limit, but nobody else gets on",
+        ("rank 2 works within its own limit, but blocks the others",
          &["waiting 3.1.7 !5", "waiting 3.1.7 !5", "working 3.1.6", "waiting 3.1.7 !5"],
          Some((Cause::Overdue(5), &[2]))),
         ("two work, one of them an operation behind",
@@ -201,7 +201,7 @@ mod tests {
         ("one is still in the operation before",
          &["collective 3.1.7 !2", "collective 3.1.6 !2", "collective 3.1.7 !2"],
          Some((Cause::Overdue(2), &[1]))),
-        ("a parked rank never came; it rests by what it says, so those who wait for it are named",
+        ("a parked rank never wakes up; its heartbeats are in order, so the ranks that wait for it are named",
          &["waiting 4.0.0 !3", "waiting 4.0.0 !3", "parked 3.0.0", "waiting 4.0.0 !3"],
          Some((Cause::Overdue(3), &[0, 1, 3]))),
         ("everybody rests",
@@ -210,7 +210,7 @@ mod tests {
         ("everybody waits at different places",
          &["waiting 3.2.0 !3", "waiting 3.1.9 !3", "waiting 3.2.0", "waiting 4.0.0 !3"],
          Some((Cause::Overdue(3), &[1]))),
-        ("one was never heard while the others wait",
+        ("one never connected while the others wait",
          &["waiting 1.0.0 !3", "collective 0.0.0 !2", "unconnected 9s"],
          Some((Cause::Overdue(2), &[2]))),
         ("who has left is at no fault for those who hang",
@@ -266,7 +266,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn somebody_is_at_fault_and_nobody_who_left(
+        fn a_fault_has_ranks_and_none_that_left(
             table in prop::collection::vec(states(), 0..9),
         ) {
             if let Some(diagnosis) = diagnose(&table, SILENCE) {

@@ -6,8 +6,7 @@ use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat};
 
 use super::stack;
 use crate::base::error::Kind;
-use crate::base::failure::CaseError;
-use crate::base::failure::Failure;
+use crate::base::failure::{CaseError, Failure};
 use crate::machine::environment::Environment;
 use crate::plan::mesh;
 use crate::plan::{Case, DeadlineKind, Deadlines, Plan};

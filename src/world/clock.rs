@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_reaches_the_moment_and_says_when_it_is_late() {
+    fn waiting_reaches_the_moment_and_reports_a_late_start() {
         for policy in [WaitPolicy::Spin, WaitPolicy::Yield] {
             let clock = HostClock::new(policy);
             assert!(clock.precision() > 0);

@@ -57,8 +57,12 @@ impl Member {
 
     /// The cores of the rank's CPU affinity.
     pub fn cores(&self) -> impl Iterator<Item = usize> {
-        (0..CORES).filter(|core| self.cores[core / 64] >> (core % 64) & 1 == 1)
+        core_numbers(&self.cores)
     }
+}
+
+fn core_numbers(cores: &[u64]) -> impl Iterator<Item = usize> {
+    (0..CORES).filter(|core| cores[core / 64] >> (core % 64) & 1 == 1)
 }
 
 /// The host name.
@@ -68,7 +72,7 @@ pub(super) fn host() -> String {
 
 /// The socket of all these cores, if there is only one and the kernel reports it.
 fn socket(cores: &[u64]) -> Option<usize> {
-    let mut all = (0..CORES).filter(|core| cores[core / 64] >> (core % 64) & 1 == 1).map(|core| {
+    let mut all = core_numbers(cores).map(|core| {
         let path = format!("/sys/devices/system/cpu/cpu{core}/topology/physical_package_id");
         std::fs::read_to_string(path).ok()?.trim().parse().ok()
     });

@@ -48,16 +48,8 @@ pub type Threading = &'static str;
 pub fn library() -> Option<String> {
     let text = mpi::environment::library_version().ok()?;
     let words = text.replace(['\0', '\n', '\t'], " ");
-    let short = words.split("MPICH Release date").next().unwrap_or_default();
-    Some(
-        short
-            .split(", ")
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" "),
-    )
+    let short = words.split("MPICH Release date").next()?.split(", ").next()?;
+    Some(short.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// The folder of MPI's programs, if the build named MPI by its path.
@@ -235,15 +227,12 @@ impl MpiComm {
         scope(|scope| {
             complete(root.immediate_gather_into_root(scope, &own, &mut counts[..]), wait);
         });
-        let ends: Vec<i32> = counts
-            .iter()
-            .scan(0, |end, count| {
-                *end += count;
-                Some(*end)
-            })
-            .collect();
-        let starts: Vec<i32> = ends.iter().zip(&counts).map(|(end, count)| end - count).collect();
-        let mut all = vec![0u8; ends.last().map_or(0, |&end| end.unsigned_abs() as usize)];
+        let starts = counts.iter().scan(0, |end, count| {
+            *end += count;
+            Some(*end - count)
+        });
+        let starts: Vec<i32> = starts.collect();
+        let mut all = vec![0u8; counts.iter().sum::<i32>().unsigned_abs() as usize];
         {
             let mut parts = PartitionMut::new(&mut all[..], &counts[..], &starts[..]);
             scope(|scope| {
@@ -252,10 +241,13 @@ impl MpiComm {
                 complete(request, wait);
             });
         }
-        let part = |(&start, &end): (&i32, &i32)| {
-            all[start.unsigned_abs() as usize..end.unsigned_abs() as usize].to_vec()
-        };
-        Some(starts.iter().zip(&ends).map(part).collect())
+        let mut rest = &all[..];
+        let parts = counts.iter().map(|count| {
+            let (part, after) = rest.split_at(count.unsigned_abs() as usize);
+            rest = after;
+            part.to_vec()
+        });
+        Some(parts.collect())
     }
 
     pub(super) fn leave(self) {
