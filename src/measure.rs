@@ -24,7 +24,7 @@ use crate::report::{Definition, RankTimes, Skew};
 use crate::world::clock::CommonTime;
 use crate::world::fault;
 use crate::world::progress::{self, Activity};
-use crate::world::{Fold, World};
+use crate::world::{ReduceOp, World};
 use start::Starter;
 use stop::rounds_missing;
 use timing::{Gaps, OwnTimes, Round, Times, combine};
@@ -276,18 +276,18 @@ fn fire(
     communicates: bool,
 ) -> Result<Vec<Sample>> {
     let mut samples = Vec::with_capacity(rounds);
-    let activity = if communicates { Activity::Together } else { Activity::Working };
+    let activity = if communicates { Activity::Collective } else { Activity::Working };
     for _ in 0..rounds {
         progress::next_round();
         fault::strike_operation();
         prepared.arm(batch)?;
         let start = starter.next(time, batch);
-        progress::at(activity);
+        progress::set_activity(activity);
         let mut sample = prepared.fire(start)?;
-        let longer = fault::linger(sample.duration());
+        let longer = fault::slow_down(sample.duration());
         sample.end += longer;
         sample.device = sample.device.map(|device| device + longer);
-        progress::at(Activity::Working);
+        progress::set_activity(Activity::Working);
         samples.push(sample);
     }
     Ok(samples)
@@ -297,10 +297,10 @@ fn fire(
 /// any group that comes late makes the round invalid for all: they were not at work at once.
 fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Round> {
     let Team { all, group } = team;
-    let mut rounds = combine(samples, group.rank(), |numbers, fold| group.fold(numbers, fold));
+    let mut rounds = combine(samples, group.rank(), |numbers, op| group.all_reduce(numbers, op));
     if all.size() > group.size() {
         let mut late: Vec<i64> = rounds.iter().map(|round| round.is_late().into()).collect();
-        all.fold(&mut late, Fold::Max);
+        all.all_reduce(&mut late, ReduceOp::Max);
         rounds.iter_mut().zip(late).for_each(|(round, late)| round.set_late(late > 0));
     }
     let late = rounds.iter().filter(|round| round.is_late()).count();
@@ -394,7 +394,7 @@ impl SoFar {
         // A run that is asked to stop finishes a block and what is left in half the time each.
         let soon = stop_seconds / 2.0;
         all.broadcast(all.is_root().then(|| match self.rounds_wanted(budget, soon) as u64 {
-            1.. if progress::is_asked_to_stop() && self.seconds_left(budget) > soon => None,
+            1.. if progress::stop_requested() && self.seconds_left(budget) > soon => None,
             wanted => Some(wanted),
         }))
     }

@@ -29,7 +29,7 @@ mod test_result;
 
 pub use alternative::Alternative;
 pub use binomial::binomial_tail;
-pub use bootstrap::{Shift, shift_interval};
+pub use bootstrap::shift_interval;
 pub use change::{Change, SERIES_LIMIT, change_points};
 #[cfg(test)]
 pub(crate) use dependence::tests::autoregressive;

@@ -123,7 +123,7 @@ fn theirs(
     let samples: Vec<Sample> = stamps
         .map(|((start, end), late)| Sample { start, end, device: None, late: late != 0 })
         .collect();
-    let rounds = combine(&samples, world.rank(), |numbers, fold| world.fold(numbers, fold));
+    let rounds = combine(&samples, world.rank(), |numbers, op| world.all_reduce(numbers, op));
     let mut times = Times::default();
     times.add(&rounds, batch);
     times

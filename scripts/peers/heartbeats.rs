@@ -12,7 +12,7 @@ use tesserabench::measure::{Method, Team, measure};
 use tesserabench::plan::config::{Config, from_name};
 use tesserabench::plan::{Deadlines, Plan};
 use tesserabench::stats;
-use tesserabench::watchdog::Watch;
+use tesserabench::watchdog::Watchdog;
 use tesserabench::world::World;
 use tesserabench::world::clock::{Clocks, CommonTime};
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "benchmarking": {{"batch": 100, "min_time": {SECONDS}}}, "deadlines": {{"silence": {silence}}}}}"#,
     ))?;
     let deadlines = Deadlines::resolve(&config, 2, None)?;
-    let mut watch = Watch::start(deadlines, 2)?;
+    let mut watch = Watchdog::start(deadlines, 2)?;
     let world = World::join(from_name("level", &level)?)?;
     watch.connect(&world)?;
     let plan = Plan::resolve(&config, &world.places())?;

@@ -133,7 +133,7 @@ impl Cuda {
         let place = self.place(group)?;
         let id = Id::shared(place.0, share)?;
         let connect = || Comm::connect(place, id, wait);
-        let comm = Rc::new(fault::during(Phase::Connect, || progress::together(connect))?);
+        let comm = Rc::new(fault::during(Phase::Connect, || progress::in_collective(connect))?);
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
     }

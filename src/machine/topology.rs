@@ -105,7 +105,9 @@ impl Topology {
                 return Err(wrong(format!("{key} is {}; it must be positive", figure.value)));
             }
             if figure.source.trim().is_empty() {
-                return Err(wrong(format!("{key} has no source; say where the figure was read")));
+                return Err(wrong(format!(
+                    "{key} has no source; name where the figure comes from"
+                )));
             }
         }
         if topology.devices_per_node == 0 {

@@ -7,7 +7,7 @@ use crate::base::units::{Nanos, milliseconds};
 use crate::plan::config::Protocol;
 use crate::report::{Definition, RankTimes, Skew};
 use crate::stats;
-use crate::world::Fold;
+use crate::world::ReduceOp;
 
 /// Clock errors above this share of the time hide what they are part of: the bound that SC15's rules
 /// set for the overhead of measuring (Hoefler and Belli, 2015).
@@ -52,9 +52,13 @@ impl Round {
 /// Numbers of a round of which the largest over all ranks is wanted.
 const MAXIMA: usize = 7;
 
-/// Combines this rank's samples of a block with those of the other ranks. `fold` replaces numbers by
-/// their largest or their sum over all ranks; the sizes do not depend on how many ranks there are.
-pub fn combine(samples: &[Sample], rank: usize, fold: impl Fn(&mut [i64], Fold)) -> Vec<Round> {
+/// Combines this rank's samples of a block with those of the other ranks. `all_reduce` reduces numbers
+/// over all ranks in place; their number does not depend on the number of ranks.
+pub fn combine(
+    samples: &[Sample],
+    rank: usize,
+    all_reduce: impl Fn(&mut [i64], ReduceOp),
+) -> Vec<Round> {
     let mut maxima: Vec<i64> = samples
         .iter()
         .flat_map(|sample| -> [i64; MAXIMA] {
@@ -64,15 +68,15 @@ pub fn combine(samples: &[Sample], rank: usize, fold: impl Fn(&mut [i64], Fold))
             [-start, start, -end, end, own, device, sample.late.into()]
         })
         .collect();
-    fold(&mut maxima, Fold::Max);
+    all_reduce(&mut maxima, ReduceOp::Max);
     let mut totals: Vec<i64> = samples.iter().map(|sample| sample.end - sample.start).collect();
     let own = totals.clone();
-    fold(&mut totals, Fold::Sum);
+    all_reduce(&mut totals, ReduceOp::Sum);
     let rank = i64::try_from(rank).unwrap_or(i64::MAX);
     let is_slowest =
         |(own, of_all): (&i64, &[i64])| if *own == of_all[4] { -rank } else { i64::MIN };
     let mut slowest: Vec<i64> = own.iter().zip(maxima.chunks(MAXIMA)).map(is_slowest).collect();
-    fold(&mut slowest, Fold::Max);
+    all_reduce(&mut slowest, ReduceOp::Max);
     let rows = maxima.chunks(MAXIMA).zip(totals).zip(slowest);
     rows.map(|((of_all, total), slowest)| Round {
         first_start: -of_all[0],
@@ -229,34 +233,34 @@ mod tests {
     }
 
     /// What rank 0 learns when these ranks combine their samples, `[rank][round]`. The others' numbers
-    /// of a fold are found by running their part with the folds so far.
+    /// of a reduction are found by running their part with the results so far.
     fn combined(ranks: &[Vec<Sample>]) -> Vec<Round> {
         let done: RefCell<Vec<Vec<i64>>> = RefCell::default();
-        for fold_number in 0..3 {
+        for reduction in 0..3 {
             let offered: RefCell<Vec<Vec<i64>>> = RefCell::default();
-            let mut kind = Fold::Max;
+            let mut kind = ReduceOp::Max;
             for (rank, samples) in ranks.iter().enumerate() {
                 let calls = RefCell::new(0);
-                let offer = |numbers: &mut [i64], fold: Fold| {
+                let offer = |numbers: &mut [i64], op: ReduceOp| {
                     let call = *calls.borrow();
                     *calls.borrow_mut() += 1;
-                    if call < fold_number {
+                    if call < reduction {
                         numbers.copy_from_slice(&done.borrow()[call]);
-                    } else if call == fold_number {
+                    } else if call == reduction {
                         offered.borrow_mut().push(numbers.to_vec());
-                        assert_eq!(fold, [Fold::Max, Fold::Sum, Fold::Max][call]);
+                        assert_eq!(op, [ReduceOp::Max, ReduceOp::Sum, ReduceOp::Max][call]);
                     }
                 };
                 combine(samples, rank, offer);
             }
-            if fold_number == 1 {
-                kind = Fold::Sum;
+            if reduction == 1 {
+                kind = ReduceOp::Sum;
             }
-            let folded = offered.into_inner().into_iter().reduce(|a, b| {
+            let reduced = offered.into_inner().into_iter().reduce(|a, b| {
                 let both = a.into_iter().zip(b);
-                both.map(|(a, b)| if kind == Fold::Max { a.max(b) } else { a + b }).collect()
+                both.map(|(a, b)| if kind == ReduceOp::Max { a.max(b) } else { a + b }).collect()
             });
-            done.borrow_mut().push(folded.unwrap());
+            done.borrow_mut().push(reduced.unwrap());
         }
         let calls = RefCell::new(0);
         combine(&ranks[0], 0, |numbers, _| {

@@ -143,13 +143,9 @@ impl Deadlines {
     /// The heartbeat interval, seconds: a fraction of the shortest deadline, but not so short that heartbeats keep
     /// rank 0 busy.
     pub fn interval(&self, ranks: usize) -> f64 {
-        let interval = (self.silence.min(self.shortest()) / 5.0).clamp(0.02, 1.0);
-        interval.max(ranks as f64 / HEARTBEATS_PER_SECOND)
-    }
-
-    fn shortest(&self) -> f64 {
-        let all = [self.startup, self.communicator, self.case, self.barrier, self.gather, self.run];
-        all.into_iter().fold(f64::INFINITY, f64::min)
+        let kinds = DeadlineKind::ALL.into_iter().filter(|kind| *kind != DeadlineKind::Stop);
+        let shortest = kinds.map(|kind| self.get(kind)).fold(self.silence, f64::min);
+        (shortest / 5.0).clamp(0.02, 1.0).max(ranks as f64 / HEARTBEATS_PER_SECOND)
     }
 
     /// The deadline of this kind, seconds.

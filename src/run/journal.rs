@@ -165,7 +165,7 @@ impl Journal {
         bytes.push(b'\n');
         if fault::is_planted(Fault::Torn, Phase::Write) {
             let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
-            fault::die();
+            fault::kill_self();
         }
         let written = fault::full_disk().and_then(|()| self.file.write_all(&bytes));
         let written = written.and_then(|()| self.file.sync_data());

@@ -29,7 +29,7 @@ pub(super) fn guard<T>(life: impl FnOnce() -> T) -> T {
     }));
     catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let place = crate::world::progress::sentence();
+        let place = crate::world::progress::describe();
         crate::world::abort::abort(&Error::new(Kind::RankDied, format!("{place}: {text}")))
     })
 }

@@ -13,7 +13,7 @@ use crate::machine::environment::Environment;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
 use crate::report::{self, Output, Report};
-use crate::watchdog::{Watch, note_signals};
+use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
 use crate::world::{self, World, abort, fault};
@@ -52,15 +52,18 @@ pub(super) fn live(request: Request) -> Result<Exit> {
 }
 
 /// The watchdog of this process, unless it is to have no threads.
-fn watch(config: &Result<Config>) -> Result<Option<Watch>> {
+fn watch(config: &Result<Config>) -> Result<Option<Watchdog>> {
     let Some(config) = config.as_ref().ok().filter(|config| config.heartbeats.unwrap_or(true))
     else {
-        note_signals()?;
+        set_stop_flag_on_signals()?;
         return Ok(None);
     };
     let ranks = world::innermost_launch().and_then(|launch| launch.size).unwrap_or(1);
     // Rank 0 reports what is wrong with deadlines.
-    Deadlines::resolve(config, ranks, None).ok().map(|early| Watch::start(early, ranks)).transpose()
+    Deadlines::resolve(config, ranks, None)
+        .ok()
+        .map(|early| Watchdog::start(early, ranks))
+        .transpose()
 }
 
 /// Joins the other ranks, or ends the job.
@@ -89,7 +92,7 @@ fn report_failure(world: &World, why: &Error) {
 
 /// A rank that has joined the others.
 struct Rank {
-    watch: Option<Watch>,
+    watch: Option<Watchdog>,
     nccl_tests_table: bool,
 }
 
@@ -103,7 +106,7 @@ impl Rank {
     ) -> Result<Exit> {
         let config = agree_on_config(world, config)?;
         self.connect_watch(world)?;
-        supervision::tell(&Note::Rank {
+        supervision::notify(&Note::Rank {
             rank: world.rank(),
             pid: std::process::id(),
             host: world.members()[world.rank()].host.clone(),
@@ -111,9 +114,11 @@ impl Rank {
         fault::enter(Phase::Join);
         let (plan, root) = agree_on_plan(world, config, on_existing)?;
         match &self.watch {
-            Some(watch) => watch.know(&plan),
-            None => world
-                .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_waiting),
+            Some(watch) => watch.set_plan(&plan),
+            None => world.set_deadline(
+                Duration::from_secs_f64(plan.deadlines.run),
+                abort::abort_at_deadline,
+            ),
         }
         let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
         let shown = world.is_root() && !supervision::is_supervised();
@@ -123,7 +128,7 @@ impl Rank {
         let (exit, report) = session::run(world, &plan, root, &listener)?;
         bar.finish_and_clear();
         if let Some(report) = report {
-            supervision::tell(&Note::Reported);
+            supervision::notify(&Note::Reported);
             self.print(&report, &outputs);
         }
         Ok(exit)
@@ -181,7 +186,7 @@ fn agree_on_plan(
 
 /// Tells the supervisor, the watchdog and the progress bar how far the run is.
 struct RankListener<'a> {
-    watch: Option<&'a Watch>,
+    watch: Option<&'a Watchdog>,
     plan: &'a Plan,
     outputs: &'a [Output],
     bar: &'a ProgressBar,
@@ -192,15 +197,15 @@ impl ProgressListener for RankListener<'_> {
         let total = self.plan.cases.len();
         // The bar shows each cycle of cases that run again.
         let done = if id.is_empty() { total } else { done % total };
-        supervision::tell(&Note::Case { done, total, id: id.to_owned() });
+        supervision::notify(&Note::Case { done, total, id: id.to_owned() });
         self.bar.set_position(done as u64);
         self.bar.set_message(id.to_owned());
     }
 
     fn on_journal(&self, environment: &Environment) {
-        supervision::tell(&Note::Journal);
+        supervision::notify(&Note::Journal);
         if let Some(watch) = self.watch {
-            watch.know_devices(environment);
+            watch.set_devices(environment);
         }
         let outputs = self.outputs.to_vec();
         abort::save_report_with(move |failure| recorder::save_incomplete(&outputs, failure));

@@ -16,7 +16,7 @@ use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::history::Baseline;
 use crate::report::{self, Report, plain};
-use crate::watchdog::note_signals;
+use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
 use side::Side;
 
@@ -151,10 +151,10 @@ impl LaunchSeries {
     /// Makes the launches; the worst of their exits.
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
         // A signal that comes between two of them counts too.
-        note_signals()?;
+        set_stop_flag_on_signals()?;
         let mut ended = Exit::Ok;
         for (side, launch) in due {
-            if progress::is_asked_to_stop() {
+            if progress::stop_requested() {
                 return Ok(ended.worst(Exit::Interrupted));
             }
             let title = self.title(side, launch);

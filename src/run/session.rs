@@ -151,7 +151,7 @@ impl<'a> CaseLoop<'a> {
         let CaseEnd { outcome, samples } = match own {
             Some(case) => {
                 let team = fault::during(Phase::Connect, || {
-                    progress::together(|| self.teams.team(set, case))
+                    progress::in_collective(|| self.teams.team(set, case))
                 })?;
                 self.rank.run(team, set, case)
             }
@@ -214,7 +214,7 @@ impl<'a> CaseLoop<'a> {
                     Cycles::Seconds(seconds) => elapsed() >= seconds,
                 };
             // A finished run was not interrupted.
-            match (over, progress::is_asked_to_stop()) {
+            match (over, progress::stop_requested()) {
                 (true, _) => Some(Exit::Ok),
                 (false, true) => Some(Exit::Interrupted),
                 (false, false) => (failures >= plan.max_failures).then_some(Exit::Ok),
@@ -435,7 +435,7 @@ fn verify(
     fault::enter(Phase::Verify);
     let exchanges = exchanges(team, case);
     let verified = match exchanges {
-        true => progress::together(|| prepared.verify()),
+        true => progress::in_collective(|| prepared.verify()),
         false => prepared.verify(),
     };
     if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
@@ -455,7 +455,7 @@ fn verify(
 
 /// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
 fn give_up(why: &Error) -> ! {
-    let message = format!("{}: {}", progress::sentence(), why.message);
+    let message = format!("{}: {}", progress::describe(), why.message);
     abort(&Error { message, ..why.clone() })
 }
 

@@ -2,6 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
+use super::ratio::Estimate;
 use super::sample::{autocorrelation, mean, variance};
 use super::t_test::t_quantile;
 use crate::base::random::Stream;
@@ -15,30 +16,20 @@ const INNER_RESAMPLES: usize = 100;
 /// Upper bound of the lag-1 autocorrelation. Beyond it, a block would be the whole series.
 const MAX_AUTOCORRELATION: f64 = 0.9;
 
-/// The shift of one side against another, with its interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Shift {
-    /// The Hodges-Lehmann estimate over the medians of the launches.
-    pub estimate: f64,
-    /// Lower end of its interval.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl Shift {
+impl Estimate {
     /// Rescales the interval from the confidence `stated` to `confidence`, by the ratio of Student's t quantiles.
     #[must_use]
     pub fn at_confidence(self, confidence: f64, stated: f64, launches: usize) -> Self {
         let ratio = t_critical(confidence, launches) / t_critical(stated, launches);
-        let low = self.estimate - ratio * (self.estimate - self.low);
-        let high = self.estimate + ratio * (self.high - self.estimate);
+        let low = self.value - ratio * (self.value - self.low);
+        let high = self.value + ratio * (self.high - self.value);
         Self { low, high, ..self }
     }
 }
 
-/// The shift from `from` to `to`. Each side is a list of launches, each launch a list of values in order of time
-/// (their logarithms, for a ratio). `None` if a side has fewer than three launches or an empty launch.
+/// The shift from `from` to `to`: the Hodges-Lehmann estimate over the launches' medians, and its interval. Each side
+/// is a list of launches, each launch a list of values in order of time (their logarithms, for a ratio). `None` if a
+/// side has fewer than three launches or an empty launch.
 ///
 /// The upper level draws launches. The lower level draws moving blocks of a launch's values (Künsch, 1989), whose
 /// length follows from their autocorrelation, and takes the median. The noise within launches already adds to the
@@ -53,7 +44,7 @@ pub fn shift_interval(
     confidence: f64,
     resamples: usize,
     seed: u64,
-) -> Option<Shift> {
+) -> Option<Estimate> {
     // The side, not its position, chooses its random stream, so that swapped sides give the mirrored interval.
     let size = |side: &[&[f64]]| {
         side.iter().flat_map(|values| values.iter()).fold(0.0, |sum, v| sum + v.abs())
@@ -62,7 +53,7 @@ pub fn shift_interval(
     let [mut first, mut second] = names.map(|name| Stream::new(seed, name, &[]));
     let (from, to) = (Side::new(from, &mut first)?, Side::new(to, &mut second)?);
     let mut differences = Differences::default();
-    let estimate = differences.median(&from.medians, &to.medians);
+    let value = differences.median(&from.medians, &to.medians);
     let (mut x, mut y) = (from.medians.clone(), to.medians.clone());
     let mut shifts: Vec<f64> = Vec::with_capacity(resamples);
     for _ in 0..resamples {
@@ -74,7 +65,7 @@ pub fn shift_interval(
     let rank = (tail * (resamples as f64 + 1.0)).round().max(1.0) as usize;
     let low = *shifts.select_nth_unstable_by(rank - 1, f64::total_cmp).1;
     let high = *shifts.select_nth_unstable_by(resamples - rank, f64::total_cmp).1;
-    Some(Shift { estimate, low: low.min(estimate), high: high.max(estimate) })
+    Some(Estimate { value, low: low.min(value), high: high.max(value) })
 }
 
 /// The two-sided critical value of Student's t for `launches` launches on two sides together.
@@ -218,7 +209,7 @@ mod tests {
                 let mut one = || side(k, 100, between, within, &mut random);
                 let (from, to) = (one(), one());
                 let shift = shift_interval(&views(&from), &views(&to), 0.95, 1000, seed);
-                let Shift { low, high, .. } = shift.unwrap();
+                let Estimate { low, high, .. } = shift.unwrap();
                 low <= 0.0 && 0.0 <= high
             };
             let covered = (0..400).filter(covers).count();
@@ -232,7 +223,7 @@ mod tests {
         let values: Vec<f64> = (0..50).map(|i| f64::from(i * 37 % 50)).collect();
         let side = [values.as_slice(); 4];
         let shift = shift_interval(&side, &side, 0.95, 1000, 1).unwrap();
-        assert_eq!(shift.estimate, 0.0);
+        assert_eq!(shift.value, 0.0);
         assert!(shift.low < -3.0 && shift.high > 3.0, "{shift:?}");
         let single: [&[f64]; 3] = [&[1.0], &[1.0], &[1.0]];
         let shift = shift_interval(&single, &single, 0.95, 1000, 1).unwrap();
@@ -246,9 +237,9 @@ mod tests {
         let mut random = Stream::new(1, "mirror", &[]);
         let (from, to) = (side(8, 20, 1.0, 1.0, &mut random), side(5, 20, 1.0, 1.0, &mut random));
         let there = shift_interval(&views(&from), &views(&to), 0.95, 1000, 1).unwrap();
-        let mirrored = |shift: Option<Shift>| {
-            let Shift { estimate, low, high } = shift.unwrap();
-            assert_eq!((estimate, low, high), (-there.estimate, -there.high, -there.low));
+        let mirrored = |shift: Option<Estimate>| {
+            let Estimate { value, low, high } = shift.unwrap();
+            assert_eq!((value, low, high), (-there.value, -there.high, -there.low));
         };
         mirrored(shift_interval(&views(&to), &views(&from), 0.95, 1000, 1));
         let negated = |side: &[Vec<f64>]| -> Vec<Vec<f64>> {
@@ -260,7 +251,7 @@ mod tests {
 
     #[test]
     fn more_confidence_is_wider_on_both_sides() {
-        let shift = Shift { estimate: 1.0, low: 0.0, high: 3.0 };
+        let shift = Estimate { value: 1.0, low: 0.0, high: 3.0 };
         let wider = shift.at_confidence(0.999, 0.95, 16);
         // t(0.9995, 14) / t(0.975, 14) = 4.1405/2.1448
         assert!(

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_no_more_than_it_should() {
+    fn false_positives_are_as_rare_as_the_level() {
         // H₀ holds: p at or below 5 % in 5 % of the samples. Binomial(2000, 0.05) exceeds 137 with 1e-4.
         let mut random = Stream::new(5, "values", &[]);
         let mut sample = || -> Vec<f64> { (0..6).map(|_| random.unit()).collect() };

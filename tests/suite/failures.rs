@@ -179,12 +179,12 @@ fn a_rank_that_hangs_or_is_stopped_meets_its_deadline() {
 }
 
 #[test]
-fn a_slow_rank_is_found_and_strangers_are_refused() {
+fn a_slow_rank_is_found_and_foreign_connections_are_rejected() {
     let report = two("slow/5@1:operation").passes().report();
     let ranks = report["cases"][1]["per_rank"].as_array().unwrap();
     assert!(ranks[1]["slowest_share"].as_f64().unwrap() > 0.5, "{ranks:#?}");
     let ended = two("stranger@0:join").passes();
-    assert!(ended.err.contains("connections of strangers"), "{}", ended.err);
+    assert!(ended.err.contains("foreign connections"), "{}", ended.err);
 }
 
 #[test]

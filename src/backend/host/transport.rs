@@ -77,7 +77,7 @@ impl Transport {
         let ranks: Vec<i32> =
             group.ranks.iter().map(|&rank| i32::try_from(rank).unwrap_or(i32::MAX)).collect();
         let connect = || world.split_by_subgroup(&world.group().include(&ranks));
-        let comm = fault::during(Phase::Connect, || progress::together(connect));
+        let comm = fault::during(Phase::Connect, || progress::in_collective(connect));
         let comm = comm.ok_or_else(|| {
             Error::internal(format!("rank {} is not in the group {group}", world.rank()))
         })?;
@@ -124,7 +124,7 @@ fn place(comm: &Comm) -> (usize, usize) {
 
 /// Makes one rank's error every rank's, before a call that all of them must make.
 fn together<T>(comm: &Comm, own: Result<T>) -> Result<T> {
-    match (progress::together(|| largest(comm, own.is_err().into())), own) {
+    match (progress::in_collective(|| largest(comm, own.is_err().into())), own) {
         (1.., Ok(_)) => Err(Error::unsupported(
             "another rank of the group cannot prepare it; choose a smaller problem",
         )),

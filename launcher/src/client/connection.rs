@@ -1,4 +1,4 @@
-//! The connection of one rank to the server.
+//! The connection of a client to the server.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,29 +8,29 @@ use crate::frame::{Frame, Reply};
 use crate::token::Token;
 
 /// How long to wait for the server to close its end.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// More bytes than the server has to say to one that leaves.
-const LAST_WORDS: u64 = 4096;
+/// Most bytes read while the server closes its end; more than it sends.
+const DRAIN_LIMIT: u64 = 4096;
 
-/// A connection that is tried until the server has answered once.
+/// A connection that is retried until the server has replied once.
 ///
-/// The server may not listen yet, or drop a connection because it has too many. Once it has answered, a
-/// connection that breaks stays broken: to the server this rank is gone then.
+/// The server may not listen yet, or refuse a connection because it has too many. After the first reply a broken
+/// connection is not retried: the server counts this rank as dead.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct ServerConnection {
     server: SocketAddr,
     token: Token,
     stream: Option<TcpStream>,
     reply: [u8; Reply::LENGTH],
-    /// Bytes of `reply` that have come.
+    /// Received bytes of `reply`.
     filled: usize,
     answered: bool,
-    /// For how long the server has not answered.
+    /// Time since the last reply.
     pub(super) unanswered: Duration,
 }
 
-impl Wire {
+impl ServerConnection {
     pub(super) fn new(server: SocketAddr, token: Token) -> Self {
         Self {
             server,
@@ -43,17 +43,17 @@ impl Wire {
         }
     }
 
-    /// Whether the server hears this rank.
-    pub(super) fn is_heard(&self) -> bool {
+    /// Whether the server has replied and the connection is open.
+    pub(super) fn is_established(&self) -> bool {
         self.answered && self.stream.is_some()
     }
 
-    /// Whether the server heard this rank and does not any more.
+    /// Whether an established connection has broken.
     pub(super) fn is_broken(&self) -> bool {
         self.answered && self.stream.is_none()
     }
 
-    /// The next reply that has come, without waiting for one.
+    /// The next received reply; does not block.
     pub(super) fn reply(&mut self) -> Option<Reply> {
         while let Some(stream) = &mut self.stream {
             match stream.read(&mut self.reply[self.filled..]) {
@@ -78,27 +78,27 @@ impl Wire {
         None
     }
 
-    /// Sends a frame, after connecting if need be, which may take as long as `patience`.
-    pub(super) fn send(&mut self, frame: &Frame, patience: Duration) {
+    /// Sends a frame; connects first if needed, within `timeout`.
+    pub(super) fn send(&mut self, frame: &Frame, timeout: Duration) {
         if self.stream.is_none() && !self.answered {
-            self.stream = connect(self.server, patience).ok();
+            self.stream = connect(self.server, timeout).ok();
         }
         if let Some(stream) = &mut self.stream {
-            // A frame that does not fit means that the server has read none for a hundred intervals.
+            // The send buffer is full only if the server has not read for a hundred intervals.
             if stream.write_all(&frame.encode(&self.token)).is_err() {
                 self.hang_up();
             }
         }
     }
 
-    /// Sends a last frame and waits a moment until the server has closed its end: replies left unread
-    /// would make this end break the connection, and the frame might be lost with it.
-    pub(super) fn leave(mut self, frame: &Frame, patience: Duration) {
+    /// Sends a last frame and waits until the server has closed its end: closing with unread replies would reset the
+    /// connection, and the frame could be lost.
+    pub(super) fn leave(mut self, frame: &Frame, timeout: Duration) {
         while self.reply().is_some() {}
-        self.send(frame, patience);
+        self.send(frame, timeout);
         if let Some(stream) = self.stream {
-            // Whatever fails now, there is nothing left to say.
-            let _ = see_off(&stream);
+            // The connection is finished even if this fails.
+            let _ = close(&stream);
         }
     }
 
@@ -108,16 +108,16 @@ impl Wire {
     }
 }
 
-fn connect(server: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&server, patience)?;
+fn connect(server: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&server, timeout)?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     Ok(stream)
 }
 
-fn see_off(stream: &TcpStream) -> io::Result<u64> {
+fn close(stream: &TcpStream) -> io::Result<u64> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(FAREWELL))?;
+    stream.set_read_timeout(Some(CLOSE_TIMEOUT))?;
     stream.shutdown(Shutdown::Write)?;
-    io::copy(&mut stream.take(LAST_WORDS), &mut io::sink())
+    io::copy(&mut stream.take(DRAIN_LIMIT), &mut io::sink())
 }
