@@ -321,14 +321,16 @@ pub(super) fn rescaled(
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, plan, recording};
-    use crate::benchmark::work::{Element, Exchange, Gemm, Pattern};
+    use crate::benchmark::work::{Element, Exchange, Pattern, Placement};
 
     #[test]
     fn rates_follow_from_work_and_time() {
         let work = Work::Exchange(Exchange::plain(Pattern::AllReduce, Element::F32, 4_000_000_000));
         let rates = metrics(&work, 4, 2.0, None);
         assert_eq!((rates.algbw_gbps, rates.busbw_gbps), (Some(2.0), Some(3.0)));
-        let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 });
+        let sides = ["m", "n", "k"].map(|side| (side.to_owned(), 1000.into())).into();
+        let gemm = benchmark::find("gemm").unwrap();
+        let gemm = gemm.work(&sides, Element::F32, Placement::Out).unwrap();
         assert_eq!(metrics(&gemm, 2, 1.0, None).tflops, Some(0.004));
         assert_eq!(metrics(&gemm, 2, 0.0, None), Metrics::default());
     }

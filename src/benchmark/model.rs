@@ -11,7 +11,6 @@ pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> f64 {
     match work {
         Work::Nothing => 0.0,
         Work::Exchange(exchange) => exchange::seconds(exchange, topology, ranks),
-        Work::Gemm(gemm) => kernel::gemm_seconds(gemm, &topology.device),
-        Work::Stream(stream) => kernel::stream_seconds(stream, &topology.device),
+        Work::Kernel(run) => kernel::seconds(run, &topology.device),
     }
 }

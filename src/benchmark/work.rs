@@ -3,25 +3,22 @@
 //! FLOPs, bytes and bus factors stand here, beside the work they belong to; nothing else in the
 //! program knows a formula.
 
-mod element;
 mod exchange;
-mod gemm;
 mod layout;
 mod operator;
 mod pattern;
-mod stream;
 
 use serde::{Deserialize, Serialize};
 
-pub use element::Element;
 pub use exchange::{Blocks, CompletionMode, Exchange, Root};
-pub use gemm::Gemm;
 pub use layout::Part;
 pub use operator::Operator;
 pub use pattern::{Pattern, Placement};
-pub use stream::{Stream, StreamOp};
+
+pub use crate::benchmark::element::Element;
 
 use crate::base::error::Result;
+use crate::benchmark::kernel::KernelRun;
 
 /// One thing to run. Sizes are those of one rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,16 +27,21 @@ pub enum Work {
     Nothing,
     /// Data that moves between the ranks of the group.
     Exchange(Exchange),
-    /// A matrix product on every rank.
-    Gemm(Gemm),
-    /// A pass over arrays in memory on every rank.
-    Stream(Stream),
+    /// What every rank computes by itself.
+    Kernel(KernelRun),
 }
 
 impl Work {
     fn exchange(&self) -> Option<&Exchange> {
         match self {
             Self::Exchange(exchange) => Some(exchange),
+            _ => None,
+        }
+    }
+
+    fn kernel(&self) -> Option<&KernelRun> {
+        match self {
+            Self::Kernel(run) => Some(run),
             _ => None,
         }
     }
@@ -73,20 +75,14 @@ impl Work {
         self.exchange().map_or(1, Exchange::operations)
     }
 
-    /// Floating point operations of one rank.
+    /// Floating point operations of one rank, where they limit it.
     pub fn flops(&self) -> Option<f64> {
-        match self {
-            Self::Gemm(gemm) => Some(gemm.flops()),
-            _ => None,
-        }
+        self.kernel()?.flops()
     }
 
-    /// Bytes one rank reads and writes, where the work is a pass over memory.
+    /// Bytes one rank reads and writes, where memory limits it.
     pub fn memory_traffic(&self) -> Option<u64> {
-        match self {
-            Self::Stream(stream) => Some(stream.traffic()),
-            _ => None,
-        }
+        self.kernel()?.memory_traffic()
     }
 
     /// Bytes that the rank with the most allocates, verification buffers included.
@@ -94,8 +90,7 @@ impl Work {
         match self {
             Self::Nothing => 0,
             Self::Exchange(exchange) => exchange.footprint(ranks),
-            Self::Gemm(gemm) => gemm.footprint(),
-            Self::Stream(stream) => stream.footprint(),
+            Self::Kernel(run) => run.bytes(),
         }
     }
 

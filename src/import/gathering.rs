@@ -114,14 +114,14 @@ impl Gathering {
 /// The case that a run of ours would make of it.
 fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
     let group = &reading.group;
-    let name = reading.benchmark.name.to_owned();
+    let name = reading.benchmark.name.to_string();
     let mut settings = reading.settings.clone();
     if let Some(placement) = reading.placement {
         let text = Values::Text(placement.name().to_owned());
         settings.insert("placement".to_owned(), text);
     }
     // Its blocks grow with the distance between ranks; ours do not, so this is no case of ours.
-    let other_blocks = (reading.benchmark.name, tool) == ("alltoallv", "nccl-tests");
+    let other_blocks = (&*reading.benchmark.name, tool) == ("alltoallv", "nccl-tests");
     if other_blocks {
         settings.insert("spread".to_owned(), Values::Number(0));
     }
@@ -156,7 +156,7 @@ impl Moved {
         case.work.check(ranks)?;
         let factor = case.work.bus_factor(ranks);
         let size = case.problem.get("bytes").and_then(Setting::number);
-        let bytes = match (reading.benchmark.name, tool) {
+        let bytes = match (&*reading.benchmark.name, tool) {
             // nccl-tests prints what the rank with the most has, and OSU's blocks are equal.
             ("alltoallv", "nccl-tests" | "osu") => size,
             ("alltoallv", _) if ranks > BLOCK_LIMIT => {

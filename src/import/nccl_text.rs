@@ -78,7 +78,7 @@ pub(super) fn settings(
     redop: Option<&str>,
     root: Option<&str>,
 ) -> Result<BTreeMap<String, Values>> {
-    let test = NcclTest::find(benchmark.name)
+    let test = NcclTest::find(&benchmark.name)
         .ok_or_else(|| Error::usage(format!("{} is no test of nccl-tests", benchmark.name)))?;
     let mut settings = BTreeMap::from([("bytes".to_owned(), Values::Number(bytes))]);
     let mut set = |key: &str, text: Option<&str>| {
@@ -340,7 +340,7 @@ impl Reader<'_> {
         }
         Ok(Some(Reading {
             at: format!("line {number}"),
-            test: benchmark.name.to_owned(),
+            test: benchmark.name.to_string(),
             benchmark,
             settings,
             precision: Some(element(of("type").unwrap_or_default())?),

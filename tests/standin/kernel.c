@@ -28,13 +28,15 @@ static int run_copy(const void *argument) {
     return 0;
 }
 
+static double scalar(union argument arg, int type) { return type == F32 ? (double)arg.f32 : arg.f64; }
+
 #define TRIAD(type) \
     static int run_triad_##type(const void *argument) { \
         const union argument *arg = argument; \
         size_t n = arg[4].u64; \
         for (int i = 0; i < 3; i++) CHECK(valid(arg[i].at, n, type_bytes[type]), CU_ILLEGAL_ADDRESS); \
         for (size_t i = 0; i < n; i++) { \
-            double scaled = (type == F32 ? (double)arg[3].f32 : arg[3].f64) * get(arg[2].at, type, i); \
+            double scaled = scalar(arg[3], type) * get(arg[2].at, type, i); \
             put(arg[0].at, type, i, get(arg[1].at, type, i) + scaled); \
         } \
         return 0; \
@@ -93,8 +95,8 @@ EXPORT int cuLaunchKernel(struct function *f, unsigned gx, unsigned gy, unsigned
     CHECK(is(s, STREAM) && is(f, FUNCTION), CU_INVALID_HANDLE);
     CHECK(params && gx && gy && gz, CU_INVALID_VALUE);
     CHECK(bx && by && bz && (uint64_t)bx * by * bz <= 1024, CU_INVALID_VALUE);
-    union argument arg[5] = { 0 };
-    for (int i = 0; i < 5 && f->kernel->sizes[i]; i++) memcpy(&arg[i], params[i], f->kernel->sizes[i]);
+    union argument arg[ARGUMENTS] = { 0 };
+    for (int i = 0; i < ARGUMENTS && f->kernel->sizes[i]; i++) memcpy(&arg[i], params[i], f->kernel->sizes[i]);
     submit(s, f->kernel->run, arg, sizeof arg);
     // As with CUDA_LAUNCH_BLOCKING=1.
     if (settings.blocking) wait_for_all();

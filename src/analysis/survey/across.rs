@@ -102,7 +102,7 @@ fn candidate<'a>(
     work.check(*group_size).ok().filter(|()| !work.happens_once())?;
     let mut whole = problem.clone();
     for key in benchmark.keys.iter().filter(|key| key.divides) {
-        if let Some(Setting::Number(value)) = whole.get_mut(key.name) {
+        if let Some(Setting::Number(value)) = whole.get_mut(&*key.name) {
             *value = value.saturating_mul(*group_size as u64);
         }
     }
