@@ -3,6 +3,7 @@
 mod copy;
 mod formula;
 mod gemm;
+mod layer_norm;
 mod tensor;
 mod triad;
 
@@ -21,7 +22,7 @@ use crate::machine::kernel::Source;
 
 /// Every kernel.
 pub static KERNELS: LazyLock<Vec<Kernel>> =
-    LazyLock::new(|| vec![copy::kernel(), gemm::kernel(), triad::kernel()]);
+    LazyLock::new(|| vec![copy::kernel(), gemm::kernel(), layer_norm::kernel(), triad::kernel()]);
 
 /// A kernel: what a person may ask of it, what it counts, what is right, and how a CPU and a GPU do it.
 pub struct Kernel {
@@ -305,4 +306,16 @@ impl KernelRun {
     pub fn memory_traffic(&self) -> Option<u64> {
         matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes())
     }
+}
+
+/// A sum with the error of one rounding (Neumaier, 1974), for references.
+fn exact_sum(terms: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut sum, mut lost) = (0.0f64, 0.0);
+    for term in terms {
+        let next = sum + term;
+        let (large, small) = if sum.abs() >= term.abs() { (sum, term) } else { (term, sum) };
+        lost += (large - next) + small;
+        sum = next;
+    }
+    sum + lost
 }

@@ -92,9 +92,13 @@ fn the_other_cases_go_on_when_told_to() {
 
 #[test]
 fn a_wrong_element_is_named() {
-    for (benchmark, size) in
-        [("all_reduce", "bytes=80"), ("gemm", "m=9"), ("triad", "array=80"), ("copy", "array=80")]
-    {
+    for (benchmark, size) in [
+        ("all_reduce", "bytes=80"),
+        ("gemm", "m=9"),
+        ("triad", "array=80"),
+        ("copy", "array=80"),
+        ("layer_norm", "rows=9"),
+    ] {
         let words = format!("-b {benchmark} --problem-size {size} --iterations 5");
         let ended = ranks(2, &words).fault("wrong@1:verify").fails(5);
         let case = &ended.report()["cases"][0];
