@@ -4,6 +4,7 @@ mod copy;
 mod formula;
 mod gemm;
 mod layer_norm;
+mod softmax;
 mod tensor;
 mod triad;
 
@@ -21,8 +22,9 @@ use crate::benchmark::{BYTE_KEYS, Key, Problem, Setting};
 use crate::machine::kernel::Source;
 
 /// Every kernel.
-pub static KERNELS: LazyLock<Vec<Kernel>> =
-    LazyLock::new(|| vec![copy::kernel(), gemm::kernel(), layer_norm::kernel(), triad::kernel()]);
+pub static KERNELS: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
+    vec![copy::kernel(), gemm::kernel(), layer_norm::kernel(), softmax::kernel(), triad::kernel()]
+});
 
 /// A kernel: what a person may ask of it, what it counts, what is right, and how a CPU and a GPU do it.
 pub struct Kernel {

@@ -78,7 +78,7 @@ pub(crate) fn all_right(report: &Value) {
     }
 }
 
-const KERNELS: &str = "-b copy -b triad -b gemm -b layer_norm --problem-size array=64KiB,1000 --problem-size m=33 \
+const KERNELS: &str = "-b copy -b triad -b gemm -b layer_norm -b softmax --problem-size array=64KiB,1000 --problem-size m=33 \
      --problem-size rows=3 --problem-size cols=1,127,4096";
 
 #[test]
@@ -116,7 +116,7 @@ fn kernels_are_checked_and_timed_on_the_device() {
     let device = &report["environment"]["ranks"][0]["device"];
     assert_eq!((&device["kind"], &device["multiprocessors"]), (&"cuda".into(), &4.into()));
     all_right(&report);
-    assert_eq!(cases(&report).len(), 16);
+    assert_eq!(cases(&report).len(), 22);
     for case in cases(&report) {
         assert_eq!(case["latency"]["definition"], "slowest_device", "{case}");
         assert_eq!(case["latency"], case["device_time"]);
@@ -245,7 +245,8 @@ fn too_large_a_problem_is_skipped_with_the_reason() {
 
 #[test]
 fn a_wrong_element_is_found_on_every_kind_of_work() {
-    for words in ["-b copy", "-b triad", "-b gemm", "-b layer_norm", "-b all_reduce"] {
+    for words in ["-b copy", "-b triad", "-b gemm", "-b layer_norm", "-b softmax", "-b all_reduce"]
+    {
         let words =
             format!("{words} --problem-size small").replace("gemm --problem-size small", "gemm");
         let sized = words.replace("-b gemm", "-b gemm --problem-size m=16");
@@ -297,7 +298,7 @@ fn kernels_compile_for_three_generations_without_spills() {
     let ended = with_libraries(tesserabench("inspect --format json"), &[&wheel("nvrtc")]).passes();
     let facts: Value = serde_json::from_str(&ended.out).unwrap();
     let functions = facts["functions"].as_array().unwrap();
-    assert_eq!(functions.len(), 3 * 6, "{facts}");
+    assert_eq!(functions.len(), 3 * 8, "{facts}");
     for function in functions {
         let registers = function["registers"].as_u64().unwrap();
         assert!((1..=64).contains(&registers), "{function}");

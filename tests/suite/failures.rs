@@ -98,6 +98,7 @@ fn a_wrong_element_is_named() {
         ("triad", "array=80"),
         ("copy", "array=80"),
         ("layer_norm", "rows=9"),
+        ("softmax", "rows=9"),
     ] {
         let words = format!("-b {benchmark} --problem-size {size} --iterations 5");
         let ended = ranks(2, &words).fault("wrong@1:verify").fails(5);
