@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::Style;
 use crate::base::error::{Error, Exit, Result};
-use crate::machine::kernel;
+use crate::benchmark::kernel::{Cuda, KERNELS};
+use crate::machine::kernel::{self, BLOCKING, Source};
 use crate::report::{print_table, say};
 
 /// Arguments of `inspect`.
@@ -25,10 +26,15 @@ pub(super) struct InspectArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
+    let own = KERNELS.iter().filter_map(|kernel| match &kernel.cuda {
+        Cuda::Own(own) => Some(own.source.clone()),
+        Cuda::CublasLt => None,
+    });
+    let sources: Vec<Source> = std::iter::once(BLOCKING).chain(own).collect();
     let mut rows = Vec::new();
     let mut facts = Vec::new();
     for arch in &args.arch {
-        for source in &kernel::BUILT_IN {
+        for source in &sources {
             let binary = kernel::compile(source, arch)?;
             if let Some(folder) = &args.dump {
                 let file = folder.join(format!("{}.{arch}.cubin", source.name));
@@ -47,7 +53,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
                     "cubin_bytes": binary.cubin.len(),
                 }));
                 rows.push(vec![
-                    source.name.to_owned(),
+                    source.name.to_string(),
                     function.name,
                     arch.clone(),
                     function.registers.to_string(),

@@ -35,7 +35,7 @@ pub(super) fn run(args: &ListArgs) -> Result<Exit> {
     let chosen: Vec<&Benchmark> =
         CATALOGUE.iter().filter(|benchmark| is_meant(benchmark, &matcher)).collect();
     match args.format {
-        Form::NamesOnly => chosen.iter().for_each(|benchmark| say(benchmark.name)),
+        Form::NamesOnly => chosen.iter().for_each(|benchmark| say(&benchmark.name)),
         Form::Json => {
             let text = serde_json::to_string_pretty(&chosen)
                 .map_err(|why| Error::internal(format!("cannot print: {why}")))?;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &ListArgs) -> Result<Exit> {
 }
 
 fn is_meant(benchmark: &Benchmark, matcher: &WildMatch) -> bool {
-    matcher.matches(benchmark.name) || benchmark.aliases.iter().any(|alias| matcher.matches(alias))
+    matcher.matches(&benchmark.name) || benchmark.aliases.iter().any(|alias| matcher.matches(alias))
 }
 
 fn describe(benchmark: &Benchmark) {
@@ -61,7 +61,7 @@ fn describe(benchmark: &Benchmark) {
         let names: Vec<&str> = benchmark.precisions.iter().copied().map(Element::name).collect();
         line(format!("types: {}", names.join(" ")));
     }
-    for key in benchmark.keys {
+    for key in &benchmark.keys {
         let words = match key.values {
             Values::Words(words) => format!(": {}", words.join(", ")),
             _ => String::new(),
