@@ -21,8 +21,13 @@ fn main() {
     identity.add(variable("PROFILE").as_bytes());
     println!("cargo::rustc-env=TESSERABENCH_RUSTC={rustc}");
 
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/logs/HEAD");
+    // Not `.git/HEAD`: in a worktree `.git` is a file, and a path that is not there builds everything anew each time.
+    for file in ["HEAD", "logs/HEAD"] {
+        let path = first_line(Command::new("git").args(["rev-parse", "--git-path", file]));
+        if Path::new(&path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
     let commit = first_line(Command::new("git").args(["rev-parse", "--short=12", "HEAD"]));
     println!("cargo::rustc-env=TESSERABENCH_COMMIT={commit}");
 

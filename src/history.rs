@@ -9,7 +9,6 @@ mod add;
 mod answer;
 mod baseline;
 mod entry;
-mod export;
 mod folder;
 mod git;
 #[cfg(test)]
@@ -31,7 +30,6 @@ pub use add::{Added, Source};
 pub use answer::{Answer, Content, Damaged};
 pub use baseline::Baseline;
 pub use entry::{Entry, Record, machine};
-pub use export::{csv, open_metrics};
 pub use notes::Label;
 pub use retention::DAYS;
 pub use series::{Asked, Point, Series};

@@ -9,8 +9,8 @@
 //! ```text
 //! cli ─▶ plan ─▶ run ─┬─▶ measure ─▶ backend      on every rank
 //!                     ├─▶ world                   between ranks
-//!                     └─▶ analysis ─▶ report      on rank 0
-//!                                     render      what people read
+//!                     ├─▶ analysis ─▶ report      on rank 0
+//!                     └─▶ render                  what people read
 //! ```
 //!
 //! # The map
@@ -31,8 +31,9 @@
 //! | [`report`] | the result as data | base, stats, machine, benchmark, plan |
 //! | [`measure`] | common starts, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
 //! | [`analysis`] | from samples to figures; scaling, launches, comparison, survey, limits | base, stats, machine, benchmark, plan, measure, report |
-//! | [`run`] | a run: starting the ranks, one rank's life, what rank 0 keeps and writes | all above but stats |
 //! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, report, analysis |
+//! | [`render`] | what people and programs read of a result: one document, one file a format | base, stats, machine, benchmark, plan, report, history |
+//! | [`run`] | a run: starting the ranks, one rank's life, what rank 0 keeps and writes | all above but stats and history |
 //! | [`import`] | other tools' results as our report | base, machine, benchmark, plan, report, analysis |
 //! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above |
 //!
@@ -79,6 +80,7 @@ pub mod import;
 pub mod machine;
 pub mod measure;
 pub mod plan;
+pub mod render;
 pub mod report;
 pub mod run;
 pub mod stats;

@@ -17,7 +17,7 @@ use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::CaseError;
 use crate::base::failure::Failure;
 use crate::plan::{BackendSpec, Plan};
-use crate::report::{Output, say};
+use crate::render::{Output, say};
 use crate::world;
 use crate::world::supervision::{self, Note};
 

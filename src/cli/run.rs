@@ -20,7 +20,8 @@ use crate::machine::environment::Environment;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::place::Place;
 use crate::plan::{Deadlines, Plan};
-use crate::report::{self, Output, Report};
+use crate::render::{self, Output, Render as _};
+use crate::report::Report;
 use crate::run::recorder::{self, OnExisting};
 use crate::run::session::{self, ProgressListener, RootOutputs};
 use crate::watchdog::{Watch, note_signals};
@@ -356,11 +357,11 @@ impl Rank {
             outputs.iter().map(|output| output.path.display().to_string()).collect();
         let wrote = format!("wrote {}", files.join(", "));
         if self.as_nccl_tests {
-            report::print_nccl_tests(report);
-            report::say(&format!("# {wrote}"));
+            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
+            render::say(&format!("# {wrote}"));
         } else {
-            report::print(report);
-            report::say(&wrote);
+            render::print(&report.document());
+            render::say(&wrote);
         }
     }
 }

@@ -187,8 +187,8 @@ pub struct HistoryConfig {
 pub struct OutputConfig {
     /// The files; the format follows from the ending.
     pub files: Option<Vec<PathBuf>>,
-    /// The format of files whose ending says nothing.
-    pub format: Option<Format>,
+    /// The format of files whose ending says nothing: `json`, `csv`, `markdown`.
+    pub format: Option<String>,
 }
 
 /// A number, or a number with its unit, as written.
@@ -273,39 +273,6 @@ pub enum ScalingKind {
     Strong,
     /// Each rank's share: the whole grows.
     Weak,
-}
-
-/// A file format of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// The report itself.
-    Json,
-    /// One row a case.
-    Csv,
-    /// Tables for people.
-    Markdown,
-}
-
-impl Format {
-    /// The usual ending of such files.
-    pub fn ending(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Markdown => "md",
-        }
-    }
-
-    /// The format a file's ending names.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "json" => Some(Self::Json),
-            "csv" => Some(Self::Csv),
-            "md" | "markdown" => Some(Self::Markdown),
-            _ => None,
-        }
-    }
 }
 
 impl Config {

@@ -1,6 +1,6 @@
 //! The figures of a case by name, and the one rate by which people know a benchmark.
 
-use super::Case;
+use super::{Case, Metrics};
 
 /// A rate at the median time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,19 +20,12 @@ impl Case {
     /// The figure of this metric, by its name: over launches where there were several.
     pub fn figure(&self, metric: &str) -> Option<f64> {
         let metrics = &self.measured.as_ref()?.metrics;
-        let rate = match metric {
-            "latency" => return self.median_ms(),
+        match metric {
+            "latency" => self.median_ms(),
             // A share is no rate at a time.
-            "overlap_percent" => return metrics.overlap_percent,
-            "algbw_gbps" => metrics.algbw_gbps,
-            "busbw_gbps" => metrics.busbw_gbps,
-            "gbps" => metrics.gbps,
-            "tflops" => metrics.tflops,
-            "messages_per_s" => metrics.messages_per_s,
-            "throughput_per_s" => metrics.throughput_per_s,
-            _ => None,
-        };
-        rate.map(|rate| rate / self.over_headline())
+            "overlap_percent" => metrics.overlap_percent,
+            _ => metrics.rate(metric).map(|rate| rate / self.over_headline()),
+        }
     }
 
     /// The rate that people quote for it: what crosses each link where ranks exchange data, else memory bandwidth,
@@ -49,5 +42,21 @@ impl Case {
         known
             .into_iter()
             .find_map(|(metric, value, unit)| Some(Rate { metric, value: value?, unit }))
+    }
+}
+
+impl Metrics {
+    /// The rate of this metric, by its name: that of the headline.
+    pub fn rate(&self, metric: &str) -> Option<f64> {
+        match metric {
+            "algbw_gbps" => self.algbw_gbps,
+            "busbw_gbps" => self.busbw_gbps,
+            "gbps" => self.gbps,
+            "tflops" => self.tflops,
+            "overlap_percent" => self.overlap_percent,
+            "messages_per_s" => self.messages_per_s,
+            "throughput_per_s" => self.throughput_per_s,
+            _ => None,
+        }
     }
 }

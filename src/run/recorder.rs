@@ -15,7 +15,8 @@ use crate::run::journal::{Again, Journal, Recovered};
 use crate::base::failure::CaseError;
 use crate::base::units::now;
 use crate::plan::{BackendSpec, Case, Plan};
-use crate::report::{self, Launch, Outcome, Output, Report, Samples, Turn};
+use crate::render::Output;
+use crate::report::{self, Launch, Outcome, Report, Samples, Turn};
 use crate::run::sidecar::{INLINE_LIMIT, Sidecar};
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.

@@ -12,11 +12,13 @@ mod words;
 use super::{RunArgs, settled};
 use crate::analysis::{self, Limits};
 use crate::base::error::{Error, Exit, Result};
+use crate::base::plain::plain;
 use crate::cli::compare::rules;
 use crate::cli::{dry_run, launch};
 use crate::history::Baseline;
 use crate::plan::config::Config;
-use crate::report::{self, Report, plain};
+use crate::render::{self, Render as _};
+use crate::report::Report;
 use crate::run::journal::Journal;
 use crate::run::recorder::{self, OnExisting};
 use crate::watchdog::note_signals;
@@ -96,15 +98,15 @@ impl<'a> LaunchSeries<'a> {
         for (i, side) in self.sides.iter().enumerate() {
             // Variables change no plan.
             if i == 0 || side.plan != self.sides[0].plan {
-                report::say(&format!("{}:", side.outputs[0].path.display()));
+                render::say(&format!("{}:", side.outputs[0].path.display()));
                 dry_run::show(&side.plan);
             }
         }
         let seed = self.sides[0].plan.seed;
-        report::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
+        render::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
         for (side, launch) in self.due()? {
             let command = side.command(self.args, &side.output(launch).path);
-            report::say(&format!("{}: {}", self.title(side, launch), command.line()));
+            render::say(&format!("{}: {}", self.title(side, launch), command.line()));
         }
         Ok(())
     }
@@ -248,14 +250,14 @@ impl<'a> LaunchSeries<'a> {
         let wrote = format!("wrote {files} from the launches in {folder}");
         let mark = if self.args.nccl_tests_table { "#" } else { "==" };
         if self.sides.len() > 1 {
-            report::say(&format!("{mark} {title}"));
+            render::say(&format!("{mark} {title}"));
         }
         if self.args.nccl_tests_table {
-            report::print_nccl_tests(report);
-            report::say(&format!("# {wrote}"));
+            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
+            render::say(&format!("# {wrote}"));
         } else {
-            report::print(report);
-            report::say(&wrote);
+            render::print(&report.document());
+            render::say(&wrote);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use super::{LaunchSeries, Side};
 use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Exit, Result};
+use crate::base::plain::plain;
 use crate::cli::compare::{TellArgs, rules, tell};
 use crate::history::{Baseline, FOLDER};
 use crate::plan::config::Config;
-use crate::report::{Report, plain};
+use crate::report::Report;
 
 /// What the first side is held against, beside the others.
 ///

@@ -12,7 +12,7 @@ use crate::cli::launch::{self, Command};
 use crate::plan::Plan;
 use crate::plan::config::Config;
 use crate::plan::place::Place;
-use crate::report::Output;
+use crate::render::Output;
 
 /// Longest name of a side that names files as it is, bytes.
 const NAME_LIMIT: usize = 100;
@@ -209,7 +209,7 @@ fn file_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::config::Format;
+    use crate::render::Format;
 
     fn combinations(flags: &[&str]) -> Result<Vec<String>> {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
