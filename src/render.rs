@@ -19,6 +19,7 @@ mod scaling;
 #[cfg(test)]
 pub(crate) mod snapshots;
 mod terminal;
+mod verdicts;
 mod words;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::comparison::remarks;
+use super::verdicts::remarks;
 use super::words::problem;
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result};

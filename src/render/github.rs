@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::comparison::{by_urgency, sentence, verdict};
+use super::verdicts::{by_urgency, sentence, verdict};
 use super::{Render as _, markdown};
 use crate::base::plain::plain;
 use crate::report::{Compared, Comparison, Verdict};

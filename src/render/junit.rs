@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::comparison::sentence;
+use super::verdicts::sentence;
 use crate::base::error::{Error, Result};
 use crate::base::plain::plain;
 use crate::report::{Comparison, Verdict};

@@ -158,9 +158,10 @@ fn module(file: &str) -> String {
 /// The files that are compiled for tests only, and everything below them.
 fn is_for_tests(file: &str, all: &[(String, String)]) -> bool {
     let (parent, name) = file.trim_end_matches(".rs").rsplit_once('/').unwrap_or_default();
-    let declared = format!("#[cfg(test)]\nmod {name};");
-    all.iter()
-        .any(|(other, text)| other.trim_end_matches(".rs") == parent && text.contains(&declared))
+    let declared = ["mod", "pub(crate) mod"].map(|word| format!("#[cfg(test)]\n{word} {name};"));
+    all.iter().any(|(other, text)| {
+        other.trim_end_matches(".rs") == parent && declared.iter().any(|line| text.contains(line))
+    })
 }
 
 /// What is compiled into the program: no comments, no tests.
