@@ -22,7 +22,7 @@ impl Render for Answer {
 
     fn document(&self) -> Document {
         let mut machines = Legend::default();
-        let sections = match &self.content {
+        let mut sections: Vec<Section> = match &self.content {
             Content::List { reports, .. } => vec![list(reports, &mut machines)],
             Content::Trend { trends } => {
                 let values = values(trends, &mut machines);
@@ -32,12 +32,10 @@ impl Render for Answer {
                 values(&unexamined(series), &mut machines).into_iter().collect()
             }
         };
-        let notes = Section::notes("", machines.lines().chain(looked_at(&self.content)));
-        Document {
-            title: "History".to_owned(),
-            sections: sections.into_iter().chain(notes).collect(),
-            ..Document::default()
-        }
+        let notes = machines.lines().chain(looked_at(&self.content));
+        let last = sections.pop().map(|last| last.with(notes));
+        sections.extend(last);
+        Document { title: "History".to_owned(), sections, ..Document::default() }
     }
 
     fn own(&self, format: Format) -> Result<String> {
