@@ -15,7 +15,7 @@ mod scaling;
 mod survey;
 mod times;
 
-pub use case::{CaseOutcome, Finding, analyse, metrics};
+pub use case::{CaseOutcome, analyse};
 pub use comparison::{Reports, Rules, compare, noise_floor};
 pub use contention::compare_with_alone;
 pub use headline::settle;

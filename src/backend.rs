@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::base::units::Nanos;
+use crate::benchmark::metric::Overlap;
 use crate::benchmark::work::Work;
 use crate::machine::device::Device;
 use crate::machine::nvidia::Library;
@@ -112,21 +113,12 @@ pub trait Prepared {
 }
 
 /// What a reader should know of how work ran.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Remarks {
     /// How more elements were moved than one call can count.
     pub split: Option<String>,
-    /// What a form that computes meanwhile did.
+    /// What a form that computes meanwhile did, for one operation.
     pub overlap: Option<Overlap>,
-}
-
-/// A computation while data moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overlap {
-    /// How long the exchange takes by itself, ns.
-    pub alone: Nanos,
-    /// How long is computed before the exchange is waited for, ns.
-    pub computed: Nanos,
 }
 
 /// When to begin.

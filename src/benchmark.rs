@@ -1,6 +1,10 @@
 //! The catalogue: the named things that can be measured, with their problem sizes and precisions.
 
 mod catalogue;
+pub mod collective;
+mod counts;
+mod element;
+pub mod metric;
 pub mod model;
 mod problem;
 pub mod work;
@@ -11,14 +15,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::CATALOGUE;
+pub use counts::Counts;
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
 use crate::base::units::{parse_sizes, refuse_long};
+use crate::benchmark::collective::Collective;
 use crate::benchmark::work::{
-    Blocks, CompletionMode, Element, Exchange, Gemm, Operator, Pattern, Placement, Root, Stream,
-    StreamOp, Work,
+    Blocks, CompletionMode, Element, Exchange, Gemm, Operator, Placement, Root, Stream, StreamOp,
+    Work,
 };
 
 /// Most bytes of a file with a matrix.
@@ -101,7 +107,7 @@ pub struct Benchmark {
 /// What kind of work it kind.
 #[derive(Debug, Clone, Copy)]
 enum WorkKind {
-    Exchange(Pattern),
+    Exchange(&'static Collective),
     Gemm,
     Stream(StreamOp),
 }
@@ -195,7 +201,7 @@ impl Key {
 impl Benchmark {
     /// Whether its ranks act in pairs.
     pub fn is_paired(&self) -> bool {
-        matches!(self.kind, WorkKind::Exchange(pattern) if pattern.is_paired())
+        matches!(self.kind, WorkKind::Exchange(collective) if collective.is_paired())
     }
 
     /// The work of one problem.
@@ -219,8 +225,8 @@ impl Benchmark {
             }
         }
         Ok(match self.kind {
-            WorkKind::Exchange(pattern) => {
-                let plain = Exchange::plain(pattern, element, get("bytes").unwrap_or(0));
+            WorkKind::Exchange(collective) => {
+                let plain = Exchange::plain(collective, element, get("bytes").unwrap_or(0));
                 Work::Exchange(self.exchange(problem, Exchange { placement, ..plain })?)
             }
             WorkKind::Gemm => {
@@ -249,9 +255,8 @@ impl Benchmark {
                 "root" if word.is_some() => exchange.root = Root::Rotating,
                 "root" => exchange.root = Root::Fixed(number),
                 "form" => {
-                    let usual = key.usual();
-                    let form = CompletionMode::find(word.unwrap_or(&usual));
-                    exchange.completion = form.unwrap_or(CompletionMode::Blocking);
+                    let form = word.and_then(CompletionMode::find);
+                    exchange.completion = form.unwrap_or(exchange.collective.default_completion());
                 }
                 "aggregate" | "window" => exchange.window = number,
                 "offset" => exchange.offset = number.into(),
@@ -352,7 +357,7 @@ mod tests {
             root: Root::Rotating,
             window: 4,
             placement: Placement::In,
-            ..Exchange::plain(Pattern::Reduce, Element::I8, 64)
+            ..Exchange::plain(collective::find("reduce").unwrap(), Element::I8, 64)
         };
         assert_eq!(exchange, expected);
     }

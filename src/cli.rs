@@ -1,16 +1,12 @@
-//! The command line: arguments as typed, and what each command does with them.
+//! The command line: arguments as typed, and the command that each asks for.
 
 mod analyze;
 mod compare;
-mod dry_run;
 mod history;
 mod import;
 mod inspect;
-mod launch;
 mod list_benchmarks;
 mod log;
-mod panic;
-mod restart;
 mod run;
 mod schema;
 mod sides;
@@ -114,26 +110,26 @@ fn write<R: Render>(
     })
 }
 
-/// Parses the arguments, does what they ask, and says how it ended.
+/// Parses the arguments, runs the command, and reports its exit.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            if speaks() {
+            if world::is_first_process() {
                 // Nothing is left to do when even this cannot be printed.
                 let _ = error.print();
             } else {
-                listen();
+                world::wait_for_first_process();
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
     log::start(cli.verbose, cli.quiet);
     let exit = dispatch(cli).unwrap_or_else(|error| {
-        if speaks() {
+        if world::is_first_process() {
             tracing::error!("{}", plain(&error.message));
         } else {
-            listen();
+            world::wait_for_first_process();
         }
         error.exit()
     });
@@ -142,7 +138,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
-        Command::Run(args) => run::run(*args, || config(cli.config.as_deref())),
+        Command::Run(args) => run::run(*args, config(cli.config.as_deref())),
         Command::ListBenchmarks(args) => list_benchmarks::run(&args),
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
@@ -151,21 +147,11 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo(args) => system_info::run(&args),
         Command::Schema(args) => schema::run(&args),
-        Command::WithParent { parent, program } => launch::with_parent(parent, &program),
+        Command::WithParent { parent, program } => crate::run::with_parent(parent, &program),
         Command::Verdict(args) => verdict::run(&args),
     }
 }
 
 fn config(path: Option<&std::path::Path>) -> Result<Config> {
     path.map_or_else(|| Ok(Config::default()), Config::load)
-}
-
-/// Gives the process that speaks the time to: launchers end all ranks when the first one fails.
-fn listen() {
-    std::thread::sleep(std::time::Duration::from_secs(1));
-}
-
-/// Whether this process is the one that speaks for all that were started with it.
-fn speaks() -> bool {
-    world::innermost_launch().is_none_or(|launch| launch.rank.is_none_or(|rank| rank == 0))
 }

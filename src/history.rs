@@ -1,6 +1,6 @@
 //! The reports of machines over time: a folder to which reports are only added, and what they say together.
 //!
-//! The files in `reports/` are the truth: copies of the reports as they were given, byte for byte. `index.redb`
+//! The files in `reports/` are the truth: copies of the reports as they were given, byte for byte. `index.jsonl`
 //! is made from them and can be deleted at any time. `pins.json` and `labels.json` hold what people said of
 //! reports: names for them, and commits or tags where a report's own is not right. Whoever has a [`History`] open
 //! is the only one: it is locked. One that cannot be locked is only read.
@@ -16,7 +16,6 @@ mod hostile;
 mod index;
 mod lock;
 mod notes;
-mod quiet;
 mod retention;
 mod series;
 #[cfg(test)]
@@ -27,9 +26,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use add::{Added, Source};
-pub use answer::{Answer, Content, Damaged};
+pub use answer::{Answer, Content};
 pub use baseline::Baseline;
-pub use entry::{Entry, Record, machine};
+pub use entry::{Damaged, Entry, Record, machine};
 pub use notes::Label;
 pub use retention::DAYS;
 pub use series::{Asked, Point, Series};
@@ -37,7 +36,7 @@ pub use trend::{Change, Effect, Trend, trends};
 
 use crate::base::error::{Error, Result};
 use folder::Folder;
-use index::Index;
+use index::{Index, Row};
 use lock::Lock;
 
 /// Where the history is when nothing else is said.
@@ -50,8 +49,9 @@ pub struct History {
     index: Index,
     pins: BTreeMap<String, String>,
     labels: BTreeMap<String, Label>,
-    entries: BTreeMap<u32, Entry>,
-    // Last, so that it is let go when the index is closed.
+    /// The oldest first.
+    entries: Vec<Entry>,
+    damaged: Vec<Damaged>,
     lock: Lock,
 }
 
@@ -77,28 +77,22 @@ impl History {
     pub fn open_or_begin(folder: &Path) -> Result<Self> {
         let folder = Folder::at(folder);
         folder.create()?;
-        let lock = Lock::take(&folder)?;
-        let index = Index::open(&folder, &lock)?;
+        let lock = Lock::take(&folder, lock::TRIES)?;
+        let (index, damaged) = Index::open(&folder, &lock)?;
         let (pins, labels) = (notes::read(&folder.pins())?, notes::read(&folder.labels())?);
-        let mut history = Self { folder, index, pins, labels, entries: BTreeMap::new(), lock };
-        history.refresh()?;
+        let mut history = Self { folder, index, pins, labels, entries: Vec::new(), damaged, lock };
+        history.refresh();
         Ok(history)
     }
 
     /// Its reports, the oldest first.
-    pub fn entries(&self) -> Vec<&Entry> {
-        let mut entries: Vec<&Entry> = self.entries.values().collect();
-        entries.sort_by_key(|entry| entry.place());
-        entries
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
-    /// Files of the folder that are no usable reports, with the reasons.
-    ///
-    /// # Errors
-    /// Usage error when the index cannot be read.
-    pub fn damaged(&self) -> Result<Vec<Damaged>> {
-        let damaged = self.index.damaged()?.into_iter();
-        Ok(damaged.map(|(file, reason)| Damaged { file, reason }).collect())
+    /// Files of the folder that were no usable reports when it was opened, with the reasons.
+    pub fn damaged(&self) -> &[Damaged] {
+        &self.damaged
     }
 
     /// Names a run, or gives a name to another run than before.
@@ -110,7 +104,8 @@ impl History {
         self.lock.check(&self.folder)?;
         self.pins.insert(name.to_owned(), run.to_owned());
         notes::write(&self.folder.pins(), &self.pins)?;
-        self.refresh()
+        self.refresh();
+        Ok(())
     }
 
     /// Takes a name away.
@@ -127,19 +122,26 @@ impl History {
             )));
         }
         notes::write(&self.folder.pins(), &self.pins)?;
-        self.refresh()
+        self.refresh();
+        Ok(())
     }
 
-    /// Reads the entries anew.
-    fn refresh(&mut self) -> Result<()> {
-        let records = self.index.records()?;
-        let entry = |(number, (file, record)): (u32, (String, Record))| {
-            let label = self.labels.get(&record.run).cloned().unwrap_or_default();
-            let pins = self.pins.iter().filter(|(_, run)| **run == record.run);
+    /// Saves the index. Without it the reports are still there.
+    fn save_index(&mut self) {
+        if let Err(why) = self.index.save() {
+            tracing::warn!("{}; the next command brings the index up to date", why.message);
+        }
+    }
+
+    /// Makes the entries anew, of the index and of what people said.
+    fn refresh(&mut self) {
+        let entry = |row: &Row| {
+            let label = self.labels.get(&row.record.run).cloned().unwrap_or_default();
+            let pins = self.pins.iter().filter(|(_, run)| **run == row.record.run);
             let pins = pins.map(|(name, _)| name.clone()).collect();
-            (number, Entry::new(file, record, label, pins))
+            Entry::new(row.file.clone(), row.record.clone(), label, pins)
         };
-        self.entries = records.into_iter().map(entry).collect();
-        Ok(())
+        self.entries = self.index.rows.iter().map(entry).collect();
+        self.entries.sort_by(|a, b| a.place().cmp(&b.place()));
     }
 }

@@ -22,14 +22,13 @@ pub use log::Asked;
 
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::read_bounded;
-use crate::base::metric;
 use crate::base::units::now;
 use crate::machine::device::Device;
 use crate::machine::environment::{self, Environment, Node, Rank};
 use crate::plan::config::Config;
 use crate::plan::mesh::{DEFAULT_ORDER, Mesh};
 use crate::report::run_id;
-use crate::report::{ImportedFrom, MeshFacts, Report, Run, SCHEMA, Summary};
+use crate::report::{ImportedFrom, MeshFacts, MetricFacts, Report, Run, SCHEMA, Summary};
 use gathering::Gathering;
 use log::{Log, Place};
 
@@ -92,7 +91,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
         limits: Vec::new(),
-        metrics: metric::ALL.to_vec(),
+        metrics: MetricFacts::all(),
         summary: Summary::default(),
         caveats: Vec::new(),
     };

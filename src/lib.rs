@@ -31,11 +31,11 @@
 //! | [`report`] | the result as data | base, stats, machine, benchmark, plan |
 //! | [`measure`] | common starts, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
 //! | [`analysis`] | from samples to figures; scaling, launches, comparison, survey, limits | base, stats, machine, benchmark, plan, measure, report |
-//! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, report, analysis |
+//! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, benchmark, report, analysis |
 //! | [`render`] | what people and programs read of a result: one document, one file a format | base, stats, machine, benchmark, plan, report, history |
-//! | [`run`] | a run: starting the ranks, one rank's life, what rank 0 keeps and writes | all above but stats and history |
+//! | [`run`] | a run: starting the ranks once or several times, one rank's life, what rank 0 keeps and writes | base, machine, plan, world, watchdog, backend, measure, report, analysis, history, render |
 //! | [`import`] | other tools' results as our report | base, machine, benchmark, plan, report, analysis |
-//! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above |
+//! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above but watchdog and measure |
 //!
 //! # What always holds
 //!

@@ -1,4 +1,4 @@
-//! The machine under test: its devices, libraries and memory, what its GPUs report, and descriptions of other machines.
+//! The machine under test: devices, libraries, memory, GPU telemetry; and descriptions of other machines.
 
 pub mod device;
 pub mod environment;

@@ -20,14 +20,14 @@ use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
 use crate::plan::config::Protocol;
 use crate::plan::{Budget, ITERATION_LIMIT};
-use crate::report::Definition;
+use crate::report::{Definition, RankTimes, Skew};
 use crate::world::clock::CommonTime;
 use crate::world::fault;
 use crate::world::progress::{self, Activity};
-use crate::world::{Fold, World};
+use crate::world::{ReduceOp, World};
 use start::Starter;
 use stop::rounds_missing;
-use timing::{Gaps, OwnTimes, RankTimes, Round, Skew, Times, combine};
+use timing::{Gaps, OwnTimes, Round, Times, combine};
 use warmup::Warmup;
 
 /// A sample shorter than this many steps of its clock says more about the clock than about the work.
@@ -54,6 +54,8 @@ const BLOCK_SECONDS: f64 = 5.0;
 /// How a case is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Method<'a> {
+    /// This rank's number in the world.
+    pub rank: usize,
     /// How rounds start.
     pub protocol: Protocol,
     /// How many there are.
@@ -89,6 +91,8 @@ pub struct Recording {
     pub times: Times,
     /// What a reader should know of how it ran.
     pub remarks: Remarks,
+    /// How what the operations left compares with its reference.
+    pub accuracy: Accuracy,
     /// How far apart the ranks were.
     pub skew: Skew,
     /// Each rank's own times, by rank of the case.
@@ -111,19 +115,6 @@ impl Recording {
     }
 }
 
-/// What one rank has when a case is measured.
-#[derive(Debug)]
-pub struct Taken {
-    /// Its own samples in common time, those of invalid rounds included.
-    pub samples: Vec<Sample>,
-    /// How what this rank's operations left compares with its reference.
-    pub accuracy: Accuracy,
-    /// What the case's first rank has computed from everybody's.
-    pub recording: Option<Recording>,
-    /// Whether it was given up because the run was asked to stop.
-    pub abandoned: bool,
-}
-
 /// The ranks that measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Team<'a> {
@@ -143,6 +134,9 @@ impl<'a> Team<'a> {
 /// Warms up, then takes samples until the budget is met. Every rank of `team` calls it. Where several groups
 /// run at once, the first one decides how long.
 ///
+/// This rank's samples in common time, those of invalid rounds included; and on the first rank of the group what
+/// follows from everybody's. `None` where the case was given up because the run was asked to stop.
+///
 /// # Errors
 /// When the device fails; the other ranks may then be waiting inside the work, so the job must end.
 pub fn measure(
@@ -150,12 +144,12 @@ pub fn measure(
     mut time: CommonTime<'_>,
     prepared: &mut dyn Prepared,
     method: Method<'_>,
-) -> Result<Taken> {
+) -> Result<Option<(Vec<Sample>, Option<Recording>)>> {
     let once = Budget::once(method.budget);
     let budget = if method.once { &once } else { method.budget };
     // What has happened before had no common start.
     let protocol = if method.once { Protocol::Barrier } else { method.protocol };
-    let Team { all, group } = team;
+    let all = team.all;
     let mut starter = Starter::new(all, &time, protocol);
     let began = time.now();
     let (warmup, runs) = match method.once {
@@ -167,87 +161,72 @@ pub fn measure(
     // The first block begins here.
     time.end_block();
 
-    let mut samples: Vec<Sample> = Vec::new();
-    let (mut times, mut gaps, mut own) = <(Times, Gaps, OwnTimes)>::default();
-    let (mut clock_error, first) = (0, time.now());
-    let mut accuracy = Accuracy::default();
+    let first = time.now();
+    let mut taken = Collected::default();
     let mut so_far =
         SoFar { valid: 0, look_at: 0, seconds: 0.0, pace, unchecked: 0, hopeless: false };
-    let abandoned = loop {
-        if let (true, Some(target)) = (times.global.len() >= so_far.look_at, &budget.target) {
-            let error = f64::from(batch).recip() * clock_error as f64;
-            let definition = times.definition(method.communicates, starter.protocol(), error);
-            so_far.look_at = times.global.len() + rounds_missing(times.by(definition), target);
+    let mut accuracy = Accuracy::default();
+    loop {
+        if let (true, Some(target)) = (taken.times.global.len() >= so_far.look_at, &budget.target) {
+            let error = f64::from(batch).recip() * taken.clock_error as f64;
+            let definition = taken.times.definition(method.communicates, starter.protocol(), error);
+            let missing = rounds_missing(taken.times.by(definition), target);
+            so_far.look_at = taken.times.global.len() + missing;
         }
-        // A run that is asked to stop is through with a block and with what is left in half the time each.
-        let soon = method.stop_seconds / 2.0;
-        let asked = all.is_root().then(|| match so_far.rounds_wanted(budget, soon) as u64 {
-            1.. if progress::is_asked_to_stop() && so_far.seconds_left(budget) > soon => None,
-            wanted => Some(wanted),
-        });
-        let asked = match all.broadcast(asked)? {
-            None => break true,
-            Some(0) => break false,
+        let asked = match so_far.agree_on_rounds(all, budget, method.stop_seconds)? {
+            None => return Ok(None),
+            Some(0) => break,
             Some(asked) => asked as usize,
         };
         if asked > 1 {
             // The ranks' meeting has left other things in the caches.
             fire(&starter, &time, prepared, (runs, 1), method.communicates)?;
         }
-        let mut block = fire(&starter, &time, prepared, (runs, asked), method.communicates)?;
-        let (line, error) = time.end_block();
-        for sample in &mut block {
-            sample.start = line.to_common(sample.start);
-            sample.end = line.to_common(sample.end);
-        }
-        clock_error = clock_error.max(all.max(error));
+        let block = fire(&starter, &time, prepared, (runs, asked), method.communicates)?;
         let protocol = starter.protocol();
-        let rounds = meet(team, &mut starter, &block);
-        // The first rank of all decides with its own group's times, wherever it stands in that.
-        if group.is_root() || all.is_root() {
-            times.add(&rounds, batch);
-            gaps.add(&rounds, group.size());
-        }
-        own.add(&block, &rounds, group.rank(), batch);
-        samples.append(&mut block);
+        let rounds = taken.add(team, block, batch, &mut time, &mut starter);
         if starter.protocol() != protocol {
-            // Rounds of two kinds do not mix.
-            times = Times { invalid: times.invalid + times.global.len(), ..Times::default() };
-            (gaps, own) = Default::default();
+            taken.discard_rounds();
             so_far.look_at = 0;
         }
         so_far.seconds = (time.now() - first) as f64 / 1e9;
-        so_far.pace = so_far.seconds / samples.len() as f64;
-        so_far.valid = times.global.len();
+        so_far.pace = so_far.seconds / taken.samples.len() as f64;
+        so_far.valid = taken.times.global.len();
         so_far.hopeless = protocol != Protocol::Synchronised && rounds.iter().all(Round::is_late);
         so_far.unchecked += asked;
         if budget.check_every.is_some_and(|every| so_far.unchecked >= every as usize) {
             so_far.unchecked = 0;
             accuracy = accuracy.and(prepared.check()?);
             if all.max(i64::from(accuracy.wrong > 0)) == 1 {
-                break false;
+                break;
             }
         }
-    };
-    if so_far.unchecked > 0 && !abandoned {
+    }
+    if so_far.unchecked > 0 {
         accuracy = accuracy.and(prepared.check()?);
     }
-    let per_rank = group.gather(own.summary(budget.confidence))?;
-    let recording = per_rank.map(|per_rank| Recording {
-        protocol: starter.protocol(),
-        clock_error,
-        batch,
-        warmup,
-        warmup_seconds: (first - began) as f64 / 1e9,
-        measuring_seconds: so_far.seconds,
-        times,
-        remarks: prepared.remarks(),
-        skew: gaps.medians(),
-        per_rank,
-        telemetry: Vec::new(),
-        memory: Vec::new(),
+    let Collected { samples, times, gaps, own, clock_error } = taken;
+    let own = (own.summary(method.rank, budget.confidence), accuracy);
+    let recording = team.group.gather(own)?.map(|ranks| {
+        let (per_rank, accuracy): (Vec<RankTimes>, Vec<Accuracy>) = ranks.into_iter().unzip();
+        let world_ranks: Vec<usize> = per_rank.iter().map(|times| times.rank).collect();
+        Recording {
+            protocol: starter.protocol(),
+            clock_error,
+            batch,
+            warmup,
+            warmup_seconds: (first - began) as f64 / 1e9,
+            measuring_seconds: so_far.seconds,
+            times,
+            remarks: prepared.remarks(),
+            accuracy: Accuracy::combine(accuracy, &world_ranks),
+            skew: gaps.medians(clock_error),
+            per_rank,
+            telemetry: Vec::new(),
+            memory: Vec::new(),
+        }
     });
-    Ok(Taken { samples, accuracy, recording, abandoned })
+    Ok(Some((samples, recording)))
 }
 
 /// Runs untimed rounds until time is flat; how many there were, and how many operations a sample needs.
@@ -297,18 +276,18 @@ fn fire(
     communicates: bool,
 ) -> Result<Vec<Sample>> {
     let mut samples = Vec::with_capacity(rounds);
-    let activity = if communicates { Activity::Together } else { Activity::Working };
+    let activity = if communicates { Activity::Collective } else { Activity::Working };
     for _ in 0..rounds {
         progress::next_round();
         fault::strike_operation();
         prepared.arm(batch)?;
         let start = starter.next(time, batch);
-        progress::at(activity);
+        progress::set_activity(activity);
         let mut sample = prepared.fire(start)?;
-        let longer = fault::linger(sample.duration());
+        let longer = fault::slow_down(sample.duration());
         sample.end += longer;
         sample.device = sample.device.map(|device| device + longer);
-        progress::at(Activity::Working);
+        progress::set_activity(Activity::Working);
         samples.push(sample);
     }
     Ok(samples)
@@ -318,10 +297,10 @@ fn fire(
 /// any group that comes late makes the round invalid for all: they were not at work at once.
 fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Round> {
     let Team { all, group } = team;
-    let mut rounds = combine(samples, group.rank(), |numbers, fold| group.fold(numbers, fold));
+    let mut rounds = combine(samples, group.rank(), |numbers, op| group.all_reduce(numbers, op));
     if all.size() > group.size() {
         let mut late: Vec<i64> = rounds.iter().map(|round| round.is_late().into()).collect();
-        all.fold(&mut late, Fold::Max);
+        all.all_reduce(&mut late, ReduceOp::Max);
         rounds.iter_mut().zip(late).for_each(|(round, late)| round.set_late(late > 0));
     }
     let late = rounds.iter().filter(|round| round.is_late()).count();
@@ -329,13 +308,62 @@ fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Ro
     rounds
 }
 
+/// What a rank has of a case's rounds so far.
+#[derive(Default)]
+struct Collected {
+    /// Its samples in common time.
+    samples: Vec<Sample>,
+    /// Of all ranks; these two on the first ranks alone.
+    times: Times,
+    gaps: Gaps,
+    /// The rank's own times.
+    own: OwnTimes,
+    /// Largest bound of the clocks' error, ns.
+    clock_error: Nanos,
+}
+
+impl Collected {
+    /// Adds a block of samples, and what all ranks' samples of it say together.
+    fn add(
+        &mut self,
+        team: Team<'_>,
+        mut block: Vec<Sample>,
+        batch: u32,
+        time: &mut CommonTime<'_>,
+        starter: &mut Starter<'_>,
+    ) -> Vec<Round> {
+        let Team { all, group } = team;
+        let (line, error) = time.end_block();
+        for sample in &mut block {
+            sample.start = line.to_common(sample.start);
+            sample.end = line.to_common(sample.end);
+        }
+        self.clock_error = self.clock_error.max(all.max(error));
+        let rounds = meet(team, starter, &block);
+        // The first rank of all decides with its own group's times, wherever it stands in that.
+        if group.is_root() || all.is_root() {
+            self.times.add(&rounds, batch);
+            self.gaps.add(&rounds, group.size());
+        }
+        self.own.add(&block, &rounds, group.rank(), batch);
+        self.samples.append(&mut block);
+        rounds
+    }
+
+    /// Counts all rounds so far as invalid: rounds of two kinds do not mix. Their samples stay.
+    fn discard_rounds(&mut self) {
+        let invalid = self.times.invalid + self.times.global.len();
+        self.times = Times { invalid, ..Times::default() };
+        (self.gaps, self.own) = Default::default();
+    }
+}
+
 /// What the case's first rank knows when it decides whether to go on.
 #[derive(Debug, Clone, Copy)]
 struct SoFar {
     /// Valid rounds.
     valid: usize,
-    /// So many must there be before the next look at the precision target; not more than there are
-    /// when it is met.
+    /// Valid rounds before the next look at the precision target; not more than there are when it is met.
     look_at: usize,
     /// Time since the first round, seconds.
     seconds: f64,
@@ -355,7 +383,23 @@ impl SoFar {
         budget.max_seconds.map_or(left, |most| left.min(most - self.seconds))
     }
 
-    /// How many rounds come next, in no more than so many seconds; 0 to stop.
+    /// How many rounds come next, as the first rank decides: `Some(0)` when the budget is met, `None` to give the
+    /// case up because the run was asked to stop.
+    fn agree_on_rounds(
+        &self,
+        all: &World,
+        budget: &Budget,
+        stop_seconds: f64,
+    ) -> Result<Option<u64>> {
+        // A run that is asked to stop finishes a block and what is left in half the time each.
+        let soon = stop_seconds / 2.0;
+        all.broadcast(all.is_root().then(|| match self.rounds_wanted(budget, soon) as u64 {
+            1.. if progress::stop_requested() && self.seconds_left(budget) > soon => None,
+            wanted => Some(wanted),
+        }))
+    }
+
+    /// How many rounds come next, in no more than this many seconds; 0 to stop.
     fn rounds_wanted(&self, budget: &Budget, seconds: f64) -> usize {
         if self.hopeless {
             return 0;

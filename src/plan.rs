@@ -1,14 +1,14 @@
-//! What to run, resolved: the same plan on every rank gives the same cases in the same order.
+//! The resolved plan of a run: every rank has the same plan, and runs the same cases in the same order.
 
 mod budget;
 pub mod config;
 mod deadlines;
+mod groups;
 #[cfg(test)]
 mod hostile;
 pub mod mesh;
 mod pairs;
 pub mod place;
-mod placing;
 mod sweep;
 
 use std::ops::Range;
@@ -17,58 +17,59 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Kind, Result};
 use crate::benchmark::Problem;
-use crate::benchmark::work::{Element, Pattern, Placement, Work};
+use crate::benchmark::collective::MpiCall;
+use crate::benchmark::work::{Element, Placement, Work};
 use crate::machine::topology::{self, Topology};
 use crate::plan::config::{BackendChoice, Config, Protocol, ScalingKind};
 use crate::plan::place::{Place, RANK_LIMIT};
 use budget::seconds;
 pub use budget::{Budget, ITERATION_LIMIT, Target};
-pub use deadlines::{Deadlines, Limit};
+pub use deadlines::{DeadlineKind, Deadlines};
+use groups::MeasuredGroups;
 use mesh::{Group, Mesh};
-use placing::Placing;
-use sweep::{Cases, Sweep};
+use sweep::{CaseList, Sweep};
 
-/// Most operations of a sample on a GPU; a driver's queue of launches is known to hold about a thousand.
+/// Most operations of a sample on a GPU. A driver's launch queue holds about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;
 
-/// Most communicators that are made in one sample.
+/// Most communicators that one sample creates.
 const COMMUNICATOR_LIMIT: u32 = 100;
 
-/// Coefficient of variation above which a case carries a caveat when nothing else is said, percent.
+/// Default coefficient of variation above which a case carries a caveat, percent.
 pub const MAX_VARIANCE_PERCENT: f64 = 5.0;
 
-/// Everything a rank needs to know.
+/// The resolved plan of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Number of ranks.
     pub ranks: usize,
-    /// Their arrangement.
+    /// The mesh of the ranks.
     pub mesh: Mesh,
-    /// Axes from fastest to slowest, as asked for.
+    /// Configured order of the axes, fastest first.
     pub mesh_order: String,
-    /// What interprets the work.
+    /// The backend that executes the work.
     pub backend: BackendSpec,
-    /// How ranks start together.
+    /// How ranks synchronise the start of an iteration.
     pub protocol: Protocol,
-    /// How much is measured in each case.
+    /// Iterations and time of each case.
     pub budget: Budget,
     /// Seed of all random numbers.
     pub seed: u64,
-    /// After so many failed cases the others do not run.
+    /// Number of failed cases after which the run stops.
     pub max_failures: usize,
     /// How often the cases run.
     pub cycles: Cycles,
-    /// How long things may take.
+    /// Deadlines of the run and its steps.
     pub deadlines: Deadlines,
-    /// Where each rank is.
+    /// Node and socket of each rank.
     pub places: Vec<Place>,
     /// Coefficient of variation above which a case carries a caveat, percent.
     pub max_variance_percent: f64,
-    /// The cases, in the order in which they run.
+    /// The cases, in execution order.
     pub cases: Vec<Case>,
 }
 
-/// Which backend, with what it needs to open.
+/// The backend, with its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum BackendSpec {
     /// CPU kernels and MPI collectives.
@@ -78,16 +79,16 @@ pub enum BackendSpec {
         /// Whether ranks may share a GPU.
         emulated: bool,
     },
-    /// A model of this machine, in virtual time.
+    /// A performance model of this machine, in virtual time.
     Simulated(Box<Topology>),
 }
 
-/// How often the cases run, one after another and then all again.
+/// How often the whole list of cases runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Cycles {
-    /// So many times.
+    /// This number of times.
     Times(u32),
-    /// For so many seconds; the cycle that has begun is ended.
+    /// Until this many seconds have passed; the last cycle is completed.
     Seconds(f64),
 }
 
@@ -102,40 +103,40 @@ impl BackendSpec {
     }
 }
 
-/// One benchmark at one problem on one set of ranks: the unit of running, failing and comparing.
+/// One benchmark with one problem size on one group of ranks: the unit of execution, failure and comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
-    /// Name that stays the same from run to run.
+    /// Name, the same in every run.
     pub id: String,
     /// Name of the benchmark.
     pub benchmark: String,
-    /// One rank's problem.
+    /// Problem size per rank.
     pub problem: Problem,
-    /// Element type, where the benchmark has one.
+    /// Element type, if the benchmark has one.
     pub precision: Option<Element>,
-    /// In place or out of place, where the benchmark has both.
+    /// In place or out of place, if the benchmark supports both.
     pub placement: Option<Placement>,
-    /// What the backend runs.
+    /// What the backend executes.
     pub work: Work,
     /// The ranks that take part.
     pub group: Group,
-    /// The set of cases that run at once with this one, where there are such.
+    /// The set of cases that run concurrently with this one, if any.
     pub set: Option<u32>,
-    /// The scaling study this case is a point of.
+    /// The scaling study that this case is a point of.
     pub study: Option<Study>,
 }
 
-/// What ties the points of a scaling study together.
+/// The identity of a scaling study.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Study {
     /// What stays constant.
     pub kind: ScalingKind,
-    /// The constant problem: the whole one (strong) or each rank's (weak).
+    /// The constant problem: in total (strong) or per rank (weak).
     pub problem: Problem,
 }
 
 impl Case {
-    /// Whether the two run at once.
+    /// Whether the two run concurrently.
     pub fn runs_with(&self, other: &Self) -> bool {
         self.set.is_some()
             && self.set == other.set
@@ -146,20 +147,13 @@ impl Case {
 }
 
 impl Plan {
-    /// Makes a plan for ranks at these places.
+    /// Resolves a configuration for ranks at these places.
     ///
     /// # Errors
-    /// Usage error in one sentence for whatever cannot be done as asked.
+    /// Usage error of one sentence for an invalid configuration.
     pub fn resolve(config: &Config, places: &[Place]) -> Result<Self> {
         let ranks = places.len();
-        if ranks == 0 {
-            return Err(Error::usage("0 ranks cannot measure anything; use --ranks 1 or more"));
-        }
-        if ranks > RANK_LIMIT {
-            return Err(Error::usage(format!(
-                "a run has at most {RANK_LIMIT} ranks; start fewer, one for each device"
-            )));
-        }
+        check_rank_count(ranks)?;
         let order = config.mesh.order.clone().unwrap_or_else(|| mesh::DEFAULT_ORDER.to_owned());
         let mesh = match &config.mesh.shape {
             Some(shape) => Mesh::parse(shape, &order, ranks)?,
@@ -173,42 +167,10 @@ impl Plan {
             }
             _ => places.to_vec(),
         };
-        let placing = Placing::resolve(config, &mesh, &places)?;
-        let sweeps = sweep::all(config)?;
-        if placing.pairs.is_some() && !sweeps.iter().any(Sweep::is_paired) {
-            return Err(Error::usage(
-                "--pairs is for benchmarks between the ranks of a pair; add -b latency, -b bandwidth or \
-                 -b bidirectional",
-            ));
-        }
-        let mut cases = Cases::default();
-        for sweep in sweeps {
-            sweep.add_cases(&placing, &mut cases)?;
-        }
-        let cases = cases.into_list();
-        let creates = |case: &Case| matches!(&case.work, Work::Exchange(exchange) if exchange.pattern == Pattern::CommInit);
-        if let Some(batch) = config.benchmarking.batch
-            && batch > COMMUNICATOR_LIMIT
-            && cases.iter().any(creates)
-        {
-            return Err(Error::usage(format!(
-                "comm_init would make {batch} communicators at once, and a process can have some thousands in \
-                 its life; use --batch {COMMUNICATOR_LIMIT} or less"
-            )));
-        }
-        if cases.is_empty() {
-            return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
-        }
+        let cases = cases(config, &MeasuredGroups::resolve(config, &mesh, &places)?)?;
         let budget = Budget::resolve(&config.benchmarking)?;
+        check_batch(budget.batch, &backend, &cases)?;
         let cycles = cycles(config)?;
-        if let (BackendSpec::Cuda { .. }, Some(batch)) = (&backend, budget.batch)
-            && batch > DEVICE_BATCH_LIMIT
-        {
-            return Err(Error::usage(format!(
-                "all operations of a sample are queued on the GPU before it starts, and {batch} may not fit; \
-                 use --batch {DEVICE_BATCH_LIMIT} or less"
-            )));
-        }
         Ok(Self {
             ranks,
             mesh,
@@ -233,10 +195,10 @@ impl Plan {
         })
     }
 
-    /// Refuses a plan that was read from a file and cannot have been resolved.
+    /// Refuses an inconsistent plan that was read from a file.
     ///
     /// # Errors
-    /// Usage error that names what is wrong.
+    /// Usage error that names the inconsistency.
     pub fn check(&self) -> Result<()> {
         if !(1..=RANK_LIMIT).contains(&self.ranks) || self.places.len() != self.ranks {
             return Err(Error::usage(format!(
@@ -250,7 +212,7 @@ impl Plan {
                 || case.group.ranks.iter().any(|rank| *rank >= self.ranks)
             {
                 return Err(Error::usage(format!(
-                    "case '{}' is of ranks that are not there",
+                    "case '{}' names ranks that the plan does not have",
                     case.id
                 )));
             }
@@ -268,6 +230,55 @@ impl Plan {
     }
 }
 
+fn check_rank_count(ranks: usize) -> Result<()> {
+    match ranks {
+        0 => Err(Error::usage("0 ranks cannot measure anything; use --ranks 1 or more")),
+        1..=RANK_LIMIT => Ok(()),
+        _ => Err(Error::usage(format!(
+            "a run has at most {RANK_LIMIT} ranks; start fewer, one for each device"
+        ))),
+    }
+}
+
+fn cases(config: &Config, groups: &MeasuredGroups) -> Result<Vec<Case>> {
+    let sweeps = sweep::all(config)?;
+    if groups.pairs.is_some() && !sweeps.iter().any(Sweep::is_paired) {
+        return Err(Error::usage(
+            "--pairs needs a benchmark between two ranks; add -b latency, -b bandwidth or -b bidirectional",
+        ));
+    }
+    let mut cases = CaseList::default();
+    for sweep in sweeps {
+        sweep.add_cases(groups, &mut cases)?;
+    }
+    let cases = cases.into_vec();
+    match cases.is_empty() {
+        true => Err(Error::usage("nothing is left to measure; name at least one benchmark")),
+        false => Ok(cases),
+    }
+}
+
+fn check_batch(batch: Option<u32>, backend: &BackendSpec, cases: &[Case]) -> Result<()> {
+    let creates = |case: &Case| matches!(&case.work, Work::Exchange(exchange) if exchange.collective.mpi == MpiCall::CommDup);
+    match batch {
+        Some(batch) if batch > COMMUNICATOR_LIMIT && cases.iter().any(creates) => {
+            Err(Error::usage(format!(
+                "comm_init would create {batch} communicators in one sample, and MPI limits their number; use \
+                 --batch {COMMUNICATOR_LIMIT} or less"
+            )))
+        }
+        Some(batch)
+            if batch > DEVICE_BATCH_LIMIT && matches!(backend, BackendSpec::Cuda { .. }) =>
+        {
+            Err(Error::usage(format!(
+                "all operations of a sample are queued on the GPU before it starts, and {batch} may not fit; \
+                 use --batch {DEVICE_BATCH_LIMIT} or less"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn backend(config: &Config) -> Result<BackendSpec> {
     let topology = config.topology.as_deref();
     match config.backend.unwrap_or_default() {
@@ -276,19 +287,19 @@ fn backend(config: &Config) -> Result<BackendSpec> {
             Ok(BackendSpec::Simulated(Box::new(topology)))
         }
         _ if topology.is_some() => Err(Error::usage(
-            "a topology describes the machine that is simulated; add --backend simulated, or leave it out",
+            "--topology describes a simulated machine; add --backend simulated, or leave --topology out",
         )),
         BackendChoice::Cuda => {
             Ok(BackendSpec::Cuda { emulated: config.emulate_ranks.unwrap_or(false) })
         }
         _ if config.emulate_ranks == Some(true) => Err(Error::usage(
-            "only ranks of the cuda backend can be emulated; add --backend cuda, or leave --emulate-ranks out",
+            "--emulate-ranks needs the cuda backend; add --backend cuda, or leave --emulate-ranks out",
         )),
         BackendChoice::Auto | BackendChoice::Host => Ok(BackendSpec::Host),
     }
 }
 
-/// How long measuring takes, seconds: at least, and about as long as was asked for.
+/// Least and expected time of all measurements, seconds.
 fn duration(budget: &Budget, cases: usize, cycles: Cycles) -> Range<f64> {
     let cases = cases as f64;
     let most = budget.max_seconds.unwrap_or(budget.min_seconds) * cases;
@@ -302,10 +313,10 @@ fn duration(budget: &Budget, cases: usize, cycles: Cycles) -> Range<f64> {
 }
 
 fn cycles(config: &Config) -> Result<Cycles> {
-    let asked = &config.benchmarking;
-    match (seconds("duration", &asked.duration)?, asked.repeat) {
+    let benchmarking = &config.benchmarking;
+    match (seconds("duration", &benchmarking.duration)?, benchmarking.repeat) {
         (Some(_), Some(_)) => Err(Error::usage(
-            "--duration and --repeat both say how often the cases run; leave one of them out",
+            "--duration and --repeat both set how often the cases run; leave one of them out",
         )),
         (Some(seconds), None) => Ok(Cycles::Seconds(seconds)),
         (None, Some(0)) => Err(Error::usage("--repeat 0 measures nothing; use 1 or more")),
@@ -316,7 +327,7 @@ fn cycles(config: &Config) -> Result<Cycles> {
 fn max_failures(config: &Config) -> Result<usize> {
     match (config.max_failures, config.continue_on_error.unwrap_or(false)) {
         (Some(0), _) => {
-            Err(Error::usage("--max-failures 0 would end before the first case; use 1 or more"))
+            Err(Error::usage("--max-failures 0 would stop before the first case; use 1 or more"))
         }
         (Some(most), _) => Ok(most as usize),
         (None, true) => Ok(usize::MAX),
@@ -328,7 +339,7 @@ fn positive(what: &str, value: f64) -> Result<f64> {
     if value > 0.0 && value.is_finite() {
         return Ok(value);
     }
-    Err(Error::usage(format!("{what} is {value}, it must be a positive number")))
+    Err(Error::usage(format!("{what} is {value}; use a positive number")))
 }
 
 #[cfg(test)]
@@ -340,7 +351,7 @@ mod tests {
     }
 
     fn ids(yaml: &str, ranks: usize) -> Vec<String> {
-        Plan::resolve(&config(yaml), &Place::together(ranks))
+        Plan::resolve(&config(yaml), &Place::on_one_node(ranks))
             .unwrap()
             .cases
             .into_iter()
@@ -349,7 +360,7 @@ mod tests {
     }
 
     fn error(yaml: &str, ranks: usize) -> String {
-        Plan::resolve(&config(yaml), &Place::together(ranks)).unwrap_err().message
+        Plan::resolve(&config(yaml), &Place::on_one_node(ranks)).unwrap_err().message
     }
 
     #[test]
@@ -393,7 +404,7 @@ mod tests {
                 "barrier/tp:2-3/concurrent",
             ]
         );
-        let plan = Plan::resolve(&config(yaml), &Place::together(4)).unwrap();
+        let plan = Plan::resolve(&config(yaml), &Place::on_one_node(4)).unwrap();
         let sets: Vec<usize> = plan.cases.chunk_by(Case::runs_with).map(<[Case]>::len).collect();
         assert_eq!(sets, [1, 1, 2]);
     }
@@ -401,7 +412,7 @@ mod tests {
     #[test]
     fn pairs_run_in_rounds() {
         let yaml = "mesh: {pairs: all}\nbenchmarks: {latency: {bytes: [4, 8]}, barrier: }";
-        let plan = Plan::resolve(&config(yaml), &Place::together(4)).unwrap();
+        let plan = Plan::resolve(&config(yaml), &Place::on_one_node(4)).unwrap();
         let sets: Vec<usize> = plan.cases.chunk_by(Case::runs_with).map(<[Case]>::len).collect();
         assert_eq!(sets, [1, 2, 2, 2, 2, 2, 2]);
         assert_eq!(plan.cases[1].id, "latency/f32/bytes=4/pairs:0-1");
@@ -435,7 +446,7 @@ mod tests {
     #[test]
     fn the_deadline_leaves_time_for_the_duration() {
         let plan =
-            Plan::resolve(&config("benchmarking: {duration: 8h}"), &Place::together(1)).unwrap();
+            Plan::resolve(&config("benchmarking: {duration: 8h}"), &Place::on_one_node(1)).unwrap();
         assert!((plan.deadlines.run - 9.0 * 3600.0).abs() < 1e-6);
     }
 

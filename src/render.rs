@@ -28,7 +28,7 @@ use serde::Serialize;
 
 pub use csv::field as csv_field;
 pub use document::{Cell, Column, Document, Note, Section, Table};
-pub use github::{annotations, step_summary};
+pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
 pub use output::Output;
 pub use terminal::say;

@@ -9,7 +9,6 @@ mod cycles;
 mod empty;
 mod limits;
 mod load;
-mod nccl_test;
 mod pairs;
 mod rate;
 mod replication;
@@ -23,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use analysis::{
     ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Leaderboard, Origin, Over,
-    RankSpread, Severity, Source, Statistics, Straggler, Study, Tally, Throughput,
+    RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
 };
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
@@ -32,20 +31,20 @@ pub use comparison::{
 pub use cycles::{Cycles, Drift, Turn};
 pub use empty::{empty, run_id};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
-pub use nccl_test::NcclTest;
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
-pub use rate::{OPERATIONS, Rate};
+pub use rate::{MetricFacts, Rate};
 pub use replication::{Launch, Replicate, Replication};
 pub use scaling::{Base, Point, Scaling};
 pub use timing::{Definition, TimingOverhead};
 
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
+pub use crate::base::caveat::Severity;
 use crate::base::error::Exit;
 use crate::base::failure::CaseError;
-use crate::base::metric::Metric;
-use crate::benchmark::Problem;
+pub use crate::benchmark::metric::{Metrics, Overlap};
 use crate::benchmark::work::{Element, Placement};
+use crate::benchmark::{Counts, Problem};
 use crate::machine::environment::Environment;
 use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
@@ -82,7 +81,7 @@ pub struct Report {
     #[serde(default)]
     pub limits: Vec<LimitCheck>,
     /// What the figures mean, and which way they improve.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<MetricFacts>,
     /// Counts.
     pub summary: Summary,
     /// Every kind of caveat that any case carries, once.
@@ -197,6 +196,9 @@ pub struct Case {
     pub participants: Vec<usize>,
     /// How many they are.
     pub group_size: usize,
+    /// What it counts; null in reports of versions that did not say it, whose figures stand without.
+    #[serde(default)]
+    pub counts: Option<Counts>,
     /// Whether the other groups of its axis ran at once with it.
     #[serde(default)]
     pub concurrent: bool,
@@ -340,7 +342,7 @@ pub struct RankTimes {
 }
 
 /// How far apart the ranks were: medians over iterations, for a whole sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Skew {
     /// Last start minus first start, ms.
     pub entry_ms: f64,
@@ -352,34 +354,6 @@ pub struct Skew {
     pub clock_error_ms: f64,
     /// Largest over mean of the ranks' own times, minus 1.
     pub imbalance: f64,
-}
-
-/// A computation while data moves.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Overlap {
-    /// How long the exchange takes by itself, ms.
-    pub alone_ms: f64,
-    /// How long was computed before it was waited for, ms.
-    pub computed_ms: f64,
-}
-
-/// Rates from the median time; null where the work has no such figure.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Metrics {
-    /// Algorithm bandwidth, GB/s.
-    pub algbw_gbps: Option<f64>,
-    /// Bus bandwidth, GB/s.
-    pub busbw_gbps: Option<f64>,
-    /// Memory bandwidth of all ranks, GB/s.
-    pub gbps: Option<f64>,
-    /// Arithmetic rate of all ranks, TFLOP/s.
-    pub tflops: Option<f64>,
-    /// Share of the exchange that a computation meanwhile hides, percent; null where none was made.
-    pub overlap_percent: Option<f64>,
-    /// Messages of all senders per second, where ranks act in pairs.
-    pub messages_per_s: Option<f64>,
-    /// Operations of the group per second.
-    pub throughput_per_s: Option<f64>,
 }
 
 /// The stamps themselves, invalid rounds included.

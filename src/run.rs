@@ -1,8 +1,103 @@
-//! A run: one rank's life, and what rank 0 keeps and writes.
+//! A run: starting the ranks, one rank's life, and what rank 0 keeps and writes.
+//!
+//! - `request`: what a user asks of `run`, as one value.
+//! - `launch`: starts the ranks, follows what they report, and concludes how they ended.
+//! - `series`: several launches of the same run, merged into one report for each side and compared.
+//! - `dry_run`: prints what a plan would run.
+//! - `rank`: one rank, from joining the others to leaving them.
+//! - [`restart`]: replaces this process by itself with the environment that CUDA needs.
+//! - `panic`: turns a panic of a rank into the end of the whole job.
+//! - `progress_bar`: shows how far a run is, where a person watches.
+//! - `session`: runs the plan: for each case prepare, verify, measure, gather, record.
+//! - `environment`: gathers what rank 0 reports of all nodes and devices.
+//! - [`gather`]: brings samples to rank 0 in blocks.
+//! - [`sidecar`]: the samples file beside a report.
+//! - [`journal`]: finished cases on disk, to resume a run or to write the report it could not.
+//! - `recorder`: the report as it grows, and its files.
 
-pub mod environment;
+mod dry_run;
+mod environment;
 pub mod gather;
 pub mod journal;
-pub mod recorder;
-pub mod session;
+mod launch;
+mod panic;
+mod progress_bar;
+mod rank;
+mod recorder;
+mod request;
+pub mod restart;
+mod series;
+mod session;
 pub mod sidecar;
+
+pub use launch::{LauncherChoice, with_parent};
+pub use recorder::OnExisting;
+pub use request::{Request, Variables, Variation};
+
+use crate::analysis::Limits;
+use crate::base::error::{Error, Exit, Result};
+use crate::plan::Plan;
+use crate::plan::place::Place;
+use crate::render::Output;
+use crate::world::{self, fault, supervision};
+use series::LaunchSeries;
+
+/// Does what is asked for: as one of the ranks, or as the process that starts them once or several times.
+///
+/// # Errors
+/// When nothing can be started, the run as a whole cannot go on, or its results cannot be kept.
+pub fn run(request: Request) -> Result<Exit> {
+    fault::plant()?;
+    if supervision::is_supervised() {
+        return rank::live(request);
+    }
+    let outer = world::innermost_launch();
+    let processes = outer.as_ref().and_then(|launch| launch.size).unwrap_or(1);
+    let nested = outer.filter(|_| processes > 1);
+    if let (Some(outer), Some(_)) = (&nested, request.ranks) {
+        return Err(Error::usage(format!(
+            "--ranks starts ranks, but this process is already one of {processes} that {} started; leave \
+             --ranks out, or start tesserabench by itself",
+            outer.name
+        )));
+    }
+    let launches = series::launches(&request)?;
+    if let (Some(outer), Some(launches)) = (&nested, launches) {
+        return Err(Error::usage(format!(
+            "several launches start the ranks again each time, but this process is already one of {processes} \
+             that {launcher} started; use --ranks {processes} without {launcher}, or start this {launches} times \
+             with one launch and its own --output each, and give all files to `compare`",
+            launcher = outer.name
+        )));
+    }
+    match launches {
+        Some(launches) => LaunchSeries::new(request, launches)?.run(),
+        None if request.ranks.is_none() && !request.dry_run => rank::live(request),
+        None => launch_once(request, processes),
+    }
+}
+
+/// Starts the ranks of one run, or shows what would be started; `processes` are this one and those beside it.
+fn launch_once(request: Request, processes: usize) -> Result<Exit> {
+    let config = request::with_found_backend(request.config?);
+    Limits::resolve(&config.limits)?;
+    let plan = Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(processes)))?;
+    if request.dry_run {
+        dry_run::show(&plan);
+        return Ok(Exit::Ok);
+    }
+    let outputs = Output::resolve(&config)?;
+    recorder::refuse_unfinished(&outputs, request.on_existing)?;
+    let command = launch::Command {
+        program: launch::this_program()?,
+        arguments: request.arguments,
+        variables: Vec::new(),
+        launcher: Some(request.launcher),
+        shows_output: true,
+    };
+    if request.print_command {
+        launch::print(&plan, &command)?;
+        return Ok(Exit::Ok);
+    }
+    launch::run(&plan, &outputs, &command)
+}

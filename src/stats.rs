@@ -1,20 +1,19 @@
-//! Statistics: numbers in, numbers out. Knows nothing of ranks, cases or reports.
+//! Statistics on plain numbers: tests, intervals, effect sizes, change points.
 
 mod alternative;
 mod binomial;
 mod bootstrap;
 mod change;
 mod dependence;
-mod evidence;
 mod fit;
 #[cfg(test)]
 mod golden;
 mod groups;
 #[cfg(test)]
 mod hostile;
+mod interval;
 mod multiplicity;
 mod normality;
-mod order;
 mod outliers;
 mod permutation;
 mod quantile;
@@ -26,20 +25,20 @@ mod scale;
 mod segments;
 mod shift;
 mod t_test;
+mod test_result;
 
 pub use alternative::Alternative;
 pub use binomial::binomial_tail;
-pub use bootstrap::{Shift, shift_interval};
-pub use change::{Change, LONGEST as LONGEST_SERIES, change_points};
+pub use bootstrap::shift_interval;
+pub use change::{Change, SERIES_LIMIT, change_points};
 #[cfg(test)]
 pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};
-pub use evidence::Evidence;
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};
+pub use interval::{Interval, independent_median_interval, quantile_interval};
 pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli};
 pub use normality::{anderson_darling, shapiro_wilk};
-pub use order::{Interval, independent_median_interval, quantile_interval};
 pub use outliers::{Outliers, outliers};
 pub use permutation::{permutation_p, smallest_p};
 pub use quantile::{median, quantile};
@@ -49,3 +48,4 @@ pub use sample::{autocorrelation, mean, variance};
 pub use segments::{Steadiness, steadiness};
 pub use shift::{Magnitude, cliffs_delta, hedges_g, hodges_lehmann};
 pub use t_test::{Welch, t_quantile, welch};
+pub use test_result::TestResult;

@@ -1,10 +1,10 @@
-//! The watchdog of a rank: a thread that says where the rank is, and ends the job when a deadline passes.
+//! The watchdog of a rank: a thread that sends heartbeats, and aborts the job when a deadline passes.
 //!
-//! Every rank has one, so that whichever hangs is found. Rank 0's process also hears all of them and decides
-//! who is at fault ([`tesserabench_launcher::judge`]); when that process itself is stopped or gone, the others
-//! notice that they are not answered. These threads never call MPI: it is initialised for one thread.
+//! Rank 0's process runs the heartbeat server, which decides which ranks are at fault
+//! ([`tesserabench_launcher::diagnose`]). If that process is stopped or dead, the other ranks notice that the server
+//! does not reply. These threads never call MPI: it is initialised with MPI_THREAD_SINGLE by default.
 
-mod sentence;
+mod messages;
 mod signals;
 mod stack;
 
@@ -13,109 +13,110 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
-    Activity, Cause, Client, ClientOptions, Heartbeat, Order, Server, ServerOptions, Token, Verdict,
+    Activity, Cause, Client, ClientEvent, ClientOptions, Diagnosis, Heartbeat, Server,
+    ServerOptions, Token,
 };
 
 use crate::base::error::{Error, Kind, Result};
 use crate::machine::environment::Environment;
-use crate::plan::{Deadlines, Limit, Plan};
+use crate::plan::{DeadlineKind, Deadlines, Plan};
 use crate::world::World;
 use crate::world::abort;
 use crate::world::fault;
 use crate::world::progress::{self, Phase, Position};
-use sentence::Ranks;
-pub use signals::note as note_signals;
+use messages::FaultMessages;
+pub use signals::set_stop_flag_on_signals;
 
-/// A case that was asked to stop gives up by itself at the deadline of that; so much later the watchdog does,
+/// A case gives up by itself at the end of the grace period after a stop; the watchdog follows this much later,
 /// seconds.
 const STOP_MARGIN_S: f64 = 2.0;
 
-/// How long a rank tries to reach rank 0's port.
-const KNOCK: Duration = Duration::from_secs(5);
+/// How long a rank tries to connect to the heartbeat server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A rank that misses rank 0 says so after this time, and its successor later by the other: when rank 0 has
-/// ended the job, or is dead, the launcher ends the others meanwhile, and else one of them is enough.
-const FIRST_TURN: Duration = Duration::from_secs(3);
-const TURN: Duration = Duration::from_millis(500);
+/// Delay after which rank 1 aborts the job if the server is lost; each further rank waits longer by [`STAGGER`]. In
+/// the meantime the launcher usually ends the job because rank 0 has aborted it or died; otherwise one rank is enough.
+const LOST_SERVER_DELAY: Duration = Duration::from_secs(3);
+const STAGGER: Duration = Duration::from_millis(500);
 
-/// What is found so soon after this process was stopped for long is what the others have made of that.
-const WAKING: Duration = Duration::from_secs(5);
+/// Faults found within this time after this process was stopped are consequences of the stop.
+const RESUME_WINDOW: Duration = Duration::from_secs(5);
 
-/// What follows when rank 0 does not hear the others.
-const UNHEARD: &str = "a rank that hangs is then noticed by its own deadlines only, and the one that is named may be \
-                       waiting for it";
+/// The consequence of a missing heartbeat server.
+const WITHOUT_SERVER: &str = "a hang is then detected by each rank's own deadlines only, and the rank that is named \
+                              may be waiting for the one at fault";
 
-/// This rank's watchdog, and on rank 0 the ear for all of them.
-pub struct Watch {
+/// The watchdog of this rank, with the heartbeat server on rank 0.
+pub struct Watchdog {
     client: Client,
-    /// With the connections that only tried whether there is a way.
+    /// With the number of connections that only tested whether the ranks can connect.
     server: Option<(Server, u64)>,
-    known: Arc<Known>,
+    shared: Arc<Shared>,
 }
 
-/// What the threads know of the run.
-struct Known {
-    ranks: Mutex<Ranks>,
-    /// When this process went on after it was stopped for longer than a rank may be silent, and for how long that
-    /// was, seconds.
+/// The state that the threads share.
+struct Shared {
+    messages: Mutex<FaultMessages>,
+    /// When this process resumed after it was stopped for longer than the silence deadline, and for how many seconds
+    /// it was stopped.
     stopped: Mutex<Option<(Instant, f64)>>,
 }
 
-/// Since when things have been as they are.
-struct Clock {
+/// When the state of this rank last changed.
+struct Timers {
     began: Instant,
-    /// When it was read last.
+    /// The last reading.
     read: Instant,
     position: Position,
-    /// Since when the position has not changed, the task has not, the step has not.
-    still: Instant,
+    /// The last change of the position, of the task, and of the phase.
+    unchanged: Instant,
     task: Instant,
     phase: Instant,
     stop: Option<Instant>,
 }
 
-impl Watch {
-    /// Starts the watchdog of this process, before MPI is: that may hang too.
+impl Watchdog {
+    /// Starts the watchdog of this process, before MPI is initialised, because that may hang too.
     ///
     /// # Errors
-    /// Unfit when signals cannot be heard.
+    /// Unfit if signal handlers cannot be installed.
     pub fn start(deadlines: Deadlines, ranks: usize) -> Result<Self> {
-        let known =
-            Arc::new(Known { ranks: Mutex::new(Ranks::new(deadlines)), stopped: Mutex::new(None) });
-        signals::listen(Arc::clone(&known))?;
+        let messages = Mutex::new(FaultMessages::new(deadlines));
+        let shared = Arc::new(Shared { messages, stopped: Mutex::new(None) });
+        signals::listen(Arc::clone(&shared))?;
         let options = ClientOptions {
             interval: Duration::from_secs_f64(deadlines.interval(ranks)),
             silence: Duration::from_secs_f64(deadlines.silence),
         };
-        let clock = Mutex::new(Clock::new());
-        let reader = Arc::clone(&known);
+        let timers = Mutex::new(Timers::new());
+        let state = Arc::clone(&shared);
         let read = move || {
-            let mut clock = clock.lock().unwrap_or_else(PoisonError::into_inner);
-            let deadlines = reader.with_ranks(|ranks| ranks.deadlines);
-            let gap = clock.read.elapsed();
+            let mut timers = timers.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadlines = state.with_messages(|messages| messages.deadlines);
+            let gap = timers.read.elapsed();
             if gap.as_secs_f64() > deadlines.silence {
-                reader.went_on_after(gap.as_secs_f64());
-                clock.forgive(gap);
+                state.set_stopped(gap.as_secs_f64());
+                timers.discount_gap(gap);
             }
-            clock.read(&deadlines)
+            timers.read(&deadlines)
         };
-        let hearer = Arc::clone(&known);
-        let client = Client::start(options, read, move |order| obey(order, &hearer));
-        Ok(Self { client, server: None, known })
+        let state = Arc::clone(&shared);
+        let client = Client::start(options, read, move |event| on_event(event, &state));
+        Ok(Self { client, server: None, shared })
     }
 
-    /// Connects the watchdogs of all ranks. All of them call this.
+    /// Connects this rank to the heartbeat server. All ranks call it.
     ///
     /// # Errors
-    /// When the ranks cannot be told of the port.
+    /// If the server's address cannot be broadcast.
     pub fn connect(&mut self, world: &World) -> Result<()> {
-        self.known.with_ranks(|ranks| ranks.meet(world.members()));
+        self.shared.with_messages(|messages| messages.set_members(world.members()));
         if world.size() == 1 {
             return Ok(());
         }
-        let opened = world.is_root().then(|| open(world, &self.known)).transpose();
+        let opened = world.is_root().then(|| open_server(world, &self.shared)).transpose();
         let opened = opened.unwrap_or_else(|why| {
-            tracing::warn!("{why}; {UNHEARD}");
+            tracing::warn!("{why}; {WITHOUT_SERVER}");
             None
         });
         let (server, port) = opened.map_or((None, None), |(server, token)| {
@@ -125,13 +126,14 @@ impl Watch {
         let port: Option<(SocketAddr, [u8; 16])> =
             world.broadcast(world.is_root().then_some(port))?;
         let Some((address, token)) = port else { return Ok(()) };
-        // A job whose nodes may not connect to each other as they like is well all the same.
-        let knocked = TcpStream::connect_timeout(&address, KNOCK).is_ok();
-        let turned_away = world.max(if knocked { -1 } else { world.rank() as i64 });
-        if let Ok(rank) = usize::try_from(turned_away) {
+        // A firewall between the nodes must not fail the job.
+        let reachable = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok();
+        let unconnected = world.max(if reachable { -1 } else { world.rank() as i64 });
+        if let Ok(rank) = usize::try_from(unconnected) {
             if let Some(server) = server {
                 tracing::warn!(
-                    "rank {rank} on {} cannot reach {address}, where rank 0 hears heartbeats; {UNHEARD}",
+                    "rank {rank} on {} cannot connect to the heartbeat server of rank 0 at {address}; \
+                     {WITHOUT_SERVER}",
                     world.members()[rank].host
                 );
                 server.close();
@@ -140,73 +142,71 @@ impl Watch {
         }
         self.client.connect(address, Token::from_bytes(token));
         if fault::is_planted(fault::Fault::Stranger, Phase::Join) {
-            fault::come_as_stranger(address);
+            fault::send_garbage(address);
         }
         self.server = server.map(|server| (server, world.size() as u64));
         Ok(())
     }
 
-    /// What is run, and with it how long things may take.
-    pub fn know(&self, plan: &Plan) {
-        self.known.with_ranks(|ranks| ranks.plan(plan));
+    /// Sets the plan, with its deadlines.
+    pub fn set_plan(&self, plan: &Plan) {
+        self.shared.with_messages(|messages| messages.set_plan(plan));
     }
 
-    /// What the ranks drive.
-    pub fn know_devices(&self, environment: &Environment) {
-        self.known.with_ranks(|ranks| ranks.devices(environment));
+    /// Sets the devices of the ranks.
+    pub fn set_devices(&self, environment: &Environment) {
+        self.shared.with_messages(|messages| messages.set_devices(environment));
     }
 
-    /// Stops and starts the heartbeats, for measuring what they cost.
+    /// Pauses and resumes the heartbeats, to measure their cost.
     pub fn pause(&self, paused: bool) {
         self.client.pause(paused);
     }
 
-    /// Ends the watch, after MPI has been left.
+    /// Ends the watchdog, after MPI is finalized.
     pub fn leave(self) {
         self.client.leave();
-        if let Some((server, knocks)) = self.server {
-            let strangers = server.strangers().saturating_sub(knocks);
-            if strangers > 0 {
-                tracing::warn!(
-                    "the heartbeat port has refused connections of strangers: {strangers}"
-                );
+        if let Some((server, tests)) = self.server {
+            let foreign = server.rejected().saturating_sub(tests);
+            if foreign > 0 {
+                tracing::warn!("the heartbeat server rejected foreign connections: {foreign}");
             }
             server.close();
         }
     }
 }
 
-impl Known {
-    fn went_on_after(&self, seconds: f64) {
+impl Shared {
+    fn set_stopped(&self, seconds: f64) {
         let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         *stopped = Some((Instant::now(), seconds));
     }
 
-    /// For how long this process was stopped until just now, seconds, if it was.
-    fn was_stopped_for(&self) -> Option<f64> {
+    /// For how many seconds this process was stopped, if it has just resumed.
+    fn recent_stop(&self) -> Option<f64> {
         let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        stopped.filter(|(since, _)| since.elapsed() < WAKING).map(|(_, seconds)| seconds)
+        stopped.filter(|(since, _)| since.elapsed() < RESUME_WINDOW).map(|(_, seconds)| seconds)
     }
 
-    fn with_ranks<T>(&self, act: impl FnOnce(&mut Ranks) -> T) -> T {
-        act(&mut self.ranks.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_messages<T>(&self, act: impl FnOnce(&mut FaultMessages) -> T) -> T {
+        act(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Clock {
+impl Timers {
     fn new() -> Self {
         let now = Instant::now();
         let position = progress::position();
-        Self { began: now, read: now, position, still: now, task: now, phase: now, stop: None }
+        Self { began: now, read: now, position, unchanged: now, task: now, phase: now, stop: None }
     }
 
-    /// For so long this process has not run: that time was none of what is timed here.
-    fn forgive(&mut self, gap: Duration) {
-        let times = [&mut self.still, &mut self.task, &mut self.phase, &mut self.began];
+    /// Excludes the time in which this process was stopped.
+    fn discount_gap(&mut self, gap: Duration) {
+        let times = [&mut self.unchanged, &mut self.task, &mut self.phase, &mut self.began];
         times.into_iter().chain(&mut self.stop).for_each(|since| *since += gap);
     }
 
-    /// Where this rank is, for how long, and which deadline that breaks.
+    /// The heartbeat: the position of this rank, and the deadline that it exceeds, if any.
     fn read(&mut self, deadlines: &Deadlines) -> Heartbeat {
         let (now, position) = (Instant::now(), progress::position());
         self.read = now;
@@ -217,10 +217,10 @@ impl Clock {
             self.phase = now;
         }
         if position != self.position {
-            self.still = now;
+            self.unchanged = now;
         }
         self.position = position;
-        let stop = progress::is_asked_to_stop();
+        let stop = progress::stop_requested();
         if stop {
             self.stop.get_or_insert(now);
         }
@@ -231,42 +231,41 @@ impl Clock {
             stage: position.phase as u8,
             round: position.round,
             activity: position.activity,
-            still_ms: u32::try_from((now - self.still).as_millis()).unwrap_or(u32::MAX),
-            overdue: overdue.map(|limit| limit as u8),
+            unchanged_ms: u32::try_from((now - self.unchanged).as_millis()).unwrap_or(u32::MAX),
+            overdue: overdue.map(|deadline| deadline as u8),
             stop,
         }
     }
 
-    fn overdue(&self, now: Instant, deadlines: &Deadlines) -> Option<Limit> {
+    fn overdue(&self, now: Instant, deadlines: &Deadlines) -> Option<DeadlineKind> {
         let Position { task, phase, activity, .. } = self.position;
-        let beyond = |limit: Limit, since: Instant| {
-            let most = deadlines.of_limit(limit);
-            ((now - since).as_secs_f64() > most).then_some(limit)
+        let beyond = |deadline: DeadlineKind, since: Instant| {
+            ((now - since).as_secs_f64() > deadlines.get(deadline)).then_some(deadline)
         };
-        let on_the_way = matches!(phase, Phase::Gather | Phase::Write);
-        let with_others = matches!(activity, Activity::Waiting | Activity::Together);
+        let gathers = matches!(phase, Phase::Gather | Phase::Write);
+        let with_others = matches!(activity, Activity::Waiting | Activity::Collective);
         let stopping = self
             .stop
             .is_some_and(|since| (now - since).as_secs_f64() > deadlines.stop + STOP_MARGIN_S);
         stopping
-            .then_some(Limit::Stop)
-            .or_else(|| (task == 0).then(|| beyond(Limit::Startup, self.began))?)
+            .then_some(DeadlineKind::Stop)
+            .or_else(|| (task == 0).then(|| beyond(DeadlineKind::Startup, self.began))?)
             .or_else(|| {
-                (phase == Phase::Connect).then(|| beyond(Limit::Communicator, self.phase))?
+                (phase == Phase::Connect).then(|| beyond(DeadlineKind::Communicator, self.phase))?
             })
-            .or_else(|| on_the_way.then(|| beyond(Limit::Gather, self.phase))?)
-            .or_else(|| (task > 0 && !on_the_way).then(|| beyond(Limit::Case, self.task))?)
-            .or_else(|| with_others.then(|| beyond(Limit::Barrier, self.still))?)
-            .or_else(|| beyond(Limit::Run, self.began))
+            .or_else(|| gathers.then(|| beyond(DeadlineKind::Gather, self.phase))?)
+            .or_else(|| (task > 0 && !gathers).then(|| beyond(DeadlineKind::Case, self.task))?)
+            .or_else(|| with_others.then(|| beyond(DeadlineKind::Barrier, self.unchanged))?)
+            .or_else(|| beyond(DeadlineKind::Run, self.began))
     }
 }
 
-/// Opens the port at which rank 0 hears the others.
-fn open(world: &World, known: &Arc<Known>) -> Result<(Server, Token)> {
+/// Opens the heartbeat server on rank 0.
+fn open_server(world: &World, shared: &Arc<Shared>) -> Result<(Server, Token)> {
     let cannot = |why: std::io::Error| {
-        Error::unfit(format!("rank 0 cannot open a port for heartbeats: {why}"))
+        Error::unfit(format!("rank 0 cannot open the port of the heartbeat server: {why}"))
     };
-    let deadlines = known.with_ranks(|ranks| ranks.deadlines);
+    let deadlines = shared.with_messages(|messages| messages.deadlines);
     let token = Token::random().map_err(cannot)?;
     let options = ServerOptions {
         address: address(world),
@@ -275,19 +274,19 @@ fn open(world: &World, known: &Arc<Known>) -> Result<(Server, Token)> {
         interval: Duration::from_secs_f64(deadlines.interval(world.size())),
         silence: Duration::from_secs_f64(deadlines.silence),
     };
-    let known = Arc::clone(known);
-    let server = Server::open(options, move |verdict| hear(&verdict, &known)).map_err(cannot)?;
+    let shared = Arc::clone(shared);
+    let server = Server::open(options, move |found| on_fault(&found, &shared)).map_err(cannot)?;
     Ok((server, token))
 }
 
-/// The address of this node that the other ranks reach: the loopback device's where there is no other node,
-/// else that of the interface through which packets to another rank's node would leave.
+/// The address of this node that the other ranks can reach: loopback on a single node, else the address of the
+/// interface that routes to another rank's node.
 fn address(world: &World) -> IpAddr {
     let here = &world.members()[world.rank()].host;
     let other = world.members().iter().find(|member| member.host != *here);
     let Some(other) = other else { return Ipv4Addr::LOCALHOST.into() };
-    let through = || {
-        // Nothing is sent: connecting a datagram socket only chooses the way.
+    let routed = || {
+        // Connecting a datagram socket only selects the route; nothing is sent.
         let to = (other.host.as_str(), 9).to_socket_addrs().ok()?.next()?;
         let any: IpAddr =
             if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -296,43 +295,43 @@ fn address(world: &World) -> IpAddr {
         Some(socket.local_addr().ok()?.ip())
     };
     let own = || (here.as_str(), 9).to_socket_addrs().ok()?.next().map(|address| address.ip());
-    through().or_else(own).unwrap_or(Ipv4Addr::LOCALHOST.into())
+    routed().or_else(own).unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
-/// What rank 0 does when something is wrong with a rank.
-fn hear(verdict: &Verdict, known: &Known) {
-    // The others end the job when rank 0 does not answer.
-    let stopped = known.was_stopped_for().filter(|_| verdict.kind == Cause::Gone);
-    let (failure, message) = known.with_ranks(|ranks| match stopped {
-        Some(seconds) => ranks.was_stopped(seconds),
-        None => ranks.judge(verdict),
+/// Aborts the job because of a fault that rank 0's server has found.
+fn on_fault(diagnosis: &Diagnosis, shared: &Shared) {
+    // The others abort the job if rank 0 was stopped; their deaths follow from that.
+    let stopped = shared.recent_stop().filter(|_| diagnosis.cause == Cause::Died);
+    let (failure, message) = shared.with_messages(|messages| match stopped {
+        Some(seconds) => messages.of_own_stop(seconds),
+        None => messages.of_diagnosis(diagnosis),
     });
     abort::abort_from_watchdog(&failure, &message)
 }
 
-/// What a rank does when its watchdog is told something, or finds it out.
-fn obey(order: Order, known: &Known) {
-    match order {
-        Order::Explain => tracing::error!("{}", stack::explain()),
-        Order::Stop => progress::ask_to_stop(),
-        // Rank 0 leaves when all have done their work.
-        Order::ServerLost if progress::position().phase == Phase::Leave => {}
-        Order::ServerLost => {
+/// Handles an event of this rank's client.
+fn on_event(event: ClientEvent, shared: &Shared) {
+    match event {
+        ClientEvent::ReportState => tracing::error!("{}", stack::report()),
+        ClientEvent::Stop => progress::request_stop(),
+        // Rank 0 closes the server after the last case.
+        ClientEvent::ServerLost if progress::position().phase == Phase::Leave => {}
+        ClientEvent::ServerLost => {
             let rank = progress::rank().unwrap_or(0);
-            let turns = u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0);
-            std::thread::sleep(FIRST_TURN + TURN * turns);
-            let (failure, message) = known.with_ranks(|ranks| ranks.miss_root());
+            let before = u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0);
+            std::thread::sleep(LOST_SERVER_DELAY + STAGGER * before);
+            let (failure, message) = shared.with_messages(|messages| messages.of_lost_server());
             abort::abort_from_watchdog(&failure, &message)
         }
-        Order::Overdue(heartbeat) => {
-            let (failure, message) = known.with_ranks(|ranks| ranks.overdue(&heartbeat));
-            let message = format!("{message}\n{}", stack::explain());
+        ClientEvent::Overdue(heartbeat) => {
+            let (failure, message) =
+                shared.with_messages(|messages| messages.of_own_deadline(&heartbeat));
+            let message = format!("{message}\n{}", stack::report());
             abort::abort_from_watchdog(&failure, &message)
         }
-        Order::Orphaned => {
-            let gone =
-                "the process that started this rank is gone; it must have been killed".to_owned();
-            let error = Error::new(Kind::RankDied, gone);
+        ClientEvent::Orphaned => {
+            let message = "the parent process of this rank has exited; it was probably killed";
+            let error = Error::new(Kind::RankDied, message.to_owned());
             abort::abort_from_watchdog(&abort::failure_here(&error), &error.message)
         }
     }

@@ -1,6 +1,6 @@
-//! The thread with which a rank says how it is.
+//! The heartbeat client: a thread of a rank that reports the rank's state to the server.
 
-mod wire;
+mod connection;
 
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
@@ -11,43 +11,43 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, getppid};
 
-use crate::client::wire::Wire;
-use crate::frame::{Frame, Reply, Word};
+use crate::client::connection::ServerConnection;
+use crate::frame::{Frame, FrameKind, Reply};
 use crate::heartbeat::Heartbeat;
 use crate::token::Token;
 
-/// How often to heartbeat.
+/// The timing of the client.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientOptions {
     /// Time between two heartbeats; more than zero.
     pub interval: Duration,
-    /// After how long without an answer the server counts as lost; several intervals.
+    /// Time without a reply after which the server counts as lost; several intervals.
     pub silence: Duration,
 }
 
-/// What a rank is told by its client. Each but the first comes at most once.
+/// An event that the client passes to its rank. Each but the first occurs at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Say where you are, then go on.
-    Explain,
-    /// Some rank was asked to stop.
+pub enum ClientEvent {
+    /// The server requests a report of this rank's state.
+    ReportState,
+    /// A stop was requested at some rank.
     Stop,
-    /// The server has not answered for longer than the limit, or its connection broke.
+    /// The server has not replied within the limit, or its connection broke.
     ServerLost,
-    /// This rank is beyond a limit, and no server has ended the job meanwhile.
+    /// This rank exceeds a limit, and no server has ended the job.
     Overdue(Heartbeat),
-    /// The process that started this one is gone.
+    /// The parent process has exited.
     Orphaned,
 }
 
-/// The beating of one rank. Dropped without [`Client::leave`] it ends without a good-bye.
+/// The heartbeat client of one rank. Dropped without [`Client::leave`], it disconnects without notice.
 #[derive(Debug)]
 pub struct Client {
     commands: Sender<Command>,
     thread: JoinHandle<()>,
 }
 
-/// What the thread is told.
+/// A command to the thread.
 #[derive(Debug)]
 enum Command {
     Connect(SocketAddr, Token),
@@ -55,78 +55,78 @@ enum Command {
     Leave,
 }
 
-/// What the thread holds.
-struct Heart<R, O> {
+/// The state of the thread.
+struct HeartbeatLoop<R, E> {
     options: ClientOptions,
     read: R,
-    on_order: O,
-    /// Orders that come once and have come.
-    given: HashSet<Discriminant<Order>>,
+    on_event: E,
+    /// One-time events that have occurred.
+    emitted: HashSet<Discriminant<ClientEvent>>,
     parent: Option<Pid>,
-    wire: Option<Wire>,
-    /// Since how long a limit is exceeded.
+    connection: Option<ServerConnection>,
+    /// For how long a limit has been exceeded.
     overdue: Option<Duration>,
 }
 
-/// How long a server may take to end the job of a rank beyond a limit: it looks, looks again and lets ranks
-/// explain themselves.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time that the server may take to end the job of a rank beyond a limit: two checks, and the ranks' reports.
+const SERVER_RESPONSE: Duration = Duration::from_secs(5);
 
 impl Client {
-    /// Begins to heartbeat, in a thread of its own that calls `read` once an interval and `on_order` when
-    /// there is something to be told. Neither may take long: meanwhile nothing is heard of this rank.
+    /// Starts the thread, which calls `read` once per interval and `on_event` for every event. Both must be quick:
+    /// no heartbeat is sent meanwhile.
     ///
     /// # Panics
-    /// When no thread can be started, as [`std::thread::spawn`] does.
+    /// If no thread can be started, as [`std::thread::spawn`] does.
     pub fn start(
         options: ClientOptions,
         read: impl Fn() -> Heartbeat + Send + 'static,
-        on_order: impl FnMut(Order) + Send + 'static,
+        on_event: impl FnMut(ClientEvent) + Send + 'static,
     ) -> Self {
         let (commands, receiver) = channel();
-        let heart = Heart {
+        let heartbeats = HeartbeatLoop {
             options,
             read,
-            on_order,
-            given: HashSet::new(),
+            on_event,
+            emitted: HashSet::new(),
             parent: getppid(),
-            wire: None,
+            connection: None,
             overdue: None,
         };
         let thread = thread::Builder::new().name("heartbeats".to_owned());
-        let thread = thread.spawn(move || heart.live(&receiver)).expect("a thread can be started");
+        let thread =
+            thread.spawn(move || heartbeats.run(&receiver)).expect("a thread can be started");
         Self { commands, thread }
     }
 
-    /// From now on heartbeats go to this server. Until it has answered, or has not for the time that makes it
-    /// lost, connecting is tried once an interval.
+    /// Sends heartbeats to this server from now on. Retries to connect once per interval until the server replies or
+    /// counts as lost.
     pub fn connect(&self, server: SocketAddr, token: Token) {
-        self.tell(Command::Connect(server, token));
+        self.send(Command::Connect(server, token));
     }
 
-    /// Says good-bye to the server and ends the thread, which takes up to an interval and a second when
-    /// the server does not answer. Not to be called by `read` or `on_order`.
+    /// Disconnects in order and ends the thread. Takes up to an interval and a second if the server does not reply.
+    /// `read` and `on_event` must not call it.
     pub fn leave(self) {
-        self.tell(Command::Leave);
-        // A panic of `read` or `on_order` was printed when it happened.
+        self.send(Command::Leave);
+        // A panic of `read` or `on_event` has already been printed.
         let _ = self.thread.join();
     }
 
-    /// Stops and starts the beating without ending the thread, for measuring what it costs. A pause that
-    /// is not much shorter than the server's limit makes this rank a silent one.
+    /// Pauses and resumes the heartbeats, to measure their cost. The pause must be much shorter than the server's
+    /// silence limit.
     pub fn pause(&self, paused: bool) {
-        self.tell(Command::Pause(paused));
+        self.send(Command::Pause(paused));
     }
 
-    fn tell(&self, command: Command) {
-        // A thread that is gone has panicked, which was printed when it happened.
+    fn send(&self, command: Command) {
+        // It fails only after a panic of the thread, which has already been printed.
         let _ = self.commands.send(command);
     }
 }
 
-impl<R: Fn() -> Heartbeat, O: FnMut(Order)> Heart<R, O> {
-    /// Beats until it is told to leave, or nobody is there who could tell.
-    fn live(mut self, commands: &Receiver<Command>) {
+impl<R: Fn() -> Heartbeat, E: FnMut(ClientEvent)> HeartbeatLoop<R, E> {
+    /// Sends heartbeats until the client leaves or is dropped.
+    fn run(mut self, commands: &Receiver<Command>) {
         let interval = self.options.interval;
         let mut paused = false;
         let mut last = Instant::now();
@@ -137,7 +137,7 @@ impl<R: Fn() -> Heartbeat, O: FnMut(Order)> Heart<R, O> {
             } else {
                 commands.recv_timeout((last + interval).saturating_duration_since(Instant::now()))
             };
-            // When this process did not run for a while, that was not the server's silence.
+            // Time in which this process was stopped does not count as silence of the server.
             let passed = last.elapsed().min(2 * interval);
             match command {
                 Err(RecvTimeoutError::Timeout) => {
@@ -145,7 +145,7 @@ impl<R: Fn() -> Heartbeat, O: FnMut(Order)> Heart<R, O> {
                     self.heartbeat(passed);
                 }
                 Ok(Command::Connect(server, token)) => {
-                    self.wire = Some(Wire::new(server, token));
+                    self.connection = Some(ServerConnection::new(server, token));
                     last = Instant::now();
                     self.heartbeat(Duration::ZERO);
                 }
@@ -162,60 +162,59 @@ impl<R: Fn() -> Heartbeat, O: FnMut(Order)> Heart<R, O> {
         }
     }
 
-    /// One heartbeat, so long after the one before.
+    /// Sends one heartbeat, `passed` after the previous one.
     fn heartbeat(&mut self, passed: Duration) {
         if getppid() != self.parent {
-            self.order_once(Order::Orphaned);
+            self.emit_once(ClientEvent::Orphaned);
         }
-        if let Some(wire) = &mut self.wire {
-            wire.unanswered += passed;
+        if let Some(connection) = &mut self.connection {
+            connection.unanswered += passed;
         }
-        // Replies are those to the frame before: to wait for this one's would be a second waking.
-        let mut word = Word::Heartbeat;
-        while let Some(reply) = self.wire.as_mut().and_then(Wire::reply) {
+        // These are the replies to the previous frame: waiting for the reply to this one would cost a second wake-up.
+        let mut kind = FrameKind::Heartbeat;
+        while let Some(reply) = self.connection.as_mut().and_then(ServerConnection::reply) {
             match reply {
-                Reply::Heard => {}
-                Reply::Stop => self.order_once(Order::Stop),
-                Reply::Explain => {
-                    (self.on_order)(Order::Explain);
-                    word = Word::Explained;
+                Reply::Ack => {}
+                Reply::Stop => self.emit_once(ClientEvent::Stop),
+                Reply::ReportState => {
+                    (self.on_event)(ClientEvent::ReportState);
+                    kind = FrameKind::StateReported;
                 }
             }
         }
         let heartbeat = (self.read)();
-        if let Some(wire) = &mut self.wire {
-            wire.send(&Frame { heartbeat, word }, self.options.interval);
-            if wire.is_broken() || wire.unanswered > self.options.silence {
-                self.wire = None;
-                self.order_once(Order::ServerLost);
+        if let Some(connection) = &mut self.connection {
+            connection.send(&Frame { heartbeat, kind }, self.options.interval);
+            if connection.is_broken() || connection.unanswered > self.options.silence {
+                self.connection = None;
+                self.emit_once(ClientEvent::ServerLost);
             }
         }
-        self.mind_limit(heartbeat, passed);
+        self.check_overdue(heartbeat, passed);
     }
 
-    /// Leaves a rank beyond a limit to the server, if there is one that hears it, and if it does something.
-    fn mind_limit(&mut self, heartbeat: Heartbeat, passed: Duration) {
+    /// Handles a rank beyond a limit if no server is connected, or the connected one does not act.
+    fn check_overdue(&mut self, heartbeat: Heartbeat, passed: Duration) {
         let before = self.overdue.map(|since| since + passed);
         self.overdue = heartbeat.overdue.map(|_| before.unwrap_or_default());
-        let is_heard = self.wire.as_ref().is_some_and(Wire::is_heard);
-        let patience = if is_heard { 4 * self.options.interval + PATIENCE } else { Duration::ZERO };
-        if self.overdue.is_some_and(|since| since >= patience) {
-            self.order_once(Order::Overdue(heartbeat));
+        let connected = self.connection.as_ref().is_some_and(ServerConnection::is_established);
+        let server_time =
+            if connected { 4 * self.options.interval + SERVER_RESPONSE } else { Duration::ZERO };
+        if self.overdue.is_some_and(|since| since >= server_time) {
+            self.emit_once(ClientEvent::Overdue(heartbeat));
         }
     }
 
-    fn order_once(&mut self, order: Order) {
-        if self.given.insert(discriminant(&order)) {
-            (self.on_order)(order);
+    fn emit_once(&mut self, event: ClientEvent) {
+        if self.emitted.insert(discriminant(&event)) {
+            (self.on_event)(event);
         }
     }
 
     fn leave(self) {
-        if let Some(wire) = self.wire {
-            wire.leave(
-                &Frame { heartbeat: (self.read)(), word: Word::Leave },
-                self.options.interval,
-            );
+        if let Some(connection) = self.connection {
+            let frame = Frame { heartbeat: (self.read)(), kind: FrameKind::Leave };
+            connection.leave(&frame, self.options.interval);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Which launcher starts the ranks, and with which arguments. Pure but for looking programs up.
+//! The command line of the launcher that starts the ranks.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A family of launchers, by the arguments they take.
+/// A family of launchers with the same arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launcher {
     /// Open MPI's mpirun.
@@ -14,26 +14,26 @@ pub enum Launcher {
     Srun,
 }
 
-/// How many ranks to place on what.
+/// The ranks to start, and how to bind them to cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement<'a> {
     /// Processes to start.
     pub ranks: usize,
     /// Cores of this machine that they may use.
     pub cores: usize,
-    /// Whether ranks have busy threads beside the one that waits, which one core would have to serve too.
+    /// Whether ranks have other busy threads, so that one core per rank is not enough.
     pub threaded: bool,
-    /// Whether this user is root, whom Open MPI refuses unless told otherwise.
+    /// Whether the user is root, which Open MPI refuses without an extra argument.
     pub root: bool,
-    /// Whether waiting ranks give their core away, where the launcher can say so. It slows everybody,
-    /// so it is for ranks that all share cores.
+    /// Whether waiting ranks yield their core, if the launcher supports it. It slows communication down, so it is
+    /// for ranks that share cores.
     pub yielding: bool,
-    /// Variables that ranks on other nodes need; Hydra and srun send all of them.
+    /// Variables to forward to ranks on other nodes; Hydra and srun forward all.
     pub forward: &'a [&'a str],
 }
 
 impl Launcher {
-    /// Names of the program, the most specific first: Debian gives both families' mpiexec one name.
+    /// Program names, the most specific first: on Debian both families install an `mpiexec`.
     fn programs(self) -> &'static [&'static str] {
         match self {
             Self::OpenMpi => &["mpirun.openmpi", "mpirun", "mpiexec"],
@@ -42,8 +42,8 @@ impl Launcher {
         }
     }
 
-    /// Whether what a program says of its version is this launcher's.
-    fn is_named_by(self, version: &str) -> bool {
+    /// Whether this output of `--version` is that of this launcher.
+    fn matches_version(self, version: &str) -> bool {
         match self {
             Self::OpenMpi => version.contains("Open MPI") || version.contains("OpenRTE"),
             Self::Hydra => version.contains("HYDRA") || version.contains("Hydra"),
@@ -52,7 +52,7 @@ impl Launcher {
     }
 }
 
-/// The first program of this family, in `folder` or else on the PATH, that says what it is.
+/// The first program of this family in `folder` or else on the PATH, verified by `--version`.
 pub fn find_launcher(launcher: Launcher, folder: Option<&Path>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> =
@@ -63,16 +63,16 @@ pub fn find_launcher(launcher: Launcher, folder: Option<&Path>) -> Option<PathBu
     candidates.into_iter().find(|program| {
         let output = program.is_file().then(|| Command::new(program).arg("--version").output());
         output.and_then(Result::ok).is_some_and(|output| {
-            launcher.is_named_by(&String::from_utf8_lossy(&output.stdout))
-                || launcher.is_named_by(&String::from_utf8_lossy(&output.stderr))
+            launcher.matches_version(&String::from_utf8_lossy(&output.stdout))
+                || launcher.matches_version(&String::from_utf8_lossy(&output.stderr))
         })
     })
 }
 
 /// The launcher's arguments, up to the program it starts.
 ///
-/// Ranks that fit are bound to cores, unless they have threads; more ranks than cores are not bound at
-/// all. Told to oversubscribe, Open MPI would make every rank yield its core, so it is told that apart.
+/// Up to one rank per core, ranks are bound to cores unless they have threads; more ranks are not bound.
+/// `--oversubscribe` makes Open MPI's ranks yield their cores, so a second argument turns that off if needed.
 pub fn arguments(launcher: Launcher, placement: Placement<'_>) -> Vec<String> {
     let Placement { ranks, cores, threaded, root, yielding, forward } = placement;
     let count = ranks.to_string();

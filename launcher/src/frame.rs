@@ -1,76 +1,76 @@
-//! What ranks and the server send each other: messages of fixed size, encoded by hand.
+//! The heartbeat protocol: frames and replies of fixed size.
 
 use std::fmt;
 
 use crate::heartbeat::{Activity, Heartbeat};
 use crate::token::Token;
 
-/// How a frame begins; the last byte is the version.
+/// The first bytes of a frame; the last of them is the version.
 const FRAME_MAGIC: [u8; 8] = *b"beat\r\n\0\x01";
 
-/// How a reply begins; the last byte is the version.
+/// The first bytes of a reply; the last of them is the version.
 const REPLY_MAGIC: [u8; 8] = *b"hear\r\n\0\x01";
 
-/// Where the fields of a frame begin; numbers are little-endian, what follows the last field is zero.
+/// Offsets of the fields of a frame. Numbers are little-endian; the padding after the last field is zero.
 const TOKEN: usize = 8;
 const RANK: usize = 24;
 const TASK: usize = 28;
 const ROUND: usize = 32;
-const STILL_MS: usize = 40;
+const UNCHANGED_MS: usize = 40;
 const STAGE: usize = 44;
 const ACTIVITY: usize = 45;
 const FLAGS: usize = 46;
 const OVERDUE: usize = 47;
-const WORD: usize = 48;
+const KIND: usize = 48;
 
 /// Flags of a frame.
 const IS_OVERDUE: u8 = 1;
 const IS_TO_STOP: u8 = 2;
 
-/// Activities and words by their number in a frame.
+/// Activities and frame kinds by their number in a frame.
 const ACTIVITIES: [Activity; 4] =
-    [Activity::Working, Activity::Together, Activity::Waiting, Activity::Apart];
-const WORDS: [Word; 3] = [Word::Heartbeat, Word::Explained, Word::Leave];
+    [Activity::Working, Activity::Collective, Activity::Waiting, Activity::Parked];
+const KINDS: [FrameKind; 3] = [FrameKind::Heartbeat, FrameKind::StateReported, FrameKind::Leave];
 
-/// What a rank sends.
+/// A message from a rank to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    /// How the rank is.
+    /// The state of the rank.
     pub heartbeat: Heartbeat,
-    /// Why it says so.
-    pub word: Word,
+    /// The kind of the message.
+    pub kind: FrameKind,
 }
 
-/// Why a rank sends a frame.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// An interval is over.
+pub enum FrameKind {
+    /// A periodic heartbeat.
     Heartbeat,
-    /// It has explained itself, as it was asked to.
-    Explained,
-    /// It ends in good order: the end of its connection is no death.
+    /// The rank has reported its state, as requested.
+    StateReported,
+    /// The rank exits in order: the end of its connection is not a failure.
     Leave,
 }
 
-/// What the server answers to every frame.
+/// The server's reply to a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// Go on.
-    Heard,
-    /// Print where you are, then go on.
-    Explain,
-    /// Some rank was asked to stop.
+    /// Continue.
+    Ack,
+    /// Report your state, then continue.
+    ReportState,
+    /// A stop was requested at some rank.
     Stop,
 }
 
-/// Why a message is not listened to.
+/// Why a message is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// It does not begin as it must, or is of another version.
+pub enum FrameError {
+    /// Wrong magic bytes or version.
     Magic,
-    /// It was sent by somebody who does not know the token.
+    /// Wrong token: the message is from another job.
     Token,
-    /// It holds something that nobody sends.
+    /// An invalid field.
     Content,
 }
 
@@ -78,9 +78,9 @@ impl Frame {
     /// Bytes of a frame.
     pub const LENGTH: usize = 64;
 
-    /// The frame as it travels.
+    /// Encodes the frame.
     pub fn encode(&self, token: &Token) -> [u8; Self::LENGTH] {
-        let Heartbeat { rank, task, stage, round, activity, still_ms, overdue, stop } =
+        let Heartbeat { rank, task, stage, round, activity, unchanged_ms, overdue, stop } =
             self.heartbeat;
         let mut bytes = [0; Self::LENGTH];
         let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
@@ -89,27 +89,27 @@ impl Frame {
         put(RANK, &rank.to_le_bytes());
         put(TASK, &task.to_le_bytes());
         put(ROUND, &round.to_le_bytes());
-        put(STILL_MS, &still_ms.to_le_bytes());
+        put(UNCHANGED_MS, &unchanged_ms.to_le_bytes());
         let flags =
             if overdue.is_some() { IS_OVERDUE } else { 0 } | if stop { IS_TO_STOP } else { 0 };
         bytes[STAGE] = stage;
         bytes[ACTIVITY] = activity as u8;
         bytes[FLAGS] = flags;
         bytes[OVERDUE] = overdue.unwrap_or(0);
-        bytes[WORD] = self.word as u8;
+        bytes[KIND] = self.kind as u8;
         bytes
     }
 
-    /// The frame that `bytes` hold.
+    /// Decodes a frame.
     ///
     /// # Errors
-    /// When they are not exactly what [`Frame::encode`] makes of some frame with this token.
-    pub fn decode(bytes: &[u8; Self::LENGTH], token: &Token) -> Result<Self, Refused> {
+    /// For bytes that [`Frame::encode`] never produces with this token.
+    pub fn decode(bytes: &[u8; Self::LENGTH], token: &Token) -> Result<Self, FrameError> {
         if field::<8>(bytes, 0) != FRAME_MAGIC {
-            return Err(Refused::Magic);
+            return Err(FrameError::Magic);
         }
         if Token::from_bytes(field(bytes, TOKEN)) != *token {
-            return Err(Refused::Token);
+            return Err(FrameError::Token);
         }
         let flags = bytes[FLAGS];
         let frame = Self {
@@ -119,14 +119,14 @@ impl Frame {
                 stage: bytes[STAGE],
                 round: u64::from_le_bytes(field(bytes, ROUND)),
                 activity: by_number(ACTIVITIES, bytes[ACTIVITY])?,
-                still_ms: u32::from_le_bytes(field(bytes, STILL_MS)),
+                unchanged_ms: u32::from_le_bytes(field(bytes, UNCHANGED_MS)),
                 overdue: (flags & IS_OVERDUE != 0).then_some(bytes[OVERDUE]),
                 stop: flags & IS_TO_STOP != 0,
             },
-            word: by_number(WORDS, bytes[WORD])?,
+            kind: by_number(KINDS, bytes[KIND])?,
         };
-        // Flags that do not exist, a limit that is not flagged, and padding that is not zero.
-        if frame.encode(token) == *bytes { Ok(frame) } else { Err(Refused::Content) }
+        // Rejects unknown flags, a limit without its flag, and nonzero padding.
+        if frame.encode(token) == *bytes { Ok(frame) } else { Err(FrameError::Content) }
     }
 }
 
@@ -134,7 +134,7 @@ impl Reply {
     /// Bytes of a reply.
     pub const LENGTH: usize = 16;
 
-    /// The reply as it travels.
+    /// Encodes the reply.
     pub fn encode(self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..REPLY_MAGIC.len()].copy_from_slice(&REPLY_MAGIC);
@@ -142,37 +142,37 @@ impl Reply {
         bytes
     }
 
-    /// The reply that `bytes` hold.
+    /// Decodes a reply.
     ///
     /// # Errors
-    /// When they are not exactly what [`Reply::encode`] makes of some reply.
-    pub fn decode(bytes: &[u8; Self::LENGTH]) -> Result<Self, Refused> {
+    /// For bytes that [`Reply::encode`] never produces.
+    pub fn decode(bytes: &[u8; Self::LENGTH]) -> Result<Self, FrameError> {
         if bytes[..REPLY_MAGIC.len()] != REPLY_MAGIC {
-            return Err(Refused::Magic);
+            return Err(FrameError::Magic);
         }
-        let replies = [Self::Heard, Self::Explain, Self::Stop];
-        replies.into_iter().find(|reply| reply.encode() == *bytes).ok_or(Refused::Content)
+        let replies = [Self::Ack, Self::ReportState, Self::Stop];
+        replies.into_iter().find(|reply| reply.encode() == *bytes).ok_or(FrameError::Content)
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Magic => "not a message of this version",
             Self::Token => "a message of another job",
-            Self::Content => "a message that holds something unknown",
+            Self::Content => "a message with an invalid field",
         })
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for FrameError {}
 
 fn field<const N: usize>(bytes: &[u8; Frame::LENGTH], at: usize) -> [u8; N] {
     std::array::from_fn(|i| bytes[at + i])
 }
 
-fn by_number<T: Copy, const N: usize>(all: [T; N], number: u8) -> Result<T, Refused> {
-    all.get(usize::from(number)).copied().ok_or(Refused::Content)
+fn by_number<T: Copy, const N: usize>(all: [T; N], number: u8) -> Result<T, FrameError> {
+    all.get(usize::from(number)).copied().ok_or(FrameError::Content)
 }
 
 #[cfg(test)]
@@ -185,13 +185,13 @@ mod tests {
     fn frames() -> impl Strategy<Value = Frame> {
         let place = (any::<u32>(), any::<u32>(), any::<u8>(), any::<u64>());
         let rest = (any::<u32>(), any::<Option<u8>>(), any::<bool>());
-        let (activity, word) = (prop::sample::select(&ACTIVITIES), prop::sample::select(&WORDS));
-        (place, activity, rest, word).prop_map(|(place, activity, rest, word)| {
+        let (activity, kind) = (prop::sample::select(&ACTIVITIES), prop::sample::select(&KINDS));
+        (place, activity, rest, kind).prop_map(|(place, activity, rest, kind)| {
             let (rank, task, stage, round) = place;
-            let (still_ms, overdue, stop) = rest;
+            let (unchanged_ms, overdue, stop) = rest;
             let heartbeat =
-                Heartbeat { rank, task, stage, round, activity, still_ms, overdue, stop };
-            Frame { heartbeat, word }
+                Heartbeat { rank, task, stage, round, activity, unchanged_ms, overdue, stop };
+            Frame { heartbeat, kind }
         })
     }
 
@@ -214,10 +214,10 @@ mod tests {
             let decoded = Frame::decode(&bytes, &token);
             prop_assert_ne!(decoded, Ok(frame));
             match bit / 8 {
-                0..TOKEN => prop_assert_eq!(decoded, Err(Refused::Magic)),
-                TOKEN..RANK => prop_assert_eq!(decoded, Err(Refused::Token)),
+                0..TOKEN => prop_assert_eq!(decoded, Err(FrameError::Magic)),
+                TOKEN..RANK => prop_assert_eq!(decoded, Err(FrameError::Token)),
                 RANK..ACTIVITY => prop_assert!(decoded.is_ok()),
-                49.. => prop_assert_eq!(decoded, Err(Refused::Content)),
+                49.. => prop_assert_eq!(decoded, Err(FrameError::Content)),
                 _ => {}
             }
         }
@@ -247,13 +247,13 @@ mod tests {
 
         #[test]
         fn arbitrary_replies_are_refused(bytes in uniform16(any::<u8>())) {
-            prop_assert_eq!(Reply::decode(&bytes), Err(Refused::Magic));
+            prop_assert_eq!(Reply::decode(&bytes), Err(FrameError::Magic));
         }
     }
 
     #[test]
     fn replies_come_back_and_nothing_else_does() {
-        for reply in [Reply::Heard, Reply::Explain, Reply::Stop] {
+        for reply in [Reply::Ack, Reply::ReportState, Reply::Stop] {
             let bytes = reply.encode();
             assert_eq!(Reply::decode(&bytes), Ok(reply));
             for bit in 0..8 * Reply::LENGTH {
@@ -264,7 +264,7 @@ mod tests {
         }
         let mut unknown = Reply::Stop.encode();
         unknown[8] = 3;
-        assert_eq!(Reply::decode(&unknown), Err(Refused::Content));
+        assert_eq!(Reply::decode(&unknown), Err(FrameError::Content));
     }
 
     /// Other builds of the same version may speak to us: the layout may not change unnoticed.
@@ -276,11 +276,11 @@ mod tests {
             stage: 3,
             round: 4,
             activity: Activity::Waiting,
-            still_ms: 5,
+            unchanged_ms: 5,
             overdue: Some(6),
             stop: true,
         };
-        let bytes = Frame { heartbeat, word: Word::Leave }.encode(&Token::from_bytes([9; 16]));
+        let bytes = Frame { heartbeat, kind: FrameKind::Leave }.encode(&Token::from_bytes([9; 16]));
         let expected = [
             &b"beat\r\n\0\x01"[..],
             &[9; 16],

@@ -1,35 +1,35 @@
-//! What a rank says of itself.
+//! The state of a rank, as its heartbeats report it.
 
-/// Where a rank is, and how it is. The numbers of tasks, steps and limits are the caller's own.
+/// The state of a rank. The caller defines the numbers of tasks, stages and limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Which rank speaks.
+    /// The rank that sends it.
     pub rank: u32,
-    /// Number of the task it is in.
+    /// Number of the current task.
     pub task: u32,
-    /// Step of the task.
+    /// Stage of the task.
     pub stage: u8,
-    /// Repetitions begun in this step.
+    /// Repetitions started in this stage.
     pub round: u64,
-    /// What it does there.
+    /// What the rank is doing.
     pub activity: Activity,
-    /// How long nothing of the four above has changed, ms.
-    pub still_ms: u32,
-    /// The limit it is beyond, if any.
+    /// Time since `task`, `stage`, `round` or `activity` last changed, ms.
+    pub unchanged_ms: u32,
+    /// The limit that the rank exceeds, if any.
     pub overdue: Option<u8>,
-    /// Whether it was asked to stop (a signal reached it).
+    /// Whether a stop was requested at this rank (by a signal).
     pub stop: bool,
 }
 
-/// What a rank does, by who may hold it up.
+/// What a rank is doing, by which other ranks can block it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// At something of its own: nobody else can hold it up.
+    /// Local work: no other rank can block it.
     Working,
-    /// In an operation that several do together.
-    Together,
-    /// Waits for others.
+    /// A collective operation of several ranks.
+    Collective,
+    /// Waiting for other ranks.
     Waiting,
-    /// Rests until the others have done.
-    Apart,
+    /// Parked while the others work.
+    Parked,
 }

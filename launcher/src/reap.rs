@@ -1,4 +1,4 @@
-//! Processes that lose their parent: a job leaves none behind, and none outlives who supervises it.
+//! Orphaned processes: a job leaves none behind, and no process outlives its supervisor.
 
 use std::collections::HashSet;
 use std::io;
@@ -10,60 +10,61 @@ use rustix::process::{
 };
 use tokio::time::{Instant, sleep};
 
-/// How long processes whose parent has ended may take to notice it and end too.
-const LINGER: Duration = Duration::from_millis(250);
+/// Grace period of orphans before they are killed.
+const ORPHAN_GRACE: Duration = Duration::from_millis(250);
 
-/// How long to go on; a process that hangs in the kernel ends when that lets it.
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long to wait for killed processes; one that hangs in the kernel may take longer.
+const REAP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time between two looks at who is left.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Time between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Has `signal` sent to this process when its parent ends, however that ends. It stays so when this
-/// process becomes another program. Strictly the parent is the thread that started this process.
+/// Makes the kernel send `signal` to this process when its parent exits for any reason. The setting survives `exec`.
+/// Strictly, the parent is the thread that started this process.
 ///
 /// # Errors
-/// When the parent is not the process `parent` any more, or the operating system refuses.
+/// If the parent is no longer the process `parent`, or the operating system refuses.
 pub fn die_with_parent(parent: u32, signal: Signal) -> io::Result<()> {
     set_parent_process_death_signal(Some(signal))?;
-    // Looked at after, so that a parent which ended in between is noticed.
+    // Checked afterwards, to detect a parent that exited in between.
     if getppid().is_some_and(|now| now.as_raw_nonzero().get().cast_unsigned() == parent) {
         Ok(())
     } else {
-        Err(io::Error::other(format!("process {parent}, which started this one, is gone")))
+        Err(io::Error::other(format!("the parent process {parent} has exited")))
     }
 }
 
-/// The processes that become children of this one while a job runs: the job's own, and whichever of
-/// their descendants lose their parents, whatever group or session those put themselves into.
+/// The processes that become children of this one while a job runs: the job's own, and their orphaned descendants,
+/// in any process group or session.
 ///
-/// Only children are ever signalled. Their numbers are not given to others before they are reaped here;
-/// when one ends, its own children become ours.
+/// Only children are signalled: the kernel does not reuse their pids before they are reaped here. When one exits, its
+/// children become ours.
 #[derive(Debug)]
 pub(crate) struct Orphans {
-    /// Children that this process had before.
+    /// Children from before the job.
     before: HashSet<Pid>,
 }
 
 impl Orphans {
-    /// From now on orphaned descendants become children of this process, for as long as it lives.
+    /// Makes this process the parent of its orphaned descendants, for the rest of its life.
     pub(crate) fn adopt() -> io::Result<Self> {
         set_child_subreaper(Some(getpid()))?;
         Ok(Self { before: children()?.collect() })
     }
 
-    /// Ends and reaps all of them; how many had to be killed.
-    pub(crate) async fn end(self) -> usize {
+    /// Waits for all orphans, kills those that remain, and reaps them; returns how many were killed.
+    pub(crate) async fn reap(self) -> usize {
         let begun = Instant::now();
         let mut killed = HashSet::new();
-        while begun.elapsed() < LIMIT {
+        while begun.elapsed() < REAP_TIMEOUT {
             let Ok(children) = children() else { break };
             let (mut some, mut alive) = (false, false);
             for child in children.filter(|child| !self.before.contains(child)) {
                 some = true;
                 if let Ok(None) = waitpid(Some(child), WaitOptions::NOHANG) {
                     alive = true;
-                    if begun.elapsed() >= LINGER && kill_process(child, Signal::KILL).is_ok() {
+                    if begun.elapsed() >= ORPHAN_GRACE && kill_process(child, Signal::KILL).is_ok()
+                    {
                         killed.insert(child);
                     }
                 }
@@ -71,16 +72,16 @@ impl Orphans {
             if !some {
                 break;
             }
-            // Those that were reaped may have left children of theirs to us.
+            // The children of a reaped process are ours now: poll again at once.
             if alive {
-                sleep(PAUSE).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
         killed.len()
     }
 }
 
-/// The children of this process, ended ones that were not reaped included.
+/// The children of this process, zombies included.
 fn children() -> io::Result<impl Iterator<Item = Pid>> {
     let own = getpid().as_raw_nonzero().get();
     let entries = std::fs::read_dir("/proc")?;
@@ -88,12 +89,12 @@ fn children() -> io::Result<impl Iterator<Item = Pid>> {
     Ok(numbers.filter(move |number| parent(*number) == Some(own)).filter_map(Pid::from_raw))
 }
 
-/// The parent of a process; none if it has gone meanwhile.
+/// The parent of a process; `None` if the process does not exist.
 fn parent(process: i32) -> Option<i32> {
     parent_in(&std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }
 
-/// The parent by the line `number (name) state parent ...`, whose name may hold anything.
+/// Parses the parent from the line `pid (name) state parent ...`, whose name may contain any character.
 fn parent_in(stat: &str) -> Option<i32> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(1)?.parse().ok()

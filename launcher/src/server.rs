@@ -1,6 +1,6 @@
-//! Hears the ranks of a job, on the node of rank 0, and says when something is wrong with them.
+//! The heartbeat server: monitors the ranks of a job on the node of rank 0, and reports faults.
 
-mod watch;
+mod monitor;
 
 use std::cell::RefCell;
 use std::io;
@@ -17,160 +17,158 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, sleep_until, timeout};
 
+use crate::diagnosis::Diagnosis;
 use crate::frame::Frame;
-use crate::server::watch::Watch;
+use crate::server::monitor::Monitor;
 use crate::token::Token;
-use crate::verdict::Verdict;
 
-/// How to listen.
+/// The address and timing of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerOptions {
     /// Address of this node that the other ranks reach.
     pub address: IpAddr,
-    /// How many ranks there are.
+    /// Number of ranks.
     pub ranks: usize,
-    /// What the ranks of this job know and nobody else.
+    /// The secret of the job.
     pub token: Token,
-    /// How often each rank heartbeats, and the server looks at them; more than zero.
+    /// Interval of the heartbeats, and of the server's checks; more than zero.
     pub interval: Duration,
-    /// After how long without a word a rank counts as silent; several intervals. A rank that is yet to
-    /// connect has as long, from the opening of the server.
+    /// Time without a frame after which a rank counts as silent; several intervals. For a rank that has not
+    /// connected, it starts when the server opens.
     pub silence: Duration,
 }
 
-/// A port at which the ranks of a job are heard. Dropped without [`Server::close`] it ends soon after.
+/// The heartbeat server of a job. Dropped without [`Server::close`], its thread ends soon after.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    strangers: Arc<AtomicU64>,
+    rejected: Arc<AtomicU64>,
     is_open: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-/// A connection that is no rank's of this job, or broke the rules.
-struct Stranger;
+/// A connection that is not a rank's, or violated the protocol.
+struct Rejected;
 
-/// Connections beyond one a rank that may be open at once. More than a few are no mistake, and each
-/// holds a descriptor of this process.
-const SPARE: usize = 16;
+/// Connections allowed in addition to one per rank. Each uses a file descriptor of this process.
+const SPARE_CONNECTIONS: usize = 16;
 
-/// How long a connection may take to show that it is a rank's.
-const INTRODUCTION: Duration = Duration::from_secs(3);
+/// How long a connection may take to send its first frame.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long to wait when no connection can be accepted, which is when no descriptors are left.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait if no connection can be accepted, for lack of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 impl Server {
-    /// Opens a port and listens in a thread of its own. When something is wrong with a rank, and those at fault
-    /// had time to explain themselves, `on_wrong` is called there, once: while it runs nobody is heard, and it
-    /// must not close the server.
+    /// Opens a port and starts the server's thread. On a fault the thread calls `on_fault` once, after the ranks at
+    /// fault had time to report their state. No rank is served while it runs, and it must not close the server.
     ///
     /// # Errors
-    /// When the address is not this node's, or no thread can be started.
+    /// If the address is not one of this node, or no thread can be started.
     pub fn open(
         options: ServerOptions,
-        on_wrong: impl FnMut(Verdict) + Send + 'static,
+        on_fault: impl FnMut(Diagnosis) + Send + 'static,
     ) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let listener = runtime.block_on(TcpListener::bind((options.address, 0)))?;
         let address = listener.local_addr()?;
-        let strangers = Arc::new(AtomicU64::new(0));
+        let rejected = Arc::new(AtomicU64::new(0));
         let (is_open, closed) = oneshot::channel();
-        let counter = Arc::clone(&strangers);
-        let thread = thread::Builder::new().name("heartbeat-server".to_owned()).spawn(move || {
-            let listening = listen(listener, options, counter, on_wrong);
-            LocalSet::new().block_on(&runtime, async {
-                tokio::select! {
-                    () = listening => {}
-                    _ = closed => {}
-                }
-            });
-        })?;
-        Ok(Self { address, strangers, is_open, thread })
+        let counter = Arc::clone(&rejected);
+        let thread =
+            thread::Builder::new().name("heartbeat-server".to_owned()).spawn(move || {
+                let listening = listen(listener, options, counter, on_fault);
+                LocalSet::new().block_on(&runtime, async {
+                    tokio::select! {
+                        () = listening => {}
+                        _ = closed => {}
+                    }
+                });
+            })?;
+        Ok(Self { address, rejected, is_open, thread })
     }
 
-    /// Where it listens; the operating system chose the port.
+    /// The address it listens at; the operating system chose the port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Connections refused so far.
-    pub fn strangers(&self) -> u64 {
-        self.strangers.load(Ordering::Relaxed)
+    /// Number of rejected connections.
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
     }
 
     /// Closes all connections and ends the thread.
     pub fn close(self) {
         drop(self.is_open);
-        // A panic of `on_wrong` was printed when it happened.
+        // A panic of `on_fault` has already been printed.
         let _ = self.thread.join();
     }
 }
 
-/// Accepts connections and looks at the ranks, without end.
+/// Accepts connections and checks the ranks, forever.
 async fn listen(
     listener: TcpListener,
     options: ServerOptions,
-    strangers: Arc<AtomicU64>,
-    mut on_wrong: impl FnMut(Verdict),
+    rejected: Arc<AtomicU64>,
+    mut on_fault: impl FnMut(Diagnosis),
 ) {
-    let watch = Rc::new(RefCell::new(Watch::new(&options, Instant::now())));
-    let mut guests = JoinSet::new();
-    let refuse = || {
-        strangers.fetch_add(1, Ordering::Relaxed);
+    let monitor = Rc::new(RefCell::new(Monitor::new(&options, Instant::now())));
+    let mut connections = JoinSet::new();
+    let reject = || {
+        rejected.fetch_add(1, Ordering::Relaxed);
     };
     loop {
-        let due = watch.borrow().due();
+        let next_check = monitor.borrow().next_check();
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if guests.len() < options.ranks + SPARE => {
-                    guests.spawn_local(attend(stream, Rc::clone(&watch), options.token));
+                Ok((stream, _)) if connections.len() < options.ranks + SPARE_CONNECTIONS => {
+                    connections.spawn_local(serve(stream, Rc::clone(&monitor), options.token));
                 }
-                Ok(_) => refuse(),
-                Err(_) => sleep(PAUSE).await,
+                Ok(_) => reject(),
+                Err(_) => sleep(ACCEPT_RETRY).await,
             },
-            Some(guest) = guests.join_next() => {
-                if let Ok(Err(Stranger)) = guest {
-                    refuse();
+            Some(connection) = connections.join_next() => {
+                if let Ok(Err(Rejected)) = connection {
+                    reject();
                 }
             }
-            () = sleep_until(due.into()) => {
-                let verdict = watch.borrow_mut().look(Instant::now());
-                verdict.map(&mut on_wrong);
+            () = sleep_until(next_check.into()) => {
+                let diagnosis = monitor.borrow_mut().check(Instant::now());
+                diagnosis.map(&mut on_fault);
             }
         }
     }
 }
 
-/// Serves one connection to its end.
-async fn attend(
+/// Serves one connection until it ends.
+async fn serve(
     mut stream: TcpStream,
-    watch: Rc<RefCell<Watch>>,
+    monitor: Rc<RefCell<Monitor>>,
     token: Token,
-) -> Result<(), Stranger> {
-    // Without it replies are late, but they come.
+) -> Result<(), Rejected> {
+    // Without it replies are late, but they arrive.
     let _ = stream.set_nodelay(true);
-    let first = timeout(INTRODUCTION, read(&mut stream)).await;
-    let bytes = first.ok().and_then(Result::ok).ok_or(Stranger)?;
-    let first = Frame::decode(&bytes, &token).map_err(|_| Stranger)?;
-    let rank = first.heartbeat.rank;
-    if !watch.borrow_mut().admit(rank) {
-        return Err(Stranger);
+    let first = timeout(HANDSHAKE_TIMEOUT, read(&mut stream)).await;
+    let bytes = first.ok().and_then(Result::ok).ok_or(Rejected)?;
+    let mut frame = Frame::decode(&bytes, &token).map_err(|_| Rejected)?;
+    let rank = frame.heartbeat.rank;
+    if !monitor.borrow_mut().admit(rank) {
+        return Err(Rejected);
     }
-    let mut said = first;
     let result = loop {
-        let reply = watch.borrow_mut().hear(&said, Instant::now());
+        let reply = monitor.borrow_mut().on_frame(&frame, Instant::now());
         if stream.write_all(&reply.encode()).await.is_err() {
             break Ok(());
         }
         let Ok(bytes) = read(&mut stream).await else { break Ok(()) };
         match Frame::decode(&bytes, &token) {
-            Ok(next) if next.heartbeat.rank == rank => said = next,
-            _ => break Err(Stranger),
+            Ok(next) if next.heartbeat.rank == rank => frame = next,
+            _ => break Err(Rejected),
         }
     };
-    watch.borrow_mut().part(rank, Instant::now());
+    monitor.borrow_mut().on_disconnect(rank, Instant::now());
     result
 }
 

@@ -1,4 +1,4 @@
-//! Runs a job in a process group of its own, and ends all of its processes.
+//! Runs a job in its own process group, and ends all of its processes.
 
 use std::ffi::OsString;
 use std::io;
@@ -24,17 +24,17 @@ pub struct Job {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Variables to set.
+    /// Environment variables to set.
     pub set: Vec<(String, String)>,
-    /// Variables to take away.
+    /// Environment variables to remove.
     pub unset: Vec<String>,
-    /// How long the job may take.
+    /// Deadline of the job.
     pub timeout: Duration,
-    /// How long it may take to end in good order once this process was told to stop.
+    /// Grace period after a signal to stop.
     pub grace: Duration,
 }
 
-/// A line that the job printed.
+/// A line of the job's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputLine<'a> {
     /// On standard output.
@@ -46,44 +46,44 @@ pub enum OutputLine<'a> {
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// By itself, with this code.
+    /// It exited with this code.
     Code(i32),
-    /// Killed by a signal that was not ours.
+    /// Killed by a signal that we did not send.
     Killed,
-    /// Ended by us, because its time was over.
+    /// Ended by us at its deadline.
     TimedOut,
-    /// In good order or by us, because we were told to stop.
+    /// Ended by itself or by us after a signal to stop.
     Interrupted,
 }
 
-/// What became of a job.
+/// The result of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     /// How it ended.
     pub end: End,
-    /// Processes it left behind, which had to be killed.
+    /// Number of processes it left behind, which were killed.
     pub left: usize,
 }
 
-/// How long a job may take to end after it was told to.
-const GRACE: Duration = Duration::from_secs(5);
+/// Time between SIGTERM and SIGKILL.
+const KILL_DELAY: Duration = Duration::from_secs(5);
 
-/// Longest line that is handed on; the rest of a longer one is left out.
+/// Longest line of output, bytes; longer ones are truncated.
 const LINE_LIMIT: usize = 64 << 10;
 
-/// Runs the job to its end, by itself or by the deadline, or until this process is told to stop.
+/// Runs the job until it ends, its deadline passes, or this process receives a signal to stop.
 ///
-/// SIGINT, SIGTERM or SIGUSR1 to this process send SIGUSR1 to the job's first process, which launchers
-/// pass on to all they started. It then has `grace` to end in good order; after that, or on a second
-/// signal, or on the deadline, its group is sent SIGTERM and five seconds later SIGKILL. Once this was
-/// called, those signals end this process by default no more.
+/// SIGINT, SIGTERM and SIGUSR1 to this process send SIGUSR1 to the job's first process; launchers forward it to all
+/// ranks. The job then has the grace period to end. After that, on a second signal, or at the deadline, its process
+/// group gets SIGTERM, and five seconds later SIGKILL. From the first call on, those signals no longer terminate
+/// this process by default.
 ///
-/// None of its processes is left when this returns, unless the kernel holds one fast. For that, orphaned
-/// descendants of this process become its children for good, and all children that it gets while a job
-/// runs count as the job's: it must not start others meanwhile. A second job waits for the first to end.
+/// No process of the job is left when this returns, unless it hangs in the kernel. To that end this process becomes
+/// the parent of its orphaned descendants for good, and all children it gets while a job runs count as the job's: it
+/// must not start other processes meanwhile. A second job waits until the first ends.
 ///
 /// # Errors
-/// When the program cannot be started, or its end cannot be awaited.
+/// If the program cannot be started, or waiting for it fails.
 pub fn run(job: &Job, on_line: impl FnMut(OutputLine<'_>)) -> io::Result<Ended> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,8 +105,8 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
     for name in &job.unset {
         command.env_remove(name);
     }
-    // Before there is anything that a signal would leave behind.
-    let mut requests = Requests::listen()?;
+    // Before the job starts, so that no signal leaves it behind.
+    let mut stop_signals = StopSignals::listen()?;
     let orphans = Orphans::adopt()?;
     let mut child = command.spawn()?;
 
@@ -115,38 +115,40 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
         child.stdout.take().map(|out| tokio::spawn(read(out, false, sender.clone()))),
         child.stderr.take().map(|err| tokio::spawn(read(err, true, sender))),
     ];
-    let mut hand_on = |(is_err, line): (bool, String)| {
+    let mut forward = |(is_err, line): (bool, String)| {
         on_line(if is_err { OutputLine::Err(&line) } else { OutputLine::Out(&line) });
     };
 
-    let mut ending = Ending::new(job, child.id());
+    let mut shutdown = Shutdown::new(job, child.id());
     let end = loop {
         tokio::select! {
-            Some(line) = lines.recv() => hand_on(line),
-            status = child.wait() => break status.map(|status| ending.why.unwrap_or(how(status))),
-            () = requests.next(), if ending.heeds_requests() => ending.request(),
-            () = sleep_until(ending.due) => match ending.hurry() {
+            Some(line) = lines.recv() => forward(line),
+            status = child.wait() => {
+                break status.map(|status| shutdown.reason.unwrap_or(end_of(status)));
+            }
+            () = stop_signals.next(), if shutdown.accepts_signals() => shutdown.on_signal(),
+            () = sleep_until(shutdown.due) => match shutdown.escalate() {
                 ControlFlow::Continue(()) => {}
                 ControlFlow::Break(end) => break Ok(end),
             }
         }
     };
-    let left = orphans.end().await;
-    // Nobody holds the pipes open any more; what was printed is still handed on.
+    let left = orphans.reap().await;
+    // The pipes are closed now; forward the rest of the output.
     let drained = async {
         while let Some(line) = lines.recv().await {
-            hand_on(line);
+            forward(line);
         }
     };
-    let _ = tokio::time::timeout(GRACE, drained).await;
+    let _ = tokio::time::timeout(KILL_DELAY, drained).await;
     readers.into_iter().flatten().for_each(|reader| reader.abort());
     Ok(Ended { end: end?, left })
 }
 
-/// The signals by which this process is told to stop.
-struct Requests([tokio::signal::unix::Signal; 3]);
+/// The signals that request a stop.
+struct StopSignals([tokio::signal::unix::Signal; 3]);
 
-impl Requests {
+impl StopSignals {
     fn listen() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
@@ -163,30 +165,31 @@ impl Requests {
     }
 }
 
-/// How a job is brought to its end, step by step.
-struct Ending {
-    /// The job's first process, and its group.
+/// The escalating shutdown of a job: SIGUSR1, SIGTERM, SIGKILL.
+struct Shutdown {
+    /// The job's first process, which leads its group.
     process: Option<Pid>,
     grace: Duration,
     deadline: Instant,
     step: Step,
     /// When the next step is due.
     due: Instant,
-    /// Why we end it, once we do.
-    why: Option<End>,
+    /// Why the job is shut down, once it is.
+    reason: Option<End>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Running,
-    /// Asked to end in good order.
-    Asked,
-    /// Told to end.
-    Told,
+    /// SIGUSR1 was sent.
+    Requested,
+    /// SIGTERM was sent.
+    Terminated,
+    /// SIGKILL was sent.
     Killed,
 }
 
-impl Ending {
+impl Shutdown {
     fn new(job: &Job, process: Option<u32>) -> Self {
         let deadline = Instant::now() + job.timeout;
         Self {
@@ -195,51 +198,50 @@ impl Ending {
             deadline,
             step: Step::Running,
             due: deadline,
-            why: None,
+            reason: None,
         }
     }
 
-    /// Whether a signal to this process changes anything yet.
-    fn heeds_requests(&self) -> bool {
-        matches!(self.step, Step::Running | Step::Asked)
+    fn accepts_signals(&self) -> bool {
+        matches!(self.step, Step::Running | Step::Requested)
     }
 
-    /// This process was told to stop.
-    fn request(&mut self) {
-        self.why = Some(End::Interrupted);
+    /// This process received a signal to stop.
+    fn on_signal(&mut self) {
+        self.reason = Some(End::Interrupted);
         if self.step == Step::Running {
-            self.step = Step::Asked;
+            self.step = Step::Requested;
             self.due = self.deadline.min(Instant::now() + self.grace);
-            // An error here and below says that nobody is left, which is what was wanted.
+            // An error here and below means that the process has already exited.
             let _ = self.process.map(|process| kill_process(process, Signal::USR1));
         } else {
-            self.tell();
+            self.terminate();
         }
     }
 
-    /// The time of this step is over; breaks when the job did not even end when it was killed.
-    fn hurry(&mut self) -> ControlFlow<End> {
-        let why = *self.why.get_or_insert(End::TimedOut);
+    /// Takes the next step when the time of this one is over; breaks if the job survives SIGKILL.
+    fn escalate(&mut self) -> ControlFlow<End> {
+        let reason = *self.reason.get_or_insert(End::TimedOut);
         match self.step {
-            Step::Running | Step::Asked => self.tell(),
-            Step::Told => {
+            Step::Running | Step::Requested => self.terminate(),
+            Step::Terminated => {
                 self.step = Step::Killed;
-                self.due = Instant::now() + GRACE;
+                self.due = Instant::now() + KILL_DELAY;
                 let _ = self.process.map(|group| kill_process_group(group, Signal::KILL));
             }
-            Step::Killed => return ControlFlow::Break(why),
+            Step::Killed => return ControlFlow::Break(reason),
         }
         ControlFlow::Continue(())
     }
 
-    fn tell(&mut self) {
-        self.step = Step::Told;
-        self.due = Instant::now() + GRACE;
+    fn terminate(&mut self) {
+        self.step = Step::Terminated;
+        self.due = Instant::now() + KILL_DELAY;
         let _ = self.process.map(|group| kill_process_group(group, Signal::TERM));
     }
 }
 
-fn how(status: ExitStatus) -> End {
+fn end_of(status: ExitStatus) -> End {
     status.code().map_or(End::Killed, End::Code)
 }
 
@@ -260,7 +262,7 @@ async fn read(pipe: impl AsyncRead + Unpin, is_err: bool, sender: mpsc::Sender<(
     }
 }
 
-/// Reads a line of bounded length without its end; false at the end of the stream.
+/// Reads a line of bounded length without its newline; false at the end of the stream.
 async fn read_line(
     pipe: &mut BufReader<impl AsyncRead + Unpin>,
     line: &mut Vec<u8>,
@@ -294,7 +296,7 @@ mod tests {
             set: vec![("GREETING".into(), "hello".into())],
             unset: vec!["HOME".into()],
             timeout,
-            grace: GRACE,
+            grace: KILL_DELAY,
         };
         let mut lines = Vec::new();
         let end = run(&job, |line| {
@@ -349,7 +351,7 @@ mod tests {
             set: Vec::new(),
             unset: Vec::new(),
             timeout: LONG,
-            grace: GRACE,
+            grace: KILL_DELAY,
         };
         assert!(run(&job, |_| {}).is_err());
     }

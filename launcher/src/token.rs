@@ -1,23 +1,23 @@
-//! The secret that the ranks of one job share, so that nobody else is listened to.
+//! The secret that the ranks of one job share, so that the server rejects others.
 
 use std::fmt;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use subtle::ConstantTimeEq as _;
 
-/// Sixteen random bytes that the server and the ranks of one job know. They are not shown by `Debug`, and
-/// comparing them takes the same time wherever they differ.
+/// Sixteen random bytes that the server and the ranks of one job share. `Debug` does not show them, and they are
+/// compared in constant time.
 #[derive(Clone, Copy, Eq)]
 pub struct Token([u8; 16]);
 
 impl Token {
-    /// A new token from the operating system's generator.
+    /// A new token from the operating system's random generator.
     ///
     /// # Errors
-    /// When the operating system has no random bytes to give.
+    /// If the operating system provides no random bytes.
     pub fn random() -> std::io::Result<Self> {
         let mut bytes = [0; 16];
-        // A call may be interrupted, or by its contract give fewer bytes than were asked for.
+        // A call may be interrupted, or return fewer bytes than requested.
         let mut filled = 0;
         while filled < bytes.len() {
             match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
@@ -29,12 +29,12 @@ impl Token {
         Ok(Self(bytes))
     }
 
-    /// The token that another process made.
+    /// The token that another process created.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes, to be handed to the other ranks.
+    /// Its bytes, to be sent to the other ranks.
     pub const fn bytes(&self) -> [u8; 16] {
         self.0
     }

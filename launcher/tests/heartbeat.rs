@@ -1,4 +1,4 @@
-//! Ranks and their server together, in one process: what is said, heard and concluded.
+//! Ranks and their server together, in one process: frames, replies and diagnoses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
-    Activity, Cause, Client, ClientOptions, Connection, Frame, Heartbeat, Order, Reply, Server,
-    ServerOptions, Token, Verdict, Word,
+    Activity, Cause, Client, ClientEvent, ClientOptions, Connection, Diagnosis, Frame, FrameKind,
+    Heartbeat, Reply, Server, ServerOptions, Token,
 };
 
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -35,8 +35,8 @@ fn heartbeat(rank: u32) -> Heartbeat {
         task: 1,
         stage: 2,
         round: 3,
-        activity: Activity::Together,
-        still_ms: 0,
+        activity: Activity::Collective,
+        unchanged_ms: 0,
         overdue: None,
         stop: false,
     }
@@ -46,34 +46,34 @@ fn heartbeat(rank: u32) -> Heartbeat {
 struct Rank {
     client: Client,
     heartbeat: Arc<Mutex<Heartbeat>>,
-    orders: Arc<Mutex<Vec<Order>>>,
+    events: Arc<Mutex<Vec<ClientEvent>>>,
     reads: Arc<AtomicU64>,
 }
 
 impl Rank {
     fn start(rank: u32, silence: Duration) -> Self {
         let heartbeat = Arc::new(Mutex::new(heartbeat(rank)));
-        let orders = Arc::new(Mutex::new(Vec::new()));
+        let events = Arc::new(Mutex::new(Vec::new()));
         let reads = Arc::new(AtomicU64::new(0));
         let (read, counter, given) =
-            (Arc::clone(&heartbeat), Arc::clone(&reads), Arc::clone(&orders));
+            (Arc::clone(&heartbeat), Arc::clone(&reads), Arc::clone(&events));
         let client = Client::start(
             ClientOptions { interval: INTERVAL, silence },
             move || {
                 counter.fetch_add(1, Ordering::Relaxed);
                 *read.lock().unwrap()
             },
-            move |order| given.lock().unwrap().push(order),
+            move |event| given.lock().unwrap().push(event),
         );
-        Self { client, heartbeat, orders, reads }
+        Self { client, heartbeat, events, reads }
     }
 
     fn set(&self, change: impl FnOnce(&mut Heartbeat)) {
         change(&mut self.heartbeat.lock().unwrap());
     }
 
-    fn orders(&self) -> Vec<Order> {
-        self.orders.lock().unwrap().clone()
+    fn events(&self) -> Vec<ClientEvent> {
+        self.events.lock().unwrap().clone()
     }
 
     /// Waits for some more heartbeats: time enough to be connected, and for what was set to be heard.
@@ -87,7 +87,7 @@ impl Rank {
 struct Job {
     server: Server,
     token: Token,
-    verdicts: Arc<Mutex<Vec<Verdict>>>,
+    diagnoses: Arc<Mutex<Vec<Diagnosis>>>,
     ranks: Vec<Rank>,
 }
 
@@ -95,13 +95,13 @@ impl Job {
     /// A job of `all` ranks, the first `connected` of which are there.
     fn start(all: usize, connected: u32, silence: Duration) -> Self {
         let token = Token::random().unwrap();
-        let verdicts = Arc::new(Mutex::new(Vec::new()));
+        let diagnoses = Arc::new(Mutex::new(Vec::new()));
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let options = ServerOptions { address, ranks: all, token, interval: INTERVAL, silence };
-        let said = Arc::clone(&verdicts);
+        let sink = Arc::clone(&diagnoses);
         let server =
-            Server::open(options, move |verdict| said.lock().unwrap().push(verdict)).unwrap();
-        let mut job = Self { server, token, verdicts, ranks: Vec::new() };
+            Server::open(options, move |diagnosis| sink.lock().unwrap().push(diagnosis)).unwrap();
+        let mut job = Self { server, token, diagnoses, ranks: Vec::new() };
         for rank in 0..connected {
             job.connect(rank);
         }
@@ -115,30 +115,32 @@ impl Job {
         self.ranks.push(rank);
     }
 
-    fn verdicts(&self) -> Vec<Verdict> {
-        self.verdicts.lock().unwrap().clone()
+    fn diagnoses(&self) -> Vec<Diagnosis> {
+        self.diagnoses.lock().unwrap().clone()
     }
 
     /// Waits for something to be wrong.
-    fn verdict(&self) -> Verdict {
-        until("a verdict", || !self.verdicts().is_empty());
-        self.verdicts()[0].clone()
+    fn diagnosis(&self) -> Diagnosis {
+        until("a diagnosis", || !self.diagnoses().is_empty());
+        self.diagnoses()[0].clone()
     }
 
     /// This rank is asked to stop; waits until all ranks are told so, and with it have been answered.
     fn stop(&self, rank: usize) {
         self.ranks[rank].set(|heartbeat| heartbeat.stop = true);
-        until("all are told", || self.ranks.iter().all(|rank| rank.orders() == [Order::Stop]));
+        until("all have received it", || {
+            self.ranks.iter().all(|rank| rank.events() == [ClientEvent::Stop])
+        });
     }
 
     /// All ranks leave, and whatever happened until now was nothing.
     fn ends_well(self) {
         for rank in self.ranks {
-            assert_eq!(rank.orders.lock().unwrap().as_slice(), []);
+            assert_eq!(rank.events.lock().unwrap().as_slice(), []);
             rank.client.leave();
         }
         thread::sleep(10 * INTERVAL);
-        assert_eq!(self.verdicts.lock().unwrap().as_slice(), []);
+        assert_eq!(self.diagnoses.lock().unwrap().as_slice(), []);
         self.server.close();
     }
 }
@@ -155,13 +157,13 @@ fn speak(server: SocketAddr, frame: &[u8]) -> (TcpStream, Option<Reply>) {
 }
 
 fn frame(rank: u32, token: &Token) -> [u8; Frame::LENGTH] {
-    Frame { heartbeat: heartbeat(rank), word: Word::Heartbeat }.encode(token)
+    Frame { heartbeat: heartbeat(rank), kind: FrameKind::Heartbeat }.encode(token)
 }
 
 #[test]
 fn a_job_in_which_nothing_happens() {
     let job = Job::start(3, 3, NEVER);
-    assert_eq!(job.server.strangers(), 0);
+    assert_eq!(job.server.rejected(), 0);
     job.ends_well();
 }
 
@@ -178,73 +180,73 @@ fn a_rank_that_leaves_before_its_first_answer_has_left() {
 fn a_rank_whose_connection_ends_is_gone() {
     let mut job = Job::start(3, 3, NEVER);
     drop(job.ranks.remove(1));
-    let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Cause::Gone, vec![1]));
-    assert_eq!(verdict.table[0].state, Connection::Open);
-    assert_eq!(verdict.table[1].state, Connection::Lost);
-    assert_eq!(verdict.table[2].heartbeat, Some(heartbeat(2)));
+    let diagnosis = job.diagnosis();
+    assert_eq!((diagnosis.cause, diagnosis.ranks_at_fault), (Cause::Died, vec![1]));
+    assert_eq!(diagnosis.table[0].connection, Connection::Open);
+    assert_eq!(diagnosis.table[1].connection, Connection::Lost);
+    assert_eq!(diagnosis.table[2].heartbeat, Some(heartbeat(2)));
     job.ranks[0].goes_on();
-    assert_eq!(job.verdicts().len(), 1, "it is said once");
+    assert_eq!(job.diagnoses().len(), 1, "it is reported once");
 }
 
 #[test]
 fn a_rank_that_says_nothing_more_is_silent() {
     let mut job = Job::start(3, 0, SOON);
     let (_stream, reply) = speak(job.server.address(), &frame(2, &job.token));
-    assert_eq!(reply, Some(Reply::Heard));
+    assert_eq!(reply, Some(Reply::Ack));
     job.connect(0);
     job.connect(1);
-    let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Cause::Silent, vec![2]));
-    assert_eq!(verdict.table[2].state, Connection::Open);
+    let diagnosis = job.diagnosis();
+    assert_eq!((diagnosis.cause, diagnosis.ranks_at_fault), (Cause::Silent, vec![2]));
+    assert_eq!(diagnosis.table[2].connection, Connection::Open);
 }
 
 #[test]
 fn a_rank_that_never_comes_is_silent() {
     let job = Job::start(2, 1, SOON);
-    let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Cause::Silent, vec![1]));
-    assert_eq!(verdict.table[1].state, Connection::Unheard);
+    let diagnosis = job.diagnosis();
+    assert_eq!((diagnosis.cause, diagnosis.ranks_at_fault), (Cause::Silent, vec![1]));
+    assert_eq!(diagnosis.table[1].connection, Connection::NeverConnected);
 }
 
 #[test]
-fn the_rank_at_fault_explains_itself_and_is_named() {
+fn the_rank_at_fault_reports_its_state_and_is_named() {
     let job = Job::start(3, 3, NEVER);
     job.ranks[2].set(|heartbeat| heartbeat.activity = Activity::Working);
     job.ranks[2].goes_on();
     for rank in &job.ranks[..2] {
         rank.set(|heartbeat| heartbeat.overdue = Some(4));
     }
-    let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Cause::Overdue(4), vec![2]));
-    let orders: Vec<_> = job.ranks.iter().map(Rank::orders).collect();
-    assert_eq!(orders, [vec![], vec![], vec![Order::Explain]]);
+    let diagnosis = job.diagnosis();
+    assert_eq!((diagnosis.cause, diagnosis.ranks_at_fault), (Cause::Overdue(4), vec![2]));
+    let events: Vec<_> = job.ranks.iter().map(Rank::events).collect();
+    assert_eq!(events, [vec![], vec![], vec![ClientEvent::ReportState]]);
 }
 
 #[test]
-fn a_rank_that_does_not_explain_itself_is_named_all_the_same() {
+fn a_rank_that_does_not_report_its_state_is_named_too() {
     let job = Job::start(2, 1, NEVER);
     let working = Heartbeat { activity: Activity::Working, ..heartbeat(1) };
-    let bytes = Frame { heartbeat: working, word: Word::Heartbeat }.encode(&job.token);
+    let bytes = Frame { heartbeat: working, kind: FrameKind::Heartbeat }.encode(&job.token);
     let (_stream, reply) = speak(job.server.address(), &bytes);
-    assert_eq!(reply, Some(Reply::Heard));
+    assert_eq!(reply, Some(Reply::Ack));
     job.ranks[0].set(|heartbeat| heartbeat.overdue = Some(1));
-    let verdict = job.verdict();
-    assert_eq!((verdict.kind, verdict.culprits), (Cause::Overdue(1), vec![1]));
+    let diagnosis = job.diagnosis();
+    assert_eq!((diagnosis.cause, diagnosis.ranks_at_fault), (Cause::Overdue(1), vec![1]));
 }
 
 #[test]
-fn a_stop_goes_round() {
+fn a_stop_is_sent_to_all_ranks() {
     let job = Job::start(3, 3, NEVER);
     job.stop(1);
     job.ranks[0].set(|heartbeat| heartbeat.stop = true);
     job.ranks[0].goes_on();
-    assert_eq!(job.ranks[0].orders(), [Order::Stop], "once");
-    assert_eq!(job.verdicts(), []);
+    assert_eq!(job.ranks[0].events(), [ClientEvent::Stop], "once");
+    assert_eq!(job.diagnoses(), []);
 }
 
 #[test]
-fn strangers_are_refused_and_counted() {
+fn foreign_connections_are_rejected_and_counted() {
     let job = Job::start(2, 1, NEVER);
     let server = job.server.address();
     let (mut own, _) = speak(server, &frame(1, &job.token));
@@ -268,17 +270,17 @@ fn strangers_are_refused_and_counted() {
     drop(half);
     // Says nothing, and is waited for until its time is over.
     assert_eq!(speak(server, &[]).1, None);
-    until("all were counted", || job.server.strangers() == 9);
-    own.write_all(&Frame { heartbeat: heartbeat(1), word: Word::Leave }.encode(&job.token))
+    until("all were counted", || job.server.rejected() == 9);
+    own.write_all(&Frame { heartbeat: heartbeat(1), kind: FrameKind::Leave }.encode(&job.token))
         .unwrap();
     let mut reply = [0; Reply::LENGTH];
     own.read_exact(&mut reply).unwrap();
-    assert_eq!(reply, Reply::Heard.encode());
+    assert_eq!(reply, Reply::Ack.encode());
     job.ends_well();
 }
 
 #[test]
-fn a_crowd_of_strangers_is_sent_away() {
+fn too_many_foreign_connections_are_rejected() {
     let mut job = Job::start(3, 2, NEVER);
     let begun = Instant::now();
     let crowd: Vec<TcpStream> =
@@ -293,128 +295,132 @@ fn a_crowd_of_strangers_is_sent_away() {
     // One that comes while the server is crowded tries again until it is heard.
     job.connect(2);
     job.stop(2);
-    until("all were sent away", || job.server.strangers() >= 200);
+    until("all were rejected", || job.server.rejected() >= 200);
     drop(crowd);
-    assert_eq!(job.verdicts(), []);
-    assert!(job.ranks.iter().all(|rank| !rank.orders().contains(&Order::ServerLost)));
+    assert_eq!(job.diagnoses(), []);
+    assert!(job.ranks.iter().all(|rank| !rank.events().contains(&ClientEvent::ServerLost)));
 }
 
 #[test]
-fn a_rank_that_breaks_the_rules_is_cut_off() {
+fn a_rank_that_violates_the_protocol_is_disconnected() {
     let job = Job::start(3, 1, NEVER);
     let server = job.server.address();
     let (mut one, _) = speak(server, &frame(1, &job.token));
     one.write_all(&frame(0, &job.token)).unwrap();
     let (mut other, _) = speak(server, &frame(2, &job.token));
     other.write_all(&[0; Frame::LENGTH]).unwrap();
-    let verdict = job.verdict();
-    assert_eq!(verdict.kind, Cause::Gone);
-    until("both were counted", || job.server.strangers() == 2);
+    let diagnosis = job.diagnosis();
+    assert_eq!(diagnosis.cause, Cause::Died);
+    until("both were counted", || job.server.rejected() == 2);
     assert_eq!(one.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
 }
 
 #[test]
-fn ranks_notice_that_their_hub_is_gone() {
+fn ranks_notice_that_the_server_is_gone() {
     let job = Job::start(2, 2, NEVER);
     job.stop(0);
     job.server.close();
     for rank in &job.ranks {
-        until("the server is lost", || rank.orders() == [Order::Stop, Order::ServerLost]);
+        until("the server is lost", || {
+            rank.events() == [ClientEvent::Stop, ClientEvent::ServerLost]
+        });
     }
     job.ranks[0].goes_on();
-    assert_eq!(job.ranks[0].orders().len(), 2);
+    assert_eq!(job.ranks[0].events().len(), 2);
     for rank in job.ranks {
         rank.client.leave();
     }
 }
 
 #[test]
-fn a_hub_that_is_dropped_ends_too() {
+fn a_dropped_server_ends() {
     let job = Job::start(1, 1, NEVER);
     job.stop(0);
     drop(job.server);
-    until("the server is lost", || job.ranks[0].orders() == [Order::Stop, Order::ServerLost]);
+    until("the server is lost", || {
+        job.ranks[0].events() == [ClientEvent::Stop, ClientEvent::ServerLost]
+    });
 }
 
 #[test]
-fn a_hub_that_is_not_there_or_does_not_answer_is_lost() {
+fn a_missing_or_silent_server_is_lost() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for server in [silent.local_addr().unwrap(), gone] {
         let rank = Rank::start(0, SOON);
         rank.client.connect(server, Token::random().unwrap());
-        until("the server is lost", || rank.orders() == [Order::ServerLost]);
+        until("the server is lost", || rank.events() == [ClientEvent::ServerLost]);
         rank.client.leave();
     }
 }
 
 #[test]
-fn a_rank_alone_minds_its_limit_itself() {
+fn a_rank_without_a_server_acts_on_its_limit() {
     let rank = Rank::start(5, NEVER);
     rank.goes_on();
-    assert_eq!(rank.orders(), []);
+    assert_eq!(rank.events(), []);
     rank.set(|heartbeat| heartbeat.overdue = Some(3));
     let overdue = Heartbeat { overdue: Some(3), ..heartbeat(5) };
-    until("it is beyond its limit", || rank.orders() == [Order::Overdue(overdue)]);
+    until("it is beyond its limit", || rank.events() == [ClientEvent::Overdue(overdue)]);
     rank.goes_on();
-    assert_eq!(rank.orders().len(), 1);
+    assert_eq!(rank.events().len(), 1);
     rank.client.leave();
 }
 
-/// A server that answers by these rules, for one connection; the words it heard.
+/// A server that answers by these rules, for one connection; the frame kinds it received.
 fn stand_in(
     token: Token,
     mut answer: impl FnMut() -> Reply + Send + 'static,
-) -> (SocketAddr, mpsc::Receiver<Word>) {
+) -> (SocketAddr, mpsc::Receiver<FrameKind>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let (words, heard) = mpsc::channel();
+    let (kinds, received) = mpsc::channel();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut bytes = [0; Frame::LENGTH];
         while stream.read_exact(&mut bytes).is_ok() {
             // The test may have ended.
-            let _ = words.send(Frame::decode(&bytes, &token).unwrap().word);
+            let _ = kinds.send(Frame::decode(&bytes, &token).unwrap().kind);
             let _ = stream.write_all(&answer().encode());
         }
     });
-    (address, heard)
+    (address, received)
 }
 
 #[test]
-fn a_rank_minds_its_limit_when_the_hub_does_nothing() {
+fn a_rank_acts_on_its_limit_if_the_server_does_not() {
     let token = Token::random().unwrap();
-    let (server, words) = stand_in(token, || Reply::Heard);
+    let (server, kinds) = stand_in(token, || Reply::Ack);
     let rank = Rank::start(0, NEVER);
     rank.client.connect(server, token);
     // The first was answered, and a heartbeat after the second reads that.
-    words.recv().and_then(|_| words.recv()).unwrap();
+    kinds.recv().and_then(|_| kinds.recv()).unwrap();
     rank.goes_on();
     let begun = Instant::now();
     rank.set(|heartbeat| heartbeat.overdue = Some(1));
-    until("it acts itself", || matches!(rank.orders().as_slice(), [Order::Overdue(_)]));
+    until("it acts itself", || matches!(rank.events().as_slice(), [ClientEvent::Overdue(_)]));
     assert!(begun.elapsed() > Duration::from_secs(3), "the server had no time");
     rank.client.leave();
 }
 
 #[test]
-fn a_rank_says_that_it_has_explained_itself_and_that_it_leaves() {
+fn a_rank_sends_state_reported_and_leave() {
     let token = Token::random().unwrap();
-    let mut replies = [Reply::Heard, Reply::Explain].into_iter();
-    let (server, words) = stand_in(token, move || replies.next().unwrap_or(Reply::Heard));
+    let mut replies = [Reply::Ack, Reply::ReportState].into_iter();
+    let (server, kinds) = stand_in(token, move || replies.next().unwrap_or(Reply::Ack));
     let rank = Rank::start(0, NEVER);
     rank.client.connect(server, token);
-    until("it was asked", || rank.orders() == [Order::Explain]);
+    until("the report is requested", || rank.events() == [ClientEvent::ReportState]);
     rank.goes_on();
     rank.client.leave();
-    let words: Vec<Word> = words.iter().collect();
-    let count = |word| words.iter().filter(|said| **said == word).count();
-    assert_eq!((count(Word::Explained), count(Word::Leave)), (1, 1), "{words:?}");
-    assert_eq!(words.last(), Some(&Word::Leave));
+    let kinds: Vec<FrameKind> = kinds.iter().collect();
+    let count = |kind| kinds.iter().filter(|sent| **sent == kind).count();
+    assert_eq!((count(FrameKind::StateReported), count(FrameKind::Leave)), (1, 1), "{kinds:?}");
+    assert_eq!(kinds.last(), Some(&FrameKind::Leave));
 }
 
 #[test]
-fn a_paused_pulse_rests() {
+fn a_paused_client_sends_nothing() {
     let rank = Rank::start(0, NEVER);
     rank.goes_on();
     rank.client.pause(true);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process};
 use tesserabench_launcher::{
-    Activity, Client, ClientOptions, End, Ended, Heartbeat, Job, Order, OutputLine,
+    Activity, Client, ClientEvent, ClientOptions, End, Ended, Heartbeat, Job, OutputLine,
     die_with_parent, run,
 };
 
@@ -175,12 +175,13 @@ fn a_role() {
                 stage: 0,
                 round: 0,
                 activity: Activity::Working,
-                still_ms: 0,
+                unchanged_ms: 0,
                 overdue: None,
                 stop: false,
             };
             let options = ClientOptions { interval: Duration::from_millis(20), silence: LONG };
-            let _client = Client::start(options, move || heartbeat, |order| println!("\n{order:?}"));
+            let _client =
+                Client::start(options, move || heartbeat, |event| println!("\n{event:?}"));
             say_ready();
             thread::sleep(2 * LONG);
         }
@@ -212,6 +213,6 @@ fn a_rank_notices_that_it_is_an_orphan() {
     drop(shell.stdin.take());
     shell.wait().unwrap();
     let said = out.lines().map(Result::unwrap).find(|line| line.contains("Orphaned"));
-    assert_eq!(said, Some(format!("{:?}", Order::Orphaned)));
+    assert_eq!(said, Some(format!("{:?}", ClientEvent::Orphaned)));
     kill_process(Pid::from_raw(rank.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
 }

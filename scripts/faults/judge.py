@@ -17,8 +17,8 @@ TELLING = 8
 # For a machine that is loaded.
 MARGIN = 15
 
-BLAME = re.compile(r"rank (\d+) on \S+(?: \([^)]*\))? (?:died|holds|hangs|waits in vain|has said nothing|"
-                   r"does not answer|was stopped|did not stop)")
+BLAME = re.compile(r"rank (\d+) on \S+(?: \([^)]*\))? (?:died|blocks|hangs|waits for|has sent no "
+                   r"heartbeat|does not respond|was stopped|did not stop)")
 
 # Those whose rank is at fault for nothing that it says.
 NAMELESS = ["disk full", "disk really full", "slow rank", "stranger", "supervisor killed", "launcher killed"]
@@ -224,7 +224,7 @@ def judge_whole(report, ids, expect):
 
 def judge_whole_kind(trial, report, text, expect):
     if trial.kind == "stranger":
-        expect("strangers are told of", True, "strangers" in text)
+        expect("foreign connections are reported", True, "foreign connections" in text)
         return
     for case in report["cases"] if report else []:
         if case["benchmark"] in ("gemm", "copy"):

@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let times = if which == 0 {
                     let time = CommonTime::of(&world, &case.group.ranks, backend.clock(), &clocks);
                     let method = Method {
+                        rank: world.rank(),
                         protocol: plan.protocol,
                         budget: &budget,
                         communicates: true,
@@ -70,8 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                         settling: 0,
                         stop_seconds: 0.0,
                     };
-                    let ours =
-                        measure(Team::alone(&world), time, &mut *prepared, method)?.recording;
+                    let ours = measure(Team::alone(&world), time, &mut *prepared, method)?
+                        .and_then(|(_, recording)| recording);
                     batch = world.broadcast(ours.as_ref().map(|ours| ours.batch))?;
                     // What is too short to time depends on the moment; the turns must be alike.
                     budget.batch = Some(batch);
@@ -122,7 +123,7 @@ fn theirs(
     let samples: Vec<Sample> = stamps
         .map(|((start, end), late)| Sample { start, end, device: None, late: late != 0 })
         .collect();
-    let rounds = combine(&samples, world.rank(), |numbers, fold| world.fold(numbers, fold));
+    let rounds = combine(&samples, world.rank(), |numbers, op| world.all_reduce(numbers, op));
     let mut times = Times::default();
     times.add(&rounds, batch);
     times

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tesserabench::analysis::{Reports, Rules, compare};
 use tesserabench::base::random::Stream;
-use tesserabench::plan::config::ComparisonConfig;
+use tesserabench::plan::config::{ComparisonConfig, Config};
 use tesserabench::report::{Case, Report, Verdict};
 use tesserabench::stats::{self, Alternative};
 
@@ -45,9 +45,10 @@ const RULES: [Rule; 6] = [
 
 /// Calls REGRESSED what we do.
 fn ours(baseline: &Report, candidate: &Report, threshold: f64) -> Vec<bool> {
-    let config =
+    let comparison =
         ComparisonConfig { regression_threshold: Some(threshold), ..ComparisonConfig::default() };
-    let mut rules = Rules::resolve(&config, 0.95, 1).unwrap();
+    let config = Config { comparison, ..Config::default() };
+    let mut rules = Rules::resolve(&config).unwrap();
     // Intervals do not decide what regresses.
     rules.resamples = Some(100);
     let one = |report| Reports { files: &[], reports: std::slice::from_ref(report) };
@@ -190,7 +191,7 @@ fn scale() {
         let factors = vec![1.0; cases];
         let baseline = Side::USUAL.report(&factors, &mut random);
         let candidate = Side::USUAL.report(&factors, &mut random);
-        let rules = Rules::resolve(&ComparisonConfig::default(), 0.95, 1).unwrap();
+        let rules = Rules::resolve(&Config::default()).unwrap();
         let one = |report| Reports { files: &[], reports: std::slice::from_ref(report) };
         let began = Instant::now();
         let comparison = compare(one(&baseline), one(&candidate), &rules);

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config: Config = serde_json::from_str(
         r#"{"benchmarks": {"gemm": {"m": [512, 1024, 2048]}}, "precision_policies": ["f32", "f64"]}"#,
     )?;
-    let plan = Plan::resolve(&config, &Place::together(1))?;
+    let plan = Plan::resolve(&config, &Place::on_one_node(1))?;
     let backend = backend::open(&plan, &world)?;
     let clock = HostClock::new(WaitPolicy::Spin);
     println!("one thread, OpenBLAS kernels for {core}, {ALTERNATIONS} alternations; medians");

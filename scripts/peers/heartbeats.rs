@@ -12,7 +12,7 @@ use tesserabench::measure::{Method, Team, measure};
 use tesserabench::plan::config::{Config, from_name};
 use tesserabench::plan::{Deadlines, Plan};
 use tesserabench::stats;
-use tesserabench::watchdog::Watch;
+use tesserabench::watchdog::Watchdog;
 use tesserabench::world::World;
 use tesserabench::world::clock::{Clocks, CommonTime};
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "benchmarking": {{"batch": 100, "min_time": {SECONDS}}}, "deadlines": {{"silence": {silence}}}}}"#,
     ))?;
     let deadlines = Deadlines::resolve(&config, 2, None)?;
-    let mut watch = Watch::start(deadlines, 2)?;
+    let mut watch = Watchdog::start(deadlines, 2)?;
     let world = World::join(from_name("level", &level)?)?;
     watch.connect(&world)?;
     let plan = Plan::resolve(&config, &world.places())?;
@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             watch.pause(which > 0);
             let time = CommonTime::of(&world, &case.group.ranks, backend.clock(), &clocks);
             let method = Method {
+                rank: world.rank(),
                 protocol: plan.protocol,
                 budget: &plan.budget,
                 communicates: true,
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 stop_seconds: 0.0,
             };
             let taken = measure(Team::alone(&world), time, &mut *prepared, method)?;
-            if let Some(recording) = taken.recording {
+            if let Some((_, Some(recording))) = taken {
                 let times = &recording.times.global;
                 let mean = times.iter().sum::<f64>() / times.len() as f64;
                 figures[which].push([stats::median(times).ok_or("every round was late")?, mean]);

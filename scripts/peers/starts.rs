@@ -70,6 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let clock = busy.clock.clone();
             let time = CommonTime::of(&world, &ranks, &clock, &Clocks::one(world.size()));
             let method = Method {
+                rank: world.rank(),
                 protocol: Protocol::Synchronised,
                 budget: &plan.budget,
                 communicates: true,
@@ -79,10 +80,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 stop_seconds: 0.0,
             };
             let taken = measure(Team::alone(&world), time, &mut busy, method)?;
-            let fold = |numbers: &mut [i64], fold| world.fold(numbers, fold);
+            let reduce = |numbers: &mut [i64], op| world.all_reduce(numbers, op);
             let mut times = Times::default();
-            times.add(&combine(&busy.samples, world.rank(), fold), 1);
-            if let Some(recording) = taken.recording {
+            times.add(&combine(&busy.samples, world.rank(), reduce), 1);
+            if let Some((_, Some(recording))) = taken {
                 invalid[which].push(100.0 * times.invalid as f64 / busy.samples.len() as f64);
                 seconds[which].push(recording.warmup_seconds + recording.measuring_seconds);
                 given_up[which] += usize::from(recording.protocol != Protocol::Synchronised);

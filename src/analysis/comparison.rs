@@ -16,14 +16,13 @@ pub use rules::Rules;
 use self::differences::around;
 use self::pair::{Pair, ResampleBudget, pairs};
 use self::subject::subjects;
-use self::verdict::{adjust, decided, judged, reach};
+use self::verdict::{adjusted, decided, judged, reach};
 use super::parallel::in_parallel;
 use crate::base::error::Exit;
 use crate::base::metric::Direction;
+use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
-use crate::report::{
-    COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict, Verdicts,
-};
+use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdicts};
 
 /// Resamples behind an interval: as many as suffice for its ends, fewer where there are very many cases.
 const RESAMPLES: usize = 10_000;
@@ -68,21 +67,16 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let draws = (2.0 * pairs.len() as f64 / rules.false_discovery_rate) as usize;
     let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
     let budget = ResampleBudget { resamples, draws };
-    let mut cases = in_parallel(pairs.iter().collect(), |pair: &Pair<'_>| {
+    let weighed = in_parallel(pairs.iter().collect(), |pair: &Pair<'_>| {
         pair.weighed(&prevented, rules, budget)
     });
-    adjust(&mut cases, rules);
-    let reach = reach(&cases, rules, draws);
-    let selected = cases
-        .iter()
-        .filter(|(case, _)| {
-            matches!(decided(case, rules), Some(Verdict::Regressed | Verdict::Improved))
-        })
-        .count();
-    let cases: Vec<Compared> = cases
-        .into_iter()
-        .map(|(case, evidence)| judged(case, evidence, rules, &reach, selected))
-        .collect();
+    let adjusted = adjusted(&weighed, rules);
+    let reach = reach(&weighed, rules, draws);
+    let both = weighed.iter().zip(&adjusted);
+    let selected = both.filter(|(case, p)| decided(case, **p, rules).is_some()).count();
+    let both = weighed.iter().zip(adjusted);
+    let cases: Vec<Compared> =
+        both.map(|(case, p)| judged(case, p, rules, &reach, selected)).collect();
     let mut comparison = Comparison {
         schema: COMPARISON_SCHEMA.to_owned(),
         baseline: side(baseline, &cases, 0),
@@ -107,8 +101,10 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
 
 fn direction(metric: ComparedMetric) -> Direction {
     match metric {
-        ComparedMetric::Latency => Direction::LowerIsBetter,
-        ComparedMetric::Throughput | ComparedMetric::Efficiency => Direction::HigherIsBetter,
+        ComparedMetric::Latency => LATENCY.direction,
+        // Of whatever a case's rate counts.
+        ComparedMetric::Throughput => OPERATIONS.direction,
+        ComparedMetric::Efficiency => EFFICIENCY.direction,
     }
 }
 

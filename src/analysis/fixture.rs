@@ -1,21 +1,20 @@
 //! Cases as tests need them.
 
-use super::{CaseOutcome, Finding, analyse};
-use crate::backend::Remarks;
+use super::{CaseOutcome, analyse};
 use crate::base::caveat::Caveat;
 use crate::machine::environment::Environment;
 use crate::measure::Recording;
-use crate::measure::timing::{Skew, Times};
+use crate::measure::timing::Times;
 use crate::plan::config::Config;
 use crate::plan::place::Place;
 use crate::plan::{Case, Plan};
 use crate::report::TimingOverhead;
-use crate::report::{self, Report, Samples};
+use crate::report::{self, Report, Samples, Skew};
 
 /// The plan of a configuration for 8 ranks.
 pub(crate) fn plan(yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
-    Plan::resolve(&config, &Place::together(8)).unwrap()
+    Plan::resolve(&config, &Place::on_one_node(8)).unwrap()
 }
 
 /// 40 rounds of about `global` ns, and of about `local` ns for the slowest rank by itself.
@@ -29,7 +28,8 @@ pub(crate) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
         warmup_seconds: 0.1,
         measuring_seconds: 1.0,
         times: Times { global: around(global), local: around(local), ..Times::default() },
-        remarks: Remarks::default(),
+        remarks: Default::default(),
+        accuracy: Default::default(),
         skew: Skew::default(),
         per_rank: Vec::new(),
         telemetry: Vec::new(),
@@ -44,13 +44,8 @@ pub(crate) fn analysed(
     recording: Recording,
     crowding: Option<Caveat>,
 ) -> report::Case {
-    let finding = Finding::Measured(Box::new(recording));
-    analyse(
-        plan,
-        case,
-        &floors(),
-        CaseOutcome { finding, accuracy: None, crowding, samples: Samples::None },
-    )
+    let outcome = CaseOutcome::Measured(Box::new(recording));
+    analyse(plan, case, &floors(), outcome, (crowding, Samples::None))
 }
 
 /// The floors of [`analysed`].

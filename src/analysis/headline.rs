@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::case::{caveats, metrics, near_floor, rescaled, unsettled};
+use super::case::{near_floor, unsettled};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement};
-use crate::plan::{self, MAX_VARIANCE_PERCENT, Plan};
+use crate::plan::{MAX_VARIANCE_PERCENT, Plan};
 use crate::report::TimingOverhead;
 use crate::report::{Case, Definition, Measured, Report};
 
@@ -27,10 +27,11 @@ pub fn settle(plan: &Plan, floors: &TimingOverhead, cases: &mut [Case]) {
         .filter(|case| is_by(case, Definition::SlowestRank))
         .map(sweep)
         .collect();
-    for (case, planned) in cases.iter_mut().zip(&plan.cases) {
+    for case in cases.iter_mut() {
         let follows = counts(case) && local.contains(&sweep(case));
         if follows && is_by(case, Definition::LastEndMinusFirstStart) {
-            fall_back(plan, planned, floors, case);
+            let target = plan.budget.target.as_ref().map(|target| 100.0 * target.half_width);
+            fall_back(case, floors, plan.max_variance_percent, target);
         }
     }
 }
@@ -41,18 +42,6 @@ fn counts(case: &Case) -> bool {
 
 fn is_by(case: &Case, definition: Definition) -> bool {
     case.measured.as_ref().is_some_and(|measured| measured.latency.definition == definition)
-}
-
-/// Makes the slowest rank's own time the headline.
-fn fall_back(plan: &Plan, planned: &plan::Case, floors: &TimingOverhead, case: &mut Case) {
-    let Some(measured) = &mut case.measured else { return };
-    let Measured { latency, latency_local: Some(local), .. } = measured else { return };
-    std::mem::swap(latency, local);
-    let ranks = planned.group.ranks.len();
-    measured.metrics =
-        metrics(&planned.work, ranks, measured.latency.median / 1e3, measured.overlap);
-    let found = case.caveats.drain(..).filter(|caveat| matches!(caveat, Caveat::Split { .. }));
-    case.caveats = caveats(plan, &planned.work, floors, measured, found.collect());
 }
 
 /// The same of launches of one run, whose plan is not known any more: a sweep that has the slowest rank's own
@@ -71,35 +60,46 @@ pub(super) fn settle_launches<'a>(reports: impl Iterator<Item = &'a mut Report>)
         for case in &mut report.cases {
             let follows = ids.contains(&case.id) || counts(case) && sweeps.contains(&sweep(case));
             if follows && is_by(case, Definition::LastEndMinusFirstStart) {
-                fall_back_later(case, &floors, bound.unwrap_or(MAX_VARIANCE_PERCENT));
+                fall_back(case, &floors, bound.unwrap_or(MAX_VARIANCE_PERCENT), None);
             }
         }
     }
 }
 
-/// Makes the slowest rank's own time the headline of a case whose work is not known any more.
-fn fall_back_later(case: &mut Case, floors: &TimingOverhead, bound_percent: f64) {
+/// Makes the slowest rank's own time the headline, and renews what is said of the times: against the bound of their
+/// variation, and the precision target where one is known.
+fn fall_back(
+    case: &mut Case,
+    floors: &TimingOverhead,
+    bound_percent: f64,
+    mut target_percent: Option<f64>,
+) {
     let Some(measured) = &mut case.measured else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);
-    let (from, to) = (local.median, latency.median);
-    measured.metrics = rescaled(&measured.metrics, measured.overlap, from, to);
     let latency = &measured.latency;
-    case.caveats.retain_mut(|caveat| match caveat {
+    case.caveats.retain(|caveat| match caveat {
         Caveat::NearFloor { .. }
         | Caveat::Unsteady { .. }
         | Caveat::NoSteadyState
         | Caveat::LocalTimes => false,
-        Caveat::TargetMissed { reached_percent, .. } => {
-            *reached_percent = latency.half_width_percent;
-            latency.target_met == Some(false)
+        Caveat::TargetMissed { target_percent: known, .. } => {
+            target_percent = Some(*known);
+            false
         }
         _ => true,
     });
+    let target = target_percent.filter(|_| latency.target_met == Some(false));
+    case.caveats.extend(target.map(|target_percent| Caveat::TargetMissed {
+        reached_percent: latency.half_width_percent,
+        target_percent,
+    }));
     case.caveats.push(Caveat::LocalTimes);
     // Only barriers make exits that come near, and what they start has had local times all along.
     case.caveats.extend(near_floor(false, floors, measured));
     case.caveats.extend(unsettled(&measured.latency, bound_percent));
+    case.caveats.sort_by_key(Caveat::place);
+    case.renew_metrics();
 }
 
 #[cfg(test)]

@@ -23,6 +23,12 @@ use crate::report::{Case, Report};
 /// Usage error for launches of different runs, which names the difference.
 pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> {
     refuse_strangers(&launches)?;
+    if launches.iter().any(|(_, report)| report.cases.iter().any(Case::is_uncounted)) {
+        tracing::warn!(
+            "the launches' reports do not say what their cases count, because an older version wrote them: rates \
+             over launches are left out"
+        );
+    }
     settle_launches(launches.iter_mut().map(|(_, report)| report));
     let cases = cases(&launches);
     let scaling = study::merged(&launches);
@@ -53,6 +59,13 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     report.conclude(planned, exit);
     report.run.incomplete |= incomplete;
     Ok(report)
+}
+
+/// The one in the middle by its value, the smaller of two.
+pub(super) fn middle<T>(mut all: Vec<T>, value: impl Fn(&T) -> f64) -> Option<T> {
+    all.sort_by(|a, b| value(a).total_cmp(&value(b)));
+    let place = all.len().saturating_sub(1) / 2;
+    all.into_iter().nth(place)
 }
 
 /// The first complete launch, or else the first.

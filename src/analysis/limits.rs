@@ -9,18 +9,16 @@ use wildmatch::WildMatch;
 
 use super::case::works_alone;
 use crate::base::error::{Error, Result, suggestion};
-use crate::base::metric::{self, Direction};
+use crate::base::metric::Direction;
+use crate::benchmark::metric::{self, EFFICIENCY, Metric, Observed, Peak};
 use crate::benchmark::work::Element;
 use crate::machine::topology::Topology;
 use crate::plan::config::LimitConfig;
-use crate::report::{Basis, Case, LimitCheck, LimitOutcome, Report};
+use crate::report::{Basis, Case, LimitCheck, LimitOutcome, RankTimes, Report};
 use crate::stats;
 
 /// Fewest members whose median stands for a fleet.
 const FLEET: usize = 3;
-
-/// The metric of points of scaling studies.
-const EFFICIENCY: &str = "efficiency";
 
 /// Limits that are known to make sense.
 #[derive(Debug, Clone, Default)]
@@ -31,9 +29,7 @@ struct Limit {
     /// Place in the configuration, from 1.
     number: usize,
     case: String,
-    metric: String,
-    unit: String,
-    direction: Direction,
+    metric: &'static Metric,
     topology: Option<Topology>,
     bound: Bound,
 }
@@ -82,22 +78,14 @@ impl Limit {
         if config.case.is_empty() {
             return Err(wrong("names no case; write case: 'all_reduce*'".to_owned()));
         }
-        let metrics = metric::ALL;
-        let known = metrics.iter().find(|metric| metric.name == config.metric);
-        let (unit, direction) = match known {
-            Some(metric) => (metric.unit.to_string(), metric.direction),
-            None if config.metric == EFFICIENCY => {
-                ("of ideal".to_owned(), Direction::HigherIsBetter)
-            }
-            None => {
-                let names = metrics.iter().map(|metric| metric.name.as_ref()).chain([EFFICIENCY]);
-                return Err(wrong(format!(
-                    "has the metric '{}', which is unknown ({})",
-                    config.metric,
-                    suggestion(&config.metric, names)
-                )));
-            }
-        };
+        let known = || metric::ALL.iter().copied().chain([&EFFICIENCY]);
+        let metric = known().find(|metric| metric.key == config.metric).ok_or_else(|| {
+            wrong(format!(
+                "has the metric '{}', which is unknown ({})",
+                config.metric,
+                suggestion(&config.metric, known().map(|metric| metric.key))
+            ))
+        })?;
         let share = |percent: f64| percent / 100.0;
         let bounds = [
             config.at_least.map(Bound::Absolute),
@@ -116,7 +104,7 @@ impl Limit {
         if !(value.is_finite() && value > 0.0) {
             return Err(wrong(format!("has the bound {value}, which is not positive")));
         }
-        let against = match direction {
+        let against = match metric.direction {
             Direction::HigherIsBetter => {
                 config.at_most.map(|_| "at_most, but more of it is better: use at_least")
             }
@@ -131,8 +119,7 @@ impl Limit {
             return Err(wrong("is of a ceiling, but names no topology that has one".to_owned()));
         }
         let topology = config.topology.as_deref().map(Topology::load).transpose()?;
-        let metric = config.metric.clone();
-        Ok(Self { number, case: config.case.clone(), metric, unit, direction, topology, bound })
+        Ok(Self { number, case: config.case.clone(), metric, topology, bound })
     }
 
     /// Whether the report is of the machine that the limit is for.
@@ -199,7 +186,7 @@ impl Limit {
 
     /// The bound that a share of a reference sets.
     fn scaled(&self, reference: f64, share: f64) -> f64 {
-        match self.direction {
+        match self.metric.direction {
             Direction::HigherIsBetter => reference * share,
             Direction::LowerIsBetter => reference / share,
         }
@@ -227,7 +214,7 @@ impl Limit {
         value: Option<f64>,
         (bound, basis): (Option<f64>, Basis),
     ) -> LimitCheck {
-        let missing = value.zip(bound).map(|(value, bound)| match self.direction {
+        let missing = value.zip(bound).map(|(value, bound)| match self.metric.direction {
             Direction::HigherIsBetter => 1.0 - value / bound,
             Direction::LowerIsBetter => value / bound - 1.0,
         });
@@ -235,9 +222,9 @@ impl Limit {
             limit: self.number,
             case: case.to_owned(),
             of,
-            metric: self.metric.clone(),
-            unit: self.unit.clone(),
-            direction: self.direction,
+            metric: self.metric.key.to_owned(),
+            unit: self.metric.unit.name().to_owned(),
+            direction: self.metric.direction,
             value,
             bound,
             basis,
@@ -257,51 +244,51 @@ impl Limit {
             let matching = value.filter(|_| glob.matches(id));
             matching.map(|value| Figure { id, case, of: None, value })
         };
-        if self.metric == EFFICIENCY {
+        if *self.metric == EFFICIENCY {
             let points = report.scaling.iter().flat_map(|study| &study.points);
             let counted = points.filter(|point| !point.left_out);
             return counted
                 .filter_map(|point| figure(&point.case, None, point.efficiency))
                 .collect();
         }
-        let of = |case: &'a Case| figure(&case.id, Some(case), case.figure(&self.metric));
+        let of = |case: &'a Case| figure(&case.id, Some(case), case.figure(self.metric));
         report.cases.iter().filter_map(of).collect()
     }
 
     /// What each rank of a case reaches, where the ranks work by themselves: none waits for another there.
     fn of_ranks<'a>(&self, figure: &Figure<'a>) -> Vec<Figure<'a>> {
-        let alone = figure.case.filter(|case| works_alone(case));
-        let found = alone.and_then(|case| Some((case.measured.as_ref()?, case.median_ms()?)));
-        let Some((measured, slowest)) = found else { return Vec::new() };
+        let Some(case) = figure.case.filter(|case| works_alone(case)) else { return Vec::new() };
+        let Some(measured) = &case.measured else { return Vec::new() };
+        let of_rank = |rank: &RankTimes| {
+            let memory = measured.memory.iter().find(|memory| memory.rank == rank.rank);
+            let observed = Observed {
+                host_peak_bytes: memory.map(|memory| memory.host_peak_bytes),
+                ..case.observed(rank.median_ms)?
+            };
+            let of = Some(format!("rank {}", rank.rank));
+            Some(Figure { of, value: self.metric.figure(&observed)?, ..*figure })
+        };
         let ranks = measured.per_rank.iter().filter(|rank| rank.median_ms > 0.0);
-        ranks
-            .map(|rank| Figure {
-                of: Some(format!("rank {}", rank.rank)),
-                value: match self.direction {
-                    Direction::HigherIsBetter => figure.value * slowest / rank.median_ms,
-                    Direction::LowerIsBetter => rank.median_ms,
-                },
-                ..*figure
-            })
-            .collect()
+        ranks.filter_map(of_rank).collect()
     }
 
     /// What the machine can do at best, and where that was read; for busbw the slowest link between the ranks, for
     /// memory and arithmetic the peak of all devices.
     fn ceiling(&self, report: &Report, case: &Case) -> Option<(f64, String)> {
         let machine = self.topology.as_ref()?;
-        let (figure, devices) = match (self.metric.as_str(), case.precision) {
-            ("busbw_gbps", _) => {
+        let (figure, devices) = match (self.metric.peak?, case.precision) {
+            (Peak::Link, _) => {
                 let node = |&rank: &usize| report.environment.ranks.get(rank).map(|rank| rank.node);
                 let mut nodes = case.participants.iter().map(node);
                 let first = nodes.next()?;
                 let one_node = nodes.all(|node| node == first);
                 (if one_node { &machine.intra.gbps } else { &machine.inter.gbps }, 1)
             }
-            ("gbps", _) => (&machine.device.memory_gbps, case.group_size),
-            ("tflops", Some(Element::F32)) => (&machine.device.f32_tflops, case.group_size),
-            ("tflops", Some(Element::F64)) => (&machine.device.f64_tflops, case.group_size),
-            _ => return None,
+            (Peak::Memory, _) => (&machine.device.memory_gbps, case.group_size),
+            (Peak::Arithmetic, Some(Element::F32)) => (&machine.device.f32_tflops, case.group_size),
+            (Peak::Arithmetic, Some(Element::F64)) => (&machine.device.f64_tflops, case.group_size),
+            // Of other types no peak is described.
+            (Peak::Arithmetic, _) => return None,
         };
         Some((figure.value * devices as f64, figure.source.clone()))
     }
@@ -311,7 +298,6 @@ impl Limit {
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, empty_report, plan, recording};
-    use crate::report::RankTimes;
     use LimitOutcome::{Broken, Kept, Unchecked};
 
     /// A case of triad whose operation takes about 1 ms.

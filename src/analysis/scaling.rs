@@ -1,8 +1,8 @@
 //! Scaling efficiency against a separate measurement on fewer ranks of the same launch.
 
 use crate::base::caveat::Caveat;
-use crate::benchmark::Problem;
-use crate::benchmark::work::{Element, Placement, Work};
+use crate::benchmark::work::{Element, Placement};
+use crate::benchmark::{Counts, Problem};
 use crate::plan::config::ScalingKind;
 use crate::plan::{Case, Plan, Study};
 use crate::report::{self, Base, Point, Scaling};
@@ -24,7 +24,7 @@ pub(super) struct Common<'a> {
 pub(super) struct StudyPoint<'a> {
     /// The case it was measured in.
     pub(super) case: &'a str,
-    pub(super) work: &'a Work,
+    pub(super) counts: &'a Counts,
     pub(super) ranks: usize,
     pub(super) median_ms: f64,
     pub(super) ci: Option<[f64; 2]>,
@@ -36,10 +36,14 @@ pub(super) struct StudyPoint<'a> {
 pub fn studies(plan: &Plan, cases: &[report::Case]) -> Vec<Scaling> {
     let mut studies: Vec<(&Case, &Study, Vec<StudyPoint<'_>>)> = Vec::new();
     for (case, measured) in plan.cases.iter().zip(cases) {
-        let (Some(of), Some(figures)) = (&case.study, &measured.measured) else { continue };
+        let (Some(of), Some(figures), Some(counts)) =
+            (&case.study, &measured.measured, &measured.counts)
+        else {
+            continue;
+        };
         let point = StudyPoint {
             case: &case.id,
-            work: &case.work,
+            counts,
             ranks: case.group.ranks.len(),
             median_ms: figures.latency.median,
             ci: figures.latency.ci,
@@ -71,10 +75,10 @@ fn key(case: &Case) -> (&str, &Option<Study>, Option<&str>, Option<&str>) {
 
 /// The study of these points. `None` when there are none.
 pub(super) fn scaling(common: Common<'_>, points: &[StudyPoint<'_>]) -> Option<Scaling> {
-    let work = points.first()?.work;
-    let rule = Rule::of(work, common.kind);
+    let counts = points.first()?.counts;
+    let rule = Rule::of(counts, common.kind);
     // Ranks that exchange data need a partner: one rank alone is no base for them.
-    let least = if work.communicates() { 2 } else { 1 };
+    let least = if counts.communicates { 2 } else { 1 };
     let qualifies = |series: &&StudyPoint<'_>| !series.left_out && series.ranks >= least;
     let base = points.iter().filter(qualifies).min_by_key(|series| series.ranks);
     let points: Vec<Point> = points
@@ -117,8 +121,8 @@ enum Rule {
 }
 
 impl Rule {
-    fn of(work: &Work, kind: ScalingKind) -> Self {
-        match (work.communicates(), work.bus_factor(2), kind) {
+    fn of(counts: &Counts, kind: ScalingKind) -> Self {
+        match (counts.communicates, counts.bus_factor, kind) {
             (true, Some(_), _) => Self::Bandwidth,
             (true, None, _) | (false, _, ScalingKind::Weak) => Self::Weak,
             (false, _, ScalingKind::Strong) => Self::Strong,
@@ -138,18 +142,17 @@ impl Rule {
         }
     }
 
-    /// The ideal time at `p` ranks over the time at `base` ranks.
-    fn ideal(self, work: &Work, base: usize, p: usize) -> f64 {
+    /// The ideal time of `point` over the time of `base`.
+    fn ideal(self, base: &StudyPoint<'_>, point: &StudyPoint<'_>) -> f64 {
         match self {
-            Self::Strong => base as f64 / p as f64,
+            Self::Strong => base.ranks as f64 / point.ranks as f64,
             Self::Weak => 1.0,
             Self::Bandwidth => {
                 // What crosses the busiest link; some patterns have more messages among more ranks.
-                let moved = |ranks| {
-                    let bytes = work.algorithm_bytes(ranks).unwrap_or(0) as f64;
-                    bytes * work.bus_factor(ranks).unwrap_or(0.0)
+                let moved = |counts: &Counts| {
+                    counts.algorithm_bytes.unwrap_or(0) as f64 * counts.bus_factor.unwrap_or(0.0)
                 };
-                let (more, less) = (moved(p), moved(base));
+                let (more, less) = (moved(point.counts), moved(base.counts));
                 if more > 0.0 && less > 0.0 { more / less } else { 1.0 }
             }
         }
@@ -173,14 +176,14 @@ fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> 
     if median <= 0.0 || base.median_ms <= 0.0 {
         return point;
     }
-    let ideal = rule.ideal(series.work, base.ranks, ranks);
+    let ideal = rule.ideal(base, series);
     let efficiency = ideal * base.median_ms / median;
     let more = ranks as f64 / base.ranks as f64;
     point.efficiency = Some(efficiency);
     point.speedup = match rule {
         Rule::Strong => Some(base.median_ms / median),
         // Scaled speed-up (Gustafson, 1988): work done in the same time.
-        Rule::Weak if !series.work.communicates() => Some(efficiency * more),
+        Rule::Weak if !series.counts.communicates => Some(efficiency * more),
         Rule::Weak | Rule::Bandwidth => None,
     };
     if rule == Rule::Strong {

@@ -24,7 +24,8 @@ use std::rc::Rc;
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Share, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
-use crate::benchmark::work::{Exchange, Pattern, Work};
+use crate::benchmark::collective::Nccl;
+use crate::benchmark::work::{Exchange, Work};
 use crate::machine::nvidia::{self, Library};
 use crate::plan::mesh::Group;
 use crate::world::clock::{Clock, HostClock};
@@ -132,7 +133,7 @@ impl Cuda {
         let place = self.place(group)?;
         let id = Id::shared(place.0, share)?;
         let connect = || Comm::connect(place, id, wait);
-        let comm = Rc::new(fault::during(Phase::Connect, || progress::together(connect))?);
+        let comm = Rc::new(fault::during(Phase::Connect, || progress::in_collective(connect))?);
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
     }
@@ -220,7 +221,7 @@ impl Cuda {
     ) -> Result<Box<dyn Prepared + 'a>> {
         exchange::check(exchange)?;
         let wait = self.wait_beside_nccl(group, wait);
-        if exchange.pattern == Pattern::CommInit {
+        if matches!(exchange.collective.nccl, Nccl::CommInit) {
             return Ok(Box::new(Creation::new(self, self.place(group)?, share, wait)));
         }
         let comm = self.comm(group, &share, wait)?;

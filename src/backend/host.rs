@@ -23,7 +23,7 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn open(world: &World) -> Self {
-        let transport = world.started_in().map(transport::Transport::new);
+        let transport = world.mpi_init_time().map(transport::Transport::new);
         Self { clock: HostClock::new(world.wait().policy()), transport }
     }
 

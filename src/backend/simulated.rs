@@ -7,7 +7,7 @@ use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::random::{Stream, fingerprint};
 use crate::base::units::Nanos;
-use crate::benchmark::work::{Element, Exchange, Pattern, Work};
+use crate::benchmark::work::{Element, Work};
 use crate::machine::topology::Topology;
 use crate::plan::mesh::Group;
 use crate::world::clock::Clock;
@@ -64,16 +64,12 @@ impl Backend for Simulated {
                 element.name()
             )));
         }
-        if let Work::Exchange(Exchange { pattern: Pattern::CommInit | Pattern::MpiInit, .. }) = work
-        {
-            return Err(Error::unsupported("the start of a library is not modelled"));
-        }
+        let seconds = crate::benchmark::model::seconds(work, &self.topology, &group.ranks)
+            .ok_or_else(|| Error::unsupported("the start of a library is not modelled"))?;
         let name = crate::world::wire::encode(&(work, group))?;
         Ok(Box::new(Model {
             machine: self,
-            nanos: 1e9
-                * f64::from(work.operations())
-                * crate::benchmark::model::seconds(work, &self.topology, &group.ranks),
+            nanos: 1e9 * f64::from(work.operations()) * seconds,
             communicates: work.communicates(),
             case: fingerprint(name),
             iteration: 0,

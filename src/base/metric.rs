@@ -1,6 +1,6 @@
-//! What each figure means: name, unit, definition and the direction that is better.
+//! In which unit a metric is given, and which way it improves.
 
-use std::borrow::Cow;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,74 +15,67 @@ pub enum Direction {
     LowerIsBetter,
 }
 
-/// A figure that reports, limits and comparisons speak of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Metric {
-    /// The key in the report.
-    pub name: Cow<'static, str>,
-    /// The unit people read.
-    pub unit: Cow<'static, str>,
-    /// Which way it improves.
-    pub direction: Direction,
-    /// What exactly it is.
-    pub definition: Cow<'static, str>,
+/// The unit of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// ms.
+    Milliseconds,
+    /// 1e9 bytes/s.
+    GigabytesPerSecond,
+    /// 1e12 floating point operations/s.
+    TeraflopsPerSecond,
+    /// Something that is counted, per second.
+    PerSecond,
+    /// Hundredths.
+    Percent,
+    /// Bytes.
+    Bytes,
+    /// A share of what would be ideal.
+    OfIdeal,
 }
 
-use Direction::{HigherIsBetter, LowerIsBetter};
+impl Unit {
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Milliseconds => "ms",
+            Self::GigabytesPerSecond => "GB/s",
+            Self::TeraflopsPerSecond => "TFLOP/s",
+            Self::PerSecond => "1/s",
+            Self::Percent => "%",
+            Self::Bytes => "B",
+            Self::OfIdeal => "of ideal",
+        }
+    }
 
-const fn metric(
-    name: &'static str,
-    unit: &'static str,
-    direction: Direction,
-    definition: &'static str,
-) -> Metric {
-    Metric {
-        name: Cow::Borrowed(name),
-        unit: Cow::Borrowed(unit),
-        direction,
-        definition: Cow::Borrowed(definition),
+    /// What a metric's key ends in that has this unit; nothing for a time and for a share of the ideal.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Milliseconds | Self::OfIdeal => "",
+            Self::GigabytesPerSecond => "gbps",
+            Self::TeraflopsPerSecond => "tflops",
+            Self::PerSecond => "per_s",
+            Self::Percent => "percent",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    /// The base unit as OpenMetrics names it, and how many of it this one is.
+    pub fn base(self) -> (&'static str, f64) {
+        match self {
+            Self::Milliseconds => ("seconds", 1e-3),
+            Self::GigabytesPerSecond => ("bytes_per_second", 1e9),
+            Self::TeraflopsPerSecond => ("operations_per_second", 1e12),
+            Self::PerSecond => ("per_second", 1.0),
+            Self::Percent => ("ratio", 0.01),
+            Self::Bytes => ("bytes", 1.0),
+            Self::OfIdeal => ("ratio", 1.0),
+        }
     }
 }
 
-/// Every metric, in the order of the report.
-pub const ALL: [Metric; 8] = [
-    metric(
-        "latency",
-        "ms",
-        LowerIsBetter,
-        "median over iterations of the time of one operation, by the definition the case names",
-    ),
-    metric("algbw_gbps", "GB/s", HigherIsBetter, "bytes of the operation / median time"),
-    metric(
-        "busbw_gbps",
-        "GB/s",
-        HigherIsBetter,
-        "algbw times the share of the bytes that crosses each link, as in nccl-tests",
-    ),
-    metric("gbps", "GB/s", HigherIsBetter, "bytes read and written by all ranks / median time"),
-    metric(
-        "tflops",
-        "TFLOP/s",
-        HigherIsBetter,
-        "floating point operations of all ranks / median time",
-    ),
-    metric(
-        "overlap_percent",
-        "%",
-        HigherIsBetter,
-        "100 - (median time - time computed meanwhile) / time of the exchange alone, as in the OSU \
-         benchmarks",
-    ),
-    metric(
-        "messages_per_s",
-        "1/s",
-        HigherIsBetter,
-        "messages of all senders, where ranks act in pairs / median time",
-    ),
-    metric(
-        "throughput_per_s",
-        "1/s",
-        HigherIsBetter,
-        "operations of the whole group: 1 / median time",
-    ),
-];
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -6,12 +6,12 @@ mod kernel;
 use crate::benchmark::work::Work;
 use crate::machine::topology::Topology;
 
-/// Predicted time of one operation of `work` on the world ranks `ranks`, seconds.
-pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> f64 {
+/// Predicted time of one operation of `work` on the world ranks `ranks`, seconds; `None` for what has no model.
+pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> Option<f64> {
     match work {
-        Work::Nothing => 0.0,
+        Work::Nothing => Some(0.0),
         Work::Exchange(exchange) => exchange::seconds(exchange, topology, ranks),
-        Work::Gemm(gemm) => kernel::gemm_seconds(gemm, &topology.device),
-        Work::Stream(stream) => kernel::stream_seconds(stream, &topology.device),
+        Work::Gemm(gemm) => Some(kernel::gemm_seconds(gemm, &topology.device)),
+        Work::Stream(stream) => Some(kernel::stream_seconds(stream, &topology.device)),
     }
 }

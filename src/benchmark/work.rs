@@ -3,25 +3,22 @@
 //! FLOPs, bytes and bus factors stand here, beside the work they belong to; nothing else in the
 //! program knows a formula.
 
-mod element;
-mod exchange;
 mod gemm;
-mod layout;
-mod operator;
-mod pattern;
 mod stream;
 
 use serde::{Deserialize, Serialize};
 
-pub use element::Element;
-pub use exchange::{Blocks, CompletionMode, Exchange, Root};
 pub use gemm::Gemm;
-pub use layout::Part;
-pub use operator::Operator;
-pub use pattern::{Pattern, Placement};
 pub use stream::{Stream, StreamOp};
 
+use super::counts::Counts;
+pub use crate::benchmark::collective::{
+    Blocks, CompletionMode, Exchange, Operator, Part, Placement, Root,
+};
+pub use crate::benchmark::element::Element;
+
 use crate::base::error::Result;
+use crate::benchmark::collective::MpiCall;
 
 /// One thing to run. Sizes are those of one rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,41 +49,33 @@ impl Work {
         self.exchange().map_or(Ok(()), |exchange| exchange.check(ranks))
     }
 
-    /// Bytes that are divided by the time of one operation to get algbw; see
-    /// [`Exchange::algorithm_bytes`].
-    pub fn algorithm_bytes(&self, ranks: usize) -> Option<u64> {
-        self.exchange()?.algorithm_bytes(ranks)
-    }
-
-    /// busbw / algbw on `ranks` ranks; see [`Exchange::bus_factor`].
-    pub fn bus_factor(&self, ranks: usize) -> Option<f64> {
-        self.exchange()?.bus_factor(ranks)
-    }
-
-    /// Messages between pairs in the time of one operation.
-    pub fn messages(&self, ranks: usize) -> Option<u64> {
-        self.exchange()?.messages(ranks)
+    /// What it counts on `ranks` ranks; see [`Exchange::algorithm_bytes`] and [`Exchange::bus_factor`]. Where
+    /// blocks differ it looks at each, so that it takes ranks² steps.
+    pub fn counts(&self, ranks: usize) -> Counts {
+        let common = Counts {
+            operations_per_run: self.operations(),
+            communicates: self.communicates(),
+            happens_once: self.happens_once(),
+            ..Counts::default()
+        };
+        match self {
+            Self::Nothing => common,
+            Self::Exchange(exchange) => Counts {
+                algorithm_bytes: exchange.algorithm_bytes(ranks),
+                bus_factor: exchange.bus_factor(ranks),
+                messages: exchange.messages(ranks),
+                ..common
+            },
+            Self::Gemm(gemm) => Counts { flops: Some(gemm.flops()), ..common },
+            Self::Stream(stream) => {
+                Counts { memory_traffic_bytes: Some(stream.traffic()), ..common }
+            }
+        }
     }
 
     /// Equal operations that one run is made of.
     pub fn operations(&self) -> u32 {
         self.exchange().map_or(1, Exchange::operations)
-    }
-
-    /// Floating point operations of one rank.
-    pub fn flops(&self) -> Option<f64> {
-        match self {
-            Self::Gemm(gemm) => Some(gemm.flops()),
-            _ => None,
-        }
-    }
-
-    /// Bytes one rank reads and writes, where the work is a pass over memory.
-    pub fn memory_traffic(&self) -> Option<u64> {
-        match self {
-            Self::Stream(stream) => Some(stream.traffic()),
-            _ => None,
-        }
     }
 
     /// Bytes that the rank with the most allocates, verification buffers included.
@@ -106,6 +95,6 @@ impl Work {
 
     /// Whether it happens once in a process's life and cannot be repeated.
     pub fn happens_once(&self) -> bool {
-        self.exchange().is_some_and(|exchange| exchange.pattern == Pattern::MpiInit)
+        self.exchange().is_some_and(|exchange| exchange.collective.mpi == MpiCall::Init)
     }
 }

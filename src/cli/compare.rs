@@ -1,6 +1,5 @@
 //! `compare`: is the candidate worse than the baseline?
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,7 +9,7 @@ use super::{files, format, write};
 use crate::analysis::{self, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::config::{ComparisonConfig, Config, from_name};
-use crate::render::{Format, annotations, say, step_summary};
+use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
 
 /// By what rules two sides are compared, as typed.
@@ -49,7 +48,7 @@ impl RuleArgs {
     }
 }
 
-/// How a comparison is told, as typed.
+/// How a comparison is printed and written, as typed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TellArgs {
     /// What is printed
@@ -70,11 +69,6 @@ impl TellArgs {
     /// Usage error for a file whose ending names none.
     pub(super) fn files(&self) -> Result<Vec<(&Path, Format)>> {
         files::<Comparison>(&self.output)
-    }
-
-    /// The table, and these files.
-    pub(super) fn table(output: Vec<PathBuf>) -> Self {
-        Self { format: Format::Table, output, github: false }
     }
 }
 
@@ -99,7 +93,7 @@ pub(super) struct CompareArgs {
 /// Runs the command.
 pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
-    let mut rules = rules(&config)?;
+    let mut rules = Rules::resolve(&config)?;
     if args.candidate.len() > 1 && !args.tell.output.is_empty() {
         return Err(Error::usage(
             "--output is for one candidate; compare each by itself to write files",
@@ -135,34 +129,13 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     Ok(worst)
 }
 
-/// The rules that a configuration asks for.
-pub(super) fn rules(config: &Config) -> Result<Rules> {
-    let confidence = config.benchmarking.statistical_significance.unwrap_or(0.95);
-    Rules::resolve(&config.comparison, confidence, config.seed.unwrap_or(1))
-}
-
 /// Prints and writes a comparison; its exit.
 pub(super) fn tell(comparison: &Comparison, args: &TellArgs) -> Result<Exit> {
     if args.format == Format::Table {
         say("== comparison");
     }
     write(comparison, args.format, &args.files()?, false)?;
-    if args.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        let annotations = annotations(comparison);
-        if !annotations.is_empty() {
-            say(annotations.trim_end());
-        }
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-            append(Path::new(&path), &step_summary(comparison))?;
-        }
-    }
+    publish_on_github(comparison, args.github)?;
     let code = comparison.exit;
     Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
-}
-
-/// Adds to a file that others add to as well.
-fn append(path: &Path, text: &str) -> Result<()> {
-    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|why| Error::file("add to", path, why))
 }

@@ -212,10 +212,10 @@ fn list(folder: &Path, args: &ListArgs) -> Result<()> {
         let mut texts = texts.chain(&record.git).chain(&entry.tag).chain(&entry.pins);
         texts.any(|text| glob.matches(text))
     };
-    let found: Vec<Entry> = history.entries().into_iter().filter(matches).cloned().collect();
+    let found: Vec<Entry> = history.entries().iter().filter(matches).cloned().collect();
     let skipped = found.len().saturating_sub(args.last.unwrap_or(usize::MAX));
     let reports = found[skipped..].to_vec();
-    let damaged = history.damaged()?;
+    let damaged = history.damaged().to_vec();
     write(&Answer::from(Content::List { reports, damaged }), args.format, &[], false)
 }
 

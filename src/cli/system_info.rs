@@ -7,7 +7,7 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::{format, restart, write};
+use super::{format, write};
 use crate::backend;
 use crate::base::error::{Exit, Result};
 use crate::base::units::format_size;
@@ -15,6 +15,7 @@ use crate::machine::device::Device;
 use crate::machine::environment::Node;
 use crate::machine::{environment, nvidia};
 use crate::render::{Document, Format, Render};
+use crate::run::restart;
 use crate::world;
 
 /// Arguments of `system-info`.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Series, Trend};
+use super::{Damaged, Entry, Series, Trend};
 
 /// Names the format and its version.
 const SCHEMA: &str = "tesserabench.history/1";
@@ -39,15 +39,6 @@ pub enum Content {
         /// The series.
         series: Vec<Series>,
     },
-}
-
-/// A file of the history that is no usable report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Damaged {
-    /// The file, in the folder `reports`.
-    pub file: String,
-    /// Why.
-    pub reason: String,
 }
 
 impl From<Content> for Answer {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::git::{is_commit, short};
 use super::notes::Label;
 use crate::base::caveat::Caveat;
-use crate::base::metric;
 use crate::base::random::fingerprint;
 use crate::base::units::{format_utc, parse_utc};
+use crate::benchmark::metric;
 use crate::report::{Case, Measured, Outcome, Report};
 
 /// Longest name of a machine, characters.
@@ -50,6 +51,15 @@ pub struct Entry {
     pub pins: Vec<String>,
 }
 
+/// A file of the history that is no usable report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Damaged {
+    /// The file, in the folder `reports`.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
 impl Entry {
     pub(super) fn new(file: String, mut record: Record, label: Label, pins: Vec<String>) -> Self {
         record.git = label.git.or(record.git);
@@ -70,13 +80,8 @@ impl Entry {
     }
 }
 
-/// A commit as people write it.
-pub(super) fn short(git: &str) -> &str {
-    git.get(..12).unwrap_or(git)
-}
-
 /// What has values over time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Key {
     pub(super) case: String,
     pub(super) metric: String,
@@ -109,11 +114,6 @@ impl Record {
             exit: run.exit,
         })
     }
-}
-
-/// Whether this is written as commits are.
-pub(super) fn is_commit(text: &str) -> bool {
-    (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Names the machine of a report, so that figures of two reports are of one machine when the names are the same:
@@ -183,9 +183,9 @@ pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
             method: method.clone(),
         };
         for metric in metric::ALL {
-            let value = case.figure(&metric.name);
+            let value = case.figure(metric);
             let value = value.filter(|value| value.is_finite());
-            figures.extend(value.map(|value| (key(&metric.name), value)));
+            figures.extend(value.map(|value| (key(metric.key), value)));
         }
     }
     figures

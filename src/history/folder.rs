@@ -20,7 +20,7 @@ const TAIL_LIMIT: usize = 16;
 pub(super) type Stamp = (u64, u64);
 
 /// Where everything is. Names of files come from listing the folder or from [`name`], never from inside a file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Folder {
     path: PathBuf,
 }
@@ -39,7 +39,7 @@ impl Folder {
     }
 
     pub(super) fn index(&self) -> PathBuf {
-        self.path.join("index.redb")
+        self.path.join("index.jsonl")
     }
 
     pub(super) fn lock(&self) -> PathBuf {

@@ -13,7 +13,7 @@ fn three() -> (tempfile::TempDir, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let reports: Vec<Report> = (0..3).map(|day| report(day, Some(commit(day)), 1.0)).collect();
     add(&folder, &reports, &Label::default());
-    let index = std::fs::read(place(&folder).join("index.redb")).unwrap();
+    let index = std::fs::read(place(&folder).join("index.jsonl")).unwrap();
     (folder, index)
 }
 
@@ -33,7 +33,7 @@ proptest! {
     fn a_torn_index_is_made_anew(index in damaged(three().1).prop_map(Bytes)) {
         let (folder, _) = three();
         let all = History::open(&place(&folder)).unwrap().series(&Asked::default()).unwrap();
-        std::fs::write(place(&folder).join("index.redb"), index.0).unwrap();
+        std::fs::write(place(&folder).join("index.jsonl"), index.0).unwrap();
         let history = History::open(&place(&folder)).unwrap();
         prop_assert_eq!(history.entries().len(), 3);
         prop_assert_eq!(history.series(&Asked::default()).unwrap(), all);
@@ -75,7 +75,7 @@ proptest! {
         prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
         drop(history);
         let again = History::open(&place(&folder)).unwrap();
-        prop_assert!(again.entries().len() >= 3 && again.damaged().unwrap().is_empty());
+        prop_assert!(again.entries().len() >= 3 && again.damaged().is_empty());
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::folder::Folder;
 use crate::base::error::{Error, Result};
 
-/// How often another process is asked whether it is done with the history, and how long we sleep in between.
-const TRIES: u32 = 300;
+/// How often we try to take the lock, and the pause in between.
+pub(super) const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The lock of a history. It is a file of its own: the index may be made anew, and with it a lock on it.
+/// The lock of a history. It is a file of its own, because the index is replaced.
 #[derive(Debug)]
 pub(super) enum Lock {
     /// Ours, as long as the file is open.
@@ -24,11 +24,7 @@ impl Lock {
     ///
     /// # Errors
     /// Usage error when another process has it for long.
-    pub(super) fn take(folder: &Folder) -> Result<Self> {
-        Self::take_patiently(folder, TRIES)
-    }
-
-    pub(super) fn take_patiently(folder: &Folder, tries: u32) -> Result<Self> {
+    pub(super) fn take(folder: &Folder, tries: u32) -> Result<Self> {
         let file = match File::options().create(true).append(true).open(folder.lock()) {
             Ok(file) => file,
             Err(why) => return Ok(Self::Impossible(why.to_string())),
@@ -40,23 +36,21 @@ impl Lock {
                 Err(TryLockError::Error(why)) => return Ok(Self::Impossible(why.to_string())),
             }
         }
-        let seconds = (tries * PAUSE).as_secs();
         Err(Error::usage(format!(
-            "another process has had the history in '{}' open for {seconds} s; try again when it is done",
-            folder.path().display()
+            "another process has had the history in '{}' open for {} s; try again when it is done",
+            folder.path().display(),
+            (tries * PAUSE).as_secs()
         )))
     }
 
     /// Refuses to change a history that is not locked.
     pub(super) fn check(&self, folder: &Folder) -> Result<()> {
-        match self {
-            Self::Held { .. } => Ok(()),
-            Self::Impossible(why) => Err(Error::usage(format!(
-                "the history in '{}' can only be read, because '{}' cannot be locked ({why}); make the folder writable, \
-                 or name another by --dir",
-                folder.path().display(),
-                folder.lock().display()
-            ))),
-        }
+        let Self::Impossible(why) = self else { return Ok(()) };
+        Err(Error::usage(format!(
+            "the history in '{}' can only be read, because '{}' cannot be locked ({why}); make the folder writable, or \
+             name another by --dir",
+            folder.path().display(),
+            folder.lock().display()
+        )))
     }
 }

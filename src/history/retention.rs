@@ -1,8 +1,8 @@
 //! What is old enough to go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Entry, History};
+use super::{Entry, History, notes};
 use crate::base::error::Result;
 use crate::base::units::parse_utc;
 
@@ -16,7 +16,17 @@ impl History {
     /// The reports that began more than so many days before `now` (seconds since 1970), but for those that are
     /// pinned, that were added with a tag, or that are the newest of their machine.
     pub fn outdated(&self, days: u64, now: u64) -> Vec<Entry> {
-        outdated(&self.entries(), days, now).into_iter().cloned().collect()
+        // The last of a machine stays in the map.
+        let machines = self.entries.iter().map(|entry| (&entry.record.machine, &entry.file));
+        let newest: BTreeMap<&String, &String> = machines.collect();
+        let since = now.saturating_sub(days.saturating_mul(DAY));
+        let is_outdated = |entry: &&Entry| {
+            let is_newest = newest[&entry.record.machine] == &entry.file;
+            let is_named = !entry.pins.is_empty() || entry.tag.is_some();
+            let is_old = parse_utc(&entry.record.started).is_some_and(|started| started < since);
+            is_old && !is_newest && !is_named
+        };
+        self.entries.iter().filter(is_outdated).cloned().collect()
     }
 
     /// Removes reports, and what people said of them.
@@ -29,22 +39,11 @@ impl History {
             self.folder.remove(&entry.file)?;
             self.labels.remove(&entry.record.run);
         }
-        let files: Vec<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
-        self.index.forget(&files)?;
-        super::notes::write(&self.folder.labels(), &self.labels)?;
-        self.refresh()
+        let files: BTreeSet<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
+        self.index.retain(|row| !files.contains(row.file.as_str()));
+        notes::write(&self.folder.labels(), &self.labels)?;
+        self.save_index();
+        self.refresh();
+        Ok(())
     }
-}
-
-/// Of reports in order of time.
-fn outdated<'a>(entries: &[&'a Entry], days: u64, now: u64) -> Vec<&'a Entry> {
-    let newest: BTreeMap<&str, &str> =
-        entries.iter().map(|entry| (entry.record.machine.as_str(), entry.file.as_str())).collect();
-    let since = now.saturating_sub(days.saturating_mul(DAY));
-    let is_old = |entry: &&Entry| {
-        let is_newest = newest.get(entry.record.machine.as_str()) == Some(&entry.file.as_str());
-        let kept = is_newest || !entry.pins.is_empty() || entry.tag.is_some();
-        !kept && parse_utc(&entry.record.started).is_some_and(|started| started < since)
-    };
-    entries.iter().copied().filter(is_old).collect()
 }

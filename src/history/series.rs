@@ -1,12 +1,16 @@
 //! The values of a case over time.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use super::History;
+use super::index::Row;
 use crate::base::error::{Error, Result, suggestion};
-use crate::base::metric::{self, Direction, Metric};
+use crate::base::metric::Direction;
+use crate::benchmark::metric::{self, Metric};
 
 /// A metric of a case on one machine, measured in one way, over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,43 +61,43 @@ impl History {
     /// The series that are asked for, by case, metric, machine and method.
     ///
     /// # Errors
-    /// Usage error for a metric that there is none of, when no case has such values, and when the index cannot
-    /// be read.
+    /// Usage error for a metric that there is none of, and when no case has such values.
     pub fn series(&self, asked: &Asked) -> Result<Vec<Series>> {
         let glob = WildMatch::new(asked.case.as_deref().unwrap_or("*"));
-        let metric = asked.metric.as_deref().map(known).transpose()?;
-        let wanted = |case: &str, name: &str| {
-            metric.as_ref().is_none_or(|metric| metric.name == name) && glob.matches(case)
+        let metrics = match &asked.metric {
+            Some(name) => vec![known(name)?],
+            None => metric::ALL.to_vec(),
         };
-        let found = self.index.series(|key| wanted(&key.case, &key.metric))?;
+        let rows = self.index.rows.iter().map(|row| (&row.file, row));
+        let rows: BTreeMap<&String, &Row> = rows.collect();
+        let mut values = vec![Vec::new(); self.index.series.len()];
+        for entry in &self.entries {
+            for (number, value) in rows.get(&entry.file).into_iter().flat_map(|row| &row.figures) {
+                values.get_mut(*number).into_iter().for_each(|values| values.push((entry, *value)));
+            }
+        }
         let mut all = Vec::new();
-        for (key, values) in found {
-            let metric = known(&key.metric)?;
-            let entries = values.into_iter();
-            let entries =
-                entries.filter_map(|(number, value)| Some((self.entries.get(&number)?, value)));
-            let mut entries: Vec<_> = entries.collect();
-            entries.sort_by_key(|(entry, _)| entry.place());
-            let skipped = entries.len().saturating_sub(asked.last.unwrap_or(usize::MAX));
-            let points = entries.into_iter().skip(skipped).map(|(entry, value)| Point {
+        for (key, &number) in &self.index.series {
+            let metric = metrics.iter().find(|metric| metric.key == key.metric);
+            let metric = metric.filter(|_| glob.matches(&key.case));
+            let values = values.get(number).filter(|values| !values.is_empty());
+            let (Some(metric), Some(values)) = (metric, values) else { continue };
+            let skipped = values.len().saturating_sub(asked.last.unwrap_or(usize::MAX));
+            let points = values[skipped..].iter().map(|(entry, value)| Point {
                 started: entry.record.started.clone(),
                 git: entry.record.git.clone(),
                 run: entry.record.run.clone(),
                 file: entry.file.clone(),
-                value,
+                value: *value,
             });
-            let points: Vec<Point> = points.collect();
-            if points.is_empty() {
-                continue;
-            }
             all.push(Series {
-                case: key.case,
-                metric: key.metric,
-                unit: metric.unit.into_owned(),
+                case: key.case.clone(),
+                metric: key.metric.clone(),
+                unit: metric.unit.name().to_owned(),
                 direction: metric.direction,
-                machine: key.machine,
-                method: key.method,
-                points,
+                machine: key.machine.clone(),
+                method: key.method.clone(),
+                points: points.collect(),
             });
         }
         if all.is_empty() {
@@ -110,10 +114,9 @@ impl History {
 }
 
 /// The metric of this name.
-fn known(name: &str) -> Result<Metric> {
-    metric::ALL.into_iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let names: Vec<String> = metric::ALL.iter().map(|metric| metric.name.to_string()).collect();
-        let near = suggestion(name, names.iter().map(String::as_str));
+fn known(name: &str) -> Result<&'static Metric> {
+    Metric::find(name).ok_or_else(|| {
+        let near = suggestion(name, metric::ALL.iter().map(|metric| metric.key));
         Error::usage(format!("there is no metric '{name}'; {near}"))
     })
 }

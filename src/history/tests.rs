@@ -100,7 +100,7 @@ fn a_run_that_was_gone_on_with_takes_the_place_of_its_incomplete_report() {
     assert_eq!(one(&whole), [Added::Completed(file.clone())]);
     assert_eq!(one(&part), [Added::Known(file.clone())]);
     let history = History::open(&place(&folder)).unwrap();
-    assert_eq!((history.entries().len(), history.damaged().unwrap().len()), (1, 0));
+    assert_eq!((history.entries().len(), history.damaged().len()), (1, 0));
     assert!(!history.entries()[0].record.incomplete);
     let series = history.series(&Asked::default()).unwrap();
     let of_latency = series.iter().filter(|series| series.metric == "latency");
@@ -131,10 +131,12 @@ fn a_change_is_found_with_its_commits_from_an_index_that_was_lost_too() {
     let less = found("throughput_per_s", None);
     assert_eq!(less[0].changes[0].effect, Effect::Worse);
     assert!(found("latency", Some(10))[0].changes.is_empty());
-    std::fs::remove_file(place(&folder).join("index.redb")).unwrap();
+    std::fs::remove_file(place(&folder).join("index.jsonl")).unwrap();
     assert_eq!(found("latency", None), slower);
-    std::fs::write(place(&folder).join("index.redb"), b"torn").unwrap();
-    assert_eq!(found("latency", None), slower);
+    for other in ["", "torn", "\"tesserabench.index/2\"\n"] {
+        std::fs::write(place(&folder).join("index.jsonl"), other).unwrap();
+        assert_eq!(found("latency", None), slower);
+    }
     let history = History::open(&place(&folder)).unwrap();
     let asked = |metric: &str| Asked { metric: Some(metric.to_owned()), ..Asked::default() };
     assert!(history.series(&asked("latenc")).unwrap_err().message.contains("'latency'"));
@@ -183,7 +185,7 @@ fn the_index_follows_the_folder() {
     let history = History::open(&place(&folder)).unwrap();
     let files: Vec<&str> = history.entries().iter().map(|entry| entry.file.as_str()).collect();
     assert_eq!(files, ["20260102T000000Z-1.json", "x.json"]);
-    let damaged = history.damaged().unwrap();
+    let damaged = history.damaged();
     let names: Vec<&str> = damaged.iter().map(|damaged| damaged.file.as_str()).collect();
     assert_eq!(names, ["torn.json", "twice.json"]);
     assert!(damaged[1].reason.contains("'20260102T000000Z-1.json' already"), "{damaged:?}");
@@ -200,7 +202,34 @@ fn the_index_follows_the_folder() {
         .unwrap();
     let history = History::open(&place(&folder)).unwrap();
     let runs: Vec<&str> = history.entries().iter().map(|e| e.record.run.as_str()).collect();
-    assert_eq!((runs, history.damaged().unwrap()), (vec!["run-1", "run-6", "run-7"], Vec::new()));
+    assert_eq!((runs, history.damaged()), (vec!["run-1", "run-6", "run-7"], [].as_slice()));
+}
+
+#[test]
+fn the_index_grows_by_a_line_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = place(&folder).join("index.jsonl");
+    let text = || std::fs::read_to_string(&index).unwrap();
+    add(&folder, &[report(0, None, 1.0)], &Label::default());
+    let one = text();
+    add(&folder, &[report(1, None, 1.0), report(2, None, 1.0)], &Label::default());
+    let three = text();
+    assert!(three.starts_with(&one));
+    assert_eq!(three.lines().count(), one.lines().count() + 2);
+    let mut history = History::open(&place(&folder)).unwrap();
+    let all = history.series(&Asked::default()).unwrap();
+    let gone = history.entries()[..2].to_vec();
+    history.remove(&gone).unwrap();
+    drop(history);
+    assert_eq!(text().lines().count(), one.lines().count());
+    // One that can be neither read nor written is none.
+    add(&folder, &[report(0, None, 1.0), report(1, None, 1.0)], &Label::default());
+    std::fs::remove_file(&index).unwrap();
+    std::fs::create_dir(&index).unwrap();
+    assert_eq!(add(&folder, &[report(3, None, 1.0)], &Label::default()).len(), 1);
+    let history = History::open(&place(&folder)).unwrap();
+    assert_eq!(history.entries().len(), 4);
+    assert_eq!(history.series(&Asked::default()).unwrap().len(), all.len());
 }
 
 #[test]
@@ -209,8 +238,8 @@ fn one_process_at_a_time() {
     add(&folder, &[report(0, None, 1.0)], &Label::default());
     let history = History::open(&place(&folder)).unwrap();
     // Also where the index is not what it was.
-    std::fs::remove_file(place(&folder).join("index.redb")).unwrap();
-    let why = Lock::take_patiently(&Folder::at(&place(&folder)), 1).unwrap_err().message;
+    std::fs::remove_file(place(&folder).join("index.jsonl")).unwrap();
+    let why = Lock::take(&Folder::at(&place(&folder)), 1).unwrap_err().message;
     assert!(why.starts_with("another process has had the history"), "{why}");
     drop(history);
     assert_eq!(History::open(&place(&folder)).unwrap().entries().len(), 1);
@@ -224,7 +253,7 @@ fn what_cannot_be_locked_is_only_read() {
     std::fs::remove_file(&lock).unwrap();
     std::fs::create_dir(&lock).unwrap();
     let mut history = History::open(&place(&folder)).unwrap();
-    let old: Vec<Entry> = history.entries().into_iter().cloned().collect();
+    let old = history.entries().to_vec();
     assert_eq!((old.len(), history.series(&Asked::default()).unwrap()[0].points.len()), (1, 1));
     let new = Source::of(&written(&folder, &report(1, None, 1.0))).unwrap();
     let refused = [
@@ -310,7 +339,7 @@ fn what_is_old_goes_but_for_what_people_named_and_the_newest() {
     assert_eq!(history.entries().len(), 4);
     drop(history);
     let history = History::open(&place(&folder)).unwrap();
-    assert_eq!((history.entries().len(), history.damaged().unwrap().len()), (4, 0));
+    assert_eq!((history.entries().len(), history.damaged().len()), (4, 0));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::analysis::in_parallel;
 use crate::base::metric::Direction;
 use crate::base::random::fingerprint;
 use crate::stats::{
-    Estimate, LONGEST_SERIES, change_points, median, quantile_interval, ratio_interval,
+    Estimate, SERIES_LIMIT, change_points, median, quantile_interval, ratio_interval,
 };
 
 /// Confidence of the interval of a change.
@@ -88,7 +88,7 @@ fn trend(series: Series) -> Trend {
     let name = [&series.case, &series.metric, &series.machine, &series.method];
     let seed = fingerprint(name.into_iter().flat_map(|part| part.bytes().chain([0])));
     let found = change_points(&levels, seed);
-    let looked_at = values.len().min(LONGEST_SERIES);
+    let looked_at = values.len().min(SERIES_LIMIT);
     let mut edges = vec![values.len() - looked_at];
     edges.extend(found.iter().map(|change| change.index));
     edges.push(values.len());

@@ -9,12 +9,12 @@ use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::failure::CaseError;
 use crate::base::units::milliseconds;
-use crate::benchmark::Setting;
 use crate::benchmark::work::Work;
+use crate::benchmark::{Counts, Setting};
 use crate::plan::config::{Config, MeshConfig, Values};
 use crate::plan::place::Place;
 use crate::plan::{self, Budget, Plan};
-use crate::report::{self, Case, Definition, Latency, Measured, Samples};
+use crate::report::{self, Case, Definition, Latency, Measured, Metrics};
 
 /// Most ranks of an alltoallv whose every block is looked at.
 const BLOCK_LIMIT: usize = 1024;
@@ -34,19 +34,11 @@ struct Gathered {
     tool: &'static str,
     test: String,
     time: String,
-    /// What is divided by the time to get algbw, and busbw / algbw.
-    moved: Moved,
+    counts: Counts,
     /// Mean times, ns; several where the case was measured several times.
     means: Vec<f64>,
     took: Option<Took>,
     wrong: Option<String>,
-}
-
-/// What rates follow from.
-#[derive(Clone, Copy)]
-struct Moved {
-    bytes: Option<u64>,
-    factor: Option<f64>,
 }
 
 impl Gathering {
@@ -57,7 +49,7 @@ impl Gathering {
     /// is there already with times of another kind.
     pub(super) fn add(&mut self, tool: &'static str, time: &str, reading: Reading) -> Result<()> {
         let (case, budget) = planned(tool, &reading)?;
-        let moved = Moved::by(tool, &reading, &case)?;
+        let counts = counts(tool, &reading, &case)?;
         let place = match self.places.get(&case.id) {
             Some(place) => *place,
             None => {
@@ -70,7 +62,7 @@ impl Gathering {
                     tool,
                     test,
                     time,
-                    moved,
+                    counts,
                     means,
                     took,
                     wrong,
@@ -95,7 +87,7 @@ impl Gathering {
         match reading.outcome {
             Outcome::Wrong(what) => known.wrong = Some(what),
             Outcome::Took(took) => {
-                known.means.extend(moved.nanos(&took.rates)?);
+                known.means.extend(nanos(&counts, &took.rates)?);
                 match &mut known.took {
                     Some(known) => known.each.extend(took.each),
                     None => known.took = Some(*took),
@@ -129,13 +121,13 @@ fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
         benchmarks: Some([(name, Some(settings))].into()),
         precision_policies: reading.precision.map(|element| vec![element.name().to_owned()]),
         mesh: MeshConfig {
-            groups: Some(group.members().replace(',', "+")),
+            groups: Some(group.rank_ranges().replace(',', "+")),
             ..MeshConfig::default()
         },
         ..Config::default()
     };
     let ranks = group.ranks.iter().max().map_or(0, |last| last + 1);
-    let mut plan = Plan::resolve(&config, &Place::together(ranks))?;
+    let mut plan = Plan::resolve(&config, &Place::on_one_node(ranks))?;
     let many = || Error::usage("it is more than one case");
     let mut case = plan.cases.pop().filter(|_| plan.cases.is_empty()).ok_or_else(many)?;
     if other_blocks {
@@ -150,54 +142,56 @@ fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
     Ok((case, plan.budget))
 }
 
-impl Moved {
-    fn by(tool: &str, reading: &Reading, case: &plan::Case) -> Result<Self> {
-        let ranks = case.group.ranks.len();
-        case.work.check(ranks)?;
-        let factor = case.work.bus_factor(ranks);
-        let size = case.problem.get("bytes").and_then(Setting::number);
-        let bytes = match (reading.benchmark.name, tool) {
-            // nccl-tests prints what the rank with the most has, and OSU's blocks are equal.
-            ("alltoallv", "nccl-tests" | "osu") => size,
-            ("alltoallv", _) if ranks > BLOCK_LIMIT => {
-                return Err(Error::usage(format!("alltoallv of more than {BLOCK_LIMIT} ranks")));
-            }
-            _ => case.work.algorithm_bytes(ranks),
-        };
-        Ok(Self { bytes, factor })
+/// What the case counts, as the tool does.
+fn counts(tool: &str, reading: &Reading, case: &plan::Case) -> Result<Counts> {
+    let ranks = case.group.ranks.len();
+    case.work.check(ranks)?;
+    match (reading.benchmark.name, tool, &case.work) {
+        // nccl-tests prints what the rank with the most has, and OSU's blocks are equal.
+        ("alltoallv", "nccl-tests" | "osu", Work::Exchange(exchange)) => Ok(Counts {
+            algorithm_bytes: case.problem.get("bytes").and_then(Setting::number),
+            bus_factor: exchange.bus_factor(ranks),
+            operations_per_run: exchange.operations(),
+            communicates: true,
+            ..Counts::default()
+        }),
+        ("alltoallv", ..) if ranks > BLOCK_LIMIT => {
+            Err(Error::usage(format!("alltoallv of more than {BLOCK_LIMIT} ranks")))
+        }
+        _ => Ok(case.work.counts(ranks)),
     }
+}
 
-    /// The time of one operation, ns, once all that is printed fits together; `None` where it is so short
-    /// that its rounding is all there is.
-    fn nanos(self, rates: &Rates) -> Result<Option<f64>> {
-        let by = |[low, high]: [f64; 2], what: f64| [what / high, what / low];
-        // 1e-3: bytes per microsecond are 1e-3 GB/s.
-        let bytes = self.bytes.map(|bytes| bytes as f64 * 1e-3);
-        let algbw = match (rates.time, bytes) {
-            (Some(time), Some(bytes)) if time.value > 0.0 => Some(by(time.ends(), bytes)),
-            _ => None,
-        };
-        let printed = rates.algbw.map(Printed::ends);
-        if let (Some(ours), Some(theirs)) = (algbw, printed)
-            && !meet(ours, theirs)
-        {
-            return Err(differs("algbw", ours, theirs));
-        }
-        if let (Some(of), Some(theirs), Some(factor)) =
-            (algbw.or(printed), rates.busbw, self.factor)
-        {
-            let ours = of.map(|end| end * factor);
-            if !meet(ours, theirs.ends()) {
-                return Err(differs("busbw", ours, theirs.ends()));
-            }
-        }
-        let us = match (rates.time, rates.algbw, bytes) {
-            (Some(time), ..) => Some(time.value),
-            (None, Some(algbw), Some(bytes)) if algbw.is_fine() => Some(bytes / algbw.value),
-            _ => None,
-        };
-        Ok(us.filter(|us| *us > 0.0).map(|us| us * 1e3))
+/// The time of one operation, ns, once all that is printed fits together; `None` where it is so short
+/// that its rounding is all there is.
+fn nanos(counts: &Counts, rates: &Rates) -> Result<Option<f64>> {
+    let by = |[low, high]: [f64; 2], what: f64| [what / high, what / low];
+    // 1e-3: bytes per microsecond are 1e-3 GB/s.
+    let bytes = counts.algorithm_bytes.map(|bytes| bytes as f64 * 1e-3);
+    let algbw = match (rates.time, bytes) {
+        (Some(time), Some(bytes)) if time.value > 0.0 => Some(by(time.ends(), bytes)),
+        _ => None,
+    };
+    let printed = rates.algbw.map(Printed::ends);
+    if let (Some(ours), Some(theirs)) = (algbw, printed)
+        && !meet(ours, theirs)
+    {
+        return Err(differs("algbw", ours, theirs));
     }
+    if let (Some(of), Some(theirs), Some(factor)) =
+        (algbw.or(printed), rates.busbw, counts.bus_factor)
+    {
+        let ours = of.map(|end| end * factor);
+        if !meet(ours, theirs.ends()) {
+            return Err(differs("busbw", ours, theirs.ends()));
+        }
+    }
+    let us = match (rates.time, rates.algbw, bytes) {
+        (Some(time), ..) => Some(time.value),
+        (None, Some(algbw), Some(bytes)) if algbw.is_fine() => Some(bytes / algbw.value),
+        _ => None,
+    };
+    Ok(us.filter(|us| *us > 0.0).map(|us| us * 1e3))
 }
 
 fn differs(what: &str, [low, high]: [f64; 2], [from, to]: [f64; 2]) -> Error {
@@ -210,29 +204,9 @@ fn differs(what: &str, [low, high]: [f64; 2], [from, to]: [f64; 2]) -> Error {
 
 impl Gathered {
     fn conclude(self) -> Case {
-        let case = self.case;
-        let mut result = Case {
-            id: case.id,
-            benchmark: case.benchmark,
-            problem: case.problem,
-            precision: case.precision,
-            placement: case.placement,
-            axis: case.group.axis.clone(),
-            group: case.group.to_string(),
-            group_size: case.group.ranks.len(),
-            participants: case.group.ranks,
-            concurrent: false,
-            contention_ratio: None,
-            outcome: report::Outcome::Measured,
-            reason: None,
-            error: None,
-            measured: None,
-            samples: Samples::None,
-            accuracy: None,
-            replication: None,
-            cycles: None,
-            caveats: vec![Caveat::Imported { tool: self.tool.to_owned(), time: self.time }],
-        };
+        let caveat = Caveat::Imported { tool: self.tool.to_owned(), time: self.time };
+        let mut result = Case::empty(&self.case, self.counts);
+        result.caveats.push(caveat);
         match (self.wrong, self.took) {
             (Some(detail), _) => {
                 result.outcome = report::Outcome::Failed;
@@ -240,9 +214,8 @@ impl Gathered {
                 result.error = Some(CaseError { time: None, ..error });
             }
             (None, Some(took)) if !self.means.is_empty() => {
-                let figures =
-                    Figures { work: &case.work, ranks: result.group_size, moved: self.moved };
-                result.measured = Some(figures.measured(&self.means, took, &self.budget));
+                result.measured = Some(measured(&self.means, took, &self.budget));
+                result.renew_metrics();
             }
             (None, _) => {
                 result.outcome = report::Outcome::Skipped;
@@ -254,55 +227,40 @@ impl Gathered {
     }
 }
 
-/// What the figures of a case follow from, beside its times.
-struct Figures<'a> {
-    work: &'a Work,
-    ranks: usize,
-    moved: Moved,
-}
-
-impl Figures<'_> {
-    fn measured(&self, means: &[f64], took: Took, budget: &Budget) -> Measured {
-        let of = |nanos: &[f64], definition| {
-            let latency = analysis::latency(nanos, definition, budget, 0.0);
-            // Nobody knows how well the clocks agreed.
-            Latency { clock_error_ms: None, ..latency }
-        };
-        let mut mean = of(means, took.definition);
-        let quantile = |percent| took.quantiles.get(&percent).map(|us| milliseconds(us * 1e3));
-        // Those of one reading among several are not those of all.
-        if means.len() == 1 {
-            [mean.p50, mean.p90, mean.p95, mean.p99] = [50, 90, 95, 99].map(quantile);
-        }
-        let (latency, local) = if took.each.is_empty() {
-            (mean, None)
-        } else {
-            (of(&took.each, Definition::SlowestDevice), Some(mean))
-        };
-        let seconds = latency.median * 1e-3;
-        let algbw_gbps =
-            self.moved.bytes.filter(|_| seconds > 0.0).map(|b| b as f64 / seconds / 1e9);
-        Measured {
-            protocol: took.protocol,
-            warmup: took.warmup,
-            iterations: took.each.len().max(means.len()),
-            invalid: 0,
-            batch: took.batch,
-            warmup_seconds: None,
-            measuring_seconds: None,
-            device_time: local.as_ref().map(|_| latency.clone()),
-            latency_local: local,
-            per_rank: Vec::new(),
-            skew: None,
-            metrics: report::Metrics {
-                algbw_gbps,
-                busbw_gbps: algbw_gbps.zip(self.moved.factor).map(|(algbw, factor)| algbw * factor),
-                ..analysis::metrics(self.work, self.ranks, seconds, None)
-            },
-            overlap: None,
-            telemetry: Vec::new(),
-            memory: Vec::new(),
-            latency,
-        }
+/// The figures but for the metrics, which follow from the counts.
+fn measured(means: &[f64], took: Took, budget: &Budget) -> Measured {
+    let of = |nanos: &[f64], definition| {
+        let latency = analysis::latency(nanos, definition, budget, 0.0);
+        // Nobody knows how well the clocks agreed.
+        Latency { clock_error_ms: None, ..latency }
+    };
+    let mut mean = of(means, took.definition);
+    let quantile = |percent| took.quantiles.get(&percent).map(|us| milliseconds(us * 1e3));
+    // Those of one reading among several are not those of all.
+    if means.len() == 1 {
+        [mean.p50, mean.p90, mean.p95, mean.p99] = [50, 90, 95, 99].map(quantile);
+    }
+    let (latency, local) = if took.each.is_empty() {
+        (mean, None)
+    } else {
+        (of(&took.each, Definition::SlowestDevice), Some(mean))
+    };
+    Measured {
+        protocol: took.protocol,
+        warmup: took.warmup,
+        iterations: took.each.len().max(means.len()),
+        invalid: 0,
+        batch: took.batch,
+        warmup_seconds: None,
+        measuring_seconds: None,
+        device_time: local.as_ref().map(|_| latency.clone()),
+        latency_local: local,
+        per_rank: Vec::new(),
+        skew: None,
+        metrics: Metrics::default(),
+        overlap: None,
+        telemetry: Vec::new(),
+        memory: Vec::new(),
+        latency,
     }
 }

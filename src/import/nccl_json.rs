@@ -111,7 +111,7 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
         )));
     }
     let variables = document.env.iter().filter_map(|pair| pair.split_once('='));
-    let variables = variables.filter(|(name, _)| environment::matters(name));
+    let variables = variables.filter(|(name, _)| environment::is_recorded(name));
     let nccl = document.nccl_version.map(|code| ("nccl".to_owned(), nccl_version(code)));
     let places = document.config.places();
     let parts = log::parts(&places);

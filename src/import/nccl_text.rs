@@ -7,11 +7,12 @@ use super::log::{self, Asked, Log, Outcome, Place, Rates, Reading, Took};
 use super::nccl_header::{Columns, after, nccl_version, place};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
+use crate::benchmark::collective;
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{self, Benchmark};
 use crate::plan::config::{Protocol, Values, from_name};
 use crate::plan::mesh::Group;
-use crate::report::{Definition, NcclTest};
+use crate::report::Definition;
 
 /// What nccl-tests' times are.
 pub(super) const MEAN: &str =
@@ -39,9 +40,8 @@ pub(super) fn read(lines: &[Line<'_>], file: &str, asked: &Asked) -> Result<Opti
 /// The test that a file is named after.
 fn file_name_test(file: &str) -> Option<String> {
     let name = file.rsplit('/').next()?;
-    NcclTest::ALL
-        .iter()
-        .map(|test| format!("{}_perf", test.benchmark))
+    collective::in_nccl_tests()
+        .map(|test| format!("{}_perf", test.name))
         .find(|test| name.contains(test))
 }
 
@@ -52,7 +52,8 @@ fn file_name_test(file: &str) -> Option<String> {
 pub(super) fn benchmark_of(program: &str) -> Result<&'static Benchmark> {
     let name = program.rsplit('/').next().unwrap_or_default();
     let name = name.split("_perf").next().unwrap_or_default();
-    let known = NcclTest::find(name).and_then(|test| benchmark::find(test.benchmark));
+    let known = collective::in_nccl_tests().any(|test| test.name == name);
+    let known = benchmark::find(name).filter(|_| known);
     known.ok_or_else(|| Error::usage(format!("'{program}' is no test of nccl-tests that is known")))
 }
 
@@ -78,17 +79,18 @@ pub(super) fn settings(
     redop: Option<&str>,
     root: Option<&str>,
 ) -> Result<BTreeMap<String, Values>> {
-    let test = NcclTest::find(benchmark.name)
+    let test = collective::in_nccl_tests()
+        .find(|test| test.name == benchmark.name)
         .ok_or_else(|| Error::usage(format!("{} is no test of nccl-tests", benchmark.name)))?;
     let mut settings = BTreeMap::from([("bytes".to_owned(), Values::Number(bytes))]);
     let mut set = |key: &str, text: Option<&str>| {
         let told = text.filter(|text| !["", "none", "-1"].contains(text));
         settings.extend(told.map(|text| (key.to_owned(), Values::Text(text.to_owned()))));
     };
-    if test.reduces {
+    if test.reduces() {
         set("op", redop);
     }
-    if test.rooted {
+    if test.has_root() {
         set("root", root);
     }
     Ok(settings)

@@ -6,55 +6,12 @@ use super::lines::Line;
 use super::log::{self, Asked, Log, Outcome, Rates, Reading, Took};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
+use crate::benchmark::collective::{self, COLLECTIVES, Collective, OsuRanks, OsuSize, OsuTest};
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{self, Benchmark};
 use crate::plan::config::{Protocol, Values};
 use crate::plan::mesh::Group;
-use crate::report::{Definition, NcclTest};
-
-/// Which size OSU prints, as `bytes` counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Size {
-    /// The same.
-    Whole,
-    /// That of one rank's block; `bytes` is that of all.
-    Block,
-    /// None.
-    Absent,
-}
-
-/// Who takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ranks {
-    /// Exactly two.
-    Two,
-    /// Two for each pair that the header names.
-    Pairs,
-    /// As many as were started.
-    All,
-}
-
-/// The tests that are read: OSU's title without `OSU MPI` and `Test`, our name.
-const TESTS: [(&str, &str, Size, Ranks); 18] = [
-    ("Allgather Latency", "all_gather", Size::Block, Ranks::All),
-    ("Allgatherv Latency", "all_gatherv", Size::Block, Ranks::All),
-    ("Allreduce Latency", "all_reduce", Size::Whole, Ranks::All),
-    ("All-to-All Personalized Exchange Latency", "alltoall", Size::Block, Ranks::All),
-    ("All-to-Allv Personalized Exchange Latency", "alltoallv", Size::Block, Ranks::All),
-    ("Barrier Latency", "barrier", Size::Absent, Ranks::All),
-    ("Broadcast Latency", "broadcast", Size::Whole, Ranks::All),
-    ("Gather Latency", "gather", Size::Block, Ranks::All),
-    ("Gatherv Latency", "gatherv", Size::Block, Ranks::All),
-    ("Reduce Latency", "reduce", Size::Whole, Ranks::All),
-    ("Reduce_scatter Latency", "reduce_scatter", Size::Whole, Ranks::All),
-    ("Scatter Latency", "scatter", Size::Block, Ranks::All),
-    ("Scatterv Latency", "scatterv", Size::Block, Ranks::All),
-    ("Latency", "latency", Size::Whole, Ranks::Two),
-    ("Multi Latency", "latency", Size::Whole, Ranks::All),
-    ("Bandwidth", "bandwidth", Size::Whole, Ranks::Two),
-    ("Bi-Directional Bandwidth", "bidirectional", Size::Whole, Ranks::Two),
-    ("Multiple Bandwidth / Message Rate", "bandwidth", Size::Whole, Ranks::Pairs),
-];
+use crate::report::Definition;
 
 /// What OSU's times are.
 const MEAN: &str = "means over iterations, averaged over the ranks";
@@ -91,8 +48,7 @@ struct Table {
     title: String,
     version: Option<String>,
     benchmark: &'static Benchmark,
-    size: Size,
-    ranks: Ranks,
+    test: OsuTest,
     persistent: bool,
     element: Option<Element>,
     pairs: Option<usize>,
@@ -117,9 +73,11 @@ impl Table {
         let plain = plain.strip_suffix("Test").unwrap_or(plain).trim();
         let persistent = plain.contains(" Persistent");
         let name = plain.replace(" Persistent", "");
-        let test = TESTS.iter().find(|(title, ..)| *title == name);
-        let known = test.and_then(|test| Some((test, benchmark::find(test.1)?)));
-        let (&(_, _, size, ranks), benchmark) = known.ok_or_else(|| {
+        let of = |known: &&'static Collective| {
+            let test = known.osu.iter().find(|test| test.title == name)?;
+            Some((*test, benchmark::find(known.name)?))
+        };
+        let (test, benchmark) = COLLECTIVES.iter().find_map(of).ok_or_else(|| {
             Error::usage(format!(
                 "'OSU MPI{}' cannot be read; remove it from the file",
                 title.trim_end()
@@ -133,8 +91,7 @@ impl Table {
             title,
             version,
             benchmark,
-            size,
-            ranks,
+            test,
             persistent,
             element,
             pairs,
@@ -161,7 +118,7 @@ impl Table {
             let window = rest.split("window size:").nth(1);
             self.window = window.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         } else if comment.starts_with("Size")
-            || self.size == Size::Absent && comment.contains("(us)")
+            || self.test.size == OsuSize::Absent && comment.contains("(us)")
         {
             self.refuse_short()?;
             self.columns = columns(comment);
@@ -204,7 +161,7 @@ impl Table {
         }
         let group = self.group(asked)?;
         let settings = self.settings(&fields, group.ranks.len())?;
-        let reduces = NcclTest::find(self.benchmark.name).is_some_and(|test| test.reduces);
+        let reduces = collective::find(self.benchmark.name).is_some_and(Collective::reduces);
         // Before types could be chosen, reductions were of floats.
         let element = self.element.unwrap_or(if reduces { Element::F32 } else { Element::I8 });
         Ok(Some(Reading {
@@ -220,11 +177,11 @@ impl Table {
     }
 
     fn group(&self, asked: &Asked) -> Result<Group> {
-        match (self.ranks, asked.ranks, self.pairs) {
-            (Ranks::Two, ..) => log::world(2),
+        match (self.test.ranks, asked.ranks, self.pairs) {
+            (OsuRanks::Two, ..) => log::world(2),
             (_, Some(ranks), _) => log::world(ranks),
-            (Ranks::Pairs, None, Some(pairs)) => log::world(pairs.saturating_mul(2)),
-            (Ranks::Pairs | Ranks::All, None, _) => Err(Error::usage(format!(
+            (OsuRanks::Pairs, None, Some(pairs)) => log::world(pairs.saturating_mul(2)),
+            (OsuRanks::Pairs | OsuRanks::All, None, _) => Err(Error::usage(format!(
                 "{} does not print how many ranks there were; say it with --ranks",
                 self.title
             ))),
@@ -250,8 +207,8 @@ impl Table {
         if let Some(pairs) = self.pairs.filter(|pairs| *pairs != ranks / 2) {
             set("pairs", Values::Number(pairs as u64));
         }
-        if self.size != Size::Absent {
-            let blocks = if self.size == Size::Block { ranks as u64 } else { 1 };
+        if self.test.size != OsuSize::Absent {
+            let blocks = if self.test.size == OsuSize::Block { ranks as u64 } else { 1 };
             let size = fields[0].parse::<u64>().ok().and_then(|size| size.checked_mul(blocks));
             let bytes = size.ok_or_else(|| Error::usage(format!("'{}' is no size", fields[0])))?;
             set("bytes", Values::Number(bytes));
@@ -353,6 +310,5 @@ mod tests {
         assert_eq!(of("-CUDA MANAGED Latency Test"), Ok(("latency", None, false)));
         assert!(of(" Broadcast Persistent Latency Test v7.4").unwrap().2);
         assert!(of("_Put Bandwidth Test v7.4").is_err());
-        assert!(TESTS.iter().all(|(_, name, ..)| benchmark::find(name).is_some()));
     }
 }

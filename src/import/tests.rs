@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::random::hostile::{damaged, few, grafted};
 use crate::benchmark;
+use crate::benchmark::collective;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::config::{Protocol, Values};
 use crate::plan::mesh::Group;
-use crate::report::{self, Definition, NcclTest};
+use crate::report::{self, Definition};
 use log::{Outcome, Rates, Reading, Took};
 use printed::Printed;
 
@@ -28,15 +29,16 @@ fn gathered(text: &str, asked: &Asked) -> Result<Vec<report::Case>> {
 fn report(rows: &[(usize, u64, usize, f64)], ranks: usize, axis: &str) -> Report {
     let mut gathering = Gathering::default();
     for &(test, blocks, element, us) in rows {
-        let test = NcclTest::ALL[test % NcclTest::ALL.len()];
+        let tests: Vec<_> = collective::in_nccl_tests().collect();
+        let test = tests[test % tests.len()];
         let element = Element::ALL[element % Element::ALL.len()];
         // Whole blocks: nccl-tests prints what is left when the rest is cut off.
         let bytes = blocks * ranks as u64 * element.bytes();
         let settings = [("bytes".to_owned(), Values::Number(bytes))].into();
         let reading = Reading {
             at: String::new(),
-            test: test.benchmark.to_owned(),
-            benchmark: benchmark::find(test.benchmark).unwrap(),
+            test: test.name.to_owned(),
+            benchmark: benchmark::find(test.name).unwrap(),
             settings,
             precision: Some(element),
             placement: Some(if blocks % 2 == 0 { Placement::Out } else { Placement::In }),

@@ -1,29 +1,29 @@
-//! What a rank drives.
+//! The device of a rank.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a rank drives.
+/// The device that a rank drives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Device {
     /// `cpu`, `cuda` or `simulated`.
     pub kind: String,
-    /// Its maker's name for it.
+    /// Product name.
     pub name: String,
-    /// Its unique number, where it has one.
+    /// UUID, if it has one.
     pub uuid: Option<String>,
-    /// Its place on the PCI bus.
+    /// PCI bus id.
     pub pci: Option<String>,
-    /// Its own memory, bytes.
+    /// Device memory, bytes.
     pub memory_bytes: Option<u64>,
-    /// CUDA's number for what it can do, such as `9.0`.
+    /// CUDA compute capability, such as `9.0`.
     pub compute_capability: Option<String>,
-    /// How many multiprocessors it has.
+    /// Number of streaming multiprocessors.
     pub multiprocessors: Option<u32>,
 }
 
 impl Device {
-    /// A device of which only kind and name are known.
+    /// A device with only kind and name.
     pub fn named(kind: &str, name: String) -> Self {
         Self {
             kind: kind.to_owned(),

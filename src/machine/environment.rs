@@ -1,4 +1,4 @@
-//! What a reader needs to believe a number: machine, libraries, build, variables.
+//! The environment of a run: machine, libraries, build, environment variables.
 
 use std::collections::BTreeMap;
 
@@ -8,63 +8,63 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result};
 use crate::machine::device::Device;
 
-/// Everything around the run.
+/// The environment of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
-    /// The MPI that connects the ranks; null for a process that was started alone.
+    /// The MPI library that connects the ranks; null for a process without a launcher.
     pub mpi: Option<Mpi>,
-    /// Compiler of the binary that measured; null where an imported file does not tell.
+    /// Compiler of the binary that measured; null if an imported file does not contain it.
     pub toolchain: Option<String>,
-    /// Names and versions of the libraries that did the work on rank 0, beside MPI.
+    /// Names and versions of the libraries that rank 0 measured with, besides MPI.
     pub libraries: BTreeMap<String, String>,
-    /// The machines, in the order of their first rank.
+    /// The nodes, in the order of their first rank.
     pub nodes: Vec<Node>,
-    /// The ranks, in order.
+    /// The ranks, ascending.
     pub ranks: Vec<Rank>,
-    /// Environment variables of rank 0 that change what is measured, by allow-list.
+    /// Environment variables of rank 0 that affect the results, by allow-list.
     pub variables: BTreeMap<String, String>,
 }
 
 /// The MPI library.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mpi {
-    /// Its own name and version.
+    /// Name and version, as the library reports them.
     pub library: String,
-    /// How many threads may call it: `single`, `funneled`, `serialized`, `multiple`.
+    /// MPI thread level: `single`, `funneled`, `serialized`, `multiple`.
     pub thread_level: String,
 }
 
-/// One machine. What an imported file does not tell is null.
+/// One node. Fields that an imported file does not contain are null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
-    /// Its name.
+    /// Host name.
     pub host: String,
     /// Operating system and kernel.
     pub os: Option<String>,
-    /// Processor.
+    /// CPU model.
     pub cpu: Option<String>,
-    /// Logical cores that are online.
+    /// Logical cores online.
     pub cores: Option<usize>,
     /// Installed memory, bytes.
     pub memory_bytes: Option<u64>,
 }
 
-/// One rank's place.
+/// One rank: its node, device and cores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rank {
     /// World rank.
     pub rank: usize,
     /// Index of its node.
     pub node: usize,
-    /// Number on its node.
+    /// Rank on its node.
     pub local_rank: usize,
-    /// What it drives.
+    /// The device it drives.
     pub device: Device,
-    /// Cores it may run on, as `0-3,8`; null where an imported file does not tell.
+    /// CPU affinity, such as `0-3,8`; null if an imported file does not contain it.
     pub cores: Option<String>,
 }
 
-/// Variables that change what is measured. Never the whole environment: it holds secrets.
+/// Prefixes of variables that affect the results. The whole environment is never recorded: it holds secrets.
 const VARIABLES: [&str; 14] = [
     "CUBLAS",
     "CUDA_",
@@ -82,7 +82,7 @@ const VARIABLES: [&str; 14] = [
     "UCX_",
 ];
 
-/// Variables of the above prefixes that a launcher sets for its own bookkeeping.
+/// Prefixes among these that a launcher sets for its own bookkeeping.
 const BOOKKEEPING: [&str; 4] =
     ["OMPI_MCA_orte_", "OMPI_MCA_ess_", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir"];
 
@@ -90,7 +90,7 @@ impl Environment {
     /// Refuses two ranks on one device.
     ///
     /// # Errors
-    /// Unfit, naming both.
+    /// Unfit, naming both ranks.
     pub fn refuse_shared_devices(&self) -> Result<()> {
         for (index, rank) in self.ranks.iter().enumerate() {
             let same = |other: &&Rank| {
@@ -116,21 +116,21 @@ impl Environment {
 /// The compiler of this binary.
 pub const TOOLCHAIN: &str = env!("TESSERABENCH_RUSTC");
 
-/// This process's variables that change what is measured.
+/// The environment variables of this process that affect the results.
 pub fn variables() -> BTreeMap<String, String> {
     let all = std::env::vars_os();
     let text =
         all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    text.filter(|(name, _)| matters(name)).collect()
+    text.filter(|(name, _)| is_recorded(name)).collect()
 }
 
-/// Whether a variable changes what is measured, and holds no secret.
-pub fn matters(name: &str) -> bool {
+/// Whether the allow-list contains this variable.
+pub fn is_recorded(name: &str) -> bool {
     VARIABLES.iter().any(|prefix| name.starts_with(prefix))
         && !BOOKKEEPING.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The machine this process runs on.
+/// The node this process runs on.
 pub fn this_node() -> Node {
     let uname = rustix::system::uname();
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
@@ -149,7 +149,7 @@ pub fn this_node() -> Node {
     }
 }
 
-/// The processor's name for itself.
+/// The CPU model, from `/proc/cpuinfo`.
 pub fn cpu_model() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| line.strip_prefix("model name"));
@@ -163,16 +163,15 @@ fn memory_bytes() -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// Names this build: its content hash, and the commit it was built from where that is known.
+/// This build: its content hash, and the commit it was built from, if known.
 pub fn build() -> String {
     let commit = env!("TESSERABENCH_COMMIT");
     let commit = if commit.is_empty() { "unknown" } else { commit };
     format!("{} (commit {commit})", env!("TESSERABENCH_BUILD"))
 }
 
-/// The commit checked out in the working folder, if it is in a git repository: what the measured
-/// program was built from, in a CI of that program. Read from the files, because starting a process
-/// from a rank is not safe under every MPI.
+/// The commit checked out in the working folder, if it is in a git repository. It is read from the files,
+/// because starting a process from a rank is not safe under every MPI.
 pub fn commit_of_working_folder() -> Option<String> {
     let folder = std::env::current_dir().ok()?;
     let git = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir())?;
@@ -193,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_has_a_name_cores_and_memory() {
+    fn this_node_has_a_name_cores_and_memory() {
         let node = this_node();
         assert!(!node.host.is_empty() && node.cores > Some(0), "{node:?}");
         assert!(node.memory_bytes > Some(1 << 20), "{node:?}");

@@ -1,28 +1,27 @@
-//! How much memory this process takes.
+//! The memory of this process.
 
 use std::fs;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How much memory a rank took while a case ran.
+/// The peak memory of a rank during a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RankMemory {
     /// World rank.
     pub rank: usize,
-    /// Largest resident set of its process from the preparing of the case to the end of its timing, bytes: buffers,
-    /// libraries and all.
+    /// Peak resident set size of its process, from preparation to the end of timing, bytes.
     pub host_peak_bytes: u64,
 }
 
-/// Forgets the largest so far. Without it (an old kernel, another system) the next answer is of the whole life of the
-/// process, which is no less.
+/// Resets the peak resident set size. If the kernel does not support it, the next peak is that of the whole process
+/// lifetime, an upper bound.
 pub fn reset_peak() {
     // proc(5), clear_refs: 5 resets the peak resident set size.
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The largest resident set size since then, bytes; `None` where the system does not tell.
+/// The peak resident set size since [`reset_peak`], bytes; `None` if the system does not report it.
 pub fn peak_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_block_shows_until_it_is_forgotten() {
+    fn a_large_block_shows_until_the_peak_is_reset() {
         const BLOCK: usize = 1 << 30;
         reset_peak();
         let before = peak_bytes().unwrap();
@@ -43,8 +42,8 @@ mod tests {
         let with = peak_bytes().unwrap();
         assert!(with >= before + BLOCK as u64 / 2, "{before} {with}");
         drop(block);
-        // Kernels may be built without it.
-        let forgotten = fs::write("/proc/self/clear_refs", "5").is_ok();
-        assert!(!forgotten || peak_bytes().unwrap() < with);
+        // Kernels may be built without clear_refs.
+        let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
+        assert!(!reset || peak_bytes().unwrap() < with);
     }
 }

@@ -1,51 +1,49 @@
-//! NVIDIA's libraries on this machine: found at run time, checked before the first call.
+//! NVIDIA's libraries: loaded at run time, checked before the first call.
 //!
-//! cudarc panics when a library is missing, and again for each missing symbol at its first call. So
-//! every symbol that this program uses stands in a table here, and is looked up before anything is
-//! called: what is missing becomes one sentence. cudarc also does not know the one name that NCCL
-//! is installed under, `libnccl.so.2`; see [`links`]. This room itself never calls cudarc.
+//! cudarc panics if a library is missing, and at the first call of a missing symbol. So the tables here list every
+//! symbol in use, and [`Library::require`] looks all of them up first: a missing one becomes an error of one
+//! sentence. cudarc does not try `libnccl.so.2`, the only name that NCCL is installed under; see [`links`]. This
+//! module never calls cudarc.
 #![expect(unsafe_code, reason = "loading a library runs its initialisers")]
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use libloading::Library as Loaded;
-
 use crate::base::error::{Error, Result};
 
-/// One library, as this program uses it.
+/// One library and the symbols that this program uses.
 #[derive(Debug)]
 pub struct Library {
-    /// Its name in reports.
+    /// Its key in reports.
     pub key: &'static str,
-    /// What people call it.
+    /// Its name in messages.
     name: &'static str,
-    /// Files that cudarc tries, in its order.
+    /// File names that cudarc tries, in its order.
     files: &'static [&'static str],
-    /// Names it is installed under that cudarc does not try.
-    others: &'static [&'static str],
-    /// How to get it.
+    /// File names that cudarc does not try.
+    other_files: &'static [&'static str],
+    /// How to install it.
     remedy: &'static str,
-    /// Every symbol that is called, by this program or by cudarc for it.
+    /// Every symbol that this program or cudarc calls.
     pub symbols: &'static [&'static str],
-    /// Looked for once, and then kept: some take long to load.
-    found: OnceLock<Result<Found>>,
+    /// Loaded once and kept, because loading may take long.
+    loaded: OnceLock<Result<Loaded>>,
 }
 
-/// A library that is there.
+/// A loaded library.
 #[derive(Debug)]
-struct Found {
-    loaded: Loaded,
+struct Loaded {
+    handle: libloading::Library,
     file: PathBuf,
 }
 
-/// The driver.
+/// The CUDA driver.
 pub static DRIVER: Library = Library {
     key: "cuda",
     name: "NVIDIA's driver",
     files: &["libcuda.so", "libcuda.so.1"],
-    others: &[],
+    other_files: &[],
     remedy: "install the driver, or choose --backend host",
     symbols: &[
         "cuCtxGetCurrent",
@@ -83,15 +81,15 @@ pub static DRIVER: Library = Library {
         "cuStreamDestroy_v2",
         "cuStreamSynchronize",
     ],
-    found: OnceLock::new(),
+    loaded: OnceLock::new(),
 };
 
-/// The compiler of kernels.
+/// The run-time compiler of CUDA kernels.
 pub static NVRTC: Library = Library {
     key: "nvrtc",
     name: "NVRTC",
     files: &["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"],
-    others: &[],
+    other_files: &[],
     remedy: "put the folder of libnvrtc.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and PyTorch \
              (site-packages/nvidia/*/lib) bring it",
     symbols: &[
@@ -104,15 +102,15 @@ pub static NVRTC: Library = Library {
         "nvrtcGetProgramLogSize",
         "nvrtcVersion",
     ],
-    found: OnceLock::new(),
+    loaded: OnceLock::new(),
 };
 
-/// Matrix products.
+/// Matrix multiplication.
 pub static CUBLASLT: Library = Library {
     key: "cublaslt",
     name: "cuBLASLt",
     files: &["libcublasLt.so", "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"],
-    others: &[],
+    other_files: &[],
     remedy: "put the folder of libcublasLt.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and \
              PyTorch (site-packages/nvidia/*/lib) bring it",
     symbols: &[
@@ -129,15 +127,15 @@ pub static CUBLASLT: Library = Library {
         "cublasLtMatrixLayoutCreate",
         "cublasLtMatrixLayoutDestroy",
     ],
-    found: OnceLock::new(),
+    loaded: OnceLock::new(),
 };
 
-/// Collectives. No symbol is younger than `ncclCommInitRankConfig` (2.14).
+/// Collectives. The newest symbol is `ncclCommInitRankConfig` (NCCL 2.14).
 pub static NCCL: Library = Library {
     key: "nccl",
     name: "NCCL",
     files: &["libnccl.so"],
-    others: &["libnccl.so.2"],
+    other_files: &["libnccl.so.2"],
     remedy: "put the folder of libnccl.so.2 on LD_LIBRARY_PATH; NVIDIA's packages and PyTorch \
              (site-packages/nvidia/nccl/lib) bring it",
     symbols: &[
@@ -160,120 +158,120 @@ pub static NCCL: Library = Library {
         "ncclReduceScatter",
         "ncclSend",
     ],
-    found: OnceLock::new(),
+    loaded: OnceLock::new(),
 };
 
-/// All of them.
+/// All libraries.
 pub static ALL: [&Library; 4] = [&DRIVER, &NVRTC, &CUBLASLT, &NCCL];
 
 impl Library {
-    /// Loads the library as cudarc will, with every symbol in use, and says where it is.
+    /// Loads the library as cudarc will, checks every symbol in use, and returns the file.
     ///
     /// # Errors
-    /// Unfit, in one sentence, for a library that is not there and for one that is too old.
+    /// Unfit for a missing library and for one that is too old.
     pub fn require(&self) -> Result<PathBuf> {
-        self.find().map(|found| found.file.clone())
+        self.loaded().map(|loaded| loaded.file.clone())
     }
 
-    /// One of its symbols.
+    /// The function `name`.
     ///
     /// # Errors
-    /// As [`require`](Self::require), and when it has no such symbol.
+    /// As [`require`](Self::require), and for a missing symbol.
     ///
     /// # Safety
-    /// `F` must be the type of the function that has this name.
+    /// `F` must be the type of the function of this name.
     pub unsafe fn symbol<F: Copy>(&self, name: &str) -> Result<F> {
-        // SAFETY: the caller vouches for the type, and the library stays loaded.
-        let symbol = unsafe { self.find()?.loaded.get::<F>(name) };
+        // SAFETY: the caller guarantees the type, and the library is never unloaded.
+        let symbol = unsafe { self.loaded()?.handle.get::<F>(name) };
         symbol.map(|symbol| *symbol).map_err(|why| {
             Error::unfit(format!("{name} of {} cannot be loaded ({why})", self.name))
         })
     }
 
-    fn find(&self) -> Result<&Found> {
-        self.found.get_or_init(|| self.look()).as_ref().map_err(Error::clone)
+    fn loaded(&self) -> Result<&Loaded> {
+        self.loaded.get_or_init(|| self.load_checked()).as_ref().map_err(Error::clone)
     }
 
-    fn look(&self) -> Result<Found> {
-        let (loaded, file) = self.load(self.files).map_err(|why| {
+    fn load_checked(&self) -> Result<Loaded> {
+        let loaded = self.load(self.files).map_err(|why| {
             Error::unfit(format!("{} cannot be loaded ({why}); {}", self.name, self.remedy))
         })?;
-        match self.symbols.iter().find(|symbol| !has(&loaded, symbol)) {
-            None => Ok(Found { loaded, file }),
+        match self.symbols.iter().find(|symbol| !has_symbol(&loaded.handle, symbol)) {
+            None => Ok(loaded),
             Some(symbol) => Err(Error::unfit(format!(
                 "{} has no {symbol}: {} is too old for this program; use a newer one",
-                file.display(),
+                loaded.file.display(),
                 self.name
             ))),
         }
     }
 
-    /// The first of the files `names` that loads, and where it is.
+    /// Loads the first of these file names that can be loaded.
     ///
     /// # Errors
-    /// The loader's complaint about the last name.
-    fn load(&self, names: &[&str]) -> Result<(Loaded, PathBuf), String> {
-        let mut complaint = String::new();
+    /// The loader's message for the last name.
+    fn load(&self, names: &[&str]) -> Result<Loaded, String> {
+        let mut message = String::new();
         for &name in names {
-            // SAFETY: NVIDIA's libraries do nothing at loading that could harm this process.
-            match unsafe { Loaded::new(name) } {
-                Ok(loaded) => {
-                    let file = file_of(&loaded, self.symbols);
-                    return Ok((loaded, file.unwrap_or_else(|| name.into())));
+            // SAFETY: the initialisers of NVIDIA's libraries do not harm this process.
+            match unsafe { libloading::Library::new(name) } {
+                Ok(handle) => {
+                    let file = file_of(&handle, self.symbols).unwrap_or_else(|| name.into());
+                    return Ok(Loaded { handle, file });
                 }
                 Err(why) => {
-                    // The loader's own words are the cause of libloading's error.
+                    // The source of libloading's error is the loader's message.
                     let cause = std::error::Error::source(&why).map(ToString::to_string);
-                    complaint = cause.unwrap_or_else(|| why.to_string());
+                    message = cause.unwrap_or_else(|| why.to_string());
                 }
             }
         }
-        Err(complaint)
+        Err(message)
     }
 
-    /// Where the file is that cudarc does not find by itself.
-    fn hidden(&self) -> Option<PathBuf> {
-        if self.others.is_empty() || self.load(self.files).is_ok() {
+    /// The file of an installed library whose file name cudarc does not try.
+    fn file_unknown_to_cudarc(&self) -> Option<PathBuf> {
+        if self.other_files.is_empty() || self.load(self.files).is_ok() {
             return None;
         }
-        self.load(self.others).ok().map(|(_, file)| file)
+        self.load(self.other_files).ok().map(|loaded| loaded.file)
     }
 }
 
-fn has(loaded: &Loaded, symbol: &str) -> bool {
-    // SAFETY: the symbol is only looked for, never called through this type.
-    unsafe { loaded.get::<unsafe extern "C" fn()>(symbol).is_ok() }
+fn has_symbol(handle: &libloading::Library, symbol: &str) -> bool {
+    // SAFETY: the symbol is only looked up, never called through this type.
+    unsafe { handle.get::<unsafe extern "C" fn()>(symbol).is_ok() }
 }
 
-/// The file that the first of the library's symbols was loaded from.
-fn file_of(loaded: &Loaded, symbols: &[&str]) -> Option<PathBuf> {
-    // SAFETY: the symbol's address is only looked at, never called through this type.
-    let symbol = unsafe { loaded.get::<unsafe extern "C" fn()>(*symbols.first()?) }.ok()?;
+/// The file that the first of these symbols was loaded from.
+fn file_of(handle: &libloading::Library, symbols: &[&str]) -> Option<PathBuf> {
+    // SAFETY: the symbol is only looked up, never called through this type.
+    let symbol = unsafe { handle.get::<unsafe extern "C" fn()>(*symbols.first()?) }.ok()?;
     let mut found = libc::Dl_info {
         dli_fname: std::ptr::null(),
         dli_fbase: std::ptr::null_mut(),
         dli_sname: std::ptr::null(),
         dli_saddr: std::ptr::null_mut(),
     };
-    // SAFETY: it takes any address, and fills in the structure when it returns another number than 0.
+    // SAFETY: dladdr takes any address, and fills in the structure if it returns nonzero.
     let known = unsafe { libc::dladdr(*symbol as *const std::ffi::c_void, &raw mut found) } != 0;
     if !known || found.dli_fname.is_null() {
         return None;
     }
-    // SAFETY: the name stays as long as the library is loaded, which it is.
+    // SAFETY: the name is valid while the library is loaded.
     let name = unsafe { std::ffi::CStr::from_ptr(found.dli_fname) };
     let name = PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    // Whole, so that it can be found from elsewhere too.
+    // Absolute, because it becomes the target of a link.
     Some(std::fs::canonicalize(&name).unwrap_or(name))
 }
 
-/// Links under the names that cudarc knows to libraries that it does not find: pairs of link name
-/// and file. With the links' folder first on `LD_LIBRARY_PATH` when a process *starts*, cudarc finds
-/// them; the loader does not look at the variable again later.
+/// Links that make installed libraries loadable for cudarc: pairs of link name and file. Their folder must be on
+/// `LD_LIBRARY_PATH` when a process *starts*; the loader does not read the variable again later.
 pub fn links() -> Vec<(String, PathBuf)> {
-    ALL.iter()
-        .filter_map(|library| Some(((*library.files.first()?).to_owned(), library.hidden()?)))
-        .collect()
+    let link = |library: &&Library| {
+        Some(((*library.files.first()?).to_owned(), library.file_unknown_to_cudarc()?))
+    };
+    ALL.iter().filter_map(link).collect()
 }
 
 #[cfg(test)]
@@ -287,13 +285,12 @@ mod tests {
         assert!(message.contains("NCCL cannot be loaded") && message.contains("LD_LIBRARY_PATH"));
         assert!(!message.contains('\n'));
         // The C library stands in for one that lacks what is needed.
-        let old = Library { others: &["libc.so.6"], ..copy(&NCCL) };
-        let (loaded, _) = old.load(old.others).unwrap();
-        assert!(has(&loaded, "malloc") && !has(&loaded, "ncclAllReduce"));
+        let old = copy(&NCCL).load(&["libc.so.6"]).unwrap().handle;
+        assert!(has_symbol(&old, "malloc") && !has_symbol(&old, "ncclAllReduce"));
     }
 
     fn copy(library: &Library) -> Library {
-        let Library { key, name, files, others, remedy, symbols, .. } = *library;
-        Library { key, name, files, others, remedy, symbols, found: OnceLock::new() }
+        let Library { key, name, files, other_files, remedy, symbols, .. } = *library;
+        Library { key, name, files, other_files, remedy, symbols, loaded: OnceLock::new() }
     }
 }

@@ -1,5 +1,6 @@
-//! What a GPU says of itself before and after a case: clocks, power, energy, temperature, throttling.
-//! The only user of NVML's readings; they take milliseconds, so none is made while a sample runs.
+//! GPU telemetry before and after a case: clocks, power, energy, temperature, throttling.
+//!
+//! NVML takes milliseconds per reading, so there is none while a sample runs.
 
 use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
@@ -7,16 +8,17 @@ use nvml_wrapper::enum_wrappers::device::{Clock, PerformancePolicy, TemperatureS
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::caveat::THROTTLED_PERCENT;
 use crate::machine::device::Device;
 
-/// One GPU's sensors.
+/// The NVML sensors of one GPU.
 #[derive(Debug)]
 pub struct Sensors {
     nvml: Nvml,
     pci: String,
 }
 
-/// One reading; null where the GPU does not tell.
+/// One reading; values that the GPU does not report are null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {
     /// Clock of the multiprocessors, MHz.
@@ -29,15 +31,15 @@ pub struct Reading {
     pub energy_joules: Option<f64>,
     /// Temperature of the chip, °C.
     pub temperature_celsius: Option<u32>,
-    /// Why clocks are below their highest at this moment, in NVML's words.
+    /// Current reasons for reduced clocks, by NVML's names.
     pub throttle_reasons: Vec<String>,
-    /// Time for which the power limit has kept clocks down since the driver was loaded, s.
+    /// Time since the driver was loaded during which the power limit reduced clocks, s.
     pub power_limited_seconds: Option<f64>,
-    /// Time for which heat has, s.
+    /// Time since the driver was loaded during which the thermal limit reduced clocks, s.
     pub heat_limited_seconds: Option<f64>,
 }
 
-/// One rank's GPU around the measuring of a case.
+/// Telemetry of one rank's GPU over a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Telemetry {
     /// World rank.
@@ -48,27 +50,24 @@ pub struct Telemetry {
     pub after: Reading,
     /// Time between the two, s.
     pub seconds: f64,
-    /// Energy between the two, J. The counter moves in steps of some 10 ms, and reading takes some ms
-    /// that are not in `seconds`: it says little of a case that is over in less than a second.
+    /// Energy between the two, J. The counter is updated every 10 ms or so, and reading takes some ms that are not
+    /// in `seconds`: it is imprecise for a case of less than a second.
     pub energy_joules: Option<f64>,
-    /// What kept clocks down between the two: `power` or `heat` with its share of the time, and reasons
-    /// that hold at the end, in NVML's words.
+    /// What reduced clocks between the two: `power` or `heat` with its share of the time, and the reasons at the
+    /// end, by NVML's names.
     pub throttled: Vec<String>,
 }
 
-/// Reasons that say nothing bad: nothing to do, and clocks that somebody has set.
+/// Reasons that do not indicate a problem: an idle GPU, and clocks set by the user.
 const HARMLESS: ThrottleReasons = ThrottleReasons::GPU_IDLE
     .union(ThrottleReasons::APPLICATIONS_CLOCKS_SETTING)
     .union(ThrottleReasons::SYNC_BOOST)
     .union(ThrottleReasons::DISPLAY_CLOCK_SETTING);
 
-/// A share of the time below which a limit is not worth a word.
-pub(crate) const NOTICEABLE_PERCENT: f64 = 1.0;
-
 impl Sensors {
-    /// The sensors of `device`; none for a device that NVML does not know.
+    /// The sensors of `device`; `None` for a device that NVML does not know.
     pub fn of(device: &Device) -> Option<Self> {
-        // By its place: an index would not mean the same GPU where CUDA_VISIBLE_DEVICES hides some.
+        // By PCI bus id, because CUDA_VISIBLE_DEVICES changes CUDA's indices but not NVML's.
         let pci = device.pci.clone()?;
         let sensors = Nvml::init().map(|nvml| Self { nvml, pci });
         let found = sensors.and_then(|sensors| {
@@ -78,22 +77,22 @@ impl Sensors {
         found.inspect_err(|why| tracing::warn!("no telemetry of {}: {why}", device.name)).ok()
     }
 
-    /// Reads all of them.
+    /// Reads all sensors.
     pub fn read(&self) -> Reading {
         let Ok(device) = self.nvml.device_by_pci_bus_id(self.pci.as_str()) else {
             return Reading::default();
         };
-        let thousandth = |value: u64| value as f64 / 1e3;
+        let from_milli = |value: u64| value as f64 / 1e3;
         let limited =
             |by| device.violation_status(by).ok().map(|status| status.violation_time as f64 / 1e9);
         let reasons = device.current_throttle_reasons().unwrap_or(ThrottleReasons::empty());
         Reading {
             sm_mhz: device.clock_info(Clock::SM).ok(),
             memory_mhz: device.clock_info(Clock::Memory).ok(),
-            power_watts: device.power_usage().ok().map(|milliwatts| thousandth(milliwatts.into())),
-            energy_joules: device.total_energy_consumption().ok().map(thousandth),
+            power_watts: device.power_usage().ok().map(|milliwatts| from_milli(milliwatts.into())),
+            energy_joules: device.total_energy_consumption().ok().map(from_milli),
             temperature_celsius: device.temperature(TemperatureSensor::Gpu).ok(),
-            throttle_reasons: names(reasons.difference(HARMLESS)),
+            throttle_reasons: reason_names(reasons.difference(HARMLESS)),
             power_limited_seconds: limited(PerformancePolicy::Power),
             heat_limited_seconds: limited(PerformancePolicy::Thermal),
         }
@@ -105,12 +104,12 @@ impl Sensors {
     }
 }
 
-fn names(reasons: ThrottleReasons) -> Vec<String> {
+fn reason_names(reasons: ThrottleReasons) -> Vec<String> {
     reasons.iter_names().map(|(name, _)| name.to_lowercase()).collect()
 }
 
 impl Telemetry {
-    /// What two readings `seconds` apart say of rank `rank`'s GPU.
+    /// The telemetry of rank `rank` from two readings `seconds` apart.
     pub fn between(rank: usize, before: Reading, after: Reading, seconds: f64) -> Self {
         let change = |of: fn(&Reading) -> Option<f64>| Some(of(&after)? - of(&before)?);
         let limits = [
@@ -119,9 +118,9 @@ impl Telemetry {
         ];
         let noticeable = limits.into_iter().filter_map(|(what, time)| {
             let share = 100.0 * time? / seconds;
-            (share >= NOTICEABLE_PERCENT).then(|| format!("{what} {share:.0} % of the time"))
+            (share >= THROTTLED_PERCENT).then(|| format!("{what} {share:.0} % of the time"))
         });
-        // A reading at the end alone would miss most: by then there is nothing to do any more.
+        // The counters are needed because the GPU is already idle at the last reading.
         let throttled = noticeable.chain(after.throttle_reasons.iter().cloned()).collect();
         let energy_joules = change(|reading| reading.energy_joules);
         Self { rank, before, after, seconds, energy_joules, throttled }
@@ -135,11 +134,11 @@ mod tests {
     #[test]
     fn reasons_are_named_and_harmless_ones_left_out() {
         let reasons = ThrottleReasons::GPU_IDLE | ThrottleReasons::HW_THERMAL_SLOWDOWN;
-        assert_eq!(names(reasons.difference(HARMLESS)), ["hw_thermal_slowdown"]);
+        assert_eq!(reason_names(reasons.difference(HARMLESS)), ["hw_thermal_slowdown"]);
     }
 
     #[test]
-    fn counters_become_what_happened_between_two_readings() {
+    fn counters_become_differences_of_two_readings() {
         let reading = |joules| Reading { energy_joules: Some(joules), ..Reading::default() };
         let telemetry = Telemetry::between(3, reading(10.0), reading(110.0), 0.5);
         assert_eq!((telemetry.rank, telemetry.energy_joules), (3, Some(100.0)));

@@ -1,5 +1,4 @@
-//! A described machine: its devices, links and peaks, each figure with its source
-//! (`topologies/*.toml`).
+//! A described machine: devices, links and peak rates, each figure with its source (`topologies/*.toml`).
 
 use std::path::Path;
 
@@ -7,43 +6,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, suggestion};
 
-/// A figure and where it comes from.
+/// A figure and its source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
     /// The number, in the unit its key names.
     pub value: f64,
-    /// Where the number was read.
+    /// Where the number comes from.
     pub source: String,
 }
 
 /// A link between two devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Link {
-    /// What it is called: `NVLink4`, `InfiniBand NDR`.
+pub struct LinkSpec {
+    /// Name, such as `NVLink4` or `InfiniBand NDR`.
     pub name: String,
     /// Bandwidth of a ring that crosses this link, GB/s per device and direction.
     pub gbps: Figure,
-    /// Time of one step over the link, microseconds.
+    /// Latency of one step over the link, microseconds.
     pub latency_us: Figure,
 }
 
-/// The device that one rank drives.
+/// Peak rates of the device that one rank drives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Device {
-    /// What it is called.
+pub struct DeviceSpec {
+    /// Product name.
     pub name: String,
     /// Memory bandwidth, GB/s.
     pub memory_gbps: Figure,
-    /// Dense peak in 32-bit floats, TFLOP/s.
+    /// Dense f32 peak, TFLOP/s.
     pub f32_tflops: Figure,
-    /// Dense peak in 64-bit floats, TFLOP/s.
+    /// Dense f64 peak, TFLOP/s.
     pub f64_tflops: Figure,
 }
 
-/// A machine of equal nodes.
+/// A machine of identical nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
@@ -51,39 +50,39 @@ pub struct Topology {
     pub name: String,
     /// Devices in a node; ranks fill nodes in order.
     pub devices_per_node: usize,
-    /// Time that starting any collective costs, microseconds.
+    /// Start-up time of any collective, microseconds.
     pub collective_base_us: Figure,
     /// The device of a rank.
-    pub device: Device,
-    /// Between devices of a node.
-    pub intra: Link,
-    /// Between devices of different nodes.
-    pub inter: Link,
+    pub device: DeviceSpec,
+    /// The link between devices of one node.
+    pub intra: LinkSpec,
+    /// The link between devices of different nodes.
+    pub inter: LinkSpec,
 }
 
-/// The machines that come with the program. They are compiled in, so that the binary alone is enough.
+/// The built-in machines, compiled in so that the binary needs no files.
 const BUILT_IN: [(&str, &str); 3] = [
     ("dgx-a100", include_str!("../../topologies/dgx-a100.toml")),
     ("dgx-h100", include_str!("../../topologies/dgx-h100.toml")),
     ("dgx-h200", include_str!("../../topologies/dgx-h200.toml")),
 ];
 
-/// The machine simulated when none is named.
+/// The default machine of the simulated backend.
 pub const DEFAULT: &str = "dgx-h100";
 
-/// Most bytes a topology file may have.
+/// Largest topology file, bytes.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// Names of the machines that come with the program.
+/// Names of the built-in machines.
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     BUILT_IN.iter().map(|(name, _)| *name)
 }
 
 impl Topology {
-    /// The machine called `name`, or described in the file of that name.
+    /// The built-in machine `name`, or the one in the file of that name.
     ///
     /// # Errors
-    /// Usage error when there is neither, or the file is malformed, or a figure is not positive.
+    /// Usage error for an unknown name, a malformed file, or a figure that is not positive.
     pub fn load(name: &str) -> Result<Self> {
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return Self::parse(name, text);
@@ -91,7 +90,7 @@ impl Topology {
         let path = Path::new(name);
         if !path.exists() {
             return Err(Error::usage(format!(
-                "topology '{name}' is neither a known machine nor a file; {}",
+                "topology '{name}' is neither a built-in machine nor a file; {}",
                 suggestion(name, names())
             )));
         }
@@ -103,14 +102,16 @@ impl Topology {
         let topology: Self = toml::from_str(text).map_err(|why| wrong(why.message().to_owned()))?;
         for (key, figure) in topology.figures() {
             if !(figure.value.is_finite() && figure.value > 0.0) {
-                return Err(wrong(format!("{key} is {}, it must be positive", figure.value)));
+                return Err(wrong(format!("{key} is {}; it must be positive", figure.value)));
             }
             if figure.source.trim().is_empty() {
-                return Err(wrong(format!("{key} has no source; say where the figure was read")));
+                return Err(wrong(format!(
+                    "{key} has no source; name where the figure comes from"
+                )));
             }
         }
         if topology.devices_per_node == 0 {
-            return Err(wrong("devices_per_node is 0, a node has at least one device".to_owned()));
+            return Err(wrong("devices_per_node is 0; a node has at least one device".to_owned()));
         }
         Ok(topology)
     }
@@ -128,7 +129,7 @@ impl Topology {
         ]
     }
 
-    /// Number of the node that `rank` is on.
+    /// Index of the node that `rank` is on.
     pub fn node(&self, rank: usize) -> usize {
         rank / self.devices_per_node
     }
@@ -172,7 +173,7 @@ mod tests {
                     let benchmark = crate::benchmark::find(name).unwrap();
                     let problem = [("bytes".to_owned(), (1u64 << 53).into())].into();
                     let work = benchmark.work(&problem, crate::benchmark::work::Element::F32, crate::benchmark::work::Placement::Out).unwrap();
-                    let time = crate::benchmark::model::seconds(&work, &machine, &[0, 1, 5, 8]);
+                    let time = crate::benchmark::model::seconds(&work, &machine, &[0, 1, 5, 8]).unwrap();
                     assert!(time > 0.0, "{name} takes {time} s: {text}");
                 }
             }

@@ -60,7 +60,8 @@ fn exit_skew(world: &World, backend: &dyn Backend, clocks: &Clocks) -> f64 {
         Sample { start: at, end: at, device: None, late: false }
     };
     let mut gaps = Gaps::default();
-    let rounds = combine(&left.map(stamp), world.rank(), |numbers, fold| world.fold(numbers, fold));
+    let rounds =
+        combine(&left.map(stamp), world.rank(), |numbers, op| world.all_reduce(numbers, op));
     gaps.add(&rounds, world.size());
-    gaps.medians().exit
+    gaps.exit_nanos()
 }

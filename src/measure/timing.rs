@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Sample;
-use crate::base::units::Nanos;
+use crate::base::units::{Nanos, milliseconds};
 use crate::plan::config::Protocol;
-use crate::report::Definition;
+use crate::report::{Definition, RankTimes, Skew};
 use crate::stats;
-use crate::world::Fold;
+use crate::world::ReduceOp;
 
 /// Clock errors above this share of the time hide what they are part of: the bound that SC15's rules
 /// set for the overhead of measuring (Hoefler and Belli, 2015).
@@ -52,9 +52,13 @@ impl Round {
 /// Numbers of a round of which the largest over all ranks is wanted.
 const MAXIMA: usize = 7;
 
-/// Combines this rank's samples of a block with those of the other ranks. `fold` replaces numbers by
-/// their largest or their sum over all ranks; the sizes do not depend on how many ranks there are.
-pub fn combine(samples: &[Sample], rank: usize, fold: impl Fn(&mut [i64], Fold)) -> Vec<Round> {
+/// Combines this rank's samples of a block with those of the other ranks. `all_reduce` reduces numbers
+/// over all ranks in place; their number does not depend on the number of ranks.
+pub fn combine(
+    samples: &[Sample],
+    rank: usize,
+    all_reduce: impl Fn(&mut [i64], ReduceOp),
+) -> Vec<Round> {
     let mut maxima: Vec<i64> = samples
         .iter()
         .flat_map(|sample| -> [i64; MAXIMA] {
@@ -64,15 +68,15 @@ pub fn combine(samples: &[Sample], rank: usize, fold: impl Fn(&mut [i64], Fold))
             [-start, start, -end, end, own, device, sample.late.into()]
         })
         .collect();
-    fold(&mut maxima, Fold::Max);
+    all_reduce(&mut maxima, ReduceOp::Max);
     let mut totals: Vec<i64> = samples.iter().map(|sample| sample.end - sample.start).collect();
     let own = totals.clone();
-    fold(&mut totals, Fold::Sum);
+    all_reduce(&mut totals, ReduceOp::Sum);
     let rank = i64::try_from(rank).unwrap_or(i64::MAX);
     let is_slowest =
         |(own, of_all): (&i64, &[i64])| if *own == of_all[4] { -rank } else { i64::MIN };
     let mut slowest: Vec<i64> = own.iter().zip(maxima.chunks(MAXIMA)).map(is_slowest).collect();
-    fold(&mut slowest, Fold::Max);
+    all_reduce(&mut slowest, ReduceOp::Max);
     let rows = maxima.chunks(MAXIMA).zip(totals).zip(slowest);
     rows.map(|((of_all, total), slowest)| Round {
         first_start: -of_all[0],
@@ -153,19 +157,6 @@ pub struct Gaps {
     imbalance: Vec<f64>,
 }
 
-/// How far apart the ranks were: medians over the valid rounds, for a whole sample.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Skew {
-    /// Last start minus first start, ns.
-    pub entry: f64,
-    /// Last end minus first end, ns.
-    pub exit: f64,
-    /// Last end minus last start, ns: the cost when the wait for late ranks is taken off.
-    pub after_last_arrival: f64,
-    /// Largest over mean of the ranks' own times, minus 1.
-    pub imbalance: f64,
-}
-
 impl Gaps {
     /// Adds rounds of `ranks` ranks.
     pub fn add(&mut self, rounds: &[Round], ranks: usize) {
@@ -178,16 +169,26 @@ impl Gaps {
         }
     }
 
-    /// The medians.
-    pub fn medians(&self) -> Skew {
-        let median = |values: &[f64]| stats::median(values).unwrap_or(0.0);
+    /// Their medians, with the bound of the clocks' error in them, ns.
+    pub fn medians(&self, clock_error: Nanos) -> Skew {
+        let ms = |nanos: &[f64]| milliseconds(median(nanos));
         Skew {
-            entry: median(&self.entry),
-            exit: median(&self.exit),
-            after_last_arrival: median(&self.after_last_arrival),
+            entry_ms: ms(&self.entry),
+            exit_ms: ms(&self.exit),
+            after_last_arrival_ms: ms(&self.after_last_arrival),
+            clock_error_ms: milliseconds(clock_error as f64),
             imbalance: median(&self.imbalance),
         }
     }
+
+    /// Median of last end minus first end, ns.
+    pub fn exit_nanos(&self) -> f64 {
+        median(&self.exit)
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    stats::median(values).unwrap_or(0.0)
 }
 
 /// One rank's own times in the valid rounds.
@@ -196,17 +197,6 @@ pub struct OwnTimes {
     /// End minus start of one operation, ns.
     nanos: Vec<f64>,
     slowest: usize,
-}
-
-/// What they come to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct RankTimes {
-    /// Median of end minus start of one operation, ns.
-    pub median: f64,
-    /// Its 95 % quantile, ns; absent when there are too few rounds.
-    pub p95: Option<f64>,
-    /// Share of rounds in which this rank was the slowest; ties count for the lowest rank.
-    pub slowest_share: f64,
 }
 
 impl OwnTimes {
@@ -218,13 +208,14 @@ impl OwnTimes {
         }
     }
 
-    /// What they come to.
-    pub fn summary(&self, confidence: f64) -> RankTimes {
+    /// What they come to; they are those of world rank `rank`.
+    pub fn summary(&self, rank: usize, confidence: f64) -> RankTimes {
         let rounds = self.nanos.len();
         let enough = rounds >= stats::iterations_needed(&self.nanos, 0.95, confidence);
         RankTimes {
-            median: stats::median(&self.nanos).unwrap_or(0.0),
-            p95: stats::quantile(&self.nanos, 0.95).filter(|_| enough),
+            rank,
+            median_ms: milliseconds(median(&self.nanos)),
+            p95_ms: stats::quantile(&self.nanos, 0.95).filter(|_| enough).map(milliseconds),
             slowest_share: self.slowest as f64 / rounds.max(1) as f64,
         }
     }
@@ -242,34 +233,34 @@ mod tests {
     }
 
     /// What rank 0 learns when these ranks combine their samples, `[rank][round]`. The others' numbers
-    /// of a fold are found by running their part with the folds so far.
+    /// of a reduction are found by running their part with the results so far.
     fn combined(ranks: &[Vec<Sample>]) -> Vec<Round> {
         let done: RefCell<Vec<Vec<i64>>> = RefCell::default();
-        for fold_number in 0..3 {
+        for reduction in 0..3 {
             let offered: RefCell<Vec<Vec<i64>>> = RefCell::default();
-            let mut kind = Fold::Max;
+            let mut kind = ReduceOp::Max;
             for (rank, samples) in ranks.iter().enumerate() {
                 let calls = RefCell::new(0);
-                let offer = |numbers: &mut [i64], fold: Fold| {
+                let offer = |numbers: &mut [i64], op: ReduceOp| {
                     let call = *calls.borrow();
                     *calls.borrow_mut() += 1;
-                    if call < fold_number {
+                    if call < reduction {
                         numbers.copy_from_slice(&done.borrow()[call]);
-                    } else if call == fold_number {
+                    } else if call == reduction {
                         offered.borrow_mut().push(numbers.to_vec());
-                        assert_eq!(fold, [Fold::Max, Fold::Sum, Fold::Max][call]);
+                        assert_eq!(op, [ReduceOp::Max, ReduceOp::Sum, ReduceOp::Max][call]);
                     }
                 };
                 combine(samples, rank, offer);
             }
-            if fold_number == 1 {
-                kind = Fold::Sum;
+            if reduction == 1 {
+                kind = ReduceOp::Sum;
             }
-            let folded = offered.into_inner().into_iter().reduce(|a, b| {
+            let reduced = offered.into_inner().into_iter().reduce(|a, b| {
                 let both = a.into_iter().zip(b);
-                both.map(|(a, b)| if kind == Fold::Max { a.max(b) } else { a + b }).collect()
+                both.map(|(a, b)| if kind == ReduceOp::Max { a.max(b) } else { a + b }).collect()
             });
-            done.borrow_mut().push(folded.unwrap());
+            done.borrow_mut().push(reduced.unwrap());
         }
         let calls = RefCell::new(0);
         combine(&ranks[0], 0, |numbers, _| {
@@ -294,11 +285,14 @@ mod tests {
             (&times.global[..], &times.local[..], times.invalid),
             (&[150.0][..], &[140.0][..], 1)
         );
-        let skew = gaps.medians();
-        assert_eq!((skew.entry, skew.exit, skew.after_last_arrival), (10.0, 50.0, 140.0));
+        let skew = gaps.medians(7);
+        let nanos = [skew.entry_ms, skew.exit_ms, skew.after_last_arrival_ms, skew.clock_error_ms]
+            .map(|ms| (ms * 1e6).round());
+        assert_eq!(nanos, [10.0, 50.0, 140.0, 7.0]);
         assert!((skew.imbalance - (140.0 / 120.0 - 1.0)).abs() < 1e-12);
-        let own = own.summary(0.95);
-        assert_eq!((own.median, own.p95, own.slowest_share), (140.0, None, 1.0));
+        let own = own.summary(3, 0.95);
+        assert_eq!((own.rank, own.p95_ms, own.slowest_share), (3, None, 1.0));
+        assert_eq!((own.median_ms * 1e6).round(), 140.0);
     }
 
     #[test]

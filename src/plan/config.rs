@@ -1,7 +1,7 @@
-//! Configuration: what may be asked for, from a file, from flags, or from defaults.
+//! The configuration of a run, from a file or from flags.
 //!
-//! A [`Config`] is as typed; [`Plan::resolve`](crate::plan::Plan::resolve) makes it a plan. Every key
-//! is optional. Files are untrusted: bounded in size and depth.
+//! A [`Config`] is as written; [`Plan::resolve`](crate::plan::Plan::resolve) validates it and turns it into a plan.
+//! Every key is optional. Files are untrusted: bounded in size and depth.
 
 mod comparison;
 mod limits;
@@ -20,10 +20,10 @@ use crate::base::error::{Error, Result, nearest};
 use crate::base::files::read_bounded;
 use crate::benchmark::Preset;
 
-/// Most bytes a configuration file may have.
+/// Largest configuration file, bytes.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// Deepest nesting a configuration file may have.
+/// Deepest nesting of a configuration file.
 const DEPTH_LIMIT: usize = 32;
 
 /// A configuration file; flags override it.
@@ -32,49 +32,49 @@ const DEPTH_LIMIT: usize = 32;
 pub struct Config {
     /// `auto`, `cuda`, `host` or `simulated`.
     pub backend: Option<BackendChoice>,
-    /// Let several ranks share a GPU, to try things out.
+    /// Let several ranks share a GPU, for trials.
     pub emulate_ranks: Option<bool>,
-    /// The machine that `simulated` computes: a name or a file.
+    /// The machine that `simulated` models: a name or a file.
     pub topology: Option<String>,
     /// Seed of all random numbers.
     pub seed: Option<u64>,
     /// Deadline of the whole run, seconds.
     pub timeout: Option<f64>,
-    /// How the ranks of a case start together.
+    /// How the ranks of a case synchronise the start of an iteration.
     pub protocol: Option<Protocol>,
-    /// Go on with the other cases after one fails.
+    /// Continue with the other cases after one fails.
     pub continue_on_error: Option<bool>,
-    /// After so many failed cases the others do not run.
+    /// Number of failed cases after which the run stops.
     pub max_failures: Option<u32>,
-    /// How long things may take.
+    /// Deadlines of the steps of a run.
     pub deadlines: DeadlineConfig,
-    /// Whether ranks say where they are while they work: `true` unless said otherwise.
+    /// Whether ranks send heartbeats; default `true`.
     pub heartbeats: Option<bool>,
-    /// How many threads MPI is told of.
+    /// Thread level that MPI is initialised with.
     pub thread_level: Option<ThreadLevel>,
-    /// How much is measured.
+    /// Iterations and time of a case.
     pub benchmarking: Benchmarking,
-    /// The ranks' arrangement and the groups to measure.
+    /// The mesh of the ranks, and the groups to measure.
     pub mesh: MeshConfig,
-    /// A scaling study within the one launch.
+    /// A scaling study within one launch.
     pub scaling: ScalingConfig,
     /// Element types: `f32`, `f64`, `i32` …
     pub precision_policies: Option<Vec<String>>,
-    /// Sizes for the keys that are not set.
+    /// Problem sizes for the keys that are not set.
     pub preset: Option<Preset>,
-    /// Benchmarks with their problem sizes; all benchmarks when absent.
+    /// Benchmarks with their problem sizes; all benchmarks if absent.
     pub benchmarks: Option<BTreeMap<String, Option<BTreeMap<String, Values>>>>,
     /// Files to write.
     pub output: OutputConfig,
-    /// What figures must keep to.
+    /// Limits that the results are checked against.
     pub limits: Vec<LimitConfig>,
     /// How sides are compared.
     pub comparison: ComparisonConfig,
-    /// Where reports are kept over time.
+    /// Where reports are archived.
     pub history: HistoryConfig,
 }
 
-/// How much is measured.
+/// Iterations and time of a case.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Benchmarking {
@@ -84,7 +84,7 @@ pub struct Benchmarking {
     pub warmup_iterations: Option<u32>,
     /// Valid timed iterations; at most these when there is a precision target.
     pub timing_iterations: Option<u32>,
-    /// Operations in a sample; when absent 1, or 100 where one is too short to time.
+    /// Operations in a sample; default 1, or 100 if one is too short to time.
     pub batch: Option<u32>,
     /// Measure until the interval of the median is this narrow: half its width as a share of the
     /// median, `1%` or `0.01`.
@@ -95,15 +95,15 @@ pub struct Benchmarking {
     pub min_time: Option<Quantity>,
     /// Measure each case at most this long.
     pub max_time: Option<Quantity>,
-    /// Run the cases again and again for so long.
+    /// Repeat the cases for this long.
     pub duration: Option<Quantity>,
-    /// Run the cases so many times.
+    /// Run the cases this many times.
     pub repeat: Option<u32>,
-    /// Compare results after so many iterations as well, beside before the first and after the last; what is timed on
-    /// random data (matrix products on GPUs) is compared before the first only.
+    /// Verify results every this many iterations, besides before the first and after the last. Operations timed on
+    /// random data (GEMM on GPUs) are verified before the first only.
     pub check_every: Option<u32>,
-    /// Start all ranks so many times, each time for all cases; more than once only where the program starts
-    /// the ranks itself.
+    /// Start all ranks this many times, each time for all cases. More than 1 requires that the program starts the
+    /// ranks itself.
     pub launches: Option<u32>,
     /// Confidence of intervals, between 0 and 1.
     pub statistical_significance: Option<f64>,
@@ -111,73 +111,72 @@ pub struct Benchmarking {
     pub max_variance_percent: Option<f64>,
 }
 
-/// How long things may take: `30s`, `10m`, or seconds as a number. Defaults grow with ranks and
-/// iterations.
+/// Deadlines: `30s`, `10m`, or seconds as a number. Defaults grow with ranks and iterations.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeadlineConfig {
-    /// From the start until the first case.
+    /// From the start of the process to the first case.
     pub startup: Option<Quantity>,
-    /// Making a communicator.
+    /// Creating a communicator.
     pub communicator: Option<Quantity>,
     /// A case.
     pub case: Option<Quantity>,
     /// One wait of a rank for others, or one operation of several ranks.
     pub barrier: Option<Quantity>,
-    /// Bringing a case's samples to rank 0 and to the disk.
+    /// Gathering a case's samples on rank 0 and writing them.
     pub gather: Option<Quantity>,
-    /// For so long a rank may say nothing.
+    /// Longest time without a heartbeat of a rank.
     pub silence: Option<Quantity>,
-    /// For so long a case may go on after a signal asked the run to stop.
+    /// Grace period of a case after a signal to stop.
     pub stop: Option<Quantity>,
 }
 
-/// How many threads MPI is told of.
+/// The thread level that MPI is initialised with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ThreadLevel {
-    /// None but the one that calls it, as in most benchmarks; helper threads never call it.
+    /// `MPI_THREAD_SINGLE`, as in most benchmarks. Helper threads never call MPI.
     #[default]
     Single,
-    /// Others that do not call it. Open MPI 4.1 then takes half as long again for 8 bytes.
+    /// `MPI_THREAD_FUNNELED`. Latency at 8 bytes rises by half in Open MPI 4.1.
     Funneled,
 }
 
-/// The ranks' arrangement and the groups to measure.
+/// The mesh of the ranks, and the groups to measure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MeshConfig {
     /// Sizes of the axes: `tp=2,dp=2`.
     pub shape: Option<String>,
-    /// The axes from fastest to slowest: `tp-cp-ep-dp-pp`.
+    /// Order of the axes, fastest first: `tp-cp-ep-dp-pp`.
     pub order: Option<String>,
     /// Axes whose groups are measured: `tp`, `tp+dp`, `world`.
     pub axes: Option<Vec<String>>,
-    /// Groups named by hand instead: `0-3,8-11`.
+    /// Explicit groups instead of axes: `0-3,8-11`.
     pub groups: Option<String>,
-    /// Measure the groups of an axis all at once too.
+    /// Measure the groups of an axis concurrently as well.
     pub concurrent_groups: Option<bool>,
-    /// Measure every pair of ranks, in rounds of pairs that run at once: `all`, `batch=4`, `topology`.
+    /// Measure every pair of ranks, in rounds of concurrent pairs: `all`, `batch=4`, `topology`.
     pub pairs: Option<String>,
 }
 
-/// A scaling study within the one launch.
+/// A scaling study within one launch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScalingConfig {
     /// `strong` or `weak`.
     pub kind: Option<ScalingKind>,
-    /// Numbers of ranks to measure; powers of two up to all ranks when absent.
+    /// Numbers of ranks to measure; default: powers of two, and all ranks.
     pub ranks: Option<Vec<usize>>,
 }
 
-/// Where reports are kept over time.
+/// Where reports are archived.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HistoryConfig {
-    /// The folder: `.tesserabench/history` unless said otherwise.
+    /// The folder; default `.tesserabench/history`.
     pub folder: Option<PathBuf>,
-    /// Days after which reports may be removed: 365 unless said otherwise.
+    /// Days after which reports may be removed; default 365.
     pub retention_days: Option<u64>,
 }
 
@@ -185,13 +184,13 @@ pub struct HistoryConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputConfig {
-    /// The files; the format follows from the ending.
+    /// The files; the extension selects the format.
     pub files: Option<Vec<PathBuf>>,
-    /// The format of files whose ending says nothing: `json`, `csv`, `markdown`.
+    /// The format of files without a known extension: `json`, `csv`, `markdown`.
     pub format: Option<String>,
 }
 
-/// A number, or a number with its unit, as written.
+/// A number with or without a unit, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Quantity {
@@ -223,7 +222,7 @@ pub enum Values {
 }
 
 impl Values {
-    /// All of them as one text, parted by commas.
+    /// All values as comma-separated text.
     pub fn text(&self) -> String {
         match self {
             Self::Number(number) => number.to_string(),
@@ -233,32 +232,32 @@ impl Values {
     }
 }
 
-/// Which backend measures.
+/// The backend that measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
-    /// The best this machine has: `cuda` where a driver and a GPU are found, else `host`.
+    /// `cuda` if a driver and a GPU are found, else `host`.
     #[default]
     Auto,
     /// NVIDIA GPUs.
     Cuda,
     /// CPU kernels and MPI collectives.
     Host,
-    /// A model of a machine, in virtual time.
+    /// A performance model of a machine, in virtual time.
     Simulated,
 }
 
-/// How the ranks of a case start an iteration together.
+/// How the ranks of a case synchronise the start of an iteration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// All spin to a common start time; needs a common clock, else ranks fall back to `barrier`.
+    /// All ranks spin until a common start time. Without a common clock, ranks fall back to `barrier`.
     #[default]
     Synchronised,
     /// A barrier before each iteration, as in the OSU benchmarks.
     Barrier,
-    /// A barrier before each 20 operations, which follow each other without a pause and are timed as one
-    /// (as in nccl-tests), or each by itself with `batch: 1` (as in OSU's between two ranks).
+    /// A barrier before every 20 back-to-back operations, which are timed together (as in nccl-tests), or
+    /// individually with `batch: 1` (as in OSU's point-to-point benchmarks).
     #[serde(rename = "back-to-back")]
     BackToBack,
 }
@@ -269,9 +268,9 @@ pub enum Protocol {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum ScalingKind {
-    /// The whole problem: each rank's share shrinks.
+    /// The total problem; each rank's share shrinks.
     Strong,
-    /// Each rank's share: the whole grows.
+    /// The problem per rank; the total grows.
     Weak,
 }
 
@@ -279,8 +278,8 @@ impl Config {
     /// Reads a YAML or JSON file (one parser reads both).
     ///
     /// # Errors
-    /// Usage error for a file that cannot be read, is larger or deeper than the limits, is malformed,
-    /// or has an unknown key, naming the nearest known one.
+    /// Usage error for a file that cannot be read, exceeds the limits, or is malformed; for an unknown key it
+    /// suggests the nearest known one.
     pub fn load(path: &Path) -> Result<Self> {
         let text = read_bounded(path, FILE_LIMIT)?;
         Self::parse(&text).map_err(|why| Error::file("use the configuration", path, why))
@@ -297,22 +296,22 @@ impl Config {
             with_snippet: false,
         };
         serde_saphyr::from_str_with_options(text, options)
-            .map_err(|why| Error::usage(plain(&why.to_string())))
+            .map_err(|why| Error::usage(with_suggestion(&why.to_string())))
     }
 }
 
-/// The value of an enum that is called `text`: what both flags and files use.
+/// Parses the name of an enum value, the same in flags and files.
 ///
 /// # Errors
-/// Usage error naming the nearest known name.
+/// Usage error that suggests the nearest known name.
 pub fn from_name<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
     let deserializer: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
     T::deserialize(deserializer)
-        .map_err(|why| Error::usage(format!("{what}: {}", plain(&why.to_string()))))
+        .map_err(|why| Error::usage(format!("{what}: {}", with_suggestion(&why.to_string()))))
 }
 
-/// Makes serde's "unknown field `x`, expected one of `a`, `b` at line 2" name the nearest known one.
-fn plain(message: &str) -> String {
+/// Replaces the list in serde's "unknown field `x`, expected one of `a`, `b` at line 2" by the nearest known name.
+fn with_suggestion(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let (text, place) =
         line.split_once(" at line").map_or((line, ""), |(text, place)| (text, place));

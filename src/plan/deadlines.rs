@@ -1,4 +1,4 @@
-//! How long things may take before the job is ended, with defaults that grow with the job.
+//! The deadlines after which a job is aborted, with defaults that grow with the job.
 
 use std::ops::Range;
 
@@ -9,46 +9,46 @@ use crate::base::error::{Error, Result};
 use crate::base::units::parse_seconds;
 use crate::plan::config::{Config, DeadlineConfig, Quantity};
 
-/// Longest deadline, seconds: ten years. More does not fit the clock's arithmetic.
+/// Longest deadline, seconds: ten years, so that clock arithmetic does not overflow.
 const LIMIT_S: f64 = 3.2e8;
 
-/// Deadline of a run when nothing else is said, beside the time asked for by way of measuring, seconds.
+/// Default deadline of a run, in addition to the measuring time, seconds.
 const RUN_S: f64 = 3600.0;
 
-/// Time in which a byte that is gathered must have come, seconds: a slow disk's.
+/// Time to gather and write one byte, seconds: that of a slow disk.
 const SECONDS_PER_BYTE: f64 = 1e-7;
 
-/// Bytes of a sample on its way to rank 0, at most.
+/// Largest encoded sample, bytes.
 const SAMPLE_BYTES: f64 = 40.0;
 
-/// Heartbeats that rank 0 hears in a second at most: its node measures too.
-const HEARD_PER_SECOND: f64 = 500.0;
+/// Most heartbeats per second at rank 0, whose node also measures.
+const HEARTBEATS_PER_SECOND: f64 = 500.0;
 
-/// How long things may take, seconds.
+/// The deadlines of a run, seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Deadlines {
-    /// From a process's start until its first case: connecting all ranks, looking at the machine.
+    /// From the start of a process to its first case: connecting the ranks, reading the environment.
     pub startup: f64,
-    /// Making a communicator.
+    /// Creating a communicator.
     pub communicator: f64,
-    /// A case, from preparing it until its samples are taken.
+    /// A case, from preparation to the last sample.
     pub case: f64,
     /// One wait of a rank for others, or one operation of several ranks.
     pub barrier: f64,
-    /// Bringing a case's samples to rank 0 and to the disk.
+    /// Gathering a case's samples on rank 0 and writing them.
     pub gather: f64,
     /// The whole run.
     pub run: f64,
-    /// For so long a rank may say nothing.
+    /// Longest time without a heartbeat of a rank.
     pub silence: f64,
-    /// For so long a case may go on after a signal asked the run to stop.
+    /// Grace period of a case after a signal to stop.
     pub stop: f64,
 }
 
-/// The deadlines that a watchdog looks at.
+/// The deadlines that the watchdog checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Limit {
+pub enum DeadlineKind {
     /// [`Deadlines::startup`].
     Startup,
     /// [`Deadlines::communicator`].
@@ -65,8 +65,8 @@ pub enum Limit {
     Stop,
 }
 
-impl Limit {
-    /// All of them, by number.
+impl DeadlineKind {
+    /// All kinds, by number.
     pub const ALL: [Self; 7] = [
         Self::Startup,
         Self::Communicator,
@@ -77,7 +77,7 @@ impl Limit {
         Self::Stop,
     ];
 
-    /// The flag that sets it.
+    /// The flag that sets the deadline.
     pub fn flag(self) -> &'static str {
         match self {
             Self::Startup => "--deadline startup",
@@ -92,11 +92,11 @@ impl Limit {
 }
 
 impl Deadlines {
-    /// For so many ranks; with how much is measured in each of so many cases in so many seconds in all, once
-    /// that is known.
+    /// Resolves the deadlines for `ranks` ranks; `measuring` is the budget of a case and the least and expected time
+    /// of all measurements in seconds, once they are known.
     ///
     /// # Errors
-    /// Usage error for what is no time, and for a run that measures longer than it may take.
+    /// Usage error for an invalid time, and for a run that measures longer than its deadline.
     pub fn resolve(
         config: &Config,
         ranks: usize,
@@ -104,25 +104,25 @@ impl Deadlines {
     ) -> Result<Self> {
         let all = ranks as f64;
         let iterations = measuring.as_ref().map_or(0.0, |(budget, _)| f64::from(budget.iterations));
-        let one = measuring.as_ref().map_or(0.0, |(budget, _)| {
+        let case_seconds = measuring.as_ref().map_or(0.0, |(budget, _)| {
             budget.max_seconds.unwrap_or(budget.min_seconds).max(iterations * 0.01)
         });
         let seconds = measuring.map_or(0.0..0.0, |(_, seconds)| seconds);
         let DeadlineConfig { startup, communicator, case, barrier, gather, silence, stop } =
             &config.deadlines;
-        let pick = |key: &str, asked: &Option<Quantity>, default: f64| match asked {
+        let pick = |key: &str, configured: &Option<Quantity>, default: f64| match configured {
             None => Ok(default),
             Some(time) => positive(&format!("deadline {key}"), parse_seconds(&time.to_string())?)
                 .map(|time| time.min(LIMIT_S)),
         };
-        let case = pick("case", case, 600.0 + 4.0 * one)?;
+        let case = pick("case", case, 600.0 + 4.0 * case_seconds)?;
         let run = match config.timeout {
             Some(timeout) => positive("timeout", timeout)?,
             None => RUN_S + seconds.end,
         };
         if run <= seconds.start {
             return Err(Error::usage(format!(
-                "measuring alone is to take {} s, and the run must end within {run} s; give --timeout more",
+                "the measurements alone take {} s, but the run has a deadline of {run} s; increase --timeout",
                 seconds.start
             )));
         }
@@ -131,7 +131,7 @@ impl Deadlines {
             startup: pick("startup", startup, 120.0 + 0.25 * all)?,
             communicator: pick("communicator", communicator, 60.0 + 0.25 * all)?,
             case,
-            // While one rank checks a large result, the others wait for it.
+            // The others wait while one rank verifies a large result.
             barrier: pick("barrier", barrier, case.min(300.0 + 0.25 * all))?,
             gather: pick("gather", gather, 120.0 + bytes * SECONDS_PER_BYTE)?,
             run: run.min(LIMIT_S),
@@ -140,29 +140,24 @@ impl Deadlines {
         })
     }
 
-    /// How often a rank says where it is: often enough that its silence is noticed, seldom enough that
-    /// rank 0, which hears all of them, is not kept busy.
+    /// The heartbeat interval, seconds: a fraction of the shortest deadline, but not so short that heartbeats keep
+    /// rank 0 busy.
     pub fn interval(&self, ranks: usize) -> f64 {
-        let often = (self.silence.min(self.shortest()) / 5.0).clamp(0.02, 1.0);
-        often.max(ranks as f64 / HEARD_PER_SECOND)
+        let kinds = DeadlineKind::ALL.into_iter().filter(|kind| *kind != DeadlineKind::Stop);
+        let shortest = kinds.map(|kind| self.get(kind)).fold(self.silence, f64::min);
+        (shortest / 5.0).clamp(0.02, 1.0).max(ranks as f64 / HEARTBEATS_PER_SECOND)
     }
 
-    /// The shortest time that is watched.
-    fn shortest(&self) -> f64 {
-        let all = [self.startup, self.communicator, self.case, self.barrier, self.gather, self.run];
-        all.into_iter().fold(f64::INFINITY, f64::min)
-    }
-
-    /// The time of a limit, seconds.
-    pub fn of_limit(&self, limit: Limit) -> f64 {
-        match limit {
-            Limit::Startup => self.startup,
-            Limit::Communicator => self.communicator,
-            Limit::Case => self.case,
-            Limit::Barrier => self.barrier,
-            Limit::Gather => self.gather,
-            Limit::Run => self.run,
-            Limit::Stop => self.stop,
+    /// The deadline of this kind, seconds.
+    pub fn get(&self, kind: DeadlineKind) -> f64 {
+        match kind {
+            DeadlineKind::Startup => self.startup,
+            DeadlineKind::Communicator => self.communicator,
+            DeadlineKind::Case => self.case,
+            DeadlineKind::Barrier => self.barrier,
+            DeadlineKind::Gather => self.gather,
+            DeadlineKind::Run => self.run,
+            DeadlineKind::Stop => self.stop,
         }
     }
 }

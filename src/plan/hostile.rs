@@ -1,4 +1,4 @@
-//! What holds for every configuration: it becomes a plan or one sentence, soon and in little memory.
+//! Property tests: every configuration becomes a plan or an error of one sentence, in bounded time and memory.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -42,26 +42,16 @@ fn everything() -> Value {
     })
 }
 
-/// Resolves it; what comes of it holds together.
+/// Resolves a configuration and checks that the plan is consistent.
 fn resolve(text: &str, ranks: usize) -> Result<Plan> {
     let config = Config::parse(text)?;
-    let plan = Plan::resolve(&config, &Place::together(ranks))?;
+    let plan = Plan::resolve(&config, &Place::on_one_node(ranks))?;
     plan.check()?;
     let _ = plan.deadlines.interval(plan.ranks);
     for case in &plan.cases {
         assert!(!case.id.chars().any(char::is_control), "{:?}", case.id);
         let ranks = case.group.ranks.len();
-        let _ = (
-            case.work.footprint(ranks),
-            case.work.algorithm_bytes(ranks),
-            case.work.bus_factor(ranks),
-        );
-        let _ = (
-            case.work.operations(),
-            case.work.messages(ranks),
-            case.work.flops(),
-            case.work.memory_traffic(),
-        );
+        let _ = (case.work.footprint(ranks), case.work.counts(ranks));
         if let BackendSpec::Simulated(topology) = &plan.backend
             && case.work.check(ranks).is_ok()
         {
@@ -94,7 +84,7 @@ proptest! {
         let _ = resolve(&String::from_utf8_lossy(&yaml), 2);
     }
 
-    /// Every text field by itself, so that none hides behind the error of another.
+    /// Every text field by itself, so that the error of one does not hide another.
     #[test]
     fn any_words_in_any_field(
         field in select(&[

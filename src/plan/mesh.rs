@@ -1,8 +1,8 @@
-//! Ranks arranged along named axes, and the groups that gives.
+//! Meshes: ranks along named axes, and their groups.
 //!
-//! The order string says which axis is fastest, leftmost first, as in Megatron
-//! (`tp-cp-ep-dp-pp`: rank = tp + TP·(cp + CP·(ep + EP·(dp + DP·pp)))). Tools that are row-major
-//! (rightmost fastest) read it reversed.
+//! The order string lists the axes from fastest to slowest, as in Megatron
+//! (`tp-cp-ep-dp-pp`: rank = tp + TP·(cp + CP·(ep + EP·(dp + DP·pp)))). Row-major tools list the fastest axis
+//! last.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, suggestion};
 
-/// The order used when none is given: Megatron's.
+/// The default order, that of Megatron.
 pub const DEFAULT_ORDER: &str = "tp-cp-ep-dp-pp";
 
-/// The axis of all ranks together.
+/// The axis of the group of all ranks.
 pub const WORLD: &str = "world";
 
-/// The axis of two ranks that are measured as one of all pairs.
+/// The axis of the groups of `--pairs`.
 pub const PAIRS: &str = "pairs";
 
-/// The axis of ranks that are named by hand.
+/// The axis of explicit groups.
 const GROUPS: &str = "groups";
 
 /// Most axes of a mesh.
 const AXIS_LIMIT: usize = 32;
 
-/// Most members that the groups of all cases of a plan or of a file may have together: 256 MiB.
+/// Most members of the groups of all cases of a plan or file together: 256 MiB.
 pub const MEMBER_LIMIT: usize = 1 << 25;
 
 /// A named dimension of the mesh.
@@ -34,58 +34,33 @@ pub const MEMBER_LIMIT: usize = 1 << 25;
 pub struct Axis {
     /// Name, such as `tp`.
     pub name: String,
-    /// Number of ranks along it.
+    /// Number of ranks along the axis.
     pub size: usize,
 }
 
 /// Ranks along named axes, fastest axis first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mesh {
-    /// The axes with their sizes, fastest first. Axes of size 1 that nobody named are left out.
+    /// The named axes with their sizes, fastest first.
     pub axes: Vec<Axis>,
 }
 
-/// Ranks that act together: they differ in one axis (or a flattened one) only.
+/// Ranks that communicate with each other: those that differ along one axis (or several flattened into one) only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
-    /// The axis the ranks differ in, `world`, or `groups` for ranks named by hand.
+    /// The axis, or `world`, `pairs`, or `groups` for explicit groups.
     pub axis: String,
     /// World ranks in the order of the axis.
     pub ranks: Vec<usize>,
 }
 
 impl Mesh {
-    /// Reads `tp=2,dp=2` with the order `tp-cp-ep-dp-pp`, for `ranks` ranks.
+    /// Parses `tp=2,dp=2` with the order `tp-cp-ep-dp-pp`, for `ranks` ranks.
     ///
     /// # Errors
-    /// Usage error for malformed text, an axis the order does not name, and a mesh that does not
-    /// have exactly `ranks` places.
+    /// Usage error for malformed text, an axis that is not in the order, and sizes whose product is not `ranks`.
     pub fn parse(spec: &str, order: &str, ranks: usize) -> Result<Self> {
-        let order: Vec<&str> = order.split('-').take(AXIS_LIMIT + 1).collect();
-        if order.len() > AXIS_LIMIT {
-            return Err(Error::usage(format!(
-                "the mesh order names more than {AXIS_LIMIT} axes; leave some out"
-            )));
-        }
-        for (i, name) in order.iter().enumerate() {
-            if [WORLD, PAIRS, GROUPS].contains(name) {
-                return Err(Error::usage(format!(
-                    "an axis cannot be called '{name}', which has a meaning of its own; choose another name"
-                )));
-            }
-            // Names stand in the ids of cases, which are printed and written in lines.
-            if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                return Err(Error::usage(format!(
-                    "an axis cannot be called {name:?}; use letters, digits and _"
-                )));
-            }
-            if name.is_empty() || order[..i].contains(name) {
-                return Err(Error::usage(format!(
-                    "mesh order '{}' names an axis twice or not at all; write {DEFAULT_ORDER}",
-                    order.join("-")
-                )));
-            }
-        }
+        let order = parse_order(order)?;
         let mut axes: Vec<Axis> = Vec::new();
         for part in spec.split(',') {
             let wrong = || {
@@ -95,7 +70,7 @@ impl Mesh {
             let (name, size) = (name.trim(), size.trim().parse().map_err(|_| wrong())?);
             if !order.contains(&name) {
                 return Err(Error::usage(format!(
-                    "mesh axis '{name}' is not in the order {}; {} (or name it in --mesh-order)",
+                    "mesh axis '{name}' is not in the order {}; {} (or add it to --mesh-order)",
                     order.join("-"),
                     suggestion(name, order.iter().copied())
                 )));
@@ -118,12 +93,12 @@ impl Mesh {
         Ok(Self { axes })
     }
 
-    /// One axis that holds all ranks: what is meant when no mesh is given.
+    /// The default mesh: one axis with all ranks.
     pub fn flat(ranks: usize) -> Self {
         Self { axes: vec![Axis { name: WORLD.to_owned(), size: ranks }] }
     }
 
-    /// The names that [`groups`](Self::groups) accepts on their own.
+    /// The single axis names that [`groups`](Self::groups) accepts.
     pub fn axis_names(&self) -> impl Iterator<Item = &str> + Clone {
         let axes = self.axes.iter().map(|axis| axis.name.as_str()).filter(|name| *name != WORLD);
         axes.chain([WORLD])
@@ -134,12 +109,11 @@ impl Mesh {
         self.axes.iter().map(|axis| axis.size).product()
     }
 
-    /// The groups of an axis (`tp`), of several flattened into one (`tp+dp`), or of `world`. They
-    /// partition the ranks; ranks within a group follow the mesh order, so a flattened axis keeps
-    /// its fast axis fastest.
+    /// The groups of an axis (`tp`), of several axes flattened into one (`tp+dp`), or of `world`. They partition the
+    /// ranks. Ranks within a group ascend, so the fastest axis stays fastest in a flattened one.
     ///
     /// # Errors
-    /// Usage error for an axis the mesh does not have.
+    /// Usage error for an axis that is not in the mesh.
     pub fn groups(&self, axis: &str) -> Result<Vec<Group>> {
         if axis == WORLD {
             return Ok(vec![Group { axis: axis.to_owned(), ranks: (0..self.ranks()).collect() }]);
@@ -154,9 +128,9 @@ impl Mesh {
             }
         }
         let varies = |axis: &Axis| names.contains(&axis.name.as_str());
-        // A group is named by the coordinates that do not vary within it.
+        // The coordinates that are fixed within a group identify it.
         let mut groups: Vec<Group> = Vec::new();
-        let mut places: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut indices: HashMap<Vec<usize>, usize> = HashMap::new();
         for rank in 0..self.ranks() {
             let fixed: Vec<usize> = self
                 .coordinates(rank)
@@ -164,8 +138,8 @@ impl Mesh {
                 .filter(|(_, axis)| !varies(axis))
                 .map(|(coordinate, _)| coordinate)
                 .collect();
-            let place = *places.entry(fixed).or_insert(groups.len());
-            match groups.get_mut(place) {
+            let index = *indices.entry(fixed).or_insert(groups.len());
+            match groups.get_mut(index) {
                 Some(group) => group.ranks.push(rank),
                 None => groups.push(Group { axis: axis.to_owned(), ranks: vec![rank] }),
             }
@@ -183,18 +157,48 @@ impl Mesh {
     }
 }
 
+/// Parses the order of axes, fastest first.
+fn parse_order(order: &str) -> Result<Vec<&str>> {
+    let order: Vec<&str> = order.split('-').take(AXIS_LIMIT + 1).collect();
+    if order.len() > AXIS_LIMIT {
+        return Err(Error::usage(format!(
+            "the mesh order names more than {AXIS_LIMIT} axes; leave some out"
+        )));
+    }
+    for (i, name) in order.iter().enumerate() {
+        if [WORLD, PAIRS, GROUPS].contains(name) {
+            return Err(Error::usage(format!(
+                "an axis cannot be called '{name}', which is a reserved name; choose another name"
+            )));
+        }
+        // Axis names are part of case ids, which are printed and written in lines.
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(Error::usage(format!(
+                "an axis cannot be called {name:?}; use letters, digits and _"
+            )));
+        }
+        if name.is_empty() || order[..i].contains(name) {
+            return Err(Error::usage(format!(
+                "mesh order '{}' has an empty or repeated axis; write it as {DEFAULT_ORDER}",
+                order.join("-")
+            )));
+        }
+    }
+    Ok(order)
+}
+
 impl Group {
-    /// One rank by itself.
+    /// The group of one rank.
     pub fn alone(rank: usize) -> Self {
         Self { axis: WORLD.to_owned(), ranks: vec![rank] }
     }
 
-    /// Reads explicit groups: commas part groups, `+` joins ranges within one: `0-3,8-11` is two
-    /// groups, `0-3+8-11` one of eight ranks.
+    /// Parses explicit groups: commas separate groups, `+` joins ranges within a group. `0-3,8-11` is two groups,
+    /// `0-3+8-11` one group of eight ranks.
     ///
     /// # Errors
-    /// Usage error for malformed text, a rank outside `0..ranks`, a rank named twice in a group, and more
-    /// than [`MEMBER_LIMIT`] members.
+    /// Usage error for malformed text, a rank outside `0..ranks`, a rank twice in a group, and more than
+    /// [`MEMBER_LIMIT`] members.
     pub fn parse_list(text: &str, ranks: usize) -> Result<Vec<Self>> {
         let (mut groups, mut members) = (Vec::new(), 0);
         for part in text.split(',') {
@@ -230,33 +234,33 @@ impl Group {
         Ok(Self { axis: GROUPS.to_owned(), ranks: members })
     }
 
-    /// This rank's place in the group, if it is a member.
+    /// The index of this rank in the group, if it is a member.
     pub fn position(&self, rank: usize) -> Option<usize> {
         self.ranks.iter().position(|&member| member == rank)
     }
 
-    /// The members in short: `0-3`, `0,2,4`, `0-1,4-5`.
-    pub fn members(&self) -> String {
-        members(self.ranks.iter().copied())
+    /// The ranks as ranges: `0-3`, `0,2,4`, `0-1,4-5`.
+    pub fn rank_ranges(&self) -> String {
+        format_ranges(self.ranks.iter().copied())
     }
 }
 
-/// Refuses groups with more than [`MEMBER_LIMIT`] members together, before they fill the memory.
+/// Refuses groups with more than [`MEMBER_LIMIT`] members in total, to bound memory.
 ///
 /// # Errors
 /// Usage error.
 pub fn refuse_members(members: usize) -> Result<()> {
     if members > MEMBER_LIMIT {
         return Err(Error::usage(format!(
-            "the groups of all cases have more than {MEMBER_LIMIT} members together; give fewer groups or fewer \
+            "the groups of all cases have more than {MEMBER_LIMIT} members in total; use fewer groups or fewer \
              values"
         )));
     }
     Ok(())
 }
 
-/// Numbers in short, runs joined: `0-3`, `0,2,4`, `0-1,4-5`.
-pub fn members(numbers: impl Iterator<Item = usize>) -> String {
+/// Formats ascending numbers as ranges: `0-3`, `0,2,4`, `0-1,4-5`.
+pub fn format_ranges(numbers: impl Iterator<Item = usize>) -> String {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for number in numbers {
         match runs.last_mut() {
@@ -272,7 +276,7 @@ pub fn members(numbers: impl Iterator<Item = usize>) -> String {
 
 impl std::fmt::Display for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.axis, self.members())
+        write!(f, "{}:{}", self.axis, self.rank_ranges())
     }
 }
 

@@ -1,26 +1,25 @@
-//! Every pair of ranks, in rounds of pairs that have no rank in common.
+//! All pairs of ranks, in rounds of disjoint pairs.
 
 use crate::base::error::{Error, Result};
 use crate::plan::mesh::{self, Group};
 use crate::plan::place::{Distance, Place};
 
-/// Most cases of one plan; more is a typing error.
+/// Most cases of one plan; more are likely a typing error.
 pub(super) const CASE_LIMIT: usize = 100_000;
 
-/// Which pairs run at once.
+/// Which pairs run concurrently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Schedule {
-    /// As many as there can be.
+    /// As many as possible.
     All,
-    /// At most so many.
+    /// At most this many.
     Batch(usize),
-    /// As many as there can be, all at the same distance: those of a socket, then those of a node, then
-    /// those across the network.
+    /// As many as possible at the same distance: first within sockets, then within nodes, then across the network.
     Topology,
 }
 
 impl Schedule {
-    /// Reads `all`, `batch=4` or `topology`.
+    /// Parses `all`, `batch=4` or `topology`.
     ///
     /// # Errors
     /// Usage error for anything else.
@@ -31,25 +30,25 @@ impl Schedule {
             ("topology", _) => Ok(Self::Topology),
             (_, Some(batch @ 1..)) => Ok(Self::Batch(batch)),
             _ => Err(Error::usage(format!(
-                "--pairs {text} is not known; write all, batch=4 (at most 4 pairs at once) or topology"
+                "--pairs {text} is not known; write all, batch=4 (at most 4 concurrent pairs) or topology"
             ))),
         }
     }
 }
 
-/// The rounds, each of pairs that run at once. Together they have every pair once.
+/// The rounds, each of pairs that run concurrently. Every pair is in exactly one round.
 ///
 /// # Errors
-/// Usage error for more pairs than there may be cases.
+/// Usage error for more than [`CASE_LIMIT`] pairs.
 pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Result<Vec<Vec<Group>>> {
     let ranks = places.len();
     if ranks.saturating_mul(ranks.saturating_sub(1)) / 2 > CASE_LIMIT {
         return Err(Error::usage(format!(
-            "the pairs of {ranks} ranks are more than {CASE_LIMIT} cases; start fewer ranks, or name pairs with \
+            "{ranks} ranks have more than {CASE_LIMIT} pairs; start fewer ranks, or select pairs with \
              --groups 0-1,2-3"
         )));
     }
-    let rounds = circle(places.len());
+    let rounds = round_robin(places.len());
     let distance = |pair: &[usize; 2]| places[pair[0]].distance(places[pair[1]]);
     let rounds: Vec<Vec<[usize; 2]>> = match schedule {
         Schedule::All => rounds,
@@ -70,15 +69,15 @@ pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Result<Vec<Vec<Gro
     Ok(rounds.into_iter().map(|round| round.into_iter().map(group).collect()).collect())
 }
 
-/// The circle method for tournaments (Kirkman, 1847): one stays, the others move on by one place, and whoever
-/// sits opposite is the partner. An odd number gets a seat that stays empty.
-fn circle(ranks: usize) -> Vec<Vec<[usize; 2]>> {
-    let seats = ranks + ranks % 2;
-    (1..seats)
-        .map(|turn| {
-            let at = |seat: usize| if seat == 0 { 0 } else { 1 + (seat - 1 + turn) % (seats - 1) };
-            let mut pairs: Vec<[usize; 2]> = (0..seats / 2)
-                .map(|seat| [at(seat), at(seats - 1 - seat)])
+/// The circle method of round-robin scheduling (Kirkman, 1847): in each round one slot is fixed, the others rotate
+/// by one, and opposite slots form a pair. An odd number of ranks gets an empty slot.
+fn round_robin(ranks: usize) -> Vec<Vec<[usize; 2]>> {
+    let slots = ranks + ranks % 2;
+    (1..slots)
+        .map(|round| {
+            let at = |slot: usize| if slot == 0 { 0 } else { 1 + (slot - 1 + round) % (slots - 1) };
+            let mut pairs: Vec<[usize; 2]> = (0..slots / 2)
+                .map(|slot| [at(slot), at(slots - 1 - slot)])
                 .filter(|pair| pair.iter().all(|&rank| rank < ranks))
                 .map(|[a, b]| [a.min(b), a.max(b)])
                 .collect();

@@ -1,39 +1,39 @@
-//! Where ranks are, and what lies between them.
+//! The node and socket of a rank, and the distance between ranks.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Most ranks of a run; no machine has as many devices.
+/// Most ranks of a run.
 pub const RANK_LIMIT: usize = 1 << 20;
 
-/// Where a rank is.
+/// The node and socket of a rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Its node, by a number.
+    /// Index of the node.
     pub node: usize,
-    /// The socket that holds all the cores it may use, where there is one.
+    /// The socket, if all cores of the rank's affinity are on one.
     pub socket: Option<usize>,
 }
 
-/// What lies between two ranks.
+/// The distance between two ranks.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Distance {
-    /// Nothing: they share a socket.
+    /// The same socket.
     Socket,
-    /// At most the node: it is the same, and the sockets differ or are not known.
+    /// The same node; the sockets differ or are unknown.
     Node,
-    /// A network.
+    /// Different nodes.
     Network,
 }
 
 impl Distance {
-    /// All of them, nearest first.
+    /// All distances, nearest first.
     pub const ALL: [Self; 3] = [Self::Socket, Self::Node, Self::Network];
 
-    /// What pairs at this distance have in common, for people.
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Socket => "same socket",
@@ -44,13 +44,12 @@ impl Distance {
 }
 
 impl Place {
-    /// So many ranks on one node of which nothing else is known; of more than there can be, one too many,
-    /// which is enough to be refused.
-    pub fn together(ranks: usize) -> Vec<Self> {
+    /// `ranks` ranks on one node, sockets unknown. At most [`RANK_LIMIT`] + 1, which is enough to be refused.
+    pub fn on_one_node(ranks: usize) -> Vec<Self> {
         vec![Self { node: 0, socket: None }; ranks.min(RANK_LIMIT + 1)]
     }
 
-    /// What lies between here and there.
+    /// The distance between two ranks at these places.
     pub fn distance(self, other: Self) -> Distance {
         if self.node != other.node {
             Distance::Network

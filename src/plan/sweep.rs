@@ -1,9 +1,9 @@
-//! Benchmarks with lists of values, whose product gives cases.
+//! Sweeps: the cases of a benchmark from the product of its lists of values.
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::groups::{MeasuredGroups, ScheduledGroup};
 use super::pairs::CASE_LIMIT;
-use super::placing::{Placed, Placing};
 use super::{Case, Study};
 use crate::base::error::{Error, Kind, Result, suggestion};
 use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};
@@ -11,7 +11,7 @@ use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
 use crate::plan::config::{Config, ScalingKind};
 use crate::plan::mesh::{self, Group};
 
-/// A benchmark with lists of values, whose product gives cases.
+/// A benchmark and its lists of values.
 pub(super) struct Sweep {
     benchmark: &'static Benchmark,
     problems: Vec<Problem>,
@@ -19,22 +19,22 @@ pub(super) struct Sweep {
     placements: Vec<Option<Placement>>,
 }
 
-/// What a key of the command line that is not a number is called.
+/// The key that selects in-place or out-of-place operation.
 const PLACEMENT: &str = "placement";
 
-/// The sweeps that a configuration asks for.
+/// The configured sweeps.
 ///
 /// # Errors
-/// Usage error in one sentence for whatever cannot be done as asked.
+/// Usage error for an invalid benchmark, key or value.
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
-    let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
-    let asked: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(usual);
+    let defaults = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
+    let benchmarks: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(defaults);
     let precisions = match &config.precision_policies {
-        Some(names) => each_once(names.iter().map(|name| Element::parse(name)))?,
+        Some(names) => unique(names.iter().map(|name| Element::parse(name)))?,
         None => Vec::new(),
     };
     let preset = config.preset.unwrap_or_default();
-    asked
+    benchmarks
         .into_iter()
         .map(|(name, settings)| {
             let benchmark = benchmark::named(&name)?;
@@ -58,22 +58,22 @@ pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
         .collect()
 }
 
-fn placements(benchmark: &Benchmark, asked: Option<String>) -> Result<Vec<Option<Placement>>> {
-    match asked {
+fn placements(benchmark: &Benchmark, names: Option<String>) -> Result<Vec<Option<Placement>>> {
+    match names {
         None if benchmark.placements => Ok(vec![Some(Placement::Out)]),
         None => Ok(vec![None]),
         Some(_) if !benchmark.placements => {
             Err(Error::usage(format!("{} has no placement; leave it out", benchmark.name)))
         }
-        Some(text) => each_once(
+        Some(text) => unique(
             text.split(',')
                 .map(|name| crate::plan::config::from_name("placement", name.trim()).map(Some)),
         ),
     }
 }
 
-/// What a list names, each once.
-fn each_once<T: PartialEq>(list: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+/// Removes duplicates; the first of equal items stays.
+fn unique<T: PartialEq>(list: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
     let mut known = Vec::new();
     for item in list {
         let item = item?;
@@ -100,17 +100,17 @@ fn problems(
         let values = text.map(|text| key.parse(&text).map_err(of_key)).transpose()?;
         if problems.len() * values.as_ref().map_or(1, Vec::len) > CASE_LIMIT {
             return Err(Error::usage(format!(
-                "{} has more than {CASE_LIMIT} problems; give fewer values",
+                "{} has more than {CASE_LIMIT} problems; use fewer values",
                 benchmark.name
             )));
         }
         let mut longer = Vec::new();
         for problem in problems {
-            let usual = match key.values {
+            let default = match key.values {
                 Values::AsFirst => problem.get(benchmark.keys[0].name).cloned(),
                 _ => None,
             };
-            for value in values.clone().unwrap_or_else(|| vec![usual]) {
+            for value in values.clone().unwrap_or_else(|| vec![default]) {
                 let mut problem = problem.clone();
                 problem.extend(value.map(|value| (key.name.to_owned(), value)));
                 longer.push(problem);
@@ -129,38 +129,38 @@ fn problems(
 }
 
 impl Sweep {
-    /// Whether its ranks act in pairs.
+    /// Whether it is a point-to-point benchmark.
     pub(super) fn is_paired(&self) -> bool {
         self.benchmark.is_paired()
     }
 
-    /// Adds the cases on the groups of `placing`.
+    /// Adds the cases on these groups.
     ///
     /// # Errors
-    /// Usage error for problems that cannot be, and for too many cases.
-    pub(super) fn add_cases(&self, placing: &Placing, cases: &mut Cases) -> Result<()> {
-        let placed = match &placing.pairs {
+    /// Usage error for an invalid problem, and for too many cases.
+    pub(super) fn add_cases(&self, groups: &MeasuredGroups, cases: &mut CaseList) -> Result<()> {
+        let scheduled = match &groups.pairs {
             Some(pairs) if self.is_paired() => pairs,
-            _ if self.benchmark.collective => &placing.collective,
-            _ => &placing.single,
+            _ if self.benchmark.collective => &groups.collective,
+            _ => &groups.single,
         };
         for &precision in &self.precisions {
             for problem in &self.problems {
                 for &placement in &self.placements {
-                    for place in placed {
-                        cases.add(self.case(problem, precision, placement, place.clone())?)?;
+                    for group in scheduled {
+                        cases.add(self.case(problem, precision, placement, group.clone())?)?;
                     }
-                    let Some((kind, points)) = &placing.scaling else { continue };
+                    let Some((kind, points)) = &groups.scaling else { continue };
                     for &ranks in points {
                         let share = match kind {
                             ScalingKind::Strong => self.benchmark.share(problem, ranks)?,
                             ScalingKind::Weak => problem.clone(),
                         };
-                        // Packed from rank 0, so that a point fills nodes before it crosses them.
+                        // The first ranks, so that a point fills one node before it uses the next.
                         let group =
                             Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() };
-                        let place = Placed { group, set: None };
-                        let mut case = self.case(&share, precision, placement, place)?;
+                        let group = ScheduledGroup { group, set: None };
+                        let mut case = self.case(&share, precision, placement, group)?;
                         case.study = Some(Study { kind: *kind, problem: problem.clone() });
                         cases.add(case)?;
                     }
@@ -175,7 +175,7 @@ impl Sweep {
         problem: &Problem,
         precision: Option<Element>,
         placement: Option<Placement>,
-        Placed { group, set }: Placed,
+        ScheduledGroup { group, set }: ScheduledGroup,
     ) -> Result<Case> {
         let work = self.benchmark.work(
             problem,
@@ -196,7 +196,7 @@ impl Sweep {
             precision.map_or_else(String::new, |element| element.name().to_owned()),
             settings.join(","),
             group.to_string(),
-            // Pairs always run with others.
+            // Pairs are always concurrent.
             if set.is_some() && group.axis != mesh::PAIRS {
                 "concurrent".to_owned()
             } else {
@@ -218,19 +218,19 @@ impl Sweep {
     }
 }
 
-/// The cases so far.
+/// The cases so far, each once.
 #[derive(Debug, Default)]
-pub(super) struct Cases {
+pub(super) struct CaseList {
     list: Vec<Case>,
     by_id: HashMap<String, usize>,
-    /// Cases that were added, those that were there already as well: what making them takes.
+    /// Calls of `add`, duplicates included, to bound the time.
     added: usize,
-    /// Members of their groups, and entries of their matrices.
+    /// Members of their groups, and entries of their matrices, to bound the memory.
     members: usize,
 }
 
-impl Cases {
-    /// Adds a case unless it is there already: a group of the mesh may be a point of the study as well.
+impl CaseList {
+    /// Adds a case unless it is a duplicate: a group of the mesh may also be a point of the scaling study.
     fn add(&mut self, case: Case) -> Result<()> {
         self.added += 1;
         self.members += match &case.work {
@@ -242,7 +242,7 @@ impl Cases {
         mesh::refuse_members(self.members)?;
         if self.added > CASE_LIMIT {
             return Err(Error::usage(format!(
-                "the plan has more than {CASE_LIMIT} cases; give fewer values or groups"
+                "the plan has more than {CASE_LIMIT} cases; use fewer values or groups"
             )));
         }
         match self.by_id.get(&case.id) {
@@ -258,8 +258,8 @@ impl Cases {
         Ok(())
     }
 
-    /// In the order in which they were added.
-    pub(super) fn into_list(self) -> Vec<Case> {
+    /// The cases in the order in which they were added.
+    pub(super) fn into_vec(self) -> Vec<Case> {
         self.list
     }
 }

@@ -10,7 +10,7 @@ use super::words::{counted, few, problem};
 use super::{Render, limits, scaling};
 use crate::base::error::Exit;
 use crate::base::units::{format_ms, significant};
-use crate::plan::mesh::{PAIRS, members};
+use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
     Analysis, Examined, Leaderboard, Origin, Outcome, Over, Severity, Source, Study,
 };
@@ -59,7 +59,7 @@ fn conclusion(analysis: &Analysis) -> String {
 
 /// Reports by their places, where there is more than one.
 fn named(analysis: &Analysis, reports: &[usize]) -> Option<String> {
-    (analysis.reports.len() > 1).then(|| members(reports.iter().copied()))
+    (analysis.reports.len() > 1).then(|| format_ranges(reports.iter().copied()))
 }
 
 /// The report at this place in a line.

@@ -6,11 +6,11 @@ use super::verdicts::remarks;
 use super::words::problem;
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result};
-use crate::base::metric;
+use crate::benchmark::metric::{self, LATENCY, Metric};
 use crate::history::Trend;
 use crate::report::{Comparison, Report};
 
-/// The columns of a report before its rates.
+/// The columns of a report before its metrics.
 const OF_CASE: &str = "id,benchmark,problem,precision,placement,group,group_size,outcome,iterations,invalid,\
                        median_ms,ci_low_ms,ci_high_ms,min_ms,max_ms,p95_ms";
 
@@ -22,13 +22,12 @@ pub fn field(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// One row a case; times in ms, rates as in the report.
+/// One row a case; times in ms, metrics as in the report.
 pub(super) fn report(report: &Report) -> Result<String> {
     // The times stand in columns of their own.
-    let metrics = metric::ALL;
-    let rates = || metrics.iter().filter(|metric| metric.name != "latency");
-    let names: Vec<&str> = rates().map(|metric| &*metric.name).collect();
-    let header = format!("{OF_CASE},{},{ABOUT_CASE}", names.join(","));
+    let metrics = || metric::ALL.iter().copied().filter(|metric| **metric != LATENCY);
+    let keys: Vec<&str> = metrics().map(|metric| metric.key).collect();
+    let header = format!("{OF_CASE},{},{ABOUT_CASE}", keys.join(","));
     let rows = report.cases.iter().map(|case| {
         let measured = case.measured.as_ref();
         let latency = measured.map(|measured| &measured.latency);
@@ -52,8 +51,7 @@ pub(super) fn report(report: &Report) -> Result<String> {
             text(latency.map(|latency| latency.max)),
             text(latency.and_then(|latency| latency.p95)),
         ];
-        let rate = |name: &str| measured.and_then(|measured| measured.metrics.rate(name));
-        row.extend(rates().map(|metric| text(rate(&metric.name))));
+        row.extend(metrics().map(|metric: &Metric| text(case.headline(metric))));
         row.extend([
             text(case.contention_ratio),
             text(case.accuracy.as_ref().map(|accuracy| accuracy.wrong)),

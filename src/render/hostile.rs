@@ -150,6 +150,15 @@ fn the_valid_one_is_valid() {
 }
 
 #[test]
+fn an_old_report_without_counts_can_be_read() {
+    let mut tree = tree();
+    for case in tree["cases"].as_array_mut().unwrap() {
+        assert!(case.as_object_mut().unwrap().remove("counts").is_some_and(|it| it.is_object()));
+    }
+    assert!(use_it(&tree.to_string()));
+}
+
+#[test]
 fn samples_lie_beside_the_report() {
     for name in ["../x", "/etc/passwd", "a/../../b", "a/", "..", ".", "", "a\\b", "a\0"] {
         let mut report = everything();

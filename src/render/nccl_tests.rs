@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use crate::base::plain::plain;
 use crate::base::units::format_ms;
 use crate::benchmark::Setting;
+use crate::benchmark::collective::{self, BlockSizes, Collective};
 use crate::benchmark::work::{Element, Placement};
-use crate::report::{Case, Definition, NcclTest, Outcome, Report};
+use crate::report::{Case, Definition, Outcome, Report};
 
 /// Keys of a problem that are columns of the table.
 const COLUMNS: [&str; 3] = ["bytes", "op", "root"];
@@ -64,7 +65,7 @@ fn remarks(report: &Report) -> Vec<String> {
 
 /// The rows of one test on one group.
 struct Table<'a> {
-    test: &'static NcclTest,
+    test: &'static Collective,
     group: &'a str,
     participants: &'a [usize],
     definition: Option<Definition>,
@@ -74,7 +75,7 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn of(case: &'a Case, test: &'static NcclTest) -> Self {
+    fn of(case: &'a Case, test: &'static Collective) -> Self {
         let keys = case.problem.iter().filter(|(key, value)| {
             !COLUMNS.contains(&key.as_str()) || (*key == "root" && value.word().is_some())
         });
@@ -114,7 +115,7 @@ impl<'a> Table<'a> {
     }
 
     fn write(&self, report: &Report, text: &mut String) {
-        let name = format!("{}_perf", self.test.benchmark);
+        let name = format!("{}_perf", self.test.name);
         let mut line = |line: String| {
             text.push_str(&plain(&line));
             text.push('\n');
@@ -209,7 +210,7 @@ impl<'a> Table<'a> {
 
 /// One size, type, operator and root.
 struct Row<'a> {
-    test: &'static NcclTest,
+    test: &'static Collective,
     bytes: u64,
     /// The columns before the halves.
     first: String,
@@ -220,7 +221,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     /// `None` for what nccl-tests has no test of, and for what was neither measured nor wrong.
     fn of(case: &'a Case) -> Option<Self> {
-        let test = NcclTest::find(&case.benchmark)?;
+        let test = collective::find(&case.benchmark).filter(|known| known.nccl_tests)?;
         let told = case.measured.is_some() || wrong(case) > 0;
         let (element, placement) = (case.precision?, case.placement?);
         let bytes = case.problem.get("bytes").and_then(Setting::number)?;
@@ -229,14 +230,14 @@ impl<'a> Row<'a> {
         }
         let ranks = case.group_size.max(1) as u64;
         let elements = bytes / element.bytes();
-        let count = if test.blocks { elements / ranks } else { elements };
+        let count = if test.has_blocks() { elements / ranks } else { elements };
         // Uneven blocks are shares of the size, and do not make it up exactly.
-        let uneven = test.benchmark == "alltoallv";
-        let size = if test.blocks && !uneven { count * ranks * element.bytes() } else { bytes };
+        let equal = test.blocks == BlockSizes::Equal;
+        let size = if equal { count * ranks * element.bytes() } else { bytes };
         let op = case.problem.get("op").and_then(Setting::word).unwrap_or("sum");
-        let op = if test.reduces { op } else { "none" };
+        let op = if test.reduces() { op } else { "none" };
         let root = match case.problem.get("root") {
-            _ if !test.rooted => "-1".to_owned(),
+            _ if !test.has_root() => "-1".to_owned(),
             Some(Setting::Word(_)) => "-1".to_owned(),
             Some(Setting::Number(root)) => root.to_string(),
             None => "0".to_owned(),
@@ -344,5 +345,15 @@ mod tests {
         assert_eq!([1234.5, 1e6, 0.0].map(|value| fitted(value, 6)), ["1234.5", "1e+06", "0.00"]);
         let g = [0.0, 12.5, 123_456.7, 1_234_567.0, 0.000_012_345, 100.0].map(general);
         assert_eq!(g, ["0", "12.5", "123457", "1.23457e+06", "1.2345e-05", "100"]);
+    }
+
+    #[test]
+    fn every_test_is_a_benchmark() {
+        for test in collective::in_nccl_tests() {
+            let benchmark = crate::benchmark::find(test.name).unwrap();
+            let has = |name: &str| benchmark.keys.iter().any(|key| key.name == name);
+            assert_eq!((has("op"), has("root")), (test.reduces(), test.has_root()), "{test:?}");
+            assert!(benchmark.placements && has("bytes"));
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::base::metric::{self, Metric};
 use crate::base::plain::plain;
 use crate::base::units::parse_utc;
+use crate::benchmark::metric::{self, Metric};
 use crate::history::Series;
 
 /// The values in OpenMetrics' text format, in base units: one gauge a metric, labelled by case, machine and method.
@@ -12,16 +12,14 @@ use crate::history::Series;
 pub(super) fn open_metrics<'a>(series: impl Iterator<Item = &'a Series> + Clone) -> String {
     let mut text = String::new();
     for metric in metric::ALL {
-        let mut own = series.clone().filter(|series| series.metric == metric.name).peekable();
+        let mut own = series.clone().filter(|series| series.metric == metric.key).peekable();
         if own.peek().is_none() {
             continue;
         }
-        let Family { name, unit, factor } = Family::of(&metric);
+        let Family { name, unit, factor } = Family::of(metric);
         let _ = writeln!(text, "# TYPE {name} gauge");
-        if !unit.is_empty() {
-            let _ = writeln!(text, "# UNIT {name} {unit}");
-        }
-        let _ = writeln!(text, "# HELP {name} {}", escape(&metric.definition));
+        let _ = writeln!(text, "# UNIT {name} {unit}");
+        let _ = writeln!(text, "# HELP {name} {}", escape(metric.definition));
         for series in own {
             let label = |key: &str, value: &str| format!("{key}=\"{}\"", escape(value));
             let labels = [
@@ -62,24 +60,11 @@ struct Family {
 
 impl Family {
     fn of(metric: &Metric) -> Self {
-        let (unit, factor) = match &*metric.unit {
-            "ms" => ("seconds", 1e-3),
-            "GB/s" => ("bytes_per_second", 1e9),
-            "TFLOP/s" => ("operations_per_second", 1e12),
-            "%" => ("ratio", 0.01),
-            "1/s" => ("per_second", 1.0),
-            _ => ("", 1.0),
-        };
-        let stem = match &*metric.name {
-            "gbps" => "memory",
-            "tflops" => "arithmetic",
-            name => ["_gbps", "_percent", "_per_s"]
-                .iter()
-                .find_map(|unit| name.strip_suffix(unit))
-                .unwrap_or(name),
-        };
-        let name = format!("tesserabench_{stem}{}{unit}", if unit.is_empty() { "" } else { "_" });
-        Self { name, unit, factor }
+        let (unit, factor) = metric.unit.base();
+        let stem = metric.key.strip_suffix(metric.unit.suffix()).unwrap_or(metric.key);
+        // Some keys are nothing but their unit.
+        let stem = if stem.is_empty() { metric.label } else { stem.trim_end_matches('_') };
+        Self { name: format!("tesserabench_{stem}_{unit}"), unit, factor }
     }
 }
 
@@ -106,7 +91,7 @@ mod tests {
             case: "a\\\"b\nc".to_owned(),
             metric: name.to_owned(),
             unit: String::new(),
-            direction: metric::Direction::LowerIsBetter,
+            direction: crate::base::metric::Direction::LowerIsBetter,
             machine: "m".to_owned(),
             method: "n".to_owned(),
             points: vec![point("earlier", 7.0), point("later", 2.0)],
@@ -121,9 +106,9 @@ mod tests {
 
     #[test]
     fn every_metric_has_a_name_of_its_own_that_ends_in_its_unit() {
-        let families = metric::ALL.map(|metric| Family::of(&metric));
+        let families: Vec<Family> = metric::ALL.iter().map(|metric| Family::of(metric)).collect();
         let mut names: Vec<&str> = families.iter().map(|family| family.name.as_str()).collect();
-        assert!(families.iter().all(|f| !f.unit.is_empty() && f.name.ends_with(f.unit)));
+        assert!(families.iter().all(|f| f.name.ends_with(f.unit) && !f.name.contains(' ')));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), metric::ALL.len());

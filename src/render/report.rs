@@ -7,7 +7,7 @@ use super::document::{Cell, Document, Section};
 use super::words::{counted, problem};
 use super::{Format, Render, csv, limits, scaling};
 use crate::base::error::Result;
-use crate::base::metric::Direction;
+use crate::base::metric::{Direction, Unit};
 use crate::base::units::{format_ms, significant};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
@@ -165,18 +165,16 @@ fn cycles(cycles: &Cycles) -> String {
 
 /// The rate people look for first, with its unit, and what it counts.
 fn rate(case: &Case) -> [Cell; 2] {
-    let Some(Rate { metric, value, unit }) = case.quoted_rate() else { return Default::default() };
-    let of = match metric {
-        "busbw_gbps" => "bus",
-        "gbps" => "memory",
-        "tflops" => "arithmetic",
-        _ => return Default::default(),
+    let Some(Rate { metric, value }) = case.quoted_rate() else { return Default::default() };
+    let show = |value: f64| match metric.unit {
+        Unit::TeraflopsPerSecond if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
+        unit => format!("{} {unit}", significant(value)),
     };
-    let show = |value: f64| match metric {
-        "tflops" if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
-        _ => format!("{} {unit}", significant(value)),
-    };
-    [Cell::number(value, show), of.into()]
+    match metric.unit {
+        // Everything has these, and they say no more than the time.
+        Unit::PerSecond => Default::default(),
+        _ => [Cell::number(value, show), metric.label.into()],
+    }
 }
 
 /// A pair matrix: the bandwidth of each pair where the benchmark has one, else its time. `!` marks slow links.

@@ -197,8 +197,8 @@ fn a_report() {
 #[test]
 fn a_comparison() {
     pages("comparison", &comparison());
-    page("comparison.annotations", &annotations(&comparison()));
-    page("comparison.step-summary.md", &step_summary(&comparison()));
+    page("comparison.annotations", &github::annotations(&comparison()));
+    page("comparison.step-summary.md", &github::step_summary(&comparison()));
 }
 
 #[test]

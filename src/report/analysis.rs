@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LimitCheck, Outcome, Scaling, Summary};
+use super::{LimitCheck, Outcome, Scaling, Severity, Summary};
 use crate::benchmark::Problem;
 use crate::benchmark::work::{Element, Placement};
 use crate::stats::{Outliers, Steadiness};
@@ -229,34 +229,6 @@ pub struct Straggler {
     /// Probability of as large a share by chance (binomial tail), adjusted for all ranks of all cases
     /// (Benjamini and Hochberg).
     pub p_adjusted: f64,
-}
-
-/// How much a finding weighs.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Something is wrong.
-    Serious,
-    /// A figure misleads, or performance is lost.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
-
-impl Severity {
-    /// All, the most serious first.
-    pub const ALL: [Self; 3] = [Self::Serious, Self::Warning, Self::Info];
-
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serious => "serious",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
 }
 
 /// A number that a rule went by.

@@ -1,12 +1,15 @@
-//! The report before its first case.
+//! The report before its first case, and a case before anything is known of it.
 
-use super::{MeshFacts, Report, Run, SCHEMA, Summary, TimingOverhead};
+use super::{
+    Case, MeshFacts, MetricFacts, Outcome, Report, Run, SCHEMA, Samples, Summary, TimingOverhead,
+};
 use crate::base::error::Exit;
+use crate::base::random;
 use crate::base::units::now;
-use crate::base::{metric, random};
+use crate::benchmark::Counts;
 use crate::machine::environment::{self, Environment};
 use crate::plan::config::Config;
-use crate::plan::{BackendSpec, Plan};
+use crate::plan::{self, BackendSpec, Plan};
 
 /// The report before its first case.
 pub fn empty(
@@ -49,9 +52,38 @@ pub fn empty(
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
         limits: Vec::new(),
-        metrics: metric::ALL.to_vec(),
+        metrics: MetricFacts::all(),
         summary: Summary::default(),
         caveats: Vec::new(),
+    }
+}
+
+impl Case {
+    /// A planned case that counts this, as if it had been measured, without figures.
+    pub fn empty(planned: &plan::Case, counts: Counts) -> Self {
+        Self {
+            id: planned.id.clone(),
+            benchmark: planned.benchmark.clone(),
+            problem: planned.problem.clone(),
+            precision: planned.precision,
+            placement: planned.placement,
+            axis: planned.group.axis.clone(),
+            group: planned.group.to_string(),
+            participants: planned.group.ranks.clone(),
+            group_size: planned.group.ranks.len(),
+            counts: Some(counts),
+            concurrent: planned.set.is_some(),
+            contention_ratio: None,
+            outcome: Outcome::Measured,
+            reason: None,
+            error: None,
+            measured: None,
+            samples: Samples::None,
+            accuracy: None,
+            replication: None,
+            cycles: None,
+            caveats: Vec::new(),
+        }
     }
 }
 

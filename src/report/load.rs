@@ -27,7 +27,17 @@ impl Report {
     pub fn load_with_text(path: &Path) -> Result<(Self, String)> {
         let text = read_bounded(path, FILE_LIMIT)?;
         match Self::parse(&text) {
-            Ok(report) => Ok((report, text)),
+            Ok(report) => {
+                if report.cases.iter().any(|case| case.replication.is_some() && case.is_uncounted())
+                {
+                    tracing::warn!(
+                        "'{}' does not say what its cases count, because an older version wrote it: their rates \
+                         over launches are left out",
+                        path.display()
+                    );
+                }
+                Ok((report, text))
+            }
             Err(why) => Err(Error::file("use the report", path, why)),
         }
     }
@@ -56,6 +66,11 @@ impl Report {
 }
 
 impl Case {
+    /// Whether it was measured and does not say what it counts.
+    pub fn is_uncounted(&self) -> bool {
+        self.measured.is_some() && self.counts.is_none()
+    }
+
     /// Refuses what no run of ours writes and readers rely on.
     fn check(&self) -> Result<(), String> {
         match &self.samples {

@@ -1,30 +1,84 @@
-//! The figures of a case by name, and the one rate by which people know a benchmark.
+//! The figures of a case by their metric, and the one rate by which people know a benchmark.
 
-use super::{Case, Metrics};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Case;
+use crate::base::metric::Direction;
+use crate::benchmark::metric::{
+    self, ARITHMETIC, BUSBW, MEMORY, Metric, Metrics, OPERATIONS, Observed,
+};
+
+/// What a figure means, and which way it improves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricFacts {
+    /// The key in the report.
+    pub name: String,
+    /// The unit people read.
+    pub unit: String,
+    /// Which way it improves.
+    pub direction: Direction,
+    /// What exactly it is.
+    pub definition: String,
+}
+
+impl MetricFacts {
+    /// Those of every metric of a case.
+    pub fn all() -> Vec<Self> {
+        let of = |metric: &&Metric| Self {
+            name: metric.key.to_owned(),
+            unit: metric.unit.name().to_owned(),
+            direction: metric.direction,
+            definition: metric.definition.to_owned(),
+        };
+        metric::ALL.iter().map(of).collect()
+    }
+}
 
 /// A rate at the median time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// Name of the metric.
-    pub metric: &'static str,
+    /// Which one.
+    pub metric: &'static Metric,
     /// The figure.
     pub value: f64,
-    /// Its unit.
-    pub unit: &'static str,
 }
 
-/// Operations per second, which every measured case has.
-pub const OPERATIONS: &str = "throughput_per_s";
-
 impl Case {
-    /// The figure of this metric, by its name: over launches where there were several.
-    pub fn figure(&self, metric: &str) -> Option<f64> {
-        let metrics = &self.measured.as_ref()?.metrics;
-        match metric {
-            "latency" => self.median_ms(),
-            // A share is no rate at a time.
-            "overlap_percent" => metrics.overlap_percent,
-            _ => metrics.rate(metric).map(|rate| rate / self.over_headline()),
+    /// What its figures follow from when its median time is this. Of a report that does not say what its cases count
+    /// only the time and what was measured beside it. `None` for a case without times.
+    pub fn observed(&self, median_ms: f64) -> Option<Observed> {
+        let measured = self.measured.as_ref()?;
+        Some(Observed {
+            counts: self.counts.unwrap_or_default(),
+            ranks: self.group_size,
+            median_ms,
+            overlap: measured.overlap,
+            host_peak_bytes: measured.memory.iter().map(|rank| rank.host_peak_bytes).max(),
+        })
+    }
+
+    /// Brings its metrics to the headline's time.
+    pub fn renew_metrics(&mut self) {
+        let median = self.measured.as_ref().map(|measured| measured.latency.median);
+        let metrics = median.and_then(|median| Some(Metrics::of(&self.observed(median)?)));
+        if let (Some(measured), Some(metrics)) = (&mut self.measured, metrics) {
+            measured.metrics = metrics;
+        }
+    }
+
+    /// Its figure at the headline's time.
+    pub fn headline(&self, metric: &Metric) -> Option<f64> {
+        let measured = self.measured.as_ref()?;
+        let kept = metric.kept(&measured.metrics);
+        kept.or_else(|| metric.figure(&self.observed(measured.latency.median)?))
+    }
+
+    /// Its figure: over launches where there were several.
+    pub fn figure(&self, metric: &Metric) -> Option<f64> {
+        match &self.replication {
+            None => self.headline(metric),
+            Some(replication) => metric.figure(&self.observed(replication.median_ms)?),
         }
     }
 
@@ -32,31 +86,71 @@ impl Case {
     /// else arithmetic, else operations. `None` for a case without times.
     pub fn quoted_rate(&self) -> Option<Rate> {
         let metrics = &self.measured.as_ref()?.metrics;
-        let known = [
-            // One rank alone moves nothing over any link.
-            ("busbw_gbps", metrics.busbw_gbps.filter(|_| self.group_size > 1), "GB/s"),
-            ("gbps", metrics.gbps, "GB/s"),
-            ("tflops", metrics.tflops, "TFLOP/s"),
-            (OPERATIONS, metrics.throughput_per_s, "1/s"),
-        ];
-        known
+        [&BUSBW, &MEMORY, &ARITHMETIC, &OPERATIONS]
             .into_iter()
-            .find_map(|(metric, value, unit)| Some(Rate { metric, value: value?, unit }))
+            // One rank alone moves nothing over any link.
+            .filter(|metric| self.group_size > 1 || *metric != &BUSBW)
+            .find_map(|metric| Some(Rate { metric, value: metric.kept(metrics)? }))
     }
 }
 
-impl Metrics {
-    /// The rate of this metric, by its name: that of the headline.
-    pub fn rate(&self, metric: &str) -> Option<f64> {
-        match metric {
-            "algbw_gbps" => self.algbw_gbps,
-            "busbw_gbps" => self.busbw_gbps,
-            "gbps" => self.gbps,
-            "tflops" => self.tflops,
-            "overlap_percent" => self.overlap_percent,
-            "messages_per_s" => self.messages_per_s,
-            "throughput_per_s" => self.throughput_per_s,
-            _ => None,
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::analysis::fixture::{analysed, empty_report, plan, recording};
+    use crate::machine::memory::RankMemory;
+
+    #[test]
+    fn json_and_csv_have_the_metrics_of_the_table_and_no_others() {
+        let plan = plan("benchmarks: {triad: {array: 1MiB}}");
+        let mut report = empty_report(&plan);
+        report.cases.push(analysed(&plan, &plan.cases[0], recording(&plan, 1e6, 1e6), None));
+        let measured = report.cases[0].measured.as_mut().unwrap();
+        measured.memory.push(RankMemory { rank: 0, host_peak_bytes: 1 << 30 });
+        let case = serde_json::to_value(&report.cases[0]).unwrap();
+        let rows = crate::render::Format::Csv.write(&report, true).unwrap();
+        let mut reader = csv::Reader::from_reader(rows.as_bytes());
+        let row = reader.records().next().unwrap().unwrap();
+        let header = reader.headers().unwrap();
+        let column = |name: &str| {
+            let place = header.iter().position(|column| column == name).unwrap();
+            row[place].parse::<f64>().ok()
+        };
+        for metric in metric::ALL {
+            let (json, csv) = match metric.key {
+                "latency" => (&case["latency"]["median"], "median_ms"),
+                "host_peak_bytes" => (&case["memory"][0]["host_peak_bytes"], metric.key),
+                key => (case["metrics"].get(key).unwrap(), key),
+            };
+            let figure = report.cases[0].figure(metric);
+            assert_eq!((json.as_f64(), column(csv)), (figure, figure), "{}", metric.key);
         }
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let mut found = [keys(&case["metrics"]), keys(&case["memory"][0])].concat();
+        found.retain(|key| key != "rank");
+        assert!(found.iter().all(|key| Metric::find(key).is_some()), "{found:?}");
+        let facts: Vec<&str> = report.metrics.iter().map(|facts| facts.name.as_str()).collect();
+        assert_eq!(facts, metric::ALL.iter().map(|metric| metric.key).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn figures_over_launches_follow_from_counts() {
+        let plan = plan("benchmarks: {triad: {array: 1MiB}}");
+        let mut case = analysed(&plan, &plan.cases[0], recording(&plan, 1e6, 1e6), None);
+        let kept = case.figure(&MEMORY).unwrap();
+        case.replication = Some(crate::report::Replication {
+            launches: Vec::new(),
+            median_ms: 2.0 * case.measured.as_ref().unwrap().latency.median,
+            ci: None,
+            between_percent: 0.0,
+            reproducible: false,
+        });
+        assert!((case.figure(&MEMORY).unwrap() / kept - 0.5).abs() < 1e-9);
+        assert_eq!(case.headline(&MEMORY), Some(kept));
+        // Of an old report only what it holds.
+        case.counts = None;
+        assert_eq!((case.figure(&MEMORY), case.headline(&MEMORY)), (None, Some(kept)));
     }
 }

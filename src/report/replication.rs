@@ -61,11 +61,4 @@ impl Case {
         let headline = self.measured.as_ref()?.latency.median;
         Some(self.replication.as_ref().map_or(headline, |replication| replication.median_ms))
     }
-
-    /// That over the headline, which is of one launch and so are the rates at it; 1 where there is no difference.
-    pub fn over_headline(&self) -> f64 {
-        let headline = self.measured.as_ref().map(|measured| measured.latency.median);
-        let both = self.median_ms().zip(headline.filter(|headline| *headline > 0.0));
-        both.map_or(1.0, |(median, headline)| median / headline)
-    }
 }

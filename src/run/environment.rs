@@ -12,7 +12,7 @@ use crate::world::{World, mpi_library};
 ///
 /// # Errors
 /// When the ranks cannot exchange their facts.
-pub fn gather(
+pub(super) fn gather(
     world: &World,
     device: Device,
     libraries: BTreeMap<String, String>,
@@ -35,7 +35,7 @@ pub fn gather(
         });
         let local_rank = member.local_rank.unwrap_or(ranks_on_node[index]);
         ranks_on_node[index] += 1;
-        let cores = Some(mesh::members(member.cores()));
+        let cores = Some(mesh::format_ranges(member.cores()));
         ranks.push(Rank { rank, node: index, local_rank, device, cores });
     }
     let mpi = world.threading().map(|level| Mpi {

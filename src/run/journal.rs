@@ -1,9 +1,9 @@
-//! Finished cases on disk, each before the next one starts, and what a run was about: enough to go on after
-//! any death, or to write the report that the run could not.
+//! Finished cases on disk, each before the next one starts, and what a run is about: enough to resume it after
+//! any death, or to write the report that it could not.
 //!
 //! Each line is a JSON object with one key: `run` first (the plan, and the report without cases), `launch` for
 //! each start of the ranks, `case` for a case's first turn, `again` for a later one. When the report of a
-//! complete run is written the journal is removed: one that is there belongs to a run that did not end well.
+//! complete run is written the journal is removed: one that is there belongs to an unfinished run.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -43,44 +43,62 @@ pub struct Journal {
 /// A line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Entry {
+pub(super) enum Entry {
+    /// What is run; the first line.
     Run(Box<Header>),
+    /// A start of the ranks.
     Launch(Launch),
+    /// A case that finished for the first time.
     Case(Box<Finished>),
+    /// A later turn of a case.
     Again(Again),
 }
 
 /// What the run is about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header {
     /// The journal's schema.
     schema: String,
-    /// What is run.
-    pub plan: Plan,
+    plan: Plan,
     /// The report without cases.
-    pub report: Report,
+    report: Report,
 }
 
+/// A finished case.
 #[derive(Debug, Serialize, Deserialize)]
-struct Finished {
-    case: Case,
-    /// When it was over, UTC.
-    time: String,
-    /// Length of the samples' file when it was over.
-    samples_bytes: u64,
+pub(super) struct Finished {
+    /// As the report holds it.
+    pub(super) case: Case,
+    /// When it finished, UTC.
+    pub(super) time: String,
+    /// Length of the samples' file then.
+    pub(super) samples_bytes: u64,
 }
 
 /// A later turn of a case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Again {
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Again {
     /// Its place among the plan's cases.
-    pub case: usize,
-    /// What came of it.
-    pub turn: Turn,
+    pub(super) case: usize,
+    /// Its result.
+    pub(super) turn: Turn,
     /// What went wrong.
-    pub error: Option<CaseError>,
-    /// Length of the samples' file when it was over.
-    pub samples_bytes: u64,
+    pub(super) error: Option<CaseError>,
+    /// Length of the samples' file after it.
+    pub(super) samples_bytes: u64,
+}
+
+impl Entry {
+    /// Adds the line to the report; `repeats` says whether cases run more than once.
+    pub(super) fn add_to(self, report: &mut Report, repeats: bool) {
+        match self {
+            // Its report is the one that the others are added to.
+            Self::Run(_) => {}
+            Self::Launch(launch) => report.run.launches.push(launch),
+            Self::Case(finished) => report.push(finished.case, &finished.time, repeats),
+            Self::Again(again) => report.cases[again.case].turn(again.turn, again.error),
+        }
+    }
 }
 
 /// What a journal says.
@@ -111,7 +129,7 @@ impl Journal {
     ///
     /// # Errors
     /// Usage error when it cannot be written; unfit on a full disk.
-    pub fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
+    pub(super) fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
         let path = Self::path_for(output);
         let file = File::create(&path).map_err(|why| Error::write(&path, &why))?;
         let mut journal = Self { path, file, length: 0 };
@@ -125,7 +143,7 @@ impl Journal {
     ///
     /// # Errors
     /// Usage error when it cannot be written.
-    pub fn resume(output: &Path, recovered: &Recovered) -> Result<Self> {
+    pub(super) fn resume(output: &Path, recovered: &Recovered) -> Result<Self> {
         let path = Self::path_for(output);
         let length = recovered.length;
         let opened = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
@@ -137,42 +155,22 @@ impl Journal {
         Ok(Self { path, file, length })
     }
 
-    /// Adds a start of the ranks; it is on disk when this returns.
+    /// Adds a line; it is on disk when this returns.
     ///
     /// # Errors
     /// Usage error when it cannot be written; unfit on a full disk. What was there before stays whole.
-    pub fn add_launch(&mut self, launch: Launch) -> Result<()> {
-        self.append(&Entry::Launch(launch))
-    }
-
-    /// Adds a finished case and the length of the samples' file, likewise.
-    ///
-    /// # Errors
-    /// As [`add_launch`](Self::add_launch).
-    pub fn add(&mut self, case: Case, time: String, samples_bytes: u64) -> Result<()> {
-        self.append(&Entry::Case(Box::new(Finished { case, time, samples_bytes })))
-    }
-
-    /// Adds a later turn of a case, likewise.
-    ///
-    /// # Errors
-    /// As [`add_launch`](Self::add_launch).
-    pub fn add_again(&mut self, again: Again) -> Result<()> {
-        self.append(&Entry::Again(again))
-    }
-
-    fn append(&mut self, line: &Entry) -> Result<()> {
-        let mut bytes = serde_json::to_vec(line)
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<()> {
+        let mut bytes = serde_json::to_vec(entry)
             .map_err(|why| Error::internal(format!("cannot write the journal: {why}")))?;
         bytes.push(b'\n');
         if fault::is_planted(Fault::Torn, Phase::Write) {
             let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
-            fault::die();
+            fault::kill_self();
         }
         let written = fault::full_disk().and_then(|()| self.file.write_all(&bytes));
         let written = written.and_then(|()| self.file.sync_data());
         if let Err(why) = written {
-            // What did come to the disk is no line. If that cannot be mended either, the next start will.
+            // What did reach the disk is not a whole line; if it cannot be cut off, the next start does.
             let _ = self.file.set_len(self.length);
             return Err(Error::write(&self.path, &why));
         }
@@ -184,7 +182,7 @@ impl Journal {
     ///
     /// # Errors
     /// Usage error when it cannot be removed.
-    pub fn finish(self) -> Result<()> {
+    pub(super) fn finish(self) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(|why| Error::file("remove", &self.path, why))
     }
 }
@@ -201,13 +199,13 @@ impl Recovered {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(Error::file("read", &path, why)),
         };
-        let damaged = |line: usize, why: &dyn std::fmt::Display| {
+        let damaged = |line: usize, why: String| {
             let why = format!("its line {line} is damaged ({why}); move it away to start anew");
             Error::file("resume from", &path, why)
         };
         let size = file.metadata().map_or(0, |facts| facts.len());
         if size > FILE_LIMIT {
-            return Err(damaged(0, &format!("{size} bytes are too many")));
+            return Err(damaged(0, format!("{size} bytes are too many")));
         }
         let mut reader = BufReader::new(file);
         let mut recovered: Option<Self> = None;
@@ -219,60 +217,51 @@ impl Recovered {
             if read == 0 {
                 break;
             }
-            let length = recovered.as_ref().map_or(0, |recovered| recovered.length);
-            let last = length + read == size;
-            let whole = bytes.ends_with(b"\n");
-            let line = match parse(&bytes) {
-                Ok(line) if whole => line,
+            let length = recovered.as_ref().map_or(0, |recovered| recovered.length) + read;
+            let entry = match parse(&bytes) {
+                Ok(entry) => entry,
                 // Only the end of a file can be torn.
-                _ if last => {
+                Err(_) if length == size => {
                     if let Some(recovered) = &mut recovered {
                         recovered.torn = read;
                     }
                     break;
                 }
-                Ok(_) => return Err(damaged(number, &"it has no end")),
-                Err(why) => return Err(damaged(number, &why)),
+                Err(why) => return Err(damaged(number, why)),
             };
-            match (&mut recovered, line) {
-                (None, Entry::Run(header)) if header.schema == SCHEMA => {
-                    header.plan.check().map_err(|why| damaged(number, &why))?;
-                    recovered = Some(Self {
-                        plan: header.plan,
-                        report: header.report,
-                        done: 0,
-                        samples_bytes: 0,
-                        length: 0,
-                        torn: 0,
-                    });
-                }
-                (None, Entry::Run(header)) => {
-                    let why = format!("its schema is '{}', not '{SCHEMA}'", header.schema);
-                    return Err(damaged(number, &why));
-                }
-                (Some(recovered), line) => {
-                    recovered.add(line).map_err(|why| damaged(number, &why))?;
-                }
-                (None, _) => return Err(damaged(number, &"it does not say what is run")),
-            }
+            let added = match &mut recovered {
+                Some(recovered) => recovered.add(entry),
+                None => Self::begin(entry).map(|begun| recovered = Some(begun)),
+            };
+            added.map_err(|why| damaged(number, why))?;
             if let Some(recovered) = &mut recovered {
-                recovered.length = length + read;
+                recovered.length = length;
             }
         }
         Ok(recovered)
     }
 
-    fn add(&mut self, line: Entry) -> Result<(), String> {
-        let place = self.done % self.plan.cases.len().max(1);
-        let cycle = self.done / self.plan.cases.len().max(1);
-        match line {
+    /// What the first line says.
+    fn begin(entry: Entry) -> Result<Self, String> {
+        let Entry::Run(header) = entry else {
+            return Err("it does not say what is run".to_owned());
+        };
+        let Header { schema, plan, report } = *header;
+        if schema != SCHEMA {
+            return Err(format!("its schema is '{schema}', not '{SCHEMA}'"));
+        }
+        plan.check().map_err(|why| why.to_string())?;
+        Ok(Self { plan, report, done: 0, samples_bytes: 0, length: 0, torn: 0 })
+    }
+
+    /// Adds a later line, which must be the next one of the plan.
+    fn add(&mut self, entry: Entry) -> Result<(), String> {
+        let repeats = self.plan.repeats();
+        match &entry {
             Entry::Run(_) => return Err("a second run".to_owned()),
-            Entry::Launch(launch) => {
-                self.report.run.launches.push(launch);
-                return Ok(());
-            }
+            Entry::Launch(_) => {}
             Entry::Case(finished) => {
-                let Finished { case, time, samples_bytes } = *finished;
+                let Finished { case, samples_bytes, .. } = &**finished;
                 let planned = self.plan.cases.get(self.done);
                 let Some(planned) = planned.filter(|planned| planned.id == case.id) else {
                     return Err(format!("case '{}' is out of order", case.id));
@@ -281,19 +270,21 @@ impl Recovered {
                 if (&planned.group.axis, &planned.group.ranks) != (&case.axis, &case.participants) {
                     return Err(format!("case '{}' has other ranks than its plan", case.id));
                 }
-                self.report.push(case, &time, self.plan.repeats());
-                self.samples_bytes = samples_bytes;
+                self.samples_bytes = *samples_bytes;
+                self.done += 1;
             }
             Entry::Again(again) => {
-                let repeats = self.plan.repeats() && cycle > 0;
-                if (again.case, again.turn.cycle) != (place, cycle) || !repeats {
+                let cases = self.plan.cases.len().max(1);
+                let (cycle, place) = (self.done / cases, self.done % cases);
+                let is_next = (again.case, again.turn.cycle) == (place, cycle);
+                if !is_next || !repeats || cycle == 0 {
                     return Err("a turn is out of order".to_owned());
                 }
                 self.samples_bytes = again.samples_bytes;
-                self.report.cases[place].turn(again.turn, again.error);
+                self.done += 1;
             }
         }
-        self.done += 1;
+        entry.add_to(&mut self.report, repeats);
         Ok(())
     }
 
@@ -331,7 +322,8 @@ impl Recovered {
 }
 
 fn parse(bytes: &[u8]) -> Result<Entry, String> {
-    serde_json::from_slice(bytes).map_err(|why| why.to_string())
+    let entry = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
+    if bytes.ends_with(b"\n") { Ok(entry) } else { Err("it has no end".to_owned()) }
 }
 
 /// Where two values differ, the innermost places of both.
@@ -381,18 +373,23 @@ mod tests {
         folder.path().join("results.json")
     }
 
-    /// A journal of `plan` with its first cases, so many; the cases.
+    fn finished(case: &Case) -> Entry {
+        let finished = Finished { case: case.clone(), time: "t".to_owned(), samples_bytes: 100 };
+        Entry::Case(Box::new(finished))
+    }
+
+    /// A journal of `plan` with this many of its first cases; the cases.
     fn written(output: &Path, plan: &Plan, cases: usize) -> Vec<Case> {
         let mut journal = Journal::create(output, plan, &empty_report(plan)).unwrap();
         let hosts = vec!["a".to_owned()];
-        journal
-            .add_launch(Launch { started: "t".to_owned(), done: 0, hosts, replicate: 0, run: None })
-            .unwrap();
+        let started = "t".to_owned();
+        let launch = Launch { started, done: 0, hosts, replicate: 0, run: None };
+        journal.append(&Entry::Launch(launch)).unwrap();
         let figures = [1.0 / 3.0, 0.1, 7e9];
         let made = plan.cases.iter().zip(figures).take(cases).map(|(case, nanos)| {
             let mut case = analysed(plan, case, recording(plan, 1e3 + nanos, 1e3 / nanos), None);
             case.samples = Samples::Sidecar { file: "x".to_owned(), rows: 7 };
-            journal.add(case.clone(), "t".to_owned(), 100).unwrap();
+            journal.append(&finished(&case)).unwrap();
             case
         });
         made.collect()
@@ -434,7 +431,7 @@ mod tests {
         }
         let read = Recovered::read(&output).unwrap().unwrap();
         let mut journal = Journal::resume(&output, &read).unwrap();
-        journal.add(cases[1].clone(), "t".to_owned(), 100).unwrap();
+        journal.append(&finished(&cases[1])).unwrap();
         assert_eq!(std::fs::read(Journal::path_for(&output)).unwrap(), whole);
     }
 
@@ -485,7 +482,8 @@ mod tests {
         let mut journal = Journal::resume(&output, &read).unwrap();
         for case in 0..2 {
             let turn = Turn { cycle: 1, time: "t".to_owned(), median_ms: Some(1.0) };
-            journal.add_again(Again { case, turn, error: None, samples_bytes: 200 }).unwrap();
+            let again = Again { case, turn, error: None, samples_bytes: 200 };
+            journal.append(&Entry::Again(again)).unwrap();
         }
         std::fs::read(Journal::path_for(&output)).unwrap()
     }

@@ -4,20 +4,18 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use crate::analysis::{self, CaseOutcome, Finding, Limits};
+use super::journal::{Again, Entry, Finished, Journal, Recovered};
+use super::sidecar::{INLINE_LIMIT, Sidecar};
+use crate::analysis::{self, CaseOutcome, Limits};
+use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
-use crate::base::failure::Failure;
+use crate::base::failure::{CaseError, Failure};
+use crate::base::units::now;
 use crate::machine::environment::Environment;
 use crate::plan::config::Config;
-use crate::report::TimingOverhead;
-use crate::run::journal::{Again, Journal, Recovered};
-
-use crate::base::failure::CaseError;
-use crate::base::units::now;
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::render::Output;
-use crate::report::{self, Launch, Outcome, Report, Samples, Turn};
-use crate::run::sidecar::{INLINE_LIMIT, Sidecar};
+use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
 const CASE_BYTES: u64 = 32 << 10;
@@ -25,7 +23,7 @@ const CASE_BYTES: u64 = 32 << 10;
 /// What a sample takes in the compressed file: `scripts/compare-with-peers gather`.
 const SAMPLE_BYTES: u64 = 13;
 
-/// What to do with what an earlier run has left.
+/// What to do with the results of an earlier run that did not finish.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnExisting {
     /// Refuse to overwrite finished cases that no complete report holds.
@@ -33,26 +31,26 @@ pub enum OnExisting {
     Refuse,
     /// Overwrite them.
     Overwrite,
-    /// Go on after them.
+    /// Continue after them.
     Resume,
 }
 
 /// The report so far, and the files that hold it.
-pub struct Recorder {
+pub(super) struct Recorder {
     report: Report,
     outputs: Vec<Output>,
     journal: Journal,
     /// Cases finished, through all cycles.
     done: usize,
     /// Where samples go that are too many for the report.
-    pub sidecar: Sidecar,
+    pub(super) sidecar: Sidecar,
 }
 
-/// Refuses to overwrite the finished cases of a run that did not come to its end.
+/// Refuses to overwrite the finished cases of an unfinished run.
 ///
 /// # Errors
 /// Usage error that names the way to keep them and the way to be rid of them.
-pub fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<()> {
+pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<()> {
     let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
         return Ok(());
     };
@@ -61,20 +59,20 @@ pub fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<
     match measured {
         0 => Ok(()),
         _ => Err(Error::usage(format!(
-            "'{}' holds measured cases ({measured}) of a run that did not come to its end; go on with it by \
-             --resume, or overwrite it by --force",
+            "'{}' holds measured cases ({measured}) of an unfinished run; resume it with --resume, or overwrite \
+             it with --force",
             Journal::path_for(&first.path).display()
         ))),
     }
 }
 
 impl Recorder {
-    /// Starts the report and its journal, or goes on with them.
+    /// Starts the report and its journal, or resumes them.
     ///
     /// # Errors
-    /// Usage error when the journal cannot be written, or is that of another plan, or a limit makes no sense; unfit when ranks share a
-    /// device, or when the disk is too full for what is to be written.
-    pub fn start(
+    /// Usage error when the journal cannot be written, or is that of another plan, or a limit makes no sense; unfit
+    /// when ranks share a device, or when the disk has no room for the results.
+    pub(super) fn start(
         plan: &Plan,
         config: &Config,
         (outputs, on_existing): (Vec<Output>, OnExisting),
@@ -96,7 +94,7 @@ impl Recorder {
         require_space(plan, done, &first.path)?;
         let (journal, sidecar, report) = match recovered {
             Some(recovered) => {
-                let journal = go_on(&first.path, plan, &report, &recovered)?;
+                let journal = resume(&first.path, plan, &report, &recovered)?;
                 let sidecar = Sidecar::resume(samples, recovered.samples_bytes)?;
                 (journal, sidecar, recovered.report)
             }
@@ -110,33 +108,35 @@ impl Recorder {
             done,
             sidecar,
         };
-        let launch = Launch { started, done, hosts, replicate: 0, run: None };
-        recorder.journal.add_launch(launch.clone())?;
-        recorder.report.run.launches.push(launch);
+        let launch = Entry::Launch(Launch { started, done, hosts, replicate: 0, run: None });
+        recorder.journal.append(&launch)?;
+        launch.add_to(&mut recorder.report, plan.repeats());
         Ok(recorder)
     }
 
     /// Cases that are finished, through all cycles.
-    pub fn done(&self) -> usize {
+    pub(super) fn done(&self) -> usize {
         self.done
     }
 
-    /// The `place`th of the cases that run one after another has finished; on disk when this returns. True when
-    /// it failed. One that was finished in an earlier launch is not added again.
+    /// Adds the outcome of the `place`th of the cases that run one after another, with what its ranks shared and its
+    /// samples; it is on disk when this returns. True when the case failed. One that an earlier launch has finished is
+    /// not added again.
     ///
     /// # Errors
     /// Usage error when a file cannot be written, unfit on a full disk.
-    pub fn record(
+    pub(super) fn record(
         &mut self,
         plan: &Plan,
         (place, case): (usize, &Case),
-        found: CaseOutcome,
+        outcome: CaseOutcome,
+        found: (Option<Caveat>, Samples),
     ) -> Result<bool> {
         if place < self.done {
             return Ok(false);
         }
         let floors = self.report.floors.unwrap_or_default();
-        let mut result = analysis::analyse(plan, case, &floors, found);
+        let mut result = analysis::analyse(plan, case, &floors, outcome, found);
         if let Some(error) = &mut result.error {
             self.locate(error);
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -144,16 +144,15 @@ impl Recorder {
         let failed = result.error.is_some();
         let (cycle, index) = (place / plan.cases.len(), place % plan.cases.len());
         let (time, samples_bytes) = (now(), self.sidecar.length());
-        if cycle == 0 {
-            self.journal.add(result.clone(), time.clone(), samples_bytes)?;
-            self.report.push(result, &time, plan.repeats());
+        let entry = if cycle == 0 {
+            Entry::Case(Box::new(Finished { case: result, time, samples_bytes }))
         } else {
             let median_ms = result.measured.map(|measured| measured.latency.median);
             let turn = Turn { cycle, time, median_ms };
-            let again = Again { case: index, turn, error: result.error, samples_bytes };
-            self.journal.add_again(again.clone())?;
-            self.report.cases[index].turn(again.turn, again.error);
-        }
+            Entry::Again(Again { case: index, turn, error: result.error, samples_bytes })
+        };
+        self.journal.append(&entry)?;
+        entry.add_to(&mut self.report, plan.repeats());
         self.done = place + 1;
         Ok(failed)
     }
@@ -166,12 +165,12 @@ impl Recorder {
         error.device = Some(rank.device.name.clone());
     }
 
-    /// Ends the report and writes it; `exit` says whether the run came to its end. The journal of one that did
-    /// not stays.
+    /// Concludes the report and writes it; `exit` says whether the run finished. The journal of an unfinished run
+    /// stays.
     ///
     /// # Errors
     /// Usage error when a file cannot be written; the journal then stays.
-    pub fn finish(mut self, plan: &Plan, exit: Exit) -> Result<Report> {
+    pub(super) fn finish(mut self, plan: &Plan, exit: Exit) -> Result<Report> {
         conclude(plan, &mut self.report, exit);
         write(&self.outputs, &self.report)?;
         if !self.report.run.incomplete {
@@ -181,11 +180,23 @@ impl Recorder {
     }
 }
 
+/// Writes the report of a run that ends before its time, if it has a journal, and logs where it is.
+pub(super) fn save_incomplete(outputs: &[Output], failure: &Failure) {
+    match salvage(outputs, failure) {
+        Ok(true) => tracing::error!(
+            "{} holds what was measured, marked incomplete; resume the run with --resume",
+            outputs.first().map_or_else(String::new, |output| output.path.display().to_string())
+        ),
+        Ok(false) => {}
+        Err(why) => tracing::error!("the report cannot be written: {why}"),
+    }
+}
+
 /// Writes the report of a run that could not do so itself, from its journal; true when there is one.
 ///
 /// # Errors
 /// Usage error when the journal cannot be read or a file cannot be written.
-pub fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
+pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
     let Some(first) = outputs.first() else { return Ok(false) };
     let Some(Recovered { plan, mut report, .. }) = Recovered::read(&first.path)? else {
         return Ok(false);
@@ -194,7 +205,7 @@ pub fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
     let planned = plan.cases.iter().find(|case| case.id == failure.case);
     let known = report.cases.iter_mut().find(|case| case.id == failure.case);
     match (planned, known) {
-        // A case that was stopped on purpose is as good as one that has not begun.
+        // A case that was stopped on purpose counts as one that has not begun.
         _ if error.kind == Kind::Interrupted => {}
         (_, Some(case)) if case.cycles.is_some() => {
             case.outcome = Outcome::Failed;
@@ -202,11 +213,10 @@ pub fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
         }
         (Some(case), None) => {
             let timed_out = error.kind == Kind::TimedOut;
-            let finding = Finding::Failed(Box::new(error));
-            let found =
-                CaseOutcome { finding, accuracy: None, crowding: None, samples: Samples::None };
+            let outcome = CaseOutcome::Failed(Box::new(error), None);
             let floors = report.floors.unwrap_or_default();
-            let mut result = analysis::analyse(&plan, case, &floors, found);
+            let found = (None, Samples::None);
+            let mut result = analysis::analyse(&plan, case, &floors, outcome, found);
             if timed_out {
                 result.outcome = Outcome::TimedOut;
             }
@@ -239,18 +249,18 @@ fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     report.conclude(plan.cases.len(), exit);
 }
 
-/// Goes on with a journal, if it is that of this plan.
-fn go_on(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> Result<Journal> {
+/// Resumes a journal, if it is that of this plan.
+fn resume(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> Result<Journal> {
     if let Some(difference) = recovered.difference(plan, report)? {
         return Err(Error::usage(format!(
-            "'{}' is the journal of another plan ({difference}); resume with what it was started with, or \
-             start anew by --force",
+            "'{}' is the journal of another plan ({difference}); resume with the arguments it was started with, \
+             or start anew with --force",
             Journal::path_for(output).display()
         )));
     }
     if recovered.torn > 0 {
         tracing::warn!(
-            "the last {} bytes of '{}' are no whole line and are dropped: the case they were of runs again",
+            "the last {} bytes of '{}' are an incomplete line and are dropped: their case runs again",
             recovered.torn,
             Journal::path_for(output).display()
         );
@@ -263,7 +273,7 @@ fn go_on(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> 
     Journal::resume(output, recovered)
 }
 
-/// Refuses to begin what the disk has no room for.
+/// Refuses a run whose results the disk has no room for.
 fn require_space(plan: &Plan, done: usize, output: &Path) -> Result<()> {
     let folder =
         output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));

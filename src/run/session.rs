@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
-
-use crate::analysis::{CaseOutcome, Finding};
+use super::recorder::{OnExisting, Recorder};
+use super::{environment, gather};
+use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
@@ -17,45 +17,35 @@ use crate::base::units::Nanos;
 use crate::machine::environment::Environment;
 use crate::machine::memory::{self, RankMemory};
 use crate::machine::telemetry::{Sensors, Telemetry};
-use crate::measure::{self, Method, Recording, Taken, Team};
+use crate::measure::{self, Method, Recording, Team};
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::render::Output;
 use crate::report::Report;
-use crate::run::environment;
-use crate::run::gather;
-use crate::run::recorder::{OnExisting, Recorder};
 use crate::world::abort::{self, abort};
-use crate::world::clock::{Clock, Clocks, CommonTime, HostClock};
+use crate::world::clock::{Clocks, CommonTime, HostClock};
 use crate::world::fault;
 use crate::world::progress::{self, Phase};
 use crate::world::{World, mpi_yields};
 
 /// What rank 0 needs beside the plan.
 #[derive(Debug)]
-pub struct RootOutputs {
+pub(super) struct RootOutputs {
     /// The configuration the plan was made from, for the report.
-    pub config: Config,
+    pub(super) config: Config,
     /// The files to write.
-    pub outputs: Vec<Output>,
-    /// What to do with what an earlier run has left there.
-    pub on_existing: OnExisting,
+    pub(super) outputs: Vec<Output>,
+    /// What to do with the results of an earlier run there.
+    pub(super) on_existing: OnExisting,
 }
 
-/// Who hears how far a run is, on rank 0.
-pub trait ProgressListener {
-    /// So many cases of all cycles are done, and this one begins; the last time an empty one.
+/// Learns how far a run is, on rank 0.
+pub(super) trait ProgressListener {
+    /// `done` cases of all cycles are finished and this one begins; an empty one after the last.
     fn on_case(&self, done: usize, id: &str);
 
     /// There is something to keep from now on if the run ends before its time.
     fn on_journal(&self, environment: &Environment);
-}
-
-/// What the ranks of a case tell rank 0.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct RankResult {
-    finding: Finding,
-    accuracy: Option<Accuracy>,
 }
 
 /// A device that has not worked for this long may have slowed down, ns.
@@ -65,7 +55,7 @@ const REST: Nanos = 1_000_000_000;
 ///
 /// # Errors
 /// When the run as a whole cannot go on; finished cases are then in the journal.
-pub fn run(
+pub(super) fn run(
     world: &mut World,
     plan: &Plan,
     root: Option<RootOutputs>,
@@ -87,76 +77,105 @@ pub fn run(
         listener.on_journal(&environment);
         Ok(recorder)
     });
-    let mut recorder = world.unanimous(recorder.transpose())?;
-    let done = world.broadcast(recorder.as_ref().map(Recorder::done))?;
-    let mut tasks = 0;
-    let mut teams = Teams { world, known: HashMap::new() };
-    let mut rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
-    let began = rank.backend.clock().now();
-    let mut case_loop = CaseLoop { world, plan, place: 0, failures: 0, began };
-    let end = loop {
-        let left = &plan.cases[case_loop.place % plan.cases.len()..];
-        let set = left.chunk_by(Case::runs_with).next().unwrap_or(left);
-        tasks += 1;
-        // In a set whose ranks died in the middle of writing, some cases may be done.
-        if case_loop.place + set.len() > done {
-            let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
-            progress::enter_case(tasks, &own.unwrap_or(&set[0]).id);
-            if world.is_root() {
-                listener.on_case(case_loop.place, &set[0].id);
-            }
-            let (results, samples) = match own {
-                Some(case) => {
-                    fault::during(Phase::Connect, || {
-                        progress::together(|| teams.enter(set, case))
-                    })?;
-                    rank.run(teams.team(set, case)?, set, case)
-                }
-                None => {
-                    fault::enter(Phase::Parked);
-                    (None, Some(Vec::new()))
-                }
-            };
-            world.park();
-            let results = world.gather(results)?;
-            if world.max(samples.is_none().into()) == 1 {
-                break Exit::Interrupted;
-            }
-            case_loop.write(set, (results, samples.unwrap_or_default()), &mut recorder)?;
-        }
-        case_loop.place += set.len();
-        if let Some(end) = case_loop.ends(rank.backend.clock())? {
-            break end;
-        }
-    };
-    if world.is_root() {
-        listener.on_case(case_loop.place, "");
-    }
-    fault::enter(Phase::Write);
-    abort::stop_saving();
-    let report = recorder.map(|recorder| recorder.finish(plan, end)).transpose();
-    let report = world.unanimous(report)?;
-    let exit = world.broadcast(report.as_ref().map(|report| report.run.exit))?;
-    Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
+    let recorder = world.unanimous(recorder.transpose())?;
+    let rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
+    let mut case_loop = CaseLoop::new(world, plan, rank, recorder)?;
+    let end = case_loop.run(listener)?;
+    case_loop.finish(end)
 }
 
-/// How far the run is.
+/// The cases of a run, one set after another.
 struct CaseLoop<'a> {
     world: &'a World,
     plan: &'a Plan,
-    /// How many cases have run, through all cycles.
+    rank: Rank<'a>,
+    teams: Teams<'a>,
+    /// On rank 0.
+    recorder: Option<Recorder>,
+    /// Cases that earlier launches have finished, through all cycles.
+    done: usize,
+    /// Cases that are finished, through all cycles.
     place: usize,
     failures: usize,
     began: Nanos,
 }
 
-impl CaseLoop<'_> {
-    /// Brings what a set of cases has given to rank 0 and to the disk.
+impl<'a> CaseLoop<'a> {
+    fn new(
+        world: &'a World,
+        plan: &'a Plan,
+        rank: Rank<'a>,
+        recorder: Option<Recorder>,
+    ) -> Result<Self> {
+        let done = world.broadcast(recorder.as_ref().map(Recorder::done))?;
+        let began = rank.backend.clock().now();
+        let teams = Teams { world, known: HashMap::new() };
+        Ok(Self { world, plan, rank, teams, recorder, done, place: 0, failures: 0, began })
+    }
+
+    /// Runs set after set until the plan, a failure or a request to stop ends the run; how it ends.
+    fn run(&mut self, listener: &impl ProgressListener) -> Result<Exit> {
+        let mut tasks = 0;
+        let end = loop {
+            let left = &self.plan.cases[self.place % self.plan.cases.len()..];
+            let set = left.chunk_by(Case::runs_with).next().unwrap_or(left);
+            tasks += 1;
+            // In a set whose ranks died in the middle of writing, some cases may be done.
+            let is_due = self.place + set.len() > self.done;
+            if is_due && !self.run_set(tasks, set, listener)? {
+                break Exit::Interrupted;
+            }
+            self.place += set.len();
+            if let Some(end) = self.ends()? {
+                break end;
+            }
+        };
+        if self.world.is_root() {
+            listener.on_case(self.place, "");
+        }
+        Ok(end)
+    }
+
+    /// Runs the cases of a set at once and records them; false when a request to stop ended them.
+    fn run_set(
+        &mut self,
+        task: usize,
+        set: &[Case],
+        listener: &impl ProgressListener,
+    ) -> Result<bool> {
+        let world = self.world;
+        let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
+        progress::enter_case(task, &own.unwrap_or(&set[0]).id);
+        if world.is_root() {
+            listener.on_case(self.place, &set[0].id);
+        }
+        let CaseEnd { outcome, samples } = match own {
+            Some(case) => {
+                let team = fault::during(Phase::Connect, || {
+                    progress::in_collective(|| self.teams.team(set, case))
+                })?;
+                self.rank.run(team, set, case)
+            }
+            None => {
+                fault::enter(Phase::Parked);
+                CaseEnd { outcome: None, samples: Some(Vec::new()) }
+            }
+        };
+        world.park();
+        let results = world.gather(outcome)?;
+        if world.max(samples.is_none().into()) == 1 {
+            return Ok(false);
+        }
+        self.write(set, results, samples.unwrap_or_default())?;
+        Ok(true)
+    }
+
+    /// Brings the results and samples of a set to rank 0 and to the disk.
     fn write(
         &mut self,
         set: &[Case],
-        (mut results, own): (Option<Vec<Option<RankResult>>>, Vec<Sample>),
-        recorder: &mut Option<Recorder>,
+        mut results: Option<Vec<Option<CaseOutcome>>>,
+        own: Vec<Sample>,
     ) -> Result<()> {
         let Self { world, plan, .. } = *self;
         let cycle = self.place / plan.cases.len();
@@ -166,20 +185,17 @@ impl CaseLoop<'_> {
             let ranks = &case.group.ranks;
             let mine = own.take_if(|_| ranks.contains(&world.rank())).unwrap_or_default();
             let place = self.place + i;
-            let known = recorder.as_ref().is_some_and(|recorder| place < recorder.done());
+            let known = place < self.done;
             let sidecar =
-                recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
+                self.recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
             let samples = gather::samples(world, (&case.id, cycle, ranks), mine, sidecar)?;
             fault::enter(Phase::Write);
             let results = results.as_mut().and_then(|results| results[ranks[0]].take());
-            let recorded = match (&mut *recorder, results) {
-                (Some(recorder), Some(RankResult { finding, accuracy })) => {
-                    samples.and_then(|samples| {
-                        let crowding = crowding(world, plan, set, case);
-                        let found = CaseOutcome { finding, accuracy, crowding, samples };
-                        recorder.record(plan, (place, case), found)
-                    })
-                }
+            let recorded = match (&mut self.recorder, results) {
+                (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
+                    let found = (crowding(world, plan, set, case), samples);
+                    recorder.record(plan, (place, case), outcome, found)
+                }),
                 _ => Ok(false),
             };
             let failed = world.max(world.unanimous(recorded)?.into()) == 1;
@@ -189,22 +205,33 @@ impl CaseLoop<'_> {
     }
 
     /// How the run ends here, if it does; rank 0 decides.
-    fn ends(&self, clock: &dyn Clock) -> Result<Option<Exit>> {
+    fn ends(&self) -> Result<Option<Exit>> {
         let Self { plan, place, failures, .. } = *self;
+        let elapsed = || (self.rank.backend.clock().now() - self.began) as f64 / 1e9;
         let decide = || {
             let over = place.is_multiple_of(plan.cases.len())
                 && match plan.cycles {
                     Cycles::Times(times) => place / plan.cases.len() >= times as usize,
-                    Cycles::Seconds(seconds) => (clock.now() - self.began) as f64 / 1e9 >= seconds,
+                    Cycles::Seconds(seconds) => elapsed() >= seconds,
                 };
-            // What has come to its end was not interrupted.
-            match (over, progress::is_asked_to_stop()) {
+            // A finished run was not interrupted.
+            match (over, progress::stop_requested()) {
                 (true, _) => Some(Exit::Ok),
                 (false, true) => Some(Exit::Interrupted),
                 (false, false) => (failures >= plan.max_failures).then_some(Exit::Ok),
             }
         };
         self.world.broadcast(self.world.is_root().then(decide))
+    }
+
+    /// Writes the report; its exit, and on rank 0 itself.
+    fn finish(self, end: Exit) -> Result<(Exit, Option<Report>)> {
+        fault::enter(Phase::Write);
+        abort::stop_saving();
+        let report = self.recorder.map(|recorder| recorder.finish(self.plan, end)).transpose();
+        let report = self.world.unanimous(report)?;
+        let exit = self.world.broadcast(report.as_ref().map(|report| report.run.exit))?;
+        Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
     }
 }
 
@@ -247,22 +274,15 @@ struct Teams<'a> {
 }
 
 impl Teams<'_> {
-    /// Makes the worlds of a set and of this rank's case in it, the first time.
-    fn enter(&mut self, set: &[Case], case: &Case) -> Result<()> {
-        for ranks in [&everybody(set), &case.group.ranks] {
+    /// The ranks that this rank measures a case with; their worlds are made the first time.
+    fn team(&mut self, set: &[Case], case: &Case) -> Result<Team<'_>> {
+        let all = everybody(set);
+        for ranks in [&all, &case.group.ranks] {
             if !self.known.contains_key(ranks) {
                 self.known.insert(ranks.clone(), self.world.subset(ranks)?);
             }
         }
-        Ok(())
-    }
-
-    /// The ranks that this rank measures with.
-    fn team(&self, set: &[Case], case: &Case) -> Result<Team<'_>> {
-        let find = |ranks: &[usize]| {
-            self.known.get(ranks).ok_or_else(|| Error::internal("a team that was not made"))
-        };
-        Ok(Team { all: find(&everybody(set))?, group: find(&case.group.ranks)? })
+        Ok(Team { all: &self.known[&all], group: &self.known[&case.group.ranks] })
     }
 }
 
@@ -276,100 +296,68 @@ struct Rank<'a> {
     worked: Option<Nanos>,
 }
 
+/// What a rank has when a case ends.
+struct CaseEnd {
+    /// On the first rank of the case.
+    outcome: Option<CaseOutcome>,
+    /// The rank's own; `None` when the case was given up because the run was asked to stop.
+    samples: Option<Vec<Sample>>,
+}
+
 impl Rank<'_> {
-    /// One case on one of its ranks; the first of them gets the result, each has its own samples. No samples at
-    /// all when the case was given up because the run was asked to stop.
-    fn run(
+    /// One case on one of its ranks.
+    fn run(&mut self, team: Team<'_>, set: &[Case], case: &Case) -> CaseEnd {
+        memory::reset_peak();
+        self.attempt(team, set, case)
+            .unwrap_or_else(|outcome| CaseEnd { outcome, samples: Some(Vec::new()) })
+    }
+
+    /// Prepares, verifies and measures a case; the result alone when it ends before samples are taken.
+    fn attempt(
         &mut self,
         team: Team<'_>,
         set: &[Case],
         case: &Case,
-    ) -> (Option<RankResult>, Option<Vec<Sample>>) {
-        let Team { all, group } = team;
-        let ended = |finding, accuracy| {
-            (group.is_root().then_some(RankResult { finding, accuracy }), Some(Vec::new()))
-        };
-
-        // In these cases another rank may wait inside the work for one that fails.
-        let exchanges = case.work.communicates() && group.size() > 1;
-
-        memory::reset_peak();
-        fault::enter(Phase::Prepare);
-        // Faults strike after the step: within it, another rank may wait for this one.
-        let prepared = case
-            .work
-            .check(group.size())
-            .and_then(|()| self.backend.prepare(&case.work, &case.group, Peers::of(group)));
-        // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
-        // errors are agreed on below.
-        let while_connecting = |why: &&Error| exchanges && why.kind == Kind::CaseFailed;
-        if let Some(why) = prepared.as_ref().err().filter(while_connecting) {
-            give_up(why);
-        }
-        // Kept until all agree: letting go of some work is a thing that all of its ranks do.
-        let ready = prepared.as_ref().map(|_| ()).map_err(Clone::clone);
-        let ready = ready.and_then(|()| fault::check(Phase::Prepare));
-        let mut prepared = match (agree(team, case, ready, Phase::Prepare), prepared) {
-            (Ok(()), Ok(prepared)) => prepared,
-            (Err(finding), _) => return ended(finding, None),
-            (Ok(()), Err(why)) => give_up(&why),
-        };
-
-        fault::enter(Phase::Verify);
-        let verified = match exchanges {
-            true => progress::together(|| prepared.verify()),
-            false => prepared.verify(),
-        };
-        if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
-            give_up(why);
-        }
-        let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
-        let accuracy = match agree(team, case, verified, Phase::Verify) {
-            Ok(own) => group.gather(own).unwrap_or_else(|why| abort(&why)),
-            Err(finding) => return ended(finding, None),
-        };
-        let accuracy = accuracy.map(|parts| Accuracy::combine(parts, &case.group.ranks));
-        let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
-        if all.max(wrong.into()) == 1 {
-            let results = accuracy.map(|accuracy| RankResult {
-                finding: wrong_result(&accuracy, Phase::Verify),
-                accuracy: Some(accuracy),
-            });
-            return (results, Some(Vec::new()));
-        }
-        let accuracy = accuracy.filter(|accuracy| accuracy.checked > 0);
-
+    ) -> Result<CaseEnd, Option<CaseOutcome>> {
+        let mut prepared =
+            prepare(self.backend, team, case).map_err(|outcome| on_first(team, outcome))?;
+        let accuracy = verify(team, case, &mut *prepared)?;
         fault::enter(Phase::Measure);
-        if let Err(finding) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
-            return ended(finding, accuracy);
-        }
-        let Taken { samples, accuracy: own, recording, abandoned } =
-            self.measure(team, (set, case), &mut *prepared);
-        let checked = group.gather(own).unwrap_or_else(|why| abort(&why));
-        let checked = checked.map(|parts| Accuracy::combine(parts, &case.group.ranks));
-        let wrong = checked.as_ref().is_some_and(|checked| checked.wrong > 0);
-        let wrong = all.max(wrong.into()) == 1;
-        let results = recording.zip(checked).map(|(recording, checked)| {
-            let finding = match wrong {
-                false => Finding::Measured(Box::new(recording)),
-                true => wrong_result(&checked, Phase::Measure),
+        if let Err(outcome) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
+            let outcome = match outcome {
+                CaseOutcome::Failed(error, _) => CaseOutcome::Failed(error, accuracy),
+                other => other,
             };
-            let accuracy = Some(accuracy.unwrap_or_default().and(checked));
-            RankResult { finding, accuracy: accuracy.filter(|accuracy| accuracy.checked > 0) }
+            return Err(on_first(team, outcome));
+        }
+        let Some((samples, recording)) = self.measure(team, (set, case), &mut *prepared) else {
+            return Ok(CaseEnd { outcome: None, samples: None });
+        };
+        let wrong = recording.as_ref().is_some_and(|recording| recording.accuracy.wrong > 0);
+        let wrong = team.all.max(wrong.into()) == 1;
+        let outcome = recording.map(|recording| {
+            let checked = recording.accuracy.clone();
+            let accuracy = accuracy.unwrap_or_default().and(checked.clone());
+            match wrong {
+                false => CaseOutcome::Measured(Box::new(Recording { accuracy, ..recording })),
+                true => wrong_result(&checked, accuracy, Phase::Measure),
+            }
         });
-        (results, (!abandoned).then_some(samples))
+        Ok(CaseEnd { outcome, samples: Some(samples) })
     }
 
-    /// Takes the samples, and what the device says of itself meanwhile.
+    /// Takes the samples, and what the sensors read meanwhile. `None` as from [`measure::measure`].
     fn measure(
         &mut self,
         team: Team<'_>,
         (set, case): (&[Case], &Case),
         prepared: &mut dyn Prepared,
-    ) -> Taken {
+    ) -> Option<(Vec<Sample>, Option<Recording>)> {
         let clock = self.backend.clock();
         let rested = self.worked.is_none_or(|worked| clock.now() - worked > REST);
+        let rank = case.group.ranks[team.group.rank()];
         let method = Method {
+            rank,
             protocol: self.plan.protocol,
             budget: &self.plan.budget,
             communicates: case.work.communicates(),
@@ -380,10 +368,9 @@ impl Rank<'_> {
         };
         let time = CommonTime::of(team.all, &everybody(set), clock, &self.clocks);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
-        let taken =
-            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why));
+        let (samples, recording) =
+            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why))?;
         let seconds = (clock.now() - began) as f64 / 1e9;
-        let rank = case.group.ranks[team.group.rank()];
         let telemetry = self
             .sensors
             .as_ref()
@@ -398,51 +385,122 @@ impl Rank<'_> {
         let (telemetry, memory): (Vec<_>, Vec<_>) = results.into_iter().flatten().unzip();
         let (telemetry, memory) =
             (telemetry.into_iter().flatten().collect(), memory.into_iter().flatten().collect());
-        let recording =
-            taken.recording.map(|recording| Recording { telemetry, memory, ..recording });
-        Taken { recording, ..taken }
+        Some((samples, recording.map(|recording| Recording { telemetry, memory, ..recording })))
     }
+}
+
+/// The outcome of a case that was not measured, on its first rank.
+fn on_first(team: Team<'_>, outcome: CaseOutcome) -> Option<CaseOutcome> {
+    team.group.is_root().then_some(outcome)
+}
+
+/// Whether another rank may wait inside the work of this case for one that fails.
+fn exchanges(team: Team<'_>, case: &Case) -> bool {
+    case.work.communicates() && team.group.size() > 1
+}
+
+/// Prepares the work of a case on all of its ranks, or on none.
+fn prepare<'a>(
+    backend: &'a dyn Backend,
+    team: Team<'a>,
+    case: &Case,
+) -> Result<Box<dyn Prepared + 'a>, CaseOutcome> {
+    fault::enter(Phase::Prepare);
+    // Faults strike after the step: within it, another rank may wait for this one.
+    let prepared = case
+        .work
+        .check(team.group.size())
+        .and_then(|()| backend.prepare(&case.work, &case.group, Peers::of(team.group)));
+    // What a rank cannot do, or has no memory for, it finds out while nobody waits for it: those
+    // errors are agreed on below.
+    let while_connecting = |why: &&Error| exchanges(team, case) && why.kind == Kind::CaseFailed;
+    if let Some(why) = prepared.as_ref().err().filter(while_connecting) {
+        give_up(why);
+    }
+    // Kept until all agree: letting go of some work is a thing that all of its ranks do.
+    let ready = prepared.as_ref().map(|_| ()).map_err(Clone::clone);
+    let ready = ready.and_then(|()| fault::check(Phase::Prepare));
+    match (agree(team, case, ready, Phase::Prepare), prepared) {
+        (Ok(()), Ok(prepared)) => Ok(prepared),
+        (Err(outcome), _) => Err(outcome),
+        (Ok(()), Err(why)) => give_up(&why),
+    }
+}
+
+/// Runs the work once and checks its results; the accuracy on the first rank, or its result when some are wrong.
+fn verify(
+    team: Team<'_>,
+    case: &Case,
+    prepared: &mut dyn Prepared,
+) -> Result<Option<Accuracy>, Option<CaseOutcome>> {
+    fault::enter(Phase::Verify);
+    let exchanges = exchanges(team, case);
+    let verified = match exchanges {
+        true => progress::in_collective(|| prepared.verify()),
+        false => prepared.verify(),
+    };
+    if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
+        give_up(why);
+    }
+    let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
+    let own =
+        agree(team, case, verified, Phase::Verify).map_err(|outcome| on_first(team, outcome))?;
+    let parts = team.group.gather(own).unwrap_or_else(|why| abort(&why));
+    let accuracy = parts.map(|parts| Accuracy::combine(parts, &case.group.ranks));
+    let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
+    if team.all.max(wrong.into()) == 1 {
+        return Err(accuracy.map(|own| wrong_result(&own.clone(), own, Phase::Verify)));
+    }
+    Ok(accuracy)
 }
 
 /// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
 fn give_up(why: &Error) -> ! {
-    let message = format!("{}: {}", progress::sentence(), why.message);
+    let message = format!("{}: {}", progress::describe(), why.message);
     abort(&Error { message, ..why.clone() })
 }
 
 /// Makes one rank's failure the case's, and that of all cases that run with it.
-fn agree<T>(team: Team<'_>, case: &Case, result: Result<T>, phase: Phase) -> Result<T, Finding> {
+fn agree<T>(
+    team: Team<'_>,
+    case: &Case,
+    result: Result<T>,
+    phase: Phase,
+) -> Result<T, CaseOutcome> {
     let rank = case.group.ranks[team.group.rank()];
     let named = result.map_err(|why| match why.kind {
         Kind::Unsupported => why,
         _ => Error { message: format!("rank {rank}: {}", why.message), rank: Some(rank), ..why },
     });
     team.all.unanimous(named).map_err(|why| match why.kind {
-        Kind::Unsupported => Finding::Skipped(why.message),
+        Kind::Unsupported => CaseOutcome::Skipped(why.message),
         kind => {
             let error = CaseError::now(kind, phase.name(), why.message);
-            Finding::Failed(Box::new(CaseError { rank: why.rank, ..error }))
+            CaseOutcome::Failed(Box::new(CaseError { rank: why.rank, ..error }), None)
         }
     })
 }
 
-fn wrong_result(accuracy: &Accuracy, phase: Phase) -> Finding {
-    if accuracy.wrong == 0 {
+/// What comes of a case whose ranks found this wrong, or were at work at once with ranks that did. `all` is of
+/// everything that was checked.
+fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
+    if found.wrong == 0 {
         let detail = "not measured: a group that runs at once with it has wrong results";
         let error = CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned());
-        return Finding::Failed(Box::new(error));
+        return CaseOutcome::Failed(Box::new(error), Some(all));
     }
-    let first = accuracy.first_wrong.as_ref();
+    let first = found.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
         format!(
             "; the first: rank {}, index {}, expected {}, got {}",
             first.rank, first.index, first.expected, first.got
         )
     });
-    let detail = format!("{} of {} elements are wrong{place}", accuracy.wrong, accuracy.checked);
-    Finding::Failed(Box::new(CaseError {
+    let detail = format!("{} of {} elements are wrong{place}", found.wrong, found.checked);
+    let error = CaseError {
         rank: first.map(|first| first.rank),
         element: first.map(|first| first.index),
         ..CaseError::now(Kind::WrongResult, phase.name(), detail)
-    }))
+    };
+    CaseOutcome::Failed(Box::new(error), Some(all))
 }

@@ -13,7 +13,7 @@ use crate::render::csv_field;
 use crate::report::Samples;
 
 /// Most samples (ranks times rounds) of a case that stand in the report itself.
-pub const INLINE_LIMIT: usize = 1024;
+pub(super) const INLINE_LIMIT: usize = 1024;
 
 /// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
 /// format allows: what a finished case has there is whole, whatever happens to the next.
@@ -29,7 +29,7 @@ pub struct Sidecar {
 
 /// The samples of a case that arrive in blocks. Those for the file are not kept.
 #[derive(Debug)]
-pub struct CaseSamples<'a> {
+pub(super) struct CaseSamples<'a> {
     /// Its id as a field of a row.
     case: String,
     cycle: usize,
@@ -43,7 +43,7 @@ pub struct CaseSamples<'a> {
 
 impl<'a> CaseSamples<'a> {
     /// Of a case that has this many rounds. Those of later cycles are all for the file.
-    pub fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
+    pub(super) fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
         let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
         Self {
             case: csv_field(case),
@@ -59,7 +59,7 @@ impl<'a> CaseSamples<'a> {
     ///
     /// # Errors
     /// Usage error when the file cannot be written.
-    pub fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
+    pub(super) fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
         if self.inline {
             self.few.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
         } else {
@@ -73,7 +73,7 @@ impl<'a> CaseSamples<'a> {
     ///
     /// # Errors
     /// Usage error when the file cannot be written.
-    pub fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
+    pub(super) fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
         if !self.inline {
             sidecar.end_member()?;
             let rows = self.rounds * self.ranks.len();
@@ -109,7 +109,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// Usage error when it is shorter, or cannot be written.
-    pub fn resume(path: PathBuf, length: u64) -> Result<Self> {
+    pub(super) fn resume(path: PathBuf, length: u64) -> Result<Self> {
         if length == 0 {
             return Ok(Self::at(path));
         }
@@ -125,7 +125,7 @@ impl Sidecar {
     }
 
     /// The file's name without its folder.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 

@@ -1,6 +1,6 @@
-//! What a test looks for.
+//! The alternative hypothesis of a two-sample test.
 
-/// Where the second of two samples is suspected to lie, against the first.
+/// Where the second of two samples lies relative to the first, under the alternative hypothesis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alternative {
     /// Lower.
@@ -12,20 +12,18 @@ pub enum Alternative {
 }
 
 impl Alternative {
-    /// The p-value, from the probabilities of something as low as what was seen, and as high. Two-sided it
-    /// is twice the smaller one.
-    pub(super) fn p(self, as_low: f64, as_high: f64) -> f64 {
-        bounded(match self {
-            Self::Less => as_low,
-            Self::Greater => as_high,
-            Self::TwoSided => 2.0 * as_low.min(as_high),
+    /// The p-value from the two tail probabilities of the statistic. Two-sided, it is twice the smaller tail.
+    pub(super) fn p(self, lower_tail: f64, upper_tail: f64) -> f64 {
+        clamp_p(match self {
+            Self::Less => lower_tail,
+            Self::Greater => upper_tail,
+            Self::TwoSided => 2.0 * lower_tail.min(upper_tail),
         })
     }
 }
 
-/// A probability as it may be reported: in (0, 1]. What is smaller than numbers can be is not impossible,
-/// and what is not a number is no evidence.
-pub(super) fn bounded(p: f64) -> f64 {
+/// Clamps a p-value to (0, 1]. A probability that underflows is not 0, and NaN counts as no evidence: 1.
+pub(super) fn clamp_p(p: f64) -> f64 {
     if p.is_nan() { 1.0 } else { p.clamp(f64::MIN_POSITIVE, 1.0) }
 }
 

@@ -1,16 +1,16 @@
-//! Counts of a thing that happens or not.
+//! The tail of the binomial distribution.
 
 use statrs::function::beta::beta_reg;
 
-use super::alternative::bounded;
+use super::alternative::clamp_p;
 
-/// The probability of `k` or more among `n` trials, each with probability `p`: P(B ≥ k) = I_p(k, n − k + 1). The
-/// numbers need not be whole: trials that depend on each other count for the fewer that they are worth.
+/// The probability of `k` or more successes in `n` trials, each with probability `p`: P(B ≥ k) = I_p(k, n − k + 1).
+/// `k` and `n` need not be integers, so that correlated trials can enter with their effective number.
 pub fn binomial_tail(k: f64, n: f64, p: f64) -> f64 {
     if !(n > 0.0 && k > 0.0 && p > 0.0 && p < 1.0) {
         return 1.0;
     }
-    bounded(beta_reg(k.min(n), n - k.min(n) + 1.0, p))
+    clamp_p(beta_reg(k.min(n), n - k.min(n) + 1.0, p))
 }
 
 #[cfg(test)]

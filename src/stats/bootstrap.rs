@@ -1,51 +1,42 @@
-//! The interval of a shift between two sides whose values come in launches: a bootstrap of two levels.
+//! A two-level bootstrap interval of the shift between two sides, each a list of launches.
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
+use super::ratio::Estimate;
 use super::sample::{autocorrelation, mean, variance};
 use super::t_test::t_quantile;
 use crate::base::random::Stream;
 
-/// Fewest launches of a side: two say too little of how far launches differ.
-const FEWEST: usize = 3;
+/// Fewest launches of a side. Two do not show how far launches differ.
+const MIN_LAUNCHES: usize = 3;
 
 /// Resamples of each launch's values; the upper level draws from them.
-const INNER: usize = 100;
+const INNER_RESAMPLES: usize = 100;
 
-/// Largest correlation of neighbours that is believed; beyond, blocks would be the whole series.
-const LARGEST: f64 = 0.9;
+/// Upper bound of the lag-1 autocorrelation. Beyond it, a block would be the whole series.
+const MAX_AUTOCORRELATION: f64 = 0.9;
 
-/// How far one side lies above another.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Shift {
-    /// Hodges and Lehmann's estimate over the medians of the launches.
-    pub estimate: f64,
-    /// Lower end of its interval.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl Shift {
-    /// The interval at another confidence: its arms grow as the quantiles of Student's t do.
+impl Estimate {
+    /// Rescales the interval from the confidence `stated` to `confidence`, by the ratio of Student's t quantiles.
     #[must_use]
-    pub fn at(self, confidence: f64, stated: f64, launches: usize) -> Self {
-        let grow = t(confidence, launches) / t(stated, launches);
-        let low = self.estimate - grow * (self.estimate - self.low);
-        let high = self.estimate + grow * (self.high - self.estimate);
+    pub fn at_confidence(self, confidence: f64, stated: f64, launches: usize) -> Self {
+        let ratio = t_critical(confidence, launches) / t_critical(stated, launches);
+        let low = self.value - ratio * (self.value - self.low);
+        let high = self.value + ratio * (self.high - self.value);
         Self { low, high, ..self }
     }
 }
 
-/// How far `to` lies above `from`, each a list of launches, each of these values in order of time (their
-/// logarithms, for a ratio). `None` for fewer than three launches of a side, or an empty one.
+/// The shift from `from` to `to`: the Hodges-Lehmann estimate over the launches' medians, and its interval. Each side
+/// is a list of launches, each launch a list of values in order of time (their logarithms, for a ratio). `None` if a
+/// side has fewer than three launches or an empty launch.
 ///
-/// The upper level draws launches, the lower moving blocks of a launch's values (Künsch, 1989), as long as
-/// their correlation asks for, of which the median is taken. The medians of launches already differ by what
-/// their values' noise makes them, so that drawing at both levels would count it twice (Davison and Hinkley,
-/// 1997, 3.8): the launches are first drawn together by its share. Where they agree better than their values
-/// allow, the noise remains as a floor. Few launches make percentiles too narrow: deviations are enlarged by
-/// √(K/(K−1)), and the percentiles are those at the quantiles of Student's t with the launches' degrees of
+/// The upper level draws launches. The lower level draws moving blocks of a launch's values (Künsch, 1989), whose
+/// length follows from their autocorrelation, and takes the median. The noise within launches already adds to the
+/// variance between their medians, so drawing at both levels would count it twice (Davison and Hinkley, 1997, 3.8):
+/// the medians are first shrunk towards their mean by that share. If launches agree better than the noise within
+/// them allows, that noise remains as a floor. With few launches percentile intervals are too narrow: deviations are
+/// enlarged by √(K/(K−1)), and percentiles are taken at the quantiles of Student's t with the launches' degrees of
 /// freedom (Hesterberg, 2015).
 pub fn shift_interval(
     from: &[&[f64]],
@@ -53,72 +44,72 @@ pub fn shift_interval(
     confidence: f64,
     resamples: usize,
     seed: u64,
-) -> Option<Shift> {
-    // Exchanged sides, or values with the other sign, give the same interval mirrored.
+) -> Option<Estimate> {
+    // The side, not its position, chooses its random stream, so that swapped sides give the mirrored interval.
     let size = |side: &[&[f64]]| {
         side.iter().flat_map(|values| values.iter()).fold(0.0, |sum, v| sum + v.abs())
     };
     let names = if size(from) <= size(to) { ["one", "other"] } else { ["other", "one"] };
     let [mut first, mut second] = names.map(|name| Stream::new(seed, name, &[]));
     let (from, to) = (Side::new(from, &mut first)?, Side::new(to, &mut second)?);
-    let mut pairs = Pairs::default();
-    let estimate = pairs.middle(&from.medians, &to.medians);
+    let mut differences = Differences::default();
+    let value = differences.median(&from.medians, &to.medians);
     let (mut x, mut y) = (from.medians.clone(), to.medians.clone());
     let mut shifts: Vec<f64> = Vec::with_capacity(resamples);
     for _ in 0..resamples {
         from.draw(&mut x, &mut first);
         to.draw(&mut y, &mut second);
-        shifts.push(pairs.middle(&x, &y));
+        shifts.push(differences.median(&x, &y));
     }
-    let tail = Normal::standard().cdf(-t(confidence, x.len() + y.len()));
+    let tail = Normal::standard().cdf(-t_critical(confidence, x.len() + y.len()));
     let rank = (tail * (resamples as f64 + 1.0)).round().max(1.0) as usize;
     let low = *shifts.select_nth_unstable_by(rank - 1, f64::total_cmp).1;
     let high = *shifts.select_nth_unstable_by(resamples - rank, f64::total_cmp).1;
-    Some(Shift { estimate, low: low.min(estimate), high: high.max(estimate) })
+    Some(Estimate { value, low: low.min(value), high: high.max(value) })
 }
 
-/// The two-sided quantile of Student's t for so many launches on two sides.
-fn t(confidence: f64, launches: usize) -> f64 {
+/// The two-sided critical value of Student's t for `launches` launches on two sides together.
+fn t_critical(confidence: f64, launches: usize) -> f64 {
     let freedom = launches.saturating_sub(2).max(1) as f64;
     t_quantile(f64::midpoint(1.0, confidence), freedom).unwrap_or(f64::INFINITY)
 }
 
-/// One side, ready to be drawn from.
+/// One side, prepared for resampling.
 struct Side {
     medians: Vec<f64>,
-    /// Each launch's median, drawn towards the others.
+    /// Each launch's median, shrunk towards their mean.
     levels: Vec<f64>,
-    /// What the noise of its values adds, as often as resampled.
-    noise: Vec<[f64; INNER]>,
+    /// Deviations of each launch's median, from resamples of its values.
+    noise: Vec<[f64; INNER_RESAMPLES]>,
 }
 
 impl Side {
     fn new(launches: &[&[f64]], random: &mut Stream) -> Option<Self> {
-        if launches.len() < FEWEST || launches.iter().any(|values| values.is_empty()) {
+        if launches.len() < MIN_LAUNCHES || launches.iter().any(|values| values.is_empty()) {
             return None;
         }
-        let (medians, noise): (Vec<f64>, Vec<[f64; INNER]>) =
+        let (medians, noise): (Vec<f64>, Vec<[f64; INNER_RESAMPLES]>) =
             launches.iter().map(|values| resampled(values, random)).unzip();
         let within = noise.iter().map(|noise| variance(noise)).sum::<f64>() / noise.len() as f64;
         let (centre, between) = (mean(&medians), variance(&medians));
-        let own = if between > 0.0 { (1.0 - within / between).max(0.0) } else { 0.0 };
+        let share_between = if between > 0.0 { (1.0 - within / between).max(0.0) } else { 0.0 };
         let count = medians.len() as f64;
-        let keep = (own * count / (count - 1.0)).sqrt();
+        let keep = (share_between * count / (count - 1.0)).sqrt();
         let levels = medians.iter().map(|median| centre + keep * (median - centre)).collect();
         Some(Self { medians, levels, noise })
     }
 
-    /// As many launches as there are, drawn with their noise.
+    /// Fills `to` with launches drawn with replacement, each with drawn noise.
     fn draw(&self, to: &mut [f64], random: &mut Stream) {
         for value in to {
             let launch = random.below(self.levels.len());
-            *value = self.levels[launch] + self.noise[launch][random.below(INNER)];
+            *value = self.levels[launch] + self.noise[launch][random.below(INNER_RESAMPLES)];
         }
     }
 }
 
-/// The median of a series, and how far the medians of its resamples lie from their mean.
-fn resampled(values: &[f64], random: &mut Stream) -> (f64, [f64; INNER]) {
+/// The median of a series, and the deviations of its resamples' medians from their mean.
+fn resampled(values: &[f64], random: &mut Stream) -> (f64, [f64; INNER_RESAMPLES]) {
     let n = values.len();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -127,7 +118,7 @@ fn resampled(values: &[f64], random: &mut Stream) -> (f64, [f64; INNER]) {
     let sorted: Vec<f64> = order.iter().map(|&place| values[place]).collect();
     let block = block_length(values);
     let mut counts = vec![0u32; n];
-    let mut noise = [0.0; INNER];
+    let mut noise = [0.0; INNER_RESAMPLES];
     for median in &mut noise {
         counts.fill(0);
         let mut left = n;
@@ -144,9 +135,9 @@ fn resampled(values: &[f64], random: &mut Stream) -> (f64, [f64; INNER]) {
     (counted_median(&sorted, &vec![1; n]), noise)
 }
 
-/// The median of values that each occur so many times.
+/// The median of `sorted`, each value repeated by its count.
 fn counted_median(sorted: &[f64], counts: &[u32]) -> f64 {
-    // The two in the middle, or twice the one.
+    // Both middle positions; they are the same one for an odd number.
     let (lower, upper) = ((sorted.len() - 1) / 2, sorted.len() / 2);
     let (mut seen, mut first) = (0, None);
     for (value, &count) in sorted.iter().zip(counts) {
@@ -161,22 +152,22 @@ fn counted_median(sorted: &[f64], counts: &[u32]) -> f64 {
     sorted[lower]
 }
 
-/// The length of moving blocks that suits the mean of an AR(1) process: (3n/2)^⅓ (2ρ/(1−ρ²))^⅔ (Carlstein,
-/// 1986, with Künsch's constant), between one value and half of them.
+/// The optimal length of moving blocks for the mean of an AR(1) process: (3n/2)^⅓ (2ρ/(1−ρ²))^⅔ (Carlstein,
+/// 1986, with Künsch's constant), clamped to between 1 and half the values.
 fn block_length(values: &[f64]) -> usize {
     let n = values.len();
-    let rho = autocorrelation(values).unwrap_or(0.0).clamp(0.0, LARGEST);
+    let rho = autocorrelation(values).unwrap_or(0.0).clamp(0.0, MAX_AUTOCORRELATION);
     let length = (1.5 * n as f64).cbrt() * (2.0 * rho / (1.0 - rho * rho)).powi(2).cbrt();
     (length.round() as usize).clamp(1, n.div_ceil(2))
 }
 
-/// Room for all differences between two samples.
+/// A buffer for all pairwise differences of two samples.
 #[derive(Default)]
-struct Pairs(Vec<f64>);
+struct Differences(Vec<f64>);
 
-impl Pairs {
+impl Differences {
     /// The median of all y − x.
-    fn middle(&mut self, from: &[f64], to: &[f64]) -> f64 {
+    fn median(&mut self, from: &[f64], to: &[f64]) -> f64 {
         self.0.clear();
         self.0.extend(from.iter().flat_map(|x| to.iter().map(move |y| y - x)));
         let half = self.0.len() / 2;
@@ -218,7 +209,7 @@ mod tests {
                 let mut one = || side(k, 100, between, within, &mut random);
                 let (from, to) = (one(), one());
                 let shift = shift_interval(&views(&from), &views(&to), 0.95, 1000, seed);
-                let Shift { low, high, .. } = shift.unwrap();
+                let Estimate { low, high, .. } = shift.unwrap();
                 low <= 0.0 && 0.0 <= high
             };
             let covered = (0..400).filter(covers).count();
@@ -232,7 +223,7 @@ mod tests {
         let values: Vec<f64> = (0..50).map(|i| f64::from(i * 37 % 50)).collect();
         let side = [values.as_slice(); 4];
         let shift = shift_interval(&side, &side, 0.95, 1000, 1).unwrap();
-        assert_eq!(shift.estimate, 0.0);
+        assert_eq!(shift.value, 0.0);
         assert!(shift.low < -3.0 && shift.high > 3.0, "{shift:?}");
         let single: [&[f64]; 3] = [&[1.0], &[1.0], &[1.0]];
         let shift = shift_interval(&single, &single, 0.95, 1000, 1).unwrap();
@@ -246,9 +237,9 @@ mod tests {
         let mut random = Stream::new(1, "mirror", &[]);
         let (from, to) = (side(8, 20, 1.0, 1.0, &mut random), side(5, 20, 1.0, 1.0, &mut random));
         let there = shift_interval(&views(&from), &views(&to), 0.95, 1000, 1).unwrap();
-        let mirrored = |shift: Option<Shift>| {
-            let Shift { estimate, low, high } = shift.unwrap();
-            assert_eq!((estimate, low, high), (-there.estimate, -there.high, -there.low));
+        let mirrored = |shift: Option<Estimate>| {
+            let Estimate { value, low, high } = shift.unwrap();
+            assert_eq!((value, low, high), (-there.value, -there.high, -there.low));
         };
         mirrored(shift_interval(&views(&to), &views(&from), 0.95, 1000, 1));
         let negated = |side: &[Vec<f64>]| -> Vec<Vec<f64>> {
@@ -260,13 +251,13 @@ mod tests {
 
     #[test]
     fn more_confidence_is_wider_on_both_sides() {
-        let shift = Shift { estimate: 1.0, low: 0.0, high: 3.0 };
-        let wider = shift.at(0.999, 0.95, 16);
+        let shift = Estimate { value: 1.0, low: 0.0, high: 3.0 };
+        let wider = shift.at_confidence(0.999, 0.95, 16);
         // t(0.9995, 14) / t(0.975, 14) = 4.1405/2.1448
         assert!(
             (wider.low - (1.0 - 1.9305)).abs() < 1e-3 && (wider.high - 4.861).abs() < 1e-3,
             "{wider:?}"
         );
-        assert_eq!(shift.at(0.95, 0.95, 16), shift);
+        assert_eq!(shift.at_confidence(0.95, 0.95, 16), shift);
     }
 }

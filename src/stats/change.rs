@@ -1,56 +1,55 @@
-//! Where a series changes.
+//! Change points of a series.
 
 use crate::base::random::Stream;
 
 use super::scale::Scale;
 
 /// Fewest values between two changes.
-const SHORTEST: usize = 5;
+const MIN_SEGMENT: usize = 5;
 
-/// Largest p-value of a change.
-const LEVEL: f64 = 0.01;
+/// Significance level of a change.
+const SIGNIFICANCE: f64 = 0.01;
 
-/// Permutations that a change is compared with.
+/// Permutations of a test.
 const PERMUTATIONS: usize = 999;
 
-/// So many permutations as good as the series itself end the comparison: its p-value cannot come below
-/// the level any more.
-const REFUTING: usize = 10;
+/// A test stops once this many permutations reach the series' own statistic: p can no longer fall below the
+/// significance level.
+const STOPPING_HITS: usize = 10;
 
-/// Only the latest so many values are looked at: bounds the time, which grows with their square, to about
-/// half a second for each change found.
-pub const LONGEST: usize = 300;
+/// Only the last values of a longer series are analysed. The time grows with the square of their number; this
+/// bounds it to about half a second for each change found.
+pub const SERIES_LIMIT: usize = 300;
 
-/// A place where a series is no longer what it was.
+/// A change of the distribution of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change {
-    /// The index of the first value after it.
+    /// Index of the first value after the change.
     pub index: usize,
-    /// How often chance alone sets apart values in a row as much as the change does, among those between the
-    /// changes before and after it; in (0, 0.01].
+    /// p-value of the change within the segment between the previous and the next change; in (0, 0.01].
     pub p: f64,
 }
 
-/// The changes of `values`, in order of time: of level, spread or shape, in whichever direction (E-divisive,
-/// Matteson and James, 2014, with α = 1). The same seed gives the same changes.
+/// The changes of `values`, in order of time: changes of level, spread or shape (E-divisive, Matteson and James,
+/// 2014, with α = 1). The same seed gives the same changes.
 ///
-/// A piece is cut where the energy statistic Q = mk/(m + k) (2 E|x − y| − E|x − x′| − E|y − y′|), of the m
-/// values before the cut and the next k, is greatest over all cuts and all k, if no more than 1 % of
-/// permutations of the piece reach that anywhere. (Were y always all that follows, a fault that is repaired
-/// would hide. A t-test at the place that was chosen would forget the choice: at 1 %, it finds changes in
-/// 12 % of series of 40 values of noise.) Then changes that later cuts have explained are taken back, the
-/// weakest first (after Hunter, Fleming et al., 2023): those whose Q, between their neighbours, is reached
-/// by more than 1 %.
+/// A segment is split where the energy statistic Q = mk/(m + k) (2 E|x − y| − E|x − x′| − E|y − y′|), of the m
+/// values before the split and the next k, is greatest over all splits and all k, if at most 1 % of permutations
+/// of the segment reach that Q at any split. (If y were always all values that follow, a fault that was repaired
+/// would stay hidden. A t-test at the chosen split would ignore that it was chosen: at 1 %, it finds changes in
+/// 12 % of series of 40 values of noise.) Then changes that later splits have made redundant are removed, the
+/// weakest first (after Hunter, Fleming et al., 2023): those whose Q, between their neighbours, more than 1 % of
+/// permutations reach.
 ///
-/// Permutations suppose that without changes the order means nothing: neighbours that depend on each
-/// other look like changes (a correlation of 0.3, in 10 % of series of 40 values). Nothing shorter than 5 values is a piece, and of more than 300 values only the
-/// last are looked at. Empty when some are not finite, or too far apart for a difference.
+/// A permutation test assumes exchangeable values: autocorrelated values look like changes (at a correlation of
+/// 0.3, in 10 % of series of 40 values). A segment has at least 5 values, and of more than [`SERIES_LIMIT`] values
+/// only the last are analysed. Empty if a value is not finite or the range overflows.
 pub fn change_points(values: &[f64], seed: u64) -> Vec<Change> {
-    let skipped = values.len().saturating_sub(LONGEST);
+    let skipped = values.len().saturating_sub(SERIES_LIMIT);
     let latest = &values[skipped..];
     let Some(scale) = Scale::of(latest) else { return Vec::new() };
     let series = Segmentation { values: scale.values(latest), seed };
-    let changes = series.merged(series.divided());
+    let changes = series.prune(series.split());
     changes.into_iter().map(|Change { index, p }| Change { index: index + skipped, p }).collect()
 }
 
@@ -60,64 +59,64 @@ struct Segmentation {
 }
 
 impl Segmentation {
-    /// Where pieces were cut, in order, until none could be.
-    fn divided(&self) -> Vec<usize> {
-        let (mut pieces, mut cuts) = (vec![(0, self.values.len())], Vec::new());
-        while let Some((start, end)) = pieces.pop() {
-            let Some((cut, gain)) = best(&self.values[start..end], None) else { continue };
-            if self.p(gain, start, end) <= LEVEL {
-                cuts.push(start + cut);
-                pieces.extend([(start, start + cut), (start + cut, end)]);
+    /// Splits segments recursively while a split is significant; the splits, ascending.
+    fn split(&self) -> Vec<usize> {
+        let (mut segments, mut splits) = (vec![(0, self.values.len())], Vec::new());
+        while let Some((start, end)) = segments.pop() {
+            let Some((split, q)) = best_split(&self.values[start..end], None) else { continue };
+            if self.p(q, start, end) <= SIGNIFICANCE {
+                splits.push(start + split);
+                segments.extend([(start, start + split), (start + split, end)]);
             }
         }
-        cuts.sort_unstable();
-        cuts
+        splits.sort_unstable();
+        splits
     }
 
-    /// The changes at `cuts` that still are some between their neighbours.
-    fn merged(&self, mut cuts: Vec<usize>) -> Vec<Change> {
+    /// Removes the splits that are not significant between their neighbours, the weakest first.
+    fn prune(&self, mut splits: Vec<usize>) -> Vec<Change> {
         loop {
             let change = |i: usize| {
-                let start = if i > 0 { cuts[i - 1] } else { 0 };
-                let end = cuts.get(i + 1).copied().unwrap_or(self.values.len());
-                let best = best(&self.values[start..end], Some(cuts[i] - start));
-                let p = best.map_or(1.0, |(_, gain)| self.p(gain, start, end));
-                Change { index: cuts[i], p }
+                let start = if i > 0 { splits[i - 1] } else { 0 };
+                let end = splits.get(i + 1).copied().unwrap_or(self.values.len());
+                let best = best_split(&self.values[start..end], Some(splits[i] - start));
+                let p = best.map_or(1.0, |(_, q)| self.p(q, start, end));
+                Change { index: splits[i], p }
             };
-            let changes: Vec<Change> = (0..cuts.len()).map(change).collect();
-            let weakest = (0..cuts.len()).max_by(|&a, &b| changes[a].p.total_cmp(&changes[b].p));
-            match weakest.filter(|&i| changes[i].p > LEVEL) {
-                Some(i) => cuts.remove(i),
+            let changes: Vec<Change> = (0..splits.len()).map(change).collect();
+            let weakest = (0..splits.len()).max_by(|&a, &b| changes[a].p.total_cmp(&changes[b].p));
+            match weakest.filter(|&i| changes[i].p > SIGNIFICANCE) {
+                Some(i) => splits.remove(i),
                 None => return changes,
             };
         }
     }
 
-    /// The share of permutations of a piece, itself among them, whose best gain reaches `gain`. When enough
-    /// do, it is known no further (Besag and Clifford, 1991).
-    fn p(&self, gain: f64, start: usize, end: usize) -> f64 {
+    /// The share of permutations of a segment, itself among them, whose best Q reaches `q`; stops early when p is
+    /// not significant (Besag and Clifford, 1991).
+    fn p(&self, q: f64, start: usize, end: usize) -> f64 {
         let mut random = Stream::new(self.seed, "change points", &[start as u64, end as u64]);
         let mut values = self.values[start..end].to_vec();
-        // A little less counts as much: the sums are rounded in another order.
-        let least = gain - 1e-9 * gain.abs();
-        let mut reached = 0;
+        // The sums of a permutation are rounded in another order.
+        let threshold = q - 1e-9 * q.abs();
+        let mut hits = 0;
         for drawn in 1..=PERMUTATIONS {
             for i in (1..values.len()).rev() {
                 values.swap(i, random.below(i + 1));
             }
-            reached += usize::from(best(&values, None).is_some_and(|(_, gain)| gain >= least));
-            if reached == REFUTING {
-                return reached as f64 / drawn as f64;
+            hits += usize::from(best_split(&values, None).is_some_and(|(_, q)| q >= threshold));
+            if hits == STOPPING_HITS {
+                return hits as f64 / drawn as f64;
             }
         }
-        (reached + 1) as f64 / (PERMUTATIONS + 1) as f64
+        (hits + 1) as f64 / (PERMUTATIONS + 1) as f64
     }
 }
 
-/// The cut, or that asked for, with the greatest Q between the values before it and any number of those
+/// The split (or `only` this one) with the greatest Q between the values before it and any number of values
 /// after it, and this Q; `None` for too few values.
-fn best(values: &[f64], only: Option<usize>) -> Option<(usize, f64)> {
-    // Summed distances of the pairs from each value to the present end, and of those before each cut.
+fn best_split(values: &[f64], only: Option<usize>) -> Option<(usize, f64)> {
+    // Summed distances of the pairs from each value to the current end, and of those before each split.
     let mut within = vec![0.0; values.len()];
     let mut before = vec![0.0; values.len()];
     let mut best: Option<(usize, f64)> = None;
@@ -128,12 +127,13 @@ fn best(values: &[f64], only: Option<usize>) -> Option<(usize, f64)> {
             *within += sum;
         }
         let end = last + 1;
-        let latest = end.saturating_sub(SHORTEST);
-        let cuts = only.map_or(SHORTEST..=latest, |cut| cut..=latest.min(cut));
-        for cut in cuts {
-            let gain = q([cut, end - cut], [before[cut], within[cut]], within[0]);
-            if best.is_none_or(|(_, most)| gain > most) {
-                best = Some((cut, gain));
+        let latest = end.saturating_sub(MIN_SEGMENT);
+        let splits = only.map_or(MIN_SEGMENT..=latest, |split| split..=latest.min(split));
+        for split in splits {
+            let q =
+                energy_statistic([split, end - split], [before[split], within[split]], within[0]);
+            if best.is_none_or(|(_, most)| q > most) {
+                best = Some((split, q));
             }
         }
         if let Some(before) = before.get_mut(end) {
@@ -143,9 +143,9 @@ fn best(values: &[f64], only: Option<usize>) -> Option<(usize, f64)> {
     best
 }
 
-/// Q of two sides by their sizes, the summed distances of pairs within each, and of all pairs. Factors are
-/// arranged for few divisions.
-fn q([m, k]: [usize; 2], [left, right]: [f64; 2], all: f64) -> f64 {
+/// Q from the sizes of two sides, the summed distances of pairs within each, and those of all pairs. The factors
+/// are arranged for few divisions.
+fn energy_statistic([m, k]: [usize; 2], [left, right]: [f64; 2], all: f64) -> f64 {
     let (m, k) = (m as f64, k as f64);
     let within = (k * (k - 1.0) * left + m * (m - 1.0) * right) / ((m - 1.0) * (k - 1.0));
     2.0 * (all - left - right - within) / (m + k)
@@ -171,10 +171,10 @@ mod tests {
     fn the_statistic_as_by_its_definition_in_numpy() {
         for case in golden("series") {
             let values = numbers(&case["values"]);
-            for (cut, expected) in (SHORTEST..).zip(numbers(&case["gains"])) {
-                close(best(&values, Some(cut)).unwrap().1, expected, 1e-11);
+            for (cut, expected) in (MIN_SEGMENT..).zip(numbers(&case["gains"])) {
+                close(best_split(&values, Some(cut)).unwrap().1, expected, 1e-11);
             }
-            let (cut, gain) = best(&values, None).unwrap();
+            let (cut, gain) = best_split(&values, None).unwrap();
             assert_eq!(cut, case["cut"].as_u64().unwrap() as usize);
             close(gain, number(&case["gain"]), 1e-11);
         }
@@ -197,7 +197,7 @@ mod tests {
                 let changes = change_points(&values, 1);
                 assert_eq!(changes.len(), 1, "{step} at {at}: {changes:?}");
                 assert!(changes[0].index.abs_diff(at) <= 1, "{step} at {at}: {changes:?}");
-                assert!(changes[0].p > 0.0 && changes[0].p <= LEVEL);
+                assert!(changes[0].p > 0.0 && changes[0].p <= SIGNIFICANCE);
                 let mirrored: Vec<f64> = values.iter().map(|value| -value).collect();
                 assert_eq!(change_points(&mirrored, 1)[0].index, changes[0].index);
             }
@@ -246,16 +246,16 @@ mod tests {
     fn a_cut_that_later_ones_explain_is_taken_back() {
         let series = Segmentation { values: [[0.0; 20], [1.0; 20]].concat(), seed: 1 };
         let found: Vec<usize> =
-            series.merged(vec![10, 20, 30]).iter().map(|change| change.index).collect();
+            series.prune(vec![10, 20, 30]).iter().map(|change| change.index).collect();
         assert_eq!(found, [20]);
     }
 
     #[test]
     fn of_a_long_series_the_end_is_looked_at() {
-        let mut values = noise(LONGEST + 100, 5);
+        let mut values = noise(SERIES_LIMIT + 100, 5);
         values[..50].iter_mut().for_each(|value| *value += 100.0);
-        values[LONGEST..].iter_mut().for_each(|value| *value += 5.0);
-        assert_eq!(indices(&values), [LONGEST]);
+        values[SERIES_LIMIT..].iter_mut().for_each(|value| *value += 5.0);
+        assert_eq!(indices(&values), [SERIES_LIMIT]);
     }
 
     proptest! {
@@ -268,9 +268,9 @@ mod tests {
             let ends = changes.iter().map(|change| change.index).chain([values.len()]);
             let starts = [0].into_iter().chain(changes.iter().map(|change| change.index));
             if !changes.is_empty() {
-                prop_assert!(starts.zip(ends).all(|(start, end)| start + SHORTEST <= end));
+                prop_assert!(starts.zip(ends).all(|(start, end)| start + MIN_SEGMENT <= end));
             }
-            prop_assert!(changes.iter().all(|change| change.p > 0.0 && change.p <= LEVEL));
+            prop_assert!(changes.iter().all(|change| change.p > 0.0 && change.p <= SIGNIFICANCE));
         }
     }
 }

@@ -1,51 +1,51 @@
-//! What values are worth that depend on those before them.
+//! The effective sample size of autocorrelated values.
 
 use std::f64::consts::{FRAC_PI_6, SQRT_2, TAU};
 
 use statrs::function::erf::erfc_inv;
 
-use super::quantile::{ordered, samples_needed};
+use super::quantile::{samples_needed, sorted_with_index};
 use super::sample::autocorrelations;
 
-/// Longest lag looked at: bounds the time that a look takes.
-const LAGS: usize = 1000;
+/// Longest lag; bounds the time of one estimate.
+const MAX_LAG: usize = 1000;
 
-/// Largest correlation of neighbours that is believed; beyond, its powers never end.
-const LARGEST: f64 = 0.99;
+/// Upper bound of φ, so that the sum of its powers stays short.
+const MAX_PHI: f64 = 0.99;
 
-/// Correlations below this change nothing.
+/// Correlations below this are left out of the sum.
 const NEGLIGIBLE: f64 = 1e-4;
 
 /// Intervals of Simpson's rule over a smooth function.
 const INTERVALS: u32 = 16;
 
-/// How many independent values would tell the `q` quantile as precisely as `values` do, which are in
+/// The number of independent values that would estimate the `q` quantile as precisely as `values`, which are in
 /// order of time: n/τ with the autocorrelation time τ = 1 + 2 Σ ρ_k of the indicator x ≤ quantile, as a
-/// quantile varies like the mean of its indicator (Sen, 1968). Between 1 and n: values that alternate
-/// get no credit for it.
+/// quantile varies like the mean of its indicator (Sen, 1968). Between 1 and n: negative correlation does not
+/// raise it above n.
 ///
-/// It is the smaller of two estimates. That from the indicator itself is right for any dependence, but
-/// short of data for p95 of a few hundred values (coverage 88 % at φ = 0.8, n = 300). That from
-/// neighbouring ranks uses all values, but trusts in AR(1) (coverage 71 % for AR(1) plus white noise, at
-/// any n). Estimates within a standard error, 1/√n, of independence count as independence: three in four
-/// samples of independent values keep their exact interval.
+/// The result is the smaller of two estimates. The estimate from the indicator holds for any dependence, but a few
+/// hundred values are too few for p95 (coverage 88 % at φ = 0.8, n = 300). The estimate from the ranks of
+/// neighbours uses all values, but assumes AR(1) (coverage 71 % for AR(1) plus white noise, at any n). Estimates
+/// within a standard error, 1/√n, of independence count as independence: three in four samples of independent
+/// values keep their exact interval.
 pub fn effective_samples(values: &[f64], q: f64) -> f64 {
-    effective(&ordered(values), q)
+    effective_size(&sorted_with_index(values), q)
 }
 
-/// How many values like `values` give the `q` quantile an interval.
+/// The number of values like `values` that the `q` quantile needs for an interval.
 pub fn iterations_needed(values: &[f64], q: f64, confidence: f64) -> usize {
     let per_sample = values.len().max(1) as f64 / effective_samples(values, q);
     (samples_needed(q, confidence) as f64 * per_sample).ceil() as usize
 }
 
-/// [`effective_samples`] of values with their times, in rising order.
-pub(super) fn effective(ordered: &[(f64, usize)], q: f64) -> f64 {
-    let n = ordered.len() as f64;
-    // The share of values below each, in order of time; ties have the middle of theirs.
-    let mut shares = vec![0.0; ordered.len()];
+/// [`effective_samples`] of ascending values, each with its index in time.
+pub(super) fn effective_size(sorted: &[(f64, usize)], q: f64) -> f64 {
+    let n = sorted.len() as f64;
+    // The share of values below each value, in order of time; tied values share the mean.
+    let mut shares = vec![0.0; sorted.len()];
     let mut below = 0;
-    for ties in ordered.chunk_by(|a, b| a.0 == b.0) {
+    for ties in sorted.chunk_by(|a, b| a.0 == b.0) {
         let share = (below as f64 + ties.len() as f64 / 2.0) / n;
         ties.iter().for_each(|&(_, time)| shares[time] = share);
         below += ties.len();
@@ -54,46 +54,45 @@ pub(super) fn effective(ordered: &[(f64, usize)], q: f64) -> f64 {
     by_indicator(indicator).min(by_ranks(shares, q)).clamp(1.0, n.max(1.0))
 }
 
-/// Sums correlations r_k in pairs of lags until a pair is not positive (after Geyer, 1992). Each
-/// autocovariance about the sample's own mean is too small by that mean's variance, σ²τ/n, so that
-/// ρ_k = r_k + (1 − r_k)τ/n; solved for n/τ.
+/// The estimate from the indicator: sums correlations r_k in pairs of lags until a pair is not positive (after
+/// Geyer, 1992). Each autocovariance about the sample's own mean is too small by that mean's variance, σ²τ/n, so
+/// that ρ_k = r_k + (1 − r_k)τ/n; solved for n/τ.
 fn by_indicator(indicator: Vec<f64>) -> f64 {
     let n = indicator.len();
     let correlation = autocorrelations(indicator);
     let (mut time, mut lost) = (1.0, 0.0);
-    let mut least = (2.0 / n as f64).sqrt();
-    for lag in (1..LAGS.min(n / 3)).step_by(2) {
+    let mut threshold = (2.0 / n as f64).sqrt();
+    for lag in (1..MAX_LAG.min(n / 3)).step_by(2) {
         let pair = correlation(lag) + correlation(lag + 1);
-        if pair <= least {
+        if pair <= threshold {
             break;
         }
-        least = 0.0;
+        threshold = 0.0;
         time += 2.0 * pair;
         lost += 2.0 * (2.0 - pair);
     }
     (n as f64 - lost) / time
 }
 
-/// Takes the ranks for those of a normal AR(1) process: its φ is 2 sin(π r/6) for neighbouring ranks'
-/// correlation r (Pearson, 1907), which small samples underrate by (1 + 4φ)/n (Kendall, 1954).
+/// The estimate from the ranks, as those of a normal AR(1) process: φ = 2 sin(π r/6) for the correlation r of
+/// neighbouring ranks (Pearson, 1907), which small samples underestimate by (1 + 4φ)/n (Kendall, 1954).
 fn by_ranks(shares: Vec<f64>, q: f64) -> f64 {
     let n = shares.len() as f64;
     let raw = 2.0 * (FRAC_PI_6 * autocorrelations(shares)(1)).sin();
-    let phi = (raw + (1.0 + 4.0 * raw) / n).min(LARGEST);
+    let phi = (raw + (1.0 + 4.0 * raw) / n).min(MAX_PHI);
     if phi <= n.sqrt().recip() {
         return n;
     }
     let powers = std::iter::successors(Some(phi), |power| Some(power * phi));
-    let sum: f64 =
-        powers.take_while(|&power| power > NEGLIGIBLE).map(|rho| of_indicators(rho, q)).sum();
+    let powers = powers.take_while(|&power| power > NEGLIGIBLE);
+    let sum: f64 = powers.map(|rho| indicator_correlation(rho, q)).sum();
     n / (1.0 + 2.0 * sum)
 }
 
-/// The correlation of x ≤ z and y ≤ z, z the `q` quantile, of standard normal x and y with correlation
-/// `rho`: the integral over r from 0 to rho of the bivariate density at (z, z) (Plackett, 1954), by
-/// q(1 − q). With r = sin t the density is exp(−z²/(1 + sin t))/2π; for the median it gives
-/// (2/π) asin rho.
-fn of_indicators(rho: f64, q: f64) -> f64 {
+/// The correlation of the indicators x ≤ z and y ≤ z, with z the `q` quantile, of standard normal x and y with
+/// correlation `rho`: the integral over r from 0 to rho of the bivariate density at (z, z) (Plackett, 1954),
+/// divided by q(1 − q). With r = sin t the density is exp(−z²/(1 + sin t))/2π; the median gives (2/π) asin rho.
+fn indicator_correlation(rho: f64, q: f64) -> f64 {
     let z = SQRT_2 * erfc_inv(2.0 * q);
     let step = rho.asin() / f64::from(INTERVALS);
     let density = |i: u32| (-z * z / (1.0 + (step * f64::from(i)).sin())).exp() / TAU;
@@ -122,10 +121,10 @@ pub(crate) mod tests {
     fn theory_of_normal_processes() {
         for rho in [0.1f64, 0.5, 0.9] {
             let expected = rho.asin() * 2.0 / std::f64::consts::PI;
-            assert!((of_indicators(rho, 0.5) - expected).abs() < 1e-9, "{rho}");
+            assert!((indicator_correlation(rho, 0.5) - expected).abs() < 1e-9, "{rho}");
         }
         // P(x, y ≤ z) = ∫ φ(x) Φ((z − 0.8x)/0.6) dx = 0.924756976 by 2,000,000 trapezia.
-        assert!((of_indicators(0.8, 0.95) - 0.468_567_910).abs() < 1e-6);
+        assert!((indicator_correlation(0.8, 0.95) - 0.468_567_910).abs() < 1e-6);
         for phi in [0.0, 0.3, 0.5, 0.8] {
             let time = 1.0
                 + (1..100)

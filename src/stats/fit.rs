@@ -1,4 +1,4 @@
-//! Lines and laws fitted to points.
+//! Least-squares fits: a line, and Amdahl's law.
 
 /// The slope of the least-squares line through `(x, y)`; 0 for points without extent in x.
 pub fn slope(points: &[(f64, f64)]) -> f64 {
@@ -24,7 +24,7 @@ pub fn amdahl_serial_fraction(points: &[(f64, f64)]) -> Option<f64> {
 }
 
 /// Karp and Flatt's experimentally determined serial fraction (1990): e = (1/S − 1/p)/(1 − 1/p).
-/// Rising with p it means overhead, not serial work. `None` for one rank.
+/// If it rises with p, the cause is overhead, not serial work. `None` for one rank.
 pub fn karp_flatt(ranks: f64, speedup: f64) -> Option<f64> {
     amdahl_serial_fraction(&[(ranks, speedup)])
 }

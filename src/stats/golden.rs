@@ -1,4 +1,4 @@
-//! Values that SciPy and NumPy give, written by `scripts/golden-statistics`, and how tests read them.
+//! Reads the reference values of SciPy and NumPy that `scripts/golden-statistics` writes.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub(super) fn table(value: &Value) -> Vec<Vec<f64>> {
     value.as_array().unwrap().iter().map(numbers).collect()
 }
 
-/// Asserts that `found` is `expected` up to a share of it. Neither is a number below 1e-300.
+/// Asserts that `found` is `expected` within a relative error of `share`, or an absolute one of 1e-300.
 #[track_caller]
 pub(super) fn close(found: f64, expected: f64, share: f64) {
     let allowed = share * expected.abs() + 1e-300;

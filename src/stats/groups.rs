@@ -1,21 +1,21 @@
-//! Several samples compared at once.
+//! Tests of several samples at once.
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, FisherSnedecor};
 
-use super::alternative::bounded;
-use super::evidence::Evidence;
+use super::alternative::clamp_p;
 use super::quantile::median;
 use super::ranks::ranks;
 use super::sample::mean;
 use super::scale::Scale;
+use super::test_result::TestResult;
 
-/// Squares of what rounding leaves of equal distances, on the scale from 0 to 1, for each value.
+/// Squared rounding error of equal distances on the scale from 0 to 1, per value.
 const ROUNDING: f64 = 1e-30;
 
-/// Tests whether `groups` vary alike: the F of the distances from each group's median (Brown and Forsythe,
-/// 1974; Levene's test with medians). `None` for fewer than two groups, an empty one, or where no
-/// group's distances differ, as with two values in each.
-pub fn brown_forsythe(groups: &[&[f64]]) -> Option<Evidence> {
+/// Tests whether `groups` have equal variances: F of the distances from each group's median (Brown and Forsythe,
+/// 1974; Levene's test with medians). `None` for fewer than two groups, an empty group, or if the distances within
+/// each group are equal, as with two values in each.
+pub fn brown_forsythe(groups: &[&[f64]]) -> Option<TestResult> {
     let scale = Scale::of(groups.iter().copied().flatten())?;
     let distances: Option<Vec<Vec<f64>>> = groups
         .iter()
@@ -40,15 +40,14 @@ pub fn brown_forsythe(groups: &[&[f64]]) -> Option<Evidence> {
     }
     let statistic = (n - k) / (k - 1.0) * between / within;
     let p = FisherSnedecor::new(k - 1.0, n - k).ok()?.sf(statistic);
-    Some(Evidence { statistic, p: bounded(p) })
+    Some(TestResult { statistic, p: clamp_p(p) })
 }
 
-/// Tests whether the columns of `rows` lie alike, where each row ranks them anew (Friedman, 1937):
+/// Tests whether the columns of `rows` have the same location, by their ranks within each row (Friedman, 1937):
 /// χ² = 12/(nk(k + 1)) Σ (R_j − n(k + 1)/2)² with rank sums R_j of n rows and k columns, divided by
-/// 1 − Σ (t³ − t)/(n(k³ − k)) for ties of t; k − 1 degrees of freedom, which is rough for few rows. `None`
-/// for no rows, fewer than two columns, rows of unequal length, a value that is no number, or where all are
-/// tied.
-pub fn friedman(rows: &[impl AsRef<[f64]>]) -> Option<Evidence> {
+/// 1 − Σ (t³ − t)/(n(k³ − k)) for ties of t; k − 1 degrees of freedom, an approximation that is rough for few
+/// rows. `None` for no rows, fewer than two columns, rows of unequal length, NaN, or if all values are tied.
+pub fn friedman(rows: &[impl AsRef<[f64]>]) -> Option<TestResult> {
     let columns = rows.first()?.as_ref().len();
     let (mut sums, mut ties) = (vec![0.0; columns], 0.0);
     for row in rows.iter().map(AsRef::as_ref) {
@@ -66,7 +65,7 @@ pub fn friedman(rows: &[impl AsRef<[f64]>]) -> Option<Evidence> {
     }
     let squares: f64 = sums.iter().map(|sum| (sum - n * (k + 1.0) / 2.0).powi(2)).sum();
     let statistic = 12.0 / (n * k * (k + 1.0)) * squares / untied;
-    Some(Evidence { statistic, p: bounded(ChiSquared::new(k - 1.0).ok()?.sf(statistic)) })
+    Some(TestResult { statistic, p: clamp_p(ChiSquared::new(k - 1.0).ok()?.sf(statistic)) })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Samples for property tests that are hard on arithmetic.
+//! Numerically hostile samples for property tests.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A finite number: of any size, or one of a few that make ties.
+/// A finite number: of any magnitude, or one of a few that cause ties.
 pub(super) fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => -1e3f64..1e3,
@@ -13,7 +13,7 @@ pub(super) fn value() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// At least `least` finite numbers: measurements, ticks of a coarse clock, all the same, or anything.
+/// At least `least` finite numbers: measurements, ticks of a coarse clock, constant values, or any.
 pub(super) fn sample(least: usize) -> impl Strategy<Value = Vec<f64>> {
     prop_oneof![
         2 => vec(1e6..1.1e6, least..60),

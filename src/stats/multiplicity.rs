@@ -1,15 +1,13 @@
-//! What p-values are worth when there are many.
+//! p-values adjusted for multiple testing.
 
-/// The p-values of a family, adjusted so that of those at or below q no more than the share q are expected
-/// to be false (Benjamini and Hochberg, 1995): the i-th smallest of m becomes the least m p_j/j of all
-/// j ≥ i. Holds for independent tests and positively dependent ones. In the order given, as R's
-/// p.adjust; what is not a number counts as 1.
+/// Adjusts the p-values of a family to control the false discovery rate (Benjamini and Hochberg, 1995): the i-th
+/// smallest of m becomes the least m p_j/j of all j ≥ i. Holds for independent and positively dependent tests. The
+/// order is kept, as in R's p.adjust; NaN counts as 1.
 pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     adjusted(p, 1.0)
 }
 
-/// As [`benjamini_hochberg`], for any dependence, at the price of a factor Σ 1/i (Benjamini and Yekutieli,
-/// 2001).
+/// As [`benjamini_hochberg`], for any dependence, with an additional factor Σ 1/i (Benjamini and Yekutieli, 2001).
 pub fn benjamini_yekutieli(p: &[f64]) -> Vec<f64> {
     adjusted(p, (1..=p.len()).map(|i| (i as f64).recip()).sum())
 }
@@ -20,7 +18,7 @@ fn adjusted(p: &[f64], factor: f64) -> Vec<f64> {
     let mut adjusted = vec![1.0; p.len()];
     let mut least = 1.0f64;
     for (rank, &place) in (1..).zip(&order).collect::<Vec<_>>().into_iter().rev() {
-        // `min` passes over what is not a number.
+        // `min` ignores NaN.
         least = least.min(p[place] * (factor * p.len() as f64 / f64::from(rank)));
         adjusted[place] = least;
     }

@@ -1,31 +1,30 @@
-//! Whether values look normal: shown beside other figures, never used to choose a test.
+//! Tests of normality. Reports show them; no other test is chosen by them.
 
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 use statrs::function::erf::erfc;
 
-use super::alternative::bounded;
-use super::evidence::Evidence;
+use super::alternative::clamp_p;
 use super::sample::{mean, variance};
 use super::scale::Scale;
+use super::test_result::TestResult;
 
-/// The sizes that Royston's approximations were made for.
-const ROYSTON: std::ops::RangeInclusive<usize> = 3..=5000;
+/// Sample sizes for which Royston's approximations are valid.
+const ROYSTON_SIZES: std::ops::RangeInclusive<usize> = 3..=5000;
 
-/// Fewest values that the p-values of D'Agostino and Stephens hold for.
-const STEPHENS: usize = 8;
+/// Fewest values for which the p-values of D'Agostino and Stephens are valid.
+const STEPHENS_MIN: usize = 8;
 
-/// Smaller p-values of Anderson and Darling's test are reported as this: their formula is a fit to
-/// simulations, turns up again at A*² = 153 and passes 1 at 307.
-const LEAST: f64 = 1e-20;
+/// Lower bound of the p-values of the Anderson-Darling test: their formula is a fit to simulations, rises again
+/// from A*² = 153 on and exceeds 1 at 307.
+const MIN_P: f64 = 1e-20;
 
-/// Shapiro and Wilk's W with the p-value of Royston (1995, algorithm AS R94). `None` for fewer than 3
-/// values or more than 5000, where nobody has checked it ([`anderson_darling`] has no such limit), and for
-/// values that are all equal.
-pub fn shapiro_wilk(values: &[f64]) -> Option<Evidence> {
+/// Shapiro and Wilk's W with the p-value of Royston (1995, algorithm AS R94). `None` for fewer than 3 values, more
+/// than 5000 (beyond the validated range; [`anderson_darling`] has no such limit), or if all values are equal.
+pub fn shapiro_wilk(values: &[f64]) -> Option<TestResult> {
     let n = values.len();
-    let values = sorted_unit(values).filter(|_| ROYSTON.contains(&n))?;
+    let values = sorted_unit(values).filter(|_| ROYSTON_SIZES.contains(&n))?;
     let mean = mean(&values);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     let weights = weights(n);
@@ -34,18 +33,19 @@ pub fn shapiro_wilk(values: &[f64]) -> Option<Evidence> {
         .enumerate()
         .map(|(i, weight)| weight * (values[n - 1 - i] - values[i]))
         .sum();
-    // 1 − W as a product: W of a large normal sample is close to 1.
+    // 1 − W as a product avoids cancellation: W of a large normal sample is close to 1.
     let root = (2.0 * squares * weights.iter().map(|weight| weight * weight).sum::<f64>()).sqrt();
     let lack = ((root - slope) * (root + slope) / (root * root)).max(f64::MIN_POSITIVE);
-    Some(Evidence { statistic: 1.0 - lack, p: bounded(royston_p(lack, n as f64)) })
+    Some(TestResult { statistic: 1.0 - lack, p: clamp_p(royston_p(lack, n as f64)) })
 }
 
-/// The weights of the differences between the largest and the smallest value, the next ones, and so on.
+/// The weights of the differences between the largest and the smallest value, the second largest and second
+/// smallest, and so on.
 fn weights(n: usize) -> Vec<f64> {
     if n == 3 {
         return vec![FRAC_1_SQRT_2];
     }
-    // Blom's approximation of expected normal order statistics, the greatest first.
+    // Blom's approximation of expected normal order statistics, descending.
     let place = |i: usize| (i as f64 + 0.625) / (n as f64 + 0.25);
     let mut weights: Vec<f64> =
         (0..n / 2).map(|i| -Normal::standard().inverse_cdf(place(i))).collect();
@@ -55,7 +55,7 @@ fn weights(n: usize) -> Vec<f64> {
         [0.0, 0.221_157, -0.147_981, -2.071_19, 4.434_685, -2.706_056],
         [0.0, 0.042_981, -0.293_762, -1.752_461, 5.682_633, -3.582_633],
     ];
-    // The first weight is corrected, from six values on the second too; the others share what is left.
+    // Royston corrects the first weight, and for six values or more the second; the rest is rescaled.
     let corrected = if n > 5 { 2 } else { 1 };
     let (mut left, mut share) = (squares, 1.0);
     for (weight, correction) in weights.iter_mut().zip(&corrections[..corrected]) {
@@ -67,7 +67,7 @@ fn weights(n: usize) -> Vec<f64> {
     weights
 }
 
-/// The p-value of 1 − W: exact for three values, then by transformations to normal.
+/// The p-value of 1 − W: exact for three values, otherwise by a transformation to normal.
 fn royston_p(lack: f64, n: f64) -> f64 {
     if n == 3.0 {
         // W is at least 3/4.
@@ -91,55 +91,56 @@ fn royston_p(lack: f64, n: f64) -> f64 {
     Normal::standard().sf((y - mean) / log_deviation.exp())
 }
 
-/// Coefficients from the lowest.
+/// Evaluates a polynomial; coefficients ascend from the constant.
 fn polynomial(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }
 
-/// Anderson and Darling's A*² = A²(1 + 0.75/n + 2.25/n²) for a normal distribution with the values' own mean
-/// and deviation, and its p-value (D'Agostino and Stephens, 1986, table 4.9). A p of 1e-20 means "at
-/// most". `None` for fewer than 8 values, and for values that are all equal.
-pub fn anderson_darling(values: &[f64]) -> Option<Evidence> {
+/// Anderson and Darling's A*² = A²(1 + 0.75/n + 2.25/n²) for a normal distribution with the sample's mean and
+/// standard deviation, and its p-value (D'Agostino and Stephens, 1986, table 4.9). A p of 1e-20 means "at most
+/// 1e-20". `None` for fewer than 8 values, or if all values are equal.
+pub fn anderson_darling(values: &[f64]) -> Option<TestResult> {
     let n = values.len();
-    let values = sorted_unit(values).filter(|_| n >= STEPHENS)?;
+    let values = sorted_unit(values).filter(|_| n >= STEPHENS_MIN)?;
     let (mean, deviation) = (mean(&values), variance(&values).sqrt());
     let z = |i: usize| (values[i] - mean) / deviation;
-    let weighted = |i: usize| (2 * i + 1) as f64 * (log_below(z(i)) + log_below(-z(n - 1 - i)));
+    let weighted =
+        |i: usize| (2 * i + 1) as f64 * (log_normal_cdf(z(i)) + log_normal_cdf(-z(n - 1 - i)));
     let size = n as f64;
     let square = -size - (0..n).map(weighted).sum::<f64>() / size;
     let statistic = square * (1.0 + 0.75 / size + 2.25 / size.powi(2));
-    Some(Evidence { statistic, p: stephens_p(statistic) })
+    Some(TestResult { statistic, p: stephens_p(statistic) })
 }
 
-/// Falls everywhere: where the last two pieces meet, the published ones jump up by 0.0025.
+/// Monotonic, unlike the published formula, which jumps up by 0.0025 where its last two pieces meet.
 fn stephens_p(a: f64) -> f64 {
     let middle = |a: f64| (0.9177 - 4.279 * a - 1.38 * a * a).exp();
     let p = match a {
-        10.0.. => LEAST,
+        10.0.. => MIN_P,
         0.6.. => (1.2937 - 5.709 * a + 0.0186 * a * a).exp().min(middle(0.6)),
         0.34.. => middle(a),
         0.2.. => 1.0 - (-8.318 + 42.796 * a - 59.938 * a * a).exp(),
         _ => 1.0 - (-13.436 + 101.14 * a - 223.73 * a * a).exp(),
     };
-    p.clamp(LEAST, 1.0)
+    p.clamp(MIN_P, 1.0)
 }
 
-/// ln Φ(z), precise in both tails.
-fn log_below(z: f64) -> f64 {
+/// ln Φ(z), accurate in both tails.
+fn log_normal_cdf(z: f64) -> f64 {
     let tail = |z: f64| erfc(z * FRAC_1_SQRT_2) / 2.0;
     if z > 0.0 {
         (-tail(z)).ln_1p()
     } else if z > -30.0 {
         tail(-z).ln()
     } else {
-        // Where the tail nears the least number: Φ(z) = φ(z)/|z| (1 − 1/z² + 3/z⁴ − …).
+        // Φ(z) underflows here; its asymptotic series is Φ(z) = φ(z)/|z| (1 − 1/z² + 3/z⁴ − …).
         let square = z * z;
         let series = -1.0 / square + 3.0 / square.powi(2) - 15.0 / square.powi(3);
         -square / 2.0 - (-z).ln() - TAU.ln() / 2.0 + series.ln_1p()
     }
 }
 
-/// The values in rising order, on a scale from 0 to 1; `None` when they are all equal.
+/// The values in ascending order, scaled to 0 to 1; `None` if all are equal.
 fn sorted_unit(values: &[f64]) -> Option<Vec<f64>> {
     let scale = Scale::of(values).filter(|scale| scale.range > 0.0)?;
     let mut values = scale.values(values);
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn logarithms_of_tails() {
         for case in golden("log_below") {
-            close(log_below(number(&case["z"])), number(&case["log"]), 1e-9);
+            close(log_normal_cdf(number(&case["z"])), number(&case["log"]), 1e-9);
         }
     }
 
@@ -201,7 +202,7 @@ mod tests {
         let p: Vec<f64> = (-100..100_000).map(|i| stephens_p(f64::from(i) / 200.0)).collect();
         assert!(p.iter().all(|&p| p > 0.0 && p <= 1.0));
         assert!(p.windows(2).all(|pair| pair[1] <= pair[0]));
-        assert_eq!(stephens_p(1e300), LEAST);
+        assert_eq!(stephens_p(1e300), MIN_P);
     }
 
     #[test]
@@ -210,13 +211,13 @@ mod tests {
             let bimodal: Vec<f64> = (0..n).map(|i| if i % 10 == 0 { 10.0 } else { 1.0 }).collect();
             let found = anderson_darling(&bimodal).unwrap();
             assert!(found.statistic > 10.0 && found.statistic.is_finite());
-            assert_eq!(found.p, LEAST);
+            assert_eq!(found.p, MIN_P);
             let mut spike: Vec<f64> =
                 (0..n).map(|i| 1.0 + (f64::from(i) * 0.618).fract()).collect();
             spike[0] = 1e9;
             let found = anderson_darling(&spike).unwrap();
             assert!(found.statistic.is_finite(), "{}", found.statistic);
-            assert_eq!(found.p, LEAST);
+            assert_eq!(found.p, MIN_P);
         }
     }
 

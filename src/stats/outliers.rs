@@ -1,25 +1,25 @@
-//! Values far from the others: counted, never dropped.
+//! Outliers: counted, never dropped.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::quantile::quantile;
 
-/// How many values lie beyond Tukey's fences (Exploratory Data Analysis, 1977).
+/// Numbers of values beyond Tukey's fences (Exploratory Data Analysis, 1977).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outliers {
-    /// Beyond the inner fences: more than 1.5 interquartile ranges from the quartiles.
+    /// Values beyond the inner fences: more than 1.5 interquartile ranges from the quartiles.
     pub beyond_inner: usize,
-    /// These as a percentage of all values.
+    /// Their percentage of all values.
     pub beyond_inner_percent: f64,
-    /// Beyond the outer fences too: more than 3 interquartile ranges.
+    /// Values beyond the outer fences: more than 3 interquartile ranges from the quartiles.
     pub beyond_outer: usize,
-    /// These as a percentage.
+    /// Their percentage of all values.
     pub beyond_outer_percent: f64,
 }
 
 /// Counts the outliers of `values`, by quartiles of type 8. Of normal values 0.7 % lie beyond the inner
-/// fences and one in 430 000 beyond the outer ones; times have long tails and more.
+/// fences and one in 430 000 beyond the outer fences. Times have longer tails and more outliers.
 pub fn outliers(values: &[f64]) -> Outliers {
     let quartiles = (quantile(values, 0.25), quantile(values, 0.75));
     let (Some(low), Some(high)) = quartiles else { return Outliers::default() };

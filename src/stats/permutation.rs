@@ -1,25 +1,24 @@
-//! The permutation test of two samples: what share of the ways to deal out the labels shows as much.
+//! The permutation test of two samples.
 
 use statrs::function::factorial::ln_binomial;
 
 use crate::base::random::Stream;
 
-/// Up to so many ways all are counted: ten against ten values.
-const MOST_WAYS: f64 = 200_000.0;
+/// Up to this number of relabellings, all are enumerated: ten against ten values.
+const EXACT_LIMIT: f64 = 200_000.0;
 
-/// Random ones end when so many show as much.
-const HITS: usize = 20;
+/// Random relabellings stop after this many hits.
+const STOPPING_HITS: usize = 20;
 
-/// Differences below this share of the spread come from rounding.
+/// Differences below this share of the range are rounding errors.
 const ROUNDING: f64 = 1e-9;
 
-/// The probability of a difference of means as large as that of `to` − `from`, or larger, when the labels
-/// mean nothing but that `to` lies higher by `shift`: one-sided, for H₀ that it lies no higher. The statistic
-/// is Welch's t, so that the test also holds for samples that differ in variance only, as they grow (Chung and
-/// Romano, 2013).
+/// The one-sided p-value of H₀: `to` lies at most `shift` above `from`. It is the share of relabellings of the
+/// pooled values, `to` reduced by `shift`, whose statistic reaches the observed one. The statistic is Welch's t, so
+/// that the test is asymptotically valid for samples that differ in variance only (Chung and Romano, 2013).
 ///
-/// Up to ten against ten values all ways are counted, which is exact. Beyond, random ways are drawn until
-/// 20 of l show as much, p = 20/l, or all `draws` are made, p = (hits + 1)/(draws + 1) (Besag and Clifford, 1991):
+/// Up to ten against ten values all relabellings are enumerated, which is exact. Beyond, random ones are drawn until
+/// 20 of l are hits, p = 20/l, or all `draws` are made, p = (hits + 1)/(draws + 1) (Besag and Clifford, 1991):
 /// never 0, and valid (Phipson and Smyth, 2010). 1 for fewer than two values on a side.
 pub fn permutation_p(
     from: &[f64],
@@ -31,40 +30,40 @@ pub fn permutation_p(
     if from.len() < 2 || to.len() < 2 {
         return 1.0;
     }
-    let Some(dealt) = Dealt::new(from, to, shift) else { return 1.0 };
-    if ways(from.len(), to.len()) <= MOST_WAYS {
-        dealt.exact()
+    let Some(pooled) = Pooled::new(from, to, shift) else { return 1.0 };
+    if relabellings(from.len(), to.len()) <= EXACT_LIMIT {
+        pooled.exact()
     } else {
-        dealt.sequential(draws, random)
+        pooled.sequential(draws, random)
     }
 }
 
-/// The smallest p that [`permutation_p`] can give.
+/// The smallest p-value that [`permutation_p`] can return.
 pub fn smallest_p(from: usize, to: usize, draws: usize) -> f64 {
     if from < 2 || to < 2 {
         return 1.0;
     }
-    let ways = ways(from, to);
-    if ways <= MOST_WAYS { ways.recip() } else { ((draws + 1) as f64).recip() }
+    let all = relabellings(from, to);
+    if all <= EXACT_LIMIT { all.recip() } else { ((draws + 1) as f64).recip() }
 }
 
-/// In how many ways the labels can be dealt out.
-fn ways(from: usize, to: usize) -> f64 {
+/// The number of ways to choose which values are `to`'s.
+fn relabellings(from: usize, to: usize) -> f64 {
     ln_binomial((from + to) as u64, to as u64).exp().round()
 }
 
-/// Both samples as one, and what its observed order gives.
-struct Dealt {
-    /// About their common mean, in units of the largest distance from it; those of `to` last.
+/// Both samples pooled, with the observed statistic.
+struct Pooled {
+    /// Centred on the common mean, in units of the largest distance from it; those of `to` last.
     values: Vec<f64>,
-    /// How many are `to`'s.
+    /// Number of values of `to`.
     to: usize,
     sum: f64,
     squares: f64,
     observed: Statistic,
 }
 
-/// Welch's t in a form without root or quotient: a larger t is a larger `signed` / `variance`.
+/// Welch's t without root and quotient: a larger t is a larger `signed` / `variance`.
 #[derive(Clone, Copy)]
 struct Statistic {
     /// The square of the difference of means, with its sign.
@@ -75,7 +74,7 @@ struct Statistic {
 
 impl Statistic {
     fn reaches(self, other: Self) -> bool {
-        // Both without end, or nothing.
+        // Both t are infinite or undefined.
         if self.variance == 0.0 && other.variance == 0.0 {
             return self.signed >= other.signed;
         }
@@ -84,12 +83,12 @@ impl Statistic {
     }
 }
 
-impl Dealt {
-    /// `None` when a value is not finite.
+impl Pooled {
+    /// `None` if a value is not finite.
     fn new(from: &[f64], to: &[f64], shift: f64) -> Option<Self> {
         let mut values: Vec<f64> =
             from.iter().copied().chain(to.iter().map(|value| value - shift)).collect();
-        // The sum of large values may not be finite, the mean of their halves is.
+        // Dividing first keeps the sum of large values finite.
         let n = values.len() as f64;
         let mean = values.iter().map(|value| value / n).sum::<f64>();
         values.iter_mut().for_each(|value| *value -= mean);
@@ -103,22 +102,22 @@ impl Dealt {
         let sum = values.iter().sum();
         let squares = values.iter().map(|value| value * value).sum();
         let observed = Statistic { signed: 0.0, variance: 0.0 };
-        let mut dealt = Self { values, to: to.len(), sum, squares, observed };
-        dealt.observed = dealt.statistic_of(&dealt.values[from.len()..]);
-        Some(dealt)
+        let mut pooled = Self { values, to: to.len(), sum, squares, observed };
+        pooled.observed = pooled.statistic_of(&pooled.values[from.len()..]);
+        Some(pooled)
     }
 
     fn statistic_of(&self, to: &[f64]) -> Statistic {
         self.statistic(to.iter().sum(), to.iter().map(|value| value * value).sum())
     }
 
-    /// The statistic when the values with this sum and these squares are `to`'s.
+    /// The statistic if `to`'s values have this sum and this sum of squares.
     fn statistic(&self, sum: f64, squares: f64) -> Statistic {
         let to = self.to as f64;
         let from = self.values.len() as f64 - to;
         let rest = self.sum - sum;
         let difference = sum / to - rest / from;
-        // Below zero only by rounding; and so small that it is none.
+        // A value below the rounding error counts as 0.
         let part = |squares: f64, sum: f64, n: f64| {
             let squares = squares - sum * sum / n;
             if squares > ROUNDING * ROUNDING { squares / (n * (n - 1.0)) } else { 0.0 }
@@ -128,27 +127,27 @@ impl Dealt {
         Statistic { signed: difference * difference.abs(), variance }
     }
 
-    /// The share of all ways.
+    /// p from all relabellings.
     fn exact(&self) -> f64 {
-        let mut count = Count { hits: 0, ways: 0 };
-        self.deal(0, self.to, (0.0, 0.0), &mut count);
-        count.hits as f64 / count.ways as f64
+        let mut count = Count { hits: 0, all: 0 };
+        self.enumerate(0, self.to, (0.0, 0.0), &mut count);
+        count.hits as f64 / count.all as f64
     }
 
-    /// Counts the ways to choose `left` more values from `next` on, beside those with these sums.
-    fn deal(&self, next: usize, left: usize, (sum, squares): (f64, f64), count: &mut Count) {
+    /// Counts the ways to choose `left` more values from index `next` on, in addition to those with these sums.
+    fn enumerate(&self, next: usize, left: usize, (sum, squares): (f64, f64), count: &mut Count) {
         if left == 0 {
-            count.ways += 1;
+            count.all += 1;
             count.hits += u64::from(self.statistic(sum, squares).reaches(self.observed));
             return;
         }
         for place in next..=self.values.len() - left {
             let value = self.values[place];
-            self.deal(place + 1, left - 1, (sum + value, squares + value * value), count);
+            self.enumerate(place + 1, left - 1, (sum + value, squares + value * value), count);
         }
     }
 
-    /// The share of random ways, as long as it takes.
+    /// p from random relabellings, with early stopping.
     fn sequential(&self, draws: usize, random: &mut Stream) -> f64 {
         let mut values = self.values.clone();
         let n = values.len();
@@ -158,7 +157,7 @@ impl Dealt {
                 values.swap(place, place + random.below(n - place));
             }
             hits += usize::from(self.statistic_of(&values[..self.to]).reaches(self.observed));
-            if hits == HITS {
+            if hits == STOPPING_HITS {
                 return hits as f64 / draw as f64;
             }
         }
@@ -166,10 +165,10 @@ impl Dealt {
     }
 }
 
-/// Ways seen, and those of them that show as much.
+/// Relabellings enumerated, and those of them that reach the observed statistic.
 struct Count {
     hits: u64,
-    ways: u64,
+    all: u64,
 }
 
 #[cfg(test)]
@@ -209,7 +208,7 @@ mod tests {
         assert_eq!(p(&[f64::INFINITY, 1.0], &[2.0; 5], 0.0), 1.0);
     }
 
-    /// scipy.stats.permutation_test with Welch's t as statistic, all ways; see scripts/golden-statistics.
+    /// scipy.stats.permutation_test with Welch's t as statistic, exact; see scripts/golden-statistics.
     #[test]
     fn a_shift_is_taken_off_first() {
         let (from, to) = ([1.0, 2.0, 3.0, 4.5], [2.0, 4.0, 5.0, 6.0]);
@@ -224,17 +223,17 @@ mod tests {
         let mut sample =
             |shift: f64| -> Vec<f64> { (0..8).map(|_| random.unit() + shift).collect() };
         let (from, to) = (sample(0.0), sample(0.2));
-        let dealt = Dealt::new(&from, &to, 0.0).unwrap();
-        let exact = dealt.exact();
+        let pooled = Pooled::new(&from, &to, 0.0).unwrap();
+        let exact = pooled.exact();
         let drawn: Vec<f64> = (0..50)
-            .map(|seed| dealt.sequential(DRAWS, &mut Stream::new(seed, "draws", &[])))
+            .map(|seed| pooled.sequential(DRAWS, &mut Stream::new(seed, "draws", &[])))
             .collect();
         let mean = drawn.iter().sum::<f64>() / 50.0;
         assert!((mean / exact - 1.0).abs() < 0.15, "{mean} {exact}");
     }
 
     #[test]
-    fn it_says_no_more_than_it_should() {
+    fn false_positives_are_as_rare_as_the_level() {
         // H₀ holds: p at or below 5 % in 5 % of the samples. Binomial(2000, 0.05) exceeds 137 with 1e-4.
         let mut random = Stream::new(5, "values", &[]);
         let mut sample = || -> Vec<f64> { (0..6).map(|_| random.unit()).collect() };

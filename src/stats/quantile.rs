@@ -1,13 +1,13 @@
-//! Quantiles, and how many values their intervals take.
+//! Quantiles, and the sample size that their intervals need.
 
-/// The values in rising order, each with its place among `values`.
-pub(super) fn ordered(values: &[f64]) -> Vec<(f64, usize)> {
-    let mut ordered: Vec<_> = values.iter().copied().zip(0..).collect();
-    ordered.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    ordered
+/// The values in ascending order, each with its index in `values`.
+pub(super) fn sorted_with_index(values: &[f64]) -> Vec<(f64, usize)> {
+    let mut sorted: Vec<_> = values.iter().copied().zip(0..).collect();
+    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    sorted
 }
 
-/// The `q` quantile, Hyndman and Fan's type 8 (1996), which is median-unbiased; numpy and R default
+/// The `q` quantile, Hyndman and Fan's type 8 (1996), which is median-unbiased; NumPy and R default
 /// to type 7. `None` for no values.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -25,7 +25,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 
-/// The least number of independent values that give the `q` quantile an interval: both
+/// The smallest number of independent values for which the `q` quantile has an interval: both
 /// P(B ≤ 0) = (1−q)^n and P(B ≥ n) = q^n must not exceed α/2.
 pub(super) fn samples_needed(q: f64, confidence: f64) -> usize {
     let tail = (1.0 - confidence) / 2.0;

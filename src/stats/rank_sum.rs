@@ -1,52 +1,51 @@
-//! Two samples compared by their ranks.
+//! The Mann-Whitney rank-sum test.
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::alternative::Alternative;
 use super::ranks::ranks;
 
-/// Most values, both samples together, whose arrangements are counted: numbers hold the counts exactly,
-/// and the normal approximation is good beyond.
-const COUNTED: usize = 40;
+/// Up to this number of values in both samples the distribution of U is exact: f64 holds the counts exactly, and
+/// the normal approximation is good beyond.
+const EXACT_LIMIT: usize = 40;
 
-/// What the rank-sum test found (Mann and Whitney, 1947).
+/// The result of the rank-sum test (Mann and Whitney, 1947).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RankSum {
-    /// U: how many pairs have the greater value in the second sample; ties count one half.
+    /// U: the number of pairs whose greater value is in the second sample; ties count one half.
     pub u: f64,
     /// The p-value, in (0, 1].
     pub p: f64,
-    /// Whether all arrangements were counted; otherwise p comes from the normal approximation.
+    /// Whether p comes from the exact distribution of U; otherwise it is the normal approximation.
     pub exact: bool,
 }
 
-/// Tests whether values of `y` tend to be as large as those of `x`, against `alternative`. That compares
-/// P(x < y) + P(x = y)/2 with 1/2, not medians. Exact for up to 40 values without ties; otherwise normal,
-/// corrected for ties and continuity, which is rough for few values with many ties. `None` for an empty
-/// sample or something that is no number.
+/// Tests H₀: P(x < y) + P(x = y)/2 = 1/2, against `alternative`. It does not compare medians. Exact for up to 40
+/// values without ties; otherwise the normal approximation, corrected for ties and continuity, which is rough for
+/// few values with many ties. `None` for an empty sample or NaN.
 pub fn rank_sum(x: &[f64], y: &[f64], alternative: Alternative) -> Option<RankSum> {
-    let (u, ties) = pairs_won(x, y)?;
+    let (u, ties) = mann_whitney_u(x, y)?;
     let (m, n) = (x.len(), y.len());
-    let exact = ties == 0.0 && m + n <= COUNTED;
+    let exact = ties == 0.0 && m + n <= EXACT_LIMIT;
     let pairs = (m * n) as f64;
-    let (as_low, as_high) = if exact {
-        // Mirrored, so that exchanging the samples exchanges the tails to the last bit.
-        (share_up_to(u, m, n), share_up_to(pairs - u, m, n))
+    let (lower_tail, upper_tail) = if exact {
+        // By symmetry, so that swapping the samples swaps the tails to the last bit.
+        (exact_cdf(u, m, n), exact_cdf(pairs - u, m, n))
     } else {
         let all = (m + n) as f64;
         let variance = pairs / 12.0 * (all + 1.0 - ties / (all * (all - 1.0)));
         let tail = |u: f64| {
             let beyond = u - pairs / 2.0 - 0.5;
-            // Where all are tied, there is one arrangement.
+            // If all values are tied, U has one possible value.
             if variance > 0.0 { Normal::standard().sf(beyond / variance.sqrt()) } else { 1.0 }
         };
         (tail(pairs - u), tail(u))
     };
-    Some(RankSum { u, p: alternative.p(as_low, as_high), exact })
+    Some(RankSum { u, p: alternative.p(lower_tail, upper_tail), exact })
 }
 
-/// Pairs with the greater value in `y`, ties as halves, and the sum over [ties](super::ranks::Ranks).
-pub(super) fn pairs_won(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
+/// U of `y`, ties as halves, and the [tie term](super::ranks::Ranks).
+pub(super) fn mann_whitney_u(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
     let all = [x, y].concat();
     if x.is_empty() || y.is_empty() || all.iter().any(|value| value.is_nan()) {
         return None;
@@ -57,11 +56,10 @@ pub(super) fn pairs_won(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
     Some((sum - n * (n + 1.0) / 2.0, ranks.ties))
 }
 
-/// The share of arrangements of `m` and `n` values without ties that have U ≤ `u`, by counting them:
-/// N(u; m, n) = N(u − n; m − 1, n) + N(u; m, n − 1), as the greatest value is of the first sample or of the
-/// second.
-fn share_up_to(u: f64, m: usize, n: usize) -> f64 {
-    // counts[i][u] for i values and as many others as there have been rounds.
+/// P(U ≤ `u`) under H₀ for `m` and `n` values without ties, by the recurrence
+/// N(u; m, n) = N(u − n; m − 1, n) + N(u; m, n − 1): the greatest value is in the first sample or in the second.
+fn exact_cdf(u: f64, m: usize, n: usize) -> f64 {
+    // counts[i][u] for i values of the first sample and `others` of the second.
     let mut counts = vec![vec![0.0; m * n + 1]; m + 1];
     counts.iter_mut().for_each(|of_u| of_u[0] = 1.0);
     for others in 1..=n {

@@ -1,21 +1,20 @@
 //! Ranks with ties.
 
-use super::quantile::ordered;
+use super::quantile::sorted_with_index;
 
 /// The ranks of values, from 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ranks {
-    /// The rank of each value; ties have the mean of theirs.
+    /// The rank of each value; tied values have their mean rank.
     pub(super) of: Vec<f64>,
-    /// Σ (t³ − t) over ties of t values: 0 without ties.
+    /// The tie term Σ (t³ − t) over ties of t values; 0 without ties.
     pub(super) ties: f64,
 }
 
-/// The ranks of `values`.
 pub(super) fn ranks(values: &[f64]) -> Ranks {
     let mut of = vec![0.0; values.len()];
     let (mut ties, mut below) = (0.0, 0);
-    for tie in ordered(values).chunk_by(|a, b| a.0 == b.0) {
+    for tie in sorted_with_index(values).chunk_by(|a, b| a.0 == b.0) {
         let size = tie.len() as f64;
         let rank = below as f64 + (size + 1.0) / 2.0;
         tie.iter().for_each(|&(_, place)| of[place] = rank);

@@ -1,9 +1,9 @@
-//! Ratios of figures that each have an interval.
+//! The interval of a ratio of two estimates.
 
-/// A figure with its interval.
+/// An estimate with its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// The figure.
+    /// The point estimate.
     pub value: f64,
     /// Lower end of its interval.
     pub low: f64,
@@ -11,10 +11,9 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// The interval of `over.value / under.value`, two independent positive figures, from their own intervals
-/// of the same confidence: on the log scale a difference, whose limits add in squares (MOVER, Zou and
-/// Donner, 2008). Limits need not be symmetric, and hold as well as those they are made from. `None`
-/// when something is not positive.
+/// The interval of `over.value / under.value`, two independent positive estimates, from their intervals of the
+/// same confidence: on the log scale a difference, whose limits add in squares (MOVER, Zou and Donner, 2008).
+/// Limits need not be symmetric. The coverage is that of the given intervals. `None` if a number is not positive.
 pub fn ratio_interval(over: Estimate, under: Estimate) -> Option<[f64; 2]> {
     let logs = |estimate: Estimate| {
         let Estimate { value, low, high } = estimate;

@@ -1,11 +1,11 @@
-//! Moments and serial dependence of a sample.
+//! Mean, variance and autocorrelation of a sample.
 
 /// The arithmetic mean; NaN for no values.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The unbiased variance, in two passes so that nothing cancels; 0 for fewer than two values.
+/// The unbiased variance, in two passes to avoid cancellation; 0 for fewer than two values.
 pub fn variance(values: &[f64]) -> f64 {
     if values.len() < 2 {
         return 0.0;
@@ -14,14 +14,14 @@ pub fn variance(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64
 }
 
-/// The autocorrelation at lag 1, with the whole sample's mean and variance; `None` when it is not
-/// defined (fewer than three values, or all equal).
+/// The autocorrelation at lag 1, with the mean and variance of the whole sample; `None` for fewer than three
+/// values, or if all are equal.
 pub fn autocorrelation(values: &[f64]) -> Option<f64> {
     let varies = values.iter().any(|value| *value != values[0]);
     (varies && values.len() > 2).then(|| autocorrelations(values.to_vec())(1))
 }
 
-/// The autocorrelation by lag; 0 when all values are equal.
+/// The autocorrelation as a function of the lag; 0 if all values are equal.
 pub(super) fn autocorrelations(mut values: Vec<f64>) -> impl Fn(usize) -> f64 {
     let mean = mean(&values);
     values.iter_mut().for_each(|value| *value -= mean);

@@ -1,19 +1,19 @@
-//! A scale on which squares neither overflow nor vanish.
+//! Min-max scaling, so that squares neither overflow nor underflow.
 
-/// Values from the smallest to the largest as 0 to 1. Equal values are exactly equal on it, so that what
-/// does not vary has a variance of exactly 0, which sums of 0.1 have not.
+/// Maps the smallest value to 0 and the largest to 1. Equal values stay exactly equal, so that constant values have
+/// a variance of exactly 0, unlike a computed variance of values such as 0.1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     low: f64,
-    /// The width of the range; 0 when all values are equal.
+    /// The width of the range; 0 if all values are equal.
     pub(super) range: f64,
 }
 
 impl Scale {
-    /// The scale of `values`; `None` when there are none or the range is no finite number.
+    /// The scale of `values`; `None` for no values or a range that is not finite.
     pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<Self> {
-        let nothing = (f64::INFINITY, f64::NEG_INFINITY);
-        let (low, high) = values.into_iter().try_fold(nothing, |(low, high), &value| {
+        let empty = (f64::INFINITY, f64::NEG_INFINITY);
+        let (low, high) = values.into_iter().try_fold(empty, |(low, high), &value| {
             value.is_finite().then(|| (value.min(low), value.max(high)))
         })?;
         let range = high - low;

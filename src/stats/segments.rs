@@ -1,69 +1,68 @@
-//! Whether a series settles.
+//! Whether a series of times reaches a steady state.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::quantile::median;
 
-/// Fewer values say nothing.
-const FEWEST: usize = 30;
+/// Fewest values of a series.
+const MIN_VALUES: usize = 30;
 
-/// The series is judged by the medians of so many pieces: bounds time, and takes single spikes away.
+/// The series is reduced to this many medians; bounds the time, and removes single spikes.
 const BUCKETS: usize = 200;
 
-/// Medians of segments that differ by less are the same, as a share of them.
+/// Segments whose medians differ by less than this share are merged.
 const TOLERANCE: f64 = 0.02;
 
 /// Buckets in the shortest segment.
-const SHORTEST: usize = 5;
+const MIN_SEGMENT: usize = 5;
 
-/// Most segments that are told apart.
-const MOST_SEGMENTS: usize = 12;
+/// Most segments of a fit.
+const MAX_SEGMENTS: usize = 12;
 
-/// Correlations of neighbouring buckets that are tried, in tenths.
-const TENTHS: u32 = 9;
+/// The values of φ that are tried are 0 to this many tenths.
+const PHI_TENTHS: u32 = 9;
 
-/// What a change must gain in n ln(squares), in units of ln n. BIC charges 2, for its place and its level
-/// (Yao, 1988), and finds changes in 28 % of steady series at φ = 0.8 and n = 100; with 4 it is 0.3 %, and
+/// Penalty of a change on n ln(squares), in units of ln n. BIC charges 2, for its position and its level
+/// (Yao, 1988), and finds changes in 28 % of steady series at φ = 0.8 and n = 100; 4 finds them in 0.3 %, and in
 /// 4 % at n = 30.
 const PENALTY: f64 = 4.0;
 
-/// Medians further than this from their own median are drawn in, in standard deviations.
-const REACH: f64 = 3.0;
+/// Medians are winsorised at this distance from their own median, in standard deviations.
+const WINSOR_DEVIATIONS: f64 = 3.0;
 
-/// How a series of times comes to rest, in the words of Barrett et al. (Virtual Machine Warmup Blows Hot
-/// and Cold, OOPSLA 2017).
+/// How a series of times reaches a steady state, in the classification of Barrett et al. (Virtual Machine Warmup
+/// Blows Hot and Cold, OOPSLA 2017).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Steadiness {
-    /// The same throughout.
+    /// Steady throughout.
     Flat,
-    /// Slower first.
+    /// Slower at first.
     Warming,
-    /// Faster first.
+    /// Faster at first.
     Slowing,
-    /// Never: since the last change there is less than half of the series.
+    /// No steady state: the last segment is shorter than half of the series.
     None,
 }
 
-/// Classifies `values`, in order of time; with the index since which they have been steady. `None` for
-/// fewer than 30 values.
+/// Classifies `values`, in order of time; with the index of the first steady value. `None` for fewer than 30
+/// values.
 ///
-/// Segments are taken for real when they explain the series better than correlation between neighbours
-/// does: each number of segments with each φ of AR(1) noise is fitted at its best, and the best of these
-/// by penalised likelihood. (Chakar et al., 2017, estimate φ beforehand from differences; among a hundred
-/// values that is too uncertain.)
+/// A change counts if it explains the series better than autocorrelation does: each number of segments is fitted
+/// with each φ of AR(1) noise, and the penalised likelihood selects among them. (Chakar et al., 2017, estimate φ
+/// beforehand from differences; a hundred values are too few for that.)
 pub fn steadiness(values: &[f64]) -> Option<(Steadiness, usize)> {
     let n = values.len();
-    if n < FEWEST {
+    if n < MIN_VALUES {
         return None;
     }
     let buckets = n.min(BUCKETS);
     let edge = |bucket: usize| bucket * n / buckets;
     let medians: Option<Vec<f64>> =
         (0..buckets).map(|bucket| median(&values[edge(bucket)..edge(bucket + 1)])).collect();
-    let starts = best_starts(&drawn_in(medians?)?).into_iter().map(edge).collect();
-    let segments = merged(values, starts)?;
+    let starts = best_starts(&winsorise(medians?)?).into_iter().map(edge).collect();
+    let segments = merge_similar(values, starts)?;
     let &(start, level) = segments.last()?;
     let is_faster = |&(_, earlier): &(usize, f64)| earlier < level * (1.0 - TOLERANCE);
     let steadiness = match segments.len() {
@@ -75,35 +74,35 @@ pub fn steadiness(values: &[f64]) -> Option<(Steadiness, usize)> {
     Some((steadiness, start))
 }
 
-/// The distances from the median, none beyond [`REACH`], so that no spike makes a segment. A step of the
-/// tolerance always stays.
-fn drawn_in(mut values: Vec<f64>) -> Option<Vec<f64>> {
+/// The deviations from the median, clamped to [`WINSOR_DEVIATIONS`], so that a spike makes no segment. A step of
+/// the tolerance is never clamped.
+fn winsorise(mut values: Vec<f64>) -> Option<Vec<f64>> {
     let middle = median(&values)?;
     values.iter_mut().for_each(|value| *value -= middle);
     let distances: Vec<f64> = values.iter().map(|value| value.abs()).collect();
     // The median distance of normal values is 0.6745 standard deviations.
-    let reach = (REACH * median(&distances)? / 0.6745).max(TOLERANCE * middle.abs());
+    let reach = (WINSOR_DEVIATIONS * median(&distances)? / 0.6745).max(TOLERANCE * middle.abs());
     values.iter_mut().for_each(|value| *value = value.clamp(-reach, reach));
     Some(values)
 }
 
-/// Where the segments of the best fit begin: optimal partitions for each number of segments (Auger and
-/// Lawrence, 1989) and each φ, compared by n ln(squares/n) and the penalty.
+/// The starts of the segments of the best fit: optimal partitions for each number of segments (Auger and
+/// Lawrence, 1989) and each φ, compared by n ln(squares/n) plus the penalty.
 fn best_starts(values: &[f64]) -> Vec<usize> {
     let n = values.len();
     let (mut best, mut starts) = (f64::INFINITY, vec![0]);
-    for tenth in 0..=TENTHS {
+    for tenth in 0..=PHI_TENTHS {
         let fit = Fit::new(values, f64::from(tenth) / 10.0);
-        // The squares that the values before each end leave, and the last cuts that made it so.
+        // The residual squares of the values before each end, and the last cut of each such fit.
         let mut squares: Vec<f64> = (0..=n)
-            .map(|end| if end < SHORTEST { f64::INFINITY } else { fit.squares(0, end) })
+            .map(|end| if end < MIN_SEGMENT { f64::INFINITY } else { fit.squares(0, end) })
             .collect();
         let mut cuts: Vec<Vec<usize>> = Vec::new();
-        for changes in 0..MOST_SEGMENTS {
+        for changes in 0..MAX_SEGMENTS {
             let penalty = PENALTY * changes as f64 * (n as f64).ln();
             let score = n as f64 * (squares[n] / n as f64).ln() + penalty;
             if score < best {
-                (best, starts) = (score, walk_back(&cuts, n));
+                (best, starts) = (score, backtrack(&cuts, n));
             }
             let (next, cut) = (0..=n).map(|end| fit.cut(&squares, end)).unzip();
             squares = next;
@@ -113,8 +112,8 @@ fn best_starts(values: &[f64]) -> Vec<usize> {
     starts
 }
 
-/// The starts of segments whose last ends at `n`, the last cut of each number of segments being known.
-fn walk_back(cuts: &[Vec<usize>], n: usize) -> Vec<usize> {
+/// The starts of the segments that end at `n`, from the best last cut for each number of segments.
+fn backtrack(cuts: &[Vec<usize>], n: usize) -> Vec<usize> {
     let mut starts = vec![n];
     for cut in cuts.iter().rev() {
         starts.extend(starts.last().map(|&end| cut[end]));
@@ -125,11 +124,11 @@ fn walk_back(cuts: &[Vec<usize>], n: usize) -> Vec<usize> {
     starts
 }
 
-/// A level with AR(1) noise, fitted to any segment in constant time.
+/// Fits a level with AR(1) noise to any segment in constant time.
 struct Fit<'a> {
     values: &'a [f64],
     phi: f64,
-    /// Sums of the innovations x_t − φ x_(t−1) before each value, and of their squares.
+    /// Prefix sums of the innovations x_t − φ x_(t−1), and of their squares.
     sums: Vec<(f64, f64)>,
 }
 
@@ -141,13 +140,13 @@ impl<'a> Fit<'a> {
             *square += innovation * innovation;
             Some((*sum, *square))
         });
-        // No innovation comes before the values 0 and 1.
+        // There is no innovation before the values 0 and 1.
         let sums = [(0.0, 0.0); 2].into_iter().chain(sums).collect();
         Self { values, phi, sums }
     }
 
-    /// The least over levels μ of (1 − φ²)(x_first − μ)² + Σ (x_t − φ x_(t−1) − (1 − φ)μ)²: minus twice
-    /// the log-likelihood, in units of the innovations' variance.
+    /// The minimum over levels μ of (1 − φ²)(x_first − μ)² + Σ (x_t − φ x_(t−1) − (1 − φ)μ)²: minus twice the
+    /// log-likelihood, in units of the innovations' variance.
     fn squares(&self, start: usize, end: usize) -> f64 {
         let (first, phi) = (self.values[start], self.phi);
         let (before, until) = (self.sums[start + 1], self.sums[end]);
@@ -158,27 +157,27 @@ impl<'a> Fit<'a> {
         (weight * first * first + square - linear * linear / quadratic).max(0.0)
     }
 
-    /// The best last cut of the values before `end`, given what those before each cut leave: the squares
-    /// then, and the cut.
+    /// The best last cut of the values before `end`, given the residual squares before each cut; returns the
+    /// residual squares with this cut, and the cut.
     fn cut(&self, squares: &[f64], end: usize) -> (f64, usize) {
-        (SHORTEST..=end.saturating_sub(SHORTEST))
+        (MIN_SEGMENT..=end.saturating_sub(MIN_SEGMENT))
             .map(|cut| (squares[cut] + self.squares(cut, end), cut))
             .min_by(|a, b| a.0.total_cmp(&b.0))
             .unwrap_or((f64::INFINITY, 0))
     }
 }
 
-/// Starts and medians of the segments, when neighbours that differ by less than the tolerance are one;
-/// the most alike first.
-fn merged(values: &[f64], mut starts: Vec<usize>) -> Option<Vec<(usize, f64)>> {
+/// Merges neighbouring segments whose medians differ by less than the tolerance, the most similar first; returns
+/// starts and medians.
+fn merge_similar(values: &[f64], mut starts: Vec<usize>) -> Option<Vec<(usize, f64)>> {
     loop {
         let ends = starts.iter().skip(1).copied().chain([values.len()]);
         let levels: Option<Vec<f64>> =
             starts.iter().zip(ends).map(|(&start, end)| median(&values[start..end])).collect();
         let levels = levels?;
         let gap = |i: usize| (levels[i] - levels[i - 1]).abs() / levels[i].max(levels[i - 1]);
-        let alike = (1..levels.len()).min_by(|&a, &b| gap(a).total_cmp(&gap(b)));
-        match alike.filter(|&i| gap(i) < TOLERANCE) {
+        let closest = (1..levels.len()).min_by(|&a, &b| gap(a).total_cmp(&gap(b)));
+        match closest.filter(|&i| gap(i) < TOLERANCE) {
             Some(i) => starts.remove(i),
             None => return Some(starts.into_iter().zip(levels).collect()),
         };

@@ -1,31 +1,31 @@
-//! How far a sample lies from another, and how large that is beside their spread.
+//! Shift and effect size between two samples.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
 
 use super::quantile::median;
-use super::rank_sum::pairs_won;
+use super::rank_sum::mann_whitney_u;
 use super::sample::{mean, variance};
 use super::scale::Scale;
 
-/// The shift from `x` to `y`: the median of all differences y_j − x_i (Hodges and Lehmann, 1963). On
-/// logarithms its exponential is a ratio. Takes time and memory for every pair, so it is meant for
-/// launches by the dozen, not iterations by the thousand. `None` without a finite one.
+/// The shift from `x` to `y`: the median of all differences y_j − x_i (Hodges and Lehmann, 1963). For logarithms
+/// its exponential is a ratio. Time and memory grow with the number of pairs: use it for dozens of launches, not
+/// for thousands of iterations. `None` if it is not finite.
 pub fn hodges_lehmann(x: &[f64], y: &[f64]) -> Option<f64> {
     let differences: Vec<f64> = y.iter().flat_map(|y| x.iter().map(move |x| y - x)).collect();
     median(&differences).filter(|shift| shift.is_finite())
 }
 
-/// Cliff's δ (1993), P(y > x) − P(y < x): 1 when all of `y` lies above all of `x`, −1 below. `None` for an
-/// empty sample or something that is no number.
+/// Cliff's δ (1993), P(y > x) − P(y < x): 1 if all of `y` lies above all of `x`, −1 below. `None` for an empty
+/// sample or NaN.
 pub fn cliffs_delta(x: &[f64], y: &[f64]) -> Option<f64> {
-    let (won, _) = pairs_won(x, y)?;
+    let (u, _) = mann_whitney_u(x, y)?;
     let pairs = (x.len() * y.len()) as f64;
-    Some((2.0 * won - pairs) / pairs)
+    Some((2.0 * u - pairs) / pairs)
 }
 
-/// The size of an effect in words.
+/// The magnitude of an effect.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -37,12 +37,12 @@ pub enum Magnitude {
     Small,
     /// Below 0.474.
     Medium,
-    /// From there on.
+    /// 0.474 or more.
     Large,
 }
 
 impl Magnitude {
-    /// The size of a Cliff's δ, whatever its sign, by the limits of Romano et al. (2006).
+    /// The magnitude of |δ|, by the limits of Romano et al. (2006).
     pub fn of_delta(delta: f64) -> Self {
         match delta.abs() {
             size if size < 0.147 => Self::Negligible,
@@ -54,8 +54,8 @@ impl Magnitude {
 }
 
 /// Hedges' g (1981): the difference of the means, `y` minus `x`, in pooled standard deviations, times
-/// J(ν) = Γ(ν/2)/(√(ν/2) Γ((ν − 1)/2)), which takes away the bias of few values; ν = n₁ + n₂ − 2. `None` for
-/// fewer than two values in either sample, or where neither varies.
+/// J(ν) = Γ(ν/2)/(√(ν/2) Γ((ν − 1)/2)), which corrects the bias of small samples; ν = n₁ + n₂ − 2. `None` for
+/// fewer than two values in either sample, or if both are constant.
 pub fn hedges_g(x: &[f64], y: &[f64]) -> Option<f64> {
     if x.len().min(y.len()) < 2 {
         return None;

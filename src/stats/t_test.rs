@@ -1,4 +1,4 @@
-//! Two means compared, by Student's t with unequal variances.
+//! Welch's t-test, and the quantiles of Student's t.
 
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
@@ -6,30 +6,28 @@ use super::alternative::Alternative;
 use super::sample::{mean, variance};
 use super::scale::Scale;
 
-/// Degrees of freedom beyond which t is transformed to normal: the library's tail has errors of 1e-11 there,
-/// and of 1 % at 10¹².
-const MANY: f64 = 1e4;
+/// Degrees of freedom beyond which t is transformed to normal: the library's tail has an error of 1e-11 there, and
+/// of 1 % at 10¹².
+const NORMAL_FROM: f64 = 1e4;
 
-/// Halvings that leave nothing of an interval.
-const HALVINGS: usize = 100;
+/// Bisection steps; enough for full precision.
+const BISECTIONS: usize = 100;
 
-/// The difference of two means and how far it is known (Welch, 1947).
+/// The difference of two means with its standard error (Welch, 1947).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Welch {
     /// The mean of the second sample minus that of the first.
     pub difference: f64,
-    /// Its standard error √(a + b) with a = s₁²/n₁ and b = s₂²/n₂; 0 when neither sample varies.
+    /// Its standard error √(a + b) with a = s₁²/n₁ and b = s₂²/n₂; 0 if both samples are constant.
     pub standard_error: f64,
     /// Degrees of freedom (a + b)²/(a²/(n₁ − 1) + b²/(n₂ − 1)) (Satterthwaite, 1946), not rounded;
-    /// n₁ + n₂ − 2, their limit, when neither sample varies.
+    /// n₁ + n₂ − 2, their limit, if both samples are constant.
     pub freedom: f64,
 }
 
-/// Compares the means of `x` and `y`. `None` for fewer than two values in either, or without finite
-/// differences.
+/// Compares the means of `x` and `y`. `None` for fewer than two values in either, or a range that is not finite.
 ///
-/// Samples that do not vary leave no doubt about their difference. Timers do: whoever asks should not
-/// take times of a coarse clock for exact.
+/// Constant samples have a standard error of 0: the caller must account for the resolution of its timer.
 pub fn welch(x: &[f64], y: &[f64]) -> Option<Welch> {
     if x.len().min(y.len()) < 2 {
         return None;
@@ -40,7 +38,7 @@ pub fn welch(x: &[f64], y: &[f64]) -> Option<Welch> {
         (n, mean(&values), variance(&values) / n)
     });
     let both = a + b;
-    // By shares: the squares of small variances would vanish. Rounding must not leave the limits.
+    // Shares of the sum, because squares of small variances underflow; clamped against rounding.
     let (least, most) = (n1.min(n2) - 1.0, n1 + n2 - 2.0);
     let freedom = match both > 0.0 {
         true => 1.0 / ((a / both).powi(2) / (n1 - 1.0) + (b / both).powi(2) / (n2 - 1.0)),
@@ -52,24 +50,23 @@ pub fn welch(x: &[f64], y: &[f64]) -> Option<Welch> {
 }
 
 impl Welch {
-    /// The p-value of "the true difference is `shift`, or on its other side", against `alternative`:
-    /// `Greater` asks whether the second mean lies more than `shift` above the first.
+    /// The p-value of H₀ "the difference is `shift`" against `alternative`: `Greater` means that the second mean
+    /// lies more than `shift` above the first.
     pub fn p(&self, shift: f64, alternative: Alternative) -> f64 {
         let beyond = self.difference - shift;
         let t = if beyond == 0.0 { 0.0 } else { beyond / self.standard_error };
         alternative.p(t_tail(-t, self.freedom), t_tail(t, self.freedom))
     }
 
-    /// The interval of the difference, with the same degrees of freedom. `None` when it is not finite, or
-    /// `confidence` is not between 0 and 1.
+    /// The interval of the difference. `None` if it is not finite, or `confidence` is not between 0 and 1.
     pub fn interval(&self, confidence: f64) -> Option<[f64; 2]> {
-        let reach = t_quantile(0.5 + confidence / 2.0, self.freedom)? * self.standard_error;
-        let ends = [self.difference - reach, self.difference + reach];
-        (reach >= 0.0 && ends.iter().all(|end| end.is_finite())).then_some(ends)
+        let margin = t_quantile(0.5 + confidence / 2.0, self.freedom)? * self.standard_error;
+        let ends = [self.difference - margin, self.difference + margin];
+        (margin >= 0.0 && ends.iter().all(|end| end.is_finite())).then_some(ends)
     }
 
-    /// The p-value of "the true difference is `bound` or more, in either direction": small when the means
-    /// are equivalent. Two one-sided tests, of which the weaker counts (Schuirmann, 1987).
+    /// The p-value of H₀ "the difference is at least `bound` in either direction"; small if the means are
+    /// equivalent. The larger p of two one-sided tests (TOST, Schuirmann, 1987).
     pub fn equivalence_p(&self, bound: f64) -> f64 {
         self.p(-bound, Alternative::Greater).max(self.p(bound, Alternative::Less))
     }
@@ -79,9 +76,9 @@ impl Welch {
 fn t_tail(t: f64, freedom: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, freedom) {
         _ if freedom.is_infinite() || !t.is_finite() => Normal::standard().sf(t),
-        Ok(student) if freedom <= MANY => student.sf(t),
+        Ok(student) if freedom <= NORMAL_FROM => student.sf(t),
         _ => {
-            // Hill's transformation to normal (1970, algorithm 395), of which two terms will do.
+            // Hill's transformation to normal (1970, algorithm 395), its first two terms.
             let z = ((freedom - 0.5) * (t * t / freedom).ln_1p()).sqrt();
             let rest = (z.powi(3) + 3.0 * z) / (48.0 * (freedom - 0.5).powi(2));
             Normal::standard().sf((z + rest).copysign(t))
@@ -90,10 +87,10 @@ fn t_tail(t: f64, freedom: f64) -> f64 {
 }
 
 /// The `p` quantile of Student's t with `freedom` degrees of freedom, which may be infinite. `None` unless
-/// 1e-150 ≤ p < 1, further out than which t² overflows, and `freedom` is at least 1.
+/// 1e-150 ≤ p < 1 (beyond that t² overflows) and `freedom` ≥ 1.
 ///
-/// By halving, from the tail: the library's own is off by 1e-8 at ν = 10⁴ and by 0.2 % at 10⁶, panics far
-/// out, and never returns from ν = 3·10⁷ on.
+/// Bisection of the tail: the library's quantile has an error of 1e-8 at ν = 10⁴ and of 0.2 % at 10⁶, panics in
+/// the far tail, and does not return from ν = 3·10⁷ on.
 pub fn t_quantile(p: f64, freedom: f64) -> Option<f64> {
     let exists = (1e-150..1.0).contains(&p) && freedom >= 1.0;
     if !exists {
@@ -105,7 +102,7 @@ pub fn t_quantile(p: f64, freedom: f64) -> Option<f64> {
     while t_tail(high, freedom) > tail {
         (low, high) = (high, 2.0 * high);
     }
-    for _ in 0..HALVINGS {
+    for _ in 0..BISECTIONS {
         let middle = f64::midpoint(low, high);
         if t_tail(middle, freedom) > tail { low = middle } else { high = middle }
     }

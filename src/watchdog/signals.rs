@@ -1,4 +1,4 @@
-//! Signals that ask the run to stop: SIGTERM, SIGINT and SIGUSR1.
+//! The signals that stop a run: SIGTERM, SIGINT and SIGUSR1.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,37 +10,35 @@ use crate::base::error::{Error, Kind, Result};
 use crate::world::abort;
 use crate::world::progress::{self, Phase};
 
-use super::Known;
+use super::Shared;
 
-/// Launchers end all ranks by a signal when one has died. So much later rank 0 has noticed its end and said so, and
-/// a launcher that kills them all soon after has not done so yet.
-const NOTICING: Duration = Duration::from_millis(300);
+/// Delay between a signal and the report. Launchers signal all ranks after one has died, and kill them soon after: by
+/// then rank 0 has reported the death, and is not killed yet.
+const FAULT_DELAY: Duration = Duration::from_millis(300);
 
-/// Hears signals in a thread of its own. What has been measured is written at once: the launcher that passes a
-/// signal on may kill all ranks a second later. The report of a rank that gets as far as ending in good order
-/// takes its place.
+/// Handles signals in a separate thread. It saves the report at once, because the launcher that forwards a signal may
+/// kill all ranks a second later. If the run still ends in order, its report replaces this one.
 ///
 /// # Errors
-/// Unfit when the operating system refuses.
-pub(super) fn listen(known: Arc<Known>) -> Result<()> {
-    let cannot = |why| Error::unfit(format!("signals cannot be heard: {why}"));
+/// Unfit if the handlers cannot be installed.
+pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(cannot)?;
     let thread = std::thread::Builder::new().name("signals".to_owned());
     let listen = move || {
         for signal in signals.forever() {
-            if !progress::is_asked_to_stop() {
-                progress::ask_to_stop();
-                std::thread::sleep(NOTICING);
+            if !progress::stop_requested() {
+                progress::request_stop();
+                std::thread::sleep(FAULT_DELAY);
                 if progress::position().phase == Phase::Leave {
                     continue;
                 }
-                // Stopped until it was woken to end.
-                if let Some(seconds) = known.was_stopped_for() {
-                    let (failure, message) = known.with_ranks(|ranks| ranks.was_stopped(seconds));
+                // The launcher resumed a stopped process in order to end it.
+                if let Some(seconds) = shared.recent_stop() {
+                    let (failure, message) =
+                        shared.with_messages(|messages| messages.of_own_stop(seconds));
                     abort::abort_from_watchdog(&failure, &message);
                 }
-                let error =
-                    Error::new(Kind::Interrupted, format!("asked to stop by signal {signal}"));
+                let error = Error::new(Kind::Interrupted, format!("stopped by signal {signal}"));
                 abort::save_report(&abort::failure_here(&error));
             }
         }
@@ -49,14 +47,17 @@ pub(super) fn listen(known: Arc<Known>) -> Result<()> {
     Ok(())
 }
 
-/// Notes signals without a thread; what the run has come to is then written when the case is given up.
+/// Makes signals set the stop flag, without a thread; the report is then written after the current case stops.
 ///
 /// # Errors
-/// Unfit when the operating system refuses.
-pub fn note() -> Result<()> {
-    let cannot = |why| Error::unfit(format!("signals cannot be heard: {why}"));
+/// Unfit if the handlers cannot be installed.
+pub fn set_stop_flag_on_signals() -> Result<()> {
     for signal in [SIGTERM, SIGINT, SIGUSR1] {
         signal_hook::flag::register(signal, progress::stop_flag()).map_err(cannot)?;
     }
     Ok(())
+}
+
+fn cannot(why: std::io::Error) -> Error {
+    Error::unfit(format!("signal handlers cannot be installed: {why}"))
 }

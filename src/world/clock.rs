@@ -1,7 +1,7 @@
-//! Clocks: what time it is, waiting for a moment, and one time for ranks that read different clocks.
+//! Clocks, and a common time for ranks with different clocks.
 
 mod common;
-mod exchange;
+mod offset;
 mod survey;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -13,34 +13,34 @@ use crate::base::units::Nanos;
 use crate::world::WaitPolicy;
 use crate::world::fault;
 
-/// A clock that stamps samples.
+/// A clock that timestamps samples.
 pub trait Clock {
-    /// Now.
+    /// The current time, ns.
     fn now(&self) -> Nanos;
 
-    /// Waits until `at`; true when it had passed already.
+    /// Waits until `at`; true if `at` had already passed.
     fn wait_until(&self, at: Nanos) -> bool;
 
-    /// The smallest step between two readings.
+    /// The smallest step between two readings, ns.
     fn precision(&self) -> Nanos;
 
-    /// Whether every rank reads this very clock, wherever it runs.
+    /// Whether all ranks on all nodes read this clock.
     fn is_global(&self) -> bool;
 }
 
-/// The machine's monotonic clock. All processes of a node read the same one.
+/// The monotonic clock of the node. All processes of a node read the same one.
 #[derive(Debug, Clone)]
 pub struct HostClock {
     policy: WaitPolicy,
     precision: Nanos,
-    /// By how much a test has set it wrong: nanoseconds ahead, parts per million gained.
-    wrong: Option<(Nanos, Nanos)>,
+    /// A planted error: offset in nanoseconds, drift in parts per million.
+    error: Option<(Nanos, Nanos)>,
 }
 
 impl HostClock {
-    /// A clock whose waits spin, or yield when ranks share cores.
+    /// A clock that waits with this policy.
     pub fn new(policy: WaitPolicy) -> Self {
-        let mut clock = Self { policy, precision: 1, wrong: fault::clock() };
+        let mut clock = Self { policy, precision: 1, error: fault::clock() };
         let steps = (0..1000).map(|_| {
             let first = clock.now();
             loop {
@@ -54,7 +54,7 @@ impl HostClock {
         clock
     }
 
-    /// The same clock, waiting in another policy.
+    /// The same clock with another policy.
     pub fn with_policy(&self, policy: WaitPolicy) -> Self {
         Self { policy, ..self.clone() }
     }
@@ -62,10 +62,10 @@ impl HostClock {
 
 impl Clock for HostClock {
     fn now(&self) -> Nanos {
-        // Raw: without the adjustments that NTP makes to CLOCK_MONOTONIC's rate.
+        // Raw, because NTP adjusts the rate of CLOCK_MONOTONIC.
         let time = clock_gettime(ClockId::MonotonicRaw);
         let raw = time.tv_sec * 1_000_000_000 + time.tv_nsec;
-        match self.wrong {
+        match self.error {
             None => raw,
             Some((ahead, ppm)) => raw + ahead + (raw as f64 * 1e-6 * ppm as f64) as Nanos,
         }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_reaches_the_moment_and_says_when_it_is_late() {
+    fn waiting_reaches_the_moment_and_reports_a_late_start() {
         for policy in [WaitPolicy::Spin, WaitPolicy::Yield] {
             let clock = HostClock::new(policy);
             assert!(clock.precision() > 0);

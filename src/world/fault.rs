@@ -1,14 +1,17 @@
-//! Planted faults, for tests of what happens when a rank fails.
+//! Planted faults, to test failure handling.
 //!
-//! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` makes rank RANK fail each time it comes to MOMENT, or with `/N` behind
-//! it the Nth time, or with `@GLOB` at the end in cases of that name only. A moment is a [`Phase`] by its name, or
-//! `operation`: just before a warm-up or timed one. Kinds: `panic`, `error`, `exit` (leaves without a word), `kill` (SIGKILL), `stop` (SIGSTOP), `hang` (never
-//! comes back), `slow/MS` (takes MS milliseconds longer), `slow/P%` (an operation takes P percent longer), `wrong` (computes one wrong element), `build`
-//! (claims to be another build; moment `join`), `clock/NS/PPM` (its clock is ahead by NS nanoseconds and gains
-//! PPM; moment `join`), `stranger` (somebody sends rubbish to the heartbeat port; moment `join`), `full` (the
-//! disk is full) and `torn` (killed in the middle of a line of the journal; both rank 0, moment `write`).
+//! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` makes rank RANK fail at every MOMENT; `/N` after it selects the Nth
+//! occurrence, `@GLOB` at the end selects cases by name. A moment is the name of a [`Phase`], or `operation`: just
+//! before a warm-up or timed operation. Kinds:
 //!
-//! Without the variable it costs one read of a static where a moment comes, nothing between two stamps.
+//! - `panic`, `error`, `exit` (exits silently), `kill` (SIGKILL), `stop` (SIGSTOP), `hang`
+//! - `slow/MS` (takes MS milliseconds longer), `slow/P%` (an operation takes P percent longer)
+//! - `wrong` (one wrong element)
+//! - `build` (another build id), `clock/NS/PPM` (its clock is NS nanoseconds ahead and drifts by PPM), `stranger`
+//!   (garbage is sent to the heartbeat server); moment `join`
+//! - `full` (disk full), `torn` (killed in the middle of a journal line); rank 0, moment `write`
+//!
+//! Without the variable a moment costs one read of a static; there is no cost between two timestamps.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
@@ -23,41 +26,41 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
 use crate::world::progress::{self, Phase};
 
-/// What a planted fault does.
+/// The kind of a planted fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The rank panics.
     Panic,
-    /// A step returns an error.
+    /// A phase returns an error.
     Error,
-    /// The process exits without a word.
+    /// The process exits silently.
     Exit,
-    /// The process is killed by the operating system.
+    /// The process is killed by SIGKILL.
     Kill,
-    /// The process is stopped, as by a debugger.
+    /// The process is stopped by SIGSTOP.
     Stop,
-    /// The rank stops doing anything.
+    /// The rank hangs.
     Hang,
-    /// The rank takes so many milliseconds longer.
-    Slow(u64),
-    /// Its operations take so many percent longer.
-    Slower(u32),
+    /// The rank takes this many milliseconds longer.
+    Delay(u64),
+    /// Its operations take this many percent longer.
+    SlowDown(u32),
     /// One element of a result is wrong.
     Wrong,
-    /// The rank claims to be another build.
+    /// The rank reports another build id.
     Build,
-    /// The rank's clock is off.
+    /// The rank's clock is wrong.
     Clock {
-        /// Nanoseconds by which it is ahead of the others', beside what it has gained.
+        /// Initial offset, ns.
         ahead: Nanos,
-        /// Nanoseconds that it gains in a millisecond: parts per million.
+        /// Drift, parts per million.
         ppm: Nanos,
     },
-    /// Somebody sends rubbish to the port of the heartbeats.
+    /// Garbage is sent to the heartbeat server.
     Stranger,
     /// The disk is full.
     Full,
-    /// The process is killed while it writes a line of the journal.
+    /// The process is killed while it writes a journal line.
     Torn,
 }
 
@@ -65,30 +68,29 @@ struct Planted {
     fault: Fault,
     rank: usize,
     moment: String,
-    /// Which time, from 1; every time when absent.
-    time: Option<u32>,
-    /// How often the moment has come.
-    times: AtomicU32,
-    /// In which cases; all when absent.
+    /// The occurrence, from 1; every one if absent.
+    occurrence: Option<u32>,
+    /// Occurrences so far.
+    count: AtomicU32,
+    /// The cases; all if absent.
     cases: Option<WildMatch>,
 }
 
-/// The moment that is no step of a case.
+/// The moment that is not a phase.
 const OPERATION: &str = "operation";
 
 static PLANTED: OnceLock<Option<Planted>> = OnceLock::new();
 
-/// Reads the environment.
+/// Plants the fault that the environment describes, if any.
 ///
 /// # Errors
-/// Usage error for a description that is not understood: a test must not pass because its fault was
-/// misspelt.
+/// Usage error for an invalid description: a test must not pass because its fault was misspelt.
 pub fn plant() -> Result<()> {
     let planted = match std::env::var("TESSERABENCH_FAULT") {
         Err(_) => None,
         Ok(text) => Some(parse(&text).ok_or_else(|| {
             Error::usage(format!(
-                "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT, such as panic@1:measure"
+                "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT; write for example panic@1:measure"
             ))
         })?),
     };
@@ -103,9 +105,9 @@ fn parse(text: &str) -> Option<Planted> {
         Some((place, glob)) => (place, Some(WildMatch::new(glob))),
     };
     let (rank, moment) = place.split_once(':')?;
-    let (moment, time) = match moment.split_once('/') {
+    let (moment, occurrence) = match moment.split_once('/') {
         None => (moment, None),
-        Some((moment, time)) => (moment, Some(time.parse().ok().filter(|time| *time > 0)?)),
+        Some((moment, number)) => (moment, Some(number.parse().ok().filter(|n| *n > 0)?)),
     };
     let fault = match kind {
         "panic" => Fault::Panic,
@@ -121,11 +123,11 @@ fn parse(text: &str) -> Option<Planted> {
         "torn" => Fault::Torn,
         kind => match kind.split_once('/')? {
             ("slow", time) => match time.strip_suffix('%') {
-                Some(percent) => Fault::Slower(percent.parse().ok()?),
-                None => Fault::Slow(time.parse().ok()?),
+                Some(percent) => Fault::SlowDown(percent.parse().ok()?),
+                None => Fault::Delay(time.parse().ok()?),
             },
-            ("clock", off) => {
-                let (ahead, ppm) = off.split_once('/')?;
+            ("clock", error) => {
+                let (ahead, ppm) = error.split_once('/')?;
                 Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
             }
             _ => return None,
@@ -133,11 +135,11 @@ fn parse(text: &str) -> Option<Planted> {
     };
     let known = moment == OPERATION || Phase::ALL.iter().any(|phase| phase.name() == moment);
     let moment = Some(moment.to_owned()).filter(|_| known)?;
-    let (rank, times) = (rank.parse().ok()?, AtomicU32::new(0));
-    Some(Planted { fault, rank, moment, time, times, cases })
+    let (rank, count) = (rank.parse().ok()?, AtomicU32::new(0));
+    Some(Planted { fault, rank, moment, occurrence, count, cases })
 }
 
-/// The fault planted for this rank and moment, whichever time it is.
+/// The fault planted for this rank and moment, at any occurrence.
 fn planted(moment: &str) -> Option<&'static Planted> {
     let planted = PLANTED.get()?.as_ref()?;
     let here = planted.moment == moment && progress::rank() == Some(planted.rank);
@@ -145,19 +147,19 @@ fn planted(moment: &str) -> Option<&'static Planted> {
     (here && in_case()).then_some(planted)
 }
 
-/// The fault planted for this rank and moment, when its time is now.
+/// The fault planted for this rank, moment and current occurrence.
 fn due(moment: &str) -> Option<Fault> {
     let planted = planted(moment)?;
-    let now = planted.times.load(Ordering::Relaxed);
-    planted.time.is_none_or(|time| time == now).then_some(planted.fault)
+    let count = planted.count.load(Ordering::Relaxed);
+    planted.occurrence.is_none_or(|occurrence| occurrence == count).then_some(planted.fault)
 }
 
-/// Whether this rank is to do wrong in a way that is planted where it does it.
+/// Whether this fault is planted for this rank and phase. The caller then commits it.
 pub fn is_planted(fault: Fault, phase: Phase) -> bool {
     due(phase.name()) == Some(fault)
 }
 
-/// By how much this rank's clock is to be off: nanoseconds ahead, parts per million gained.
+/// The planted error of this rank's clock: nanoseconds ahead, drift in parts per million.
 pub fn clock() -> Option<(Nanos, Nanos)> {
     match planted(Phase::Join.name())?.fault {
         Fault::Clock { ahead, ppm } => Some((ahead, ppm)),
@@ -165,10 +167,10 @@ pub fn clock() -> Option<(Nanos, Nanos)> {
     }
 }
 
-/// The error planted for this rank and phase, if there is one.
+/// Returns the error planted for this rank and phase, if any.
 ///
 /// # Errors
-/// The planted one.
+/// The planted error.
 pub fn check(phase: Phase) -> Result<()> {
     match due(phase.name()) {
         Some(Fault::Error) => {
@@ -178,10 +180,10 @@ pub fn check(phase: Phase) -> Result<()> {
     }
 }
 
-/// The error of a disk that is to be full.
+/// Returns the error of a full disk, if it is planted.
 ///
 /// # Errors
-/// The planted one.
+/// The planted error.
 pub fn full_disk() -> std::io::Result<()> {
     match due(Phase::Write.name()) {
         Some(Fault::Full) => Err(std::io::ErrorKind::StorageFull.into()),
@@ -189,13 +191,13 @@ pub fn full_disk() -> std::io::Result<()> {
     }
 }
 
-/// Enters a step of the case: a fault strikes that ends or stops this process, if one is planted here.
+/// Enters a phase, and commits a fault planted there that ends, stops or delays this process.
 pub fn enter(phase: Phase) {
     progress::enter(phase);
     strike_at(phase.name());
 }
 
-/// Runs a step within another one.
+/// Runs a phase within another one.
 pub fn during<T>(phase: Phase, act: impl FnOnce() -> T) -> T {
     let outer = progress::position().phase;
     enter(phase);
@@ -204,33 +206,32 @@ pub fn during<T>(phase: Phase, act: impl FnOnce() -> T) -> T {
     done
 }
 
-/// An operation comes: likewise.
+/// Commits a fault planted before an operation.
 pub fn strike_operation() {
     strike_at(OPERATION);
 }
 
-/// By how much longer an operation has taken that took so many nanoseconds, nanoseconds; that time has passed
-/// then.
-pub fn linger(operation: Nanos) -> Nanos {
-    let longer: Nanos = match due(OPERATION) {
-        Some(Fault::Slow(milliseconds)) => {
+/// Prolongs an operation that took `operation` ns, if planted: sleeps, and returns the additional time, ns.
+pub fn slow_down(operation: Nanos) -> Nanos {
+    let extra: Nanos = match due(OPERATION) {
+        Some(Fault::Delay(milliseconds)) => {
             Nanos::try_from(milliseconds).unwrap_or(0).saturating_mul(1_000_000)
         }
-        Some(Fault::Slower(percent)) => operation.saturating_mul(percent.into()) / 100,
+        Some(Fault::SlowDown(percent)) => operation.saturating_mul(percent.into()) / 100,
         _ => 0,
     };
-    if let Ok(nanos) = u64::try_from(longer)
+    if let Ok(nanos) = u64::try_from(extra)
         && nanos > 0
     {
         std::thread::sleep(Duration::from_nanos(nanos));
     }
-    longer
+    extra
 }
 
 fn strike_at(moment: &str) {
     let Some(planted) = planted(moment) else { return };
-    let now = planted.times.fetch_add(1, Ordering::Relaxed) + 1;
-    if planted.time.is_some_and(|time| time != now) {
+    let count = planted.count.fetch_add(1, Ordering::Relaxed) + 1;
+    if planted.occurrence.is_some_and(|occurrence| occurrence != count) {
         return;
     }
     match planted.fault {
@@ -241,11 +242,11 @@ fn strike_at(moment: &str) {
         Fault::Hang => loop {
             std::thread::sleep(Duration::from_secs(3600));
         },
-        // Before the operation, when all start together, it would show nowhere.
-        Fault::Slow(_) | Fault::Slower(_) if moment == OPERATION => {}
-        Fault::Slow(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
+        // A delay before the common start would not show: `slow_down` commits it after the operation.
+        Fault::Delay(_) | Fault::SlowDown(_) if moment == OPERATION => {}
+        Fault::Delay(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
         Fault::Error
-        | Fault::Slower(_)
+        | Fault::SlowDown(_)
         | Fault::Wrong
         | Fault::Build
         | Fault::Clock { .. }
@@ -255,19 +256,19 @@ fn strike_at(moment: &str) {
     }
 }
 
-/// Ends this process as the operating system does.
-pub fn die() {
+/// Kills this process by SIGKILL.
+pub fn kill_self() {
     signal(Signal::KILL);
 }
 
 fn signal(signal: Signal) {
     if let Err(why) = kill_process(getpid(), signal) {
-        panic!("cannot send itself a signal: {why}");
+        panic!("this process cannot signal itself: {why}");
     }
 }
 
-/// Sends rubbish to the port of the heartbeats, as a port scan would.
-pub fn come_as_stranger(address: SocketAddr) {
+/// Sends garbage to the heartbeat server, as a port scan would.
+pub fn send_garbage(address: SocketAddr) {
     std::thread::spawn(move || {
         for _ in 0..3 {
             if let Ok(mut stream) = TcpStream::connect(address) {
@@ -296,10 +297,10 @@ mod tests {
 
     #[test]
     fn descriptions_are_read_or_refused() {
-        let read = |text| parse(text).map(|planted| (planted.fault, planted.time));
+        let read = |text| parse(text).map(|planted| (planted.fault, planted.occurrence));
         assert_eq!(read("kill@1:gather"), Some((Fault::Kill, None)));
-        assert_eq!(read("slow/20@0:operation/7"), Some((Fault::Slow(20), Some(7))));
-        assert_eq!(read("slow/25%@0:operation@triad*"), Some((Fault::Slower(25), None)));
+        assert_eq!(read("slow/20@0:operation/7"), Some((Fault::Delay(20), Some(7))));
+        assert_eq!(read("slow/25%@0:operation@triad*"), Some((Fault::SlowDown(25), None)));
         for text in
             ["kill@1", "kill@x:join", "kill@1:jion", "slow@1:join", "kill@1:join/0", "x@1:join"]
         {

@@ -1,20 +1,20 @@
-//! What started this process, as its environment tells.
+//! The launcher that started this process, from its environment.
 
 /// The launcher that started this process as one of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// What it is called.
+    /// Name in messages.
     pub name: &'static str,
-    /// How many processes it started, where it says so.
+    /// Number of processes it started, if the environment contains it.
     pub size: Option<usize>,
-    /// This process's number.
+    /// Rank of this process.
     pub rank: Option<usize>,
-    /// This process's number on its node.
+    /// Rank of this process on its node.
     pub local_rank: Option<usize>,
 }
 
-/// The innermost launcher. Only its own variables count: a batch job sets `SLURM_NTASKS` for every
-/// script, and mpirun inside srun leaves `SLURM_PROCID` of its daemon in every rank.
+/// The innermost launcher, by its own variables only: a batch job sets `SLURM_NTASKS` for every script, and mpirun
+/// inside srun leaves its daemon's `SLURM_PROCID` in every rank.
 pub fn innermost() -> Option<Launch> {
     from(|name| std::env::var(name).ok())
 }
@@ -37,7 +37,7 @@ fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
             "OMPI_COMM_WORLD_LOCAL_RANK",
         );
     }
-    // srun --mpi=pmi2 sets no PMI_SIZE, Hydra does; both name the rank.
+    // Hydra sets PMI_SIZE, srun --mpi=pmi2 does not; both set the rank.
     if variable("PMI_SIZE").is_some() {
         return launch("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID");
     }
@@ -48,11 +48,21 @@ fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
     launch("a PMIx launcher", "", "PMIX_RANK", "PMIX_LOCAL_RANK")
 }
 
-/// Whether the MPI gives its core away whenever it waits. Open MPI does when it was told to
-/// oversubscribe; on cores that are not shared this makes small messages several times slower.
+/// Whether this process reports errors for all processes that were started with it.
+pub fn is_first_process() -> bool {
+    innermost().is_none_or(|launch| launch.rank.is_none_or(|rank| rank == 0))
+}
+
+/// Gives the process that reports errors the time to: launchers end all ranks when one of them fails.
+pub fn wait_for_first_process() {
+    std::thread::sleep(std::time::Duration::from_secs(1));
+}
+
+/// Whether MPI yields its core while it waits. Open MPI does with `--oversubscribe`; on cores that are not shared this
+/// makes small messages several times slower.
 pub fn mpi_yields() -> bool {
-    let says = |name: &str| std::env::var(name).ok().map(|value| value != "0" && value != "false");
-    says("OMPI_MCA_mpi_yield_when_idle").or(says("OMPI_MCA_mpi_oversubscribe")).unwrap_or(false)
+    let flag = |name: &str| std::env::var(name).ok().map(|value| value != "0" && value != "false");
+    flag("OMPI_MCA_mpi_yield_when_idle").or(flag("OMPI_MCA_mpi_oversubscribe")).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a rank is: its node, its clock, its cores, its build.
+//! A rank of the world: its build, node, clock and cores.
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::{Deserialize, Serialize};
@@ -8,27 +8,27 @@ use crate::base::random::fingerprint;
 use crate::world::fault::{Fault, is_planted};
 use crate::world::progress::Phase;
 
-/// Most cores of a node that are told apart.
+/// Most cores of a node.
 const CORES: usize = 1024;
 
-/// One rank's place.
+/// A rank of the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Content hash of the binary's sources, compiler and MPI.
     pub build: u64,
     /// Name of the node.
     pub host: String,
-    /// The process, on its node.
+    /// Process id.
     pub process: u32,
-    /// Ranks with the same value read the same clock: same kernel, same time namespace.
+    /// Clock domain: ranks with the same value (same kernel, same time namespace) read the same clock.
     pub clock: u64,
-    /// The rank's number on its node, where the launcher says it.
+    /// Rank on its node, if the launcher sets it.
     pub local_rank: Option<usize>,
-    /// The socket that holds all the cores the rank may run on, where there is one.
+    /// The socket, if all cores of the affinity are on one.
     pub socket: Option<usize>,
-    /// Cores the rank may run on, as bits.
+    /// CPU affinity, as bits.
     cores: [u64; CORES / 64],
-    /// Cores' worth of time the rank's control group allows, when that is less.
+    /// CPU quota of the control group in cores, if it is less than the affinity.
     quota: Option<usize>,
 }
 
@@ -55,20 +55,24 @@ impl Member {
         }
     }
 
-    /// The cores the rank may run on, as numbers.
+    /// The cores of the rank's CPU affinity.
     pub fn cores(&self) -> impl Iterator<Item = usize> {
-        (0..CORES).filter(|core| self.cores[core / 64] >> (core % 64) & 1 == 1)
+        core_numbers(&self.cores)
     }
 }
 
-/// The node's name.
+fn core_numbers(cores: &[u64]) -> impl Iterator<Item = usize> {
+    (0..CORES).filter(|core| cores[core / 64] >> (core % 64) & 1 == 1)
+}
+
+/// The host name.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The socket of all these cores, if it is the same and the kernel tells.
+/// The socket of all these cores, if there is only one and the kernel reports it.
 fn socket(cores: &[u64]) -> Option<usize> {
-    let mut all = (0..CORES).filter(|core| cores[core / 64] >> (core % 64) & 1 == 1).map(|core| {
+    let mut all = core_numbers(cores).map(|core| {
         let path = format!("/sys/devices/system/cpu/cpu{core}/topology/physical_package_id");
         std::fs::read_to_string(path).ok()?.trim().parse().ok()
     });
@@ -77,13 +81,13 @@ fn socket(cores: &[u64]) -> Option<usize> {
 }
 
 fn clock_domain() -> u64 {
-    // Where the kernel does not name its boot, ranks of one node are the most that surely share a clock.
+    // Without a boot id, the host name identifies the clock.
     let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| host().into());
     let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
     fingerprint(boot.into_iter().chain(namespace.as_os_str().as_encoded_bytes().iter().copied()))
 }
 
-/// Ranks and cores of the node whose ranks outnumber its cores the most, if any does.
+/// Ranks and cores of the most oversubscribed node, if there is one.
 pub(super) fn oversubscription(members: &[Member]) -> Option<(usize, usize)> {
     let mut hosts: Vec<&str> = members.iter().map(|member| member.host.as_str()).collect();
     hosts.sort_unstable();

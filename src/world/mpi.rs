@@ -1,12 +1,11 @@
-//! The ranks as MPI connects them: control messages only, never what is measured.
+//! Control messages between ranks over MPI; the measured communication is elsewhere.
 //!
-//! Operations are immediate ones, completed in [`Wait::until`]. Those that start an iteration are the
-//! exception where ranks spin: Open MPI's immediate collectives leave so much in the caches that a 4 KiB
-//! all_reduce after one took 6 % longer than after a blocking one, which spins as well.
+//! Operations are nonblocking, completed in [`Wait::until`]. Those that synchronise the start of an iteration are
+//! blocking if ranks spin: Open MPI's nonblocking collectives pollute the caches so that a 4 KiB all_reduce after one
+//! took 6 % longer than after a blocking one, which spins as well.
 //!
-//! Errors stay fatal (MPI's default): rsmpi discards return codes, so anything else would make failures
-//! silent.
-#![expect(unsafe_code, reason = "leaving a process without running what MPI wants run")]
+//! Errors stay fatal (MPI's default), because rsmpi discards return codes.
+#![expect(unsafe_code, reason = "exits the process without MPI's exit handlers")]
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -21,7 +20,7 @@ use mpi::traits::{
     Source as _,
 };
 
-use super::{Fold, Member, Wait, WaitPolicy};
+use super::{Member, ReduceOp, Wait, WaitPolicy};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::ThreadLevel;
@@ -29,44 +28,36 @@ use crate::world::wire;
 
 /// The communicator of a [`World`](super::World).
 ///
-/// Neither the universe nor a communicator is ever dropped on the way: dropping them is a collective
-/// call, and a rank that unwinds would wait in it for ranks that never come.
-pub(super) struct Link {
+/// Neither the universe nor a communicator is dropped on unwinding: dropping is collective, and a failing rank would
+/// hang in it.
+pub(super) struct MpiComm {
     comm: ManuallyDrop<SimpleCommunicator>,
     universe: RefCell<Option<ManuallyDrop<Universe>>>,
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for MpiComm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "rank {} of {}", self.rank(), self.size())
     }
 }
 
-/// How many threads may call MPI, by MPI's own name for it.
+/// MPI's thread level, by name.
 pub type Threading = &'static str;
 
-/// The MPI library's own name and version, on one line.
+/// Name and version of the MPI library, on one line.
 pub fn library() -> Option<String> {
     let text = mpi::environment::library_version().ok()?;
     let words = text.replace(['\0', '\n', '\t'], " ");
-    let short = words.split("MPICH Release date").next().unwrap_or_default();
-    Some(
-        short
-            .split(", ")
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" "),
-    )
+    let short = words.split("MPICH Release date").next()?.split(", ").next()?;
+    Some(short.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Where the MPI's own programs lie, when it was built with an MPI named by its path.
+/// The folder of MPI's programs, if the build named MPI by its path.
 pub fn programs_folder() -> Option<&'static str> {
     Some(env!("TESSERABENCH_MPI_BIN")).filter(|folder| !folder.is_empty())
 }
 
-/// Ends the whole job.
+/// Aborts the job by `MPI_Abort`.
 pub(super) fn abort(exit: Exit) -> ! {
     if mpi::environment::is_initialized() && !mpi::environment::is_finalized() {
         SimpleCommunicator::world().abort(exit.code().into());
@@ -74,14 +65,13 @@ pub(super) fn abort(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }
 
-/// Ends this process without leaving MPI, from any thread.
-pub(super) fn quit(exit: Exit) -> ! {
-    // SAFETY: no memory is touched. Handlers that run at exit are left out on purpose: they are MPI's, whose
-    // thread may be in the middle of anything.
+/// Ends this process without finalizing MPI, from any thread.
+pub(super) fn exit_process(exit: Exit) -> ! {
+    // SAFETY: no memory is touched. Exit handlers must not run: they are MPI's, and its thread may be inside a call.
     unsafe { libc::_exit(exit.code().into()) }
 }
 
-/// Completes a request in the one place that waits.
+/// Waits for a request by [`Wait::until`].
 fn complete<'a, D: ?Sized, S: Scope<'a>>(request: Request<'a, D, S>, wait: Wait) {
     let mut pending = Some(request);
     wait.until(|| match pending.take()?.test() {
@@ -93,17 +83,17 @@ fn complete<'a, D: ?Sized, S: Scope<'a>>(request: Request<'a, D, S>, wait: Wait)
     });
 }
 
-impl Link {
-    /// Starts MPI and tells it of so many threads. That there are others which never call it matters to no MPI
-    /// known to us, but being told of them makes Open MPI 4.1 take half as long again for 8 bytes.
-    pub(super) fn join(threads: ThreadLevel) -> Result<Self> {
+impl MpiComm {
+    /// Initialises MPI with this thread level. Helper threads never call MPI, so MPI_THREAD_SINGLE is enough for every
+    /// known MPI; with MPI_THREAD_FUNNELED the latency at 8 bytes rises by half in Open MPI 4.1.
+    pub(super) fn init(threads: ThreadLevel) -> Result<Self> {
         let universe = match threads {
             ThreadLevel::Single => mpi::initialize(),
             ThreadLevel::Funneled => mpi::initialize_with_threading(mpi::Threading::Funneled)
                 .map(|(universe, _)| universe),
         };
         let universe =
-            universe.ok_or_else(|| Error::internal("MPI was started twice in one process"))?;
+            universe.ok_or_else(|| Error::internal("MPI was initialised twice in one process"))?;
         let comm = ManuallyDrop::new(universe.world().duplicate());
         Ok(Self { comm, universe: RefCell::new(Some(ManuallyDrop::new(universe))) })
     }
@@ -125,16 +115,16 @@ impl Link {
         }
     }
 
-    /// A communicator of some of these ranks; only they call this.
-    pub(super) fn subset(&self, ranks: &[usize]) -> super::Connection {
+    /// A communicator of these ranks; only they call this.
+    pub(super) fn subset(&self, ranks: &[usize]) -> super::Comm {
         let ranks: Vec<i32> = ranks.iter().map(|&rank| mpi_rank(rank)).collect();
         let group = self.comm.group().include(&ranks);
         let comm = self.comm.split_by_subgroup(&group);
         let comm = ManuallyDrop::new(comm.unwrap_or_else(SimpleCommunicator::self_comm));
-        super::Connection::Mpi(Self { comm, universe: RefCell::new(None) })
+        super::Comm::Mpi(Self { comm, universe: RefCell::new(None) })
     }
 
-    /// Every rank's build, in a form that all builds have in common.
+    /// Every rank's build id, in an encoding that all builds share.
     pub(super) fn all_gather_builds(&self, build: u64) -> Vec<u64> {
         let mut builds = vec![0u64; self.size()];
         self.comm.all_gather_into(&build, &mut builds[..]);
@@ -188,11 +178,11 @@ impl Link {
         time
     }
 
-    pub(super) fn fold(&self, numbers: &mut [i64], fold: Fold, wait: Wait) {
+    pub(super) fn all_reduce(&self, numbers: &mut [i64], op: ReduceOp, wait: Wait) {
         let own = numbers.to_vec();
-        let operation = match fold {
-            Fold::Max => SystemOperation::max(),
-            Fold::Sum => SystemOperation::sum(),
+        let operation = match op {
+            ReduceOp::Max => SystemOperation::max(),
+            ReduceOp::Sum => SystemOperation::sum(),
         };
         scope(|scope| {
             let request = self.comm.immediate_all_reduce_into(scope, &own[..], numbers, operation);
@@ -225,8 +215,8 @@ impl Link {
 
     pub(super) fn gather(&self, bytes: Vec<u8>, wait: Wait) -> Option<Vec<Vec<u8>>> {
         let root = self.comm.process_at_rank(0);
-        // `wire` keeps a message below 64 MiB, so one length is an i32; so is the sum of 32 of them,
-        // and beyond that only small messages are gathered.
+        // `wire` limits a message to 64 MiB, so its length fits an i32. So does the sum of 31 of them; more ranks
+        // gather small messages only.
         let own = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
         if self.rank() != 0 {
             scope(|scope| complete(root.immediate_gather_into(scope, &own), wait));
@@ -237,15 +227,12 @@ impl Link {
         scope(|scope| {
             complete(root.immediate_gather_into_root(scope, &own, &mut counts[..]), wait);
         });
-        let ends: Vec<i32> = counts
-            .iter()
-            .scan(0, |end, count| {
-                *end += count;
-                Some(*end)
-            })
-            .collect();
-        let starts: Vec<i32> = ends.iter().zip(&counts).map(|(end, count)| end - count).collect();
-        let mut all = vec![0u8; ends.last().map_or(0, |&end| end.unsigned_abs() as usize)];
+        let starts = counts.iter().scan(0, |end, count| {
+            *end += count;
+            Some(*end - count)
+        });
+        let starts: Vec<i32> = starts.collect();
+        let mut all = vec![0u8; counts.iter().sum::<i32>().unsigned_abs() as usize];
         {
             let mut parts = PartitionMut::new(&mut all[..], &counts[..], &starts[..]);
             scope(|scope| {
@@ -254,10 +241,13 @@ impl Link {
                 complete(request, wait);
             });
         }
-        let part = |(&start, &end): (&i32, &i32)| {
-            all[start.unsigned_abs() as usize..end.unsigned_abs() as usize].to_vec()
-        };
-        Some(starts.iter().zip(&ends).map(part).collect())
+        let mut rest = &all[..];
+        let parts = counts.iter().map(|count| {
+            let (part, after) = rest.split_at(count.unsigned_abs() as usize);
+            rest = after;
+            part.to_vec()
+        });
+        Some(parts.collect())
     }
 
     pub(super) fn leave(self) {

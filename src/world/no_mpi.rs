@@ -1,23 +1,23 @@
-//! Stands in for MPI in a build without it: this process is alone.
+//! Replaces MPI in a build without it: there is a single process.
 
-use super::{Fold, Member, Wait};
+use super::{Member, ReduceOp, Wait};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::ThreadLevel;
 
-/// Nothing: there is no link to other ranks.
+/// Uninhabited: there is no communicator.
 #[derive(Debug)]
-pub(super) enum Link {}
+pub(super) enum MpiComm {}
 
-/// How many threads may call MPI.
+/// MPI's thread level, by name.
 pub type Threading = &'static str;
 
-/// The MPI library's own name and version.
+/// Name and version of the MPI library.
 pub fn library() -> Option<String> {
     None
 }
 
-/// Where the MPI's own programs lie.
+/// The folder of MPI's programs.
 pub fn programs_folder() -> Option<&'static str> {
     None
 }
@@ -28,15 +28,15 @@ pub(super) fn abort(exit: Exit) -> ! {
 }
 
 /// Ends this process.
-pub(super) fn quit(exit: Exit) -> ! {
+pub(super) fn exit_process(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }
 
-impl Link {
-    pub(super) fn join(_: ThreadLevel) -> Result<Self> {
+impl MpiComm {
+    pub(super) fn init(_: ThreadLevel) -> Result<Self> {
         Err(Error::unfit(
-            "this binary was built without MPI and was started as one of several ranks; build it with \
-             the `mpi` feature (the default), or start it alone",
+            "this binary was built without MPI but started by a launcher; build it with the `mpi` feature (the \
+             default), or start it without a launcher",
         ))
     }
 
@@ -52,7 +52,7 @@ impl Link {
         match *self {}
     }
 
-    pub(super) fn subset(&self, _: &[usize]) -> super::Connection {
+    pub(super) fn subset(&self, _: &[usize]) -> super::Comm {
         match *self {}
     }
 
@@ -80,7 +80,7 @@ impl Link {
         match *self {}
     }
 
-    pub(super) fn fold(&self, _: &mut [i64], _: Fold, _: Wait) {
+    pub(super) fn all_reduce(&self, _: &mut [i64], _: ReduceOp, _: Wait) {
         match *self {}
     }
 

@@ -1,39 +1,39 @@
-//! What this rank is doing: for error messages, for its heartbeat, and for planted faults.
+//! The progress of this rank, for error messages, heartbeats and planted faults.
 //!
-//! The rank writes, its watchdog reads. In the timed loop that is a store of a number between two
-//! operations, outside their stamps.
+//! The main thread writes it, the watchdog reads it. In the timed loop that costs one store between two operations,
+//! outside their timestamps.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 pub use tesserabench_launcher::Activity;
 
-/// The steps of a case, in their order.
+/// The phases of a run and of a case, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {
-    /// Joining the other ranks, before the first case.
+    /// Connecting all ranks, before the first case.
     Join,
     /// Asleep while other ranks measure.
     Parked,
-    /// Connecting to the ranks of a group.
+    /// Creating a communicator.
     Connect,
-    /// Allocating and filling.
+    /// Allocating and initialising buffers.
     Prepare,
-    /// Checking results against their reference.
+    /// Verifying results against the reference.
     Verify,
-    /// Warming up and timing.
+    /// Warm-up and timing.
     Measure,
-    /// Sending samples to rank 0.
+    /// Gathering samples on rank 0.
     Gather,
     /// Writing results.
     Write,
-    /// Leaving the other ranks, after the last case.
+    /// Finalizing, after the last case.
     Leave,
 }
 
 impl Phase {
-    /// All of them.
+    /// All phases.
     pub const ALL: [Self; 9] = [
         Self::Join,
         Self::Parked,
@@ -62,16 +62,16 @@ impl Phase {
     }
 }
 
-/// Where a rank is, as numbers.
+/// The position of a rank in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// How many sets of cases it has begun.
+    /// Number of sets of concurrent cases it has started.
     pub task: u32,
-    /// Step of the case.
+    /// Phase of the case.
     pub phase: Phase,
-    /// Operations begun in this step.
+    /// Operations started in this phase.
     pub round: u64,
-    /// What it is at.
+    /// What the rank is doing.
     pub activity: Activity,
 }
 
@@ -81,7 +81,7 @@ static ROUND: AtomicU64 = AtomicU64::new(0);
 static ACTIVITY: AtomicU8 = AtomicU8::new(Activity::Working as u8);
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// What is needed for messages only.
+/// Names for messages.
 struct Names {
     rank: Option<usize>,
     host: String,
@@ -100,7 +100,7 @@ fn with<T>(act: impl FnOnce(&mut Names) -> T) -> T {
     act(&mut NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// Says which rank this is, on which node.
+/// Sets the rank and node of this process.
 pub fn set_place(rank: usize, host: &str) {
     with(|names| {
         names.rank = Some(rank);
@@ -108,12 +108,12 @@ pub fn set_place(rank: usize, host: &str) {
     });
 }
 
-/// Says what this rank drives.
+/// Sets the device of this rank.
 pub fn set_device(name: &str) {
     with(|names| name.clone_into(&mut names.device));
 }
 
-/// Which rank this is, once it is known.
+/// The rank of this process, once it is known.
 pub fn rank() -> Option<usize> {
     with(|names| names.rank)
 }
@@ -128,52 +128,53 @@ pub fn case() -> String {
     with(|names| names.case.clone())
 }
 
-/// Says which case this rank is in, the `task`th of those that follow each other.
+/// Enters a case of the set with this number.
 pub fn enter_case(task: usize, id: &str) {
     with(|names| id.clone_into(&mut names.case));
     TASK.store(u32::try_from(task).unwrap_or(u32::MAX), Ordering::Relaxed);
 }
 
-/// Says which step of the case this rank is in.
+/// Enters a phase.
 pub fn enter(phase: Phase) {
     PHASE.store(phase as u8, Ordering::Relaxed);
     ROUND.store(0, Ordering::Relaxed);
-    at(Activity::Working);
+    set_activity(Activity::Working);
 }
 
-/// Says that the next operation begins.
+/// Counts an operation that starts.
 pub fn next_round() {
-    // This thread alone writes it.
+    // Only this thread writes it.
     ROUND.store(ROUND.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
-/// Says what this rank is at.
-pub fn at(activity: Activity) {
+/// Sets what this rank is doing.
+pub fn set_activity(activity: Activity) {
     ACTIVITY.store(activity as u8, Ordering::Relaxed);
 }
 
-/// What `act` does is waiting for others, in a rank that rests so that others can measure resting.
+/// Runs `act` as waiting for other ranks; as parked in a parked rank.
 pub fn waiting<T>(act: impl FnOnce() -> T) -> T {
     let parked = PHASE.load(Ordering::Relaxed) == Phase::Parked as u8;
-    at(if parked { Activity::Apart } else { Activity::Waiting });
+    during(if parked { Activity::Parked } else { Activity::Waiting }, act)
+}
+
+/// Runs `act` as an operation of several ranks.
+pub fn in_collective<T>(act: impl FnOnce() -> T) -> T {
+    during(Activity::Collective, act)
+}
+
+fn during<T>(activity: Activity, act: impl FnOnce() -> T) -> T {
+    set_activity(activity);
     let done = act();
-    at(Activity::Working);
+    set_activity(Activity::Working);
     done
 }
 
-/// What `act` does is done by several ranks together.
-pub fn together<T>(act: impl FnOnce() -> T) -> T {
-    at(Activity::Together);
-    let done = act();
-    at(Activity::Working);
-    done
-}
-
-/// Where this rank is.
+/// The position of this rank.
 pub fn position() -> Position {
     let phase = PHASE.load(Ordering::Relaxed);
     let activity = ACTIVITY.load(Ordering::Relaxed);
-    let activities = [Activity::Working, Activity::Together, Activity::Waiting, Activity::Apart];
+    let activities = [Activity::Working, Activity::Collective, Activity::Waiting, Activity::Parked];
     Position {
         task: TASK.load(Ordering::Relaxed),
         phase: Phase::ALL[usize::from(phase)],
@@ -185,8 +186,8 @@ pub fn position() -> Position {
     }
 }
 
-/// `rank 1 on node7, in case gemm/f32/…, phase measure`.
-pub fn sentence() -> String {
+/// Describes the position of this rank: `rank 1 on node7, in case gemm/f32/…, phase measure`.
+pub fn describe() -> String {
     with(|names| {
         let place = match names.rank {
             Some(rank) => format!("rank {rank} on {}", names.host),
@@ -200,17 +201,17 @@ pub fn sentence() -> String {
     })
 }
 
-/// Asks this rank to stop as soon as it can do so in good order.
-pub fn ask_to_stop() {
+/// Requests that this rank stops in order.
+pub fn request_stop() {
     STOP.store(true, Ordering::Relaxed);
 }
 
-/// Whether it was asked to stop.
-pub fn is_asked_to_stop() -> bool {
+/// Whether a stop was requested.
+pub fn stop_requested() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// What is set when this rank is to stop.
+/// The flag that requests a stop.
 pub fn stop_flag() -> Arc<AtomicBool> {
     Arc::clone(&STOP)
 }

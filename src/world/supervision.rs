@@ -1,66 +1,66 @@
-//! What a rank tells the process that started it, as marked lines on stderr.
+//! Notes from a rank to the supervisor that started it, as marked lines on stderr.
 //!
-//! Launchers rewrite exit codes and do not say which rank died, so ranks that run under
-//! `tesserabench run --ranks` say it themselves. Without a supervisor nothing is written.
+//! Launchers rewrite exit codes and do not report which rank died, so ranks under `tesserabench run --ranks` report
+//! it themselves. Without a supervisor nothing is written.
 
 use std::io::Write as _;
 
 use crate::base::error::Exit;
 use crate::base::failure::Failure;
 
-/// Set for ranks whose supervisor reads the marked lines.
+/// The environment variable that tells a rank it has a supervisor.
 pub const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
 
-/// Starts every marked line.
+/// The start of every marked line.
 const MARK: &str = "@tesserabench ";
 
-/// What a rank tells its supervisor.
+/// A note to the supervisor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// A rank has started.
     Rank {
-        /// Its number.
+        /// The rank.
         rank: usize,
-        /// Its process, on its node.
+        /// Process id.
         pid: u32,
-        /// Its node.
+        /// Host name.
         host: String,
     },
-    /// Rank 0 begins a case.
+    /// Rank 0 starts a case.
     Case {
-        /// Cases finished.
+        /// Finished cases.
         done: usize,
-        /// Cases in all.
+        /// Cases in total.
         total: usize,
-        /// The case that begins; empty after the last one.
+        /// The case that starts; empty after the last one.
         id: String,
     },
-    /// From now on the journal is this run's.
+    /// The journal now belongs to this run.
     Journal,
-    /// This is why the job ends before its time.
+    /// The failure that aborts the job.
     Failure(Box<Failure>),
     /// The reports are written.
     Reported,
-    /// A rank ends with this exit.
+    /// A rank exits with this code.
     Exit(Exit),
 }
 
-/// Whether a supervisor reads this process's marked lines.
+/// Whether this process has a supervisor.
 pub fn is_supervised() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// Tells the supervisor, if there is one.
-pub fn tell(note: &Note) {
+/// Sends a note to the supervisor, if there is one.
+pub fn notify(note: &Note) {
     if is_supervised() {
-        // One write, so that lines of different ranks do not mix. Nobody is left to tell of a failure.
+        // One write, so that lines of different ranks do not mix. A failure cannot be reported anywhere.
         let _ = std::io::stderr().write_all(format!("{MARK}{}\n", note.text()).as_bytes());
     }
 }
 
-/// Tells the supervisor which exit this rank ends with.
+/// Sends the exit code of this rank to the supervisor.
 pub fn announce_exit(exit: Exit) {
-    tell(&Note::Exit(exit));
+    notify(&Note::Exit(exit));
 }
 
 impl Note {
@@ -77,7 +77,7 @@ impl Note {
         }
     }
 
-    /// Reads a line; `None` when it is not a marked one.
+    /// Parses a line; `None` for one without the mark.
     pub fn parse(line: &str) -> Option<Self> {
         let text = line.strip_prefix(MARK)?;
         let mut words = text.splitn(4, ' ');

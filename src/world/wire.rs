@@ -1,23 +1,22 @@
-//! Values as bytes between ranks: a schema byte, then bincode, within a size limit.
+//! The encoding of messages between ranks: a schema byte, then bincode, within a size limit.
 //!
-//! Nothing written here outlives a run: all ranks are the same build
-//! ([`World::join`](crate::world::World::join) makes sure), and files are JSON.
+//! All ranks run the same build ([`World::join`](crate::world::World::join) checks it), and files are JSON.
 
 use bincode::config::{Configuration, standard};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::base::error::{Error, Result};
 
-/// Changes when the encoding itself changes.
+/// The version of the encoding.
 const SCHEMA: u8 = 1;
 
-/// Most bytes one message may have; larger things are sent in blocks.
+/// Largest message, bytes; larger values are sent in blocks.
 pub const MESSAGE_LIMIT: usize = 64 << 20;
 
 /// Encodes a value.
 ///
 /// # Errors
-/// Internal error when the value is larger than [`MESSAGE_LIMIT`] or cannot be encoded.
+/// Internal error if the value is larger than [`MESSAGE_LIMIT`] or cannot be encoded.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     let mut bytes = vec![SCHEMA];
     bincode::serde::encode_into_std_write(value, &mut bytes, standard())
@@ -31,10 +30,10 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Decodes what [`encode`] made, all of it.
+/// Decodes the output of [`encode`].
 ///
 /// # Errors
-/// Internal error for another schema, rubbish, or left-over bytes.
+/// Internal error for another schema, malformed bytes, or left-over bytes.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let wrong =
         |why: String| Error::internal(format!("cannot decode a message between ranks: {why}"));

@@ -26,7 +26,7 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
         ("--backend hots", "did you mean `host`?"),
         ("--backend simulated --topology dgx-h10", "did you mean 'dgx-h100'?"),
         ("--topology dgx-h100", "--backend simulated"),
-        ("--timeout -5", "must be a positive number"),
+        ("--timeout -5", "use a positive number"),
         ("-p f23", "did you mean 'f32'?"),
         ("--groups 0-9", "within the ranks 0-1"),
         ("-o results.txt", "cannot be told from its ending"),
@@ -44,7 +44,7 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
 fn bad_configuration_files_are_refused() {
     let with = |text: &str| ranks(2, "--config c.yaml").file("c.yaml", text);
     refused(with("benchmarking: {warmup_iteration: 3}"), "did you mean `warmup_iterations`?", 1);
-    refused(with("benchmarking: {max_variance_percent: -5}"), "must be a positive number", 1);
+    refused(with("benchmarking: {max_variance_percent: -5}"), "use a positive number", 1);
     refused(with("benchmarking: {timing_iterations: many}"), "c.yaml", 1);
     refused(with(&"[".repeat(10_000)), "c.yaml", 1);
     refused(with(&"x".repeat(100_000_000)), "larger than", 1);

@@ -6,8 +6,8 @@ use crate::cuda::{all_right, cases, emulated, on_standin, with_libraries};
 use crate::ranks::tesserabench;
 
 /// Every pattern that moves data between all ranks.
-const COLLECTIVES: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b broadcast -b reduce \
-                           -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv -b sendrecv \
+const COLLECTIVES: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b reduce_scatterv \
+                           -b broadcast -b reduce -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv -b sendrecv \
                            -b hypercube";
 
 /// Every pattern of messages.
@@ -15,7 +15,8 @@ const MESSAGES: &str = "-b latency -b bandwidth -b bidirectional -b incast -b ou
 
 fn is_exchanged_in_place(case: &Value) -> bool {
     let id = case["id"].as_str().unwrap();
-    let exchanges = ["alltoall", "sendrecv"].iter().any(|name| id.starts_with(name));
+    let exchanges =
+        ["alltoall", "sendrecv", "reduce_scatterv"].iter().any(|name| id.starts_with(name));
     exchanges && id.contains("placement=in")
 }
 
@@ -41,10 +42,10 @@ fn every_collective_in_and_out_of_place() {
         let report = emulated(n, &words).passes().report();
         crate::runs::validate(&report);
         let in_place = cases(&report).iter().filter(|case| is_exchanged_in_place(case)).count();
-        assert_eq!(in_place, 3 * 2);
+        assert_eq!(in_place, 4 * 2);
         // Three ranks are no hypercube.
         right_but(&report, in_place + if n == 3 { 4 } else { 0 });
-        assert_eq!(cases(&report).len(), 14 * 2 * 2);
+        assert_eq!(cases(&report).len(), 15 * 2 * 2);
     }
 }
 
@@ -81,12 +82,13 @@ fn every_operator_in_every_type() {
         ["f32", "f64", "f16", "bf16", "fp8e4m3", "fp8e5m2", "i8", "i32", "i64", "u8", "u32", "u64"];
     let types = types.map(|name| format!("-p{name}")).join(" ");
     let words = format!(
-        "-b all_reduce -b reduce -b reduce_scatter {types} --problem-size bytes=504 \
+        "-b all_reduce -b reduce -b reduce_scatter -b reduce_scatterv {types} --problem-size bytes=504 \
          --problem-size op=sum,prod,max,min,avg,mulsum --problem-size placement=out,in"
     );
     let report = emulated(3, &words).passes().report();
-    all_right(&report);
-    assert_eq!(cases(&report).len(), 3 * 12 * 6 * 2);
+    // reduce_scatterv has no form in place.
+    right_but(&report, 12 * 6);
+    assert_eq!(cases(&report).len(), 4 * 12 * 6 * 2);
 }
 
 #[test]
@@ -138,41 +140,51 @@ fn a_communicator_is_made_again_and_again() {
 
 #[test]
 fn what_nccl_has_not_is_one_sentence() {
-    for (words, part) in [
-        ("-b barrier", "NCCL has no barrier"),
-        ("-b mpi_init", "comm_init"),
-        ("-b put --problem-size bytes=64", "bandwidth"),
-        ("-b get --problem-size bytes=64", "bandwidth"),
-        (
-            "-b all_reduce -pi32 --problem-size bytes=64 --problem-size op=band",
-            "no reduction by band",
-        ),
-        ("-b all_reduce --problem-size bytes=64 --problem-size form=persistent", "no other form"),
-        ("-b bandwidth --problem-size bytes=64 --problem-size form=persistent", "no other form"),
-    ] {
-        let report = emulated(2, words).end().report();
-        let reason = cases(&report)[0]["reason"].as_str().unwrap_or_default();
-        assert!(reason.contains(part) && !reason.contains('\n'), "{words}: {reason}");
+    let plain = [
+        ("barrier", "NCCL has no barrier"),
+        ("mpi_init", "comm_init"),
+        ("put", "bandwidth"),
+        ("get", "bandwidth"),
+        ("all_reduce", "no reduction by band"),
+    ];
+    let forms = [("all_reduce", "no other form"), ("bandwidth", "no other form")];
+    for (lacking, keys) in
+        [(&plain[..], "-pi32 --problem-size op=band"), (&forms, "--problem-size form=persistent")]
+    {
+        let names: String = lacking.iter().map(|(name, _)| format!("-b {name} ")).collect();
+        let report =
+            emulated(2, &format!("{names} {keys} --problem-size bytes=64")).fails(7).report();
+        assert_eq!(cases(&report).len(), lacking.len());
+        for (name, part) in lacking {
+            let case = cases(&report).iter().find(|case| case["benchmark"] == *name).unwrap();
+            let reason = case["reason"].as_str().unwrap_or_default();
+            assert!(reason.contains(part) && !reason.contains('\n'), "{name}: {reason}");
+        }
     }
 }
 
 /// A wrong element is named on the rank that has it, on known data and after the times were taken.
 #[test]
 fn a_wrong_element_is_named_for_each_pattern() {
-    let patterns = COLLECTIVES.split("-b ").chain(MESSAGES.split("-b ")).map(str::trim);
-    for pattern in patterns.filter(|name| !name.is_empty()).chain(["comm_init"]) {
-        // One that gets something, whatever the root.
-        let rank = usize::from(!["reduce", "gather", "gatherv", "incast"].contains(&pattern));
-        for phase in ["verify", "measure"] {
-            if (pattern, phase) == ("comm_init", "measure") {
-                continue;
-            }
-            let words = if pattern == "comm_init" { "" } else { "--problem-size bytes=804" };
-            let run = emulated(2, &format!("-b {pattern} {words}"));
-            let report = run.fault(&format!("wrong@{rank}:{phase}")).fails(5).report();
-            let accuracy = &cases(&report)[0]["accuracy"];
-            assert_eq!(accuracy["first_wrong"]["rank"], rank, "{pattern} {phase}");
-            assert!(accuracy["wrong"].as_u64() > Some(0), "{pattern} {phase}");
+    let patterns = || COLLECTIVES.split_whitespace().chain(MESSAGES.split_whitespace());
+    for (phase, rank) in [("verify", 0), ("verify", 1), ("measure", 0), ("measure", 1)] {
+        // Each pattern on a rank that gets something, whatever the root.
+        let here = |name: &&str| {
+            let root_alone = ["reduce", "gather", "gatherv", "incast"].contains(name);
+            *name != "-b" && root_alone == (rank == 0)
+        };
+        let mut chosen: Vec<&str> = patterns().filter(here).collect();
+        if (phase, rank) == ("verify", 1) {
+            chosen.push("comm_init");
+        }
+        let words = format!("-b {} --problem-size bytes=804", chosen.join(" -b "));
+        let run = emulated(2, &words).arg("--continue-on-error");
+        let report = run.fault(&format!("wrong@{rank}:{phase}")).fails(5).report();
+        assert_eq!(cases(&report).len(), chosen.len());
+        for case in cases(&report) {
+            let accuracy = &case["accuracy"];
+            assert_eq!(accuracy["first_wrong"]["rank"], rank, "{phase} {case}");
+            assert!(accuracy["wrong"].as_u64() > Some(0), "{phase} {case}");
         }
     }
 }
@@ -225,7 +237,7 @@ fn one_rank_alone_exchanges_with_itself() {
     let (nothing, gets): (Vec<Value>, Vec<Value>) =
         cases(&report).iter().cloned().partition(|case| case["benchmark"] == "broadcast");
     assert!(nothing.len() == 2 && nothing.iter().all(|case| case["outcome"] == "measured"));
-    right_but(&serde_json::json!({ "cases": gets }), 3);
+    right_but(&serde_json::json!({ "cases": gets }), 4);
     let run = tesserabench("run --backend cuda -b latency --problem-size bytes=64");
     let report = with_libraries(run, &[crate::cuda::everything()]).end().report();
     let reason = cases(&report)[0]["reason"].as_str().unwrap();

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tesserabench::analysis::{self, Reports, Rules};
 use tesserabench::base::random::Stream;
-use tesserabench::plan::config::{ComparedMetric, ComparisonConfig};
+use tesserabench::plan::config::{ComparedMetric, ComparisonConfig, Config};
 use tesserabench::report::{Comparison, Outcome, Report, Verdict};
 
 use crate::ranks::{Run, ranks, tesserabench};
@@ -14,9 +14,10 @@ mod suites;
 use suites::Side;
 
 fn rules(threshold: f64) -> Rules {
-    let config =
+    let comparison =
         ComparisonConfig { regression_threshold: Some(threshold), ..ComparisonConfig::default() };
-    let mut rules = Rules::resolve(&config, 0.95, 1).unwrap();
+    let config = Config { comparison, ..Config::default() };
+    let mut rules = Rules::resolve(&config).unwrap();
     rules.resamples = Some(200);
     rules
 }
@@ -126,8 +127,9 @@ fn a_rate_is_compared_the_other_way_round() {
     let report = measured();
     let slower = slowed(&report, 1.5);
     let by = |metric| {
-        let config = ComparisonConfig { metric: Some(metric), ..ComparisonConfig::default() };
-        compared(&report, &slower, &Rules::resolve(&config, 0.95, 1).unwrap())
+        let comparison = ComparisonConfig { metric: Some(metric), ..ComparisonConfig::default() };
+        let config = Config { comparison, ..Config::default() };
+        compared(&report, &slower, &Rules::resolve(&config).unwrap())
     };
     let (time, rate) = (by(ComparedMetric::Latency), by(ComparedMetric::Throughput));
     for (time, rate) in time.cases.iter().zip(&rate.cases) {

@@ -69,9 +69,9 @@ fn a_step_after_20_of_30_reports_is_one_change_with_its_commits() {
     assert!((changes[0]["ratio"].as_f64().unwrap() - 1.2).abs() < 0.02, "{changes:#?}");
     let first = trend.out.clone();
     // Without its index it says the same, and that it had none.
-    std::fs::remove_file(trend.path(".tesserabench/history/index.redb")).unwrap();
+    std::fs::remove_file(trend.path(".tesserabench/history/index.jsonl")).unwrap();
     let again = history(trend, "trend --case *all_reduce* --format json").passes();
-    assert!(again.err.contains("made anew from 30 files"), "{}", again.err);
+    assert!(again.err.contains("30 files read anew"), "{}", again.err);
     assert_eq!(again.out, first);
     let table = history(again, "trend").passes();
     for text in ["% worse", &format!("{}..{}", &commit(19)[..10], &commit(20)[..10]), "▁", "█"]

@@ -19,6 +19,7 @@ fn case(ended: &Ended, id: &str) -> Value {
     let report = ended.report();
     validate(&report);
     let cases = report["cases"].as_array().unwrap();
+    assert!(cases.iter().all(|case| case["counts"].is_object()));
     let found = cases.iter().find(|case| case["id"] == id);
     found.unwrap_or_else(|| panic!("{id} is not among {:#?}", ended.ids())).clone()
 }

@@ -222,8 +222,8 @@ fn the_other_launches_go_on_when_told_to() {
 fn a_signal_ends_the_series_after_its_launch() {
     // The second case would take half a minute.
     let words =
-        "-b barrier -b gemm --problem-size m=16 --iterations 5000 --warmup 1 --deadline stop=200ms";
-    let run = ranks(2, &format!("{words} --launches 3")).fault("slow/5@1:operation@gemm*");
+        "-b barrier -b gemm --problem-size m=16 --iterations 50 --warmup 1 --deadline stop=200ms";
+    let run = ranks(2, &format!("{words} --launches 3")).fault("slow/500@1:operation@gemm*");
     let ended = run.end_signalled_in(Signal::TERM, 1, &format!("{FOLDER}/1.json"));
     assert_eq!(ended.code, Some(10), "{}", ended.err);
     let report = read(&ended, "results.json");

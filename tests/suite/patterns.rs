@@ -6,12 +6,12 @@ use crate::ranks::{Ended, ranks, tesserabench};
 use crate::runs::validate;
 
 /// Every benchmark whose ranks exchange elements.
-const ELEMENTS: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b broadcast -b reduce \
-                        -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv -b sendrecv \
+const ELEMENTS: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b reduce_scatterv \
+                        -b broadcast -b reduce -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv -b sendrecv \
                         -b hypercube -b latency -b bandwidth -b bidirectional -b put -b get -b incast -b outcast";
 
 /// Those that reduce.
-const REDUCTIONS: &str = "-b all_reduce -b reduce -b reduce_scatter";
+const REDUCTIONS: &str = "-b all_reduce -b reduce -b reduce_scatter -b reduce_scatterv";
 
 const TYPES: &str = "-p f32 -p f64 -p f16 -p bf16 -p fp8e4m3 -p fp8e5m2 -p i8 -p i16 -p i32 -p i64 -p u8 -p u16 \
                      -p u32 -p u64";
@@ -55,8 +55,8 @@ fn every_pattern_on_any_number_of_ranks() {
         );
         let ended = ranks(n, &words).arg("--problem-size").arg("placement=out,in").passes();
         let cases = cases(&ended);
-        // 14 in and out of place, 7 between pairs or through a port, 3 without a size.
-        assert_eq!(cases.len(), 4 * (2 * 14 + 7) + 3);
+        // 15 in and out of place, 7 between pairs or through a port, 3 without a size.
+        assert_eq!(cases.len(), 4 * (2 * 15 + 7) + 3);
         let hypercube =
             |case: &Value| case["benchmark"] == "hypercube" && !usize::is_power_of_two(n);
         let measured = right(&cases, hypercube);
@@ -94,14 +94,14 @@ fn whole(case: &Value, bytes: u64) -> bool {
 fn every_type_is_moved_and_reduced_where_it_can_be() {
     let ended = ranks(3, &format!("{ELEMENTS} {TYPES} {FEW} --problem-size bytes=840")).passes();
     let cases = cases(&ended);
-    assert_eq!(cases.len(), 21 * 14);
+    assert_eq!(cases.len(), 22 * 14);
     let reduces_small = |case: &Value| {
         let small =
             ["f16", "bf16", "fp8e4m3", "fp8e5m2"].contains(&case["precision"].as_str().unwrap());
         let reason = case["reason"].as_str().unwrap();
         (small && reason.contains("not defined for")) || reason.contains("hypercube")
     };
-    assert_eq!(right(&cases, reduces_small), 21 * 14 - 14 - 3 * 4);
+    assert_eq!(right(&cases, reduces_small), 22 * 14 - 14 - 4 * 4);
     assert!(
         cases.iter().filter(|case| case["outcome"] == "measured").all(|case| checked(case) > 0)
     );
@@ -115,19 +115,19 @@ fn every_operator_on_every_type() {
     let cases = cases(&ranks(3, &words).passes());
     let said = |case: &Value| case["reason"].as_str().unwrap().contains("MPI");
     // 10 operators on 8 types of whole numbers, 4 on 2 floats.
-    assert_eq!(right(&cases, said), 3 * (10 * 8 + 4 * 2));
+    assert_eq!(right(&cases, said), 4 * (10 * 8 + 4 * 2));
 }
 
 #[test]
 fn roots_forms_windows_and_offsets() {
-    let collectives = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b broadcast -b reduce -b gather \
-                       -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv";
+    let collectives = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b reduce_scatterv -b broadcast \
+                       -b reduce -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv";
     let keys = "--problem-size root=1,rotate --problem-size offset=4 --problem-size aggregate=1,3";
     let words = format!("{collectives} {keys} {FEW} --problem-size bytes=480 --continue-on-error");
     let forms = "form=blocking,nonblocking,overlapped";
     let cases = cases(&ranks(3, &words).arg("--problem-size").arg(forms).passes());
-    // 6 of the 12 have a root.
-    assert_eq!(right(&cases, |_| false), (6 + 6 * 2) * 2 * 3);
+    // 6 of the 13 have a root.
+    assert_eq!(right(&cases, |_| false), (7 + 6 * 2) * 2 * 3);
     for case in cases.iter().filter(|case| case["problem"]["form"] == "overlapped") {
         let overlap = case["metrics"]["overlap_percent"].as_f64().unwrap();
         assert!((0.0..=100.0).contains(&overlap), "{case:#}");
@@ -174,13 +174,13 @@ fn messages_in_every_form() {
         let cases = cases(&ranks(4, &words).passes());
         right(&cases, |_| false)
     };
-    let forms = "--problem-size form=blocking,nonblocking,persistent";
-    assert_eq!(run("-b sendrecv", &format!("{forms} --problem-size aggregate=1,3")), 6);
-    assert_eq!(run("-b latency", &format!("{forms} --problem-size pairs=1,all")), 6);
+    let forms = "--problem-size form=blocking,nonblocking,persistent --problem-size aggregate=1,3 \
+                 --problem-size pairs=1,all";
+    assert_eq!(run("-b sendrecv -b latency", forms), 6 + 6);
     let windows = "--problem-size form=nonblocking,persistent --problem-size window=1,7 --problem-size pairs=1,2";
     assert_eq!(run("-b bandwidth -b bidirectional", windows), 16);
-    assert_eq!(run("-b put -b get", "--problem-size window=1,7 --problem-size pairs=1,2"), 8);
-    assert_eq!(run("-b incast -b outcast", "--problem-size window=1,7 --problem-size root=0,3"), 8);
+    let sides = "--problem-size window=1,7 --problem-size pairs=1,2 --problem-size root=0,3";
+    assert_eq!(run("-b put -b get -b incast -b outcast", sides), 8 + 8);
 }
 
 /// One wrong element on one rank fails the case and is named, wherever that rank has a result: before the
@@ -220,8 +220,8 @@ fn a_wrong_element_of_every_pattern_and_type_is_named() {
         }
         caught.sort_unstable();
         caught.dedup();
-        // 14 patterns in and out of place and 7 others, on 14 types, less what MPI cannot reduce.
-        assert_eq!((caught.len(), all), ((2 * 14 + 7) * 14 - 3 * 2 * 4, caught.len()));
+        // 15 patterns in and out of place and 7 others, on 14 types, less what MPI cannot reduce.
+        assert_eq!((caught.len(), all), ((2 * 15 + 7) * 14 - 4 * 2 * 4, caught.len()));
     }
 }
 
@@ -232,6 +232,23 @@ fn results_are_checked_while_they_are_timed() {
     let cases = cases(&ranks(2, words).passes());
     // 20 elements on 2 ranks, before and at least 10 times after.
     assert!(checked(&cases[0]) >= 40 * 11, "{}", cases[0]);
+}
+
+#[test]
+fn blocks_of_a_reduction_differ_by_the_spread() {
+    let words = format!(
+        "-b reduce_scatterv {FEW} --problem-size bytes=1200 --problem-size spread=0,50,100 --problem-size \
+         placement=out,in"
+    );
+    let cases = cases(&ranks(3, &words).passes());
+    assert_eq!(right(&cases, |_| false), 6);
+    for case in &cases {
+        // 300 elements in three blocks: of 100 each; of 50, 100, 150; of none, 100, 200. Each is compared twice.
+        assert_eq!(checked(case), 2 * 300, "{case:#}");
+        let metrics = &case["metrics"];
+        let (algbw, busbw) = (metrics["algbw_gbps"].as_f64(), metrics["busbw_gbps"].as_f64());
+        assert!((busbw.unwrap() / algbw.unwrap() - 2.0 / 3.0).abs() < 1e-9, "{case:#}");
+    }
 }
 
 #[test]
@@ -298,11 +315,11 @@ fn the_order_of_ranks_within_groups_at_once_does_not_matter() {
 
 #[test]
 fn one_rank_without_memory_leaves_nobody_waiting() {
-    for words in ["-b put", "-b all_gather --problem-size form=nonblocking", "-b get"] {
-        let words = format!("{words} {FEW} --problem-size bytes=512TiB");
-        let ended = ranks(2, &words).fails(7);
-        assert_eq!(ended.report()["cases"][0]["outcome"], "skipped", "{}", ended.out);
-    }
+    let words = "-b put -b get -b all_gather --problem-size form=nonblocking";
+    let ended = ranks(2, &format!("{words} {FEW} --problem-size bytes=512TiB")).fails(7);
+    let report = ended.report();
+    let cases = report["cases"].as_array().unwrap();
+    assert!(cases.len() == 3 && cases.iter().all(|case| case["outcome"] == "skipped"), "{report}");
     let ended = ranks(2, &format!("-b put {FEW} --problem-size bytes=64"))
         .fault("error@1:prepare")
         .fails(7);

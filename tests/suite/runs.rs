@@ -21,6 +21,7 @@ fn sound(ended: &Ended) {
     validate(&report);
     for case in report["cases"].as_array().unwrap() {
         assert_eq!(case["outcome"], "measured", "{case:#}");
+        assert!(case["counts"]["communicates"].is_boolean(), "{case:#}");
         let latency = &case["latency"];
         let number = |key: &str| latency[key].as_f64().unwrap();
         assert!(0.0 < number("min") && number("min") <= number("median"), "{case:#}");

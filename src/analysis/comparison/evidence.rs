@@ -2,7 +2,7 @@
 
 use crate::base::random::Stream;
 use crate::plan::config::StatisticalTest;
-use crate::stats::{self, Alternative, Shift};
+use crate::stats::{self, Alternative, Estimate};
 
 /// One case on one side: for each launch its values, all positive, in order of time.
 pub(super) type Launches = Vec<Vec<f64>>;
@@ -33,7 +33,7 @@ pub(super) struct Evidence {
     /// How much w grew.
     pub(super) worse: f64,
     /// Its interval; none for fewer than three launches of a side.
-    pub(super) interval: Option<Shift>,
+    pub(super) interval: Option<Estimate>,
     /// Probability of as much if w grew by no more than ln(1 + threshold).
     pub(super) p_worse: f64,
     /// Probability of as much if −w did not.

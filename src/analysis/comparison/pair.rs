@@ -9,8 +9,7 @@ use super::subject::Subject;
 use super::{Rules, direction};
 use crate::base::metric::Direction;
 use crate::base::random::fingerprint;
-use crate::report::{Compared, Outcome, Verdict};
-use crate::stats::Magnitude;
+use crate::report::{Outcome, Verdict};
 
 /// How many random numbers a case is worth.
 #[derive(Debug, Clone, Copy)]
@@ -54,92 +53,83 @@ fn is_measured(side: &Option<Subject<'_>>) -> bool {
     side.as_ref().is_some_and(|subject| !subject.launches.is_empty())
 }
 
-impl Pair<'_> {
-    /// What is known before all cases are seen together: a verdict that needs no test, or the evidence.
+/// What is known of a pair before all are seen together.
+pub(super) struct Weighed<'a> {
+    /// The pair.
+    pub(super) pair: &'a Pair<'a>,
+    /// The verdict where no test is needed.
+    pub(super) untested: Option<Verdict>,
+    /// By what share it must be worse to count.
+    pub(super) threshold: f64,
+    /// By how much the results err more, where that is too much.
+    pub(super) accuracy_drift: Option<f64>,
+    /// What the launches say, where both sides have some.
+    pub(super) evidence: Option<Evidence>,
+    /// Why the verdict is what it is, and warnings.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Weighed<'_> {
+    /// What is tested, where a test decides.
+    pub(super) fn tested(&self) -> Option<&Evidence> {
+        self.evidence.as_ref().filter(|_| self.untested.is_none())
+    }
+}
+
+impl<'a> Pair<'a> {
+    /// Either side that there is.
+    pub(super) fn either(&self) -> &Subject<'a> {
+        match self.baseline.as_ref().or(self.candidate.as_ref()) {
+            Some(subject) => subject,
+            None => unreachable!("a pair has a side"),
+        }
+    }
+
+    /// Launches of each side.
+    pub(super) fn launches(&self) -> [usize; 2] {
+        [&self.baseline, &self.candidate]
+            .map(|side| side.as_ref().map_or(0, |subject| subject.launches.len()))
+    }
+
+    /// The figure of each side.
+    pub(super) fn figures(&self) -> [Option<f64>; 2] {
+        [&self.baseline, &self.candidate].map(|side| side.as_ref().and_then(Subject::figure))
+    }
+
+    /// What is known before all cases are seen together.
     pub(super) fn weighed(
-        &self,
+        &'a self,
         prevented: &[String],
         rules: &Rules,
         budget: ResampleBudget,
-    ) -> (Compared, Option<Evidence>) {
-        let Some(either) = self.baseline.as_ref().or(self.candidate.as_ref()) else {
-            unreachable!("a pair has a side")
-        };
-        let launches =
-            |side: &Option<Subject<'_>>| side.as_ref().map_or(0, |subject| subject.launches.len());
-        let figure = |side: &Option<Subject<'_>>| side.as_ref().and_then(Subject::figure);
+    ) -> Weighed<'a> {
+        let either = self.either();
         let threshold = rules.threshold(either.benchmark);
-        let mut case = Compared {
-            id: either.id.clone(),
-            benchmark: either.benchmark.to_owned(),
-            verdict: Verdict::Inconclusive,
-            severity: None,
-            baseline: figure(&self.baseline),
-            candidate: figure(&self.candidate),
-            unit: either.unit.to_owned(),
-            launches: [launches(&self.baseline), launches(&self.candidate)],
-            ratio: None,
-            ci: None,
-            confidence: rules.confidence,
-            worse_percent: None,
-            accuracy_drift: None,
-            threshold_percent: 100.0 * threshold,
-            p: None,
-            p_adjusted: None,
-            p_improved: None,
-            p_improved_adjusted: None,
-            cliffs_delta: None,
-            effect: None,
-            hedges_g: None,
-            p_equivalent: None,
-            launches_needed: None,
-            remarks: Vec::new(),
-        };
-        let (verdict, remarks) = self.without_test(prevented);
-        case.remarks = remarks;
+        let (untested, mut remarks) = self.without_test(prevented);
+        let mut accuracy_drift = None;
         if let (Some(baseline), Some(candidate)) = (&self.baseline, &self.candidate)
             && let (Some(before), Some(after)) = (baseline.case, candidate.case)
         {
             if let Some((drift, remark)) = drift(before, after, rules) {
-                case.accuracy_drift = Some(drift);
-                case.remarks.push(remark);
+                accuracy_drift = Some(drift);
+                remarks.push(remark);
             }
-            case.remarks.extend(memory(before, after, rules));
+            remarks.extend(memory(before, after, rules));
         }
-        let larger_is_worse = direction(rules.metric) == Direction::LowerIsBetter;
         let params = TestParams {
             test: rules.test,
-            larger_is_worse,
+            larger_is_worse: direction(rules.metric) == Direction::LowerIsBetter,
             threshold,
             confidence: rules.confidence,
             resamples: budget.resamples,
             draws: budget.draws,
-            seed: rules.seed ^ fingerprint(case.id.bytes()),
+            seed: rules.seed ^ fingerprint(either.id.bytes()),
         };
-        let evidence = self
-            .baseline
-            .as_ref()
-            .zip(self.candidate.as_ref())
-            .and_then(|(before, after)| weigh(&before.launches, &after.launches, params));
-        if let Some(evidence) = &evidence {
-            let sign = if larger_is_worse { 1.0 } else { -1.0 };
-            case.ratio = Some((sign * evidence.worse).exp());
-            case.worse_percent = Some(100.0 * evidence.worse.exp_m1());
-            case.cliffs_delta = evidence.cliffs_delta;
-            case.effect = evidence.cliffs_delta.map(Magnitude::of_delta);
-            case.hedges_g = evidence.hedges_g;
-            case.p_equivalent = evidence.p_equivalent;
-            case.remarks.extend(spread(evidence));
-        }
-        if let Some(verdict) = verdict {
-            case.verdict = verdict;
-            return (case, None);
-        }
-        if let Some(evidence) = &evidence {
-            case.p = Some(evidence.p_worse);
-            case.p_improved = Some(evidence.p_better);
-        }
-        (case, evidence)
+        let both = self.baseline.as_ref().zip(self.candidate.as_ref());
+        let evidence =
+            both.and_then(|(before, after)| weigh(&before.launches, &after.launches, params));
+        remarks.extend(evidence.as_ref().and_then(spread));
+        Weighed { pair: self, untested, threshold, accuracy_drift, evidence, remarks }
     }
 
     /// The verdict where no test is needed, and why.

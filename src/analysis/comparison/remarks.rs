@@ -2,6 +2,7 @@
 
 use super::Rules;
 use super::evidence::Evidence;
+use crate::benchmark::metric::HOST_PEAK;
 use crate::report::Case;
 
 /// From which probability and ratio on it is remarked that launches differ more.
@@ -21,14 +22,9 @@ pub(super) fn drift(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<
 
 /// How much more memory the hungriest rank takes, where that is worth a warning.
 pub(super) fn memory(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<String> {
-    let peak = |case: &Case| {
-        let ranks = case.measured.iter().flat_map(|measured| &measured.memory);
-        ranks.map(|rank| rank.host_peak_bytes).max()
-    };
-    let (before, after) = (peak(baseline)?, peak(candidate)?);
-    (after as f64 > before as f64 * (1.0 + rules.memory)).then(|| {
-        let megabytes = |bytes: u64| bytes as f64 / 1e6;
-        let (before, after) = (megabytes(before), megabytes(after));
+    let (before, after) = (baseline.figure(&HOST_PEAK)?, candidate.figure(&HOST_PEAK)?);
+    (after > before * (1.0 + rules.memory)).then(|| {
+        let (before, after) = (before / 1e6, after / 1e6);
         format!("MEMORY: a rank takes up to {after:.1} MB, {before:.1} MB before")
     })
 }

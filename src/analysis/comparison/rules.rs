@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
 use crate::base::error::{Error, Result};
-use crate::plan::config::{ComparedMetric, ComparisonConfig, StatisticalTest};
+use crate::plan::config::{ComparedMetric, Config, StatisticalTest};
 use crate::report::RegressionSeverity;
 
 /// By what rules sides are compared. Shares are of 1.
@@ -46,7 +46,10 @@ impl Rules {
     ///
     /// # Errors
     /// Usage error for a percentage or a rate that is none.
-    pub fn resolve(config: &ComparisonConfig, confidence: f64, seed: u64) -> Result<Self> {
+    pub fn resolve(config: &Config) -> Result<Self> {
+        let confidence = config.benchmarking.statistical_significance.unwrap_or(0.95);
+        let seed = config.seed.unwrap_or(1);
+        let config = &config.comparison;
         let share = |name: &str, percent: Option<f64>, usual: f64| {
             let percent = percent.unwrap_or(usual);
             match percent.is_finite() && percent >= 0.0 {
@@ -118,7 +121,8 @@ mod tests {
     use super::*;
 
     fn rules(yaml: &str) -> Result<Rules> {
-        Rules::resolve(&serde_saphyr::from_str(yaml).unwrap(), 0.95, 1)
+        let comparison = serde_saphyr::from_str(yaml).unwrap();
+        Rules::resolve(&Config { comparison, ..Config::default() })
     }
 
     #[test]

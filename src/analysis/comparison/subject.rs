@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::evidence::Launches;
 use crate::analysis::times_ms;
 use crate::base::error::Exit;
+use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
 use crate::report::{Case, Outcome, Rate, Report, Scaling};
 use crate::stats;
@@ -76,7 +77,7 @@ fn of_case(case: &Case, metric: ComparedMetric) -> Subject<'_> {
     };
     let (unit, launches) = match metric {
         ComparedMetric::Throughput => rates(case, times),
-        _ => ("ms", times),
+        ComparedMetric::Latency | ComparedMetric::Efficiency => (LATENCY.unit.name(), times),
     };
     // A time of zero, as a clock too coarse may give, has no ratio to anything.
     let positive = |values: &Vec<f64>| {
@@ -105,15 +106,14 @@ fn about(times: &[f64], median_ms: f64) -> Vec<f64> {
 
 /// The rates at these times: that of the case's rates which people quote, else operations per second.
 fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
-    let (Some(measured), Some(Rate { value: rate, unit, .. })) =
-        (&case.measured, case.quoted_rate())
+    let (Some(measured), Some(Rate { metric, value })) = (&case.measured, case.quoted_rate())
     else {
-        return ("1/s", Vec::new());
+        return (OPERATIONS.unit.name(), Vec::new());
     };
     // What the rate is of, for each ms.
-    let work = rate * measured.latency.median;
+    let work = value * measured.latency.median;
     let of = |times: Vec<f64>| times.into_iter().map(|time| work / time).collect();
-    (unit, times.into_iter().map(of).collect())
+    (metric.unit.name(), times.into_iter().map(of).collect())
 }
 
 fn points(report: &Report) -> Vec<Subject<'_>> {
@@ -142,7 +142,7 @@ fn of_study(study: &Scaling) -> impl Iterator<Item = Subject<'_>> {
         (measured && !launches.is_empty()).then(|| Subject {
             id: format!("{name} {kind} {}/{}", point.ranks, base.ranks),
             benchmark: &study.benchmark,
-            unit: "of ideal",
+            unit: EFFICIENCY.unit.name(),
             launches,
             case: None,
             failure: None,

@@ -1,6 +1,7 @@
 //! One case in several launches.
 
 use super::agreement::Agreement;
+use super::middle;
 use crate::analysis::times_ms;
 use crate::base::caveat::Caveat;
 use crate::base::failure::CaseError;
@@ -28,7 +29,8 @@ pub(super) fn merged(
         })
         .collect();
     let worst = found.iter().copied().reduce(|a, b| if is_worse(b.1, a.1) { b } else { a })?;
-    let mut merged = middle(&cases).map_or(worst.1, |one| one.case).clone();
+    let typical = middle(cases.clone(), |one| one.measured.latency.median);
+    let mut merged = typical.map_or(worst.1, |one| one.case).clone();
     if launches > 1 {
         let alike = found.iter().all(|(_, case)| case.outcome == Outcome::Skipped);
         if !alike {
@@ -42,13 +44,6 @@ pub(super) fn merged(
         }
     }
     Some(merged)
-}
-
-/// The launch whose median is in the middle, the faster of two.
-fn middle<'a>(cases: &[LaunchCase<'a>]) -> Option<LaunchCase<'a>> {
-    let mut sorted = cases.to_vec();
-    sorted.sort_by(|a, b| a.measured.latency.median.total_cmp(&b.measured.latency.median));
-    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
 }
 
 fn is_worse(case: &Case, than: &Case) -> bool {

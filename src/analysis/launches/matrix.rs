@@ -1,5 +1,6 @@
 //! Pair matrices in several launches.
 
+use crate::benchmark::metric::BUSBW;
 use crate::plan::mesh;
 use crate::report::{Case, LinkClass, PairMatrix, Report, SlowLink};
 use crate::stats;
@@ -28,15 +29,14 @@ fn of(family: &[&PairMatrix], cases: &[Case]) -> PairMatrix {
         case.axis == mesh::PAIRS && same
     });
     for case in own {
-        let (Some(measured), &[a, b]) = (&case.measured, &case.participants[..]) else { continue };
+        let (Some(_), &[a, b]) = (&case.measured, &case.participants[..]) else { continue };
         let set = |rows: &mut [Vec<Option<f64>>], value| {
             if let Some(cell) = rows.get_mut(a).and_then(|row| row.get_mut(b)) {
                 *cell = value;
             }
         };
         set(&mut matrix.median_ms, case.median_ms());
-        let rate = measured.metrics.busbw_gbps;
-        set(&mut matrix.busbw_gbps, rate.map(|rate| rate / case.over_headline()));
+        set(&mut matrix.busbw_gbps, case.figure(&BUSBW));
     }
     for class in &mut matrix.classes {
         let same = |matrix: &&PairMatrix| {

@@ -1,5 +1,6 @@
 //! Scaling studies in several launches.
 
+use super::middle;
 use crate::report::{Point, Report, Scaling};
 use crate::stats;
 
@@ -26,10 +27,8 @@ fn is_same(a: &Scaling, b: &Scaling) -> bool {
 fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
     let last = |study: &Scaling| study.points.last().and_then(|point| point.efficiency);
     let longest = family.iter().map(|study| study.points.len()).max()?;
-    let mut whole: Vec<&Scaling> =
-        family.iter().filter(|study| study.points.len() == longest).collect();
-    whole.sort_by(|a, b| last(a).unwrap_or(0.0).total_cmp(&last(b).unwrap_or(0.0)));
-    let mut study = (*whole.get((whole.len() - 1) / 2)?).clone();
+    let whole = family.iter().filter(|study| study.points.len() == longest).collect();
+    let mut study: Scaling = middle(whole, |study: &&Scaling| last(study).unwrap_or(0.0))?.clone();
     for point in study.points.iter_mut().filter(|_| several) {
         let same = |study: &Scaling| {
             study.points.iter().find(|other| other.case == point.case)?.efficiency

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::FLEET;
 use crate::base::error::{Error, Result};
-use crate::base::metric::{self, Direction};
+use crate::base::metric::Direction;
+use crate::benchmark::metric::{LATENCY, Metric, OPERATIONS};
 use crate::plan::config::LimitConfig;
-use crate::report::{OPERATIONS, Report};
+use crate::report::Report;
 use crate::stats;
 
 /// Standard deviations that healthy machines may lie apart.
@@ -23,30 +24,26 @@ const MEDIAN_DISTANCE: f64 = 0.6745;
 /// # Errors
 /// Usage error when there are too few reports of any case.
 pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>> {
-    let mut figures: BTreeMap<(&str, &'static str), Vec<f64>> = BTreeMap::new();
+    let mut figures: BTreeMap<(&str, &'static str), (&'static Metric, Vec<f64>)> = BTreeMap::new();
     for case in reports.iter().flat_map(|report| &report.cases) {
-        let rate = case.quoted_rate().filter(|rate| rate.metric != OPERATIONS);
-        let metric = rate.map_or("latency", |rate| rate.metric);
+        let rate = case.quoted_rate().filter(|rate| *rate.metric != OPERATIONS);
+        let metric = rate.map_or(&LATENCY, |rate| rate.metric);
         let Some(value) = case.figure(metric) else { continue };
-        figures.entry((&case.id, metric)).or_default().push(value);
+        let known = figures.entry((&case.id, metric.key));
+        known.or_insert((metric, Vec::new())).1.push(value);
     }
     let limits: Vec<LimitConfig> = figures
         .into_iter()
-        .filter(|(_, values)| values.len() >= FLEET)
-        .filter_map(|((case, metric), values)| {
+        .filter(|(_, (_, values))| values.len() >= FLEET)
+        .filter_map(|((case, key), (metric, values))| {
             let median = stats::median(&values)?;
             let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
             let spread = REACH * stats::median(&distances)? / MEDIAN_DISTANCE / median;
             let off = margin.max(spread);
-            let known = metric::ALL;
-            let direction = known.iter().find(|known| known.name == metric)?.direction;
-            let limit = LimitConfig {
-                case: case.to_owned(),
-                metric: metric.to_owned(),
-                ..Default::default()
-            };
+            let limit =
+                LimitConfig { case: case.to_owned(), metric: key.to_owned(), ..Default::default() };
             // A fleet that differs by more than everything bounds nothing.
-            let bound = match direction {
+            let bound = match metric.direction {
                 Direction::HigherIsBetter => LimitConfig {
                     at_least: Some(rounded(median * (1.0 - off))).filter(|least| *least > 0.0),
                     ..limit

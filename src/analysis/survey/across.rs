@@ -3,8 +3,7 @@
 use crate::analysis::comparison::differences::Facts;
 use crate::analysis::scaling::{Common, StudyPoint, scaling};
 use crate::base::caveat::Caveat;
-use crate::benchmark::work::{Element, Placement, Work};
-use crate::benchmark::{self, Problem, Setting};
+use crate::benchmark::{self, Counts, Problem, Setting};
 use crate::plan::config::ScalingKind;
 use crate::report::{Case, Definition, Examined, Measured, Over, Report, Scaling, Study};
 
@@ -27,9 +26,9 @@ struct Candidate<'a> {
     subject: &'a Subject<'a>,
     examined: &'a Examined,
     measured: &'a Measured,
-    work: Work,
-    /// The problem of all ranks together: what stays in strong scaling.
-    whole: Problem,
+    counts: &'a Counts,
+    /// The problem of all ranks together: what stays in strong scaling. None for a benchmark whose keys are not known.
+    whole: Option<Problem>,
     around: &'a Around,
 }
 
@@ -90,31 +89,32 @@ fn candidate<'a>(
     examined: &'a Examined,
     around: &'a [Around],
 ) -> Option<Candidate<'a>> {
-    let Case { problem, precision, placement, group_size, .. } = subject.case;
-    let benchmark = benchmark::find(&subject.case.benchmark)?;
+    let Case { problem, .. } = subject.case;
+    let counts = subject.case.counts.as_ref().filter(|counts| !counts.happens_once)?;
     // A matrix is a file of whoever measured.
     if !subject.is_of_all_ranks() || problem.contains_key("matrix") {
         return None;
-    }
-    let (element, placement) =
-        (precision.unwrap_or(Element::U8), placement.unwrap_or(Placement::Out));
-    let work = benchmark.work(problem, element, placement).ok()?;
-    work.check(*group_size).ok().filter(|()| !work.happens_once())?;
-    let mut whole = problem.clone();
-    for key in benchmark.keys.iter().filter(|key| key.divides) {
-        if let Some(Setting::Number(value)) = whole.get_mut(key.name) {
-            *value = value.saturating_mul(*group_size as u64);
-        }
     }
     Some(Candidate {
         subject,
         examined,
         measured: subject.case.measured.as_ref()?,
-        work,
-        whole,
+        counts,
+        whole: whole(subject.case),
         // Those of all its reports are alike.
         around: around.get(*subject.reports.first()?)?,
     })
+}
+
+/// The problem that the ranks of a case have together.
+fn whole(case: &Case) -> Option<Problem> {
+    let mut whole = case.problem.clone();
+    for key in benchmark::find(&case.benchmark)?.keys.iter().filter(|key| key.divides) {
+        if let Some(Setting::Number(value)) = whole.get_mut(key.name) {
+            *value = value.saturating_mul(case.group_size as u64);
+        }
+    }
+    Some(whole)
 }
 
 fn around(report: &Report) -> Around {
@@ -140,14 +140,14 @@ fn around(report: &Report) -> Around {
 impl Candidate<'_> {
     /// Whether it can be a point of such a study: what ranks do together has no strong scaling of its own.
     fn can_be(&self, kind: ScalingKind) -> bool {
-        kind == ScalingKind::Weak || !self.work.communicates()
+        kind == ScalingKind::Weak || !self.counts.communicates && self.whole.is_some()
     }
 
     /// The problem that stays in such a study.
-    fn constant(&self, kind: ScalingKind) -> &Problem {
+    fn constant(&self, kind: ScalingKind) -> Option<&Problem> {
         match kind {
-            ScalingKind::Weak => &self.subject.case.problem,
-            ScalingKind::Strong => &self.whole,
+            ScalingKind::Weak => Some(&self.subject.case.problem),
+            ScalingKind::Strong => self.whole.as_ref(),
         }
     }
 
@@ -209,7 +209,7 @@ fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
     let common = Common {
         benchmark: &case.benchmark,
         kind,
-        problem: first.constant(kind),
+        problem: first.constant(kind)?,
         precision: case.precision,
         placement: case.placement,
     };
@@ -237,7 +237,7 @@ fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
         .zip(&figures)
         .map(|(candidate, figures)| StudyPoint {
             case: &candidate.subject.case.id,
-            work: &candidate.work,
+            counts: candidate.counts,
             ranks: candidate.subject.case.group_size,
             median_ms: figures.median_ms,
             ci: figures.ci,

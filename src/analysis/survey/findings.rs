@@ -2,18 +2,143 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::flags::{FAILED_CASE, STRAGGLER, WRONG_RESULT, of_cases};
 use super::hosts::slow_hosts;
 use super::ranks::slow;
-use super::rules::{
-    LOW_EFFICIENCY, LOW_OVERLAP_PERCENT, MUCH_SLOWER_PERCENT, OVERHEAD_RISE, RISING_POINTS, Rule,
-    count, figure,
-};
+use super::rules::{SLOWER_PERCENT, count, figure, finding};
 use super::slow::Slow;
 use super::subject::{Subject, hosts_of};
-use crate::report::{
-    Case, Examined, Figure, Finding, Flag, Outcome, Point, Report, Severity, Study,
-};
+use crate::analysis::pairs;
+use crate::base::caveat::Severity::{Serious, Warning};
+use crate::base::caveat::{Concern, THROTTLED};
+use crate::report::{Case, Examined, Figure, Finding, Flag, Outcome, Point, Report, Study};
 use crate::report::{PairMatrix, SlowLink, Straggler};
+
+/// How much slower is serious, percent. A choice: as much as a device in five does not do.
+const MUCH_SLOWER_PERCENT: f64 = 20.0;
+
+/// Efficiency below which devices are wasted. A choice.
+const LEAST_EFFICIENCY: f64 = 0.8;
+
+/// Rise of Karp and Flatt's serial fraction from the first to the last point that is more than noise.
+const OVERHEAD_RISE: f64 = 0.01;
+
+/// Fewest points that show a rise.
+const RISING_POINTS: usize = 3;
+
+/// Share of an exchange that a computation hides, percent, below which overlapping is hardly worth it.
+const LOW_OVERLAP_PERCENT: f64 = 50.0;
+
+const RUN_ENDED: Concern = Concern::new(
+    "run_ended",
+    "exit",
+    Serious,
+    || "a run ended with another exit code than 0".to_owned(),
+    "see what its verdict says, and end the run with --resume before relying on it",
+);
+
+const SLOW_HOSTS: Concern = Concern::new(
+    "slow_hosts",
+    "slow hosts",
+    Warning,
+    || {
+        format!(
+            "the hosts of a report take more than {SLOWER_PERCENT} % longer than the median of at least 2 others with \
+             the same surroundings in more than half of the cases they share; more than {MUCH_SLOWER_PERCENT} % is \
+             serious"
+        )
+    },
+    "compare these hosts' clocks, power limits, memory and settings with the others'; leave them out until they are as \
+     fast",
+);
+
+const SLOW_NODE: Concern = Concern::new(
+    "slow_node",
+    "slow node",
+    Warning,
+    || {
+        format!(
+            "every rank of a node takes more than {SLOWER_PERCENT} % longer than the median of the other ranks in more \
+             than half of the cases without communication; more than {MUCH_SLOWER_PERCENT} % is serious"
+        )
+    },
+    "look at the node's clocks, power limit, cooling and what else runs there; leave it out of the job until it is as \
+     fast as the others",
+);
+
+const SLOW_RANK: Concern = Concern::new(
+    "slow_rank",
+    "slow rank",
+    Warning,
+    || {
+        format!(
+            "a rank takes more than {SLOWER_PERCENT} % longer than the median of the other ranks in more than half of \
+             the cases without communication; more than {MUCH_SLOWER_PERCENT} % is serious"
+        )
+    },
+    "look at the device's clocks, power limit and temperature, and at what shares its cores; swap it with a neighbour \
+     to tell the device from its place",
+);
+
+const SLOW_LINK: Concern = Concern::new(
+    "slow_link",
+    "slow link",
+    Warning,
+    || {
+        format!(
+            "a pair of ranks takes more than {:.0} % longer than the median of the pairs with the same between them; \
+             more than {MUCH_SLOWER_PERCENT} % is serious",
+            100.0 * (pairs::EFFECT - 1.0)
+        )
+    },
+    "look at the errors, width and speed of the link and its cable; run --pairs again to see whether it stays",
+);
+
+const LOW_EFFICIENCY: Concern = Concern::new(
+    "low_efficiency",
+    "low efficiency",
+    Warning,
+    || {
+        format!(
+            "an efficiency is below {LEAST_EFFICIENCY}, with the whole of its interval where it has one"
+        )
+    },
+    "use fewer ranks, or a larger problem for each, or find what grows: compare with the links' peak",
+);
+
+const RISING_OVERHEAD: Concern = Concern::new(
+    "rising_overhead",
+    "rising overhead",
+    Warning,
+    || {
+        format!(
+            "Karp and Flatt's serial fraction rises at each of at least {RISING_POINTS} points, by more than \
+             {OVERHEAD_RISE} in all: what grows with the ranks is overhead, not serial work"
+        )
+    },
+    "look for what costs more with more ranks (memory bandwidth they share, communication, imbalance), not for serial \
+     code",
+);
+
+const POOR_BASE: Concern = Concern::new(
+    "poor_base",
+    "poor base",
+    Warning,
+    || {
+        "an efficiency is above 1 with the whole of its interval: more than the ideal, so the base is a poor one \
+         (Hoefler and Belli, 2015)"
+            .to_owned()
+    },
+    "measure the base again by itself; if it stays, say that the larger one profits from caches",
+);
+
+const LOW_OVERLAP: Concern = Concern::new(
+    "low_overlap",
+    "low overlap",
+    Warning,
+    || format!("a computation hides less than {LOW_OVERLAP_PERCENT} % of the exchange meanwhile"),
+    "see whether the library makes progress by itself (a progress thread, or offloading to the network)",
+);
 
 /// The findings, the most serious first. `subjects` and `examined` go together.
 pub(super) fn findings(
@@ -51,7 +176,7 @@ fn run(at: usize, report: &Report) -> Option<Finding> {
             count("cases measured", report.summary.measured),
             count("cases planned", report.summary.cases),
         ];
-        Finding { detail: Some(report.verdict()), ..Rule::RunEnded.finding(&[at], evidence) }
+        Finding { detail: Some(report.verdict()), ..finding(RUN_ENDED, &[at], evidence) }
     })
 }
 
@@ -69,11 +194,11 @@ fn failure(at: usize, report: &Report, case: &Case) -> Option<Finding> {
                 figure("of", accuracy.checked as f64, "checked"),
                 figure("largest relative error", accuracy.max_rel, ""),
             ];
-            Rule::WrongResult.finding(&[at], evidence)
+            finding(WRONG_RESULT, &[at], evidence)
         }
         None => {
             let code = error.map_or(0, |error| error.kind.exit().code());
-            Rule::FailedCase.finding(&[at], vec![count("exit code", code.into())])
+            finding(FAILED_CASE, &[at], vec![count("exit code", code.into())])
         }
     };
     let ranks: Vec<usize> = error.and_then(|error| error.rank).into_iter().collect();
@@ -98,7 +223,7 @@ fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
             ranks: link.ranks.to_vec(),
             hosts: hosts_of(report, &link.ranks),
             detail: Some(format!("between them: {}", link.distance.name())),
-            ..grave(Rule::SlowLink.finding(&[at], evidence), slower)
+            ..grave(finding(SLOW_LINK, &[at], evidence), slower)
         }
     };
     matrix.slow.iter().map(of).collect()
@@ -107,7 +232,7 @@ fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
 /// The finding, serious where what it names is much slower.
 fn grave(finding: Finding, slower_percent: f64) -> Finding {
     let much = slower_percent > MUCH_SLOWER_PERCENT;
-    let severity = if much { Severity::Serious } else { finding.severity };
+    let severity = if much { Serious } else { finding.severity };
     Finding { severity, ..finding }
 }
 
@@ -132,7 +257,7 @@ fn throttled(at: usize, report: &Report) -> Option<Finding> {
         hosts: hosts_of(report, &ranks),
         ranks,
         detail: first,
-        ..Rule::Throttled.finding(&[at], evidence)
+        ..finding(THROTTLED, &[at], evidence)
     })
 }
 
@@ -161,16 +286,16 @@ fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
 /// Those of these reports that are slow.
 fn slower((reports, slow): (Vec<usize>, Slow)) -> Finding {
     let rule = match slow.ranks.len() {
-        0 => Rule::SlowHosts,
-        1 => Rule::SlowRank,
-        _ => Rule::SlowNode,
+        0 => SLOW_HOSTS,
+        1 => SLOW_RANK,
+        _ => SLOW_NODE,
     };
     let evidence = vec![
         figure("slower", slow.excess_percent, "%"),
         count("cases", slow.cases.len()),
         count("of", slow.looked_at),
     ];
-    let finding = grave(rule.finding(&reports, evidence), slow.excess_percent);
+    let finding = grave(finding(rule, &reports, evidence), slow.excess_percent);
     Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
 }
 
@@ -203,7 +328,7 @@ fn straggler(reports: &[usize], rank: usize, mut cases: Vec<InCase<'_>>) -> Find
         cases: cases.iter().map(|(subject, _)| subject.case.id.clone()).collect(),
         ranks: vec![rank],
         hosts: hosts_of(subject.report, &[rank]),
-        ..Rule::Straggler.finding(reports, evidence)
+        ..finding(STRAGGLER, reports, evidence)
     }
 }
 
@@ -214,9 +339,9 @@ fn scaling(study: &Study) -> Vec<Finding> {
         study.scaling.points.iter().zip(study.reports.iter().map(Vec::as_slice)).collect();
     points.retain(|(point, _)| !point.left_out && point.ranks > base.ranks);
     points.sort_by_key(|(point, _)| point.ranks);
-    let finding = |rule: Rule, (point, reports): (&Point, &[usize]), mut more: Vec<Figure>| {
+    let of_point = |rule: Concern, (point, reports): (&Point, &[usize]), mut more: Vec<Figure>| {
         more.extend([count("ranks", point.ranks), count("base", base.ranks)]);
-        Finding { cases: vec![point.case.clone()], ..rule.finding(reports, more) }
+        Finding { cases: vec![point.case.clone()], ..finding(rule, reports, more) }
     };
     let efficiency = |point: &Point| {
         let figures = [
@@ -230,10 +355,10 @@ fn scaling(study: &Study) -> Vec<Finding> {
     let low = |point: &Point| Some(point.ci?[0]);
     let mut found = Vec::new();
     let wasted =
-        points.iter().find(|(point, _)| high(point).is_some_and(|high| high < LOW_EFFICIENCY));
-    found.extend(wasted.map(|&at| finding(Rule::LowEfficiency, at, efficiency(at.0))));
+        points.iter().find(|(point, _)| high(point).is_some_and(|high| high < LEAST_EFFICIENCY));
+    found.extend(wasted.map(|&at| of_point(LOW_EFFICIENCY, at, efficiency(at.0))));
     let above = points.iter().find(|(point, _)| low(point).is_some_and(|low| low > 1.0));
-    found.extend(above.map(|&at| finding(Rule::PoorBase, at, efficiency(at.0))));
+    found.extend(above.map(|&at| of_point(POOR_BASE, at, efficiency(at.0))));
     let serial: Vec<f64> = points.iter().filter_map(|(point, _)| point.karp_flatt).collect();
     let rises = serial.len() >= RISING_POINTS && serial.windows(2).all(|pair| pair[1] > pair[0]);
     if let (true, Some(first), Some(last), Some(&at)) =
@@ -241,7 +366,7 @@ fn scaling(study: &Study) -> Vec<Finding> {
         && last - first > OVERHEAD_RISE
     {
         let figures = vec![figure("serial fraction", *first, ""), figure("at last", *last, "")];
-        found.push(finding(Rule::RisingOverhead, at, figures));
+        found.push(of_point(RISING_OVERHEAD, at, figures));
     }
     found
 }
@@ -259,7 +384,7 @@ fn overlaps(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
         cases.sort_by(|a, b| a.0.total_cmp(&b.0));
         let evidence = vec![count("cases", cases.len()), figure("least hidden", cases[0].0, "%")];
         let cases = cases.into_iter().map(|(_, case)| case.to_owned()).collect();
-        Finding { cases, ..Rule::LowOverlap.finding(reports, evidence) }
+        Finding { cases, ..finding(LOW_OVERLAP, reports, evidence) }
     };
     found.into_iter().map(of).collect()
 }
@@ -267,10 +392,10 @@ fn overlaps(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
 /// A finding for each rule that flags cases, with all that it flags.
 fn flagged(examined: &[Examined]) -> Vec<Finding> {
     let measured = examined.iter().filter(|case| case.statistics.is_some()).count();
-    let of = |rule: Rule| {
+    let of = |rule: Concern| {
         let mut cases: Vec<(&Flag, &Examined)> = examined
             .iter()
-            .filter_map(|case| Some((case.flags.iter().find(|flag| rule.is_of(flag))?, case)))
+            .filter_map(|case| Some((case.flags.iter().find(|flag| flag.rule == rule.name)?, case)))
             .collect();
         let size = |flag: &Flag| flag.evidence.first().map_or(0.0, |figure| figure.value);
         cases.sort_by(|(a, _), (b, _)| size(b).total_cmp(&size(a)));
@@ -285,7 +410,7 @@ fn flagged(examined: &[Examined]) -> Vec<Finding> {
             cases.iter().flat_map(|(_, case)| case.reports.iter().copied()).collect();
         let reports: Vec<usize> = reports.into_iter().collect();
         let cases = cases.iter().map(|(_, case)| case.id.clone()).collect();
-        Some(Finding { cases, ..rule.finding(&reports, evidence) })
+        Some(Finding { cases, ..finding(rule, &reports, evidence) })
     };
-    Rule::OF_CASES.into_iter().filter_map(of).collect()
+    of_cases().filter_map(of).collect()
 }

@@ -1,138 +1,326 @@
-//! What speaks against relying on a case.
+//! What speaks against relying on a case: the rules that flag cases, one table.
 
-use super::rules::{DEPENDENT, FALSE_ONES, Rule, SLOWER_PERCENT, WIDE_PERCENT, count, figure};
-use crate::analysis::case::INVALID_PERCENT;
-use crate::base::caveat::Caveat;
+use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, flag};
+use crate::analysis::launches::agreement::REPRODUCIBLE_PERCENT;
+use crate::base::caveat::Severity::{Info, Serious, Warning};
+use crate::base::caveat::{self, Caveat, Concern, INVALID_PERCENT};
 use crate::base::error::Kind;
-use crate::benchmark;
-use crate::report::{Case, Flag, Outcome, Over, Statistics, Steadiness};
+use crate::report::{Case, Figure, Flag, Outcome, Over, Statistics, Steadiness, Straggler};
 
-/// The flags of a measured case, the gravest first. The larger the first number of one, the worse.
+/// Iterations for each independent one, from which on they tell little.
+const DEPENDENT: f64 = 4.0;
+
+/// Width of the median's interval as percent of it, the least change that comparisons look for.
+const WIDE_PERCENT: f64 = 5.0;
+
+/// A rule that flags cases.
+struct Rule {
+    concern: Concern,
+    /// The numbers by which a case is flagged; the larger the first, the worse.
+    evidence: fn(&Case, &Statistics) -> Option<Vec<Figure>>,
+    /// Whether its findings name the cases alone; others are found another way.
+    names_cases: bool,
+}
+
+const fn rule(concern: Concern, evidence: fn(&Case, &Statistics) -> Option<Vec<Figure>>) -> Rule {
+    Rule { concern, evidence, names_cases: true }
+}
+
+const fn found_elsewhere(rule: Rule) -> Rule {
+    Rule { names_cases: false, ..rule }
+}
+
+/// A result that differs from its reference.
+pub(super) const WRONG_RESULT: Concern = Concern::new(
+    "wrong_result",
+    "WRONG",
+    Serious,
+    || "a result differs from its reference by more than its tolerance".to_owned(),
+    "do not use this machine's results before it is explained: run the case again on the named ranks, and test their \
+     memory",
+);
+
+/// A case that went wrong.
+pub(super) const FAILED_CASE: Concern = Concern::new(
+    "failed_case",
+    "FAILED",
+    Serious,
+    || "a case failed, was not over in time, or was not measured in one of its launches".to_owned(),
+    "see the error; run the case again with --resume, or by itself with -v",
+);
+
+/// A rank that others wait for.
+pub(super) const STRAGGLER: Concern = Concern::new(
+    "straggler",
+    "straggler",
+    Warning,
+    || {
+        format!(
+            "a rank is the slowest in more iterations than 1 / ranks explains (binomial tail of the effective \
+             iterations, adjusted p at most {FALSE_ONES}), and by more than {SLOWER_PERCENT} % of the others' median"
+        )
+    },
+    "where the pattern gives all ranks the same part, look for what that rank has to itself: its cores, memory, link, \
+     other processes; a root has more to do by nature",
+);
+
+/// The rules, in the order of their findings.
+const RULES: [Rule; 20] = [
+    found_elsewhere(rule(WRONG_RESULT, |case, statistics| {
+        went_wrong(case, statistics, |kind| kind == Some(Kind::WrongResult))
+    })),
+    found_elsewhere(rule(FAILED_CASE, |case, statistics| {
+        went_wrong(case, statistics, |kind| kind != Some(Kind::WrongResult))
+    })),
+    rule(caveat::OVERSUBSCRIBED, |case, _| {
+        of_caveat(case, |caveat| {
+            let Caveat::Oversubscribed { ranks, cores } = caveat else { return None };
+            let share = *ranks as f64 / (*cores).max(1) as f64;
+            Some(vec![figure("ranks a core", share, ""), count("ranks", *ranks)])
+        })
+    }),
+    rule(caveat::YIELDING, |case, _| {
+        of_caveat(case, |caveat| {
+            (*caveat == Caveat::Yielding).then(|| vec![count("ranks", case.group_size)])
+        })
+    }),
+    rule(caveat::EMULATED, |case, _| {
+        of_caveat(case, |caveat| {
+            (*caveat == Caveat::Emulated).then(|| vec![count("ranks", case.group_size)])
+        })
+    }),
+    rule(caveat::QUICK, |case, statistics| {
+        of_caveat(case, |caveat| {
+            (*caveat == Caveat::Quick).then(|| vec![count("iterations", statistics.iterations)])
+        })
+    }),
+    found_elsewhere(rule(caveat::THROTTLED, |case, _| {
+        of_caveat(case, |caveat| {
+            let Caveat::Throttled { .. } = caveat else { return None };
+            let telemetry = case.measured.iter().flat_map(|measured| &measured.telemetry);
+            let ranks = telemetry.filter(|rank| !rank.throttled.is_empty()).count().max(1);
+            Some(vec![count("ranks", ranks)])
+        })
+    })),
+    rule(
+        Concern::new(
+            "not_reproducible",
+            "not reproducible",
+            Warning,
+            || {
+                format!(
+                    "the launches' medians vary by more than the run's bound ({REPRODUCIBLE_PERCENT} % unless \
+                     configured otherwise)"
+                )
+            },
+            "take more launches (--launches), pin ranks and clocks, and look for what differs from start to start",
+        ),
+        |_, statistics| {
+            let percent = statistics.between_percent?;
+            let differ = statistics.reproducible == Some(false);
+            differ.then(|| {
+                vec![figure("variation", percent, "%"), count("launches", statistics.launches)]
+            })
+        },
+    ),
+    rule(caveat::NO_STEADY_STATE, |case, statistics| {
+        let none = repeats(case) && statistics.steady_state == Some(Steadiness::None);
+        let since = statistics.steady_since.unwrap_or(statistics.iterations) as f64;
+        let before = 100.0 * since / (statistics.iterations as f64).max(1.0);
+        none.then(|| vec![figure("before the last level", before, "%")])
+    }),
+    rule(caveat::UNSTEADY, |case, _| {
+        of_caveat(case, |caveat| {
+            let Caveat::Unsteady { cv_percent, bound_percent } = caveat else { return None };
+            Some(vec![figure("variation", *cv_percent, "%"), figure("bound", *bound_percent, "%")])
+        })
+    }),
+    rule(caveat::LATE_STARTS, |case, statistics| {
+        let (valid, late) = (statistics.iterations as f64, statistics.invalid as f64);
+        let percent = 100.0 * late / (valid + late).max(1.0);
+        let many = repeats(case) && percent > INVALID_PERCENT;
+        many.then(|| vec![figure("left out", percent, "%")])
+    }),
+    rule(
+        Concern::new(
+            "no_interval",
+            "no interval",
+            Warning,
+            || {
+                "the iterations are worth fewer than the 6 independent ones that an interval of the median needs at \
+                 95 %"
+                .to_owned()
+            },
+            "take more iterations (--iterations)",
+        ),
+        |case, statistics| {
+            let lacks = repeats(case) && statistics.width_percent.is_none();
+            lacks.then(|| dependence(statistics))
+        },
+    ),
+    rule(
+        Concern::new(
+            "wide_interval",
+            "wide interval",
+            Warning,
+            || format!("the median's interval is wider than {WIDE_PERCENT} % of it"),
+            "take more iterations, or let --precision-target decide how many",
+        ),
+        |case, statistics| {
+            let width = statistics.width_percent?;
+            let wide = repeats(case) && width > WIDE_PERCENT;
+            wide.then(|| vec![figure("width", width, "%")])
+        },
+    ),
+    rule(
+        Concern::new(
+            "dependent",
+            "dependent",
+            Warning,
+            || {
+                format!(
+                    "the iterations depend on each other so much that they are worth less than 1 in {DEPENDENT}"
+                )
+            },
+            "look for what comes and goes while measuring (clocks, other jobs); only a longer run tells more",
+        ),
+        |case, statistics| {
+            let evidence = dependence(statistics);
+            (repeats(case) && evidence[0].value > DEPENDENT).then_some(evidence)
+        },
+    ),
+    rule(caveat::NEAR_FLOOR, |case, _| {
+        of_caveat(case, |caveat| {
+            let Caveat::NearFloor { percent, .. } = caveat else { return None };
+            Some(vec![figure("floor", *percent, "% of a sample")])
+        })
+    }),
+    found_elsewhere(rule(STRAGGLER, |_, statistics| {
+        let all = &statistics.rank_spread.as_ref()?.stragglers;
+        let by_excess =
+            |a: &&Straggler, b: &&Straggler| a.excess_percent.total_cmp(&b.excess_percent);
+        let worst = all.iter().max_by(by_excess)?;
+        Some(vec![
+            figure("slower", worst.excess_percent, "%"),
+            figure("slowest in", 100.0 * worst.slowest_share, "% of iterations"),
+            count("rank", worst.rank),
+        ])
+    })),
+    rule(
+        Concern::new(
+            "unequal_ranks",
+            "unequal ranks",
+            Info,
+            || {
+                format!(
+                    "the ranks' own medians are more than {SLOWER_PERCENT} % apart, and Friedman's test, where the \
+                     samples are at hand, has p at most {FALSE_ONES}"
+                )
+            },
+            "read each rank's own times (per_rank) beside the one that stands for all",
+        ),
+        |_, statistics| {
+            let spread = statistics.rank_spread.as_ref()?;
+            let differ = spread.friedman_p.is_none_or(|p| p <= FALSE_ONES);
+            let p = spread.friedman_p.map(|p| figure("Friedman's p", p, ""));
+            let evidence = [Some(figure("apart", spread.percent, "%")), p];
+            let unequal = spread.percent > SLOWER_PERCENT && differ;
+            unequal.then(|| evidence.into_iter().flatten().collect())
+        },
+    ),
+    rule(
+        Concern::new(
+            "few_for_quantile",
+            "few for quantile",
+            Info,
+            || {
+                "there are fewer iterations than an interval of the 95 % or 99 % quantile needs"
+                    .to_owned()
+            },
+            "do not quote that quantile, or take as many iterations (--iterations)",
+        ),
+        |case, statistics| {
+            let needed = |name| Some((name, *statistics.iterations_needed.get(name)?));
+            let (name, needed) = ["p95", "p99"].into_iter().find_map(needed)?;
+            let what = format!("iterations needed for {name}");
+            let iterations = statistics.iterations;
+            repeats(case).then(|| vec![count(&what, needed), count("iterations", iterations)])
+        },
+    ),
+    rule(
+        Concern::new(
+            "few_launches",
+            "few launches",
+            Info,
+            || {
+                "there are fewer launches than an interval over them needs (6 independent ones at 95 %): the interval \
+                 is over iterations, and launches usually differ by more"
+                    .to_owned()
+            },
+            "claim nothing about another run from them: take more launches (--launches 8), or give the reports of more",
+        ),
+        |_, statistics| {
+            let few = statistics.ci_over != Some(Over::Launches);
+            few.then(|| vec![count("launches", statistics.launches)])
+        },
+    ),
+    rule(
+        Concern::new(
+            "no_counts",
+            "no counts",
+            Info,
+            || {
+                "a case does not say what it counts, because an older version wrote the report: scaling across \
+                 reports, slow ranks and rates over launches are left out for it"
+                    .to_owned()
+            },
+            "measure again with this version",
+        ),
+        |case, _| case.is_uncounted().then(|| vec![count("ranks", case.group_size)]),
+    ),
+];
+
+/// The flags of a measured case, the gravest first.
 pub(super) fn flags(case: &Case, statistics: &Statistics) -> Vec<Flag> {
-    let mut flags: Vec<Flag> =
-        case.caveats.iter().filter_map(|caveat| of_caveat(case, caveat)).collect();
-    flags.extend(of_outcome(case, statistics));
-    flags.extend(of_iterations(case, statistics));
-    flags.extend(of_ranks(statistics));
+    let of = |rule: &Rule| Some(flag(rule.concern, (rule.evidence)(case, statistics)?));
+    let mut flags: Vec<Flag> = RULES.iter().filter_map(of).collect();
     flags.sort_by_key(|flag| flag.severity);
     flags
 }
 
-/// What failed although there are times: those of other launches, or times of wrong results.
-fn of_outcome(case: &Case, statistics: &Statistics) -> Option<Flag> {
-    let rule = match case.error.as_ref().map(|error| error.kind) {
-        _ if case.outcome == Outcome::Measured => return None,
-        Some(Kind::WrongResult) => Rule::WrongResult,
-        _ => Rule::FailedCase,
-    };
-    Some(rule.flag(vec![count("launches with times", statistics.launches)]))
+/// What the rules find whose findings name the cases alone.
+pub(super) fn of_cases() -> impl Iterator<Item = Concern> {
+    RULES.iter().filter(|rule| rule.names_cases).map(|rule| rule.concern)
 }
 
 /// What was found while measuring.
-fn of_caveat(case: &Case, caveat: &Caveat) -> Option<Flag> {
-    match caveat {
-        Caveat::Oversubscribed { ranks, cores } => {
-            let share = *ranks as f64 / (*cores).max(1) as f64;
-            let evidence = vec![figure("ranks a core", share, ""), count("ranks", *ranks)];
-            Some(Rule::Oversubscribed.flag(evidence))
-        }
-        Caveat::Yielding => Some(Rule::Yielding.flag(vec![count("ranks", case.group_size)])),
-        Caveat::Quick => {
-            let iterations = case.measured.as_ref().map_or(0, |measured| measured.iterations);
-            Some(Rule::Quick.flag(vec![count("iterations", iterations)]))
-        }
-        Caveat::Emulated => Some(Rule::Emulated.flag(vec![count("ranks", case.group_size)])),
-        Caveat::Throttled { .. } => {
-            let telemetry = case.measured.iter().flat_map(|measured| &measured.telemetry);
-            let ranks = telemetry.filter(|rank| !rank.throttled.is_empty()).count().max(1);
-            Some(Rule::Throttled.flag(vec![count("ranks", ranks)]))
-        }
-        Caveat::Unsteady { cv_percent, bound_percent } => Some(Rule::Unsteady.flag(vec![
-            figure("variation", *cv_percent, "%"),
-            figure("bound", *bound_percent, "%"),
-        ])),
-        Caveat::NearFloor { percent, .. } => {
-            Some(Rule::NearFloor.flag(vec![figure("floor", *percent, "% of a sample")]))
-        }
-        _ => None,
-    }
+fn of_caveat(
+    case: &Case,
+    evidence: impl Fn(&Caveat) -> Option<Vec<Figure>>,
+) -> Option<Vec<Figure>> {
+    case.caveats.iter().find_map(evidence)
 }
 
-fn of_iterations(case: &Case, statistics: &Statistics) -> Vec<Flag> {
-    let mut flags = Vec::new();
-    let Statistics { iterations, invalid, effective_samples, .. } = *statistics;
-    let (valid, late) = (iterations as f64, invalid as f64);
-    // What happens once has neither a level nor an interval, however often it is started.
-    let once = benchmark::find(&case.benchmark).is_some_and(|known| known.name == "mpi_init");
-    if let (Some(percent), Some(false)) = (statistics.between_percent, statistics.reproducible) {
-        flags.push(
-            Rule::NotReproducible.flag(vec![
-                figure("variation", percent, "%"),
-                count("launches", statistics.launches),
-            ]),
-        );
-    }
-    if statistics.ci_over != Some(Over::Launches) {
-        flags.push(Rule::FewLaunches.flag(vec![count("launches", statistics.launches)]));
-    }
-    if once {
-        return flags;
-    }
-    if statistics.steady_state == Some(Steadiness::None) {
-        let since = statistics.steady_since.unwrap_or(iterations) as f64;
-        let before = 100.0 * since / valid.max(1.0);
-        flags.push(Rule::NoSteadyState.flag(vec![figure("before the last level", before, "%")]));
-    }
-    let percent = 100.0 * late / (valid + late).max(1.0);
-    if percent > INVALID_PERCENT {
-        flags.push(Rule::LateStarts.flag(vec![figure("left out", percent, "%")]));
-    }
-    match statistics.width_percent {
-        None => flags.push(Rule::NoInterval.flag(vec![
-            figure("iterations for each independent one", valid / effective_samples.max(1.0), ""),
-            count("iterations", iterations),
-        ])),
-        Some(width) if width > WIDE_PERCENT => {
-            flags.push(Rule::WideInterval.flag(vec![figure("width", width, "%")]));
-        }
-        Some(_) => {}
-    }
-    let each = valid / effective_samples.max(1.0);
-    if each > DEPENDENT {
-        flags.push(Rule::Dependent.flag(vec![
-            figure("iterations for each independent one", each, ""),
-            count("iterations", iterations),
-        ]));
-    }
-    let needed = ["p95", "p99"]
-        .into_iter()
-        .find_map(|name| Some((name, *statistics.iterations_needed.get(name)?)));
-    if let Some((name, needed)) = needed {
-        let what = format!("iterations needed for {name}");
-        flags.push(
-            Rule::FewForQuantile.flag(vec![count(&what, needed), count("iterations", iterations)]),
-        );
-    }
-    flags
+/// What failed in such a way although there are times: those of other launches, or times of wrong results.
+fn went_wrong(
+    case: &Case,
+    statistics: &Statistics,
+    so: impl Fn(Option<Kind>) -> bool,
+) -> Option<Vec<Figure>> {
+    let failed = case.outcome != Outcome::Measured && so(case.error.as_ref().map(|why| why.kind));
+    failed.then(|| vec![count("launches with times", statistics.launches)])
 }
 
-fn of_ranks(statistics: &Statistics) -> Vec<Flag> {
-    let mut flags = Vec::new();
-    let Some(spread) = &statistics.rank_spread else { return flags };
-    let worst =
-        spread.stragglers.iter().max_by(|a, b| a.excess_percent.total_cmp(&b.excess_percent));
-    if let Some(worst) = worst {
-        flags.push(Rule::Straggler.flag(vec![
-            figure("slower", worst.excess_percent, "%"),
-            figure("slowest in", 100.0 * worst.slowest_share, "% of iterations"),
-            count("rank", worst.rank),
-        ]));
-    }
-    let differ = spread.friedman_p.is_none_or(|p| p <= FALSE_ONES);
-    if spread.percent > SLOWER_PERCENT && differ {
-        let p = spread.friedman_p.map(|p| figure("Friedman's p", p, ""));
-        let evidence = [Some(figure("apart", spread.percent, "%")), p];
-        flags.push(Rule::UnequalRanks.flag(evidence.into_iter().flatten().collect()));
-    }
-    flags
+/// Whether it can be repeated: what happens once has neither a level nor an interval, however often it is started.
+fn repeats(case: &Case) -> bool {
+    !case.counts.is_some_and(|counts| counts.happens_once)
+}
+
+/// How far the iterations depend on each other.
+fn dependence(statistics: &Statistics) -> Vec<Figure> {
+    let each = statistics.iterations as f64 / statistics.effective_samples.max(1.0);
+    vec![
+        figure("iterations for each independent one", each, ""),
+        count("iterations", statistics.iterations),
+    ]
 }

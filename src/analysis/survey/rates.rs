@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::subject::{Subject, devices, hosts, origin};
-use crate::benchmark;
+use crate::benchmark::metric::{ALGBW, ARITHMETIC, MEMORY, OPERATIONS};
 use crate::benchmark::work::Element;
 use crate::plan::mesh;
-use crate::report::{Entry, Examined, Flag, Leaderboard, Measured, Origin, Severity, Throughput};
+use crate::report::{
+    Entry, Examined, Flag, Leaderboard, Measured, Origin, Rate, Severity, Throughput,
+};
 
 /// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
 /// with, and pairs, which have a matrix, are not among them. `subjects` and `examined` go together.
@@ -19,8 +21,9 @@ pub(super) fn throughput(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec
         let (Some(statistics), Some(measured)) = (&case.statistics, &subject.case.measured) else {
             continue;
         };
-        let Some((at_median, unit, of)) = work_rate(measured) else { continue };
-        let (work, time) = (at_median * measured.latency.median, statistics.median_ms);
+        let Some(Rate { metric, value }) = work_rate(measured) else { continue };
+        let unit = metric.unit.name();
+        let (work, time) = (value * measured.latency.median, statistics.median_ms);
         let known = found.iter_mut().find(|known| {
             (&known.reports, &known.benchmark, known.precision, known.ranks, known.unit.as_str())
                 == (&case.reports, &case.benchmark, case.precision, case.ranks, unit)
@@ -39,7 +42,7 @@ pub(super) fn throughput(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec
                 ranks: case.ranks,
                 rate: work / time,
                 unit: unit.to_owned(),
-                of: of.to_owned(),
+                of: metric.amount().unwrap_or(metric.definition).to_owned(),
                 time_ms: time,
                 cases: vec![case.id.clone()],
             }),
@@ -49,16 +52,10 @@ pub(super) fn throughput(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec
     found
 }
 
-/// Work for each second at the median time, its unit, and what counts as work.
-fn work_rate(measured: &Measured) -> Option<(f64, &'static str, &'static str)> {
-    let metrics = &measured.metrics;
-    let known = [
-        (metrics.algbw_gbps, "GB/s", "bytes of the operations"),
-        (metrics.gbps, "GB/s", "bytes read and written by all ranks"),
-        (metrics.tflops, "TFLOP/s", "floating point operations of all ranks"),
-        (metrics.throughput_per_s, "1/s", "operations of the group"),
-    ];
-    known.into_iter().find_map(|(rate, unit, of)| Some((rate?, unit, of)))
+/// Work for each second at the median time.
+fn work_rate(measured: &Measured) -> Option<Rate> {
+    let known = [&ALGBW, &MEMORY, &ARITHMETIC, &OPERATIONS].into_iter();
+    known.filter_map(|metric| Some(Rate { metric, value: metric.kept(&measured.metrics)? })).next()
 }
 
 fn counts(subject: &Subject<'_>) -> bool {
@@ -67,8 +64,7 @@ fn counts(subject: &Subject<'_>) -> bool {
 
 /// Whether it is an exchange of one rank with nobody.
 fn is_idle(subject: &Subject<'_>) -> bool {
-    let collective = benchmark::find(&subject.case.benchmark).is_some_and(|known| known.collective);
-    collective && subject.case.group_size < 2
+    subject.case.counts.is_some_and(|counts| counts.communicates) && subject.case.group_size < 2
 }
 
 /// The leaderboards with more than one entry. `subjects` and `examined` go together.

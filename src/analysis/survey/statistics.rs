@@ -57,6 +57,6 @@ pub(super) fn statistics(subject: &Subject<'_>) -> Option<Statistics> {
         reproducible: agreement.map(|agreement| agreement.reproducible),
         rank_spread: ranks::spread(subject.case),
         rate: rate.map(|rate| rate.value / scale),
-        rate_unit: rate.map(|rate| rate.unit.to_owned()),
+        rate_unit: rate.map(|rate| rate.metric.unit.name().to_owned()),
     })
 }

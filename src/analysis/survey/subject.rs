@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::analysis::comparison::differences::{Facts, between, facts};
 use crate::analysis::launches::agreement::Agreement;
+use crate::analysis::launches::middle;
 use crate::report::{Case, Origin, Report};
 
 /// A case in all the reports that are launches of one thing.
@@ -50,11 +51,9 @@ pub(super) fn subjects(reports: &[Report]) -> Vec<Subject<'_>> {
 
 fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<'a> {
     let median = |case: &Case| case.measured.as_ref().map(|measured| measured.latency.median);
-    let mut measured: Vec<(f64, usize, &Case)> =
-        cases.iter().filter_map(|&(at, case)| Some((median(case)?, at, case))).collect();
-    measured.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let middle = measured.get(measured.len().saturating_sub(1) / 2);
-    let (at, case) = middle.map_or(cases[0], |&(_, at, case)| (at, case));
+    let measured = cases.iter().filter_map(|&(at, case)| Some((median(case)?, at, case)));
+    let typical = middle(measured.collect(), |(median, ..)| *median);
+    let (at, case) = typical.map_or(cases[0], |(_, at, case)| (at, case));
     Subject {
         reports: cases.iter().map(|(at, _)| *at).collect(),
         case,

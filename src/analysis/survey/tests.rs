@@ -11,17 +11,16 @@ use crate::machine::device::Device;
 use crate::machine::environment::{Node, Rank};
 use crate::machine::telemetry::{Reading, Telemetry};
 use crate::measure::Recording;
-use crate::measure::timing::RankTimes;
 use crate::plan::config::{Config, Protocol};
 use crate::plan::place::{Distance, Place};
 use crate::plan::{self, Plan};
 use crate::report::{
-    Outcome, Over, PairMatrix, Replicate, Replication, Severity, SlowLink, Statistics,
+    Outcome, Over, PairMatrix, RankTimes, Replicate, Replication, Severity, SlowLink, Statistics,
 };
 
 fn planned(ranks: usize, yaml: &str) -> Plan {
     let config: Config = serde_saphyr::from_str(yaml).unwrap();
-    Plan::resolve(&config, &Place::together(ranks)).unwrap()
+    Plan::resolve(&config, &Place::on_one_node(ranks)).unwrap()
 }
 
 /// The report of these ranks, two a node, whose cases take `nanos`.
@@ -66,9 +65,10 @@ fn recorded(ranks: usize, yaml: &str, of: impl Fn(&Plan, &plan::Case) -> Recordi
 
 /// Ranks whose own medians are these, in us, and who are slowest in these shares of the iterations.
 fn with_ranks(recording: Recording, ranks: &[(f64, f64)]) -> Recording {
-    let per_rank = ranks.iter().map(|&(us, slowest_share)| RankTimes {
-        median: 1e3 * us,
-        p95: None,
+    let per_rank = ranks.iter().enumerate().map(|(rank, &(us, slowest_share))| RankTimes {
+        rank,
+        median_ms: 1e-3 * us,
+        p95_ms: None,
         slowest_share,
     });
     Recording { per_rank: per_rank.collect(), ..recording }
@@ -83,7 +83,8 @@ fn of(reports: &[Report]) -> Analysis {
         assert!(
             finding.says.chars().any(|c| c.is_ascii_digit())
                 || finding.rule == "wrong_result"
-                || finding.rule == "failed_case",
+                || finding.rule == "failed_case"
+                || finding.rule == "no_counts",
             "{finding:?}"
         );
         assert!(!finding.recommendation.is_empty() && !finding.reports.is_empty(), "{finding:?}");
@@ -94,6 +95,21 @@ fn of(reports: &[Report]) -> Analysis {
 
 fn found<'a>(analysis: &'a Analysis, rule: &str) -> Vec<&'a Finding> {
     analysis.findings.iter().filter(|finding| finding.rule == rule).collect()
+}
+
+#[test]
+fn an_old_report_says_nothing_of_what_it_counts() {
+    let yaml = "benchmarks: {gemm: {m: 64}, all_reduce: {bytes: 8}}";
+    let mut reports = [2, 4].map(|ranks| report(ranks, yaml, |_| 1e6));
+    let studies = |reports: &[Report]| of(reports).scaling.len();
+    assert_eq!(studies(&reports), 2);
+    for case in reports.iter_mut().flat_map(|report| &mut report.cases) {
+        case.counts = None;
+    }
+    assert_eq!(studies(&reports), 0);
+    let analysis = of(&reports);
+    assert_eq!(found(&analysis, "no_counts")[0].cases.len(), 4);
+    assert_eq!(analysis.summary.measured, 4);
 }
 
 const GEMM: &str = "benchmarks: {gemm: {m: 64}}\nbenchmarking: {timing_iterations: 40}";

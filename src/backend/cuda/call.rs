@@ -12,28 +12,13 @@ use super::nccl::{Comm, version_code};
 use super::reduction::Reduction;
 use crate::backend::reference::{Number, no_such_type};
 use crate::base::error::{Error, Result};
+use crate::benchmark::collective::NcclCall;
 use crate::benchmark::work::{Element, Exchange};
-
-/// Which call, with the other rank where there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
-    AllReduce,
-    AllGather,
-    ReduceScatter,
-    /// From this root.
-    Broadcast(usize),
-    /// To this root.
-    Reduce(usize),
-    /// To this rank.
-    Send(usize),
-    /// From this rank.
-    Receive(usize),
-}
 
 /// One call on one rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Call {
-    pub(super) act: Act,
+    pub(super) function: NcclCall,
     /// Where it reads; of no meaning for what only receives.
     pub(super) input: CUdeviceptr,
     /// Where it writes; of no meaning for what only sends.
@@ -108,8 +93,8 @@ impl Caller {
         exchange: &Exchange,
         capability: Option<&str>,
     ) -> Result<Self> {
-        let Exchange { pattern, element, operator, .. } = *exchange;
-        let reduces = pattern.reduces();
+        let Exchange { collective, element, operator, .. } = *exchange;
+        let reduces = collective.reduces();
         let (data_type, parts) = data_type(element, reduces)
             .ok_or_else(|| no_such_type("a reduction by NCCL", element))?;
         if reduces && matches!(element, Element::Fp8E4m3 | Element::Fp8E5m2) {
@@ -161,33 +146,33 @@ impl Caller {
         // SAFETY: the caller vouches for the memory, the communicator is alive, and ranks are fewer than 2^31
         // since it was connected.
         unsafe {
-            match (call.act, &self.reduction) {
-                (Act::AllReduce, Some(by)) => {
+            match (call.function, &self.reduction) {
+                (NcclCall::AllReduce, Some(by)) => {
                     let op = by.operator;
                     (by.all_reduce)(input, output, count, data_type, op, comm, stream).result()
                 }
-                (Act::ReduceScatter, Some(by)) => {
+                (NcclCall::ReduceScatter, Some(by)) => {
                     let op = by.operator;
                     (by.reduce_scatter)(input, output, count, data_type, op, comm, stream).result()
                 }
-                (Act::Reduce(root), Some(by)) => {
+                (NcclCall::Reduce(root), Some(by)) => {
                     let (op, root) = (by.operator, root as c_int);
                     (by.reduce)(input, output, count, data_type, op, root, comm, stream).result()
                 }
-                (Act::AllReduce | Act::ReduceScatter | Act::Reduce(_), None) => {
+                (NcclCall::AllReduce | NcclCall::ReduceScatter | NcclCall::Reduce(_), None) => {
                     unreachable!("a reduction without an operator")
                 }
-                (Act::AllGather, _) => {
+                (NcclCall::AllGather, _) => {
                     result::all_gather(input, output, count, data_type, comm, stream)
                 }
-                (Act::Broadcast(root), _) => {
+                (NcclCall::Broadcast(root), _) => {
                     let root = root as c_int;
                     result::broadcast(input, output, count, data_type, root, comm, stream)
                 }
-                (Act::Send(to), _) => {
+                (NcclCall::Send(to), _) => {
                     result::send(input, count, data_type, to as c_int, comm, stream)
                 }
-                (Act::Receive(from), _) => {
+                (NcclCall::Receive(from), _) => {
                     result::recv(output, count, data_type, from as c_int, comm, stream)
                 }
             }

@@ -7,7 +7,8 @@ use super::timed::Timed;
 use super::{Accuracy, Clock as _, Cuda, HostClock, Prepared, Sample, Share, Start, Wait};
 use crate::base::error::Result;
 use crate::base::units::Nanos;
-use crate::benchmark::work::{Element, Exchange, Pattern};
+use crate::benchmark::collective::ALL_REDUCE;
+use crate::benchmark::work::{Element, Exchange};
 
 /// From when every rank knows the new communicator's id until NCCL says that the ranks are connected. What NCCL
 /// connects later, when operations first need it (since 2.22), is not in it, nor is the end of communicators.
@@ -42,7 +43,7 @@ impl Prepared for Creation<'_> {
     /// A new communicator is right when it adds up.
     fn verify(&mut self) -> Result<Accuracy> {
         let comm = Comm::connect(self.place, Id::shared(self.place.0, &self.share)?, self.wait)?;
-        let sum = Exchange::plain(Pattern::AllReduce, Element::F32, 4);
+        let sum = Exchange::plain(&ALL_REDUCE, Element::F32, 4);
         let sum = super::exchange::prepare(&self.cuda.gpu, Rc::new(comm), &sum)?;
         let mut sum = Timed::new(self.cuda, sum, self.wait)?;
         let found = sum.verify()?;

@@ -8,11 +8,12 @@ use super::gpu::Gpu;
 use super::memory::Memory;
 use super::nccl::Comm;
 use super::reduction;
-use super::schedule::{Stages, stages, together};
+use super::schedule::{Groups, located, together};
 use super::{Accuracy, Operation};
 use crate::backend::reference::{Number, with_number};
 use crate::base::error::{Error, Result};
-use crate::benchmark::work::{CompletionMode, Exchange, Pattern, Placement, Root};
+use crate::benchmark::collective::{Nccl, Seat, Sharing};
+use crate::benchmark::work::{Exchange, Placement, Root};
 use crate::world::progress::Phase;
 
 /// What NCCL can do on no machine.
@@ -20,45 +21,30 @@ use crate::world::progress::Phase;
 /// # Errors
 /// Unsupported, in one sentence.
 pub(super) fn check(exchange: &Exchange) -> Result<()> {
-    let pattern = exchange.pattern;
-    match pattern {
-        Pattern::Barrier => {
-            return Err(Error::unsupported(
-                "NCCL has no barrier; measure an all_reduce of 4 bytes instead",
-            ));
-        }
-        Pattern::MpiInit => {
-            return Err(Error::unsupported(
-                "MPI's start is measured by --backend host; what NCCL does at its start is comm_init",
-            ));
-        }
-        Pattern::Put | Pattern::Get => {
-            return Err(Error::unsupported(
-                "one-sided calls of NCCL, which need its newest versions, are not measured; bandwidth sends the \
-                 same messages",
-            ));
-        }
-        _ => {}
+    let collective = exchange.collective;
+    if let Nccl::Unsupported(why) = collective.nccl {
+        return Err(Error::unsupported(why));
     }
-    // A window of messages is never waited for one by one, so its usual form is another.
-    let windowed = matches!(pattern, Pattern::Bandwidth | Pattern::Bidirectional);
-    let usual = if windowed { CompletionMode::NonBlocking } else { CompletionMode::Blocking };
-    if exchange.completion != usual {
+    if exchange.completion != collective.default_completion() {
         return Err(Error::unsupported(
             "NCCL's operations are queued on the GPU and have no other form; leave out form",
         ));
     }
-    let exchanges = matches!(pattern, Pattern::AllToAll | Pattern::AllToAllV | Pattern::SendRecv);
-    if exchanges && exchange.placement == Placement::In {
-        return Err(Error::unsupported(
-            "NCCL sends and receives at once, so what is received cannot replace what is sent; choose \
-             placement=out",
-        ));
-    }
-    if pattern.reduces() {
+    sharing(exchange)?;
+    if collective.reduces() {
         reduction::known(exchange.operator)?;
     }
     Ok(())
+}
+
+/// How input and result share a buffer in place.
+fn sharing(exchange: &Exchange) -> Result<Sharing> {
+    match exchange.collective.in_place {
+        Some(in_place) if exchange.placement == Placement::In => {
+            in_place.nccl.map_err(Error::unsupported)
+        }
+        Some(_) | None => Ok(Sharing::Front),
+    }
 }
 
 /// Prepares an exchange that [`check`] has let pass.
@@ -86,7 +72,7 @@ struct Transfer<'a, T> {
     gpu: &'a Gpu,
     caller: Caller,
     /// What is called, with the root it is called for: one for each turn, then again from the first.
-    turns: Vec<(usize, Stages)>,
+    turns: Vec<(usize, Groups)>,
     /// Those of the operations that run at once; messages of a window share theirs, as in the OSU
     /// benchmarks.
     memories: Vec<Memory<T>>,
@@ -96,10 +82,13 @@ struct Transfer<'a, T> {
 
 impl<'a, T: Number> Transfer<'a, T> {
     fn new(gpu: &'a Gpu, comm: Rc<Comm>, exchange: &Exchange) -> Result<Self> {
-        let place = (comm.rank, comm.size);
         let window = exchange.window as usize;
-        let copies = if exchange.pattern.is_paired() { 1 } else { window };
-        let memories = (0..copies).map(|_| Memory::new(gpu, &comm, exchange));
+        let Nccl::Calls(calls) = exchange.collective.nccl else {
+            return Err(Error::internal(format!("{} has no calls", exchange.collective.name)));
+        };
+        let copies = if exchange.collective.is_paired() { 1 } else { window };
+        let sharing = sharing(exchange)?;
+        let memories = (0..copies).map(|_| Memory::new(gpu, &comm, exchange, sharing));
         let memories = memories.collect::<Result<Vec<Memory<T>>>>()?;
         let roots = match exchange.root {
             Root::Fixed(root) => root as usize..root as usize + 1,
@@ -107,7 +96,8 @@ impl<'a, T: Number> Transfer<'a, T> {
         };
         let turn = |root: usize| {
             let spots = memories.iter().map(Memory::spot).cycle().take(window);
-            (root, together(spots.map(|spot| stages(exchange, place, root, spot))))
+            let stages = calls(Seat { exchange, ranks: comm.size, rank: comm.rank, root });
+            (root, together(spots.map(|spot| located(&stages, spot))))
         };
         let turns = roots.map(turn).collect();
         let capability = gpu.facts().compute_capability.as_deref();
@@ -133,11 +123,11 @@ impl<T: Number> Operation for Transfer<'_, T> {
     }
 
     fn enqueue(&mut self) -> Result<()> {
-        let (_, stages) = &self.turns[self.queued % self.turns.len()];
+        let (_, groups) = &self.turns[self.queued % self.turns.len()];
         self.queued += 1;
         // SAFETY: the addresses lie within the memories, which live until the stream is done, as `Timed`
         // sees to.
-        stages.iter().try_for_each(|calls| unsafe { self.caller.queue(calls) })
+        groups.iter().try_for_each(|calls| unsafe { self.caller.queue(calls) })
     }
 
     fn compare(&mut self) -> Result<Accuracy> {

@@ -8,7 +8,8 @@ use super::schedule::Spot;
 use crate::backend::reference::{BufferLayout, Data, ExpectedResults, Number};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
-use crate::benchmark::work::{Exchange, Pattern, Placement};
+use crate::benchmark::collective::Sharing;
+use crate::benchmark::work::{Exchange, Placement};
 use crate::world::progress::Phase;
 
 /// Input and result, in two buffers or in one.
@@ -25,18 +26,19 @@ pub(super) struct Memory<T> {
 }
 
 impl<T: Number> Memory<T> {
-    /// For the rank that calls it.
+    /// For the rank that calls it; in place, input and result share their buffer like this.
     ///
     /// # Errors
     /// Unsupported when memory is short.
-    pub(super) fn new(gpu: &Gpu, comm: &Comm, exchange: &Exchange) -> Result<Self> {
+    pub(super) fn new(
+        gpu: &Gpu,
+        comm: &Comm,
+        exchange: &Exchange,
+        sharing: Sharing,
+    ) -> Result<Self> {
         let (rank, ranks) = (comm.rank, comm.size);
-        let mut places = BufferLayout::new(exchange, ranks, rank);
         let in_place = exchange.placement == Placement::In;
-        if in_place && exchange.pattern == Pattern::ReduceScatter {
-            // NCCL leaves the result where this rank's block was (nccl.h).
-            places.output_at = rank * exchange.block(ranks, 0, 0) as usize;
-        }
+        let places = BufferLayout::new(exchange, (rank, ranks), sharing);
         let buffer =
             |len: usize| gpu.allocate(exchange.offset + len as u64 * exchange.element.bytes());
         Ok(Self {

@@ -24,7 +24,8 @@ use super::Operation;
 use crate::backend::reference::{Number, with_number};
 use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
-use crate::benchmark::work::{CompletionMode, Exchange, Pattern};
+use crate::benchmark::collective::{MpiCall, MpiCollective, MpiMessages};
+use crate::benchmark::work::{CompletionMode, Exchange};
 use crate::plan::mesh::Group;
 use crate::world::clock::HostClock;
 use crate::world::fault;
@@ -55,11 +56,16 @@ impl Transport {
         (clock, common): (&'a HostClock, Option<&'a HostClock>),
     ) -> Result<Box<dyn Operation + 'a>> {
         let comm = self.comm(group)?;
-        match exchange.pattern {
-            Pattern::Barrier => Ok(Box::new(barrier::Barrier::new(comm, common))),
-            Pattern::MpiInit => Ok(Box::new(creation::Start(self.started))),
-            Pattern::CommInit => Ok(Box::new(creation::Creation::new(comm))),
-            _ => with_number!(exchange.element, typed(comm, exchange, clock)),
+        match exchange.collective.mpi {
+            MpiCall::Init => Ok(Box::new(creation::Start(self.started))),
+            MpiCall::CommDup => Ok(Box::new(creation::Creation::new(comm))),
+            MpiCall::Barrier => Ok(Box::new(barrier::Barrier::new(comm, common))),
+            MpiCall::Collective(function) => {
+                with_number!(exchange.element, collective(comm, exchange, function, clock))
+            }
+            MpiCall::Messages(way) => with_number!(exchange.element, messages(comm, exchange, way)),
+            MpiCall::Put => with_number!(exchange.element, one_sided(comm, exchange, true)),
+            MpiCall::Get => with_number!(exchange.element, one_sided(comm, exchange, false)),
         }
     }
 
@@ -71,7 +77,7 @@ impl Transport {
         let ranks: Vec<i32> =
             group.ranks.iter().map(|&rank| i32::try_from(rank).unwrap_or(i32::MAX)).collect();
         let connect = || world.split_by_subgroup(&world.group().include(&ranks));
-        let comm = fault::during(Phase::Connect, || progress::together(connect));
+        let comm = fault::during(Phase::Connect, || progress::in_collective(connect));
         let comm = comm.ok_or_else(|| {
             Error::internal(format!("rank {} is not in the group {group}", world.rank()))
         })?;
@@ -81,26 +87,34 @@ impl Transport {
     }
 }
 
-fn typed<'a, T: Number>(
+fn collective<'a, T: Number>(
     comm: Comm,
     exchange: &Exchange,
+    function: MpiCollective,
     clock: &'a HostClock,
 ) -> Result<Box<dyn Operation + 'a>> {
-    Ok(match exchange.pattern {
-        Pattern::Put | Pattern::Get => Box::new(one_sided::OneSided::<T>::new(comm, exchange)?),
-        Pattern::Latency
-        | Pattern::Bandwidth
-        | Pattern::Bidirectional
-        | Pattern::Incast
-        | Pattern::Outcast => Box::new(messages::Messages::<T>::new(comm, exchange)?),
+    let begins = exchange.completion != CompletionMode::Blocking || exchange.window > 1;
+    if function == MpiCollective::Sendrecv && begins {
         // MPI has no call that begins both ways at once.
-        Pattern::SendRecv
-            if exchange.completion != CompletionMode::Blocking || exchange.window > 1 =>
-        {
-            Box::new(messages::Messages::<T>::new(comm, exchange)?)
-        }
-        _ => Box::new(collective::Collective::<T>::new(comm, exchange, clock)?),
-    })
+        return messages::<T>(comm, exchange, MpiMessages::Window { answered: false });
+    }
+    Ok(Box::new(collective::Calls::<T>::new(comm, exchange, function, clock)?))
+}
+
+fn messages<'a, T: Number>(
+    comm: Comm,
+    exchange: &Exchange,
+    way: MpiMessages,
+) -> Result<Box<dyn Operation + 'a>> {
+    Ok(Box::new(messages::Messages::<T>::new(comm, exchange, way)?))
+}
+
+fn one_sided<'a, T: Number>(
+    comm: Comm,
+    exchange: &Exchange,
+    puts: bool,
+) -> Result<Box<dyn Operation + 'a>> {
+    Ok(Box::new(one_sided::OneSided::<T>::new(comm, exchange, puts)?))
 }
 
 /// This rank's place in a communicator, and how many ranks that has.
@@ -110,7 +124,7 @@ fn place(comm: &Comm) -> (usize, usize) {
 
 /// Makes one rank's error every rank's, before a call that all of them must make.
 fn together<T>(comm: &Comm, own: Result<T>) -> Result<T> {
-    match (progress::together(|| largest(comm, own.is_err().into())), own) {
+    match (progress::in_collective(|| largest(comm, own.is_err().into())), own) {
         (1.., Ok(_)) => Err(Error::unsupported(
             "another rank of the group cannot prepare it; choose a smaller problem",
         )),

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::benchmark::work::{Exchange, Pattern, Placement, Root};
+use crate::benchmark::collective::Sharing;
+use crate::benchmark::work::{Exchange, Placement, Root};
 
 /// Two buffers, or one, in elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +19,12 @@ pub(in crate::backend) struct BufferLayout {
 }
 
 impl BufferLayout {
-    /// For rank `rank` of `ranks`. In place, its own block lies among all of them where it holds all of them;
-    /// but what reduce_scatter leaves lies at the front, as MPI has it.
-    pub(in crate::backend) fn new(exchange: &Exchange, ranks: usize, rank: usize) -> Self {
+    /// For rank `rank` of `ranks`; in place, input and result share their buffer like this.
+    pub(in crate::backend) fn new(
+        exchange: &Exchange,
+        (rank, ranks): (usize, usize),
+        sharing: Sharing,
+    ) -> Self {
         let rotates = exchange.root == Root::Rotating;
         // Every rank may become the root.
         let root = match exchange.root {
@@ -38,22 +42,14 @@ impl BufferLayout {
             let (input_buffer, output_buffer) = (input, output);
             return Self { input_buffer, output_buffer, input: 0..input, output_at: 0 };
         }
-        let before: u64 = (0..rank)
-            .map(|other| match exchange.pattern {
-                Pattern::AllGather
-                | Pattern::AllGatherV
-                | Pattern::Gather
-                | Pattern::GatherV
-                | Pattern::Hypercube => exchange.block(ranks, other, 0),
-                Pattern::Scatter | Pattern::ScatterV => exchange.block(ranks, 0, other),
-                _ => 0,
-            })
-            .sum();
-        let own_block = before as usize;
-        let (input_at, output_at) = match (input, output) {
-            (0, _) | (_, 0) => (0, 0),
-            _ if input < output => (own_block, 0),
-            _ => (0, own_block),
+        let (input_at, output_at) = match sharing {
+            Sharing::Front => (0, 0),
+            // A rank with one of them only, such as those that are not the root, has no other blocks.
+            Sharing::OwnBlock if input == 0 || output == 0 => (0, 0),
+            Sharing::OwnBlock => {
+                let own_block = exchange.blocks_before(ranks, rank) as usize;
+                if input < output { (own_block, 0) } else { (0, own_block) }
+            }
         };
         Self {
             input_buffer: 0,
@@ -67,27 +63,33 @@ impl BufferLayout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::collective;
     use crate::benchmark::work::Element;
+
+    fn plain(name: &str) -> Exchange {
+        let collective = collective::find(name).unwrap();
+        Exchange::plain(collective, Element::U8, 12)
+    }
 
     #[test]
     fn in_place_a_block_lies_among_all() {
-        let places = |pattern, rank| {
-            let exchange = Exchange::plain(pattern, Element::U8, 12);
-            BufferLayout::new(&Exchange { placement: Placement::In, ..exchange }, 3, rank)
+        let places = |name: &str, rank| {
+            let exchange = Exchange { placement: Placement::In, ..plain(name) };
+            BufferLayout::new(&exchange, (rank, 3), Sharing::OwnBlock)
         };
-        let gathered = places(Pattern::AllGather, 2);
+        let gathered = places("all_gather", 2);
         assert_eq!((gathered.input, gathered.output_at, gathered.output_buffer), (8..12, 0, 12));
-        let root = places(Pattern::Scatter, 0);
+        let root = places("scatter", 0);
         assert_eq!((root.input, root.output_at, root.output_buffer), (0..12, 0, 12));
-        let other = places(Pattern::Scatter, 2);
+        let other = places("scatter", 2);
         assert_eq!((other.input, other.output_at, other.output_buffer), (0..0, 0, 4));
     }
 
     #[test]
     fn where_the_root_rotates_every_rank_has_room_for_its_part() {
-        let exchange = Exchange::plain(Pattern::Gather, Element::U8, 12);
+        let exchange = plain("gather");
         let rotating = Exchange { root: Root::Rotating, placement: Placement::In, ..exchange };
-        let places = BufferLayout::new(&rotating, 3, 1);
+        let places = BufferLayout::new(&rotating, (1, 3), Sharing::OwnBlock);
         assert_eq!((places.input, places.output_at, places.output_buffer), (4..8, 0, 12));
     }
 }

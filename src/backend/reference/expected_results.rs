@@ -56,7 +56,7 @@ impl ExpectedResults {
     /// The values from index `at`: `len` of them, or so many that they repeat.
     fn stretch<T: Number>(&self, data: Data, values: Values, at: usize, len: usize) -> Vec<T> {
         let operands = Operands::of::<T>(self.exchange.operator, self.ranks);
-        let reduces = self.exchange.pattern.reduces();
+        let reduces = self.exchange.collective.reduces();
         let period = match data {
             Data::FixedPoint => 1,
             Data::Known if reduces => operands.period(),
@@ -94,7 +94,7 @@ impl ExpectedResults {
     }
 
     fn fixed_point(&self) -> i64 {
-        if self.exchange.pattern.reduces() { self.exchange.operator.fixed_point() } else { 1 }
+        if self.exchange.collective.reduces() { self.exchange.operator.fixed_point() } else { 1 }
     }
 
     /// Compares this rank's result of an operation with root `root`. All bits must be right; a mean of
@@ -107,7 +107,7 @@ impl ExpectedResults {
         result: &[T],
     ) -> Accuracy {
         let exchange = &self.exchange;
-        let rounds = exchange.pattern.reduces()
+        let rounds = exchange.collective.reduces()
             && exchange.operator == Operator::Avg
             && exchange.element.is_float();
         let tolerance =
@@ -193,7 +193,8 @@ fn ulp(element: Element, value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::work::{Pattern, Root};
+    use crate::benchmark::collective::{self, ALL_REDUCE};
+    use crate::benchmark::work::Root;
 
     /// What every rank's result would be, by copying parts of inputs.
     fn simulate(exchange: &Exchange, ranks: usize, rank: usize, root: usize) -> Vec<f32> {
@@ -221,17 +222,17 @@ mod tests {
 
     #[test]
     fn a_right_result_passes_and_one_wrong_element_is_named() {
-        for pattern in [Pattern::AllReduce, Pattern::AllToAllV, Pattern::Scatter, Pattern::Outcast]
-        {
-            let exchange = Exchange::plain(pattern, Element::F32, 400);
+        for name in ["all_reduce", "alltoallv", "scatter", "outcast"] {
+            let collective = collective::find(name).unwrap();
+            let exchange = Exchange::plain(collective, Element::F32, 400);
             let exchange = Exchange { root: Root::Fixed(1), ..exchange };
             let expected = ExpectedResults::new(&exchange, 3, 2);
             let mut result = simulate(&exchange, 3, 2, 1);
             let right = expected.compare(Data::Known, 1, &result);
-            assert_eq!((right.wrong, right.checked), (0, result.len() as u64), "{pattern:?}");
+            assert_eq!((right.wrong, right.checked), (0, result.len() as u64), "{name}");
             result[5] += 1.0;
             let wrong = expected.compare(Data::Known, 1, &result);
-            assert_eq!((wrong.wrong, wrong.first_wrong.unwrap().index), (1, 5), "{pattern:?}");
+            assert_eq!((wrong.wrong, wrong.first_wrong.unwrap().index), (1, 5), "{name}");
             let short = expected.compare(Data::Known, 1, &result[..3]);
             assert_eq!((short.wrong, short.checked), (result.len() as u64 - 3, 3));
         }
@@ -259,7 +260,7 @@ mod tests {
     fn only_a_mean_of_floats_may_round() {
         let exchange = Exchange {
             operator: Operator::Avg,
-            ..Exchange::plain(Pattern::AllReduce, Element::F32, 4 * 7)
+            ..Exchange::plain(&ALL_REDUCE, Element::F32, 4 * 7)
         };
         let expected = ExpectedResults::new(&exchange, 3, 0);
         let exact: Vec<f32> = (0..7).map(|i| i as f32).collect();

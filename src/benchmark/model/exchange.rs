@@ -1,18 +1,16 @@
 //! Exchanges as a number of steps over links, each with a latency and a bandwidth.
 
-use crate::benchmark::work::{Exchange, Pattern};
-use crate::machine::topology::{Link, Topology};
+use crate::benchmark::collective::{Exchange, Model};
+use crate::machine::topology::{LinkSpec, Topology};
 
-/// Predicted time of one operation, seconds.
+/// Predicted time of one operation, seconds; `None` for what has no model.
 ///
-/// all_reduce is NCCL's model of its ring with the Simple protocol (NCCL 2.30.7,
+/// [`Model::Ring`] of two rounds is NCCL's model of its all_reduce with the Simple protocol (NCCL 2.30.7,
 /// `src/graph/tuning.cc`): of 2·(n−1) steps, 2·(N−1) cross nodes, and the bytes move at the bandwidth
-/// of the ring, `t = base + Σ latency + busfactor·bytes / bandwidth`; all_gather and reduce_scatter are half
-/// of it. barrier is the dissemination barrier (Hensgen, Finkel, Manber, 1988): ⌈log2 n⌉ steps over the
-/// slowest link. The others are Hockney's latency and bandwidth (1994): broadcast and reduce a pipeline
-/// through all ranks; alltoall, gather, scatter, incast, outcast n−1 messages through one port; pairs one
-/// message, whose latency a window shares.
-pub(super) fn seconds(exchange: &Exchange, topology: &Topology, ranks: &[usize]) -> f64 {
+/// of the ring, `t = base + Σ latency + busfactor·bytes / bandwidth`; one round is half of it, or a pipeline through all
+/// ranks. [`Model::Doubling`] is ⌈log2 n⌉ steps over the slowest link. The others are Hockney's latency and bandwidth
+/// (1994): n−1 messages through one port, or one message, whose latency a window shares.
+pub(super) fn seconds(exchange: &Exchange, topology: &Topology, ranks: &[usize]) -> Option<f64> {
     let n = ranks.len();
     let mut nodes: Vec<usize> = ranks.iter().map(|&rank| topology.node(rank)).collect();
     nodes.sort_unstable();
@@ -21,7 +19,7 @@ pub(super) fn seconds(exchange: &Exchange, topology: &Topology, ranks: &[usize])
     let one_node = nodes.len() == 1;
     let slowest = if one_node { intra } else { inter };
     // 1 GB/s is 1e3 bytes per microsecond.
-    let moved = |bytes: f64, link: &Link| bytes / (link.gbps.value * 1e3);
+    let moved = |bytes: f64, link: &LinkSpec| bytes / (link.gbps.value * 1e3);
     let ring = |steps_per_rank: usize| {
         let across = steps_per_rank * (nodes.len() - 1);
         let within = steps_per_rank * (n - 1) - across;
@@ -29,38 +27,25 @@ pub(super) fn seconds(exchange: &Exchange, topology: &Topology, ranks: &[usize])
     };
     let bytes = exchange.algorithm_bytes(n).unwrap_or(0) as f64;
     let on_bus = exchange.bus_factor(n).unwrap_or(0.0) * bytes;
-    let microseconds = match exchange.pattern {
-        Pattern::AllReduce => ring(2) + moved(on_bus, slowest),
-        Pattern::AllGather | Pattern::AllGatherV | Pattern::ReduceScatter => {
-            ring(1) + moved(on_bus, slowest)
+    let window = f64::from(exchange.window);
+    let microseconds = match exchange.collective.model? {
+        Model::Ring { rounds } => ring(rounds) + moved(on_bus, slowest),
+        Model::Doubling => {
+            f64::from(n.next_power_of_two().ilog2()) * slowest.latency_us.value
+                + moved(on_bus, slowest)
         }
-        Pattern::Broadcast | Pattern::Reduce => ring(1) + moved(on_bus, slowest),
-        Pattern::Barrier => f64::from(n.next_power_of_two().ilog2()) * slowest.latency_us.value,
-        Pattern::Hypercube => {
-            f64::from(n.ilog2()) * slowest.latency_us.value + moved(on_bus, slowest)
-        }
-        Pattern::Latency
-        | Pattern::Bandwidth
-        | Pattern::Bidirectional
-        | Pattern::Put
-        | Pattern::Get
-        | Pattern::SendRecv => {
-            let window = f64::from(exchange.window);
-            let trips = if exchange.pattern == Pattern::Get { 2.0 } else { 1.0 };
-            let link = if exchange.pattern == Pattern::SendRecv {
-                slowest
-            } else {
-                slowest_pair(exchange, topology, ranks)
-            };
+        Model::Port => (n as f64 - 1.0) * slowest.latency_us.value + moved(on_bus, slowest),
+        Model::Neighbour => slowest.latency_us.value / window + moved(on_bus, slowest),
+        Model::Pair { trips } => {
+            let link = slowest_pair(exchange, topology, ranks);
             trips * link.latency_us.value / window + moved(on_bus, link)
         }
-        _ => (n as f64 - 1.0) * slowest.latency_us.value + moved(on_bus, slowest),
     };
-    (topology.collective_base_us.value + microseconds) * 1e-6
+    Some((topology.collective_base_us.value + microseconds) * 1e-6)
 }
 
 /// The link between the ranks of a pair, of the pairs that act at once the slowest one's.
-fn slowest_pair<'a>(exchange: &Exchange, topology: &'a Topology, ranks: &[usize]) -> &'a Link {
+fn slowest_pair<'a>(exchange: &Exchange, topology: &'a Topology, ranks: &[usize]) -> &'a LinkSpec {
     let crosses = |place: usize| {
         exchange
             .partner(ranks.len(), place)
@@ -72,12 +57,14 @@ fn slowest_pair<'a>(exchange: &Exchange, topology: &'a Topology, ranks: &[usize]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::collective;
     use crate::benchmark::work::Element;
 
-    fn of(pattern: Pattern, bytes: u64, ranks: usize) -> f64 {
+    fn of(name: &str, bytes: u64, ranks: usize) -> f64 {
         let topology = Topology::load("dgx-h100").unwrap();
         let ranks: Vec<usize> = (0..ranks).collect();
-        seconds(&Exchange::plain(pattern, Element::U8, bytes), &topology, &ranks)
+        let collective = collective::find(name).unwrap();
+        seconds(&Exchange::plain(collective, Element::U8, bytes), &topology, &ranks).unwrap()
     }
 
     /// NCCL 2.27.5's own tuning log for H100, 8 GPUs a node, ring, Simple: latency and algbw for 2
@@ -85,22 +72,22 @@ mod tests {
     #[test]
     fn nccls_own_numbers() {
         for (nodes, latency_us, algbw) in [(2, 131.6, 204.8), (4, 282.8, 198.2)] {
-            let latency = of(Pattern::AllReduce, 0, 8 * nodes);
+            let latency = of("all_reduce", 0, 8 * nodes);
             assert!((latency * 1e6 - latency_us).abs() < 0.05, "{latency}");
-            let moved = of(Pattern::AllReduce, 1 << 30, 8 * nodes) - latency;
+            let moved = of("all_reduce", 1 << 30, 8 * nodes) - latency;
             assert!((f64::from(1 << 30) / moved / 1e9 - algbw).abs() < 0.05, "{moved}");
         }
     }
 
     #[test]
     fn one_rank_moves_nothing() {
-        assert_eq!(of(Pattern::AllReduce, 0, 1), of(Pattern::AllReduce, 1 << 30, 1));
+        assert_eq!(of("all_reduce", 0, 1), of("all_reduce", 1 << 30, 1));
     }
 
     #[test]
     fn a_pair_across_nodes_is_slower_than_within_one() {
-        assert!(of(Pattern::Latency, 8, 16) > of(Pattern::Latency, 8, 8));
-        assert!(of(Pattern::Get, 8, 8) > of(Pattern::Put, 8, 8));
-        assert!(of(Pattern::AllToAll, 1 << 20, 8) > of(Pattern::AllToAll, 1 << 10, 8));
+        assert!(of("latency", 8, 16) > of("latency", 8, 8));
+        assert!(of("get", 8, 8) > of("put", 8, 8));
+        assert!(of("alltoall", 1 << 20, 8) > of("alltoall", 1 << 10, 8));
     }
 }

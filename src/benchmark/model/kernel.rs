@@ -2,10 +2,10 @@
 //! (Williams, Waterman, Patterson, 2009). A bound, not an expectation.
 
 use crate::benchmark::work::{Element, Gemm, Stream};
-use crate::machine::topology::Device;
+use crate::machine::topology::DeviceSpec;
 
 /// Least time of a matrix product, seconds.
-pub(super) fn gemm_seconds(gemm: &Gemm, device: &Device) -> f64 {
+pub(super) fn gemm_seconds(gemm: &Gemm, device: &DeviceSpec) -> f64 {
     let peak = if gemm.element == Element::F64 { &device.f64_tflops } else { &device.f32_tflops };
     let bytes =
         (gemm.m * gemm.k + gemm.k * gemm.n + gemm.m * gemm.n) as f64 * gemm.element.bytes() as f64;
@@ -13,7 +13,7 @@ pub(super) fn gemm_seconds(gemm: &Gemm, device: &Device) -> f64 {
 }
 
 /// Least time of a pass over memory, seconds.
-pub(super) fn stream_seconds(stream: &Stream, device: &Device) -> f64 {
+pub(super) fn stream_seconds(stream: &Stream, device: &DeviceSpec) -> f64 {
     stream.traffic() as f64 / (device.memory_gbps.value * 1e9)
 }
 

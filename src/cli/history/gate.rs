@@ -4,9 +4,9 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::analysis::{self, Reports};
+use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Exit, Result};
-use crate::cli::compare::{RuleArgs, TellArgs, rules, tell};
+use crate::cli::compare::{RuleArgs, TellArgs, tell};
 use crate::cli::sides::Side;
 use crate::history::Baseline;
 use crate::plan::config::Config;
@@ -29,7 +29,7 @@ pub(super) struct GateArgs {
 /// Runs the command.
 pub(super) fn run(folder: &Path, args: &GateArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
-    let rules = rules(&config)?;
+    let rules = Rules::resolve(&config)?;
     args.tell.files()?;
     let candidate = Side::load(&args.report)?;
     let (files, reports) = Baseline::find(folder, &args.baseline)?.reports(&candidate.reports)?;

@@ -88,13 +88,12 @@ impl RunArgs {
         if self.benchmark.is_empty() {
             return Ok(());
         }
-        let names = benchmark::CATALOGUE.map(|benchmark| benchmark.name);
         let known = config.benchmarks.take().unwrap_or_default();
         let mut chosen = BTreeMap::new();
         for pattern in &self.benchmark {
             let matcher = WildMatch::new(pattern);
-            let mut matching: Vec<&str> =
-                names.into_iter().filter(|name| matcher.matches(name)).collect();
+            let names = benchmark::CATALOGUE.iter().map(|benchmark| benchmark.name);
+            let mut matching: Vec<&str> = names.filter(|name| matcher.matches(name)).collect();
             if matching.is_empty() {
                 matching.push(benchmark::named(pattern)?.name);
             }

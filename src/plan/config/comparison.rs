@@ -1,4 +1,4 @@
-//! What comparisons and gates may be asked for.
+//! The configuration of comparisons.
 
 use std::collections::BTreeMap;
 
@@ -13,29 +13,29 @@ pub struct ComparisonConfig {
     pub metric: Option<ComparedMetric>,
     /// `auto`, `permutation`, `ttest` or `mannwhitney`.
     pub statistical_test: Option<StatisticalTest>,
-    /// By how much a case must be worse to count, percent: 5 unless said otherwise.
+    /// Smallest change that counts as a regression, percent; default 5.
     pub regression_threshold: Option<f64>,
-    /// The same for benchmarks by name or glob; the longest that matches holds.
+    /// Thresholds of benchmarks, by name or glob; the longest match applies.
     pub thresholds: BTreeMap<String, f64>,
-    /// From which percent on a regression is moderate, and severe: 10 and 20 unless said otherwise.
+    /// Thresholds of moderate and severe regressions, percent; default 10 and 20.
     pub severity: SeverityConfig,
-    /// Expected share of false ones among the cases called REGRESSED: 0.05 unless said otherwise.
+    /// Expected share of false positives among the cases marked REGRESSED; default 0.05.
     pub false_discovery_rate: Option<f64>,
-    /// Keep that rate however the cases depend on each other (Benjamini and Yekutieli), which finds less.
+    /// Control that rate under any dependence between cases (Benjamini and Yekutieli), with less power.
     pub any_dependence: Option<bool>,
-    /// Differences around the sides that do not prevent a comparison: `nccl`, `driver`, `mpi` …
+    /// Environment differences that do not prevent a comparison: `nccl`, `driver`, `mpi` …
     pub allow: Vec<String>,
-    /// Inconclusive and vanished cases fail too.
+    /// Fail on inconclusive and missing cases too.
     pub strict: Option<bool>,
-    /// By how much the largest relative error may grow: 1e-3 unless said otherwise.
+    /// Largest accepted growth of the maximum relative error; default 1e-3.
     pub accuracy_drift: Option<f64>,
-    /// By how much more memory a warning is given, percent: 10 unless said otherwise.
+    /// Growth of memory that causes a warning, percent; default 10.
     pub memory_threshold: Option<f64>,
-    /// Up to what variation between launches a case is reproducible, percent: 5 unless said otherwise.
+    /// Largest variation between launches of a reproducible case, percent; default 5.
     pub reproducible: Option<f64>,
 }
 
-/// From which percent on a regression is how bad.
+/// The thresholds of a regression's severity, percent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeverityConfig {
@@ -45,30 +45,30 @@ pub struct SeverityConfig {
     pub severe: Option<f64>,
 }
 
-/// What is compared.
+/// The metric that is compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ComparedMetric {
     /// Median time.
     #[default]
     Latency,
-    /// The rate that people quote for the benchmark.
+    /// The headline rate of the benchmark.
     Throughput,
     /// Scaling efficiency.
     Efficiency,
 }
 
-/// How p is computed.
+/// The test that computes p.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StatisticalTest {
     /// The permutation test.
     #[default]
     Auto,
-    /// All ways to deal the launches out, with Welch's t as statistic.
+    /// The permutation test of launches, with Welch's t as statistic.
     Permutation,
     /// Welch's t-test of the launches' logarithms.
     TTest,
-    /// Mann and Whitney's rank sum.
+    /// The Mann-Whitney rank-sum test.
     MannWhitney,
 }

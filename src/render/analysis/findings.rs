@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::named;
 use crate::base::units::significant;
-use crate::plan::mesh::members;
+use crate::plan::mesh::format_ranges;
 use crate::render::document::{Note, Section};
 use crate::render::words::few;
 use crate::report::{Analysis, Figure, Finding};
@@ -42,7 +42,7 @@ fn sentence(analysis: &Analysis, finding: &Finding) -> String {
     }));
     if !finding.ranks.is_empty() {
         let plural = if finding.ranks.len() == 1 { "rank" } else { "ranks" };
-        let mut ranks = format!("{plural} {}", members(finding.ranks.iter().copied()));
+        let mut ranks = format!("{plural} {}", format_ranges(finding.ranks.iter().copied()));
         if !finding.hosts.is_empty() {
             let _ = write!(ranks, " on {}", few(&finding.hosts, 4));
         }

@@ -1,43 +1,46 @@
-//! One time for the ranks of a case: that of its first rank.
+//! The common time of the ranks of a case: the clock of its first rank.
 //!
-//! Ranks with one clock have nothing to do. Otherwise one rank of each clock measures how it stands to
-//! the first rank's, over a tree, before and after each block of rounds; in between, clocks are
-//! taken to drift linearly (Hunold and Carpen-Amarie, HCA3, 2018).
+//! Ranks that share one clock need no synchronisation. Otherwise one rank of each clock measures its offset from the
+//! first rank's clock, over a tree, before and after each block of rounds; in between, clocks are assumed to drift
+//! linearly (Hunold and Carpen-Amarie, HCA3, 2018).
 
-use super::exchange::{answer, ask};
+use super::offset::{measure_offset, serve_offset};
 use super::{Clock, Clocks};
 use crate::base::units::Nanos;
 use crate::world::World;
 
-/// Two fixes this far apart tell the drift better than the survey's twenty within a second do, ns.
-const LONG: Nanos = 2_000_000_000;
+/// Time between two synchronisations from which their drift is more precise than that of the survey, which takes
+/// twenty within a second, ns.
+const DRIFT_INTERVAL: Nanos = 2_000_000_000;
 
-/// This rank's clock and the common time at one moment.
+/// Simultaneous readings of this rank's clock and the common time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fix {
-    /// What this rank's clock read.
+pub(super) struct SyncPoint {
+    /// This rank's clock.
     pub(super) own: Nanos,
-    /// What the common clock read then.
+    /// The common time.
     pub(super) common: Nanos,
-    /// Bound of the difference between `common` and the truth, ns.
+    /// Bound of the error of `common`, ns.
     pub(super) error: Nanos,
 }
 
-/// A clock that runs linearly beside the common one.
+/// A linear fit of the common time to this rank's clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClockFit {
-    from: Fix,
-    /// Nanoseconds of common time more than of its own, per nanosecond of its own.
+    from: SyncPoint,
+    /// Drift of the common time against this rank's clock, ns per ns.
     rate: f64,
 }
 
 impl ClockFit {
-    /// Between both fixes: through both when they are far apart. Otherwise their small errors would bend
-    /// it, and with it each rank's own times; it then has the rate that is known already.
-    fn between(from: Fix, to: Fix, known_rate: f64) -> Self {
+    /// The line through both points if they are far apart. Otherwise their errors would dominate the slope, and the
+    /// line through their middle has the known rate.
+    fn between(from: SyncPoint, to: SyncPoint, known_rate: f64) -> Self {
         let (own, common) = (to.own - from.own, to.common - from.common);
-        let rate = if own > LONG { (common - own) as f64 / own as f64 } else { known_rate };
-        let middle = Fix { own: from.own + own / 2, common: from.common + common / 2, error: 0 };
+        let rate =
+            if own > DRIFT_INTERVAL { (common - own) as f64 / own as f64 } else { known_rate };
+        let middle =
+            SyncPoint { own: from.own + own / 2, common: from.common + common / 2, error: 0 };
         Self { from: middle, rate }
     }
 
@@ -54,32 +57,32 @@ impl ClockFit {
     }
 }
 
-/// A rank's part in measuring how the clocks of its team stand to each other.
+/// A rank's role in the synchronisation of its team's clocks.
 #[derive(Debug)]
 struct Role {
-    /// The first rank of each clock, the team's first rank first.
-    firsts: Vec<usize>,
-    /// Which of them reads the same clock as this rank.
-    place: usize,
-    /// The other ranks of this rank's clock, if it is the first of them.
+    /// The first rank of each clock, ascending.
+    leaders: Vec<usize>,
+    /// The index of the leader of this rank's clock.
+    index: usize,
+    /// The other ranks of this rank's clock, if it is their leader.
     followers: Vec<usize>,
 }
 
 impl Role {
     fn of(team: &World) -> Self {
         let clock = |rank: usize| team.members()[rank].clock;
-        let mut firsts: Vec<usize> = Vec::new();
+        let mut leaders: Vec<usize> = Vec::new();
         for rank in 0..team.size() {
-            if !firsts.iter().any(|&first| clock(first) == clock(rank)) {
-                firsts.push(rank);
+            if !leaders.iter().any(|&leader| clock(leader) == clock(rank)) {
+                leaders.push(rank);
             }
         }
         let own = clock(team.rank());
-        let place = firsts.iter().position(|&first| clock(first) == own).unwrap_or(0);
+        let index = leaders.iter().position(|&leader| clock(leader) == own).unwrap_or(0);
         let follows = |&rank: &usize| rank != team.rank() && clock(rank) == own;
-        let is_first = firsts[place] == team.rank();
-        let followers = (0..team.size()).filter(follows).filter(|_| is_first).collect();
-        Self { firsts, place, followers }
+        let is_leader = leaders[index] == team.rank();
+        let followers = (0..team.size()).filter(follows).filter(|_| is_leader).collect();
+        Self { leaders, index, followers }
     }
 }
 
@@ -87,89 +90,90 @@ impl Role {
 pub struct CommonTime<'a> {
     team: &'a World,
     clock: &'a dyn Clock,
-    /// Absent when all ranks read one clock.
+    /// `None` if all ranks share one clock.
     role: Option<Role>,
-    line: ClockFit,
+    fit: ClockFit,
 }
 
 impl<'a> CommonTime<'a> {
     /// The common time of `team`, whose world ranks are `ranks`. All of them call it.
     pub fn of(team: &'a World, ranks: &[usize], clock: &'a dyn Clock, clocks: &Clocks) -> Self {
-        let apart = !clock.is_global() && !team.shares_clock();
-        let from = Fix { own: 0, common: 0, error: 0 };
+        let differ = !clock.is_global() && !team.shares_clock();
+        let from = SyncPoint { own: 0, common: 0, error: 0 };
         let rate = clocks.rate_between(ranks[team.rank()], ranks[0]);
-        let role = apart.then(|| Role::of(team));
-        let mut time = Self { team, clock, role, line: ClockFit { from, rate } };
-        time.line.from = time.fix();
+        let role = differ.then(|| Role::of(team));
+        let mut time = Self { team, clock, role, fit: ClockFit { from, rate } };
+        time.fit.from = time.synchronise();
         time
     }
 
-    /// Now.
+    /// The current common time.
     pub fn now(&self) -> Nanos {
         self.to_common(self.clock.now())
     }
 
-    /// The common time at a time of this rank's clock, as far as is known yet.
+    /// Converts a time of this rank's clock to common time, by the last synchronisation.
     pub(super) fn to_common(&self, own: Nanos) -> Nanos {
-        self.line.to_common(own)
+        self.fit.to_common(own)
     }
 
-    /// The time of this rank's clock at a common time, as far as is known yet.
+    /// Converts a common time to a time of this rank's clock, by the last synchronisation.
     pub fn to_own(&self, common: Nanos) -> Nanos {
-        self.line.to_own(common)
+        self.fit.to_own(common)
     }
 
-    /// Ends a block of rounds: how this rank's clock stood to the common one within it, and by how much
-    /// a difference between stamps of this and another rank may be wrong, ns. All ranks of the team call it.
+    /// Ends a block of rounds; returns the fit of this rank's clock within the block, and the bound of the error of a
+    /// difference between timestamps of this and another rank, ns. All ranks of the team call it.
     pub fn end_block(&mut self) -> (ClockFit, Nanos) {
-        let (from, to) = (self.line.from, self.fix());
+        let (from, to) = (self.fit.from, self.synchronise());
         if self.role.is_none() {
-            return (self.line, 0);
+            return (self.fit, 0);
         }
-        let surprise = (self.to_common(to.own) - to.common).abs();
-        let block = ClockFit::between(from, to, self.line.rate);
-        self.line = ClockFit { from: to, rate: block.rate };
-        // Each of two stamps may be wrong by as much.
-        (block, 2 * from.error.max(to.error).max(surprise / 2))
+        let residual = (self.to_common(to.own) - to.common).abs();
+        let block = ClockFit::between(from, to, self.fit.rate);
+        self.fit = ClockFit { from: to, rate: block.rate };
+        // Both timestamps have this error.
+        (block, 2 * from.error.max(to.error).max(residual / 2))
     }
 
-    /// Measures anew how this rank's clock stands to the common one. All ranks of the team call it.
-    pub(super) fn fix(&self) -> Fix {
+    /// Measures the offset of this rank's clock from the common time. All ranks of the team call it.
+    pub(super) fn synchronise(&self) -> SyncPoint {
         let now = self.clock.now();
-        let mut fix = Fix { own: now, common: now, error: 0 };
-        let Some(Role { firsts, place, followers }) = &self.role else {
-            return Fix { own: 0, common: 0, error: 0 };
+        let mut point = SyncPoint { own: now, common: now, error: 0 };
+        let Some(Role { leaders, index, followers }) = &self.role else {
+            return SyncPoint { own: 0, common: 0, error: 0 };
         };
         let (team, clock) = (self.team, self.clock);
-        let tell =
-            |rank, fix: Fix| [fix.own, fix.common, fix.error].map(|time| team.send(rank, time));
-        let hear = |rank| {
-            let [own, common, error] = [(); 3].map(|()| team.receive(rank));
-            Fix { own, common, error }
+        let send = |rank, point: SyncPoint| {
+            [point.own, point.common, point.error].map(|time| team.send(rank, time))
         };
-        if firsts[*place] != team.rank() {
-            return hear(firsts[*place]);
+        let receive = |rank| {
+            let [own, common, error] = [(); 3].map(|()| team.receive(rank));
+            SyncPoint { own, common, error }
+        };
+        if leaders[*index] != team.rank() {
+            return receive(leaders[*index]);
         }
-        // In each round those who know ask as many who do not.
-        let mut know = 1;
-        while know < firsts.len() {
-            if *place < know
-                && let Some(&other) = firsts.get(place + know)
+        // Binomial tree: in each round every synchronised leader synchronises one more.
+        let mut synchronised = 1;
+        while synchronised < leaders.len() {
+            if *index < synchronised
+                && let Some(&other) = leaders.get(index + synchronised)
             {
-                let reading = ask(team, other, clock);
-                let common = ClockFit { from: fix, rate: self.line.rate }.to_common(reading.here);
-                let error = fix.error + reading.round_trip / 2 + clock.precision();
-                tell(other, Fix { own: reading.there, common, error });
-            } else if (know..2 * know).contains(place) {
-                answer(team, firsts[place - know], clock);
-                fix = hear(firsts[place - know]);
+                let offset = measure_offset(team, other, clock);
+                let common = ClockFit { from: point, rate: self.fit.rate }.to_common(offset.here);
+                let error = point.error + offset.round_trip / 2 + clock.precision();
+                send(other, SyncPoint { own: offset.there, common, error });
+            } else if (synchronised..2 * synchronised).contains(index) {
+                serve_offset(team, leaders[index - synchronised], clock);
+                point = receive(leaders[index - synchronised]);
             }
-            know *= 2;
+            synchronised *= 2;
         }
         for &follower in followers {
-            tell(follower, fix);
+            send(follower, point);
         }
-        fix
+        point
     }
 }
 
@@ -187,8 +191,8 @@ mod tests {
             ppm in -200i64..200,
         ) {
             let gained = (took as f64 * 1e-6 * ppm as f64).round() as i64;
-            let from = Fix { own, common: own - ahead, error: 0 };
-            let to = Fix { own: own + took, common: own - ahead + took - gained, error: 0 };
+            let from = SyncPoint { own, common: own - ahead, error: 0 };
+            let to = SyncPoint { own: own + took, common: own - ahead + took - gained, error: 0 };
             let line = ClockFit::between(from, to, -1e-6 * ppm as f64);
             prop_assert!((line.to_common(from.own) - from.common).abs() <= 2);
             prop_assert!((line.to_common(to.own) - to.common).abs() <= 2);

@@ -1,62 +1,62 @@
-//! Which ranks read one clock, and how fast the others drift; found out once in a run.
+//! The survey of the ranks' clocks: which ranks share one, and how fast the others drift.
 
 use std::time::Duration;
 
-use super::exchange::{answer, ask};
+use super::offset::{measure_offset, serve_offset};
 use super::{Clock, CommonTime};
 use crate::base::error::Result;
 use crate::stats;
 use crate::world::World;
 
-/// Fixes by which the drift is judged.
-const FIXES: u32 = 20;
+/// Synchronisations from which the drift is fitted.
+const SYNC_POINTS: u32 = 20;
 
-/// The time between two of them: all span a second.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Time between two of them; all span a second.
+const SYNC_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What is known of the ranks' clocks.
+/// The clocks of all ranks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clocks {
-    /// Nanoseconds by which rank 0's clock gains on the rank's, per nanosecond; by world rank.
+    /// Drift of rank 0's clock against each rank's, ns per ns; by world rank.
     rates: Vec<f64>,
-    /// How many different clocks there are.
+    /// Number of different clocks.
     pub count: usize,
 }
 
 impl Clocks {
-    /// All `ranks` ranks read one clock.
+    /// One clock that all `ranks` ranks share.
     pub fn one(ranks: usize) -> Self {
         Self { rates: vec![0.0; ranks], count: 1 }
     }
 
-    /// Checks that ranks which should read one clock do, and measures the drift of the others. All
-    /// ranks call it, before there are subsets. Takes a second where there are several clocks.
+    /// Verifies that the ranks of a node share a clock, and measures the drift of different clocks. All ranks call it,
+    /// before they create subsets. Takes a second if there are several clocks.
     ///
     /// # Errors
-    /// When ranks cannot be heard.
+    /// If the results cannot be encoded or decoded.
     pub fn survey(world: &mut World, clock: &dyn Clock) -> Result<Self> {
         let one = Self::one(world.size());
         if world.size() == 1 {
             return Ok(one);
         }
-        let apart = world.gather(liars(world, clock))?;
-        let apart: Vec<usize> = world.broadcast(apart.map(|parts| parts.concat()))?;
-        world.tell_clocks_apart(&apart);
+        let deviating = world.gather(deviating_clocks(world, clock))?;
+        let deviating: Vec<usize> = world.broadcast(deviating.map(|parts| parts.concat()))?;
+        world.separate_clocks(&deviating);
         if world.shares_clock() {
             return Ok(one);
         }
         let ranks: Vec<usize> = (0..world.size()).collect();
         let time = CommonTime::of(world, &ranks, clock, &one);
-        let first = time.fix();
-        let fixes = (1..FIXES).map(|_| {
-            std::thread::sleep(PAUSE);
-            time.fix()
+        let first = time.synchronise();
+        let later = (1..SYNC_POINTS).map(|_| {
+            std::thread::sleep(SYNC_INTERVAL);
+            time.synchronise()
         });
-        // Relative to the first one, so that the numbers are small.
-        let points: Vec<(f64, f64)> = fixes
-            .map(|fix| {
-                let passed = fix.own - first.own;
-                (passed as f64, (fix.common - first.common - passed) as f64)
+        // Relative to the first point, so that the numbers are small.
+        let points: Vec<(f64, f64)> = later
+            .map(|point| {
+                let passed = point.own - first.own;
+                (passed as f64, (point.common - first.common - passed) as f64)
             })
             .collect();
         let rates = world.gather(stats::slope(&points))?;
@@ -67,7 +67,7 @@ impl Clocks {
         Ok(Self { rates, count: clocks.len() })
     }
 
-    /// Nanoseconds by which the clock of world rank `other` gains on that of `own`, per nanosecond.
+    /// Drift of the clock of world rank `other` against that of `own`, ns per ns.
     pub(super) fn rate_between(&self, own: usize, other: usize) -> f64 {
         (1.0 + self.rates[own]) / (1.0 + self.rates[other]) - 1.0
     }
@@ -78,21 +78,21 @@ impl Clocks {
     }
 }
 
-/// Those ranks of this rank's node whose clock is not what the node says, if this rank is the first
-/// of its node; none elsewhere.
-fn liars(world: &World, clock: &dyn Clock) -> Vec<usize> {
+/// If this rank is the first of its clock domain: the ranks of the domain whose clock differs from its own. Empty on
+/// other ranks.
+fn deviating_clocks(world: &World, clock: &dyn Clock) -> Vec<usize> {
     let members = world.members();
     let same = |rank: &usize| members[*rank].clock == members[world.rank()].clock;
     let mut ranks = (0..world.size()).filter(same);
     let Some(first) = ranks.next() else { return Vec::new() };
     if first != world.rank() {
-        answer(world, first, clock);
+        serve_offset(world, first, clock);
         return Vec::new();
     }
-    let is_apart = |&other: &usize| {
-        let reading = ask(world, other, clock);
-        let room = reading.round_trip / 2 + 2 * clock.precision();
-        (reading.there - reading.here).abs() > room
+    let deviates = |&other: &usize| {
+        let offset = measure_offset(world, other, clock);
+        let tolerance = offset.round_trip / 2 + 2 * clock.precision();
+        (offset.there - offset.here).abs() > tolerance
     };
-    ranks.filter(is_apart).collect()
+    ranks.filter(deviates).collect()
 }

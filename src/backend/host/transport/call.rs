@@ -11,12 +11,13 @@ use super::{Comm, place};
 use crate::backend::host::Window;
 use crate::backend::reference::Number;
 use crate::base::error::{Error, Result};
-use crate::benchmark::work::{Exchange, Pattern, Placement, Root};
+use crate::benchmark::collective::MpiCollective;
+use crate::benchmark::work::{Exchange, Placement, Root};
 use crate::world::mpi_library;
 
 /// The arguments, with pointers into a [`Memory`] that the owner keeps.
 pub(super) struct Call {
-    pattern: Pattern,
+    function: MpiCollective,
     comm: Comm,
     rank: c_int,
     ranks: c_int,
@@ -132,15 +133,16 @@ impl Call {
     pub(super) fn new<T: Number>(
         comm: &Comm,
         exchange: &Exchange,
+        function: MpiCollective,
         memory: &mut Memory<T>,
         (at, elements): (u64, u64),
     ) -> Result<Self> {
         let (rank, ranks) = place(comm);
-        let Exchange { pattern, element, placement, operator, .. } = *exchange;
+        let Exchange { element, placement, operator, .. } = *exchange;
         let in_place = placement == Placement::In;
         // It sends MPI_IN_PLACE from the address that stands for it.
         let crashes = |library: String| library.starts_with("MPICH Version: 4.0");
-        if pattern == Pattern::Reduce
+        if function == MpiCollective::Reduce
             && in_place
             && exchange.root != Root::Fixed(0)
             && mpi_library().is_some_and(crashes)
@@ -150,39 +152,36 @@ impl Call {
                  placement=out, or another MPI",
             ));
         }
-        let reduces = pattern.reduces();
-        let (sent, received) = match pattern {
-            Pattern::AllGatherV | Pattern::GatherV => (
-                Spans::default(),
-                Spans::of((0..ranks).map(|from| exchange.block(ranks, from, 0)))?,
-            ),
-            Pattern::ScatterV => {
-                (Spans::of((0..ranks).map(|to| exchange.block(ranks, 0, to)))?, Spans::default())
-            }
-            Pattern::AllToAllV => (
-                Spans::of((0..ranks).map(|to| exchange.block(ranks, rank, to)))?,
-                Spans::of((0..ranks).map(|from| exchange.block(ranks, from, rank)))?,
-            ),
-            _ => Default::default(),
+        let to = || Spans::of((0..ranks).map(|to| exchange.block(ranks, rank, to)));
+        let from = || Spans::of((0..ranks).map(|from| exchange.block(ranks, from, rank)));
+        let none = Spans::default;
+        // Of a rank's own block, or of a buffer that is not cut.
+        let own = exchange.block(ranks, rank, rank);
+        // A reduction is not defined for derived types, and blocks that are sent together are counted together.
+        let narrow = |count: u64, most: u64| {
+            c_int::try_from(most).map_err(|_| too_many(most))?;
+            Ok(Counted { count: count as c_int, datatype: datatype(element), derived: false })
         };
-        let counted = match pattern {
-            Pattern::AllReduce | Pattern::Reduce => Counted::new(elements, element),
-            Pattern::ReduceScatter | Pattern::Hypercube => {
-                let block = exchange.block(ranks, 0, 0);
-                // The hypercube sends up to half of all blocks at once.
-                let most = if reduces { block } else { block * ranks as u64 };
-                let count =
-                    i32::try_from(most).map_err(|_| too_many(most)).map(|_| block as i32)?;
-                Counted { count, datatype: datatype(element), derived: false }
+        let (counted, sent, received) = match function {
+            MpiCollective::Allreduce | MpiCollective::Reduce => {
+                (Counted::new(elements, element), none(), none())
             }
-            Pattern::GatherV | Pattern::AllGatherV => {
-                Counted::new(exchange.block(ranks, rank, 0), element)
+            MpiCollective::ReduceScatterBlock => (narrow(own, own)?, none(), none()),
+            MpiCollective::ReduceScatter => (narrow(own, own)?, to()?, none()),
+            MpiCollective::Bcast
+            | MpiCollective::Allgather
+            | MpiCollective::Gather
+            | MpiCollective::Scatter
+            | MpiCollective::Alltoall
+            | MpiCollective::Sendrecv => (Counted::new(own, element), none(), none()),
+            MpiCollective::Allgatherv | MpiCollective::Gatherv => {
+                (Counted::new(own, element), none(), from()?)
             }
-            Pattern::ScatterV => Counted::new(exchange.block(ranks, 0, rank), element),
-            Pattern::AllToAllV => Counted::new(0, element),
-            _ => Counted::new(exchange.block(ranks, 0, 0), element),
+            MpiCollective::Scatterv => (Counted::new(own, element), to()?, none()),
+            MpiCollective::Alltoallv => (Counted::new(0, element), to()?, from()?),
+            MpiCollective::SendrecvByBits => (narrow(own, own * ranks as u64)?, none(), none()),
         };
-        let operation = if reduces {
+        let operation = if exchange.collective.reduces() {
             operation(operator, element)?
         } else {
             // SAFETY: a constant of the library; it is not used.
@@ -193,7 +192,7 @@ impl Call {
         let shifted = |pointer: *mut T| pointer.wrapping_add(at).cast::<c_void>();
         let whole = if in_place { memory.whole() } else { std::ptr::null_mut() };
         let call = Self {
-            pattern,
+            function,
             comm: comm.clone(),
             rank: rank as c_int,
             ranks: ranks as c_int,
@@ -220,39 +219,47 @@ impl Call {
         let comm = self.comm.as_raw();
         let root = root as c_int;
         let at_root = rank == root;
-        let input: *const c_void =
-            if in_place && !self.pattern.has_root() { in_place_marker() } else { input };
-        let send_of_root = if in_place && at_root { in_place_marker() } else { input };
+        let send_of_all = if in_place { in_place_marker() } else { input.cast_const() };
+        let send_of_root = if in_place && at_root { in_place_marker() } else { input.cast_const() };
+        let result_of_scatter =
+            if in_place && at_root { in_place_marker().cast_mut() } else { output };
         let (sent, received) = (&self.sent, &self.received);
         // SAFETY: buffers, counts and types belong together, as MPI wants them for this call; the caller
         // vouches for the memory, and the communicator lives as long as `self`.
         unsafe {
-            match self.pattern {
-                Pattern::AllReduce => collective!(
+            match self.function {
+                MpiCollective::Allreduce => collective!(
                     mode,
                     MPI_Allreduce,
                     MPI_Iallreduce,
                     c"MPI_Allreduce_init",
-                    (input, output, count, datatype, operation, comm)
+                    (send_of_all, output, count, datatype, operation, comm)
                 ),
-                Pattern::Reduce => collective!(
+                MpiCollective::Reduce => collective!(
                     mode,
                     MPI_Reduce,
                     MPI_Ireduce,
                     c"MPI_Reduce_init",
                     (send_of_root, output, count, datatype, operation, root, comm)
                 ),
-                Pattern::ReduceScatter => collective!(
+                MpiCollective::ReduceScatterBlock => collective!(
                     mode,
                     MPI_Reduce_scatter_block,
                     MPI_Ireduce_scatter_block,
                     c"MPI_Reduce_scatter_block_init",
-                    (input, output, count, datatype, operation, comm)
+                    (send_of_all, output, count, datatype, operation, comm)
                 ),
-                Pattern::Broadcast => {
+                MpiCollective::ReduceScatter => collective!(
+                    mode,
+                    MPI_Reduce_scatter,
+                    MPI_Ireduce_scatter,
+                    c"MPI_Reduce_scatter_init",
+                    (send_of_all, output, sent.counts.as_ptr(), datatype, operation, comm)
+                ),
+                MpiCollective::Bcast => {
                     let buffer = match (in_place, at_root) {
                         (true, _) => whole,
-                        (false, true) => input.cast_mut(),
+                        (false, true) => input,
                         (false, false) => output,
                     };
                     collective!(
@@ -263,20 +270,20 @@ impl Call {
                         (buffer, count, datatype, root, comm)
                     )
                 }
-                Pattern::AllGather => collective!(
+                MpiCollective::Allgather => collective!(
                     mode,
                     MPI_Allgather,
                     MPI_Iallgather,
                     c"MPI_Allgather_init",
-                    (input, count, datatype, output, count, datatype, comm)
+                    (send_of_all, count, datatype, output, count, datatype, comm)
                 ),
-                Pattern::AllGatherV => collective!(
+                MpiCollective::Allgatherv => collective!(
                     mode,
                     MPI_Allgatherv,
                     MPI_Iallgatherv,
                     c"MPI_Allgatherv_init",
                     (
-                        input,
+                        send_of_all,
                         count,
                         datatype,
                         output,
@@ -286,14 +293,14 @@ impl Call {
                         comm,
                     )
                 ),
-                Pattern::Gather => collective!(
+                MpiCollective::Gather => collective!(
                     mode,
                     MPI_Gather,
                     MPI_Igather,
                     c"MPI_Gather_init",
                     (send_of_root, count, datatype, output, count, datatype, root, comm)
                 ),
-                Pattern::GatherV => collective!(
+                MpiCollective::Gatherv => collective!(
                     mode,
                     MPI_Gatherv,
                     MPI_Igatherv,
@@ -310,50 +317,44 @@ impl Call {
                         comm,
                     )
                 ),
-                Pattern::Scatter => {
-                    let output = self.result_of_scatter(at_root);
-                    collective!(
-                        mode,
-                        MPI_Scatter,
-                        MPI_Iscatter,
-                        c"MPI_Scatter_init",
-                        (input, count, datatype, output, count, datatype, root, comm)
+                MpiCollective::Scatter => collective!(
+                    mode,
+                    MPI_Scatter,
+                    MPI_Iscatter,
+                    c"MPI_Scatter_init",
+                    (input, count, datatype, result_of_scatter, count, datatype, root, comm)
+                ),
+                MpiCollective::Scatterv => collective!(
+                    mode,
+                    MPI_Scatterv,
+                    MPI_Iscatterv,
+                    c"MPI_Scatterv_init",
+                    (
+                        input,
+                        sent.counts.as_ptr(),
+                        sent.starts.as_ptr(),
+                        datatype,
+                        result_of_scatter,
+                        count,
+                        datatype,
+                        root,
+                        comm,
                     )
-                }
-                Pattern::ScatterV => {
-                    let output = self.result_of_scatter(at_root);
-                    collective!(
-                        mode,
-                        MPI_Scatterv,
-                        MPI_Iscatterv,
-                        c"MPI_Scatterv_init",
-                        (
-                            input,
-                            sent.counts.as_ptr(),
-                            sent.starts.as_ptr(),
-                            datatype,
-                            output,
-                            count,
-                            datatype,
-                            root,
-                            comm,
-                        )
-                    )
-                }
-                Pattern::AllToAll => collective!(
+                ),
+                MpiCollective::Alltoall => collective!(
                     mode,
                     MPI_Alltoall,
                     MPI_Ialltoall,
                     c"MPI_Alltoall_init",
-                    (input, count, datatype, output, count, datatype, comm)
+                    (send_of_all, count, datatype, output, count, datatype, comm)
                 ),
-                Pattern::AllToAllV => collective!(
+                MpiCollective::Alltoallv => collective!(
                     mode,
                     MPI_Alltoallv,
                     MPI_Ialltoallv,
                     c"MPI_Alltoallv_init",
                     (
-                        input,
+                        send_of_all,
                         sent.counts.as_ptr(),
                         sent.starts.as_ptr(),
                         datatype,
@@ -364,7 +365,7 @@ impl Call {
                         comm,
                     )
                 ),
-                Pattern::SendRecv => {
+                MpiCollective::Sendrecv => {
                     let (next, last) = ((rank + 1) % ranks, (rank + ranks - 1) % ranks);
                     let ignore = ffi::RSMPI_STATUS_IGNORE;
                     mode.block(|| {
@@ -380,8 +381,7 @@ impl Call {
                         }
                     })
                 }
-                Pattern::Hypercube => mode.block(|| self.hypercube()),
-                _ => false,
+                MpiCollective::SendrecvByBits => mode.block(|| self.hypercube()),
             }
         }
     }
@@ -423,10 +423,6 @@ impl Call {
                 width *= 2;
             }
         }
-    }
-
-    fn result_of_scatter(&self, at_root: bool) -> *mut c_void {
-        if self.in_place && at_root { in_place_marker().cast_mut() } else { self.output }
     }
 }
 

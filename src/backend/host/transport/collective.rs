@@ -6,13 +6,15 @@ use super::call::{Call, Mode};
 use super::datatype::PIECE;
 use super::memory::Memory;
 use super::{Comm, barrier, largest, place, together};
+use crate::backend::Remarks;
 use crate::backend::host::{Operation, Window};
 use crate::backend::reference::{Data, Number};
-use crate::backend::{Overlap, Remarks};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::{Error, Result};
-use crate::base::units::Nanos;
-use crate::benchmark::work::{CompletionMode, Exchange, Pattern, Root};
+use crate::base::units::{Nanos, milliseconds};
+use crate::benchmark::collective::MpiCollective;
+use crate::benchmark::metric::Overlap;
+use crate::benchmark::work::{CompletionMode, Exchange, Root};
 use crate::stats;
 use crate::world::clock::{Clock as _, HostClock};
 use crate::world::progress::Phase;
@@ -24,7 +26,7 @@ const REHEARSALS: usize = 11;
 const ROOTS: usize = 4;
 
 /// Operations that are begun together and waited for together, mostly one.
-pub(super) struct Collective<'a, T> {
+pub(super) struct Calls<'a, T> {
     calls: Vec<Call>,
     memories: Vec<Memory<T>>,
     requests: Vec<ffi::MPI_Request>,
@@ -37,16 +39,22 @@ pub(super) struct Collective<'a, T> {
     /// Calls of one operation.
     pieces: usize,
     clock: &'a HostClock,
-    overlap: Option<Overlap>,
+    /// How long all operations take by themselves, where a computation of that length runs meanwhile, ns.
+    alone: Option<Nanos>,
 }
 
-impl<'a, T: Number> Collective<'a, T> {
+impl<'a, T: Number> Calls<'a, T> {
     /// # Errors
     /// Unsupported for what MPI cannot do, and when memory is short.
-    pub(super) fn new(comm: Comm, exchange: &Exchange, clock: &'a HostClock) -> Result<Self> {
+    pub(super) fn new(
+        comm: Comm,
+        exchange: &Exchange,
+        function: MpiCollective,
+        clock: &'a HostClock,
+    ) -> Result<Self> {
         let (_, ranks) = place(&comm);
         let elements = exchange.elements();
-        let whole = matches!(exchange.pattern, Pattern::AllReduce | Pattern::Reduce);
+        let whole = matches!(function, MpiCollective::Allreduce | MpiCollective::Reduce);
         let pieces = if whole { elements.div_ceil(PIECE).max(1) } else { 1 };
         let one = |_| {
             let mut memory = Memory::new(&comm, exchange)?;
@@ -54,7 +62,7 @@ impl<'a, T: Number> Collective<'a, T> {
                 let at = piece * PIECE;
                 (at, if whole { (elements - at).min(PIECE) } else { elements })
             };
-            let call = |piece| Call::new(&comm, exchange, &mut memory, span(piece));
+            let call = |piece| Call::new(&comm, exchange, function, &mut memory, span(piece));
             let calls: Vec<Call> = (0..pieces).map(call).collect::<Result<_>>()?;
             Ok((calls, memory))
         };
@@ -70,7 +78,7 @@ impl<'a, T: Number> Collective<'a, T> {
             mode => mode,
         };
         let requests = vec![none; calls.len()];
-        let mut collective = Self {
+        let mut own = Self {
             calls,
             memories,
             requests,
@@ -81,12 +89,12 @@ impl<'a, T: Number> Collective<'a, T> {
             turn: 0,
             pieces: pieces as usize,
             clock,
-            overlap: None,
+            alone: None,
         };
         if completion == CompletionMode::Persistent {
-            collective.make()?;
+            own.make()?;
         }
-        Ok(collective)
+        Ok(own)
     }
 
     /// Makes persistent requests.
@@ -155,12 +163,11 @@ impl<'a, T: Number> Collective<'a, T> {
             took.push((self.clock.now() - began) as f64);
         }
         let own = stats::median(&took).unwrap_or(0.0) as Nanos;
-        let alone = largest(&self.comm, own);
-        self.overlap = Some(Overlap { alone, computed: alone });
+        self.alone = Some(largest(&self.comm, own));
     }
 }
 
-impl<T: Number> Operation for Collective<'_, T> {
+impl<T: Number> Operation for Calls<'_, T> {
     fn run(&mut self) {
         let root = self.root_of(self.turn);
         self.turn += 1;
@@ -179,8 +186,7 @@ impl<T: Number> Operation for Collective<'_, T> {
             }
             CompletionMode::Overlapped => {
                 self.start(root);
-                let computed = self.overlap.map_or(0, |overlap| overlap.computed);
-                let end = self.clock.now() + computed;
+                let end = self.clock.now() + self.alone.unwrap_or(0);
                 while self.clock.now() < end {
                     std::hint::spin_loop();
                 }
@@ -230,11 +236,13 @@ impl<T: Number> Operation for Collective<'_, T> {
         } else {
             self.calls.first().and_then(|call| call.counted.remark())
         };
-        Remarks { split, overlap: self.overlap }
+        let one = self.alone.map(|alone| milliseconds(alone as f64) / self.memories.len() as f64);
+        let overlap = one.map(|one| Overlap { alone_ms: one, computed_ms: one });
+        Remarks { split, overlap }
     }
 }
 
-impl<T> Drop for Collective<'_, T> {
+impl<T> Drop for Calls<'_, T> {
     fn drop(&mut self) {
         if self.completion != CompletionMode::Persistent || std::thread::panicking() {
             return;

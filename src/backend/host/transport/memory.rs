@@ -6,6 +6,7 @@ use crate::backend::host::buffer::Buffer;
 use crate::backend::reference::{BufferLayout, Data, ExpectedResults, Number};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
+use crate::benchmark::collective::Sharing;
 use crate::benchmark::work::{Exchange, Placement};
 use crate::world::progress::Phase;
 
@@ -27,7 +28,8 @@ impl<T: Number> Memory<T> {
     /// Unsupported when memory is short.
     pub(super) fn new(comm: &Comm, exchange: &Exchange) -> Result<Self> {
         let (rank, ranks) = place(comm);
-        let places = BufferLayout::new(exchange, ranks, rank);
+        let sharing = exchange.collective.in_place.map_or(Sharing::Front, |in_place| in_place.mpi);
+        let places = BufferLayout::new(exchange, (rank, ranks), sharing);
         let offset = (exchange.offset / exchange.element.bytes()) as usize;
         let buffer = |len: usize| Buffer::new(len, offset, T::default());
         let (input, output) = (buffer(places.input_buffer)?, buffer(places.output_buffer)?);

@@ -12,14 +12,15 @@ use crate::backend::host::Operation;
 use crate::backend::reference::{Data, Number};
 use crate::backend::{Accuracy, Remarks};
 use crate::base::error::{Error, Result};
-use crate::benchmark::work::{CompletionMode, Exchange, Pattern, Placement, Root};
+use crate::benchmark::collective::MpiMessages;
+use crate::benchmark::work::{CompletionMode, Exchange, Placement, Root};
 use crate::world::progress::Phase;
 
-/// Tags of messages, and of expected to them.
+/// Tags of messages, and of answers to them.
 const DATA: c_int = 1;
 const ANSWER: c_int = 2;
 
-/// BufferLayout of the two messages of a ping-pong.
+/// Places of the two messages of a ping-pong.
 const RECEIVED: usize = 0;
 const SENT: usize = 1;
 
@@ -31,11 +32,11 @@ pub(super) struct Messages<T> {
     completion: CompletionMode,
     role: Role,
     /// What is received and sent in one run, receives first.
-    flows: Vec<Flow>,
+    messages: Vec<Message>,
     requests: Vec<ffi::MPI_Request>,
-    /// Whom this rank expected when all has come, and who expected it.
-    expected: Vec<c_int>,
-    answered: Vec<c_int>,
+    /// Whom this rank answers when all has come, and who answers it.
+    owed: Vec<c_int>,
+    awaited: Vec<c_int>,
     root: usize,
 }
 
@@ -52,7 +53,7 @@ enum Role {
 
 /// One message.
 #[derive(Debug, Clone, Copy)]
-struct Flow {
+struct Message {
     other: c_int,
     at: *mut c_void,
     sends: bool,
@@ -61,7 +62,7 @@ struct Flow {
 impl<T: Number> Messages<T> {
     /// # Errors
     /// Unsupported when memory is short, and in place where forms cannot.
-    pub(super) fn new(comm: Comm, exchange: &Exchange) -> Result<Self> {
+    pub(super) fn new(comm: Comm, exchange: &Exchange, way: MpiMessages) -> Result<Self> {
         let (rank, ranks) = place(&comm);
         if exchange.placement == Placement::In {
             return Err(Error::unsupported(
@@ -77,92 +78,76 @@ impl<T: Number> Messages<T> {
         let mut memory = Memory::<T>::new(&comm, exchange)?;
         let counted = Counted::new(exchange.elements(), exchange.element);
         let (input, output) = (memory.input(), memory.output());
-        let len = exchange.elements() as usize;
-        let flow = |other: usize, buffer: *mut T, place: usize, sends: bool| Flow {
+        let message = |other: usize, buffer: *mut T, at: u64, sends: bool| Message {
             other: other as c_int,
-            at: buffer.wrapping_add(place * len).cast(),
+            at: buffer.wrapping_add(at as usize).cast(),
             sends,
         };
-        let partner = exchange.partner(ranks, rank);
-        let first = partner.is_some_and(|partner| rank < partner);
-        let others = || (0..ranks).filter(|&other| other != root);
-        let mut flows: Vec<Flow> = match (exchange.pattern, partner) {
-            (Pattern::SendRecv, _) => vec![
-                flow((rank + ranks - 1) % ranks, output, 0, false),
-                flow((rank + 1) % ranks, input, 0, true),
-            ],
-            (Pattern::Latency | Pattern::Bidirectional, Some(partner)) => {
-                vec![flow(partner, output, 0, false), flow(partner, input, 0, true)]
-            }
-            (Pattern::Bandwidth, Some(partner)) if first => vec![flow(partner, input, 0, true)],
-            (Pattern::Bandwidth, Some(partner)) => vec![flow(partner, output, 0, false)],
-            (Pattern::Incast, _) if rank == root => {
-                others().enumerate().map(|(i, other)| flow(other, output, i, false)).collect()
-            }
-            (Pattern::Incast, _) => vec![flow(root, input, 0, true)],
-            (Pattern::Outcast, _) if rank == root => {
-                others().enumerate().map(|(i, other)| flow(other, input, i, true)).collect()
-            }
-            (Pattern::Outcast, _) => vec![flow(root, output, 0, false)],
-            _ => Vec::new(),
-        };
+        let mut at = 0;
+        let mut messages = Vec::new();
+        for part in exchange.parts(ranks, rank, root) {
+            messages.extend(part.from.map(|from| message(from, output, at, false)));
+            at += part.len;
+        }
+        let sent = exchange.sent(ranks, rank, root).into_iter();
+        messages.extend(sent.map(|(to, part)| message(to, input, part.at, true)));
         // A window of the same message, as the OSU benchmarks send it.
         let window = exchange.window as usize;
-        flows = flows.into_iter().flat_map(|flow| std::iter::repeat_n(flow, window)).collect();
-        let in_one_direction =
-            matches!(exchange.pattern, Pattern::Bandwidth | Pattern::Incast | Pattern::Outcast);
+        messages = messages.into_iter().flat_map(|one| std::iter::repeat_n(one, window)).collect();
+        let first = exchange.partner(ranks, rank).is_some_and(|partner| rank < partner);
+        let (role, answered) = match way {
+            MpiMessages::Window { answered } => (Role::Floods, answered),
+            MpiMessages::PingPong if messages.is_empty() => (Role::Floods, false),
+            MpiMessages::PingPong if first => (Role::Serves, false),
+            MpiMessages::PingPong => (Role::Returns, false),
+        };
         let with = |sends: bool| {
-            let mut ranks: Vec<c_int> = flows
+            let mut ranks: Vec<c_int> = messages
                 .iter()
-                .filter(|flow| in_one_direction && flow.sends == sends)
-                .map(|flow| flow.other)
+                .filter(|message| answered && message.sends == sends)
+                .map(|message| message.other)
                 .collect();
             ranks.dedup();
             ranks
         };
-        let role = match (exchange.pattern, partner) {
-            (Pattern::Latency, Some(_)) if first => Role::Serves,
-            (Pattern::Latency, Some(_)) => Role::Returns,
-            _ => Role::Floods,
-        };
-        let (expected, answered) = (with(false), with(true));
+        let (owed, awaited) = (with(false), with(true));
         // SAFETY: a constant of the library.
         let none = unsafe { ffi::RSMPI_REQUEST_NULL };
-        let requests = vec![none; flows.len()];
+        let requests = vec![none; messages.len()];
         let completion = exchange.completion;
-        let mut messages = Self {
+        let mut own = Self {
             comm,
             memory,
             counted,
             completion,
             role,
-            flows,
+            messages,
             requests,
-            expected,
-            answered,
+            owed,
+            awaited,
             root,
         };
         if completion == CompletionMode::Persistent {
-            messages.each(|flow, counted, comm, request| {
-                let (at, count, datatype) = (flow.at, counted.count, counted.datatype);
+            own.each(|message, counted, comm, request| {
+                let (at, count, datatype) = (message.at, counted.count, counted.datatype);
                 // SAFETY: the memory lives as long as the requests, which `drop` frees first.
                 unsafe {
-                    if flow.sends {
-                        ffi::MPI_Send_init(at, count, datatype, flow.other, DATA, comm, request);
+                    if message.sends {
+                        ffi::MPI_Send_init(at, count, datatype, message.other, DATA, comm, request);
                     } else {
-                        ffi::MPI_Recv_init(at, count, datatype, flow.other, DATA, comm, request);
+                        ffi::MPI_Recv_init(at, count, datatype, message.other, DATA, comm, request);
                     }
                 }
             });
         }
-        Ok(messages)
+        Ok(own)
     }
 
     /// Does something with each message and its request.
-    fn each(&mut self, act: impl Fn(Flow, &Counted, ffi::MPI_Comm, *mut ffi::MPI_Request)) {
+    fn each(&mut self, act: impl Fn(Message, &Counted, ffi::MPI_Comm, *mut ffi::MPI_Request)) {
         let comm = self.comm.as_raw();
-        for (flow, request) in self.flows.iter().zip(&mut self.requests) {
-            act(*flow, &self.counted, comm, request);
+        for (message, request) in self.messages.iter().zip(&mut self.requests) {
+            act(*message, &self.counted, comm, request);
         }
     }
 
@@ -189,10 +174,10 @@ impl<T: Number> Messages<T> {
         let comm = self.comm.as_raw();
         // SAFETY: one byte on both sides, and the communicator lives.
         unsafe {
-            for &other in &self.expected {
+            for &other in &self.owed {
                 ffi::MPI_Send((&raw const byte).cast(), 1, datatype, other, ANSWER, comm);
             }
-            for &other in &self.answered {
+            for &other in &self.awaited {
                 let place = (&raw mut answer).cast();
                 ffi::MPI_Recv(place, 1, datatype, other, ANSWER, comm, ffi::RSMPI_STATUS_IGNORE);
             }
@@ -201,24 +186,24 @@ impl<T: Number> Messages<T> {
 
     /// Sends or receives one message of a ping-pong, and waits for it.
     fn one(&mut self, i: usize) {
-        let (flow, comm) = (self.flows[i], self.comm.as_raw());
+        let (message, comm) = (self.messages[i], self.comm.as_raw());
         let Counted { count, datatype, .. } = self.counted;
         // SAFETY: the memory lives as long as `self`, and nothing is in flight when this returns.
         unsafe {
-            match (self.completion, flow.sends) {
+            match (self.completion, message.sends) {
                 (CompletionMode::Blocking, true) => {
-                    ffi::MPI_Send(flow.at, count, datatype, flow.other, DATA, comm);
+                    ffi::MPI_Send(message.at, count, datatype, message.other, DATA, comm);
                 }
                 (CompletionMode::Blocking, false) => {
                     let ignore = ffi::RSMPI_STATUS_IGNORE;
-                    ffi::MPI_Recv(flow.at, count, datatype, flow.other, DATA, comm, ignore);
+                    ffi::MPI_Recv(message.at, count, datatype, message.other, DATA, comm, ignore);
                 }
                 (completion, _) => {
                     let request = &raw mut self.requests[i];
                     if completion == CompletionMode::Persistent {
                         ffi::MPI_Start(request);
                     } else {
-                        begin(flow, &self.counted, comm, request);
+                        begin(message, &self.counted, comm, request);
                     }
                     ffi::MPI_Wait(request, ffi::RSMPI_STATUS_IGNORE);
                 }
@@ -227,14 +212,14 @@ impl<T: Number> Messages<T> {
     }
 }
 
-fn begin(flow: Flow, counted: &Counted, comm: ffi::MPI_Comm, request: *mut ffi::MPI_Request) {
+fn begin(message: Message, counted: &Counted, comm: ffi::MPI_Comm, request: *mut ffi::MPI_Request) {
     let (count, datatype) = (counted.count, counted.datatype);
     // SAFETY: the memory lives until the request has been waited for.
     unsafe {
-        if flow.sends {
-            ffi::MPI_Isend(flow.at, count, datatype, flow.other, DATA, comm, request);
+        if message.sends {
+            ffi::MPI_Isend(message.at, count, datatype, message.other, DATA, comm, request);
         } else {
-            ffi::MPI_Irecv(flow.at, count, datatype, flow.other, DATA, comm, request);
+            ffi::MPI_Irecv(message.at, count, datatype, message.other, DATA, comm, request);
         }
     }
 }

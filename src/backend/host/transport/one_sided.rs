@@ -12,7 +12,7 @@ use crate::backend::host::buffer::{Buffer, PAGE};
 use crate::backend::reference::{Data, ExpectedResults, Number};
 use crate::backend::{Accuracy, Remarks};
 use crate::base::error::Result;
-use crate::benchmark::work::{Exchange, Pattern};
+use crate::benchmark::work::Exchange;
 use crate::world::progress::Phase;
 
 /// A window of memory that the pair's first rank puts into or gets from.
@@ -37,7 +37,7 @@ pub(super) struct OneSided<T> {
 impl<T: Number> OneSided<T> {
     /// # Errors
     /// Unsupported when memory is short.
-    pub(super) fn new(comm: Comm, exchange: &Exchange) -> Result<Self> {
+    pub(super) fn new(comm: Comm, exchange: &Exchange, puts: bool) -> Result<Self> {
         let (rank, ranks) = place(&comm);
         let len = exchange.elements() as usize;
         let offset = (exchange.offset / exchange.element.bytes()) as usize;
@@ -64,7 +64,7 @@ impl<T: Number> OneSided<T> {
         }
         Ok(Self {
             counted: Counted::new(exchange.elements(), exchange.element),
-            puts: exchange.pattern == Pattern::Put,
+            puts,
             window: exchange.window,
             expected: ExpectedResults::new(exchange, ranks, rank),
             target: target.map(|target| target as c_int),

@@ -1,0 +1,283 @@
+//! The collective and point-to-point operations: each is one value that holds every fact about it.
+//!
+//! A new one is a value in a file of this folder and a line in [`COLLECTIVES`]. Nothing else names a single
+//! operation: the catalogue, the formulas, the backends, the model and the importers read its value.
+
+mod all_gather;
+mod all_reduce;
+mod all_to_all;
+mod barrier;
+mod broadcast;
+mod creation;
+mod exchange;
+mod gather;
+mod hypercube;
+mod keys;
+mod layout;
+mod mpi_call;
+mod nccl_call;
+mod operator;
+mod osu;
+mod pairs;
+mod ports;
+mod reduce;
+mod reduce_scatter;
+mod scatter;
+mod send_recv;
+
+use std::fmt;
+
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use all_reduce::ALL_REDUCE;
+pub use exchange::{Blocks, CompletionMode, Exchange, Placement, Root};
+pub use layout::{BlockSizes, Flow, InPlace, Part, Path, Seat, Sharing, Span};
+pub use mpi_call::{MpiCall, MpiCollective, MpiMessages};
+pub use nccl_call::{Location, Nccl, NcclCall, Stages, Step};
+pub use operator::Operator;
+pub use osu::{OsuRanks, OsuSize, OsuTest};
+
+use crate::benchmark::{Key, Values};
+
+/// Every operation, in the order of the catalogue. A new one goes to the end: the noise of the simulated backend
+/// depends on the places of the others.
+pub static COLLECTIVES: &[&Collective] = &[
+    &all_reduce::ALL_REDUCE,
+    &all_gather::ALL_GATHER,
+    &all_gather::ALL_GATHERV,
+    &reduce_scatter::REDUCE_SCATTER,
+    &broadcast::BROADCAST,
+    &reduce::REDUCE,
+    &gather::GATHER,
+    &gather::GATHERV,
+    &scatter::SCATTER,
+    &scatter::SCATTERV,
+    &all_to_all::ALLTOALL,
+    &all_to_all::ALLTOALLV,
+    &send_recv::SENDRECV,
+    &hypercube::HYPERCUBE,
+    &barrier::BARRIER,
+    &pairs::LATENCY,
+    &pairs::BANDWIDTH,
+    &pairs::BIDIRECTIONAL,
+    &pairs::PUT,
+    &pairs::GET,
+    &ports::INCAST,
+    &ports::OUTCAST,
+    &creation::COMM_INIT,
+    &creation::MPI_INIT,
+    &reduce_scatter::REDUCE_SCATTERV,
+];
+
+/// The operation called `name`.
+pub fn find(name: &str) -> Option<&'static Collective> {
+    COLLECTIVES.iter().copied().find(|collective| collective.name == name)
+}
+
+/// Those that nccl-tests has.
+pub fn in_nccl_tests() -> impl Iterator<Item = &'static Collective> {
+    COLLECTIVES.iter().copied().filter(|collective| collective.nccl_tests)
+}
+
+/// A collective or point-to-point operation.
+pub struct Collective {
+    /// Name on the command line and in the report.
+    pub name: &'static str,
+    /// Names under which people may look for it.
+    pub aliases: &'static [&'static str],
+    /// One line on what it measures.
+    pub description: &'static str,
+    /// The keys of its problem.
+    pub keys: &'static [Key],
+    /// Whether it is measured when no benchmark is named.
+    pub default: bool,
+    /// How input and result share one buffer; absent where they never do.
+    pub in_place: Option<InPlace>,
+    /// Which ranks have a part of their own.
+    pub roles: Roles,
+    /// On how many ranks it is defined.
+    pub ranks: RankCount,
+    /// How a rank's buffer is cut into blocks.
+    pub blocks: BlockSizes,
+    /// Elements of a rank's input.
+    pub input: fn(Seat<'_>) -> u64,
+    /// Where results come from.
+    pub flow: Flow,
+    /// What algbw and busbw follow from; absent where no data moves.
+    pub bandwidth: Option<Bandwidth>,
+    /// Which function of MPI does it.
+    pub mpi: MpiCall,
+    /// Which calls of NCCL do it.
+    pub nccl: Nccl,
+    /// The model of its time; absent where there is none.
+    pub model: Option<Model>,
+    /// Whether nccl-tests has it, as `NAME_perf`.
+    pub nccl_tests: bool,
+    /// The tests of the OSU micro-benchmarks that measure it.
+    pub osu: &'static [OsuTest],
+}
+
+/// Which ranks have a part of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Roles {
+    /// None: all do the same.
+    Alike,
+    /// The root.
+    Root,
+    /// Each rank acts with the other one of its pair.
+    Pairs {
+        /// Messages between the ranks of a pair in one operation, where their rate is a figure.
+        messages: Option<u64>,
+        /// Operations that a run makes for each message of the window: a ping and a pong are two.
+        operations: u32,
+    },
+}
+
+/// On how many ranks an operation is defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RankCount {
+    /// Any number of them.
+    Any,
+    /// Two or more.
+    Several,
+    /// 1, 2, 4, 8 and so on.
+    PowerOfTwo,
+}
+
+/// What algbw and busbw follow from, as in `XxxGetBw` of nccl-tests (2.19.6, `src/*.cu`). Between pairs and through one
+/// port, algbw is that of all messages together, as in the OSU micro-benchmarks (7.4), and busbw that of one pair in one
+/// direction, or of the port.
+pub struct Bandwidth {
+    /// Elements whose bytes are divided by the time of one operation to get algbw.
+    pub elements: fn(&Exchange, usize) -> u64,
+    /// busbw / algbw on so many ranks (doc/PERFORMANCE.md of nccl-tests explains it).
+    pub bus_factor: fn(&Exchange, usize) -> f64,
+}
+
+/// (n−1)/n: the share of n blocks that is not a rank's own.
+fn share_of_others(ranks: usize) -> f64 {
+    (ranks as f64 - 1.0) / ranks as f64
+}
+
+/// Which formula gives the time on a described machine; `model/exchange.rs` has them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Model {
+    /// So many rounds of n−1 steps around a ring of all ranks.
+    Ring {
+        /// Rounds.
+        rounds: usize,
+    },
+    /// ⌈log2 n⌉ steps, each twice as far as the one before.
+    Doubling,
+    /// n−1 messages through the port of one rank.
+    Port,
+    /// A window of messages to the next rank of a ring.
+    Neighbour,
+    /// A window of messages between the ranks of a pair.
+    Pair {
+        /// How often a message's latency is waited for.
+        trips: f64,
+    },
+}
+
+impl Collective {
+    /// Whether elements of several ranks become one.
+    pub fn reduces(&self) -> bool {
+        matches!(self.flow, Flow::Reduces(_))
+    }
+
+    /// Whether one rank has a part of its own.
+    pub fn has_root(&self) -> bool {
+        self.roles == Roles::Root
+    }
+
+    /// Whether ranks act in pairs.
+    pub fn is_paired(&self) -> bool {
+        matches!(self.roles, Roles::Pairs { .. })
+    }
+
+    /// Whether buffers are made of a block for each rank.
+    pub fn has_blocks(&self) -> bool {
+        self.blocks != BlockSizes::Whole
+    }
+
+    /// How it is started and ended where nothing is said.
+    pub fn default_completion(&self) -> CompletionMode {
+        let form = self.keys.iter().find(|key| key.name == keys::FORM.name);
+        let first = match form.map(|key| &key.values) {
+            Some(Values::Words([first, ..])) => CompletionMode::find(first),
+            _ => None,
+        };
+        first.unwrap_or(CompletionMode::Blocking)
+    }
+}
+
+/// Names are unique.
+impl PartialEq for Collective {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Collective {}
+
+impl fmt::Debug for Collective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Its place among [`COLLECTIVES`]: what it is serialised for is other ranks of the same build.
+impl Serialize for Collective {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = COLLECTIVES.iter().position(|known| *known == self);
+        let place = place.ok_or_else(|| S::Error::custom(format!("{self:?} is not listed")))?;
+        serializer.serialize_u32(place as u32)
+    }
+}
+
+impl<'de> Deserialize<'de> for &'static Collective {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let place = u32::deserialize(deserializer)?;
+        let known = COLLECTIVES.get(place as usize).copied();
+        known.ok_or_else(|| D::Error::custom(format!("there is no collective number {place}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::wire;
+
+    #[test]
+    fn a_place_leads_back() {
+        for collective in COLLECTIVES {
+            let bytes = wire::encode(collective).unwrap();
+            assert_eq!(wire::decode::<&'static Collective>(&bytes).unwrap(), *collective);
+        }
+    }
+
+    /// What one fact says, another does not deny.
+    #[test]
+    fn facts_agree() {
+        for collective in COLLECTIVES {
+            let has = |name: &str| collective.keys.iter().any(|key| key.name == name);
+            let uneven = !matches!(collective.blocks, BlockSizes::Whole | BlockSizes::Equal);
+            assert_eq!(has("op"), collective.reduces(), "{collective:?}");
+            assert_eq!(has("root"), collective.has_root(), "{collective:?}");
+            assert_eq!(has("pairs"), collective.is_paired(), "{collective:?}");
+            assert_eq!(has("spread"), uneven, "{collective:?}");
+            assert_eq!(has("bytes"), collective.bandwidth.is_some(), "{collective:?}");
+            let moves = !matches!(collective.flow, Flow::Nothing);
+            assert_eq!(moves, collective.bandwidth.is_some(), "{collective:?}");
+            assert!(!collective.nccl_tests || collective.in_place.is_some(), "{collective:?}");
+            assert!(!collective.is_paired() || collective.ranks == RankCount::Several);
+            let by_message =
+                matches!(collective.mpi, MpiCall::Messages(_) | MpiCall::Put | MpiCall::Get);
+            // One count stands for all of them.
+            assert!(!by_message || collective.blocks == BlockSizes::Whole, "{collective:?}");
+        }
+    }
+}

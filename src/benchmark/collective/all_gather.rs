@@ -1,0 +1,52 @@
+//! all_gather, with equal blocks and with others: every rank ends with every rank's block.
+
+use super::nccl_call::{messages, one};
+use super::*;
+
+/// Every rank ends with every rank's block.
+pub(super) static ALL_GATHER: Collective = Collective {
+    name: "all_gather",
+    aliases: &["allgather"],
+    description: "every rank ends with every rank's block",
+    keys: keys::MOVES,
+    default: false,
+    in_place: InPlace::both(Sharing::OwnBlock),
+    roles: Roles::Alike,
+    ranks: RankCount::Any,
+    blocks: BlockSizes::Equal,
+    input: |seat| seat.own_block().len,
+    flow: Flow::Moves(|path| Some(path.only_block())),
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
+        bus_factor: |_, ranks| share_of_others(ranks),
+    }),
+    mpi: MpiCall::Collective(MpiCollective::Allgather),
+    nccl: Nccl::Calls(|seat| one(NcclCall::AllGather, seat.own_block().len)),
+    model: Some(Model::Ring { rounds: 1 }),
+    nccl_tests: true,
+    osu: &[OsuTest::new("Allgather Latency", OsuSize::Block, OsuRanks::All)],
+};
+
+/// The same with blocks of different sizes.
+pub(super) static ALL_GATHERV: Collective = Collective {
+    name: "all_gatherv",
+    aliases: &["allgatherv"],
+    description: "all_gather with blocks of different sizes",
+    keys: keys::MOVES_UNEVENLY,
+    default: false,
+    in_place: InPlace::both(Sharing::OwnBlock),
+    roles: Roles::Alike,
+    ranks: RankCount::Any,
+    blocks: BlockSizes::BySender,
+    input: |seat| seat.own_block().len,
+    flow: Flow::Moves(|path| Some(path.only_block())),
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
+        bus_factor: |_, ranks| share_of_others(ranks),
+    }),
+    mpi: MpiCall::Collective(MpiCollective::Allgatherv),
+    nccl: Nccl::Calls(messages),
+    model: Some(Model::Ring { rounds: 1 }),
+    nccl_tests: false,
+    osu: &[OsuTest::new("Allgatherv Latency", OsuSize::Block, OsuRanks::All)],
+};

@@ -1,0 +1,52 @@
+//! gather, with equal blocks and with others: the root ends with every rank's block.
+
+use super::nccl_call::messages;
+use super::*;
+
+/// The root ends with every rank's block.
+pub(super) static GATHER: Collective = Collective {
+    name: "gather",
+    aliases: &[],
+    description: "the root ends with every rank's block",
+    keys: keys::ROOTED,
+    default: false,
+    in_place: InPlace::both(Sharing::OwnBlock),
+    roles: Roles::Root,
+    ranks: RankCount::Any,
+    blocks: BlockSizes::Equal,
+    input: |seat| seat.own_block().len,
+    flow: Flow::Moves(|path| (path.to == path.root).then(|| path.only_block())),
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
+        bus_factor: |_, ranks| share_of_others(ranks),
+    }),
+    mpi: MpiCall::Collective(MpiCollective::Gather),
+    nccl: Nccl::Calls(messages),
+    model: Some(Model::Port),
+    nccl_tests: true,
+    osu: &[OsuTest::new("Gather Latency", OsuSize::Block, OsuRanks::All)],
+};
+
+/// The same with blocks of different sizes.
+pub(super) static GATHERV: Collective = Collective {
+    name: "gatherv",
+    aliases: &[],
+    description: "gather with blocks of different sizes",
+    keys: keys::ROOTED_UNEVENLY,
+    default: false,
+    in_place: InPlace::both(Sharing::OwnBlock),
+    roles: Roles::Root,
+    ranks: RankCount::Any,
+    blocks: BlockSizes::BySender,
+    input: |seat| seat.own_block().len,
+    flow: Flow::Moves(|path| (path.to == path.root).then(|| path.only_block())),
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
+        bus_factor: |_, ranks| share_of_others(ranks),
+    }),
+    mpi: MpiCall::Collective(MpiCollective::Gatherv),
+    nccl: Nccl::Calls(messages),
+    model: Some(Model::Port),
+    nccl_tests: false,
+    osu: &[OsuTest::new("Gatherv Latency", OsuSize::Block, OsuRanks::All)],
+};

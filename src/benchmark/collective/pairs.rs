@@ -1,0 +1,156 @@
+//! Messages between the ranks of pairs, counted as the OSU micro-benchmarks do.
+
+use super::nccl_call::{NOT_ONE_SIDED, messages};
+use super::*;
+
+/// A message to the other rank of a pair, and back.
+pub(super) static LATENCY: Collective = Collective {
+    name: "latency",
+    aliases: &["p2p_latency", "multi_lat"],
+    description: "one way of a message between the ranks of a pair: half a ping-pong",
+    keys: &[keys::MESSAGE, keys::PAIRS, keys::MESSAGE_FORM, keys::OFFSET],
+    default: false,
+    in_place: None,
+    roles: Roles::Pairs { messages: None, operations: 2 },
+    ranks: RankCount::Several,
+    blocks: BlockSizes::Whole,
+    input: |seat| seat.of_pair(|_| true),
+    flow: Flow::Moves(|path| path.joins_a_pair().then(|| path.whole())),
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, _| exchange.elements(),
+        bus_factor: |_, _| 1.0,
+    }),
+    mpi: MpiCall::Messages(MpiMessages::PingPong),
+    nccl: Nccl::Calls(there_and_back),
+    model: Some(Model::Pair { trips: 1.0 }),
+    nccl_tests: false,
+    osu: &[
+        OsuTest::new("Latency", OsuSize::Whole, OsuRanks::Two),
+        OsuTest::new("Multi Latency", OsuSize::Whole, OsuRanks::All),
+    ],
+};
+
+/// A window of messages to the other rank of a pair, and a short answer.
+pub(super) static BANDWIDTH: Collective = Collective {
+    name: "bandwidth",
+    aliases: &["p2p_bandwidth", "multi_pair", "message_rate", "mbw_mr"],
+    description: "a window of messages between the ranks of a pair, with the message rate of all pairs",
+    keys: keys::WINDOWED,
+    default: false,
+    in_place: None,
+    roles: Roles::Pairs { messages: Some(1), operations: 1 },
+    ranks: RankCount::Several,
+    blocks: BlockSizes::Whole,
+    input: |seat| seat.of_pair(|is_first| is_first),
+    flow: Flow::Moves(|path| (path.joins_a_pair() && path.from < path.to).then(|| path.whole())),
+    bandwidth: Some(ONE_OF_EACH_PAIR),
+    mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
+    nccl: Nccl::Calls(messages),
+    model: Some(Model::Pair { trips: 1.0 }),
+    nccl_tests: false,
+    osu: &[
+        OsuTest::new("Bandwidth", OsuSize::Whole, OsuRanks::Two),
+        OsuTest::new("Multiple Bandwidth / Message Rate", OsuSize::Whole, OsuRanks::Pairs),
+    ],
+};
+
+/// A window of messages both ways between the ranks of a pair.
+pub(super) static BIDIRECTIONAL: Collective = Collective {
+    name: "bidirectional",
+    aliases: &["p2p_bidirectional", "bisection"],
+    description: "a window of messages both ways; with all pairs, between the halves of the group",
+    keys: keys::WINDOWED,
+    default: false,
+    in_place: None,
+    roles: Roles::Pairs { messages: Some(2), operations: 1 },
+    ranks: RankCount::Several,
+    blocks: BlockSizes::Whole,
+    input: |seat| seat.of_pair(|_| true),
+    flow: Flow::Moves(|path| path.joins_a_pair().then(|| path.whole())),
+    // What one pair moves in one direction.
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, ranks| 2 * exchange.pair_count(ranks) as u64 * exchange.elements(),
+        bus_factor: |exchange, ranks| 0.5 / exchange.pair_count(ranks).max(1) as f64,
+    }),
+    mpi: MpiCall::Messages(MpiMessages::Window { answered: false }),
+    nccl: Nccl::Calls(messages),
+    model: Some(Model::Pair { trips: 1.0 }),
+    nccl_tests: false,
+    osu: &[OsuTest::new("Bi-Directional Bandwidth", OsuSize::Whole, OsuRanks::Two)],
+};
+
+/// A window of one-sided writes into the other rank's memory.
+pub(super) static PUT: Collective = Collective {
+    name: "put",
+    aliases: &[],
+    description: "one-sided writes into the memory of the other rank of a pair",
+    keys: keys::ONE_SIDED,
+    default: false,
+    in_place: None,
+    roles: Roles::Pairs { messages: Some(1), operations: 1 },
+    ranks: RankCount::Several,
+    blocks: BlockSizes::Whole,
+    input: |seat| seat.of_pair(|is_first| is_first),
+    flow: Flow::Moves(|path| (path.joins_a_pair() && path.from < path.to).then(|| path.whole())),
+    bandwidth: Some(ONE_OF_EACH_PAIR),
+    mpi: MpiCall::Put,
+    nccl: NOT_ONE_SIDED,
+    model: Some(Model::Pair { trips: 1.0 }),
+    nccl_tests: false,
+    osu: &[],
+};
+
+/// A window of one-sided reads from the other rank's memory.
+pub(super) static GET: Collective = Collective {
+    name: "get",
+    aliases: &[],
+    description: "one-sided reads from the memory of the other rank of a pair",
+    keys: keys::ONE_SIDED,
+    default: false,
+    in_place: None,
+    roles: Roles::Pairs { messages: Some(1), operations: 1 },
+    ranks: RankCount::Several,
+    blocks: BlockSizes::Whole,
+    input: |seat| seat.of_pair(|is_first| !is_first),
+    flow: Flow::Moves(|path| (path.joins_a_pair() && path.from > path.to).then(|| path.whole())),
+    bandwidth: Some(ONE_OF_EACH_PAIR),
+    mpi: MpiCall::Get,
+    nccl: NOT_ONE_SIDED,
+    // The request has to arrive first.
+    model: Some(Model::Pair { trips: 2.0 }),
+    nccl_tests: false,
+    osu: &[],
+};
+
+/// One message of each pair; what one pair moves.
+const ONE_OF_EACH_PAIR: Bandwidth = Bandwidth {
+    elements: |exchange, ranks| exchange.pair_count(ranks) as u64 * exchange.elements(),
+    bus_factor: |exchange, ranks| 1.0 / exchange.pair_count(ranks).max(1) as f64,
+};
+
+/// The first rank of a pair sends and then receives, the second receives and then sends.
+fn there_and_back(seat: Seat<'_>) -> Stages {
+    let partner = seat.exchange.partner(seat.ranks, seat.rank);
+    let is_first = partner.is_some_and(|partner| seat.rank < partner);
+    let (before, after) = messages(seat)
+        .into_iter()
+        .flatten()
+        .partition(|step| matches!(step.call, NcclCall::Send(_)) == is_first);
+    vec![before, after]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::element::Element;
+
+    #[test]
+    fn a_ping_comes_before_its_pong() {
+        let exchange = Exchange::plain(&LATENCY, Element::F32, 8);
+        let of = |ranks, rank| there_and_back(Seat { exchange: &exchange, ranks, rank, root: 0 });
+        let sent = |to| Step::send(to, Location::Input(0), 2);
+        assert_eq!(of(2, 0), [[sent(1)], [Step::receive(1, 0, 2)]]);
+        assert_eq!(of(2, 1), [[Step::receive(0, 0, 2)], [sent(0)]]);
+        assert!(of(3, 1).iter().all(Vec::is_empty));
+    }
+}

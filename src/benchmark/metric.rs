@@ -1,0 +1,261 @@
+//! The metrics: one table, and the only place that knows them.
+//!
+//! Reports, tables, limits, comparisons, the history, its export and imports read it. A new metric is one row.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::counts::Counts;
+use crate::base::metric::Direction::{self, HigherIsBetter, LowerIsBetter};
+use crate::base::metric::Unit;
+
+/// A figure that reports, limits and comparisons speak of.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// The key in the report.
+    pub key: &'static str,
+    /// The unit people read.
+    pub unit: Unit,
+    /// Which way it improves.
+    pub direction: Direction,
+    /// What of a machine bounds it, where something does.
+    pub peak: Option<Peak>,
+    /// A word for a table cell.
+    pub label: &'static str,
+    /// What exactly it is.
+    pub definition: &'static str,
+    follows: fn(&Observed) -> Option<f64>,
+    kept: Option<fn(&Metrics) -> Option<f64>>,
+}
+
+/// What a described machine can do at best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peak {
+    /// The bandwidth of the slowest link between the ranks.
+    Link,
+    /// The memory bandwidth of all devices.
+    Memory,
+    /// The arithmetic rate of all devices.
+    Arithmetic,
+}
+
+/// What the figures of a case follow from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observed {
+    /// What one operation counts.
+    pub counts: Counts,
+    /// Ranks that took part.
+    pub ranks: usize,
+    /// Median time of one operation, ms.
+    pub median_ms: f64,
+    /// The computation that was made while data moved, where one was.
+    pub overlap: Option<Overlap>,
+    /// Largest memory of a rank's process, where it is known.
+    pub host_peak_bytes: Option<u64>,
+}
+
+/// A computation while data moves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Overlap {
+    /// How long the exchange takes by itself, ms.
+    pub alone_ms: f64,
+    /// How long was computed before it was waited for, ms.
+    pub computed_ms: f64,
+}
+
+/// Makes of each row a metric, in [`ALL`], and of each row of `metrics` a field of [`Metrics`] too. A row is: name,
+/// key, unit, direction, what bounds it, label, definition, how it follows from what was observed.
+macro_rules! table {
+    (
+        elsewhere {$(
+            $name:ident $key:ident, $unit:ident, $direction:ident, $peak:expr, $label:literal, $definition:literal,
+            $follows:expr;
+        )+}
+        metrics {$(
+            $rate:ident $field:ident, $rate_unit:ident, $rate_direction:ident, $rate_peak:expr, $rate_label:literal,
+            $rate_definition:literal, $rate_follows:expr;
+        )+}
+    ) => {
+        $(
+            #[doc = $definition]
+            pub static $name: Metric = Metric {
+                key: stringify!($key),
+                unit: Unit::$unit,
+                direction: $direction,
+                peak: $peak,
+                label: $label,
+                definition: $definition,
+                follows: $follows,
+                kept: None,
+            };
+        )+
+        $(
+            #[doc = $rate_definition]
+            pub static $rate: Metric = Metric {
+                key: stringify!($field),
+                unit: Unit::$rate_unit,
+                direction: $rate_direction,
+                peak: $rate_peak,
+                label: $rate_label,
+                definition: $rate_definition,
+                follows: $rate_follows,
+                kept: Some(|metrics| metrics.$field),
+            };
+        )+
+
+        /// Every metric of a case, in the order of the report.
+        pub static ALL: &[&Metric] = &[$(&$name,)+ $(&$rate,)+];
+
+        /// Figures at the median time; null where the work has no such figure.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub struct Metrics {
+            $(
+                #[doc = $rate_definition]
+                pub $field: Option<f64>,
+            )+
+        }
+
+        impl Metrics {
+            /// Those that follow from what was observed.
+            pub fn of(observed: &Observed) -> Self {
+                Self { $($field: $rate.figure(observed),)+ }
+            }
+        }
+    };
+}
+
+table! {
+    // What has a place of its own in the report.
+    elsewhere {
+        LATENCY latency, Milliseconds, LowerIsBetter, None, "time",
+            "median over iterations of the time of one operation, by the definition the case names",
+            |of| Some(of.median_ms);
+        HOST_PEAK host_peak_bytes, Bytes, LowerIsBetter, None, "memory of a process",
+            "largest resident set of any rank's process while the case ran: buffers, libraries and all",
+            |of| of.host_peak_bytes.map(|bytes| bytes as f64);
+    }
+    // What stands under `metrics` of each case.
+    metrics {
+        ALGBW algbw_gbps, GigabytesPerSecond, HigherIsBetter, None, "algorithm",
+            "bytes of the operations / median time",
+            |of| Some(of.each_second(of.counts.algorithm_bytes? as f64)? / 1e9);
+        BUSBW busbw_gbps, GigabytesPerSecond, HigherIsBetter, Some(Peak::Link), "bus",
+            "algbw times the share of the bytes that crosses each link, as in nccl-tests",
+            |of| Some(ALGBW.figure(of)? * of.counts.bus_factor?);
+        MEMORY gbps, GigabytesPerSecond, HigherIsBetter, Some(Peak::Memory), "memory",
+            "bytes read and written by all ranks / median time",
+            |of| Some(of.each_second(of.all(of.counts.memory_traffic_bytes? as f64))? / 1e9);
+        ARITHMETIC tflops, TeraflopsPerSecond, HigherIsBetter, Some(Peak::Arithmetic), "arithmetic",
+            "floating point operations of all ranks / median time",
+            |of| Some(of.each_second(of.all(of.counts.flops?))? / 1e12);
+        OVERLAP overlap_percent, Percent, HigherIsBetter, None, "overlap",
+            "100 - (median time - time computed meanwhile) / time of the exchange alone, as in the OSU benchmarks",
+            Observed::hidden_percent;
+        MESSAGES messages_per_s, PerSecond, HigherIsBetter, None, "messages",
+            "messages of all senders, where ranks act in pairs / median time",
+            |of| of.each_second(of.counts.messages? as f64);
+        OPERATIONS throughput_per_s, PerSecond, HigherIsBetter, None, "operations",
+            "operations of the group / median time",
+            |of| of.each_second(1.0);
+    }
+}
+
+/// The efficiency of a point of a scaling study. It is of no single case, so it is not in [`ALL`].
+pub static EFFICIENCY: Metric = Metric {
+    key: "efficiency",
+    unit: Unit::OfIdeal,
+    direction: HigherIsBetter,
+    peak: None,
+    label: "efficiency",
+    definition: "share of the ideal that a point of a scaling study reaches, as the study defines it",
+    follows: |_| None,
+    kept: None,
+};
+
+impl Metric {
+    /// The metric of a case with this key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        ALL.iter().copied().find(|metric| metric.key == key)
+    }
+
+    /// The figure; `None` where the work has none.
+    pub fn figure(&self, observed: &Observed) -> Option<f64> {
+        (self.follows)(observed)
+    }
+
+    /// The figure as a report holds it; `None` too for a metric that does not stand under `metrics`.
+    pub fn kept(&self, metrics: &Metrics) -> Option<f64> {
+        self.kept.and_then(|kept| kept(metrics))
+    }
+
+    /// What is divided by the time, where the metric is such a rate.
+    pub fn amount(&self) -> Option<&'static str> {
+        self.definition.strip_suffix(" / median time")
+    }
+}
+
+impl PartialEq for Metric {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Observed {
+    /// So much for each second; `None` where the time is too short for the clock.
+    fn each_second(&self, amount: f64) -> Option<f64> {
+        (self.median_ms > 0.0).then(|| amount / (self.median_ms / 1e3))
+    }
+
+    /// What all ranks do together, each as much.
+    fn all(&self, of_one: f64) -> f64 {
+        self.ranks as f64 * of_one
+    }
+
+    /// Share of the exchange that the computation hides, percent: OSU 7.4, `calculate_and_print_stats` in
+    /// util/osu_util_mpi.c.
+    fn hidden_percent(&self) -> Option<f64> {
+        let Overlap { alone_ms, computed_ms } = self.overlap?;
+        let exposed = self.median_ms - computed_ms;
+        let known = alone_ms > 0.0 && self.median_ms > 0.0;
+        known.then(|| (100.0 * (1.0 - exposed / alone_ms)).clamp(0.0, 100.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::collective::ALL_REDUCE;
+    use crate::benchmark::work::{Element, Exchange, Gemm, Work};
+
+    fn observed(work: &Work, ranks: usize, median_ms: f64) -> Observed {
+        let counts = work.counts(ranks);
+        Observed { counts, ranks, median_ms, overlap: None, host_peak_bytes: None }
+    }
+
+    #[test]
+    fn figures_follow_from_counts_and_time() {
+        let work = Work::Exchange(Exchange::plain(&ALL_REDUCE, Element::F32, 4_000_000_000));
+        let metrics = Metrics::of(&observed(&work, 4, 2e3));
+        assert_eq!((metrics.algbw_gbps, metrics.busbw_gbps), (Some(2.0), Some(3.0)));
+        let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 });
+        assert_eq!(Metrics::of(&observed(&gemm, 2, 1e3)).tflops, Some(0.004));
+        assert_eq!(Metrics::of(&observed(&gemm, 2, 0.0)), Metrics::default());
+        let overlap = Some(Overlap { alone_ms: 2.0, computed_ms: 2.0 });
+        let of = Observed { overlap, host_peak_bytes: Some(7), ..observed(&work, 4, 3.0) };
+        assert_eq!((OVERLAP.figure(&of), HOST_PEAK.figure(&of)), (Some(50.0), Some(7.0)));
+    }
+
+    #[test]
+    fn a_report_holds_what_the_table_names() {
+        let metrics = serde_json::to_value(Metrics::default()).unwrap();
+        let fields: Vec<&String> = metrics.as_object().unwrap().keys().collect();
+        let kept: Vec<&&Metric> = ALL.iter().filter(|metric| metric.kept.is_some()).collect();
+        assert_eq!(fields.len(), kept.len());
+        assert!(kept.iter().all(|metric| fields.iter().any(|field| *field == metric.key)));
+        for metric in ALL {
+            assert!(metric.key.ends_with(metric.unit.suffix()), "{}", metric.key);
+            assert_eq!(Metric::find(metric.key), Some(*metric));
+        }
+        assert_eq!(BUSBW.kept(&Metrics { busbw_gbps: Some(1.0), ..Default::default() }), Some(1.0));
+    }
+}

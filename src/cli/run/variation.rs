@@ -1,0 +1,121 @@
+//! `--against` and `--env`: how the sides of a series differ.
+
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::RunArgs;
+use super::words::{CONFIG, without};
+use crate::base::error::{Error, Result};
+use crate::plan::config::Config;
+use crate::run::{Variables, Variation};
+
+/// Most sides of a series: more combinations of variables than that are a mistake.
+const SIDE_LIMIT: usize = 1000;
+
+impl RunArgs {
+    /// What is asked for; `arguments` are those of a rank of this side.
+    ///
+    /// # Errors
+    /// Usage error for a program, a configuration or a variable that cannot be used.
+    pub(super) fn variation(&self, arguments: &[OsString]) -> Result<Variation> {
+        match &self.against {
+            None if self.env.is_empty() => Ok(Variation::None),
+            None => combinations(&self.env).map(Variation::Variables),
+            Some(_) if !self.env.is_empty() => Err(Error::usage(
+                "--against and --env each define the sides of a series; use one of them, and set the variable \
+                 for the whole run or start it twice",
+            )),
+            Some(path) if is_config(path) => {
+                let config = self.apply(Config::load(path)?)?;
+                let mut arguments = without(arguments.iter().cloned(), CONFIG);
+                arguments.extend(["--config".into(), path.into()]);
+                Ok(Variation::Config { config: Box::new(config), launch_arguments: arguments })
+            }
+            Some(path) => program(path).map(Variation::Program),
+        }
+    }
+}
+
+fn is_config(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending))
+}
+
+/// The absolute path of a program: launchers would look for a name without a folder on the PATH.
+fn program(path: &Path) -> Result<PathBuf> {
+    let wrong = |why: &dyn std::fmt::Display| Error::file("measure against", path, why);
+    let facts = path.metadata().map_err(|why| wrong(&why))?;
+    if !facts.is_file() || facts.permissions().mode() & 0o111 == 0 {
+        return Err(wrong(
+            &"it is neither an executable program nor a configuration file (.yaml, .yml, .json)",
+        ));
+    }
+    path.canonicalize().map_err(|why| wrong(&why))
+}
+
+/// All combinations of the values of `KEY=a,b`, those of the last key changing fastest.
+fn combinations(flags: &[String]) -> Result<Vec<Variables>> {
+    let mut combinations: Vec<Variables> = vec![Variables::new()];
+    for (i, flag) in flags.iter().enumerate() {
+        let wrong = |why: &str| {
+            Error::usage(format!(
+                "--env '{flag}' {why}; write KEY=a,b with a variable's name for KEY"
+            ))
+        };
+        let (key, values) = flag.split_once('=').ok_or_else(|| wrong("names no values"))?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if key.is_empty()
+            || !key.chars().all(is_name)
+            || key.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return Err(wrong("names no variable"));
+        }
+        if flags[..i].iter().any(|other| other.split('=').next() == Some(key)) {
+            return Err(wrong("names a variable for the second time"));
+        }
+        let values: Vec<&str> = values.split(',').collect();
+        if (1..values.len()).any(|i| values[..i].contains(&values[i])) {
+            return Err(wrong("names a value twice"));
+        }
+        if combinations.len() * values.len() > SIDE_LIMIT {
+            return Err(wrong(&format!("makes more than {SIDE_LIMIT} combinations")));
+        }
+        let with = |setting: &Variables| -> Vec<Variables> {
+            let with = |value: &&str| {
+                let own = std::iter::once((key.to_owned(), (*value).to_owned()));
+                setting.iter().cloned().chain(own).collect()
+            };
+            values.iter().map(with).collect()
+        };
+        combinations = combinations.iter().flat_map(with).collect();
+    }
+    Ok(combinations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(flags: &[&str]) -> Result<Vec<String>> {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let line = |setting: Vec<(String, String)>| {
+            let words: Vec<String> =
+                setting.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            words.join(" ")
+        };
+        Ok(combinations(&flags)?.into_iter().map(line).collect())
+    }
+
+    #[test]
+    fn variables_are_combined() {
+        assert_eq!(shown(&[]).unwrap(), [""]);
+        assert_eq!(shown(&["A=1,2", "B=x,"]).unwrap(), ["A=1 B=x", "A=1 B=", "A=2 B=x", "A=2 B="]);
+        for wrong in ["A", "=1", "A B=1", "1A=1", "A=1,1", "A=b=c,b=c"] {
+            assert!(shown(&[wrong]).is_err(), "{wrong}");
+        }
+        assert!(shown(&["A=1", "A=2"]).is_err());
+        let many = format!("A={}", (0..32).map(|i| i.to_string()).collect::<Vec<_>>().join(","));
+        assert!(shown(&[&many, &many.replace('A', "B")]).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! Starting the ranks of one launch: from a plan and a command to the exit of the job.
+
+mod command;
+mod job;
+mod job_state;
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use tesserabench_launcher::{Ended, Job, die_with_parent, run as supervise};
+
+use super::recorder;
+use crate::base::error::{Error, Exit, Result};
+use crate::plan::Plan;
+use crate::render::{Output, say};
+use crate::world::supervision;
+pub(super) use command::Command;
+pub use job::LauncherChoice;
+use job_state::JobState;
+
+/// Starts the ranks of the plan, waits for them, and keeps what was measured if they cannot.
+///
+/// # Errors
+/// When they cannot be started, or ended without saying why.
+pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
+    let job = job::of(plan, command, &[(supervision::VARIABLE.to_owned(), "1".to_owned())])?;
+    let (job, launcher) = bound(job)?;
+    let mut state = JobState::new(command.shows_output);
+    let Ended { end, left } = supervise(&job, |line| state.hear(line))
+        .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
+    if left > 0 {
+        tracing::info!("{left} processes that the launcher had left were killed");
+    }
+    let ended = state.conclude(end, plan.deadlines.run);
+    if let Some(failure) = state.unreported(&ended) {
+        recorder::save_incomplete(outputs, &failure);
+    }
+    ended
+}
+
+/// Refuses what could not be started, before anything is overwritten for it.
+pub(super) fn check(plan: &Plan, command: &Command) -> Result<()> {
+    job::of(plan, command, &[]).map(drop)
+}
+
+/// Prints the command that would start the ranks. People run it by hand, so it asks for no marked lines.
+pub(super) fn print(plan: &Plan, command: &Command) -> Result<()> {
+    let job = job::of(plan, command, &[])?;
+    let words = job.arguments.iter().map(OsString::as_os_str);
+    say(&command::line(&job.set, [job.program.as_os_str()].into_iter().chain(words)));
+    Ok(())
+}
+
+/// The job started through this program, so that it ends when this process does, however that happens; and
+/// the launcher that it becomes.
+fn bound(job: Job) -> Result<(Job, PathBuf)> {
+    let this = this_program()?;
+    let words = ["with-parent".into(), std::process::id().to_string().into(), "--".into()];
+    let own = [job.program.clone().into_os_string()];
+    let arguments = words.into_iter().chain(own).chain(job.arguments).collect();
+    Ok((Job { program: this, arguments, ..job }, job.program))
+}
+
+/// Becomes `program`, in a process that ends when `parent` does.
+///
+/// # Errors
+/// Unfit when it cannot be started.
+pub fn with_parent(parent: u32, program: &[OsString]) -> Result<Exit> {
+    let [program, arguments @ ..] = program else {
+        return Err(Error::usage("with-parent needs a program"));
+    };
+    let cannot = |why| Error::unfit(format!("cannot start '{}': {why}", program.to_string_lossy()));
+    die_with_parent(parent, Signal::TERM).map_err(cannot)?;
+    Err(cannot(std::process::Command::new(program).args(arguments).exec()))
+}
+
+/// The path of this program.
+pub(super) fn this_program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|why| Error::internal(format!("cannot tell this program's own path: {why}")))
+}

@@ -1,0 +1,230 @@
+//! What a job's ranks and launcher have reported, and how it ended.
+
+use std::collections::HashMap;
+
+use indicatif::ProgressBar;
+use tesserabench_launcher::{End, OutputLine};
+
+use crate::base::error::{Error, Exit, Kind, Result};
+use crate::base::failure::{CaseError, Failure};
+use crate::render::say;
+use crate::run::progress_bar;
+use crate::world::supervision::Note;
+
+/// What the ranks and their launcher have said.
+pub(super) struct JobState {
+    /// Ranks by process number.
+    ranks: HashMap<u32, (usize, String)>,
+    case: String,
+    exit: Option<Exit>,
+    /// Whether there is a journal of this run, and whether it has become a report.
+    journal: bool,
+    reported: bool,
+    /// Why the job ends before its time.
+    failure: Option<Failure>,
+    /// What the launcher prints about the end; shown when nothing better explains it.
+    held: Vec<String>,
+    /// Whether standard output and standard error have come to the launcher's farewell.
+    farewell: [bool; 2],
+    /// The rank whose process the launcher names.
+    named: Option<(usize, String)>,
+    bar: ProgressBar,
+    /// Whether to print what the ranks print.
+    shows_output: bool,
+}
+
+impl JobState {
+    /// Of a job that has said nothing yet.
+    pub(super) fn new(shows_output: bool) -> Self {
+        Self {
+            ranks: HashMap::new(),
+            case: String::new(),
+            exit: None,
+            journal: false,
+            reported: false,
+            failure: None,
+            held: Vec::new(),
+            farewell: [false; 2],
+            named: None,
+            bar: ProgressBar::hidden(),
+            shows_output,
+        }
+    }
+
+    /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
+    pub(super) fn hear(&mut self, line: OutputLine<'_>) {
+        match line {
+            // Hydra prints on standard output how a job ended.
+            OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
+            OutputLine::Out(line) if self.shows_output => self.bar.suspend(|| say(line)),
+            OutputLine::Out(_) => {}
+            OutputLine::Err(line) => match Note::parse(line) {
+                Some(note) => self.note(note),
+                None if line.starts_with("tesserabench") => self.show(line),
+                None if self.is_held(1, is_rule(line) || is_opening(line)) => self.hold(line),
+                None => self.show(line),
+            },
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        match note {
+            Note::Rank { rank, pid, host } => {
+                self.ranks.insert(pid, (rank, host));
+            }
+            Note::Case { done, total, id } => {
+                // The job goes on, so that was no farewell.
+                self.farewell = [false; 2];
+                self.show_held();
+                if self.bar.is_hidden() {
+                    self.bar = progress_bar::new(total, true);
+                }
+                self.bar.set_position(done as u64);
+                self.bar.set_message(id.clone());
+                if done == total {
+                    self.bar.finish_and_clear();
+                }
+                self.case = id;
+            }
+            Note::Journal => self.journal = true,
+            Note::Reported => self.reported = true,
+            // The first is the cause. Others may follow from it: ranks that were asked to stop then.
+            Note::Failure(failure) => match &self.failure {
+                Some(known) if known.exit() != Exit::Interrupted => {}
+                _ => self.failure = Some(*failure),
+            },
+            Note::Exit(exit) => self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit))),
+        }
+    }
+
+    /// Whether a stream is at its farewell, once it has begun.
+    fn is_held(&mut self, stream: usize, begins: bool) -> bool {
+        self.farewell[stream] |= begins;
+        self.farewell[stream]
+    }
+
+    fn hold(&mut self, line: &str) {
+        self.named = self.named.take().or_else(|| self.rank_in(line));
+        self.held.push(line.to_owned());
+    }
+
+    fn show(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    fn show_held(&mut self) {
+        std::mem::take(&mut self.held).iter().for_each(|line| self.show(line));
+    }
+
+    /// The rank that a launcher's line is about. Open MPI names the rank; MPICH a process, which of several may
+    /// be one that it has killed itself.
+    fn rank_in(&self, line: &str) -> Option<(usize, String)> {
+        let numbers = line.split(|c: char| !c.is_ascii_digit());
+        let mut pids = numbers.filter_map(|number| number.parse().ok());
+        let by_pid = pids.find_map(|pid: u32| self.ranks.get(&pid));
+        let by_pid = by_pid.filter(|_| self.ranks.len() == 1);
+        let after = line.split_once("process rank ").map(|(_, rest)| rest.split(' ').next());
+        let rank: Option<usize> = after.flatten().and_then(|word| word.parse().ok());
+        let by_rank = self.ranks.values().find(|(known, _)| Some(*known) == rank);
+        by_pid.or(by_rank).cloned()
+    }
+
+    /// Whether the launcher reports a process that was killed.
+    fn saw_a_death(&self) -> bool {
+        let words = ["on signal", "BAD TERMINATION"];
+        self.held.iter().any(|line| words.iter().any(|word| line.contains(word)))
+    }
+
+    /// The exit of a job that ended like this and whose run may take `timeout_s` seconds.
+    ///
+    /// # Errors
+    /// When the ranks have not reported an exit that holds.
+    pub(super) fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
+        self.bar.finish_and_clear();
+        if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
+            self.show_held();
+        }
+        // A launcher asks its ranks to stop when one of them dies; that is not why the job ended.
+        let named = self.named.is_some();
+        self.failure = self.failure.take().filter(|failure| {
+            failure.exit() != Exit::Interrupted || end == End::Interrupted || !named
+        });
+        let failed = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
+        // Ranks that are ended because their time is over take that for a request to stop.
+        let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
+        let exit = failed.or(self.exit).filter(|exit| !late(exit));
+        let during = self.during();
+        match (exit, end) {
+            // A run that finished all the same was not interrupted.
+            (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok || self.reported => {
+                Ok(exit)
+            }
+            (_, End::TimedOut) => Err(Error::new(
+                Kind::TimedOut,
+                format!(
+                    "the run took longer than its {timeout_s} s, {during}, and was ended; give more time \
+                     with --timeout, or measure less"
+                ),
+            )),
+            (_, End::Interrupted) => {
+                Err(Error::new(Kind::Interrupted, format!("interrupted {during}")))
+            }
+            (Some(exit), _) => Ok(exit),
+            (None, End::Code(_)) if self.ranks.is_empty() && !self.saw_a_death() => {
+                self.show_held();
+                Err(Error::unfit("the launcher could not start the ranks; its messages are above"))
+            }
+            (None, end) => Err(self.silent_death(end, &during)),
+        }
+    }
+
+    fn during(&self) -> String {
+        match self.case.as_str() {
+            "" => "between cases".to_owned(),
+            case => format!("during case {case}"),
+        }
+    }
+
+    /// The error of a job that ended although no rank reported why.
+    fn silent_death(&mut self, end: End, during: &str) -> Error {
+        let died = match (&self.named, end) {
+            (Some((rank, host)), _) => format!("rank {rank} on {host} died silently {during}"),
+            (None, End::Code(code)) => {
+                self.show_held();
+                format!("a rank died silently {during}, and the launcher ended with code {code}")
+            }
+            (None, _) => format!("the launcher was killed {during}"),
+        };
+        Error::new(Kind::RankDied, died)
+    }
+
+    /// Why a run ended whose journal has not become a report; `None` where there is nothing to keep.
+    pub(super) fn unreported(&mut self, ended: &Result<Exit>) -> Option<Failure> {
+        if !self.journal || self.reported {
+            return None;
+        }
+        Some(self.failure.take().unwrap_or_else(|| {
+            let (kind, why) = match ended {
+                Err(why) => (why.kind, why.message.clone()),
+                Ok(exit) => {
+                    let meaning = exit.meaning();
+                    (Kind::RankDied, format!("the ranks ended without a report ({meaning})"))
+                }
+            };
+            let (rank, node) = self.named.clone().unzip();
+            let error = CaseError { rank, node, ..CaseError::now(kind, "unknown", why) };
+            Failure { case: self.case.clone(), error }
+        }))
+    }
+}
+
+/// Whether a line is a rule: launchers print how a job ended between two of them.
+fn is_rule(line: &str) -> bool {
+    line.len() >= 40 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'='))
+}
+
+/// Whether a launcher begins to report how the job ended, without a rule.
+fn is_opening(line: &str) -> bool {
+    let openings = ["mpirun", "prterun", "mpiexec", "[mpiexec@", "[proxy:", "Abort(", "srun:"];
+    openings.iter().any(|opening| line.starts_with(opening)) || line.contains("MPI_Abort")
+}

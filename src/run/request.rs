@@ -1,0 +1,74 @@
+//! What a user asks of `run`, as one value.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::launch::LauncherChoice;
+use super::recorder::OnExisting;
+use crate::backend;
+use crate::base::error::Result;
+use crate::plan::config::{BackendChoice, Config};
+
+/// Environment variables with their values, in the order in which they are set.
+pub type Variables = Vec<(String, String)>;
+
+/// Everything that arguments and the configuration file ask for.
+#[derive(Debug)]
+pub struct Request {
+    /// The configuration with the flags over it. One rank may lack the file or have another one, so ranks agree on
+    /// an error in it once they have met.
+    pub config: Result<Config>,
+    /// How many ranks to start; `None` runs this process as a rank.
+    pub ranks: Option<usize>,
+    /// What starts them.
+    pub launcher: LauncherChoice,
+    /// How many launches each side has, where flags or the configuration file say so.
+    pub launches: Option<u32>,
+    /// How the sides of a series differ.
+    pub variation: Variation,
+    /// The baseline to compare with, by its name in the history or its file.
+    pub compare_baseline: Option<String>,
+    /// What to do with what an earlier run has left.
+    pub on_existing: OnExisting,
+    /// Whether to print the command that would start the ranks, and stop.
+    pub print_command: bool,
+    /// Whether to print what would be run, and stop.
+    pub dry_run: bool,
+    /// Whether to print the results in the form of nccl-tests.
+    pub nccl_tests_table: bool,
+    /// Arguments of each rank of a single launch.
+    pub arguments: Vec<OsString>,
+    /// Arguments of each rank in a series, but for the file to write.
+    pub launch_arguments: Vec<OsString>,
+}
+
+/// How the sides of a series differ.
+#[derive(Debug)]
+pub enum Variation {
+    /// There is one side.
+    None,
+    /// The other side is measured by another program.
+    Program(PathBuf),
+    /// The other side has another configuration file.
+    Config {
+        /// That configuration with the same flags over it.
+        config: Box<Config>,
+        /// Arguments of each of its ranks, but for the file to write.
+        launch_arguments: Vec<OsString>,
+    },
+    /// Each side sets these variables.
+    Variables(Vec<Variables>),
+}
+
+/// The configuration with the backend that `auto` means on this machine.
+pub(super) fn with_found_backend(config: Config) -> Config {
+    match config.backend.unwrap_or_default() {
+        BackendChoice::Auto => {
+            let found = backend::cuda_devices();
+            let choice = if found.is_ok() { BackendChoice::Cuda } else { BackendChoice::Host };
+            tracing::debug!("backend auto is {choice:?}: {found:?}");
+            Config { backend: Some(choice), ..config }
+        }
+        _ => config,
+    }
+}

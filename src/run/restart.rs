@@ -1,0 +1,97 @@
+//! Restarting this process with variables that must be set when it starts.
+//!
+//! The loader reads `LD_LIBRARY_PATH` once, and setting variables in a process that already has threads
+//! is not safe. So a rank that needs either executes itself again, as the same process, before it joins
+//! the others.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+
+use crate::base::error::{Error, Result};
+use crate::base::random;
+use crate::machine::nvidia;
+
+/// Settings of NCCL under which processes that share a GPU take each other for different machines
+/// and talk through the loopback device. NCCL refuses two ranks with the same host and GPU; a host's
+/// name is what NCCL_HOSTID says (NCCL 2.30.7, `src/misc/utils.cc` and `src/init.cc`). Few blocks, because
+/// the kernels of all ranks must fit on the GPU together where its processes share it (MPS).
+const EMULATION: [(&str, &str); 8] = [
+    ("NCCL_NET", "Socket"),
+    ("NCCL_IB_DISABLE", "1"),
+    ("NCCL_SOCKET_IFNAME", "lo"),
+    ("NCCL_P2P_DISABLE", "1"),
+    ("NCCL_SHM_DISABLE", "1"),
+    ("NCCL_NVLS_ENABLE", "0"),
+    ("NCCL_MNNVL_ENABLE", "0"),
+    ("NCCL_MAX_CTAS", "2"),
+];
+
+/// Restarts this process if its environment lacks something that the cuda backend needs.
+///
+/// # Errors
+/// Unfit when it cannot be restarted.
+pub fn for_cuda(emulated: bool) -> Result<()> {
+    // Without a driver there is nothing to prepare for.
+    if nvidia::DRIVER.require().is_err() {
+        return Ok(());
+    }
+    let mut variables = library_path().unwrap_or_else(|why| {
+        tracing::warn!("{why}");
+        Vec::new()
+    });
+    if emulated {
+        let host = format!("tesserabench-{}", std::process::id());
+        let settings = EMULATION.iter().map(|(name, value)| (*name, OsString::from(value)));
+        let settings = settings.chain([("NCCL_HOSTID", host.into())]);
+        // What the user has set stays.
+        variables.extend(settings.filter(|(name, _)| std::env::var_os(name).is_none()));
+    }
+    if variables.is_empty() {
+        return Ok(());
+    }
+    let cannot = |why| Error::unfit(format!("this process cannot restart itself: {why}"));
+    let own = std::env::current_exe().map_err(cannot)?;
+    let mut command = std::process::Command::new(own);
+    Err(cannot(command.args(std::env::args_os().skip(1)).envs(variables).exec()))
+}
+
+/// A library path that begins with a folder of links to the libraries that cudarc would not find.
+fn library_path() -> Result<Vec<(&'static str, OsString)>> {
+    const PATH: &str = "LD_LIBRARY_PATH";
+    let links = nvidia::links();
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One folder for one set of files, so that processes that make it at once make the same.
+    let folder = cache_folder()
+        .join(format!("libraries-{:016x}", random::fingerprint(format!("{links:?}").bytes())));
+    let cannot = |why| Error::file("link libraries in", &folder, why);
+    std::fs::create_dir_all(&folder).map_err(cannot)?;
+    for (name, file) in links {
+        match std::os::unix::fs::symlink(file, folder.join(name)) {
+            Err(why) if why.kind() != std::io::ErrorKind::AlreadyExists => return Err(cannot(why)),
+            _ => {}
+        }
+    }
+    let old = std::env::var_os(PATH).unwrap_or_default();
+    if std::env::split_paths(&old).any(|known| known == folder) {
+        return Err(Error::unfit(format!(
+            "the links in '{}' are not followed; remove the folder",
+            folder.display()
+        )));
+    }
+    let folders = [folder].into_iter().chain(std::env::split_paths(&old));
+    let path = std::env::join_paths(folders.filter(|folder| !folder.as_os_str().is_empty()));
+    Ok(vec![(PATH, path.map_err(|why| Error::unfit(format!("{PATH}: {why}")))?)])
+}
+
+/// Where this program keeps what it can make again.
+fn cache_folder() -> PathBuf {
+    let set =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("TESSERABENCH_CACHE_DIR")
+        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("tesserabench")))
+        .or_else(|| Some(set("HOME")?.join(".cache/tesserabench")))
+        .unwrap_or_else(|| std::env::temp_dir().join("tesserabench"))
+}

@@ -1,0 +1,167 @@
+//! The folder of a side's launches: a report each, with its samples and journal.
+
+use std::path::PathBuf;
+
+use super::side::Side;
+use crate::base::error::{Error, Result};
+use crate::base::files::write_atomically;
+use crate::machine::environment;
+use crate::plan::config::Config;
+use crate::render::{Format, Output};
+use crate::report::{Report, Samples};
+use crate::run::journal::{Journal, Recovered};
+use crate::run::recorder::OnExisting;
+
+/// A file that lies there until all launches have finished.
+const MARK: &str = "unfinished";
+
+/// What it says to people who find it.
+const TEXT: &str =
+    "This series of launches is unfinished: resume it with --resume, or start anew with --force.\n";
+
+impl Side {
+    /// The report of a launch, counted from 0.
+    pub(super) fn output(&self, launch: usize) -> Output {
+        let path = self.folder.join(format!("{}.json", launch + 1));
+        Output { path, format: Format::Json }
+    }
+
+    /// Refuses to overwrite the launches of an unfinished series.
+    pub(super) fn refuse_unfinished(&self) -> Result<()> {
+        let mut held = 0;
+        for launch in self.launches()? {
+            let path = self.output(launch).path;
+            let left = Recovered::read(&path)?.map(|left| left.report);
+            let is_measured = |report: &Report| report.cases.iter().any(|c| c.measured.is_some());
+            held += usize::from(path.exists() || left.as_ref().is_some_and(is_measured));
+        }
+        if held == 0 || !self.folder.join(MARK).exists() {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "'{}' holds launches ({held}) of an unfinished series; resume it with --resume, or overwrite it with \
+             --force",
+            self.folder.display()
+        )))
+    }
+
+    /// Makes the folder ready. What an earlier series has left there is removed, unless this one resumes it: its
+    /// launches must not be taken for launches of this one.
+    pub(super) fn begin(&self, on_existing: OnExisting) -> Result<()> {
+        let wrong = |why| Error::file("write", &self.folder, why);
+        std::fs::create_dir_all(&self.folder).map_err(wrong)?;
+        if on_existing != OnExisting::Resume {
+            for launch in self.launches()? {
+                let output = self.output(launch);
+                let files =
+                    [Journal::path_for(&output.path), output.beside("samples.csv.gz"), output.path];
+                for file in files.iter().filter(|file| file.exists()) {
+                    std::fs::remove_file(file).map_err(|why| Error::file("remove", file, why))?;
+                }
+            }
+        }
+        write_atomically(&self.folder.join(MARK), TEXT.as_bytes())
+    }
+
+    /// Marks the series as finished.
+    pub(super) fn end(&self) -> Result<()> {
+        let mark = self.folder.join(MARK);
+        std::fs::remove_file(&mark).map_err(|why| Error::file("remove", &mark, why))
+    }
+
+    /// The launches that have left something there, from 0.
+    fn launches(&self) -> Result<Vec<usize>> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(why) => return Err(Error::file("read", &self.folder, why)),
+        };
+        let number = |name: &str| {
+            let (number, ending) = name.split_once('.')?;
+            let known = ["json", "json.journal.jsonl", "samples.csv.gz"].contains(&ending);
+            number.parse::<usize>().ok().filter(|_| known)?.checked_sub(1)
+        };
+        let mut found: Vec<usize> =
+            entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect();
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The report of a launch, where it has left one.
+    pub(super) fn report(&self, launch: usize) -> Result<Option<Report>> {
+        let path = self.output(launch).path;
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut report = Report::load(&path)?;
+        // Named from where the report of all launches lies.
+        let folder = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        for case in &mut report.cases {
+            if let Samples::Sidecar { file, .. } = &mut case.samples {
+                *file = format!("{folder}/{file}");
+            }
+        }
+        Ok(Some(report))
+    }
+
+    /// Whether a launch has finished.
+    ///
+    /// # Errors
+    /// Usage error when its report is that of another run.
+    pub(super) fn is_complete(&self, launch: usize) -> Result<bool> {
+        let path: PathBuf = self.output(launch).path;
+        let Some(report) = self.report(launch)?.filter(|report| !report.run.incomplete) else {
+            return Ok(false);
+        };
+        match self.difference(&report) {
+            None => Ok(true),
+            Some(difference) => Err(Error::usage(format!(
+                "'{}' is the report of another run ({difference}); resume with the arguments it was started \
+                 with, or start anew with --force",
+                path.display()
+            ))),
+        }
+    }
+
+    /// How a launch's report differs from what is to be run.
+    fn difference(&self, report: &Report) -> Option<String> {
+        let mut planned: Vec<&String> = self.plan.cases.iter().map(|case| &case.id).collect();
+        let mut measured: Vec<&String> = report.cases.iter().map(|case| &case.id).collect();
+        planned.sort_unstable();
+        measured.sort_unstable();
+        if let Some(id) = planned.iter().find(|id| measured.binary_search(id).is_err()) {
+            return Some(format!("it lacks case {id}"));
+        }
+        if let Some(id) = measured.iter().find(|id| planned.binary_search(id).is_err()) {
+            return Some(format!("its case {id} is not asked for"));
+        }
+        if report.run.seed != self.plan.seed {
+            return Some(format!("its seed is {}, not {}", report.run.seed, self.plan.seed));
+        }
+        if self.is_own_program() && report.run.build != environment::build() {
+            return Some(format!("its program is {}", report.run.build));
+        }
+        let same = identity(&report.run.config) == identity(&self.config);
+        (!same).then(|| "its configuration is another".to_owned())
+    }
+}
+
+/// What of a configuration decides what is measured. How long it may take, what is written, and what figures are
+/// held against may change.
+fn identity(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.benchmarking.launches = None;
+    Config {
+        output: Default::default(),
+        limits: Default::default(),
+        comparison: Default::default(),
+        history: Default::default(),
+        deadlines: Default::default(),
+        timeout: None,
+        continue_on_error: None,
+        max_failures: None,
+        heartbeats: None,
+        ..config
+    }
+}

@@ -1,0 +1,165 @@
+//! A side: the launches of one series that are of the same program, configuration and variables.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::base::error::{Error, Result};
+use crate::base::random;
+use crate::plan::Plan;
+use crate::plan::config::Config;
+use crate::plan::place::Place;
+use crate::render::Output;
+use crate::run::launch::{self, Command, LauncherChoice};
+use crate::run::request::{Request, Variables, Variation, with_found_backend};
+
+/// Longest name of a side that names files as it is, bytes.
+const NAME_LIMIT: usize = 100;
+
+/// The launches of one kind.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// What it is called: `against`, `KEY=a`; empty for what is measured when nothing else is.
+    pub(super) name: String,
+    /// What every launch runs.
+    pub(super) plan: Plan,
+    /// What that was made from.
+    pub(super) config: Config,
+    /// The variables that it sets.
+    pub(super) variables: Variables,
+    /// The files of the side's one report.
+    pub(super) outputs: Vec<Output>,
+    /// Where its launches leave theirs.
+    pub(super) folder: PathBuf,
+    program: PathBuf,
+    /// Arguments of a rank, but for the report to write.
+    arguments: Vec<OsString>,
+    /// What starts its ranks; one rank needs no launcher.
+    launcher: Option<LauncherChoice>,
+}
+
+impl Side {
+    /// What is started for a launch that writes this report.
+    pub(super) fn command(&self, report: &Path) -> Command {
+        // A configuration file may ask for another format.
+        let own: [OsString; 4] =
+            ["--output".into(), report.into(), "--format".into(), "json".into()];
+        Command {
+            program: self.program.clone(),
+            arguments: self.arguments.iter().cloned().chain(own).collect(),
+            variables: self.variables.clone(),
+            launcher: self.launcher,
+            shows_output: false,
+        }
+    }
+
+    /// Whether its program is this one.
+    pub(super) fn is_own_program(&self) -> bool {
+        launch::this_program().is_ok_and(|own| own == self.program)
+    }
+
+    /// Its name behind a launch's number.
+    pub(super) fn suffix(&self) -> String {
+        if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) }
+    }
+}
+
+/// The sides that are asked for, in their order; `config` is the first one's.
+///
+/// # Errors
+/// Usage error for a plan or a file that is not possible.
+pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
+    let outputs = Output::resolve(&config)?;
+    let make = |name: String, config: Config, arguments: &[OsString]| {
+        let (outputs, folder) = files(&outputs, &name)?;
+        Ok(Side {
+            name,
+            plan: Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(1)))?,
+            config,
+            variables: Variables::new(),
+            outputs,
+            folder,
+            program: launch::this_program()?,
+            arguments: arguments.to_vec(),
+            launcher: request.ranks.map(|_| request.launcher),
+        })
+    };
+    let arguments = &request.launch_arguments;
+    let own = |name: String| make(name, config.clone(), arguments);
+    let against = || "against".to_owned();
+    match &request.variation {
+        Variation::None => Ok(vec![own(String::new())?]),
+        Variation::Program(program) => {
+            let other = Side { program: program.clone(), ..own(against())? };
+            Ok(vec![own(String::new())?, other])
+        }
+        Variation::Config { config: other, launch_arguments } => {
+            let mut other = with_found_backend((**other).clone());
+            other.output = config.output.clone();
+            Ok(vec![own(String::new())?, make(against(), other, launch_arguments)?])
+        }
+        Variation::Variables(combinations) => {
+            let side = |variables: &Variables| {
+                let names = variables.iter().map(|(key, value)| format!("{key}={value}"));
+                let name = names.collect::<Vec<_>>().join(",");
+                Ok(Side { variables: variables.clone(), ..own(name)? })
+            };
+            combinations.iter().map(side).collect()
+        }
+    }
+}
+
+/// The files of a side of this name, and the folder of its launches: `results.KEY=a.json` and
+/// `results.KEY=a.launches` beside `results.json`.
+fn files(outputs: &[Output], name: &str) -> Result<(Vec<Output>, PathBuf)> {
+    let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
+    if name.is_empty() {
+        return Ok((outputs.to_vec(), first.beside("launches")));
+    }
+    let name = file_name(name);
+    let of_side = |output: &Output| {
+        let ending = output.path.extension().map(|ending| ending.to_string_lossy());
+        let ending = ending.map_or_else(|| name.clone(), |ending| format!("{name}.{ending}"));
+        Output { path: output.beside(&ending), format: output.format }
+    };
+    Ok((outputs.iter().map(of_side).collect(), first.beside(&format!("{name}.launches"))))
+}
+
+/// A name with nothing in it that means something in a path; different ones stay different.
+fn file_name(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=,+.@".contains(&byte);
+    let mut plain = String::new();
+    for byte in name.bytes() {
+        match is_plain(byte) {
+            true => plain.push(char::from(byte)),
+            false => plain.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    if plain.len() > NAME_LIMIT {
+        plain.truncate(NAME_LIMIT - 17);
+        plain.push_str(&format!("-{:016x}", random::fingerprint(name.bytes())));
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Format;
+
+    #[test]
+    fn each_side_has_files_of_its_own() {
+        let output = |path: &str, format| Output { path: path.into(), format };
+        let outputs = [output("x/r.json", Format::Json), output("r", Format::Csv)];
+        let shown = |name: &str| {
+            let (outputs, folder) = files(&outputs, name).unwrap();
+            let paths: Vec<String> =
+                outputs.iter().map(|output| output.path.display().to_string()).collect();
+            format!("{} {}", paths.join(" "), folder.display())
+        };
+        assert_eq!(shown(""), "x/r.json r x/r.launches");
+        assert_eq!(shown("against"), "x/r.against.json r.against x/r.against.launches");
+        assert_eq!(shown("A=/b c"), "x/r.A=%2fb%20c.json r.A=%2fb%20c x/r.A=%2fb%20c.launches");
+        assert!(file_name(&"é".repeat(500)).len() <= NAME_LIMIT);
+        assert_ne!(file_name(&"x".repeat(500)), file_name(&"x".repeat(501)));
+    }
+}

@@ -1,0 +1,163 @@
+//! Distribution-free confidence intervals of quantiles.
+
+use statrs::function::beta::beta_reg;
+
+use super::dependence::effective_size;
+use super::quantile::{samples_needed, sorted_with_index};
+
+/// An interval that covers the true value with at least the requested confidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Exact coverage for the effective sample size; at least the requested confidence.
+    pub coverage: f64,
+}
+
+/// The interval of the `q` quantile of `values`, in order of time, from order statistics: of m independent
+/// values the share of the distribution below the r-th smallest is Beta(r, m + 1 − r) distributed, so
+/// that P(x_(r) ≤ quantile) = I_q(r, m + 1 − r) (David and Nagaraja, Order Statistics, 7.1). The interval
+/// runs from the last rank that lies above the quantile with probability α/2 or less to the first rank that
+/// lies below it with probability α/2 or less. Exact for independent values.
+///
+/// For autocorrelated values m is the effective sample size ([`effective_samples`]), and rank r of n is rank
+/// r(m + 1)/(n + 1) of m. `None` if m is too small ([`iterations_needed`]).
+///
+/// A moving-block bootstrap is too narrow, even with blocks of the optimal length: of AR(1) series with φ = 0.8
+/// it covers the median in 79 % at n = 100 and 89 % at n = 300, this interval in 93 and 96 %.
+///
+/// [`effective_samples`]: super::effective_samples
+/// [`iterations_needed`]: super::iterations_needed
+pub fn quantile_interval(values: &[f64], q: f64, confidence: f64) -> Option<Interval> {
+    let sorted = sorted_with_index(values);
+    let effective = effective_size(&sorted, q);
+    interval(&sorted, effective, q, confidence)
+}
+
+/// The exact interval of the median of independent values, in any order.
+pub fn independent_median_interval(values: &[f64], confidence: f64) -> Option<Interval> {
+    interval(&sorted_with_index(values), values.len() as f64, 0.5, confidence)
+}
+
+fn interval(sorted: &[(f64, usize)], effective: f64, q: f64, confidence: f64) -> Option<Interval> {
+    let n = sorted.len();
+    let exists = q > 0.0 && q < 1.0 && effective >= samples_needed(q, confidence) as f64;
+    if !exists {
+        return None;
+    }
+    let tail = (1.0 - confidence) / 2.0;
+    let lies_below = |rank: usize| {
+        let share = rank as f64 / (n + 1) as f64;
+        beta_reg((effective + 1.0) * share, (effective + 1.0) * (1.0 - share), q)
+    };
+    // `exists` guarantees ranks 1 and n; rounding must not exclude them.
+    let lower = first(n, |rank| rank > 1 && 1.0 - lies_below(rank) > tail) - 1;
+    let upper = first(n, |rank| rank == n || lies_below(rank) <= tail);
+    let coverage = lies_below(lower) - lies_below(upper);
+    let at = |rank: usize| sorted[rank - 1].0;
+    Some(Interval { low: at(lower), high: at(upper), coverage })
+}
+
+/// The first rank in 1..=`n` for which the monotonic predicate `holds`; n + 1 if there is none.
+fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (1, n + 1);
+    while low < high {
+        let middle = low.midpoint(high);
+        if holds(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::Stream;
+    use crate::stats::dependence::tests::autoregressive;
+    use crate::stats::effective_samples;
+    use crate::stats::{median, quantile};
+    use proptest::prelude::*;
+
+    #[test]
+    fn quantiles_of_type_8() {
+        // R: quantile(1:10, c(.1, .5, .9), type = 8)
+        let values: Vec<f64> = (1..=10).map(f64::from).collect();
+        for (q, expected) in
+            [(0.1, 1.366_666_666_666_667), (0.5, 5.5), (0.9, 9.633_333_333_333_333)]
+        {
+            assert!((quantile(&values, q).unwrap() - expected).abs() < 1e-12, "{q}");
+        }
+        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantile(&[7.0], 0.99), Some(7.0));
+    }
+
+    #[test]
+    fn the_exact_interval_of_the_median() {
+        let values = [5.0, 10.0, 2.0, 8.0, 1.0, 9.0, 4.0, 7.0, 3.0, 6.0];
+        let interval = quantile_interval(&values, 0.5, 0.95).unwrap();
+        assert_eq!((interval.low, interval.high), (2.0, 9.0));
+        assert!((interval.coverage - 0.978_515_625).abs() < 1e-12, "{}", interval.coverage);
+        assert_eq!(quantile_interval(&values[..5], 0.5, 0.95), None);
+        // As wide as six values can make it, to the last bit.
+        assert!(quantile_interval(&values[..6], 0.5, 1.0 - 0.5f64.powi(5)).is_some());
+        for q in [0.0, 1.0, f64::NAN] {
+            assert_eq!(quantile_interval(&values, q, 0.95), None);
+        }
+    }
+
+    #[test]
+    fn independent_values_keep_their_worth_in_any_order() {
+        let rising = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let interval = independent_median_interval(&rising, 0.95).unwrap();
+        assert_eq!((interval.low, interval.high), (1.0, 6.0));
+        assert_eq!(quantile_interval(&rising, 0.5, 0.95), None);
+        assert_eq!(independent_median_interval(&rising[1..], 0.95), None);
+    }
+
+    #[test]
+    fn quantiles_need_samples() {
+        for (q, n) in [(0.5, 6), (0.95, 72), (0.99, 368), (0.999, 3688)] {
+            assert_eq!(samples_needed(q, 0.95), n);
+            // Multiples of the golden ratio, modulo 1: even, and without positive dependence.
+            let values: Vec<f64> = (0..n).map(|i| (i as f64 * 0.618_034).fract()).collect();
+            assert!(quantile_interval(&values, q, 0.95).is_some(), "{q}");
+            assert!(quantile_interval(&values[1..], q, 0.95).is_none(), "{q}");
+        }
+    }
+
+    #[test]
+    fn equal_values_leave_nothing_open() {
+        let interval = quantile_interval(&[0.1; 100], 0.5, 0.95).unwrap();
+        assert_eq!((interval.low, interval.high), (0.1, 0.1));
+    }
+
+    #[test]
+    fn intervals_of_dependent_values_cover_as_often_as_they_say() {
+        let cells = [(0.5, 100, 0.5, 0.0), (0.8, 300, 0.5, 0.0), (0.8, 1000, 0.95, 1.644_854)];
+        for (phi, n, q, truth) in cells {
+            let covered = (0..300).filter(|&seed| {
+                let values = autoregressive(phi, n, &mut Stream::new(seed, "order", &[]));
+                quantile_interval(&values, q, 0.95)
+                    .is_some_and(|interval| interval.low <= truth && truth <= interval.high)
+            });
+            let covered = covered.count();
+            assert!(covered >= 279, "{covered} of 300 at {phi}, {n}, {q}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_interval_holds_the_sample_median(
+            values in prop::collection::vec(-1e6f64..1e6, 6..200),
+        ) {
+            let interval = quantile_interval(&values, 0.5, 0.95);
+            prop_assert_eq!(interval.is_some(), effective_samples(&values, 0.5) >= 6.0);
+            if let Some(interval) = interval {
+                let median = median(&values).unwrap();
+                prop_assert!(interval.low <= median && median <= interval.high);
+                prop_assert!(interval.coverage >= 0.95);
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The failures and messages of ranks at fault.
+
+use std::collections::BTreeMap;
+
+use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat};
+
+use super::stack;
+use crate::base::error::Kind;
+use crate::base::failure::{CaseError, Failure};
+use crate::machine::environment::Environment;
+use crate::plan::mesh;
+use crate::plan::{Case, DeadlineKind, Deadlines, Plan};
+use crate::world::Member;
+use crate::world::progress::{self, Phase};
+
+/// Most lines about ranks that are not at fault.
+const OTHERS_LIMIT: usize = 8;
+
+/// What messages need to know about the ranks and the plan.
+pub(super) struct FaultMessages {
+    /// The deadlines in force.
+    pub(super) deadlines: Deadlines,
+    hosts: Vec<String>,
+    processes: Vec<u32>,
+    devices: Vec<String>,
+    /// The concurrent cases of each task: ranks and name.
+    tasks: Vec<Vec<(Vec<usize>, String)>>,
+}
+
+impl FaultMessages {
+    /// Before the ranks are connected.
+    pub(super) fn new(deadlines: Deadlines) -> Self {
+        let (hosts, processes, devices, tasks) = Default::default();
+        Self { deadlines, hosts, processes, devices, tasks }
+    }
+
+    pub(super) fn set_members(&mut self, members: &[Member]) {
+        self.hosts = members.iter().map(|member| member.host.clone()).collect();
+        self.processes = members.iter().map(|member| member.process).collect();
+    }
+
+    pub(super) fn set_plan(&mut self, plan: &Plan) {
+        self.deadlines = plan.deadlines;
+        let name = |case: &Case| (case.group.ranks.clone(), case.id.clone());
+        let sets = plan.cases.chunk_by(Case::runs_with);
+        self.tasks = sets.map(|set| set.iter().map(name).collect()).collect();
+    }
+
+    pub(super) fn set_devices(&mut self, environment: &Environment) {
+        self.devices = environment.ranks.iter().map(|rank| rank.device.name.clone()).collect();
+    }
+
+    /// The failure and the message for a diagnosis of rank 0's heartbeat server.
+    pub(super) fn of_diagnosis(&self, diagnosis: &Diagnosis) -> (Failure, String) {
+        let at_fault: Vec<usize> =
+            diagnosis.ranks_at_fault.iter().map(|&rank| rank as usize).collect();
+        let first = at_fault.first().copied().unwrap_or(0);
+        let state = diagnosis.table.get(first);
+        let heartbeat = state.and_then(|state| state.heartbeat);
+        let single = at_fault.len() == 1;
+        let has = if single { "has" } else { "have" };
+        let (kind, what) = match diagnosis.cause {
+            Cause::Died => (Kind::RankDied, format!("{has} died")),
+            Cause::Silent => {
+                let age = state.map_or(0.0, |state| state.age.as_secs_f64());
+                let process = self.process_state(first);
+                let process =
+                    process.map_or_else(String::new, |state| format!(" (process state: {state})"));
+                let text = format!(
+                    "{has} sent no heartbeat for {age:.1} s{process}, longer than --deadline silence allows"
+                );
+                (Kind::TimedOut, text)
+            }
+            Cause::Overdue(number) => self.beyond(number, heartbeat, single),
+        };
+        let who = self.subject(diagnosis, &at_fault);
+        let position = heartbeat.map(|heartbeat| self.position(&heartbeat));
+        // The last heartbeat of a dead or silent rank may be some cases old.
+        let outdated = !matches!(diagnosis.cause, Cause::Overdue(_));
+        let context = match (position, outdated) {
+            (position, true) => {
+                let last = position.map(|position| format!(", last heartbeat {position}"));
+                let last = last.unwrap_or_default();
+                format!("{last}; reported by {}", progress::describe())
+            }
+            (Some(position), false) => format!(", {position}"),
+            (None, false) => String::new(),
+        };
+        let detail = format!("{who} {what}{context}");
+        let others = self.others(diagnosis, &at_fault);
+        let message = [detail.clone()].into_iter().chain(others).collect::<Vec<_>>().join("\n  ");
+        let failure = self.failure(kind, first, heartbeat.as_ref(), detail);
+        match outdated {
+            true => (Failure { case: progress::case(), ..failure }, message),
+            false => (failure, message),
+        }
+    }
+
+    /// The failure and the message if this process was stopped, and missed that the others aborted the job.
+    pub(super) fn of_own_stop(&self, seconds: f64) -> (Failure, String) {
+        let rank = progress::rank().unwrap_or(0);
+        let message = format!(
+            "{} was stopped for {seconds:.1} s, longer than --deadline silence allows; reported by {}",
+            self.name(rank),
+            progress::describe()
+        );
+        (self.failure(Kind::TimedOut, rank, None, message.clone()), message)
+    }
+
+    /// The failure and the message if rank 0's heartbeat server does not reply.
+    pub(super) fn of_lost_server(&self) -> (Failure, String) {
+        let (kind, what) = match self.process_state(0) {
+            Some(state) if !state.starts_with(['Z', 'X']) => {
+                (Kind::TimedOut, format!("does not respond (process state: {state})"))
+            }
+            // The state of a process on another node is unknown.
+            None if !self.is_on_this_node(0) => (Kind::TimedOut, "does not respond".to_owned()),
+            _ => (Kind::RankDied, "died".to_owned()),
+        };
+        let message = format!("{} {what}; reported by {}", self.name(0), progress::describe());
+        (self.failure(kind, 0, None, message.clone()), message)
+    }
+
+    /// The failure and the message if this rank exceeds a deadline, and rank 0 has not aborted the job.
+    pub(super) fn of_own_deadline(&self, heartbeat: &Heartbeat) -> (Failure, String) {
+        let number = heartbeat.overdue.unwrap_or(u8::MAX);
+        let (kind, what) = self.beyond(number, Some(*heartbeat), true);
+        let rank = heartbeat.rank as usize;
+        let who = if self.hosts.is_empty() { "this process".to_owned() } else { self.name(rank) };
+        let message = format!("{who} {what}, {}", self.position(heartbeat));
+        (self.failure(kind, rank, Some(heartbeat), message.clone()), message)
+    }
+
+    /// The ranks at fault as the subject of a sentence.
+    fn subject(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> String {
+        let present =
+            diagnosis.table.iter().filter(|state| state.connection != Connection::Left).count();
+        match at_fault {
+            [rank] => self.name(*rank),
+            _ if at_fault.len() == present => {
+                format!("all {present} ranks, none behind another,")
+            }
+            _ => format!("ranks {}", mesh::format_ranges(at_fault.iter().copied())),
+        }
+    }
+
+    /// What it means that one or several ranks exceed the deadline of this number.
+    fn beyond(&self, number: u8, heartbeat: Option<Heartbeat>, single: bool) -> (Kind, String) {
+        let Some(deadline) = DeadlineKind::ALL.into_iter().find(|kind| *kind as u8 == number)
+        else {
+            return (Kind::TimedOut, "exceeds a deadline".to_owned());
+        };
+        let most = self.deadlines.get(deadline);
+        let s = if single { "s" } else { "" };
+        let how = match heartbeat.map(|heartbeat| heartbeat.activity) {
+            _ if self.hosts.len() < 2 => "hangs".to_owned(),
+            Some(Activity::Working) | None => format!("block{s} the other ranks"),
+            Some(Activity::Collective) => format!("hang{s} in an operation with other ranks"),
+            Some(Activity::Waiting | Activity::Parked) => format!("wait{s} for other ranks"),
+        };
+        match deadline {
+            DeadlineKind::Stop => {
+                (Kind::Interrupted, format!("did not stop within {most} s of the request"))
+            }
+            _ => (Kind::TimedOut, format!("{how} beyond the {most} s of {}", deadline.flag())),
+        }
+    }
+
+    fn failure(
+        &self,
+        kind: Kind,
+        rank: usize,
+        heartbeat: Option<&Heartbeat>,
+        detail: String,
+    ) -> Failure {
+        let at = heartbeat.map_or_else(|| progress::position().phase, phase).name();
+        let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let error = CaseError {
+            rank: Some(rank),
+            node: known(Some(self.host(rank))),
+            device: known(self.devices.get(rank).map(String::as_str)),
+            ..CaseError::now(kind, at, detail)
+        };
+        let case = heartbeat.map_or_else(progress::case, |beat| self.case(beat).to_owned());
+        Failure { case, error }
+    }
+
+    /// One line for each position at which there are other ranks.
+    fn others(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> Vec<String> {
+        let mut positions: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (rank, state) in diagnosis.table.iter().enumerate() {
+            if at_fault == [rank] {
+                continue;
+            }
+            let at = match (state.connection, &state.heartbeat) {
+                (Connection::Left, _) => "left in order".to_owned(),
+                (_, Some(heartbeat)) => {
+                    let unchanged =
+                        if heartbeat.unchanged_ms >= 1000 { " for seconds" } else { "" };
+                    format!("{}, {}{unchanged}", self.in_case(heartbeat), step(heartbeat))
+                }
+                (_, None) => "never connected".to_owned(),
+            };
+            positions.entry(at).or_default().push(rank);
+        }
+        let rest = positions.len().saturating_sub(OTHERS_LIMIT);
+        let name = |ranks: Vec<usize>| match ranks[..] {
+            [rank] => self.name(rank),
+            _ => format!("ranks {}", mesh::format_ranges(ranks.into_iter())),
+        };
+        let lines = positions.into_iter().take(OTHERS_LIMIT);
+        let lines = lines.map(|(at, ranks)| format!("{}: {at}", name(ranks)));
+        lines.chain((rest > 0).then(|| format!("other ranks: at {rest} more positions"))).collect()
+    }
+
+    /// `rank 1 on node7 (NVIDIA H200)`.
+    fn name(&self, rank: usize) -> String {
+        let device = self.devices.get(rank).map_or_else(String::new, |name| format!(" ({name})"));
+        format!("rank {rank} on {}{device}", self.host(rank))
+    }
+
+    fn host(&self, rank: usize) -> &str {
+        self.hosts.get(rank).map_or("", String::as_str)
+    }
+
+    fn is_on_this_node(&self, rank: usize) -> bool {
+        progress::place().0 == self.host(rank)
+    }
+
+    /// The kernel's state of a rank's process, if it is on this node.
+    fn process_state(&self, rank: usize) -> Option<String> {
+        if !self.is_on_this_node(rank) {
+            return None;
+        }
+        stack::state_of(*self.processes.get(rank)?)
+    }
+
+    /// The case that a rank is in; empty before the first.
+    fn case(&self, heartbeat: &Heartbeat) -> &str {
+        let Some(task) = (heartbeat.task as usize).checked_sub(1) else { return "" };
+        let Some(set) = self.tasks.get(task % self.tasks.len().max(1)) else { return "" };
+        let own = set.iter().find(|(ranks, _)| ranks.contains(&(heartbeat.rank as usize)));
+        own.or(set.first()).map_or("", |(_, name)| name)
+    }
+
+    /// `in case gemm/f32/…, phase measure, round 17, in local work for 12.3 s`.
+    fn position(&self, heartbeat: &Heartbeat) -> String {
+        let seconds = f64::from(heartbeat.unchanged_ms) / 1e3;
+        format!("{}, {} for {seconds:.1} s", self.in_case(heartbeat), step(heartbeat))
+    }
+
+    fn in_case(&self, heartbeat: &Heartbeat) -> String {
+        match self.case(heartbeat) {
+            "" => "before the first case".to_owned(),
+            case => format!("in case {case}"),
+        }
+    }
+}
+
+fn phase(heartbeat: &Heartbeat) -> Phase {
+    Phase::ALL.get(usize::from(heartbeat.stage)).copied().unwrap_or(Phase::Join)
+}
+
+fn step(heartbeat: &Heartbeat) -> String {
+    let round =
+        if heartbeat.round > 0 { format!(", round {}", heartbeat.round) } else { String::new() };
+    let activity = match heartbeat.activity {
+        Activity::Working => "in local work",
+        Activity::Collective => "in an operation of several ranks",
+        Activity::Waiting => "waiting for other ranks",
+        Activity::Parked => "parked while others measure",
+    };
+    format!("phase {}{round}, {activity}", phase(heartbeat).name())
+}
