@@ -1,4 +1,5 @@
-//! What every room may use: errors and exit codes, quantities, metrics, caveats, random numbers, bounded files.
+//! What every room may use: errors and exit codes, quantities, metrics, caveats, random numbers, bounded files,
+//! and text made harmless.
 
 pub mod accuracy;
 pub mod caveat;
@@ -6,5 +7,6 @@ pub mod error;
 pub mod failure;
 pub mod files;
 pub mod metric;
+pub mod plain;
 pub mod random;
 pub mod units;

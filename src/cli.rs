@@ -13,14 +13,17 @@ mod sides;
 mod system_info;
 mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
 
 use crate::base::error::{Exit, Result};
+use crate::base::files::write_atomically;
+use crate::base::plain::plain;
 use crate::plan::config::Config;
-use crate::report::plain;
+use crate::render::{Format, Render, say};
 use crate::world;
 
 /// Measures machines with many accelerators: collectives, kernels and scaling, one rank per device.
@@ -79,13 +82,32 @@ enum Command {
     Verdict(verdict::VerdictArgs),
 }
 
-/// How facts are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Style {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
+/// Parses a flag that names a format of such results.
+fn format<R: Render>() -> impl TypedValueParser<Value = Format> {
+    let formats = Format::all::<R>();
+    let values = formats.map(|format| PossibleValue::new(format.name()).help(format.purpose()));
+    PossibleValuesParser::new(values).try_map(|name| Format::named::<R>(&name))
+}
+
+/// The files that are to be written, with their formats.
+///
+/// # Errors
+/// Usage error for a file whose ending names none.
+fn files<R: Render>(paths: &[PathBuf]) -> Result<Vec<(&Path, Format)>> {
+    paths.iter().map(|path| Ok((path.as_path(), Format::of_file::<R>(path)?))).collect()
+}
+
+/// Prints a result in one format, with details only `in_full`, and writes it to files.
+fn write<R: Render>(
+    result: &R,
+    format: Format,
+    files: &[(&Path, Format)],
+    in_full: bool,
+) -> Result<()> {
+    say(format.write(result, in_full)?.trim_end());
+    files.iter().try_for_each(|(path, format)| {
+        write_atomically(path, format.write(result, true)?.as_bytes())
+    })
 }
 
 /// Parses the arguments, runs the command, and reports its exit.

@@ -9,7 +9,6 @@ mod add;
 mod answer;
 mod baseline;
 mod entry;
-mod export;
 mod folder;
 mod git;
 #[cfg(test)]
@@ -30,7 +29,6 @@ pub use add::{Added, Source};
 pub use answer::{Answer, Content};
 pub use baseline::Baseline;
 pub use entry::{Damaged, Entry, Record, machine};
-pub use export::{csv, open_metrics};
 pub use notes::Label;
 pub use retention::DAYS;
 pub use series::{Asked, Point, Series};

@@ -9,8 +9,8 @@
 //! ```text
 //! cli ─▶ plan ─▶ run ─┬─▶ measure ─▶ backend      on every rank
 //!                     ├─▶ world                   between ranks
-//!                     └─▶ analysis ─▶ report      on rank 0
-//!                                     render      what people read
+//!                     ├─▶ analysis ─▶ report      on rank 0
+//!                     └─▶ render                  what people read
 //! ```
 //!
 //! # The map
@@ -32,7 +32,8 @@
 //! | [`measure`] | common starts, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
 //! | [`analysis`] | from samples to figures; scaling, launches, comparison, survey, limits | base, stats, machine, benchmark, plan, measure, report |
 //! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, benchmark, report, analysis |
-//! | [`run`] | a run: starting the ranks once or several times, one rank's life, what rank 0 keeps and writes | base, machine, plan, world, watchdog, backend, measure, report, analysis, history |
+//! | [`render`] | what people and programs read of a result: one document, one file a format | base, stats, machine, benchmark, plan, report, history |
+//! | [`run`] | a run: starting the ranks once or several times, one rank's life, what rank 0 keeps and writes | base, machine, plan, world, watchdog, backend, measure, report, analysis, history, render |
 //! | [`import`] | other tools' results as our report | base, machine, benchmark, plan, report, analysis |
 //! | [`cli`] | arguments as typed; one file a command; the only user of clap | all above but watchdog and measure |
 //!
@@ -79,6 +80,7 @@ pub mod import;
 pub mod machine;
 pub mod measure;
 pub mod plan;
+pub mod render;
 pub mod report;
 pub mod run;
 pub mod stats;

@@ -5,22 +5,14 @@
 
 mod analysis;
 mod comparison;
-mod csv;
 mod cycles;
 mod empty;
-mod files;
-#[cfg(test)]
-mod hostile;
 mod limits;
 mod load;
-mod markdown;
-mod nccl_tests;
 mod pairs;
-mod plain;
 mod rate;
 mod replication;
 mod scaling;
-mod table;
 mod timing;
 
 use std::collections::BTreeMap;
@@ -30,26 +22,19 @@ use serde::{Deserialize, Serialize};
 
 pub use analysis::{
     ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Leaderboard, Origin, Over,
-    RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput, analysis_markdown,
-    analysis_table,
+    RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
 };
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
-    Side, Verdict, Verdicts, annotations, comparison_csv, comparison_markdown, comparison_table,
-    junit, publish_on_github, step_summary,
+    Side, Verdict, Verdicts,
 };
-pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
 pub use empty::{empty, run_id};
-pub use files::Output;
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
-pub use nccl_tests::{nccl_tests_table, print_nccl_tests};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
-pub use plain::{plain, plain_lines};
 pub use rate::{MetricFacts, Rate};
 pub use replication::{Launch, Replicate, Replication};
 pub use scaling::{Base, Point, Scaling};
-pub use table::{markdown_table, print, print_table, say};
 pub use timing::{Definition, TimingOverhead};
 
 use crate::base::accuracy::Accuracy;
@@ -175,6 +160,18 @@ pub enum Outcome {
     Failed,
     /// It was not over when a deadline passed; `error` says where it stood.
     TimedOut,
+}
+
+impl Outcome {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
 }
 
 /// One case.

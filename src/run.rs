@@ -38,7 +38,7 @@ use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::Plan;
 use crate::plan::place::Place;
-use crate::report::Output;
+use crate::render::Output;
 use crate::world::{self, fault, supervision};
 use series::LaunchSeries;
 

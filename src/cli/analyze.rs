@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::sides::Side;
+use super::{files, format, write};
 use crate::analysis::{self, Limits};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
 use crate::plan::config::Config;
+use crate::render::{Format, say};
 use crate::report::{self, Analysis, Report};
 
 /// Arguments of `analyze`.
@@ -23,26 +25,15 @@ pub(super) struct AnalyzeArgs {
     /// How far from the median of the reports a derived limit is, percent; further where they differ by more
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0, requires = "derive_limits")]
     margin: f64,
-    /// Show all statistics of every case
+    /// Show all statistics of every case, and all rows
     #[arg(long)]
     statistical_analysis: bool,
     /// What is printed
-    #[arg(long, value_name = "FORM", default_value = "table")]
-    format: Form,
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Analysis>())]
+    format: Format,
     /// File to write, .json or .md; repeat for more
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
-}
-
-/// A form of an analysis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// For people.
-    Table,
-    /// All of it.
-    Json,
-    /// For people, in a file; with all statistics.
-    Markdown,
 }
 
 /// Runs the command.
@@ -54,18 +45,14 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
         )));
     }
     let limits = Limits::resolve(&config.limits)?;
-    let outputs: Vec<(&PathBuf, Form)> =
-        args.output.iter().map(|path| Ok((path, form(path)?))).collect::<Result<_>>()?;
+    let outputs = files::<Analysis>(&args.output)?;
     let mut side = Side::default();
     for named in &args.report {
         let Side { files, reports } = Side::load(named)?;
         files.into_iter().zip(reports).for_each(|(file, report)| side.add(file, report));
     }
     let analysis = analysis::survey(side.as_reports(), &limits);
-    report::say(render(&analysis, args.format, args.statistical_analysis)?.trim_end());
-    for (path, form) in outputs {
-        write_atomically(path, render(&analysis, form, true)?.as_bytes())?;
-    }
+    write(&analysis, args.format, &outputs, args.statistical_analysis)?;
     if let Some(path) = &args.derive_limits {
         derive(&side.reports, args.margin, path)?;
     }
@@ -84,25 +71,6 @@ fn derive(reports: &[Report], margin: f64, path: &Path) -> Result<()> {
         yaml.lines().map(|line| format!("  {line}\n")).collect::<String>()
     );
     write_atomically(path, text.as_bytes())?;
-    report::say(&format!("wrote {count} limits to {}", path.display()));
+    say(&format!("wrote {count} limits to {}", path.display()));
     Ok(())
-}
-
-/// The form that a file's ending asks for.
-fn form(path: &Path) -> Result<Form> {
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json") => Ok(Form::Json),
-        Some("md" | "markdown") => Ok(Form::Markdown),
-        _ => Err(Error::file("write", path, "its ending is none of .json and .md")),
-    }
-}
-
-fn render(analysis: &Analysis, form: Form, statistics: bool) -> Result<String> {
-    match form {
-        Form::Table => Ok(report::analysis_table(analysis, statistics)),
-        Form::Markdown => Ok(report::analysis_markdown(analysis)),
-        Form::Json => serde_json::to_string_pretty(analysis)
-            .map(|text| text + "\n")
-            .map_err(|why| Error::internal(format!("cannot write the analysis: {why}"))),
-    }
 }

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::sides::Side;
+use super::{files, format, write};
 use crate::analysis::{self, Rules};
 use crate::base::error::{Error, Exit, Result};
-use crate::base::files::write_atomically;
 use crate::plan::config::{ComparisonConfig, Config, from_name};
-use crate::report::{self, Comparison};
+use crate::render::{Format, publish_on_github, say};
+use crate::report::{Comparison, Report};
 
 /// By what rules two sides are compared, as typed.
 #[derive(Debug, Clone, Args)]
@@ -51,8 +52,8 @@ impl RuleArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct TellArgs {
     /// What is printed
-    #[arg(long, value_name = "FORM", default_value = "table")]
-    format: Form,
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Comparison>())]
+    format: Format,
     /// File to write, .json, .csv, .md or .xml (JUnit); repeat for more
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
@@ -62,38 +63,13 @@ pub(super) struct TellArgs {
 }
 
 impl TellArgs {
-    /// The files to write, with their forms.
+    /// The files to write, with their formats.
     ///
     /// # Errors
-    /// Usage error for a file whose ending names no form.
-    pub(super) fn files(&self) -> Result<Vec<(&Path, Form)>> {
-        let form = |path: &Path| match path.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => Ok(Form::Json),
-            Some("csv") => Ok(Form::Csv),
-            Some("md" | "markdown") => Ok(Form::Markdown),
-            Some("xml") => Ok(Form::Junit),
-            _ => {
-                let why = "its ending is none of .json, .csv, .md and .xml";
-                Err(Error::file("write", path, why))
-            }
-        };
-        self.output.iter().map(|path| Ok((path.as_path(), form(path)?))).collect()
+    /// Usage error for a file whose ending names none.
+    pub(super) fn files(&self) -> Result<Vec<(&Path, Format)>> {
+        files::<Comparison>(&self.output)
     }
-}
-
-/// A form of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
-    /// For people.
-    Table,
-    /// All of it.
-    Json,
-    /// One row a case.
-    Csv,
-    /// For people, in a file or a comment.
-    Markdown,
-    /// For what shows test results.
-    Junit,
 }
 
 /// Arguments of `compare`.
@@ -134,7 +110,7 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     if !args.noise_floor.is_empty() {
         let again: Vec<Side> =
             args.noise_floor.iter().map(|named| Side::load(named)).collect::<Result<_>>()?;
-        let sides: Vec<&[report::Report]> =
+        let sides: Vec<&[Report]> =
             [&baseline].into_iter().chain(&again).map(|side| side.reports.as_slice()).collect();
         rules.noise_floor = analysis::noise_floor(&sides, rules.metric);
         if rules.noise_floor.is_none() {
@@ -155,23 +131,11 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
 
 /// Prints and writes a comparison; its exit.
 pub(super) fn tell(comparison: &Comparison, args: &TellArgs) -> Result<Exit> {
-    report::say(render(comparison, args.format)?.trim_end());
-    for (path, form) in args.files()? {
-        write_atomically(path, render(comparison, form)?.as_bytes())?;
+    if args.format == Format::Table {
+        say("== comparison");
     }
-    report::publish_on_github(comparison, args.github)?;
+    write(comparison, args.format, &args.files()?, false)?;
+    publish_on_github(comparison, args.github)?;
     let code = comparison.exit;
     Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
-}
-
-fn render(comparison: &Comparison, form: Form) -> Result<String> {
-    match form {
-        Form::Table => Ok(report::comparison_table(comparison)),
-        Form::Json => serde_json::to_string_pretty(comparison)
-            .map(|text| text + "\n")
-            .map_err(|why| Error::internal(format!("cannot write the comparison: {why}"))),
-        Form::Csv => report::comparison_csv(comparison),
-        Form::Markdown => Ok(report::comparison_markdown(comparison)),
-        Form::Junit => report::junit(comparison),
-    }
 }

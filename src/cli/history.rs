@@ -1,23 +1,21 @@
 //! `history`: reports over time.
 
 mod gate;
-mod show;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use wildmatch::WildMatch;
 
-use super::Style;
+use super::{format, write};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
 use crate::history::{
-    Added, Answer, Asked, Content, DAYS, Entry, FOLDER, History, Label, Source, Trend, csv,
-    open_metrics, trends,
+    Added, Answer, Asked, Content, DAYS, Entry, FOLDER, History, Label, Source, trends,
 };
 use crate::plan::config::Config;
-use crate::report::say;
+use crate::render::{Format, counted, say};
 
 /// Reports of which adding is told one by one.
 const FEW: usize = 20;
@@ -72,8 +70,8 @@ struct ListArgs {
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: Style,
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
+    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -88,8 +86,8 @@ struct TrendArgs {
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: TrendForm,
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
+    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -118,8 +116,8 @@ struct PruneArgs {
 #[derive(Debug, Args)]
 struct ExportArgs {
     /// How to print
-    #[arg(long, value_enum, default_value = "openmetrics")]
-    format: ExportForm,
+    #[arg(long, value_name = "FORMAT", default_value = "openmetrics", value_parser = format::<Answer>())]
+    format: Format,
     /// Only cases whose id matches this glob
     #[arg(long, value_name = "GLOB")]
     case: Option<String>,
@@ -132,28 +130,6 @@ struct ExportArgs {
     /// File to write instead of printing
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TrendForm {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// One row a value.
-    Csv,
-    /// For pages.
-    Markdown,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ExportForm {
-    /// For Prometheus and its like, in base units.
-    Openmetrics,
-    /// One row a value.
-    Csv,
-    /// For programs.
-    Json,
 }
 
 /// Runs the command.
@@ -206,14 +182,22 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
             sources.len()
         )));
     }
-    let there = if known > 0 { format!(", had {} already", counted(known)) } else { String::new() };
+    let there = if known > 0 {
+        format!(", had {} already", counted(known, "report"))
+    } else {
+        String::new()
+    };
     let all = history.entries().len();
-    say(&format!("added {}{there}; now it has {all}, in '{}'", counted(new), folder.display()));
+    say(&format!(
+        "added {}{there}; now it has {all}, in '{}'",
+        counted(new, "report"),
+        folder.display()
+    ));
     let old = history.outdated(days, now()).len();
     if old > 0 {
         say(&format!(
             "{} older than {days} days can go by `tesserabench history prune`",
-            counted(old)
+            counted(old, "report")
         ));
     }
     Ok(())
@@ -231,25 +215,16 @@ fn list(folder: &Path, args: &ListArgs) -> Result<()> {
     let found: Vec<Entry> = history.entries().iter().filter(matches).cloned().collect();
     let skipped = found.len().saturating_sub(args.last.unwrap_or(usize::MAX));
     let reports = found[skipped..].to_vec();
-    match args.format {
-        Style::Table => show::list(&reports),
-        Style::Json => say(&json(Content::List { reports, damaged: history.damaged().to_vec() })?),
-    }
-    Ok(())
+    let damaged = history.damaged().to_vec();
+    write(&Answer::from(Content::List { reports, damaged }), args.format, &[], false)
 }
 
 fn trend(folder: &Path, args: TrendArgs) -> Result<()> {
     let asked = Asked { case: args.case, metric: Some(args.metric), last: args.last };
     // Others need not wait while changes are looked for.
     let series = History::open(folder)?.series(&asked)?;
-    let trends = trends(series);
-    match args.format {
-        TrendForm::Table => show::trends(&trends),
-        TrendForm::Markdown => show::trends_in_markdown(&trends),
-        TrendForm::Csv => say(csv(&trends)?.trim_end()),
-        TrendForm::Json => say(&json(Content::Trend { trends })?),
-    }
-    Ok(())
+    let answer = Answer::from(Content::Trend { trends: trends(series) });
+    write(&answer, args.format, &[], false)
 }
 
 fn pin(folder: &Path, args: &PinArgs) -> Result<()> {
@@ -273,7 +248,7 @@ fn prune(folder: &Path, days: u64, dry_run: bool) -> Result<()> {
     }
     let did = if dry_run { "would remove" } else { "removed" };
     old.iter().for_each(|entry| say(&format!("{did} {}", entry.name())));
-    say(&format!("{did} {} older than {days} days", counted(old.len())));
+    say(&format!("{did} {} older than {days} days", counted(old.len(), "report")));
     Ok(())
 }
 
@@ -281,34 +256,13 @@ fn export(folder: &Path, args: ExportArgs) -> Result<()> {
     let last = (!args.all).then_some(1);
     let asked = Asked { case: args.case, metric: args.metric, last };
     let series = History::open(folder)?.series(&asked)?;
-    let mut text = match args.format {
-        ExportForm::Openmetrics => open_metrics(&series),
-        ExportForm::Json => json(Content::Export { series })?,
-        ExportForm::Csv => {
-            let trend = |series| Trend { series, looked_at: 0, changes: Vec::new() };
-            csv(&series.into_iter().map(trend).collect::<Vec<_>>())?
-        }
-    };
+    let answer = Answer::from(Content::Export { series });
     let Some(path) = args.output else {
-        say(text.trim_end());
-        return Ok(());
+        return write(&answer, args.format, &[], false);
     };
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    write_atomically(&path, text.as_bytes())?;
+    write_atomically(&path, args.format.write(&answer, true)?.as_bytes())?;
     say(&format!("wrote {}", path.display()));
     Ok(())
-}
-
-fn json(content: Content) -> Result<String> {
-    serde_json::to_string_pretty(&Answer::from(content))
-        .map_err(|why| Error::internal(format!("cannot print: {why}")))
-}
-
-/// `1 report`, `2 reports`.
-fn counted(reports: usize) -> String {
-    format!("{reports} report{}", if reports == 1 { "" } else { "s" })
 }
 
 /// Seconds since 1970.

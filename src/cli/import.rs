@@ -7,8 +7,8 @@ use clap::Args;
 use crate::base::error::{Error, Exit, Result};
 use crate::benchmark;
 use crate::import::{self, Asked};
-use crate::plan::config::{Config, OutputConfig, from_name};
-use crate::report::{self, Output};
+use crate::plan::config::{Config, OutputConfig};
+use crate::render::{self, Output, Render as _, say};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -32,9 +32,9 @@ pub(super) struct ImportArgs {
 
 /// Runs the command.
 pub(super) fn run(args: ImportArgs) -> Result<Exit> {
-    let format = args.format.map(|format| from_name("--format", &format)).transpose()?;
     let files = Some(args.output).filter(|files| !files.is_empty());
-    let config = Config { output: OutputConfig { files, format }, ..Config::default() };
+    let config =
+        Config { output: OutputConfig { files, format: args.format }, ..Config::default() };
     let benchmark = args.benchmark.map(|name| benchmark::named(&name)).transpose()?;
     let asked = Asked { ranks: args.ranks, benchmark };
     let report = import::import(&args.files, &asked, &config)?;
@@ -42,10 +42,10 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     for output in &outputs {
         output.write(&report)?;
     }
-    report::print(&report);
+    render::print(&report.document());
     let names: Vec<String> =
         outputs.iter().map(|output| output.path.display().to_string()).collect();
-    report::say(&format!("wrote {}", names.join(", ")));
+    say(&format!("wrote {}", names.join(", ")));
     let code = report.run.exit;
     Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
 }

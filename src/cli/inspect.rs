@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::Style;
+use super::{format, write};
 use crate::base::error::{Error, Exit, Result};
 use crate::benchmark::kernel::{Cuda, KERNELS};
 use crate::machine::kernel::{self, BLOCKING, Source};
-use crate::report::{print_table, say};
+use crate::render::{Cell, Document, Format, Render, Section};
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
@@ -20,8 +22,35 @@ pub(super) struct InspectArgs {
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
     /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: Style,
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Inspection>())]
+    format: Format,
+}
+
+/// What compiling found.
+#[derive(Serialize)]
+struct Inspection {
+    compiler: String,
+    functions: Vec<Value>,
+}
+
+impl Render for Inspection {
+    fn document(&self) -> Document {
+        let names = "kernel, function, arch, registers, spilled bytes, shared bytes";
+        let row = |function: &Value| {
+            let word = |key: &str| function[key].as_str().unwrap_or_default().into();
+            let count = |key: &str| Cell::number(function[key].as_f64(), |count| count.to_string());
+            let words = ["kernel", "function", "arch"].map(word);
+            let counts = ["registers", "spill_bytes", "shared_bytes"].map(count);
+            words.into_iter().chain(counts).collect()
+        };
+        let table = Section::table("", names, self.functions.iter().map(row));
+        Document {
+            title: "Kernels".to_owned(),
+            sections: table.into_iter().collect(),
+            verdict: format!("compiled by {}", self.compiler),
+            ..Document::default()
+        }
+    }
 }
 
 /// Runs the command.
@@ -31,8 +60,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
         Cuda::CublasLt => None,
     });
     let sources: Vec<Source> = std::iter::once(BLOCKING).chain(own).collect();
-    let mut rows = Vec::new();
-    let mut facts = Vec::new();
+    let mut functions = Vec::new();
     for arch in &args.arch {
         for source in &sources {
             let binary = kernel::compile(source, arch)?;
@@ -42,8 +70,8 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
                     .and_then(|()| std::fs::write(&file, &binary.cubin))
                     .map_err(|why| Error::file("write", &file, why))?;
             }
-            for function in binary.functions {
-                facts.push(serde_json::json!({
+            functions.extend(binary.functions.iter().map(|function| {
+                json!({
                     "kernel": source.name,
                     "arch": arch,
                     "function": function.name,
@@ -51,28 +79,25 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
                     "spill_bytes": function.spill_bytes,
                     "shared_bytes": function.shared_bytes,
                     "cubin_bytes": binary.cubin.len(),
-                }));
-                rows.push(vec![
-                    source.name.to_string(),
-                    function.name,
-                    arch.clone(),
-                    function.registers.to_string(),
-                    function.spill_bytes.to_string(),
-                    function.shared_bytes.to_string(),
-                ]);
-            }
+                })
+            }));
         }
     }
-    let compiler = kernel::compiler_version()?;
-    if args.format == Style::Json {
-        let all = serde_json::json!({"compiler": format!("NVRTC {compiler}"), "functions": facts});
-        let text = serde_json::to_string_pretty(&all)
-            .map_err(|why| Error::internal(format!("cannot print: {why}")))?;
-        say(&text);
-        return Ok(Exit::Ok);
-    }
-    let header = vec!["kernel", "function", "arch", "registers", "spilled bytes", "shared bytes"];
-    print_table(header, rows, 3..6);
-    say(&format!("compiled by NVRTC {compiler}"));
+    let compiler = format!("NVRTC {}", kernel::compiler_version()?);
+    write(&Inspection { compiler, functions }, args.format, &[], false)?;
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::snapshots::pages;
+
+    #[test]
+    fn as_pages() {
+        let function = json!({"kernel": "copy", "arch": "sm_90a", "function": "copy_f32", "registers": 16,
+            "spill_bytes": 0, "shared_bytes": 1024, "cubin_bytes": 5000});
+        let compiler = "NVRTC 13.0".to_owned();
+        pages("inspect", &Inspection { compiler, functions: vec![function] });
+    }
 }

@@ -1,48 +1,51 @@
 //! `list-benchmarks`: what can be measured.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use serde::Serialize;
 use wildmatch::WildMatch;
 
-use crate::base::error::{Error, Exit, Result};
+use super::{format, write};
+use crate::base::error::{Exit, Result};
 use crate::benchmark::work::Element;
 use crate::benchmark::{Benchmark, CATALOGUE, Values};
-use crate::report::say;
+use crate::render::{Document, Format, Render, Section};
 
 /// Arguments of `list-benchmarks`.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     /// How to print
-    #[arg(long, value_enum, default_value = "table")]
-    format: Form,
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<List>())]
+    format: Format,
     /// Only names that match this glob
     #[arg(long, value_name = "GLOB")]
     filter: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// One name a line.
-    NamesOnly,
+/// Benchmarks of the catalogue.
+#[derive(Serialize)]
+struct List(Vec<&'static Benchmark>);
+
+impl Render for List {
+    const OWN: &'static [Format] = &[Format::NamesOnly];
+
+    fn document(&self) -> Document {
+        Document {
+            title: "Benchmarks".to_owned(),
+            sections: self.0.iter().map(|benchmark| describe(benchmark)).collect(),
+            ..Document::default()
+        }
+    }
+
+    fn own(&self, _: Format) -> Result<String> {
+        Ok(self.0.iter().map(|benchmark| format!("{}\n", benchmark.name)).collect())
+    }
 }
 
 /// Runs the command.
 pub(super) fn run(args: &ListArgs) -> Result<Exit> {
     let matcher = WildMatch::new(args.filter.as_deref().unwrap_or("*"));
-    let chosen: Vec<&Benchmark> =
-        CATALOGUE.iter().filter(|benchmark| is_meant(benchmark, &matcher)).collect();
-    match args.format {
-        Form::NamesOnly => chosen.iter().for_each(|benchmark| say(&benchmark.name)),
-        Form::Json => {
-            let text = serde_json::to_string_pretty(&chosen)
-                .map_err(|why| Error::internal(format!("cannot print: {why}")))?;
-            say(&text);
-        }
-        Form::Table => chosen.iter().for_each(|benchmark| describe(benchmark)),
-    }
+    let chosen = CATALOGUE.iter().filter(|benchmark| is_meant(benchmark, &matcher));
+    write(&List(chosen.collect()), args.format, &[], false)?;
     Ok(Exit::Ok)
 }
 
@@ -50,16 +53,16 @@ fn is_meant(benchmark: &Benchmark, matcher: &WildMatch) -> bool {
     matcher.matches(&benchmark.name) || benchmark.aliases.iter().any(|alias| matcher.matches(alias))
 }
 
-fn describe(benchmark: &Benchmark) {
+fn describe(benchmark: &Benchmark) -> Section {
     let usual = if benchmark.usual { " (usual)" } else { "" };
-    say(&format!("{:<14} {}{usual}", benchmark.name, benchmark.description));
-    let line = |text: String| say(&format!("{:14}   {text}", ""));
+    let title = format!("{}: {}{usual}", benchmark.name, benchmark.description);
+    let mut lines = Vec::new();
     if !benchmark.aliases.is_empty() {
-        line(format!("also: {}", benchmark.aliases.join(" ")));
+        lines.push(format!("also: {}", benchmark.aliases.join(" ")));
     }
     if !benchmark.precisions.is_empty() {
         let names: Vec<&str> = benchmark.precisions.iter().copied().map(Element::name).collect();
-        line(format!("types: {}", names.join(" ")));
+        lines.push(format!("types: {}", names.join(" ")));
     }
     for key in &benchmark.keys {
         let words = match key.values {
@@ -68,9 +71,21 @@ fn describe(benchmark: &Benchmark) {
         };
         let usual = key.usual();
         let usual = if usual.is_empty() { usual } else { format!(" [{usual}]") };
-        line(format!("{}: {}{words}{usual}", key.name, key.help));
+        lines.push(format!("{}: {}{words}{usual}", key.name, key.help));
     }
     if benchmark.placements {
-        line("placement: out, in, or both [out]".to_owned());
+        lines.push("placement: out, in, or both [out]".to_owned());
+    }
+    Section { title, ..Section::default() }.with(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::snapshots::pages;
+
+    #[test]
+    fn as_pages() {
+        pages("list-benchmarks", &List(CATALOGUE.iter().take(2).collect()));
     }
 }

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::report::plain_lines;
+use crate::base::plain::plain_lines;
 
 /// Starts logging: warnings, or more or less of it. `RUST_LOG` overrides.
 pub(super) fn start(verbose: u8, quiet: bool) {

@@ -5,7 +5,8 @@ use clap::{Args, ValueEnum};
 use crate::base::error::{Error, Exit, Result};
 use crate::history::Answer;
 use crate::plan::config::Config;
-use crate::report::{Analysis, Comparison, Report, say};
+use crate::render::say;
+use crate::report::{Analysis, Comparison, Report};
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]

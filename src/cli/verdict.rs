@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::error::{Error, Exit, Result};
-use crate::report::{Report, say};
+use crate::render::say;
+use crate::report::Report;
 
 /// Arguments of `verdict`.
 #[derive(Debug, Args)]

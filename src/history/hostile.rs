@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::tests::{add, commit, place, report, written};
 use super::*;
 use crate::base::random::hostile::{damaged, few, grafted, words};
+use crate::render::Format;
 use crate::report::Report;
 
 /// The history of three reports, and the bytes of its index.
@@ -65,10 +66,12 @@ proptest! {
             prop_assert!(!why.message.is_empty());
         }
         let series = history.series(&Asked::default()).unwrap();
-        let text = open_metrics(&series);
+        let export = Answer::from(Content::Export { series: series.clone() });
+        let text = Format::OpenMetrics.write(&export, true).unwrap();
         prop_assert!(text.ends_with("# EOF\n"));
         prop_assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with("tesserabench_")));
-        prop_assert!(csv(&trends(series)).is_ok());
+        let trend = Answer::from(Content::Trend { trends: trends(series) });
+        prop_assert!(Format::all::<Answer>().all(|format| format.write(&trend, true).is_ok()));
         prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
         drop(history);
         let again = History::open(&place(&folder)).unwrap();

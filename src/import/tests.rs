@@ -142,7 +142,7 @@ proptest! {
         axis in prop::sample::select(&["world", "tp", "groups"][..]),
     ) {
         let report = report(&rows, ranks, axis);
-        let table = report::nccl_tests_table(&report);
+        let table = crate::render::nccl_tests_table(&report);
         let back = gathered(&table, &Asked::default()).unwrap();
         let mut sent: Vec<_> = report.cases.iter().collect();
         let mut back: Vec<_> = back.iter().collect();

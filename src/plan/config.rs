@@ -186,8 +186,8 @@ pub struct HistoryConfig {
 pub struct OutputConfig {
     /// The files; the extension selects the format.
     pub files: Option<Vec<PathBuf>>,
-    /// The format of files without a known extension.
-    pub format: Option<Format>,
+    /// The format of files without a known extension: `json`, `csv`, `markdown`.
+    pub format: Option<String>,
 }
 
 /// A number with or without a unit, as written.
@@ -272,39 +272,6 @@ pub enum ScalingKind {
     Strong,
     /// The problem per rank; the total grows.
     Weak,
-}
-
-/// A file format of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// The complete report.
-    Json,
-    /// One row per case.
-    Csv,
-    /// Tables.
-    Markdown,
-}
-
-impl Format {
-    /// The file extension.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Markdown => "md",
-        }
-    }
-
-    /// The format of a file, by its extension.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "json" => Some(Self::Json),
-            "csv" => Some(Self::Csv),
-            "md" | "markdown" => Some(Self::Markdown),
-            _ => None,
-        }
-    }
 }
 
 impl Config {

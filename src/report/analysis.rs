@@ -1,14 +1,10 @@
 //! What reports say when they are read together, as data. The schema is `tesserabench.analysis/1`;
 //! `tesserabench schema analysis` prints it.
 
-mod text;
-
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-pub use text::{analysis_markdown, analysis_table};
 
 use super::{LimitCheck, Outcome, Scaling, Severity, Summary};
 use crate::benchmark::Problem;

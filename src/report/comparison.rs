@@ -1,18 +1,8 @@
 //! What a comparison of two sides found, as data. The schema is `tesserabench.comparison/1`;
 //! `tesserabench schema comparison` prints it.
 
-mod csv;
-mod github;
-mod junit;
-mod text;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-pub use csv::comparison_csv;
-pub use github::{annotations, publish_on_github, step_summary};
-pub use junit::junit;
-pub use text::{comparison_markdown, comparison_table};
 
 use crate::base::metric::Direction;
 use crate::plan::config::{ComparedMetric, StatisticalTest};

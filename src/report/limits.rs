@@ -1,11 +1,10 @@
-//! What became of the limits, as data and in words.
+//! What became of the limits.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::Exit;
 use crate::base::metric::Direction;
-use crate::base::units::significant;
 
 /// A limit held against one figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,14 +79,6 @@ pub fn limits_exit(checks: &[LimitCheck], strict: bool) -> Exit {
     }
 }
 
-/// What a person has to know of them: how many are kept, and each that is not.
-pub(super) fn limit_lines(checks: &[LimitCheck]) -> Vec<String> {
-    let is_kept = |check: &&LimitCheck| check.outcome == LimitOutcome::Kept;
-    let kept = checks.iter().filter(is_kept).count();
-    let others = checks.iter().filter(|check| !is_kept(check)).map(LimitCheck::sentence);
-    std::iter::once(format!("{kept} of {} kept", checks.len())).chain(others).collect()
-}
-
 impl LimitCheck {
     /// Says that it is of this file, beside whose it is already.
     pub fn be_of(&mut self, file: &str) {
@@ -95,49 +86,5 @@ impl LimitCheck {
             Some(of) => format!("{file}, {of}"),
             None => file.to_owned(),
         });
-    }
-
-    /// The check in a sentence.
-    pub fn sentence(&self) -> String {
-        let of = self.of.as_ref().map_or_else(String::new, |of| format!(" ({of})"));
-        let broken = if self.outcome == LimitOutcome::Broken { "BROKEN " } else { "" };
-        let what = format!("{broken}limit {}: {} of {}{of}", self.limit, self.metric, self.case);
-        let basis = match &self.basis {
-            Basis::Absolute => String::new(),
-            Basis::Ceiling { percent, ceiling: Some(ceiling), source } => format!(
-                ", {percent} % of the ceiling of {} {} ({})",
-                significant(*ceiling),
-                self.unit,
-                source.as_deref().unwrap_or("no source")
-            ),
-            Basis::Ceiling { percent, .. } => format!(", {percent} % of a ceiling"),
-            Basis::Fleet { percent, members } => {
-                format!(", {percent} % of the median of {members}")
-            }
-        };
-        let (Some(value), Some(bound)) = (self.value, self.bound) else {
-            let why = match (&self.basis, self.value) {
-                (Basis::Ceiling { .. }, Some(_)) => "no ceiling of it is known there",
-                (Basis::Fleet { .. }, Some(_)) => "there is no fleet to hold it against",
-                _ => "no measured case has this figure",
-            };
-            return format!("{what} was NOT CHECKED: {why}");
-        };
-        let relation = match (self.direction, self.outcome) {
-            (Direction::HigherIsBetter, LimitOutcome::Broken) => "is below",
-            (Direction::LowerIsBetter, LimitOutcome::Broken) => "is above",
-            _ => "keeps to",
-        };
-        let missing = self.missing_percent.unwrap_or(0.0);
-        let by = match self.outcome {
-            LimitOutcome::Broken => format!(" by {missing:.1} %"),
-            _ => format!(" with {:.1} % to spare", -missing),
-        };
-        let unit = &self.unit;
-        format!(
-            "{what}: {} {unit} {relation} {} {unit}{by}{basis}",
-            significant(value),
-            significant(bound)
-        )
     }
 }

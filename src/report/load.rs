@@ -42,7 +42,7 @@ impl Report {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         /// What is read first; the rest is passed over, which takes no memory.
         #[derive(Deserialize)]
         struct Head {

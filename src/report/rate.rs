@@ -110,7 +110,7 @@ mod tests {
         let measured = report.cases[0].measured.as_mut().unwrap();
         measured.memory.push(RankMemory { rank: 0, host_peak_bytes: 1 << 30 });
         let case = serde_json::to_value(&report.cases[0]).unwrap();
-        let rows = super::super::csv::render(&report).unwrap();
+        let rows = crate::render::Format::Csv.write(&report, true).unwrap();
         let mut reader = csv::Reader::from_reader(rows.as_bytes());
         let row = reader.records().next().unwrap().unwrap();
         let header = reader.headers().unwrap();

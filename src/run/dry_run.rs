@@ -2,25 +2,25 @@
 
 use crate::backend::Sample;
 use crate::base::units::format_size;
-use crate::plan::{Cycles, Plan};
-use crate::report;
+use crate::plan::{Case, Cycles, Plan};
+use crate::render::{self, Cell, Document, Section};
 
 /// Prints what the plan would run.
 pub(super) fn show(plan: &Plan) {
+    render::print(&document(plan));
+}
+
+fn document(plan: &Plan) -> Document {
+    let footprint = |case: &Case| case.work.footprint(case.group.ranks.len());
     let rows = plan.cases.iter().map(|case| {
         vec![
-            case.id.clone(),
-            case.group.ranks.len().to_string(),
-            case.study.as_ref().map_or("-", |_| "yes").to_owned(),
-            format_size(case.work.footprint(case.group.ranks.len())),
+            case.id.as_str().into(),
+            Cell::count(case.group.ranks.len()),
+            case.study.as_ref().map_or("-", |_| "yes").into(),
+            Cell::number(footprint(case) as f64, |_| format_size(footprint(case))),
         ]
     });
-    let largest = plan
-        .cases
-        .iter()
-        .map(|case| case.work.footprint(case.group.ranks.len()))
-        .max()
-        .unwrap_or(0);
+    let largest = plan.cases.iter().map(footprint).max().unwrap_or(0);
     let budget = &plan.budget;
     let rounds = u64::from(budget.iterations);
     let samples: u64 = plan.cases.iter().map(|case| rounds * case.group.ranks.len() as u64).sum();
@@ -59,9 +59,20 @@ pub(super) fn show(plan: &Plan) {
             samples as f64 * 13e-6
         ),
     ];
-    let header = vec!["case", "ranks", "scaling", "memory of a rank"];
-    report::print_table(header, rows.collect(), 3..5);
-    for line in totals {
-        report::say(&line);
+    let names = "case, ranks, scaling, memory of a rank";
+    let cases = Section::table("", names, rows).unwrap_or_default().with(totals);
+    Document { sections: vec![cases], ..Document::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::plan;
+    use crate::render::snapshots::drawn;
+
+    #[test]
+    fn as_pages() {
+        let plan = plan("benchmarks: {gemm: {m: [64, 128]}, barrier: }");
+        drawn("dry-run", &document(&plan));
     }
 }

@@ -503,9 +503,9 @@ mod tests {
         let error =
             CaseError::now(crate::base::error::Kind::TimedOut, "measure", "late".to_owned());
         let case = read.plan.cases.last().map_or_else(String::new, |case| case.id.clone());
-        let outputs = ["json", "csv", "md"].map(|ending| crate::report::Output {
+        let outputs = ["json", "csv", "md"].map(|ending| crate::render::Output {
             path: output.with_extension(ending),
-            format: crate::plan::config::Format::of(&output.with_extension(ending)).unwrap(),
+            format: crate::render::Format::of::<Report>(&output.with_extension(ending)).unwrap(),
         });
         assert_eq!(
             crate::run::recorder::salvage(&outputs, &crate::base::failure::Failure { case, error }),

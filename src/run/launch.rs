@@ -14,7 +14,7 @@ use tesserabench_launcher::{Ended, Job, die_with_parent, run as supervise};
 use super::recorder;
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::Plan;
-use crate::report::{Output, say};
+use crate::render::{Output, say};
 use crate::world::supervision;
 pub(super) use command::Command;
 pub use job::LauncherChoice;

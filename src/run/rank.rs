@@ -12,7 +12,8 @@ use crate::base::error::{Error, Exit, Kind, Result};
 use crate::machine::environment::Environment;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
-use crate::report::{self, Output, Report};
+use crate::render::{self, Output, Render as _};
+use crate::report::Report;
 use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
@@ -147,11 +148,11 @@ impl Rank {
             outputs.iter().map(|output| output.path.display().to_string()).collect();
         let wrote = format!("wrote {}", files.join(", "));
         if self.nccl_tests_table {
-            report::print_nccl_tests(report);
-            report::say(&format!("# {wrote}"));
+            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
+            render::say(&format!("# {wrote}"));
         } else {
-            report::print(report);
-            report::say(&wrote);
+            render::print(&report.document());
+            render::say(&wrote);
         }
     }
 }

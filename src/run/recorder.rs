@@ -14,7 +14,8 @@ use crate::base::units::now;
 use crate::machine::environment::Environment;
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
-use crate::report::{self, Launch, Outcome, Output, Report, Samples, TimingOverhead, Turn};
+use crate::render::Output;
+use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
 const CASE_BYTES: u64 = 32 << 10;

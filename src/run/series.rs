@@ -14,8 +14,10 @@ use super::request::{Request, Variation, with_found_backend};
 use super::{dry_run, launch};
 use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
+use crate::base::plain::plain;
 use crate::history::Baseline;
-use crate::report::{self, Report, plain};
+use crate::render::{self, Render as _};
+use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
 use side::Side;
@@ -93,15 +95,15 @@ impl LaunchSeries {
         for (i, side) in self.sides.iter().enumerate() {
             // Variables change no plan.
             if i == 0 || side.plan != self.sides[0].plan {
-                report::say(&format!("{}:", side.outputs[0].path.display()));
+                render::say(&format!("{}:", side.outputs[0].path.display()));
                 dry_run::show(&side.plan);
             }
         }
         let seed = self.sides[0].plan.seed;
-        report::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
+        render::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
         for (side, launch) in self.due()? {
             let command = side.command(&side.output(launch).path);
-            report::say(&format!("{}: {}", self.title(side, launch), command.line()));
+            render::say(&format!("{}: {}", self.title(side, launch), command.line()));
         }
         Ok(())
     }
@@ -245,14 +247,14 @@ impl LaunchSeries {
         let wrote = format!("wrote {files} from the launches in {folder}");
         let mark = if self.request.nccl_tests_table { "#" } else { "==" };
         if self.sides.len() > 1 {
-            report::say(&format!("{mark} {title}"));
+            render::say(&format!("{mark} {title}"));
         }
         if self.request.nccl_tests_table {
-            report::print_nccl_tests(report);
-            report::say(&format!("# {wrote}"));
+            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
+            render::say(&format!("# {wrote}"));
         } else {
-            report::print(report);
-            report::say(&wrote);
+            render::print(&report.document());
+            render::say(&wrote);
         }
     }
 }

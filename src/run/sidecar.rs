@@ -9,7 +9,8 @@ use flate2::write::GzEncoder;
 
 use crate::backend::Sample;
 use crate::base::error::{Error, Result};
-use crate::report::{Samples, csv_field};
+use crate::render::csv_field;
+use crate::report::Samples;
 
 /// Most samples (ranks times rounds) of a case that stand in the report itself.
 pub(super) const INLINE_LIMIT: usize = 1024;

@@ -38,7 +38,7 @@ impl RunArgs {
         set_name(&mut config.backend, "--backend", self.backend.as_deref())?;
         set_name(&mut config.protocol, "--protocol", self.protocol.as_deref())?;
         set_name(&mut config.scaling.kind, "--scaling", self.scaling.as_deref())?;
-        set_name(&mut config.output.format, "--format", self.format.as_deref())?;
+        set(&mut config.output.format, &self.format);
         set(&mut config.topology, &self.topology);
         set(&mut config.seed, &self.seed);
         set(&mut config.timeout, &self.timeout);

@@ -7,7 +7,7 @@ use tesserabench_launcher::{End, OutputLine};
 
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
-use crate::report::say;
+use crate::render::say;
 use crate::run::progress_bar;
 use crate::world::supervision::Note;
 

@@ -4,9 +4,11 @@ use super::{LaunchSeries, Side};
 use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
+use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
 use crate::plan::config::Config;
-use crate::report::{self, Comparison, Report, plain};
+use crate::render::{Format, publish_on_github, say};
+use crate::report::{Comparison, Report};
 use crate::run::request::Variation;
 
 /// What the first side is compared with, beside the others.
@@ -71,14 +73,14 @@ fn compared([baseline, candidate]: [(&Side, &Report); 2], rules: &Rules) -> Resu
 
 /// Prints a comparison and writes it beside the candidate's report; its exit.
 fn publish(comparison: &Comparison, candidate: &Side) -> Result<Exit> {
-    report::say(report::comparison_table(comparison).trim_end());
-    let json = serde_json::to_string_pretty(comparison)
-        .map_err(|why| Error::internal(format!("cannot write the comparison: {why}")))?;
-    let output = &candidate.outputs[0];
-    write_atomically(&output.beside("comparison.json"), (json + "\n").as_bytes())?;
-    let markdown = report::comparison_markdown(comparison);
-    write_atomically(&output.beside("comparison.md"), markdown.as_bytes())?;
-    report::publish_on_github(comparison, false)?;
+    say("== comparison");
+    say(Format::Table.write(comparison, false)?.trim_end());
+    for (format, ending) in [(Format::Json, "comparison.json"), (Format::Markdown, "comparison.md")]
+    {
+        let text = format.write(comparison, true)?;
+        write_atomically(&candidate.outputs[0].beside(ending), text.as_bytes())?;
+    }
+    publish_on_github(comparison, false)?;
     let code = comparison.exit;
     Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
 }

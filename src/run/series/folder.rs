@@ -6,8 +6,9 @@ use super::side::Side;
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
 use crate::machine::environment;
-use crate::plan::config::{Config, Format};
-use crate::report::{Output, Report, Samples};
+use crate::plan::config::Config;
+use crate::render::{Format, Output};
+use crate::report::{Report, Samples};
 use crate::run::journal::{Journal, Recovered};
 use crate::run::recorder::OnExisting;
 

@@ -8,7 +8,7 @@ use crate::base::random;
 use crate::plan::Plan;
 use crate::plan::config::Config;
 use crate::plan::place::Place;
-use crate::report::Output;
+use crate::render::Output;
 use crate::run::launch::{self, Command, LauncherChoice};
 use crate::run::request::{Request, Variables, Variation, with_found_backend};
 
@@ -144,7 +144,7 @@ fn file_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::config::Format;
+    use crate::render::Format;
 
     #[test]
     fn each_side_has_files_of_its_own() {

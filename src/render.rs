@@ -1,0 +1,171 @@
+//! What people and programs read of a result: one document, drawn by many formats, and a few formats of their own.
+
+mod analysis;
+mod comparison;
+mod csv;
+mod document;
+mod github;
+mod history;
+#[cfg(test)]
+mod hostile;
+mod junit;
+mod limits;
+mod markdown;
+mod nccl_tests;
+mod open_metrics;
+mod output;
+mod report;
+mod scaling;
+#[cfg(test)]
+pub(crate) mod snapshots;
+mod terminal;
+mod verdicts;
+mod words;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+pub use csv::field as csv_field;
+pub use document::{Cell, Column, Document, Note, Section, Table};
+pub use github::publish_on_github;
+pub use nccl_tests::nccl_tests_table;
+pub use output::Output;
+pub use terminal::say;
+pub use words::counted;
+
+use crate::base::error::{Error, Result, suggestion};
+
+/// A format of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Tables on a terminal.
+    Table,
+    /// A page.
+    Markdown,
+    /// All data.
+    Json,
+    /// Rows for spreadsheets.
+    Csv,
+    /// Test results.
+    Junit,
+    /// Metrics for Prometheus and its like.
+    OpenMetrics,
+    /// Nothing but names.
+    NamesOnly,
+}
+
+/// A result that can be written in formats.
+pub trait Render: Serialize {
+    /// Its formats beside those that every result has.
+    const OWN: &'static [Format] = &[];
+
+    /// What people read of it.
+    fn document(&self) -> Document;
+
+    /// Its text in one of its own formats.
+    ///
+    /// # Errors
+    /// Usage error for a format that it does not have; internal error when the text cannot be formed.
+    fn own(&self, format: Format) -> Result<String> {
+        Err(format.refused())
+    }
+}
+
+impl Format {
+    /// The formats that every result has.
+    const ANY: [Self; 3] = [Self::Table, Self::Markdown, Self::Json];
+
+    /// The formats of a kind of result.
+    pub fn all<R: Render>() -> impl Iterator<Item = Self> {
+        Self::ANY.into_iter().chain(R::OWN.iter().copied())
+    }
+
+    /// Its name, the endings of its files, the usual one first, and what it is for.
+    fn facts(self) -> (&'static str, &'static [&'static str], &'static str) {
+        match self {
+            Self::Table => ("table", &[], "For people, on a terminal"),
+            Self::Markdown => {
+                ("markdown", &["md", "markdown"], "For people, in a file or a comment")
+            }
+            Self::Json => ("json", &["json"], "For programs, all of it"),
+            Self::Csv => ("csv", &["csv"], "For programs, one row a case or value"),
+            Self::Junit => ("junit", &["xml"], "For what shows test results"),
+            Self::OpenMetrics => ("openmetrics", &[], "For Prometheus and its like, in base units"),
+            Self::NamesOnly => ("names-only", &[], "One name a line"),
+        }
+    }
+
+    /// Its text of a result. On a terminal details are shown only `in_full`; files have them always.
+    ///
+    /// # Errors
+    /// As of [`Render::own`].
+    pub fn write<R: Render>(self, result: &R, in_full: bool) -> Result<String> {
+        let mut text = match self {
+            Self::Table => terminal::draw(&result.document(), terminal::width(), in_full),
+            Self::Markdown => markdown::draw(&result.document()),
+            Self::Json => serde_json::to_string_pretty(result)
+                .map_err(|why| Error::internal(format!("cannot write JSON: {why}")))?,
+            Self::Csv | Self::Junit | Self::OpenMetrics | Self::NamesOnly => result.own(self)?,
+        };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// What it is for.
+    pub fn purpose(self) -> &'static str {
+        self.facts().2
+    }
+
+    /// The usual ending of its files; none for what no file has a use for.
+    pub fn ending(self) -> Option<&'static str> {
+        self.facts().1.first().copied()
+    }
+
+    /// The format of this name.
+    ///
+    /// # Errors
+    /// Usage error when a result of this kind has no such format, naming the nearest one.
+    pub fn named<R: Render>(name: &str) -> Result<Self> {
+        let names: Vec<&str> = Self::all::<R>().map(Self::name).collect();
+        Self::all::<R>().find(|format| format.name() == name).ok_or_else(|| {
+            let near = suggestion(name, names.iter().copied());
+            Error::usage(format!("format '{name}' is unknown here ({near})"))
+        })
+    }
+
+    /// The format that a file's ending names, of those that a result of this kind has.
+    pub fn of<R: Render>(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?;
+        Self::all::<R>().find(|format| format.facts().1.contains(&ending))
+    }
+
+    /// The same of a file that must name one.
+    ///
+    /// # Errors
+    /// Usage error when its ending names none.
+    pub fn of_file<R: Render>(path: &Path) -> Result<Self> {
+        Self::of::<R>(path).ok_or_else(|| {
+            let endings: Vec<&str> = Self::all::<R>().filter_map(Self::ending).collect();
+            let why = format!("its ending is none of .{}", endings.join(", ."));
+            Error::file("write", path, why)
+        })
+    }
+
+    /// Why a result cannot be written so.
+    fn refused(self) -> Error {
+        Error::usage(format!("this result cannot be written as {}", self.name()))
+    }
+}
+
+/// Prints a document, without details.
+pub fn print(document: &Document) {
+    say(&terminal::draw(document, terminal::width(), false));
+}

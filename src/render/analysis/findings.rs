@@ -1,0 +1,83 @@
+//! The findings, those of one rule together.
+
+use std::fmt::Write as _;
+
+use super::named;
+use crate::base::units::significant;
+use crate::plan::mesh::format_ranges;
+use crate::render::document::{Note, Section};
+use crate::render::words::few;
+use crate::report::{Analysis, Figure, Finding};
+
+/// Most findings of a rule, and cases of one, that are told in words.
+const FINDING_LIMIT: usize = 8;
+const CASE_LIMIT: usize = 3;
+
+/// Smaller numbers are shown with an exponent.
+const SMALL: f64 = 1e-4;
+
+pub(super) fn section(analysis: &Analysis) -> Option<Section> {
+    let mut lines: Vec<Note> = Vec::new();
+    let same = |a: &Finding, b: &Finding| (a.severity, &a.rule) == (b.severity, &b.rule);
+    for of_rule in analysis.findings.chunk_by(same) {
+        let first = &of_rule[0];
+        let (severity, rule) = (first.severity.name().to_uppercase(), first.rule.replace('_', " "));
+        lines.push(format!("{severity} {rule}: {}", first.says).into());
+        let told = of_rule.iter().take(FINDING_LIMIT);
+        lines.extend(told.map(|finding| Note::below(sentence(analysis, finding))));
+        if of_rule.len() > FINDING_LIMIT {
+            lines.push(Note::below(format!("… and {} more", of_rule.len() - FINDING_LIMIT)));
+        }
+        lines.push(Note::below(format!("do: {}", first.recommendation)));
+    }
+    Section::notes("findings", lines)
+}
+
+/// Where it was found, and the numbers.
+fn sentence(analysis: &Analysis, finding: &Finding) -> String {
+    let mut at = Vec::new();
+    at.extend(named(analysis, &finding.reports).map(|reports| match finding.reports.len() {
+        1 => format!("report {reports}"),
+        _ => format!("reports {reports}"),
+    }));
+    if !finding.ranks.is_empty() {
+        let plural = if finding.ranks.len() == 1 { "rank" } else { "ranks" };
+        let mut ranks = format!("{plural} {}", format_ranges(finding.ranks.iter().copied()));
+        if !finding.hosts.is_empty() {
+            let _ = write!(ranks, " on {}", few(&finding.hosts, 4));
+        }
+        at.push(ranks);
+    } else if !finding.hosts.is_empty() {
+        at.push(format!("on {}", few(&finding.hosts, 4)));
+    }
+    let mut text = at.join(", ");
+    for (i, figure) in finding.evidence.iter().enumerate() {
+        let between = match figure.name.as_str() {
+            _ if text.is_empty() => "",
+            _ if i == 0 => ": ",
+            "of" | "from" | "to" => " ",
+            _ => ", ",
+        };
+        let _ = write!(text, "{between}{}", number(figure));
+    }
+    if let Some(detail) = &finding.detail {
+        let _ = write!(text, " ({detail})");
+    }
+    if !finding.cases.is_empty() {
+        let _ = write!(text, "; {}", few(&finding.cases, CASE_LIMIT));
+    }
+    text
+}
+
+/// A number with its name and unit: `cases 3`, `slower 12.5 %`.
+fn number(figure: &Figure) -> String {
+    let value = figure.value;
+    let shown = if value.fract() == 0.0 && value.abs() < 1e15 {
+        format!("{value:.0}")
+    } else if value.abs() < SMALL {
+        format!("{value:.0e}")
+    } else {
+        significant(value)
+    };
+    format!("{} {shown} {}", figure.name, figure.unit).trim_end().to_owned()
+}

@@ -1,0 +1,133 @@
+//! All statistics of a case, in lines.
+
+use super::named;
+use crate::base::units::format_ms;
+use crate::render::document::Note;
+use crate::render::words::probability;
+use crate::report::{Analysis, Examined, Over, Statistics, Steadiness};
+
+/// A line for its name, and one for each kind of figure. Nothing for a case without times.
+pub(super) fn lines(analysis: &Analysis, case: &Examined) -> Vec<Note> {
+    let Some(statistics) = &case.statistics else { return Vec::new() };
+    let reports = named(analysis, &case.reports)
+        .map_or_else(String::new, |reports| format!(" (reports {reports})"));
+    let mut lines = vec![format!("{}{reports}", case.id).into()];
+    let kinds = [
+        ("median", Some(median(statistics))),
+        ("iterations", Some(iterations(statistics))),
+        ("mean", Some(mean(statistics))),
+        ("quantiles", Some(quantiles(statistics))),
+        ("outliers", Some(outliers(statistics))),
+        ("normality", normality(statistics)),
+        ("launches", Some(launches(statistics))),
+        ("ranks", ranks(statistics)),
+    ];
+    let known = kinds.into_iter().filter_map(|(kind, text)| Some((kind, text?)));
+    lines.extend(known.map(|(kind, text)| Note::below(format!("{kind:<10} {text}"))));
+    lines
+}
+
+fn median(statistics: &Statistics) -> String {
+    let median = format_ms(statistics.median_ms);
+    let Some([low, high]) = statistics.ci else {
+        return format!("{median}; too few iterations for an interval");
+    };
+    let over = match statistics.ci_over {
+        Some(Over::Launches) => "launches",
+        _ => "the iterations of one launch",
+    };
+    let confidence = 100.0 * statistics.confidence;
+    format!("{median}, {} to {} at {confidence} % over {over}", format_ms(low), format_ms(high))
+}
+
+fn iterations(statistics: &Statistics) -> String {
+    let lag = statistics.autocorrelation.map_or_else(String::new, |correlation| {
+        format!(", correlation of neighbours {correlation:+.2}")
+    });
+    let level = match (statistics.steady_state, statistics.steady_since) {
+        (Some(Steadiness::Flat), _) => ", one level".to_owned(),
+        (Some(Steadiness::Warming), Some(since)) => format!(", faster since iteration {since}"),
+        (Some(Steadiness::Slowing), Some(since)) => format!(", slower since iteration {since}"),
+        (Some(_), _) => ", no level holds".to_owned(),
+        (None, _) => String::new(),
+    };
+    format!(
+        "{}, as informative as {:.1} independent ones; {} left out because a rank came late{lag}{level}",
+        statistics.iterations, statistics.effective_samples, statistics.invalid
+    )
+}
+
+fn mean(statistics: &Statistics) -> String {
+    format!(
+        "{}, standard deviation {} ({:.2} %), from {} to {}",
+        format_ms(statistics.mean_ms),
+        format_ms(statistics.std_dev_ms),
+        statistics.cv_percent,
+        format_ms(statistics.min_ms),
+        format_ms(statistics.max_ms)
+    )
+}
+
+fn quantiles(statistics: &Statistics) -> String {
+    let of = |name: &str, value: Option<f64>| match (value, statistics.iterations_needed.get(name))
+    {
+        (Some(value), _) => format!("{name} {}", format_ms(value)),
+        (None, Some(needed)) => format!("{name} needs {needed} iterations"),
+        (None, None) => format!("{name} not known"),
+    };
+    format!("{}, {}", of("p95", statistics.p95_ms), of("p99", statistics.p99_ms))
+}
+
+fn outliers(statistics: &Statistics) -> String {
+    match &statistics.outliers {
+        Some(found) => format!(
+            "{} mild ({:.1} %) and {} extreme ones ({:.1} %) by Tukey's fences; none left out",
+            found.beyond_inner.saturating_sub(found.beyond_outer),
+            found.beyond_inner_percent - found.beyond_outer_percent,
+            found.beyond_outer,
+            found.beyond_outer_percent
+        ),
+        None => format!(
+            "{} extreme ones by Tukey's fences, none left out; the report does not hold the samples",
+            statistics.far_outliers
+        ),
+    }
+}
+
+fn normality(statistics: &Statistics) -> Option<String> {
+    let tests = [
+        statistics.shapiro_wilk_p.map(|p| format!("Shapiro-Wilk p {}", probability(p))),
+        statistics.anderson_darling_p.map(|p| format!("Anderson-Darling p {}", probability(p))),
+    ];
+    let tests: Vec<String> = tests.into_iter().flatten().collect();
+    (!tests.is_empty()).then(|| format!("{} (nothing is chosen by it)", tests.join(", ")))
+}
+
+fn launches(statistics: &Statistics) -> String {
+    match (statistics.between_percent, statistics.reproducible) {
+        (Some(percent), Some(reproducible)) => format!(
+            "{}, medians vary by {percent:.2} %: {}",
+            statistics.launches,
+            if reproducible { "reproducible" } else { "not reproducible" }
+        ),
+        _ => "1: how launches differ is not known".to_owned(),
+    }
+}
+
+fn ranks(statistics: &Statistics) -> Option<String> {
+    let spread = statistics.rank_spread.as_ref()?;
+    let mut text = format!("medians {:.1} % apart", spread.percent);
+    if let Some(p) = spread.friedman_p {
+        text.push_str(&format!(", Friedman's p {}", probability(p)));
+    }
+    for straggler in &spread.stragglers {
+        text.push_str(&format!(
+            "; rank {} is slowest in {:.0} % of iterations (by chance {:.0} %), {:.1} % above the others",
+            straggler.rank,
+            100.0 * straggler.slowest_share,
+            100.0 * straggler.expected_share,
+            straggler.excess_percent
+        ));
+    }
+    Some(text)
+}

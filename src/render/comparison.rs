@@ -1,0 +1,148 @@
+//! A comparison as a document.
+
+use super::document::{Cell, Document, Section};
+use super::verdicts::{by_urgency, remarks, verdict};
+use super::words::{counted, probability};
+use super::{Format, Render, csv, junit};
+use crate::base::error::{Exit, Result};
+use crate::base::metric::Direction;
+use crate::base::units::{format_ms, significant};
+use crate::plan::config::{ComparedMetric, StatisticalTest};
+use crate::report::{Compared, Comparison, Side, Verdict};
+
+/// Most rows that the terminal shows.
+const ROW_LIMIT: usize = 60;
+
+impl Render for Comparison {
+    const OWN: &'static [Format] = &[Format::Csv, Format::Junit];
+
+    fn document(&self) -> Document {
+        let names =
+            "case, baseline, now, worse by, ratio, interval, p adj., delta, verdict, remarks";
+        let rows = by_urgency(self).into_iter().map(row);
+        let cases = Section::table("cases, the most urgent first", names, rows);
+        Document {
+            title: "Comparison".to_owned(),
+            facts: facts(self),
+            sections: cases.map(|cases| cases.at_most(ROW_LIMIT)).into_iter().collect(),
+            verdict: conclusion(self),
+        }
+    }
+
+    fn own(&self, format: Format) -> Result<String> {
+        match format {
+            Format::Junit => junit::comparison(self),
+            _ => csv::comparison(self),
+        }
+    }
+}
+
+fn row(case: &Compared) -> Vec<Cell> {
+    let figure = |value: f64| match case.unit.as_str() {
+        "ms" => format_ms(value),
+        unit => format!("{} {unit}", significant(value)),
+    };
+    let p = match case.verdict {
+        Verdict::Improved => case.p_improved_adjusted,
+        _ => case.p_adjusted,
+    };
+    vec![
+        case.id.as_str().into(),
+        Cell::number(case.baseline, figure),
+        Cell::number(case.candidate, figure),
+        Cell::number(case.worse_percent, |percent| format!("{percent:+.1} %")),
+        Cell::number(case.ratio, |ratio| format!("{ratio:.3}")),
+        Cell::range(case.ci, |end| format!("{end:.3}")),
+        Cell::number(p, probability),
+        Cell::number(case.cliffs_delta, |delta| format!("{delta:+.2}")),
+        verdict(case).into(),
+        remarks(case).into(),
+    ]
+}
+
+/// What stands above the table.
+fn facts(comparison: &Comparison) -> Vec<String> {
+    let side = |name: &str, side: &Side| {
+        let git = side.git.as_deref().map_or_else(String::new, |git| {
+            format!(", commit {}", git.chars().take(12).collect::<String>())
+        });
+        let plural = if side.launches == 1 { "launch" } else { "launches" };
+        let (files, started) = (side.files.join(", "), &side.started);
+        format!("{name}: {files} ({} {plural}{git}, {started})", side.launches)
+    };
+    let mut facts =
+        vec![side("baseline", &comparison.baseline), side("candidate", &comparison.candidate)];
+    let metric = match comparison.metric {
+        ComparedMetric::Latency => "latency",
+        ComparedMetric::Throughput => "throughput",
+        ComparedMetric::Efficiency => "scaling efficiency",
+    };
+    let better = match comparison.direction {
+        Direction::LowerIsBetter => "lower",
+        Direction::HigherIsBetter => "higher",
+    };
+    let test = match comparison.test {
+        StatisticalTest::Auto | StatisticalTest::Permutation => "permutation test",
+        StatisticalTest::TTest => "Welch's t-test",
+        StatisticalTest::MannWhitney => "Mann-Whitney test",
+    };
+    facts.push(format!(
+        "{metric}, {better} is better; {test} of launches, at most {} % of regressions expected false",
+        (1e6 * comparison.false_discovery_rate).round() / 1e4
+    ));
+    if let Some(floor) = comparison.noise_floor_percent {
+        facts.push(format!(
+            "noise floor: {floor:.2} %, what this machine changes by itself; no threshold is below it"
+        ));
+    }
+    let (preventing, others): (Vec<_>, Vec<_>) =
+        comparison.differences.iter().partition(|difference| difference.prevents);
+    facts.extend(preventing.iter().map(|difference| {
+        format!(
+            "NOT COMPARABLE: {what} was {} and is {}; --allow '{what}' compares all the same",
+            difference.baseline,
+            difference.candidate,
+            what = difference.what
+        )
+    }));
+    if !others.is_empty() {
+        let names: Vec<&str> = others.iter().map(|difference| difference.what.as_str()).collect();
+        facts.push(format!("also different: {}", names.join(", ")));
+    }
+    facts.extend(reach(comparison));
+    facts
+}
+
+/// What the launches at hand cannot show.
+fn reach(comparison: &Comparison) -> Option<String> {
+    let reach = &comparison.reach;
+    (reach.cases > 0 && reach.fewest_visible > 1).then(|| {
+        let together = match reach.fewest_visible > reach.cases {
+            true => "nothing can be shown to have changed".to_owned(),
+            false => format!(
+                "a regression is seen only when at least {} cases regress together",
+                reach.fewest_visible
+            ),
+        };
+        let remedy = match reach.launches_needed {
+            100.. => "compare fewer cases at once to see a lone one".to_owned(),
+            needed => format!("{needed} launches a side would show a lone one"),
+        };
+        let [before, now] = reach.launches;
+        let cases = counted(reach.cases, "case");
+        format!("{before} and {now} launches are few for {cases}: {together}; {remedy}")
+    })
+}
+
+/// The last line.
+fn conclusion(comparison: &Comparison) -> String {
+    let count = |verdict| comparison.cases.iter().filter(|case| case.verdict == verdict).count();
+    let counts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .filter(|&verdict| count(verdict) > 0)
+        .map(|verdict| format!("{} {}", count(verdict), verdict.name()))
+        .collect();
+    let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
+    let exit = Exit::from_code(comparison.exit).map_or("unknown exit", Exit::meaning);
+    format!("{exit}: {counts}")
+}

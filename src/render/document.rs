@@ -1,0 +1,170 @@
+//! What people read of a result, whatever draws it.
+
+use super::words::meaning;
+
+/// A page about a result. Its texts are raw: whatever draws them makes them harmless.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// What kind of result it is.
+    pub title: String,
+    /// Where and how the result came about, a line each.
+    pub facts: Vec<String>,
+    /// The result.
+    pub sections: Vec<Section>,
+    /// The result in one line; empty where there is nothing to judge.
+    pub verdict: String,
+}
+
+/// A part of a page: a table, notes, or both.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Section {
+    /// Its heading; empty where it needs none.
+    pub title: String,
+    /// The table.
+    pub table: Option<Table>,
+    /// Lines below the table.
+    pub notes: Vec<Note>,
+    /// Most rows of the table that a terminal shows.
+    pub limit: Option<usize>,
+    /// Whether a terminal leaves it out unless everything is asked for.
+    pub detail: bool,
+}
+
+/// A line below a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// 0, or 1 for a line that belongs to the last line of level 0.
+    pub level: usize,
+    /// The line.
+    pub text: String,
+}
+
+/// Rows of as many cells as there are columns.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// What stands in each column.
+    pub columns: Vec<Column>,
+    /// The rows.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// What stands in a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub name: String,
+    /// Whether its cells are numbers, which are aligned to the right.
+    pub numeric: bool,
+    /// What the heading means; empty where it is clear.
+    pub meaning: &'static str,
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cell {
+    /// What is shown.
+    pub text: String,
+    /// The number that it shows, in a unit that its column keeps to: what rows are ordered by.
+    pub value: Option<f64>,
+}
+
+impl Section {
+    /// A section with a table, without the columns that are empty in every row; `None` without rows. `names` are
+    /// those of the columns, parted by commas; one in which a cell is a number is a column of numbers.
+    pub fn table(
+        title: &str,
+        names: &str,
+        rows: impl IntoIterator<Item = Vec<Cell>>,
+    ) -> Option<Self> {
+        let mut rows: Vec<Vec<Cell>> = rows.into_iter().collect();
+        let column = |(at, name): (usize, &str)| Column {
+            name: name.to_owned(),
+            numeric: rows.iter().any(|row| row[at].value.is_some()),
+            meaning: meaning(name),
+        };
+        let mut columns: Vec<Column> = names.split(", ").enumerate().map(column).collect();
+        for at in (0..columns.len()).rev() {
+            if rows.iter().all(|row| row[at].text.is_empty()) {
+                columns.remove(at);
+                rows.iter_mut().for_each(|row| drop(row.remove(at)));
+            }
+        }
+        let some = !rows.is_empty();
+        let table = Some(Table { columns, rows });
+        some.then(|| Self { title: title.to_owned(), table, ..Self::default() })
+    }
+
+    /// A section of notes; `None` without any.
+    pub fn notes<T: Into<Note>>(title: &str, notes: impl IntoIterator<Item = T>) -> Option<Self> {
+        let notes: Vec<Note> = notes.into_iter().map(Into::into).collect();
+        let some = !notes.is_empty();
+        some.then(|| Self { title: title.to_owned(), notes, ..Self::default() })
+    }
+
+    /// The section with these notes below it.
+    pub fn with<T: Into<Note>>(mut self, notes: impl IntoIterator<Item = T>) -> Self {
+        self.notes.extend(notes.into_iter().map(Into::into));
+        self
+    }
+
+    /// The section, of which a terminal shows so many rows.
+    pub fn at_most(self, limit: usize) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// The section, which a terminal leaves out.
+    pub fn in_files(self) -> Self {
+        Self { detail: true, ..self }
+    }
+}
+
+impl Note {
+    /// A line that belongs to the one above it.
+    pub fn below(text: impl Into<String>) -> Self {
+        Self { level: 1, text: text.into() }
+    }
+}
+
+impl<T: Into<String>> From<T> for Note {
+    fn from(text: T) -> Self {
+        Self { level: 0, text: text.into() }
+    }
+}
+
+impl Cell {
+    /// A number; `-` where there is none.
+    pub fn number(value: impl Into<Option<f64>>, show: impl Fn(f64) -> String) -> Self {
+        let value = value.into();
+        Self { text: value.map_or_else(|| "-".to_owned(), show), value }
+    }
+
+    /// A count.
+    pub fn count(count: usize) -> Self {
+        Self::number(count as f64, |_| count.to_string())
+    }
+
+    /// A range, `low to high`; `-` where there is none.
+    pub fn range(ends: Option<[f64; 2]>, show: impl Fn(f64) -> String) -> Self {
+        let text =
+            ends.map_or_else(|| "-".to_owned(), |[a, b]| format!("{} to {}", show(a), show(b)));
+        Self { text, value: ends.map(|[low, _]| low) }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, value: None }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<Option<String>> for Cell {
+    fn from(text: Option<String>) -> Self {
+        text.unwrap_or_default().into()
+    }
+}

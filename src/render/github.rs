@@ -1,0 +1,83 @@
+//! A comparison where GitHub shows it: annotations in the log, and the summary of a step.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::verdicts::{by_urgency, sentence, verdict};
+use super::{Render as _, markdown, say};
+use crate::base::error::{Error, Result};
+use crate::base::plain::plain;
+use crate::report::{Compared, Comparison, Verdict};
+
+/// Most annotations of a kind; GitHub shows ten a step.
+const ANNOTATION_LIMIT: usize = 10;
+
+/// Prints annotations and adds to the step's summary, under GitHub Actions or where it is `asked_for`.
+///
+/// # Errors
+/// Usage error when the summary cannot be written.
+pub fn publish_on_github(comparison: &Comparison, asked_for: bool) -> Result<()> {
+    if !asked_for && std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value != "true") {
+        return Ok(());
+    }
+    let annotations = annotations(comparison);
+    if !annotations.is_empty() {
+        say(annotations.trim_end());
+    }
+    match std::env::var_os("GITHUB_STEP_SUMMARY") {
+        Some(path) => append(Path::new(&path), &step_summary(comparison)),
+        None => Ok(()),
+    }
+}
+
+/// Adds to a file that others add to as well.
+fn append(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|why| Error::file("add to", path, why))
+}
+
+/// Workflow commands: an error for each regression and failure, a warning for what cannot be compared or has
+/// vanished.
+pub(super) fn annotations(comparison: &Comparison) -> String {
+    let cases = by_urgency(comparison);
+    let of = |command: &str, verdicts: &[Verdict]| {
+        let matching: Vec<&&Compared> =
+            cases.iter().filter(|case| verdicts.contains(&case.verdict)).collect();
+        let mut lines = String::new();
+        for case in matching.iter().take(ANNOTATION_LIMIT) {
+            let title = format!("{}: {}", verdict(case), case.id);
+            let _ = writeln!(
+                lines,
+                "::{command} title={}::{}",
+                property(&title),
+                data(&sentence(case))
+            );
+        }
+        if matching.len() > ANNOTATION_LIMIT {
+            let more = matching.len() - ANNOTATION_LIMIT;
+            let _ = writeln!(lines, "::{command}::and {more} more, see the summary of this step");
+        }
+        lines
+    };
+    let errors = of("error", &[Verdict::Regressed, Verdict::Failed]);
+    let warnings = of("warning", &[Verdict::NotComparable, Verdict::Vanished]);
+    errors + &warnings
+}
+
+/// What `$GITHUB_STEP_SUMMARY` takes: the Markdown form, with a mark by which a comment on a pull request is found
+/// again.
+pub(super) fn step_summary(comparison: &Comparison) -> String {
+    format!("<!-- tesserabench -->\n{}", markdown::draw(&comparison.document()))
+}
+
+/// A message of a workflow command: what would end it is written by its number.
+fn data(text: &str) -> String {
+    plain(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of one, which also ends at colons and commas.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,59 @@
+//! Limits as a section.
+
+use super::document::Section;
+use crate::base::metric::Direction;
+use crate::base::units::significant;
+use crate::report::{Basis, LimitCheck, LimitOutcome};
+
+/// How many limits are kept, and each that is not.
+pub(super) fn section(checks: &[LimitCheck]) -> Option<Section> {
+    let is_kept = |check: &&LimitCheck| check.outcome == LimitOutcome::Kept;
+    let kept = checks.iter().filter(is_kept).count();
+    let others = checks.iter().filter(|check| !is_kept(check)).map(sentence);
+    let lines = std::iter::once(format!("{kept} of {} kept", checks.len())).chain(others);
+    Section::notes("limits", lines).filter(|_| !checks.is_empty())
+}
+
+/// The check in a sentence.
+fn sentence(check: &LimitCheck) -> String {
+    let of = check.of.as_ref().map_or_else(String::new, |of| format!(" ({of})"));
+    let broken = if check.outcome == LimitOutcome::Broken { "BROKEN " } else { "" };
+    let what = format!("{broken}limit {}: {} of {}{of}", check.limit, check.metric, check.case);
+    let basis = match &check.basis {
+        Basis::Absolute => String::new(),
+        Basis::Ceiling { percent, ceiling: Some(ceiling), source } => format!(
+            ", {percent} % of the ceiling of {} {} ({})",
+            significant(*ceiling),
+            check.unit,
+            source.as_deref().unwrap_or("no source")
+        ),
+        Basis::Ceiling { percent, .. } => format!(", {percent} % of a ceiling"),
+        Basis::Fleet { percent, members } => {
+            format!(", {percent} % of the median of {members}")
+        }
+    };
+    let (Some(value), Some(bound)) = (check.value, check.bound) else {
+        let why = match (&check.basis, check.value) {
+            (Basis::Ceiling { .. }, Some(_)) => "no ceiling of it is known there",
+            (Basis::Fleet { .. }, Some(_)) => "there is no fleet to hold it against",
+            _ => "no measured case has this figure",
+        };
+        return format!("{what} was NOT CHECKED: {why}");
+    };
+    let relation = match (check.direction, check.outcome) {
+        (Direction::HigherIsBetter, LimitOutcome::Broken) => "is below",
+        (Direction::LowerIsBetter, LimitOutcome::Broken) => "is above",
+        _ => "keeps to",
+    };
+    let missing = check.missing_percent.unwrap_or(0.0);
+    let by = match check.outcome {
+        LimitOutcome::Broken => format!(" by {missing:.1} %"),
+        _ => format!(" with {:.1} % to spare", -missing),
+    };
+    let unit = &check.unit;
+    format!(
+        "{what}: {} {unit} {relation} {} {unit}{by}{basis}",
+        significant(value),
+        significant(bound)
+    )
+}

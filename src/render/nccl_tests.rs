@@ -1,0 +1,359 @@
+//! The table of nccl-tests (2.19.6, `src/util.cu`), so that whatever parses that reads ours.
+//!
+//! Each benchmark and group has a table. A line that nccl-tests does not have, `# tesserabench …`, says what
+//! its columns cannot: the group, which time it is, and keys of the problem.
+
+use std::fmt::Write as _;
+
+use crate::base::plain::plain;
+use crate::base::units::format_ms;
+use crate::benchmark::Setting;
+use crate::benchmark::collective::{self, BlockSizes, Collective};
+use crate::benchmark::work::{Element, Placement};
+use crate::report::{Case, Definition, Outcome, Report};
+
+/// Keys of a problem that are columns of the table.
+const COLUMNS: [&str; 3] = ["bytes", "op", "root"];
+
+/// The tables as text.
+pub fn nccl_tests_table(report: &Report) -> String {
+    let mut tables: Vec<Table<'_>> = Vec::new();
+    for case in &report.cases {
+        let Some(row) = Row::of(case).filter(|_| !case.concurrent) else { continue };
+        let new = Table::of(case, row.test);
+        match tables.iter_mut().find(|table| table.is_of(&new)) {
+            Some(table) => table.add(row),
+            None => tables.push(Table { rows: vec![row], ..new }),
+        }
+    }
+    let mut text = String::new();
+    for table in &tables {
+        table.write(report, &mut text);
+    }
+    for line in remarks(report) {
+        let _ = writeln!(text, "# {}", plain(&line));
+    }
+    text
+}
+
+/// What has no place in a table.
+fn remarks(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    for case in &report.cases {
+        let id = &case.id;
+        match (case.outcome, &case.reason, &case.error, &case.measured) {
+            (Outcome::Skipped, Some(reason), ..) => lines.push(format!("{id}: skipped: {reason}")),
+            (Outcome::Failed, _, Some(error), _) => {
+                lines.push(format!("{id}: FAILED: {}", error.detail));
+            }
+            (.., Some(measured)) if case.concurrent => {
+                let median = format_ms(measured.latency.median);
+                lines.push(format!("{id}: {median}; nccl-tests has no groups at once"));
+            }
+            (.., Some(measured)) if Row::of(case).is_none() => {
+                let median = format_ms(measured.latency.median);
+                lines.push(format!("{id}: {median}; nccl-tests has no such test"));
+            }
+            _ => {}
+        }
+    }
+    let caveats = report.caveats.iter();
+    lines.extend(caveats.map(|caveat| format!("note: {}: {caveat}", caveat.mark())));
+    lines.push(report.verdict());
+    lines
+}
+
+/// The rows of one test on one group.
+struct Table<'a> {
+    test: &'static Collective,
+    group: &'a str,
+    participants: &'a [usize],
+    definition: Option<Definition>,
+    /// `form=persistent,spread=20`: keys of the problem that are no columns.
+    problem: String,
+    rows: Vec<Row<'a>>,
+}
+
+impl<'a> Table<'a> {
+    fn of(case: &'a Case, test: &'static Collective) -> Self {
+        let keys = case.problem.iter().filter(|(key, value)| {
+            !COLUMNS.contains(&key.as_str()) || (*key == "root" && value.word().is_some())
+        });
+        Self {
+            test,
+            group: &case.group,
+            participants: &case.participants,
+            definition: case.measured.as_ref().map(|measured| measured.latency.definition),
+            problem: keys
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect::<Vec<_>>()
+                .join(","),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Whether rows of `other` may stand here.
+    fn is_of(&self, other: &Self) -> bool {
+        // What was not measured has no definition.
+        (other.definition.is_none() || self.definition == other.definition)
+            && (self.test, self.group, &self.problem) == (other.test, other.group, &other.problem)
+    }
+
+    fn add(&mut self, row: Row<'a>) {
+        let [out, within] = row.halves;
+        // Sizes that are cut to the same whole blocks are rows of their own.
+        let lacks = |known: &&mut Row<'a>| {
+            let [known_out, known_within] = known.halves;
+            known.first == row.first
+                && !(known_out.is_some() && out.is_some())
+                && !(known_within.is_some() && within.is_some())
+        };
+        match self.rows.iter_mut().find(lacks) {
+            Some(known) => known.halves = [known.halves[0].or(out), known.halves[1].or(within)],
+            None => self.rows.push(row),
+        }
+    }
+
+    fn write(&self, report: &Report, text: &mut String) {
+        let name = format!("{}_perf", self.test.name);
+        let mut line = |line: String| {
+            text.push_str(&plain(&line));
+            text.push('\n');
+        };
+        let definition =
+            self.definition.and_then(|definition| serde_json::to_value(definition).ok());
+        let run = &report.run;
+        let backend = if run.emulated { "emulated" } else { &run.backend };
+        let mut origin =
+            format!("# tesserabench {} backend {backend} group {}", run.version, self.group);
+        if let Some(definition) = definition.as_ref().and_then(serde_json::Value::as_str) {
+            let _ = write!(origin, " time {definition}");
+        }
+        if !self.problem.is_empty() {
+            let _ = write!(origin, " problem {}", self.problem);
+        }
+        line(origin);
+        line(format!("# Collective test starting: {name}"));
+        line(self.setup());
+        line("#".to_owned());
+        line("# Using devices".to_owned());
+        for rank in &report.environment.ranks {
+            if !self.participants.contains(&rank.rank) {
+                continue;
+            }
+            let host = report.environment.nodes.get(rank.node).map_or("", |node| &node.host);
+            line(format!(
+                "#  Rank {:>2} Group {:>2} Pid {:>6} on {host:>10} device {:>2} [{}] {}",
+                rank.rank,
+                0,
+                0,
+                rank.local_rank,
+                rank.device.pci.as_deref().unwrap_or("0000:00:00"),
+                rank.device.name
+            ));
+        }
+        line("#".to_owned());
+        line(format!(
+            "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}           out-of-place                       in-place          ",
+            "", "", "", "", ""
+        ));
+        line(header(
+            ["size", "count", "type", "redop", "root"],
+            ["time", "algbw", "busbw", "#wrong"],
+        ));
+        line(header(["(B)", "(elements)", "", "", ""], ["(us)", "(GB/s)", "(GB/s)", ""]));
+        for row in &self.rows {
+            let [out, within] = row.halves.map(half);
+            line(format!("{}{out}{within}", row.first));
+        }
+        let halves = || self.rows.iter().flat_map(|row| row.halves).flatten();
+        let wrong = halves().filter(|case| wrong(case) > 0).count();
+        let okay = if wrong == 0 { "OK" } else { "FAILED" };
+        let busbw: Vec<f64> =
+            halves().filter_map(|case| case.measured.as_ref()?.metrics.busbw_gbps).collect();
+        let mean = busbw.iter().sum::<f64>() / busbw.len().max(1) as f64;
+        line(format!("# {:<20} : {wrong} {okay}", "Out of bounds values"));
+        line(format!("# {:<20} : {} ", "Avg bus bandwidth", general(mean)));
+        line("#".to_owned());
+        line(format!("# Collective test concluded: {name}"));
+    }
+
+    /// How it was measured, as far as one line says it for all rows: each rank is a process with one device,
+    /// and the iterations are those of the first row.
+    fn setup(&self) -> String {
+        let mut sizes: Vec<u64> = self.rows.iter().map(|row| row.bytes).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let steps = || sizes.windows(2).map(|pair| (pair[0], pair[1]));
+        let first = steps().next();
+        let factor = first.filter(|(a, _)| *a > 0).map(|(a, b)| b / a);
+        let (step, unit) = match (factor, first) {
+            (Some(factor), _) if steps().all(|(a, b)| a.checked_mul(factor) == Some(b)) => {
+                (factor, "factor")
+            }
+            (_, Some((a, b))) if steps().all(|(c, d)| d - c == b - a) => (b - a, "bytes"),
+            _ => (0, "bytes"),
+        };
+        let cases = self.rows.iter().flat_map(|row| row.halves).flatten();
+        let measured = cases.filter_map(|case| case.measured.as_ref()).next();
+        let iterations = measured.map_or(0, |measured| measured.iterations);
+        format!(
+            "# nThread 1 nGpus 1 minBytes {} maxBytes {} step: {step}({unit}) warmup iters: {} iters: \
+             {iterations} agg iters: {} validation: 1 graph: 0 unalign: 0",
+            sizes.first().unwrap_or(&0),
+            sizes.last().unwrap_or(&0),
+            measured.and_then(|measured| measured.warmup).unwrap_or(0),
+            measured.and_then(|measured| measured.batch).unwrap_or(1),
+        )
+    }
+}
+
+/// One size, type, operator and root.
+struct Row<'a> {
+    test: &'static Collective,
+    bytes: u64,
+    /// The columns before the halves.
+    first: String,
+    /// Out of place and in place.
+    halves: [Option<&'a Case>; 2],
+}
+
+impl<'a> Row<'a> {
+    /// `None` for what nccl-tests has no test of, and for what was neither measured nor wrong.
+    fn of(case: &'a Case) -> Option<Self> {
+        let test = collective::find(&case.benchmark).filter(|known| known.nccl_tests)?;
+        let told = case.measured.is_some() || wrong(case) > 0;
+        let (element, placement) = (case.precision?, case.placement?);
+        let bytes = case.problem.get("bytes").and_then(Setting::number)?;
+        if !told || case.problem.contains_key("matrix") {
+            return None;
+        }
+        let ranks = case.group_size.max(1) as u64;
+        let elements = bytes / element.bytes();
+        let count = if test.has_blocks() { elements / ranks } else { elements };
+        // Uneven blocks are shares of the size, and do not make it up exactly.
+        let equal = test.blocks == BlockSizes::Equal;
+        let size = if equal { count * ranks * element.bytes() } else { bytes };
+        let op = case.problem.get("op").and_then(Setting::word).unwrap_or("sum");
+        let op = if test.reduces() { op } else { "none" };
+        let root = match case.problem.get("root") {
+            _ if !test.has_root() => "-1".to_owned(),
+            Some(Setting::Word(_)) => "-1".to_owned(),
+            Some(Setting::Number(root)) => root.to_string(),
+            None => "0".to_owned(),
+        };
+        let name = type_name(element);
+        Some(Self {
+            test,
+            bytes: size,
+            first: format!("{size:>12}  {count:>12}  {name:>8}  {op:>6}  {root:>6}"),
+            halves: match placement {
+                Placement::Out => [Some(case), None],
+                Placement::In => [None, Some(case)],
+            },
+        })
+    }
+}
+
+fn wrong(case: &Case) -> u64 {
+    case.accuracy.as_ref().map_or(0, |accuracy| accuracy.wrong)
+}
+
+fn half(case: Option<&Case>) -> String {
+    let (time, rates) = match case.and_then(|case| case.measured.as_ref()) {
+        Some(measured) => {
+            let metrics = &measured.metrics;
+            let rate = |rate: Option<f64>| fitted(rate.unwrap_or(0.0), 6);
+            let rates = [rate(metrics.algbw_gbps), rate(metrics.busbw_gbps)];
+            (fitted(measured.latency.median * 1e3, 7), rates)
+        }
+        None => ("N/A".to_owned(), ["N/A".to_owned(), "N/A".to_owned()]),
+    };
+    let wrong = match case.and_then(|case| case.accuracy.as_ref()) {
+        Some(accuracy) => format!("  {:>6}", general(accuracy.wrong as f64)),
+        None => "    N/A".to_owned(),
+    };
+    let [algbw, busbw] = rates;
+    format!("  {time:>7}  {algbw:>6}  {busbw:>6}{wrong}")
+}
+
+fn header(first: [&str; 5], half: [&str; 4]) -> String {
+    let [size, count, name, op, root] = first;
+    let [time, algbw, busbw, wrong] = half;
+    let half = format!("{time:>7}  {algbw:>6}  {busbw:>6}  {wrong:>6}");
+    format!("# {size:>10}  {count:>12}  {name:>8}  {op:>6}  {root:>6}  {half}  {half} ")
+}
+
+fn type_name(element: Element) -> &'static str {
+    match element {
+        Element::F32 => "float",
+        Element::F64 => "double",
+        Element::F16 => "half",
+        Element::Bf16 => "bfloat16",
+        Element::Fp8E4m3 => "f8e4m3",
+        Element::Fp8E5m2 => "f8e5m2",
+        Element::I8 => "int8",
+        Element::I16 => "int16",
+        Element::I32 => "int32",
+        Element::I64 => "int64",
+        Element::U8 => "uint8",
+        Element::U16 => "uint16",
+        Element::U32 => "uint32",
+        Element::U64 => "uint64",
+    }
+}
+
+/// A number in `width` places with as many decimals as fit, at most two; else with an exponent, as
+/// nccl-tests' `getFloatStr` does it.
+fn fitted(value: f64, width: usize) -> String {
+    let plain = [2, 1, 0].map(|decimals| format!("{value:.decimals$}"));
+    let fits = plain.into_iter().find(|text| text.len() <= width);
+    fits.unwrap_or_else(|| {
+        let (mantissa, exponent) = scientific(value, usize::from(width >= 7));
+        format!("{mantissa}e{exponent:+03}")
+    })
+}
+
+/// C's `%g`.
+fn general(value: f64) -> String {
+    let (mantissa, exponent) = scientific(value, 5);
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    match exponent {
+        -4..6 => trimmed(&format!("{value:.*}", (5 - exponent) as usize)),
+        _ => format!("{}e{exponent:+03}", trimmed(&mantissa)),
+    }
+}
+
+fn scientific(value: f64, decimals: usize) -> (String, i32) {
+    let text = format!("{value:.decimals$e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    (mantissa.to_owned(), exponent.parse().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_c_prints_them() {
+        let seven = [1.234, 9999.99, 12345.67, 123_456.7, 1_234_567.0, 12_345_678.0];
+        let texts = seven.map(|value| fitted(value, 7));
+        assert_eq!(texts, ["1.23", "9999.99", "12345.7", "123457", "1234567", "1.2e+07"]);
+        assert_eq!([1234.5, 1e6, 0.0].map(|value| fitted(value, 6)), ["1234.5", "1e+06", "0.00"]);
+        let g = [0.0, 12.5, 123_456.7, 1_234_567.0, 0.000_012_345, 100.0].map(general);
+        assert_eq!(g, ["0", "12.5", "123457", "1.23457e+06", "1.2345e-05", "100"]);
+    }
+
+    #[test]
+    fn every_test_is_a_benchmark() {
+        for test in collective::in_nccl_tests() {
+            let benchmark = crate::benchmark::find(test.name).unwrap();
+            let has = |name: &str| benchmark.keys.iter().any(|key| key.name == name);
+            assert_eq!((has("op"), has("root")), (test.reduces(), test.has_root()), "{test:?}");
+            assert!(benchmark.placements && has("bytes"));
+        }
+    }
+}

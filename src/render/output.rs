@@ -1,0 +1,100 @@
+//! Writing results to files.
+
+use std::path::PathBuf;
+
+use super::Format;
+use crate::base::error::{Error, Result};
+use crate::base::files::{probe, write_atomically};
+use crate::plan::config::Config;
+use crate::report::Report;
+
+/// A file to write, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Where.
+    pub path: PathBuf,
+    /// How.
+    pub format: Format,
+}
+
+impl Output {
+    /// The files a configuration asks for; `results.json`, or of the format asked for, when it names
+    /// none.
+    ///
+    /// # Errors
+    /// Usage error when a file's format cannot be told, its folder cannot be written, or a format is
+    /// asked for that no file has a use for.
+    pub fn resolve(config: &Config) -> Result<Vec<Self>> {
+        let asked = config.output.format.as_deref().map(Format::named::<Report>).transpose()?;
+        let ending = asked.map_or(Some("json"), Format::ending).ok_or_else(|| {
+            Error::usage("--format table is for a terminal; files are .json, .csv or .md")
+        })?;
+        let default = || vec![format!("results.{ending}").into()];
+        let files = config.output.files.clone().unwrap_or_else(default);
+        let of = |path: &PathBuf| Format::of::<Report>(path);
+        if asked.is_some_and(|asked| files.iter().all(|f| of(f).is_some_and(|f| f != asked))) {
+            return Err(Error::usage(
+                "--format is for files whose ending says nothing, and every file's ending names another \
+                 format; leave --format out, or change an ending",
+            ));
+        }
+        let outputs = files.into_iter().map(|path| {
+            let format = of(&path).or(asked).ok_or_else(|| {
+                Error::usage(format!(
+                    "the format of '{}' cannot be told from its ending; use .json, .csv or .md, or add \
+                     --format",
+                    path.display()
+                ))
+            })?;
+            probe(&path)?;
+            Ok(Self { path, format })
+        });
+        outputs.collect()
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// Usage error when the file cannot be written.
+    pub fn write(&self, report: &Report) -> Result<()> {
+        let text = self.format.write(report, true)?;
+        write_atomically(&self.path, text.as_bytes())
+    }
+
+    /// The path with another ending, for files that accompany this one.
+    pub fn beside(&self, ending: &str) -> PathBuf {
+        self.path.with_extension(ending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_follow_from_endings() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = |name: &str, format: Option<&str>| {
+            let mut config = Config::default();
+            config.output.files = Some(vec![folder.path().join(name)]);
+            config.output.format = format.map(str::to_owned);
+            config
+        };
+        let format = |config: &Config| Output::resolve(config).map(|outputs| outputs[0].format);
+        assert_eq!(format(&config("a.csv", None)), Ok(Format::Csv));
+        assert_eq!(format(&config("a.md", Some("markdown"))), Ok(Format::Markdown));
+        assert_eq!(format(&config("a", Some("json"))), Ok(Format::Json));
+        assert!(format(&config("a.txt", None)).is_err());
+        assert!(format(&config("a.json", Some("csv"))).is_err());
+        assert!(format(&config("a", Some("table"))).is_err());
+        assert!(
+            format(&config("a", Some("jsn")))
+                .unwrap_err()
+                .message
+                .ends_with("did you mean 'json'?)")
+        );
+        assert!(format(&config("missing/a.json", None)).is_err());
+        assert!(format(&config(".", Some("json"))).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

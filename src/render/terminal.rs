@@ -1,0 +1,140 @@
+//! A document on the terminal.
+
+use std::io::Write as _;
+
+use comfy_table::{CellAlignment, LineStyle, Table as Grid, TableStyle};
+
+use super::document::{Cell, Document, Table};
+use crate::base::plain::{plain, plain_lines};
+
+/// Most facts that are shown; files have all.
+const FACT_LIMIT: usize = 60;
+
+/// Most characters of a cell; every row is as wide as the widest.
+const CELL_LIMIT: usize = 400;
+
+/// Spaces beside each cell.
+const PADDING: usize = 3;
+
+/// One line below the header: the rows are many.
+const RULED_HEADER: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// Prints lines. A reader that has left, as `head` does, is no error.
+pub fn say(lines: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", plain_lines(lines));
+}
+
+/// How many characters a line of the terminal has: what `COLUMNS` says, else what standard output knows.
+pub(super) fn width() -> Option<usize> {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let known = || rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    told.or_else(|| known().map(|size| size.ws_col.into())).filter(|&columns| columns > 0)
+}
+
+/// The document in lines. Lines are at most as long as `width`, where that is possible; details and rows beyond a section's
+/// limit are there only `in_full`.
+pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> String {
+    let mut blocks = Vec::new();
+    let shown = document.facts.iter().take(FACT_LIMIT).map(|fact| wrapped(fact, 0, width));
+    let more = document.facts.len().saturating_sub(FACT_LIMIT);
+    let more = (more > 0).then(|| format!("… and {more} more"));
+    blocks.push(shown.chain(more).collect::<Vec<_>>());
+    for section in document.sections.iter().filter(|section| in_full || !section.detail) {
+        let mut lines = Vec::new();
+        if !section.title.is_empty() {
+            lines.push(wrapped(&section.title, 0, width));
+        }
+        if let Some(table) = &section.table {
+            let limit = section.limit.filter(|_| !in_full).unwrap_or(usize::MAX);
+            lines.push(grid(table, limit, width));
+            if let Some(more) = table.rows.len().checked_sub(limit).filter(|&more| more > 0) {
+                lines.push(format!("… and {more} more; files have all of them (--output)"));
+            }
+        }
+        let notes = section.notes.iter();
+        lines.extend(notes.map(|note| wrapped(&note.text, 2 + 4 * note.level, width)));
+        blocks.push(lines);
+    }
+    if !document.verdict.is_empty() {
+        blocks.push(vec![wrapped(&document.verdict, 0, width)]);
+    }
+    blocks.retain(|lines| !lines.is_empty());
+    blocks.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The first rows of a table. Where it is too wide, its widest columns of words stand beside it instead: above each row
+/// when the first column is among them, else below.
+fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
+    let rows = || table.rows.iter().take(limit);
+    let text = |row: &[Cell], at: usize| short(&row[at].text);
+    let length = |at: usize| {
+        let cells = rows().map(|row| text(row, at).chars().count());
+        cells.chain([table.columns[at].name.chars().count()]).max().unwrap_or(0) + PADDING
+    };
+    let mut kept: Vec<(usize, usize)> =
+        (0..table.columns.len()).map(|at| (at, length(at))).collect();
+    let mut folded = Vec::new();
+    while width.is_some_and(|width| kept.iter().map(|(_, length)| length).sum::<usize>() > width) {
+        let words = kept.iter().enumerate().filter(|(_, (at, _))| !table.columns[*at].numeric);
+        let Some((widest, _)) = words.max_by_key(|(_, (_, length))| *length) else { break };
+        folded.push(kept.remove(widest).0);
+    }
+    folded.sort_unstable();
+    let mut grid = Grid::new();
+    grid.load_style(RULED_HEADER);
+    grid.set_header(kept.iter().map(|(at, _)| plain(&table.columns[*at].name).into_owned()));
+    for row in rows() {
+        grid.add_row(kept.iter().map(|(at, _)| text(row, *at)));
+    }
+    for ((at, _), column) in kept.iter().zip(grid.column_iter_mut()) {
+        if table.columns[*at].numeric {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    // Without the spaces that fill the last column.
+    let drawn = grid.to_string();
+    let mut lines = drawn.lines().map(|line| line.trim_end().to_owned());
+    let mut all: Vec<String> = lines.by_ref().take(2).collect();
+    for (line, row) in lines.zip(rows()) {
+        let named = |at: &usize| match *at {
+            0 => text(row, 0),
+            at => format!("{}: {}", table.columns[at].name, text(row, at)),
+        };
+        let beside =
+            folded.iter().filter(|at| !["", "-"].contains(&row[**at].text.as_str())).map(named);
+        let beside = beside.collect::<Vec<_>>().join("; ");
+        let (first, indent) = if folded.first() == Some(&0) { (true, 1) } else { (false, 3) };
+        let beside = Some(wrapped(&beside, indent, width)).filter(|beside| !beside.is_empty());
+        let pair = if first { [beside, Some(line)] } else { [Some(line), beside] };
+        all.extend(pair.into_iter().flatten());
+    }
+    all.join("\n")
+}
+
+/// A text behind so many spaces, wrapped between words; what is wrapped stands two spaces further in.
+fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
+    let mut lines = vec![" ".repeat(indent)];
+    let mut columns = indent;
+    for word in plain(text).split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if width.is_some_and(|width| columns + length > width && columns > indent + 2) {
+            lines.push(" ".repeat(indent + 2));
+            columns = indent + 2;
+        }
+        columns += word.chars().count();
+        if let Some(line) = lines.last_mut() {
+            line.push_str(word);
+        }
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+/// A text in a cell.
+fn short(text: &str) -> String {
+    let text = plain(text);
+    match text.char_indices().nth(CELL_LIMIT) {
+        None => text.into_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

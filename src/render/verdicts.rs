@@ -1,0 +1,59 @@
+//! What is said of the cases of a comparison.
+
+use std::fmt::Write as _;
+
+use crate::base::units::significant;
+use crate::report::{Compared, Comparison, Verdict};
+
+/// The cases, the most pressing verdicts first, and of one verdict the largest changes.
+pub(super) fn by_urgency(comparison: &Comparison) -> Vec<&Compared> {
+    let mut cases: Vec<&Compared> = comparison.cases.iter().collect();
+    let size = |case: &Compared| case.worse_percent.map_or(0.0, f64::abs);
+    cases.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(size(b).total_cmp(&size(a))));
+    cases
+}
+
+/// The verdict with its severity.
+pub(super) fn verdict(case: &Compared) -> String {
+    match case.severity {
+        Some(severity) => format!("{} ({})", case.verdict.name(), severity.name()),
+        None => case.verdict.name().to_owned(),
+    }
+}
+
+/// Why, and what would tell more.
+pub(super) fn remarks(case: &Compared) -> String {
+    let needed = case.launches_needed.map(|launches| match launches {
+        100.. => "100 launches a side would hardly tell".to_owned(),
+        _ => format!("about {launches} launches a side would tell"),
+    });
+    case.remarks.iter().cloned().chain(needed).collect::<Vec<_>>().join("; ")
+}
+
+/// One line on a case for logs: what changed and how sure that is.
+pub(super) fn sentence(case: &Compared) -> String {
+    let mut text = format!("{} {}", case.id, verdict(case));
+    if let (Some(worse), Some(before), Some(after)) =
+        (case.worse_percent, case.baseline, case.candidate)
+    {
+        let word = if worse >= 0.0 { "worse" } else { "better" };
+        let _ = write!(
+            text,
+            ": {:.1} % {word}, {} {unit} before and {} {unit} now",
+            worse.abs(),
+            significant(before),
+            significant(after),
+            unit = case.unit
+        );
+    }
+    if let Some([low, high]) = case.ci {
+        let _ = write!(text, ", ratio within {low:.3} to {high:.3}");
+    }
+    if let Some(p) = case.p_adjusted.filter(|_| case.verdict == Verdict::Regressed) {
+        let _ = write!(text, ", adjusted p {p:.2e}");
+    }
+    match remarks(case) {
+        remarks if remarks.is_empty() => text,
+        remarks => format!("{text} ({remarks})"),
+    }
+}

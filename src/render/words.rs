@@ -1,0 +1,82 @@
+//! Words that several pages share.
+
+use crate::base::units::format_size;
+use crate::benchmark::{Problem, Setting};
+
+/// Smaller p are shown with an exponent.
+const SMALL_P: f64 = 1e-4;
+
+/// What headings of columns mean, where that is not plain; the same in every table.
+const MEANINGS: [(&str, &str); 13] = [
+    ("± CI", "half the width of the median's confidence interval"),
+    ("p95", "95 % of the iterations took no longer"),
+    ("of", "what the rate counts"),
+    ("between", "standard deviation of the launches' medians"),
+    ("reproducible", "whether launches differ by no more than the bound"),
+    ("correct", "whether the results agree with a reference; - where that was not checked"),
+    ("over", "what the confidence interval is over"),
+    ("cv", "standard deviation over mean"),
+    ("Karp-Flatt", "the serial fraction that would explain the speed-up"),
+    ("worse by", "whichever way the metric improves"),
+    ("interval", "confidence interval of the figure before it"),
+    ("p adj.", "probability of as much by chance, adjusted for all cases"),
+    ("delta", "Cliff's delta of the launches"),
+];
+
+/// What the heading of a column means; empty where it is plain.
+pub(super) fn meaning(heading: &str) -> &'static str {
+    MEANINGS.iter().find(|(known, _)| *known == heading).map_or("", |(_, meaning)| meaning)
+}
+
+/// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`, `k=m=n=512`.
+pub(super) fn problem(problem: &Problem) -> String {
+    let mut values = problem.values();
+    if let Some(first) = values.next().filter(|_| problem.len() > 1)
+        && values.all(|value| value == first)
+    {
+        let keys: Vec<&str> = problem.keys().map(String::as_str).collect();
+        return format!("{}={first}", keys.join("="));
+    }
+    let setting = |(key, value): (&String, &Setting)| match (key.as_str(), value) {
+        ("bytes" | "array", Setting::Number(bytes)) => format!("{key}={}", format_size(*bytes)),
+        _ => format!("{key}={value}"),
+    };
+    problem.iter().map(setting).collect::<Vec<_>>().join(" ")
+}
+
+/// `1 rank`, `2 ranks`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The first of some names, and how many there are more.
+pub(super) fn few(names: &[String], limit: usize) -> String {
+    let mut text = names[..names.len().min(limit)].join(", ");
+    if names.len() > limit {
+        text += &format!(" … and {} more", names.len() - limit);
+    }
+    text
+}
+
+/// A probability.
+pub(super) fn probability(p: f64) -> String {
+    if p < SMALL_P { format!("{p:.0e}") } else { format!("{p:.4}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_in_one_cell() {
+        let of = |pairs: &[(&str, u64)]| -> String {
+            problem(
+                &pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect(),
+            )
+        };
+        assert_eq!(of(&[("bytes", 64 << 20)]), "bytes=64MiB");
+        assert_eq!(of(&[("m", 8), ("k", 2)]), "k=2 m=8");
+        assert_eq!(of(&[("m", 8), ("k", 8)]), "k=m=8");
+        assert_eq!(of(&[]), "");
+    }
+}
