@@ -189,7 +189,7 @@ proptest! {
         report.run.started.clone_from(&name);
         report.run.backend.clone_from(&name);
         report.mesh.order.clone_from(&name);
-        report.metrics[0].unit = name.clone().into();
+        report.metrics[0].unit = name.clone();
         report.caveats.push(Caveat::CutShort { reason: name.clone() });
         for case in &mut report.cases {
             case.group.clone_from(&name);
