@@ -4,11 +4,14 @@ mod catalogue;
 pub mod collective;
 mod counts;
 mod element;
+pub mod kernel;
 pub mod metric;
 pub mod model;
+mod number;
 mod problem;
 pub mod work;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -16,19 +19,24 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::CATALOGUE;
 pub use counts::Counts;
+pub use number::Number;
+pub(crate) use number::with_number;
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
 use crate::base::units::{parse_sizes, refuse_long};
 use crate::benchmark::collective::Collective;
+use crate::benchmark::kernel::Kernel;
 use crate::benchmark::work::{
-    Blocks, CompletionMode, Element, Exchange, Gemm, Operator, Placement, Root, Stream, StreamOp,
-    Work,
+    Blocks, CompletionMode, Element, Exchange, Operator, Placement, Root, Work,
 };
 
 /// Most bytes of a file with a matrix.
 const MATRIX_LIMIT: u64 = 16 << 20;
+
+/// Keys that count the bytes of whole elements.
+const BYTE_KEYS: [&str; 3] = ["array", "bytes", "offset"];
 
 /// A set of problem sizes that is chosen by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,12 +52,12 @@ pub enum Preset {
 }
 
 /// A key of a problem, such as `bytes`.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Key {
     /// Name on the command line and in the report.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it sets, with its unit.
-    pub help: &'static str,
+    pub help: Cow<'static, str>,
     /// What it may be set to.
     pub values: Values,
     /// Whether ranks that share one problem (strong scaling) divide this key between them.
@@ -57,11 +65,11 @@ pub struct Key {
 }
 
 /// What a key may be set to.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Values {
     /// Sizes; those of the presets small, medium and large.
-    Sizes([&'static str; 3]),
+    Sizes([Cow<'static, str>; 3]),
     /// A size; that of the problem's first key where not given.
     AsFirst,
     /// A number, or one of some words.
@@ -82,18 +90,18 @@ pub enum Values {
 }
 
 /// A named thing that can be measured.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Benchmark {
     /// Name on the command line and in the report.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Names under which people may look for it.
-    pub aliases: &'static [&'static str],
+    pub aliases: Vec<Cow<'static, str>>,
     /// One line on what it measures.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// The keys of its problem.
-    pub keys: &'static [Key],
+    pub keys: Vec<Key>,
     /// The precisions it is defined for; empty where it has none. The first is the default.
-    pub precisions: &'static [Element],
+    pub precisions: Vec<Element>,
     /// Whether it runs in place and out of place.
     pub placements: bool,
     /// Whether its ranks exchange data, so that it is measured on every group of the mesh.
@@ -104,22 +112,24 @@ pub struct Benchmark {
     kind: WorkKind,
 }
 
-/// What kind of work it kind.
+/// What kind of work it is.
 #[derive(Debug, Clone, Copy)]
 enum WorkKind {
     Exchange(&'static Collective),
-    Gemm,
-    Stream(StreamOp),
+    Kernel(&'static Kernel),
 }
 
 /// The benchmark called `name`.
 pub fn find(name: &str) -> Option<&'static Benchmark> {
-    CATALOGUE.iter().find(|benchmark| benchmark.name == name || benchmark.aliases.contains(&name))
+    let is_called = |benchmark: &&Benchmark| {
+        benchmark.name == name || benchmark.aliases.iter().any(|alias| alias == name)
+    };
+    CATALOGUE.iter().find(is_called)
 }
 
 /// Names of the benchmarks that are measured when none is named.
 pub fn usual() -> impl Iterator<Item = &'static str> {
-    CATALOGUE.iter().filter(|benchmark| benchmark.usual).map(|benchmark| benchmark.name)
+    CATALOGUE.iter().filter(|benchmark| benchmark.usual).map(|benchmark| &*benchmark.name)
 }
 
 /// The benchmark called `name`.
@@ -128,12 +138,29 @@ pub fn usual() -> impl Iterator<Item = &'static str> {
 /// Usage error naming the nearest known name.
 pub fn named(name: &str) -> Result<&'static Benchmark> {
     find(name).ok_or_else(|| {
-        let names = CATALOGUE.iter().map(|benchmark| benchmark.name);
+        let names = CATALOGUE.iter().map(|benchmark| &*benchmark.name);
         Error::usage(format!("benchmark '{name}' is not known; {}", suggestion(name, names)))
     })
 }
 
+impl Values {
+    /// The sizes of the presets small, medium and large.
+    pub const fn sizes([small, medium, large]: [&'static str; 3]) -> Self {
+        Self::Sizes([Cow::Borrowed(small), Cow::Borrowed(medium), Cow::Borrowed(large)])
+    }
+}
+
 impl Key {
+    /// A key that ranks do not divide between them.
+    pub const fn new(name: &'static str, help: &'static str, values: Values) -> Self {
+        Self { name: Cow::Borrowed(name), help: Cow::Borrowed(help), values, divides: false }
+    }
+
+    /// The same, divided between ranks that share one problem.
+    pub fn divided(self) -> Self {
+        Self { divides: true, ..self }
+    }
+
     /// The values that a text means; `None` for a value that need not be said.
     ///
     /// # Errors
@@ -188,11 +215,11 @@ impl Key {
 
     /// Its value where nothing is said, for people.
     pub fn usual(&self) -> String {
-        match self.values {
-            Values::Sizes([_, medium, _]) => medium.to_owned(),
+        match &self.values {
+            Values::Sizes([_, medium, _]) => medium.clone().into_owned(),
             Values::AsFirst | Values::File => String::new(),
             Values::Words(words) => words[0].to_owned(),
-            Values::Numbers { usual, least, words, .. } if usual < least => words[0].to_owned(),
+            Values::Numbers { usual, least, words, .. } if *usual < *least => words[0].to_owned(),
             Values::Numbers { usual, .. } => usual.to_string(),
         }
     }
@@ -207,10 +234,10 @@ impl Benchmark {
     /// The work of one problem.
     ///
     /// # Errors
-    /// Usage error for sizes that are not whole elements, and for sides of matrices that are 0 or beyond all.
+    /// Usage error for sizes that are not whole elements, and for sides of tensors that are 0 or beyond all.
     pub fn work(&self, problem: &Problem, element: Element, placement: Placement) -> Result<Work> {
         let get = |key: &str| problem.get(key).and_then(Setting::number);
-        for key in ["array", "bytes", "offset"] {
+        for key in BYTE_KEYS {
             let Some(bytes) = get(key) else { continue };
             if !bytes.is_multiple_of(element.bytes()) {
                 return Err(Error::usage(format!(
@@ -229,20 +256,14 @@ impl Benchmark {
                 let plain = Exchange::plain(collective, element, get("bytes").unwrap_or(0));
                 Work::Exchange(self.exchange(problem, Exchange { placement, ..plain })?)
             }
-            WorkKind::Gemm => {
-                let side = |key: &str| self.side(key, get(key).unwrap_or(0));
-                Work::Gemm(Gemm { m: side("m")?, n: side("n")?, k: side("k")?, element })
-            }
-            WorkKind::Stream(op) => {
-                Work::Stream(Stream { op, bytes: get("array").unwrap_or(0), element })
-            }
+            WorkKind::Kernel(kernel) => Work::Kernel(kernel.run(problem, element)?),
         })
     }
 
     /// What a problem sets of an exchange.
     fn exchange(&self, problem: &Problem, mut exchange: Exchange) -> Result<Exchange> {
-        for key in self.keys {
-            let setting = problem.get(key.name);
+        for key in &self.keys {
+            let setting = problem.get(&*key.name);
             let word = setting.and_then(Setting::word);
             let usual = match key.values {
                 Values::Numbers { usual, .. } => usual,
@@ -250,7 +271,7 @@ impl Benchmark {
             };
             // `Key::parse` has seen to it that numbers fit and words are known.
             let number = setting.and_then(Setting::number).map_or(usual, |number| number as u32);
-            match key.name {
+            match &*key.name {
                 "op" => exchange.operator = word.and_then(Operator::find).unwrap_or_default(),
                 "root" if word.is_some() => exchange.root = Root::Rotating,
                 "root" => exchange.root = Root::Fixed(number),
@@ -289,7 +310,7 @@ impl Benchmark {
     pub fn share(&self, problem: &Problem, ranks: usize) -> Result<Problem> {
         let mut share = problem.clone();
         for key in self.keys.iter().filter(|key| key.divides) {
-            let Some(Setting::Number(value)) = share.get_mut(key.name) else { continue };
+            let Some(Setting::Number(value)) = share.get_mut(&*key.name) else { continue };
             if !value.is_multiple_of(ranks as u64) {
                 return Err(Error::usage(format!(
                     "{}: {}={value} does not divide among {ranks} ranks; choose a multiple of every \
@@ -300,18 +321,6 @@ impl Benchmark {
             *value /= ranks as u64;
         }
         Ok(share)
-    }
-
-    fn side(&self, key: &str, value: u64) -> Result<usize> {
-        // 2^24 a side: one f32 matrix of a PiB. Larger is a typing error and would overflow counts.
-        if value == 0 || value > 1 << 24 {
-            return Err(Error::usage(format!(
-                "{}: {key}={value} is not a matrix side between 1 and {}",
-                self.name,
-                1 << 24
-            )));
-        }
-        Ok(value as usize)
     }
 }
 
@@ -328,7 +337,7 @@ mod tests {
         let gemm = find("gemm").unwrap();
         let sides = problem(&[("m", "8"), ("n", "4"), ("k", "2")]);
         let work = gemm.work(&sides, Element::F32, Placement::Out).unwrap();
-        assert_eq!(work, Work::Gemm(Gemm { m: 8, n: 4, k: 2, element: Element::F32 }));
+        assert_eq!((work.counts(1).flops, work.footprint(1)), (Some(128.0), 4 * (16 + 8 + 32)));
         assert!(gemm.work(&problem(&[("m", "0")]), Element::F32, Placement::Out).is_err());
         let share = gemm.share(&sides, 4).unwrap();
         assert_eq!(share, problem(&[("m", "2"), ("n", "4"), ("k", "2")]));
@@ -365,7 +374,7 @@ mod tests {
     #[test]
     fn usual_values_are_not_said() {
         let key = |benchmark: &str, name: &str| {
-            *find(benchmark).unwrap().keys.iter().find(|key| key.name == name).unwrap()
+            find(benchmark).unwrap().keys.iter().find(|key| key.name == name).unwrap()
         };
         let said = |benchmark, name, text| -> Vec<Option<String>> {
             let values = key(benchmark, name).parse(text).unwrap();
@@ -386,7 +395,8 @@ mod tests {
     fn names_are_told_apart() {
         let mut names: Vec<&str> = CATALOGUE
             .iter()
-            .flat_map(|benchmark| benchmark.aliases.iter().copied().chain([benchmark.name]))
+            .flat_map(|benchmark| benchmark.aliases.iter().chain([&benchmark.name]))
+            .map(|name| &**name)
             .collect();
         names.sort_unstable();
         let all = names.len();

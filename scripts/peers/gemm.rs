@@ -69,12 +69,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let mut logarithms = Vec::new();
     for case in &plan.cases {
-        let Work::Gemm(gemm) = case.work else { continue };
+        let Work::Kernel(gemm) = &case.work else { continue };
+        let n = gemm.sizes()[0] as usize;
         let mut prepared = backend.prepare(&case.work, &case.group, Peers::of(&world))?;
         prepared.verify()?;
         let mut peer: Box<dyn FnMut()> = match gemm.element {
-            Element::F32 => peer(gemm.m, sgemm, 1.0, 0.0),
-            _ => peer(gemm.m, dgemm, 1.0, 0.0),
+            Element::F32 => peer(n, sgemm, 1.0, 0.0),
+            _ => peer(n, dgemm, 1.0, 0.0),
         };
         peer();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -94,12 +95,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ratios: Vec<f64> =
             ours.iter().zip(&theirs).map(|(ours, theirs)| theirs / ours).collect();
         let at = |q| stats::quantile(&ratios, q).unwrap_or(f64::NAN);
-        let rate = |nanos: &[f64]| gemm.flops() / stats::median(nanos).unwrap_or(f64::NAN);
+        let flops = gemm.flops().unwrap_or(f64::NAN);
+        let rate = |nanos: &[f64]| flops / stats::median(nanos).unwrap_or(f64::NAN);
         logarithms.push(at(0.5).ln());
         println!(
             "{:>4} {:>5} {:>14.1} {:>16.1}  {:.3} [{:.3}, {:.3}]",
             gemm.element.name(),
-            gemm.m,
+            n,
             rate(&ours),
             rate(&theirs),
             at(0.5),

@@ -10,11 +10,11 @@ mod creation;
 mod exchange;
 mod gemm;
 mod gpu;
+mod kernel;
 mod memory;
 mod nccl;
 mod reduction;
 mod schedule;
-mod stream;
 mod timed;
 
 use std::cell::{Cell, RefCell};
@@ -209,8 +209,7 @@ impl Cuda {
         match work {
             Work::Nothing => self.timed(Box::new(Nothing), peers.wait),
             Work::Exchange(exchange) => self.exchange(exchange, group, peers),
-            Work::Gemm(shape) => self.timed(gemm::prepare(&self.gpu, shape)?, peers.wait),
-            Work::Stream(stream) => self.timed(stream::prepare(&self.gpu, stream)?, peers.wait),
+            Work::Kernel(run) => self.timed(kernel::prepare(&self.gpu, run)?, peers.wait),
         }
     }
     fn exchange<'a>(

@@ -2,7 +2,7 @@
 
 mod buffer;
 mod gemm;
-mod stream;
+mod kernel;
 // The second of two places that know whether there is MPI; `world` is the first.
 #[cfg_attr(not(feature = "mpi"), path = "host/no_transport.rs")]
 mod transport;
@@ -75,8 +75,7 @@ impl Backend for Host {
                 let operation = transport.prepare(exchange, group, (&self.clock, common))?;
                 self.timed(operation, policy)
             }
-            Work::Gemm(gemm) => self.timed(gemm::prepare(gemm)?, policy),
-            Work::Stream(stream) => self.timed(stream::prepare(stream)?, policy),
+            Work::Kernel(run) => self.timed(kernel::prepare(run)?, policy),
         })
     }
 }

@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use serde::ser::{Serialize, SerializeTuple as _, Serializer};
+
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::random::{Stream, fingerprint};
@@ -11,6 +13,7 @@ use crate::benchmark::work::{Element, Work};
 use crate::machine::topology::Topology;
 use crate::plan::mesh::Group;
 use crate::world::clock::Clock;
+use crate::world::wire::encode;
 
 /// Most by which an iteration exceeds the prediction, as a share of it.
 const NOISE: f64 = 0.05;
@@ -55,18 +58,20 @@ impl Backend for Simulated {
         group: &Group,
         _: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        if let Work::Gemm(crate::benchmark::work::Gemm { element, .. })
-        | Work::Stream(crate::benchmark::work::Stream { element, .. }) = work
-            && !Element::WIDE_FLOATS.contains(element)
+        if let Work::Kernel(run) = work
+            && !Element::WIDE_FLOATS.contains(&run.element)
         {
             return Err(Error::unsupported(format!(
                 "kernels are not modelled for {}",
-                element.name()
+                run.element.name()
             )));
         }
         let seconds = crate::benchmark::model::seconds(work, &self.topology, &group.ranks)
             .ok_or_else(|| Error::unsupported("the start of a library is not modelled"))?;
-        let name = crate::world::wire::encode(&(work, group))?;
+        let name = match work {
+            Work::Kernel(run) => encode(&(KERNELS, Unprefixed(run.sizes()), run.element, group)),
+            _ => encode(&(work, group)),
+        }?;
         Ok(Box::new(Model {
             machine: self,
             nanos: 1e9 * f64::from(work.operations()) * seconds,
@@ -75,6 +80,21 @@ impl Backend for Simulated {
             iteration: 0,
             batch: 1,
         }))
+    }
+}
+
+/// What a case of a kernel is told apart by, beside its sizes, its type and its group: kernels of equal sizes are
+/// delayed alike.
+const KERNELS: u8 = 2;
+
+/// Numbers one after another, without their number in front.
+struct Unprefixed<'a>(&'a [u64]);
+
+impl Serialize for Unprefixed<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = to.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|number| tuple.serialize_element(number))?;
+        tuple.end()
     }
 }
 

@@ -2,26 +2,20 @@
 
 use std::sync::LazyLock;
 
-use super::{Benchmark, Key, Values, WorkKind};
+use super::{Benchmark, WorkKind};
 use crate::benchmark::collective::{COLLECTIVES, Collective};
-use crate::benchmark::work::{Element, StreamOp};
-
-const ARRAY: Key = Key {
-    name: "array",
-    help: "size of each array, bytes",
-    values: Values::Sizes(["1MiB", "64MiB", "256MiB"]),
-    divides: true,
-};
+use crate::benchmark::kernel::{KERNELS, Kernel};
+use crate::benchmark::work::Element;
 
 /// A benchmark whose ranks exchange data.
 fn exchange(collective: &'static Collective) -> Benchmark {
     let Collective { name, aliases, description, keys, default, ref in_place, .. } = *collective;
     Benchmark {
-        name,
-        aliases,
-        description,
-        keys,
-        precisions: if keys.is_empty() { &[] } else { &Element::ALL },
+        name: name.into(),
+        aliases: aliases.iter().map(|&alias| alias.into()).collect(),
+        description: description.into(),
+        keys: keys.to_vec(),
+        precisions: if keys.is_empty() { Vec::new() } else { Element::ALL.to_vec() },
         placements: in_place.is_some(),
         collective: true,
         usual: default,
@@ -29,69 +23,24 @@ fn exchange(collective: &'static Collective) -> Benchmark {
     }
 }
 
-/// A kernel that every rank runs by itself.
-const fn kernel(
-    name: &'static str,
-    kind: WorkKind,
-    description: &'static str,
-    (keys, precisions): (&'static [Key], &'static [Element]),
-) -> Benchmark {
-    Benchmark {
-        name,
-        aliases: &[],
-        description,
-        keys,
-        precisions,
-        placements: false,
-        collective: false,
-        usual: true,
-        kind,
+impl From<&'static Kernel> for Benchmark {
+    fn from(kernel: &'static Kernel) -> Self {
+        Self {
+            name: kernel.name.clone(),
+            aliases: Vec::new(),
+            description: kernel.description.clone(),
+            keys: kernel.keys.clone(),
+            precisions: kernel.precisions.clone(),
+            placements: false,
+            collective: false,
+            usual: kernel.default,
+            kind: WorkKind::Kernel(kernel),
+        }
     }
 }
 
 /// Every benchmark.
-pub static CATALOGUE: LazyLock<Vec<Benchmark>> =
-    LazyLock::new(|| COLLECTIVES.iter().copied().map(exchange).chain(KERNELS).collect());
-
-const KERNELS: [Benchmark; 3] = [
-    kernel(
-        "copy",
-        WorkKind::Stream(StreamOp::Copy),
-        "a[i] = b[i] over arrays in memory, on every rank at once",
-        (&[ARRAY], &Element::WIDE_FLOATS),
-    ),
-    kernel(
-        "gemm",
-        WorkKind::Gemm,
-        "C = A*B, dense and row-major, on every rank at once",
-        (
-            &[
-                Key {
-                    name: "m",
-                    help: "rows of A and C",
-                    values: Values::Sizes(["256", "1024", "4096"]),
-                    divides: true,
-                },
-                Key {
-                    name: "n",
-                    help: "columns of B and C; m where not given",
-                    values: Values::AsFirst,
-                    divides: false,
-                },
-                Key {
-                    name: "k",
-                    help: "columns of A, rows of B; m where not given",
-                    values: Values::AsFirst,
-                    divides: false,
-                },
-            ],
-            &Element::FLOATS,
-        ),
-    ),
-    kernel(
-        "triad",
-        WorkKind::Stream(StreamOp::Triad),
-        "a[i] = b[i] + s*c[i] over arrays in memory, on every rank at once",
-        (&[ARRAY], &Element::WIDE_FLOATS),
-    ),
-];
+pub static CATALOGUE: LazyLock<Vec<Benchmark>> = LazyLock::new(|| {
+    let collectives = COLLECTIVES.iter().copied().map(exchange);
+    collectives.chain(KERNELS.iter().map(Benchmark::from)).collect()
+});

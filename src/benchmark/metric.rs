@@ -225,7 +225,7 @@ impl Observed {
 mod tests {
     use super::*;
     use crate::benchmark::collective::ALL_REDUCE;
-    use crate::benchmark::work::{Element, Exchange, Gemm, Work};
+    use crate::benchmark::work::{Element, Exchange, Placement, Work};
 
     fn observed(work: &Work, ranks: usize, median_ms: f64) -> Observed {
         let counts = work.counts(ranks);
@@ -237,7 +237,9 @@ mod tests {
         let work = Work::Exchange(Exchange::plain(&ALL_REDUCE, Element::F32, 4_000_000_000));
         let metrics = Metrics::of(&observed(&work, 4, 2e3));
         assert_eq!((metrics.algbw_gbps, metrics.busbw_gbps), (Some(2.0), Some(3.0)));
-        let gemm = Work::Gemm(Gemm { m: 1000, n: 1000, k: 1000, element: Element::F32 });
+        let sides = ["m", "n", "k"].map(|side| (side.to_owned(), 1000.into())).into();
+        let gemm = crate::benchmark::find("gemm").unwrap();
+        let gemm = gemm.work(&sides, Element::F32, Placement::Out).unwrap();
         assert_eq!(Metrics::of(&observed(&gemm, 2, 1e3)).tflops, Some(0.004));
         assert_eq!(Metrics::of(&observed(&gemm, 2, 0.0)), Metrics::default());
         let overlap = Some(Overlap { alone_ms: 2.0, computed_ms: 2.0 });

@@ -11,7 +11,6 @@ pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> Option<f64>
     match work {
         Work::Nothing => Some(0.0),
         Work::Exchange(exchange) => exchange::seconds(exchange, topology, ranks),
-        Work::Gemm(gemm) => Some(kernel::gemm_seconds(gemm, &topology.device)),
-        Work::Stream(stream) => Some(kernel::stream_seconds(stream, &topology.device)),
+        Work::Kernel(run) => Some(kernel::seconds(run, &topology.device)),
     }
 }

@@ -3,13 +3,7 @@
 //! FLOPs, bytes and bus factors stand here, beside the work they belong to; nothing else in the
 //! program knows a formula.
 
-mod gemm;
-mod stream;
-
 use serde::{Deserialize, Serialize};
-
-pub use gemm::Gemm;
-pub use stream::{Stream, StreamOp};
 
 use super::counts::Counts;
 pub use crate::benchmark::collective::{
@@ -19,6 +13,7 @@ pub use crate::benchmark::element::Element;
 
 use crate::base::error::Result;
 use crate::benchmark::collective::MpiCall;
+use crate::benchmark::kernel::KernelRun;
 
 /// One thing to run. Sizes are those of one rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,10 +22,8 @@ pub enum Work {
     Nothing,
     /// Data that moves between the ranks of the group.
     Exchange(Exchange),
-    /// A matrix product on every rank.
-    Gemm(Gemm),
-    /// A pass over arrays in memory on every rank.
-    Stream(Stream),
+    /// What every rank computes by itself.
+    Kernel(KernelRun),
 }
 
 impl Work {
@@ -66,9 +59,8 @@ impl Work {
                 messages: exchange.messages(ranks),
                 ..common
             },
-            Self::Gemm(gemm) => Counts { flops: Some(gemm.flops()), ..common },
-            Self::Stream(stream) => {
-                Counts { memory_traffic_bytes: Some(stream.traffic()), ..common }
+            Self::Kernel(run) => {
+                Counts { flops: run.flops(), memory_traffic_bytes: run.memory_traffic(), ..common }
             }
         }
     }
@@ -83,8 +75,7 @@ impl Work {
         match self {
             Self::Nothing => 0,
             Self::Exchange(exchange) => exchange.footprint(ranks),
-            Self::Gemm(gemm) => gemm.footprint(),
-            Self::Stream(stream) => stream.footprint(),
+            Self::Kernel(run) => run.bytes(),
         }
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{format, write};
 use crate::base::error::{Error, Exit, Result};
-use crate::machine::kernel;
+use crate::benchmark::kernel::{Cuda, KERNELS};
+use crate::machine::kernel::{self, BLOCKING, Source};
 use crate::render::{Cell, Document, Format, Render, Section};
 
 /// Arguments of `inspect`.
@@ -54,9 +55,14 @@ impl Render for Inspection {
 
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
+    let own = KERNELS.iter().filter_map(|kernel| match &kernel.cuda {
+        Cuda::Own(own) => Some(own.source.clone()),
+        Cuda::CublasLt => None,
+    });
+    let sources: Vec<Source> = std::iter::once(BLOCKING).chain(own).collect();
     let mut functions = Vec::new();
     for arch in &args.arch {
-        for source in &kernel::BUILT_IN {
+        for source in &sources {
             let binary = kernel::compile(source, arch)?;
             if let Some(folder) = &args.dump {
                 let file = folder.join(format!("{}.{arch}.cubin", source.name));

@@ -50,7 +50,7 @@ pub(super) fn run(args: &ListArgs) -> Result<Exit> {
 }
 
 fn is_meant(benchmark: &Benchmark, matcher: &WildMatch) -> bool {
-    matcher.matches(benchmark.name) || benchmark.aliases.iter().any(|alias| matcher.matches(alias))
+    matcher.matches(&benchmark.name) || benchmark.aliases.iter().any(|alias| matcher.matches(alias))
 }
 
 fn describe(benchmark: &Benchmark) -> Section {
@@ -64,7 +64,7 @@ fn describe(benchmark: &Benchmark) -> Section {
         let names: Vec<&str> = benchmark.precisions.iter().copied().map(Element::name).collect();
         lines.push(format!("types: {}", names.join(" ")));
     }
-    for key in benchmark.keys {
+    for key in &benchmark.keys {
         let words = match key.values {
             Values::Words(words) => format!(": {}", words.join(", ")),
             _ => String::new(),

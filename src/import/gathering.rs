@@ -106,14 +106,14 @@ impl Gathering {
 /// The case that a run of ours would make of it.
 fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
     let group = &reading.group;
-    let name = reading.benchmark.name.to_owned();
+    let name = reading.benchmark.name.to_string();
     let mut settings = reading.settings.clone();
     if let Some(placement) = reading.placement {
         let text = Values::Text(placement.name().to_owned());
         settings.insert("placement".to_owned(), text);
     }
     // Its blocks grow with the distance between ranks; ours do not, so this is no case of ours.
-    let other_blocks = (reading.benchmark.name, tool) == ("alltoallv", "nccl-tests");
+    let other_blocks = (&*reading.benchmark.name, tool) == ("alltoallv", "nccl-tests");
     if other_blocks {
         settings.insert("spread".to_owned(), Values::Number(0));
     }
@@ -146,7 +146,7 @@ fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
 fn counts(tool: &str, reading: &Reading, case: &plan::Case) -> Result<Counts> {
     let ranks = case.group.ranks.len();
     case.work.check(ranks)?;
-    match (reading.benchmark.name, tool, &case.work) {
+    match (&*reading.benchmark.name, tool, &case.work) {
         // nccl-tests prints what the rank with the most has, and OSU's blocks are equal.
         ("alltoallv", "nccl-tests" | "osu", Work::Exchange(exchange)) => Ok(Counts {
             algorithm_bytes: case.problem.get("bytes").and_then(Setting::number),

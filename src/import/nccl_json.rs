@@ -229,7 +229,7 @@ impl Row {
         let root = self.root.as_deref().map(str::trim);
         Ok(Reading {
             at: String::new(),
-            test: benchmark.name.to_owned(),
+            test: benchmark.name.to_string(),
             benchmark,
             settings: settings(benchmark, self.size, self.redop.as_deref(), root)?,
             precision: Some(element(&self.element)?),

@@ -342,7 +342,7 @@ impl Reader<'_> {
         }
         Ok(Some(Reading {
             at: format!("line {number}"),
-            test: benchmark.name.to_owned(),
+            test: benchmark.name.to_string(),
             benchmark,
             settings,
             precision: Some(element(of("type").unwrap_or_default())?),

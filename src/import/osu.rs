@@ -161,7 +161,7 @@ impl Table {
         }
         let group = self.group(asked)?;
         let settings = self.settings(&fields, group.ranks.len())?;
-        let reduces = collective::find(self.benchmark.name).is_some_and(Collective::reduces);
+        let reduces = collective::find(&self.benchmark.name).is_some_and(Collective::reduces);
         // Before types could be chosen, reductions were of floats.
         let element = self.element.unwrap_or(if reduces { Element::F32 } else { Element::I8 });
         Ok(Some(Reading {
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn titles_with_and_without_memory_and_version() {
         let of =
-            |rest: &str| Table::titled(rest).map(|t| (t.benchmark.name, t.version, t.persistent));
+            |rest: &str| Table::titled(rest).map(|t| (&*t.benchmark.name, t.version, t.persistent));
         let v = |text: &str| Some(text.to_owned());
         assert_eq!(of("-CUDA Allreduce Latency Test v7.4"), Ok(("all_reduce", v("7.4"), false)));
         assert_eq!(of("-CUDA MANAGED Latency Test"), Ok(("latency", None, false)));

@@ -1,6 +1,7 @@
 //! Kernels in CUDA C++, and their way to machine code by NVRTC. It needs no GPU.
 #![expect(unsafe_code, reason = "NVRTC takes raw handles; cudarc wraps only its way to PTX")]
 
+use std::borrow::Cow;
 use std::ffi::{CString, c_char};
 
 use cudarc::nvrtc::{result, sys};
@@ -10,24 +11,24 @@ use crate::base::error::{Error, Result};
 use crate::machine::nvidia;
 
 /// A kernel's source.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Source {
     /// Name of its folder in `kernels/`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its text.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
+}
+
+impl Source {
+    /// One that is part of the program.
+    pub const fn new(name: &'static str, code: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), code: Cow::Borrowed(code) }
+    }
 }
 
 /// The blocking kernel of the `cuda` backend.
 pub const BLOCKING: Source =
-    Source { name: "blocking", code: include_str!("../../kernels/blocking/kernel.cu") };
-
-/// Passes over memory.
-pub const STREAM: Source =
-    Source { name: "stream", code: include_str!("../../kernels/stream/kernel.cu") };
-
-/// The kernels that the program itself needs, so they are part of it.
-pub const BUILT_IN: [Source; 2] = [BLOCKING, STREAM];
+    Source::new("blocking", include_str!("../../kernels/blocking/kernel.cu"));
 
 /// A kernel as machine code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl Program {
             CString::new(text)
                 .map_err(|_| Error::usage(format!("kernel {} holds a zero byte", source.name)))
         };
-        let (code, name) = (text(source.code)?, text(&format!("{}.cu", source.name))?);
+        let (code, name) = (text(&source.code)?, text(&format!("{}.cu", source.name))?);
         let raw = result::create_program(&code, Some(&name))
             .map_err(|why| Error::unfit(format!("cannot start NVRTC: {:?}", why.0)))?;
         Ok(Self { raw, _texts: [code, name] })

@@ -47,7 +47,7 @@ pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
             Ok(Sweep {
                 benchmark,
                 problems: problems(benchmark, texts, preset)?,
-                precisions: match benchmark.precisions {
+                precisions: match &*benchmark.precisions {
                     [] => vec![None],
                     [default, ..] if precisions.is_empty() => vec![Some(*default)],
                     _ => precisions.iter().copied().map(Some).collect(),
@@ -90,9 +90,9 @@ fn problems(
     preset: Preset,
 ) -> Result<Vec<Problem>> {
     let mut problems = vec![Problem::new()];
-    for key in benchmark.keys {
-        let text = texts.remove(key.name).or_else(|| match key.values {
-            Values::Sizes(presets) => Some(presets[preset as usize].to_owned()),
+    for key in &benchmark.keys {
+        let text = texts.remove(&*key.name).or_else(|| match &key.values {
+            Values::Sizes(presets) => Some(presets[preset as usize].to_string()),
             _ => None,
         });
         let of_key =
@@ -107,12 +107,12 @@ fn problems(
         let mut longer = Vec::new();
         for problem in problems {
             let default = match key.values {
-                Values::AsFirst => problem.get(benchmark.keys[0].name).cloned(),
+                Values::AsFirst => problem.get(&*benchmark.keys[0].name).cloned(),
                 _ => None,
             };
             for value in values.clone().unwrap_or_else(|| vec![default]) {
                 let mut problem = problem.clone();
-                problem.extend(value.map(|value| (key.name.to_owned(), value)));
+                problem.extend(value.map(|value| (key.name.to_string(), value)));
                 longer.push(problem);
             }
         }
@@ -123,7 +123,7 @@ fn problems(
         Some((key, _)) => Err(Error::usage(format!(
             "{} has no problem key '{key}'; {}",
             benchmark.name,
-            suggestion(&key, benchmark.keys.iter().map(|key| key.name))
+            suggestion(&key, benchmark.keys.iter().map(|key| &*key.name))
         ))),
     }
 }
@@ -192,7 +192,7 @@ impl Sweep {
             problem.iter().map(|(key, value)| format!("{key}={value}")).collect();
         settings.extend(placement.map(|placement| format!("{PLACEMENT}={}", placement.name())));
         let parts = [
-            self.benchmark.name.to_owned(),
+            self.benchmark.name.to_string(),
             precision.map_or_else(String::new, |element| element.name().to_owned()),
             settings.join(","),
             group.to_string(),
@@ -206,7 +206,7 @@ impl Sweep {
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         Ok(Case {
             id: parts.join("/"),
-            benchmark: self.benchmark.name.to_owned(),
+            benchmark: self.benchmark.name.to_string(),
             problem: problem.clone(),
             precision,
             placement,

@@ -100,8 +100,8 @@ uint64_t now_ns(void);
 
 // ---- kernel.c
 
-enum { KERNELS = 4 };
-extern const struct kernel { const char *name; run_function *run; unsigned char sizes[5]; } kernels[KERNELS];
+enum { KERNELS = 8, ARGUMENTS = 8 };
+extern const struct kernel { const char *name; run_function *run; unsigned char sizes[ARGUMENTS]; } kernels[KERNELS];
 extern const char cubin_head[]; // a "cubin" is this line and the source
 bool defines(const char *source, const struct kernel *kernel);
 

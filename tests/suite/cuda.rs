@@ -40,6 +40,7 @@ fn standin(name: &str, flags: &[&str]) -> PathBuf {
         .arg("-o")
         .arg(&library)
         .args(sources)
+        .arg("-lm")
         .status();
     assert!(built.unwrap().success());
     link(&folder, &library, &NAMES);
@@ -91,8 +92,8 @@ pub(crate) fn all_right(report: &Value) {
     }
 }
 
-const KERNELS: &str =
-    "-b copy -b triad -b gemm --problem-size array=64KiB,1000 --problem-size m=33";
+const KERNELS: &str = "-b copy -b triad -b gemm -b layer_norm -b softmax --problem-size array=64KiB,1000 --problem-size m=33 \
+     --problem-size rows=3 --problem-size cols=1,127,4096";
 
 #[test]
 fn without_a_driver_it_is_one_sentence_and_exit_6() {
@@ -129,7 +130,7 @@ fn kernels_are_checked_and_timed_on_the_device() {
     let device = &report["environment"]["ranks"][0]["device"];
     assert_eq!((&device["kind"], &device["multiprocessors"]), (&"cuda".into(), &4.into()));
     all_right(&report);
-    assert_eq!(cases(&report).len(), 10);
+    assert_eq!(cases(&report).len(), 22);
     for case in cases(&report) {
         assert_eq!(case["latency"]["definition"], "slowest_device", "{case}");
         assert_eq!(case["latency"], case["device_time"]);
@@ -261,10 +262,13 @@ fn too_large_a_problem_is_skipped_with_the_reason() {
 fn a_wrong_element_is_found_on_every_kind_of_work() {
     // A product is timed on data whose result nobody knows.
     for (benchmarks, phase) in [
-        ("-b copy -b triad -b all_reduce -b gemm --problem-size m=16", "verify"),
-        ("-b copy -b triad -b all_reduce", "measure"),
+        (
+            "-b copy -b triad -b layer_norm -b softmax -b all_reduce -b gemm --problem-size m=16",
+            "verify",
+        ),
+        ("-b copy -b triad -b layer_norm -b softmax -b all_reduce", "measure"),
     ] {
-        let sizes = "--problem-size array=1000 --problem-size bytes=64";
+        let sizes = "--problem-size array=1000 --problem-size bytes=64 --problem-size rows=9 --problem-size cols=33";
         let run = on_standin(&format!("{benchmarks} {sizes} --continue-on-error"));
         let report = run.fault(&format!("wrong@0:{phase}")).fails(5).report();
         assert_eq!(cases(&report).len(), benchmarks.matches("-b ").count());
@@ -313,7 +317,7 @@ fn kernels_compile_for_three_generations_without_spills() {
     let ended = with_libraries(tesserabench("inspect --format json"), &[&wheel("nvrtc")]).passes();
     let facts: Value = serde_json::from_str(&ended.out).unwrap();
     let functions = facts["functions"].as_array().unwrap();
-    assert_eq!(functions.len(), 3 * 4, "{facts}");
+    assert_eq!(functions.len(), 3 * 8, "{facts}");
     for function in functions {
         let registers = function["registers"].as_u64().unwrap();
         assert!((1..=64).contains(&registers), "{function}");

@@ -92,12 +92,12 @@ fn the_other_cases_go_on_when_told_to() {
 
 #[test]
 fn a_wrong_element_is_named() {
-    let words = "-b all_reduce -b gemm -b triad -b copy --problem-size bytes=80 --problem-size m=9 \
-                 --problem-size array=80 --iterations 5 --continue-on-error";
+    let words = "-b all_reduce -b gemm -b triad -b copy -b layer_norm -b softmax --problem-size bytes=80 --problem-size m=9 \
+                 --problem-size array=80 --problem-size rows=9 --iterations 5 --continue-on-error";
     let ended = ranks(2, words).fault("wrong@1:verify").fails(5);
     let report = ended.report();
     let cases = report["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 4);
+    assert_eq!(cases.len(), 6);
     for case in cases {
         let wrong = &case["accuracy"]["first_wrong"];
         assert_eq!(

@@ -106,11 +106,12 @@ fn every_type_in_and_out_of_place_on_odd_counts() {
 #[test]
 fn kernels_in_both_precisions() {
     let words = format!(
-        "-b gemm -b triad -b copy -p f32 -p f64 --problem-size m=33 --problem-size array=8000 {SMALL}"
+        "-b gemm -b triad -b copy -b layer_norm -b softmax -p f32 -p f64 --problem-size m=33 --problem-size array=8000 \
+         --problem-size rows=7 --problem-size cols=1,129 {SMALL}"
     );
     let ended = ranks(2, &words).passes();
     sound(&ended);
-    assert_eq!(ended.ids().len(), 6);
+    assert_eq!(ended.ids().len(), 14);
     let report = ended.report();
     let gemm = report["cases"]
         .as_array()

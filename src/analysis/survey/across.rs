@@ -110,7 +110,7 @@ fn candidate<'a>(
 fn whole(case: &Case) -> Option<Problem> {
     let mut whole = case.problem.clone();
     for key in benchmark::find(&case.benchmark)?.keys.iter().filter(|key| key.divides) {
-        if let Some(Setting::Number(value)) = whole.get_mut(key.name) {
+        if let Some(Setting::Number(value)) = whole.get_mut(&*key.name) {
             *value = value.saturating_mul(case.group_size as u64);
         }
     }

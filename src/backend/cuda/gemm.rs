@@ -7,13 +7,14 @@ use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{self, cublasComputeType_t as Compute, cudaDataType as DataType};
 
 use super::gpu::{Buffer, Gpu};
+use super::kernel::Memory;
 use super::{Accuracy, Operation};
-use crate::backend::reference::{Number, Product, fill_product, no_such_type, with_number};
+use crate::backend::reference::{Number, no_such_type, with_number};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::random::Stream as Random;
-use crate::benchmark::work::{Element, Gemm};
+use crate::benchmark::kernel::KernelRun;
+use crate::benchmark::work::Element;
 use crate::machine::nvidia;
-use crate::world::fault::{Fault, is_planted};
 use crate::world::progress::Phase;
 
 /// Bytes of scratch memory: what NVIDIA recommends for Hopper (cuBLAS documentation, "cublasSetWorkspace").
@@ -45,36 +46,11 @@ fn failed(doing: &str) -> impl Fn(CublasError) -> Error {
 ///
 /// # Errors
 /// Unfit without cuBLASLt, unsupported for integers and when memory is short.
-pub(super) fn prepare<'a>(gpu: &'a Gpu, shape: &Gemm) -> Result<Box<dyn Operation + 'a>> {
+pub(super) fn prepare<'a>(gpu: &'a Gpu, run: &KernelRun) -> Result<Box<dyn Operation + 'a>> {
     nvidia::CUBLASLT.require()?;
-    let (data, compute) = match shape.element {
-        // Not TF32: what is asked for is what is measured.
-        Element::F32 => (DataType::CUDA_R_32F, Compute::CUBLAS_COMPUTE_32F),
-        Element::F64 => (DataType::CUDA_R_64F, Compute::CUBLAS_COMPUTE_64F),
-        Element::F16 => (DataType::CUDA_R_16F, Compute::CUBLAS_COMPUTE_32F),
-        Element::Bf16 => (DataType::CUDA_R_16BF, Compute::CUBLAS_COMPUTE_32F),
-        other => return Err(no_such_type("gemm on GPUs", other)),
-    };
-    let scale =
-        if shape.element == Element::F64 { DataType::CUDA_R_64F } else { DataType::CUDA_R_32F };
-    let bytes = |elements: usize| elements as u64 * shape.element.bytes();
-    let Gemm { m, n, k, .. } = *shape;
-    let memory = Memory {
-        a: gpu.allocate(bytes(m * k))?,
-        b: gpu.allocate(bytes(k * n))?,
-        c: gpu.allocate(bytes(m * n))?,
-        workspace: gpu.allocate(WORKSPACE)?,
-    };
-    let plan = Plan::new(shape, data, compute, scale)?;
-    Ok(Box::new(Matrices { gpu, shape: *shape, memory, plan }))
-}
-
-/// The matrices, row-major, and scratch memory.
-struct Memory {
-    a: Buffer,
-    b: Buffer,
-    c: Buffer,
-    workspace: Buffer,
+    let plan = Plan::new(run)?;
+    let (memory, workspace) = (Memory::new(gpu, run)?, gpu.allocate(WORKSPACE)?);
+    Ok(Box::new(Product { gpu, memory, workspace, plan }))
 }
 
 /// What cuBLASLt needs to know, and its choice. Its matrices are column-major, so it is asked for
@@ -88,9 +64,27 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(shape: &Gemm, data: DataType, compute: Compute, scale: DataType) -> Result<Self> {
+    fn new(run: &KernelRun) -> Result<Self> {
+        let (data, compute, scale) = match run.element {
+            // Not TF32: what is asked for is what is measured.
+            Element::F32 => {
+                (DataType::CUDA_R_32F, Compute::CUBLAS_COMPUTE_32F, DataType::CUDA_R_32F)
+            }
+            Element::F64 => {
+                (DataType::CUDA_R_64F, Compute::CUBLAS_COMPUTE_64F, DataType::CUDA_R_64F)
+            }
+            Element::F16 => {
+                (DataType::CUDA_R_16F, Compute::CUBLAS_COMPUTE_32F, DataType::CUDA_R_32F)
+            }
+            Element::Bf16 => {
+                (DataType::CUDA_R_16BF, Compute::CUBLAS_COMPUTE_32F, DataType::CUDA_R_32F)
+            }
+            other => return Err(no_such_type(&format!("{} on GPUs", run.kernel.name), other)),
+        };
         let doing = "plan a matrix product";
-        let Gemm { m, n, k, .. } = *shape;
+        let sides = |(_, shape): (_, &[usize])| (shape[0], shape[1]);
+        let mut inputs = run.inputs().map(sides);
+        let ((m, n), k) = (sides(run.output()), inputs.next().map_or(0, |(_, k)| k));
         // Filled in step by step, so that what there is goes when a step fails.
         let mut plan = Self {
             handle: result::create_handle().map_err(failed("start cuBLASLt"))?,
@@ -108,7 +102,7 @@ impl Plan {
         // SAFETY: created above, destroyed once.
         let gone = unsafe { result::destroy_matmul_pref(preference) };
         plan.algorithm = chosen.and_then(|chosen| gone.map(|()| chosen)).map_err(failed(
-            &format!("find an algorithm for a {m}x{n}x{k} product of {}", shape.element.name()),
+            &format!("find an algorithm for a {m}x{n}x{k} product of {}", run.element.name()),
         ))?;
         Ok(plan)
     }
@@ -160,62 +154,39 @@ impl Drop for Plan {
 }
 
 /// A product, ready to run.
-struct Matrices<'a> {
+struct Product<'a> {
     gpu: &'a Gpu,
-    shape: Gemm,
     memory: Memory,
+    workspace: Buffer,
     plan: Plan,
 }
 
-/// The whole numbers of the check, made anew where they are needed: A and B.
-fn known<T: Number>(shape: &Gemm) -> (Vec<T>, Vec<T>) {
-    let mut a = vec![T::default(); shape.m * shape.k];
-    let mut b = vec![T::default(); shape.k * shape.n];
-    fill_product(shape, &mut a, &mut b);
-    (a, b)
-}
-
-fn load<T: Number>(product: &Matrices<'_>) -> Result<()> {
-    let (a, b) = known::<T>(&product.shape);
-    product.gpu.fill(&product.memory.c, 0xff)?;
-    product.gpu.upload(&product.memory.a, &a)?;
-    product.gpu.upload(&product.memory.b, &b)
-}
-
-fn compare<T: Number>(product: &Matrices<'_>) -> Result<Accuracy> {
-    let (shape, memory) = (product.shape, &product.memory);
-    let mut c = vec![T::default(); shape.m * shape.n];
-    product.gpu.download(&mut c, &memory.c)?;
-    if is_planted(Fault::Wrong, Phase::Verify) {
-        let middle = c.len() / 2;
-        c[middle] = T::of(111);
-    }
-    let (a, b) = known::<T>(&shape);
-    let accuracy = Product { shape, a: &a, b: &b, c: &c }.check();
-    // Timed on random floats in [-1, 1): small whole numbers switch fewer transistors, and a GPU at
-    // its power limit then clocks higher than it would for anybody's data.
+/// Random floats in [-1, 1), which are timed: small whole numbers switch fewer transistors, and a GPU at
+/// its power limit then clocks higher than it would for anybody's data.
+fn load_noise<T: Number>(product: &Product<'_>) -> Result<()> {
     let mut random = Random::new(0, "gemm timed", &[]);
-    let mut noise = |len: usize| -> Vec<T> {
-        (0..len).map(|_| T::rounded(2.0 * random.unit() - 1.0)).collect()
-    };
-    product.gpu.upload(&memory.a, &noise(a.len()))?;
-    product.gpu.upload(&memory.b, &noise(b.len()))?;
-    Ok(accuracy)
+    let inputs = product.memory.run.inputs().zip(&product.memory.inputs);
+    for ((_, shape), buffer) in inputs {
+        let mut values = vec![T::default(); shape.iter().product()];
+        values.fill_with(|| T::rounded(2.0 * random.unit() - 1.0));
+        product.gpu.upload(buffer, &values)?;
+    }
+    Ok(())
 }
 
-impl Operation for Matrices<'_> {
+impl Operation for Product<'_> {
     fn load(&mut self) -> Result<()> {
-        with_number!(self.shape.element, load(self))
+        self.memory.load(self.gpu)
     }
 
     fn enqueue(&mut self) -> Result<()> {
-        let Memory { a, b, c, workspace } = &self.memory;
+        let Memory { run, inputs, output } = &self.memory;
         let at = |buffer: &Buffer| -> *mut c_void {
             std::ptr::with_exposed_provenance_mut(buffer.pointer() as usize)
         };
         let (ones, zeros) = ((1f32, 1f64), (0f32, 0f64));
         let scalar = |(narrow, wide): &(f32, f64)| -> *const c_void {
-            match self.shape.element {
+            match run.element {
                 Element::F64 => std::ptr::from_ref(wide).cast(),
                 _ => std::ptr::from_ref(narrow).cast(),
             }
@@ -230,16 +201,16 @@ impl Operation for Matrices<'_> {
                 self.plan.operation,
                 scalar(&ones),
                 scalar(&zeros),
-                at(b),
+                at(&inputs[1]),
                 b_layout,
-                at(a),
+                at(&inputs[0]),
                 a_layout,
-                at(c),
+                at(output),
                 c_layout,
-                at(c),
+                at(output),
                 c_layout,
                 &raw const self.plan.algorithm,
-                at(workspace),
+                at(&self.workspace),
                 WORKSPACE as usize,
                 self.gpu.raw_stream().cast(),
             )
@@ -248,6 +219,10 @@ impl Operation for Matrices<'_> {
     }
 
     fn compare(&mut self) -> Result<Accuracy> {
-        with_number!(self.shape.element, compare(self))
+        self.memory.compare(self.gpu, Phase::Verify)
+    }
+
+    fn load_timed(&mut self) -> Result<()> {
+        with_number!(self.memory.run.element, load_noise(self))
     }
 }

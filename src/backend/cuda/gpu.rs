@@ -26,7 +26,7 @@ pub(super) struct Gpu {
     facts: Device,
     arch: String,
     /// The kernels that have been compiled, by name.
-    modules: RefCell<HashMap<&'static str, Arc<CudaModule>>>,
+    modules: RefCell<HashMap<String, Arc<CudaModule>>>,
 }
 
 /// The driver's `cuEventElapsedTime`. cudarc calls the version that came with CUDA 12.8, which would
@@ -112,7 +112,7 @@ impl Gpu {
     /// # Errors
     /// Unfit when it cannot be compiled or loaded here.
     pub(super) fn load(&self, source: &Source) -> Result<Arc<CudaModule>> {
-        if let Some(module) = self.modules.borrow().get(source.name) {
+        if let Some(module) = self.modules.borrow().get(&*source.name) {
             return Ok(Arc::clone(module));
         }
         let binary = kernel::compile(source, &self.arch)?;
@@ -126,7 +126,7 @@ impl Gpu {
         );
         let module = self.context.load_module(Ptx::from_binary(binary.cubin));
         let module = module.map_err(unfit(&loading))?;
-        self.modules.borrow_mut().insert(source.name, Arc::clone(&module));
+        self.modules.borrow_mut().insert(source.name.to_string(), Arc::clone(&module));
         Ok(module)
     }
 

@@ -2,88 +2,78 @@
 
 use crate::benchmark::{Key, Values};
 
-pub(super) const BYTES: Key = Key {
-    name: "bytes",
-    help: "size as nccl-tests counts it: of a rank's buffer, or of the blocks of all ranks",
-    values: Values::Sizes(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
-    divides: false,
-};
+pub(super) const BYTES: Key = Key::new(
+    "bytes",
+    "size as nccl-tests counts it: of a rank's buffer, or of the blocks of all ranks",
+    Values::sizes(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
+);
 
-pub(super) const MESSAGE: Key = Key { help: "size of a message, bytes", ..BYTES };
+pub(super) const MESSAGE: Key = Key::new(
+    "bytes",
+    "size of a message, bytes",
+    Values::sizes(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
+);
 
-pub(super) const OP: Key = Key {
-    name: "op",
-    help: "how elements are reduced",
-    values: Values::Words(&[
+pub(super) const OP: Key = Key::new(
+    "op",
+    "how elements are reduced",
+    Values::Words(&[
         "sum", "prod", "max", "min", "avg", "mulsum", "land", "lor", "lxor", "band", "bor", "bxor",
     ]),
-    divides: false,
-};
+);
 
-pub(super) const ROOT: Key = Key {
-    name: "root",
-    help: "place in the group of the rank with a part of its own, or rotate",
-    values: Values::Numbers { usual: 0, least: 0, most: u32::MAX, words: &["rotate"] },
-    divides: false,
-};
+pub(super) const ROOT: Key = Key::new(
+    "root",
+    "place in the group of the rank with a part of its own, or rotate",
+    Values::Numbers { usual: 0, least: 0, most: u32::MAX, words: &["rotate"] },
+);
 
-pub(super) const FORM: Key = Key {
-    name: "form",
-    help: "how it is started and ended; overlapped computes meanwhile",
-    values: Values::Words(&["blocking", "nonblocking", "persistent", "overlapped"]),
-    divides: false,
-};
+pub(super) const FORM: Key = form(&["blocking", "nonblocking", "persistent", "overlapped"]);
+pub(super) const MESSAGE_FORM: Key = form(&["blocking", "nonblocking", "persistent"]);
+pub(super) const WINDOW_FORM: Key = form(&["nonblocking", "persistent"]);
 
-pub(super) const MESSAGE_FORM: Key =
-    Key { values: Values::Words(&["blocking", "nonblocking", "persistent"]), ..FORM };
+const fn form(words: &'static [&'static str]) -> Key {
+    let help = "how it is started and ended; overlapped computes meanwhile";
+    Key::new("form", help, Values::Words(words))
+}
 
-pub(super) const WINDOW_FORM: Key =
-    Key { values: Values::Words(&["nonblocking", "persistent"]), ..FORM };
+pub(super) const AGGREGATE: Key = Key::new(
+    "aggregate",
+    "operations started together and waited for together",
+    Values::Numbers { usual: 1, least: 1, most: 1024, words: &[] },
+);
 
-pub(super) const AGGREGATE: Key = Key {
-    name: "aggregate",
-    help: "operations started together and waited for together",
-    values: Values::Numbers { usual: 1, least: 1, most: 1024, words: &[] },
-    divides: false,
-};
+pub(super) const WINDOW: Key = window(64);
+pub(super) const ONE: Key = window(1);
 
-pub(super) const WINDOW: Key = Key {
-    name: "window",
-    help: "messages of a sender in flight together",
-    values: Values::Numbers { usual: 64, least: 1, most: 4096, words: &[] },
-    divides: false,
-};
+const fn window(usual: u32) -> Key {
+    let values = Values::Numbers { usual, least: 1, most: 4096, words: &[] };
+    Key::new("window", "messages of a sender in flight together", values)
+}
 
-pub(super) const ONE: Key =
-    Key { values: Values::Numbers { usual: 1, least: 1, most: 4096, words: &[] }, ..WINDOW };
+pub(super) const OFFSET: Key = Key::new(
+    "offset",
+    "bytes by which buffers begin behind a page; whole elements",
+    Values::Numbers { usual: 0, least: 0, most: 4096, words: &[] },
+);
 
-pub(super) const OFFSET: Key = Key {
-    name: "offset",
-    help: "bytes by which buffers begin behind a page; whole elements",
-    values: Values::Numbers { usual: 0, least: 0, most: 4096, words: &[] },
-    divides: false,
-};
+pub(super) const SPREAD: Key = Key::new(
+    "spread",
+    "by how many percent the smallest and the largest block differ from the mean",
+    Values::Numbers { usual: 50, least: 0, most: 100, words: &[] },
+);
 
-pub(super) const SPREAD: Key = Key {
-    name: "spread",
-    help: "by how many percent the smallest and the largest block differ from the mean",
-    values: Values::Numbers { usual: 50, least: 0, most: 100, words: &[] },
-    divides: false,
-};
+pub(super) const MATRIX: Key = Key::new(
+    "matrix",
+    "file with a row for each rank: what it has for each rank, in proportion",
+    Values::File,
+);
 
-pub(super) const MATRIX: Key = Key {
-    name: "matrix",
-    help: "file with a row for each rank: what it has for each rank, in proportion",
-    values: Values::File,
-    divides: false,
-};
-
-pub(super) const PAIRS: Key = Key {
-    name: "pairs",
-    help: "how many pairs act at once: ranks of the first half with those of the second",
-    values: Values::Numbers { usual: 0, least: 1, most: u32::MAX, words: &["all"] },
-    divides: false,
-};
+pub(super) const PAIRS: Key = Key::new(
+    "pairs",
+    "how many pairs act at once: ranks of the first half with those of the second",
+    Values::Numbers { usual: 0, least: 1, most: u32::MAX, words: &["all"] },
+);
 
 pub(super) const REDUCES: &[Key] = &[BYTES, OP, FORM, AGGREGATE, OFFSET];
 pub(super) const REDUCES_TO_ROOT: &[Key] = &[BYTES, OP, ROOT, FORM, AGGREGATE, OFFSET];

@@ -92,10 +92,10 @@ impl RunArgs {
         let mut chosen = BTreeMap::new();
         for pattern in &self.benchmark {
             let matcher = WildMatch::new(pattern);
-            let names = benchmark::CATALOGUE.iter().map(|benchmark| benchmark.name);
+            let names = benchmark::CATALOGUE.iter().map(|benchmark| &*benchmark.name);
             let mut matching: Vec<&str> = names.filter(|name| matcher.matches(name)).collect();
             if matching.is_empty() {
-                matching.push(benchmark::named(pattern)?.name);
+                matching.push(&benchmark::named(pattern)?.name);
             }
             for name in matching {
                 let settings = known.get(name).cloned().flatten();
@@ -153,7 +153,7 @@ fn apply_problem_size(config: &mut Config, text: &str) -> Result<()> {
         if !used {
             let keys = chosen.keys().filter_map(|name| benchmark::find(name));
             let keys: Vec<&str> =
-                keys.flat_map(|benchmark| benchmark.keys.iter().map(|key| key.name)).collect();
+                keys.flat_map(|benchmark| benchmark.keys.iter().map(|key| &*key.name)).collect();
             return Err(wrong(&format!(
                 "sets a key that none of the benchmarks has ({})",
                 suggestion(&key, keys)

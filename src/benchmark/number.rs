@@ -3,13 +3,8 @@
 use float8::{F8E4M3, F8E5M2};
 use half::{bf16, f16};
 
-use crate::base::error::Error;
-use crate::benchmark::work::Element;
-
 /// A number that buffers hold.
-pub(in crate::backend) trait Number:
-    Copy + PartialEq + Default + std::fmt::Debug + 'static
-{
+pub trait Number: Copy + PartialEq + Default + std::fmt::Debug + 'static {
     /// Every whole number up to this one is exact in the type; integers wrap, so none is inexact.
     const EXACT: i64;
 
@@ -90,12 +85,7 @@ macro_rules! with_number {
         }
     };
 }
-pub(in crate::backend) use with_number;
-
-/// The one sentence for work that a backend cannot do on an element type.
-pub(in crate::backend) fn no_such_type(what: &str, element: Element) -> Error {
-    Error::unsupported(format!("{what} is not defined for {}", element.name()))
-}
+pub(crate) use with_number;
 
 #[cfg(test)]
 mod tests {

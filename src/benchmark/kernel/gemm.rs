@@ -1,0 +1,90 @@
+//! C = A·B, dense and row-major.
+
+use super::{Bound, Cuda, Expected, Fill, Host, Kernel, Reference, Tensor, Values};
+use crate::base::random::Stream;
+use crate::benchmark::element::Element;
+use crate::benchmark::{Key, Values as Setting};
+
+pub(super) fn kernel() -> Kernel {
+    let whole = |most| Fill::Whole { most, terms: "k".into() };
+    Kernel {
+        name: "gemm".into(),
+        description: "C = A*B, dense and row-major, on every rank at once".into(),
+        keys: vec![
+            Key::new("m", "rows of A and C", Setting::sizes(["256", "1024", "4096"])).divided(),
+            Key::new("n", "columns of B and C; m where not given", Setting::AsFirst),
+            Key::new("k", "columns of A, rows of B; m where not given", Setting::AsFirst),
+        ],
+        precisions: Element::FLOATS.to_vec(),
+        default: true,
+        // A multiplication and an addition for each term (LAPACK Working Note 41).
+        bound: Bound::Compute("2*m*n*k".into()),
+        inputs: vec![
+            Tensor::input("a", &["m", "k"], whole(1)),
+            // 12 bits, more than TF32 has, so that a product in TF32 shows.
+            Tensor::input("b", &["k", "n"], whole(4095)),
+        ],
+        output: Tensor::output("c", &["m", "n"]),
+        reference: Reference { expected, tolerance: 0.0, suspects: Some(suspects) },
+        host: Host::Gemm,
+        cuda: Cuda::CublasLt,
+    }
+}
+
+/// A row of the product.
+fn expected(inputs: &[Values<'_>], at: usize, c: &mut [Expected]) {
+    let mut sums = vec![0.0; c.len()];
+    for (l, a) in inputs[0].row(at / c.len()).into_iter().enumerate() {
+        sums.iter_mut().zip(inputs[1].row(l)).for_each(|(sum, b)| *sum += a * b);
+    }
+    c.iter_mut().zip(sums).for_each(|(c, sum)| *c = Expected::of(sum));
+}
+
+/// Rows whose product with a vector differs from the reference's: Freivalds' check (1977), one
+/// pass over each matrix instead of the product again. The vectors are positive, so that one
+/// wrong element always shows, and whole, so that the sums are exact.
+fn suspects(inputs: &[Values<'_>], c: &Values<'_>) -> Vec<usize> {
+    let mut random = Stream::new(0, "freivalds", &[]);
+    let x: Vec<f64> = (0..c.shape[1]).map(|_| 1.0 + random.below(1000) as f64).collect();
+    let times = |matrix: &Values<'_>, vector: &[f64]| -> Vec<f64> {
+        let dot = |row: Vec<f64>| row.iter().zip(vector).map(|(m, v)| m * v).sum();
+        (0..matrix.shape[0]).map(|row| dot(matrix.row(row))).collect()
+    };
+    let expected = times(&inputs[0], &times(&inputs[1], &x));
+    let got = times(c, &x);
+    // Not a number is not the right one.
+    let differs = |(row, (expected, got)): (usize, (f64, f64))| (expected != got).then_some(row);
+    expected.into_iter().zip(got).enumerate().filter_map(differs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KERNELS;
+    use super::*;
+    use crate::benchmark::Setting as Number;
+
+    #[test]
+    fn a_product_in_tf32_shows() {
+        let gemm = KERNELS.iter().find(|kernel| kernel.name == "gemm").unwrap();
+        let sides = [("m", 8), ("n", 8), ("k", 64)];
+        let problem = sides.map(|(key, side)| (key.to_owned(), Number::Number(side))).into();
+        let run = gemm.run(&problem, Element::F32).unwrap();
+        assert_eq!((run.flops(), run.bytes()), (Some(8192.0), 4352));
+        assert_eq!(run.memory_traffic(), None);
+        let (mut a, mut b) = (vec![0f32; 8 * 64], vec![0f32; 64 * 8]);
+        gemm.inputs[0].fill(&run, &mut a);
+        gemm.inputs[1].fill(&run, &mut b);
+        let suspects_of = |used: &[f32]| {
+            let mut c = [0f32; 64];
+            for (i, l, j) in (0..8 * 64 * 8).map(|at| (at / 512, at / 8 % 64, at % 8)) {
+                c[i * 8 + j] += a[i * 64 + l] * used[l * 8 + j];
+            }
+            let inputs = [Values::new(&a, &[8, 64]), Values::new(&b, &[64, 8])];
+            suspects(&inputs, &Values::new(&c, &[8, 8]))
+        };
+        assert!(suspects_of(&b).is_empty());
+        // TF32 keeps 10 of the 23 bits of an f32's fraction.
+        let narrowed: Vec<f32> = b.iter().map(|b| f32::from_bits(b.to_bits() & !0x1fff)).collect();
+        assert_eq!(suspects_of(&narrowed).len(), 8);
+    }
+}

@@ -1,0 +1,172 @@
+//! Layer normalisation of the rows of a matrix, forward (Ba, Kiros, Hinton, 2016).
+
+use std::ops::{Add, Mul, Sub};
+
+use super::{
+    Argument, Bound, Cuda, CudaKernel, Expected, Fill, Host, Kernel, Reference, Tensor, Values,
+    View, exact_sum,
+};
+use crate::benchmark::element::Element;
+use crate::benchmark::{Key, Number, Values as Setting};
+use crate::machine::kernel::Source;
+
+/// What is added to the variance, as in PyTorch.
+const EPS: f64 = 1e-5;
+
+/// Elements whose sum is kept in their own type; what is beyond goes to 64 bits, so that long rows lose nothing.
+const PIECE: usize = 1024;
+
+/// Sums that do not wait for each other: two of the widest vectors.
+const LANES: usize = 32;
+
+pub(super) fn kernel() -> Kernel {
+    let matrix = &["rows", "cols"];
+    Kernel {
+        name: "layer_norm".into(),
+        description: "y = (x - mean)/sqrt(variance + eps)*weight + bias for each row of x".into(),
+        keys: vec![
+            Key::new("rows", "rows of x", Setting::sizes(["64", "4096", "16384"])).divided(),
+            Key::new("cols", "columns of x", Setting::sizes(["1024", "4096", "16384"])),
+        ],
+        precisions: Element::WIDE_FLOATS.to_vec(),
+        default: false,
+        bound: Bound::Memory,
+        inputs: vec![
+            // Far from 0, where a variance by the difference of two sums would cancel.
+            Tensor::input("x", matrix, Fill::Uniform(9.0, 11.0)),
+            Tensor::input("weight", &["cols"], Fill::Uniform(0.5, 1.5)),
+            Tensor::input("bias", &["cols"], Fill::Uniform(-1.0, 1.0)),
+        ],
+        output: Tensor::output("y", matrix),
+        reference: Reference { expected, tolerance: 4.0, suspects: None },
+        host: Host::Own { f32: host, f64: host },
+        cuda: Cuda::Own(CudaKernel {
+            source: Source::new(
+                "layer_norm",
+                include_str!("../../../kernels/layer_norm/kernel.cu"),
+            ),
+            entries: vec![
+                (Element::F32, "layer_norm_f32".into()),
+                (Element::F64, "layer_norm_f64".into()),
+            ],
+            arguments: vec![
+                Argument::Tensor("y".into()),
+                Argument::Tensor("x".into()),
+                Argument::Tensor("weight".into()),
+                Argument::Tensor("bias".into()),
+                Argument::Count("rows".into()),
+                Argument::Count("cols".into()),
+                Argument::Scalar(EPS),
+            ],
+            grid: "rows".into(),
+            block: 256,
+        }),
+    }
+}
+
+fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], y: &mut [T]) {
+    let [x, weight, bias] = [0, 1, 2].map(|input| inputs[input].data);
+    cpu.dispatch(Rows { x, weight, bias, y });
+}
+
+/// The variance is taken around the mean; all but the first pass over a row find it in the cache. No closure: `call` and
+/// what it calls must be inlined to get the widest vectors.
+struct Rows<'a, T> {
+    x: &'a [T],
+    weight: &'a [T],
+    bias: &'a [T],
+    y: &'a mut [T],
+}
+
+impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { x, weight, bias, y } = self;
+        let cols = weight.len();
+        for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
+            let mean = T::rounded(sum(x, |x| x) / cols as f64);
+            let variance = sum(x, |x| (x - mean) * (x - mean)) / cols as f64;
+            let scale = T::rounded(1.0 / (variance + EPS).sqrt());
+            for (((y, x), weight), bias) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+                *y = (*x - mean) * scale * *weight + *bias;
+            }
+        }
+    }
+}
+
+/// The sum of the terms that the elements of a row give.
+#[inline(always)]
+fn sum<T: Real>(row: &[T], term: impl Fn(T) -> T) -> f64 {
+    let mut whole = 0.0;
+    for piece in row.chunks(PIECE) {
+        let mut sums = [T::of(0); LANES];
+        let (vectors, rest) = piece.as_chunks::<LANES>();
+        for vector in vectors {
+            for (sum, value) in sums.iter_mut().zip(vector) {
+                *sum = *sum + term(*value);
+            }
+        }
+        for (sum, value) in sums.iter_mut().zip(rest) {
+            *sum = *sum + term(*value);
+        }
+        for sum in sums {
+            whole += sum.to_f64();
+        }
+    }
+    whole
+}
+
+fn expected(inputs: &[Values<'_>], at: usize, y: &mut [Expected]) {
+    let cols = y.len();
+    let x = inputs[0].row(at / cols);
+    let [weight, bias] = [1, 2].map(|input| inputs[input].read(0..cols));
+    let mean = exact_sum(x.iter().copied()) / cols as f64;
+    let variance = exact_sum(x.iter().map(|x| (x - mean).powi(2))) / cols as f64;
+    let scale = 1.0 / (variance + EPS).sqrt();
+    for (i, y) in y.iter_mut().enumerate() {
+        y.value = (x[i] - mean) * scale * weight[i] + bias[i];
+        // Where x is near the mean, what is left is as exact as the two were.
+        y.scale = (x[i].abs() + mean.abs()) * scale * weight[i].abs() + bias[i].abs();
+    }
+}
+
+/// A float that is added, subtracted and multiplied.
+trait Real: Number + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {}
+
+impl Real for f32 {}
+impl Real for f64 {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KERNELS;
+    use super::*;
+
+    #[test]
+    fn a_variance_that_cancels_or_lacks_eps_is_found() {
+        let kernel = KERNELS.iter().find(|kernel| kernel.name == "layer_norm").unwrap();
+        let cols = 4096;
+        let mut random = crate::base::random::Stream::new(0, "x", &[]);
+        let x: Vec<f32> = (0..cols).map(|_| 9.0 + 2.0 * random.unit() as f32).collect();
+        let (ones, zeros) = (vec![1f32; cols], vec![0f32; cols]);
+        let inputs = [(&x, [1, cols]), (&ones, [1, cols]), (&zeros, [1, cols])];
+        let inputs = inputs.each_ref().map(|(values, shape)| Values::new(values, shape));
+        let mut expected = vec![Expected::default(); cols];
+        (kernel.reference.expected)(&inputs, 0, &mut expected);
+        let mean = sum(&x, |x| x) as f32 / cols as f32;
+        let around = sum(&x, |x| (x - mean).powi(2)) as f32 / cols as f32;
+        let squares = x.iter().map(|x| x * x).sum::<f32>() / cols as f32;
+        let wrong = |variance: f32| {
+            let is_wrong = |(x, expected): &(&f32, &Expected)| {
+                let y = f64::from((*x - mean) / variance.sqrt());
+                let room = kernel.reference.tolerance * f64::from(f32::EPSILON) * expected.scale;
+                (y - expected.value).abs() > room
+            };
+            x.iter().zip(&expected).filter(is_wrong).count()
+        };
+        assert_eq!(wrong(around + EPS as f32), 0);
+        assert!(wrong(squares - mean * mean + EPS as f32) > 0);
+        assert!(wrong(around) > 0);
+    }
+}

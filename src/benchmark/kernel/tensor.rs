@@ -1,0 +1,161 @@
+//! What a kernel reads and writes, and what is put into it.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::{Formula, KernelRun};
+use crate::base::random::Stream;
+use crate::benchmark::Number;
+
+/// A dense array, the last axis fastest.
+#[derive(Debug, Clone)]
+pub struct Tensor {
+    /// Name, for arguments and messages.
+    pub name: Cow<'static, str>,
+    /// Elements along each axis.
+    pub shape: Vec<Formula>,
+    /// What is in it before the kernel runs.
+    pub fill: Fill,
+}
+
+/// What is in a tensor before the kernel runs; the same on every rank and in every run.
+#[derive(Debug, Clone)]
+pub enum Fill {
+    /// Element i is i modulo this. Exact in every type, and where the periods of two tensors are coprime
+    /// no shift hides.
+    Modulo(usize),
+    /// Random, uniform from the first to the second.
+    Uniform(f64, f64),
+    /// Random whole numbers from −`most` to `most`, so few that sums of `terms` products with numbers
+    /// from −1 to 1 are exact.
+    Whole {
+        /// The largest.
+        most: usize,
+        /// Products that are summed.
+        terms: Formula,
+    },
+    /// No number, so that what the kernel does not write shows.
+    Nan,
+}
+
+impl Tensor {
+    /// What a kernel reads.
+    pub fn input(name: &'static str, shape: &[&'static str], fill: Fill) -> Self {
+        Self { name: name.into(), shape: shape.iter().map(|&axis| axis.into()).collect(), fill }
+    }
+
+    /// What a kernel writes.
+    pub fn output(name: &'static str, shape: &[&'static str]) -> Self {
+        Self::input(name, shape, Fill::Nan)
+    }
+
+    /// Puts in what belongs there.
+    pub fn fill<T: Number>(&self, run: &KernelRun, values: &mut [T]) {
+        let mut random = Stream::new(0, &self.name, &[]);
+        match &self.fill {
+            &Fill::Modulo(period) => {
+                values.iter_mut().enumerate().for_each(|(i, v)| *v = T::of((i % period) as i64));
+            }
+            &Fill::Uniform(from, to) => {
+                values.fill_with(|| T::rounded(from + (to - from) * random.unit()));
+            }
+            Fill::Whole { most, terms } => {
+                let slots = Slots::new::<T>(*most, run.value(terms));
+                values.fill_with(|| T::of(slots.pick(random.below(slots.count))));
+            }
+            Fill::Nan => values.fill(T::rounded(f64::NAN)),
+        }
+    }
+}
+
+/// Equally likely places for whole numbers; the middle one and the surplus are zero.
+///
+/// Sums stay below 2^24 (7 standard deviations below, for 2^20 terms): f32 accumulators hold them exactly in any
+/// order. In the 16-bit types, which hold far fewer whole numbers, entries are −1, 0 and 1, with so many zeros
+/// that a sum beyond the type's exact range is 7 standard deviations away; one that occurs is rounded
+/// once, at the end.
+struct Slots {
+    most: usize,
+    count: usize,
+}
+
+impl Slots {
+    fn new<T: Number>(most: usize, terms: f64) -> Self {
+        let narrow = T::EXACT < 1 << 24;
+        let most = if narrow || terms > (1 << 20) as f64 { 1 } else { most };
+        let share = if narrow { T::EXACT as f64 / (7.0 * terms.sqrt()) } else { 1.0 };
+        let zeros = if share < 1.0 { ((2 * most) as f64 / share).ceil() as usize } else { 0 };
+        Self { most, count: zeros.max(2 * most + 1) }
+    }
+
+    fn pick(&self, slot: usize) -> i64 {
+        if slot <= 2 * self.most { slot as i64 - self.most as i64 } else { 0 }
+    }
+}
+
+/// An input as a host operation sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a, T> {
+    /// Its elements.
+    pub data: &'a [T],
+    /// Elements along each axis.
+    pub shape: &'a [usize],
+}
+
+/// A tensor as a reference sees it: whatever its type, numbers of 64 bits.
+pub struct Values<'a> {
+    data: Box<dyn Numbers + 'a>,
+    /// Elements along each axis.
+    pub shape: &'a [usize],
+}
+
+impl<'a> Values<'a> {
+    /// Of a tensor's elements.
+    pub fn new<T: Number>(data: &'a [T], shape: &'a [usize]) -> Self {
+        Self { data: Box::new(data), shape }
+    }
+
+    /// The elements in `range`.
+    pub fn read(&self, range: Range<usize>) -> Vec<f64> {
+        self.data.read(range)
+    }
+
+    /// Row `row` of a matrix.
+    pub fn row(&self, row: usize) -> Vec<f64> {
+        let width = self.shape.last().copied().unwrap_or(1);
+        self.read(row * width..(row + 1) * width)
+    }
+}
+
+/// Elements whose type does not matter.
+trait Numbers {
+    fn read(&self, range: Range<usize>) -> Vec<f64>;
+}
+
+impl<T: Number> Numbers for &[T] {
+    fn read(&self, range: Range<usize>) -> Vec<f64> {
+        self[range].iter().map(|value| value.to_f64()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::bf16;
+
+    #[test]
+    fn narrow_types_get_entries_whose_sums_they_hold() {
+        let slots = Slots::new::<bf16>(4095, 8192.0);
+        let mut random = Stream::new(0, "test", &[]);
+        let mut entries = || slots.pick(random.below(slots.count));
+        let mut zeros = 0;
+        for _ in 0..256 {
+            let products = (0..8192).map(|_| entries() * entries());
+            let sum: i64 = products.inspect(|product| zeros += usize::from(*product == 0)).sum();
+            assert!(sum.abs() <= 256, "{sum}");
+        }
+        assert!(zeros < 256 * 8192 * 24 / 25, "{zeros}");
+        let wide = Slots::new::<f32>(4095, 8192.0);
+        assert_eq!((wide.most, wide.count), (4095, 8191));
+    }
+}

@@ -1,0 +1,67 @@
+//! a = b + s·c over arrays in memory, as in STREAM.
+
+use std::ops::{Add, Mul};
+
+use super::copy::{BLOCKS, ELEMENTS, array};
+use super::{
+    Argument, Bound, Cuda, CudaKernel, Expected, Fill, Host, Kernel, Reference, Tensor, Values,
+    View,
+};
+use crate::benchmark::Number;
+use crate::benchmark::element::Element;
+use crate::machine::kernel::Source;
+
+/// s.
+const SCALAR: f64 = 3.0;
+
+pub(super) fn kernel() -> Kernel {
+    Kernel {
+        name: "triad".into(),
+        description: "a[i] = b[i] + s*c[i] over arrays in memory, on every rank at once".into(),
+        keys: vec![array()],
+        precisions: Element::WIDE_FLOATS.to_vec(),
+        default: true,
+        bound: Bound::Memory,
+        // Small whole numbers, so that results are exact.
+        inputs: vec![
+            Tensor::input("b", ELEMENTS, Fill::Modulo(251)),
+            Tensor::input("c", ELEMENTS, Fill::Modulo(127)),
+        ],
+        output: Tensor::output("a", ELEMENTS),
+        reference: Reference { expected, tolerance: 0.0, suspects: None },
+        host: Host::Own { f32: host, f64: host },
+        cuda: Cuda::Own(CudaKernel {
+            source: Source::new("triad", include_str!("../../../kernels/triad/kernel.cu")),
+            entries: vec![(Element::F32, "triad_f32".into()), (Element::F64, "triad_f64".into())],
+            arguments: vec![
+                Argument::Tensor("a".into()),
+                Argument::Tensor("b".into()),
+                Argument::Tensor("c".into()),
+                Argument::Scalar(SCALAR),
+                Argument::Count(ELEMENTS[0].into()),
+            ],
+            grid: BLOCKS.into(),
+            block: 256,
+        }),
+    }
+}
+
+fn host<T>(cpu: pulp::Arch, inputs: &[View<'_, T>], a: &mut [T])
+where
+    T: Number + Add<Output = T> + Mul<Output = T>,
+{
+    let (b, c) = (inputs[0].data, inputs[1].data);
+    cpu.dispatch(|| {
+        let s = T::rounded(SCALAR);
+        for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
+            *a = *b + s * *c;
+        }
+    });
+}
+
+fn expected(inputs: &[Values<'_>], at: usize, a: &mut [Expected]) {
+    let [b, c] = [&inputs[0], &inputs[1]].map(|input| input.read(at..at + a.len()));
+    for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
+        *a = Expected::of(b + SCALAR * c);
+    }
+}
