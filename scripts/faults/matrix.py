@@ -30,7 +30,7 @@ STRIKING = ["join", "prepare/1", "prepare/3", "verify/1", "verify/3", "measure/1
 class Kind:
     """A kind of fault."""
 
-    exit: int  # DESIGN.md, section 4
+    exit: int  # docs/exit-codes.md
     moments: list
     plant: str = None  # What TESSERABENCH_FAULT says, if not its name
     plans: list = dataclasses.field(default_factory=lambda: ["mixed"])
