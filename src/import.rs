@@ -41,7 +41,7 @@ const FILE_LIMIT: u64 = 256 << 20;
 /// Usage error in one sentence for a file that is of no known tool, and for what cannot be read in it.
 pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Report> {
     let mut gathering = Gathering::default();
-    let (mut origins, mut environment) = (Vec::new(), Environment::unknown());
+    let (mut origins, mut environment) = (Vec::new(), Environment::default());
     let mut cut = false;
     for file in files {
         let text = read_bounded(file, FILE_LIMIT)?;
@@ -137,18 +137,6 @@ fn nonempty(log: Log) -> Result<Log> {
 }
 
 impl Environment {
-    /// Nothing known.
-    fn unknown() -> Self {
-        Self {
-            mpi: None,
-            toolchain: None,
-            libraries: Default::default(),
-            nodes: Vec::new(),
-            ranks: Vec::new(),
-            variables: Default::default(),
-        }
-    }
-
     /// Takes what a log says of the machine; of several the one with the most ranks.
     fn learn(&mut self, log: &Log) {
         self.libraries.extend(log.libraries.clone());
@@ -161,14 +149,7 @@ impl Environment {
         let mut known: HashMap<&str, usize> = HashMap::new();
         for place in &log.places {
             let node = *known.entry(&place.host).or_insert_with(|| {
-                let host = place.host.clone();
-                self.nodes.push(Node {
-                    host,
-                    os: None,
-                    cpu: None,
-                    cores: None,
-                    memory_bytes: None,
-                });
+                self.nodes.push(Node { host: place.host.clone(), ..Node::default() });
                 ranks_on_node.push(0);
                 self.nodes.len() - 1
             });
@@ -182,13 +163,6 @@ impl Environment {
 fn device(place: &Place) -> Device {
     // Our own table has this for what is on no bus.
     let pci = place.pci.clone().filter(|pci| pci != "0000:00:00");
-    Device {
-        kind: if pci.is_some() { "cuda" } else { "cpu" }.to_owned(),
-        name: place.name.clone(),
-        uuid: None,
-        pci,
-        memory_bytes: None,
-        compute_capability: None,
-        multiprocessors: None,
-    }
+    let kind = if pci.is_some() { "cuda" } else { "cpu" };
+    Device { pci, ..Device::named(kind, place.name.clone()) }
 }

@@ -92,9 +92,6 @@ pub(super) struct Key {
 
 impl Record {
     /// Of a report.
-    ///
-    /// # Errors
-    /// A reason when it cannot have a place in time.
     pub(super) fn of(report: &Report) -> Result<Self, String> {
         let run = &report.run;
         if run.id.is_empty() {

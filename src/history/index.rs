@@ -63,9 +63,6 @@ impl Index {
     /// Opens the index of a folder, brings it up to date with the files and says so. Also returns the files that are
     /// no usable reports; they are read again each time, because the reason may be another file, or a missing
     /// permission.
-    ///
-    /// # Errors
-    /// Usage error when the folder cannot be read. An index that cannot be read or written is none.
     pub(super) fn open(folder: &Folder, lock: &Lock) -> Result<(Self, Vec<Damaged>)> {
         let path = folder.index();
         let (mut index, wrong) = match Self::read(&path) {

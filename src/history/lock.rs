@@ -21,9 +21,6 @@ pub(super) enum Lock {
 
 impl Lock {
     /// Waits for it.
-    ///
-    /// # Errors
-    /// Usage error when another process has it for long.
     pub(super) fn take(folder: &Folder, tries: u32) -> Result<Self> {
         let file = match File::options().create(true).append(true).open(folder.lock()) {
             Ok(file) => file,
