@@ -145,7 +145,7 @@ impl History {
         entry.map(Some).ok_or_else(|| {
             Error::usage(format!(
                 "'{name}' is pinned to run '{run}', which is not in the history in '{}'; add it, or pin another",
-                self.folder.path().display()
+                self.folder.path.display()
             ))
         })
     }
@@ -160,7 +160,7 @@ impl History {
             return self.entries.last().ok_or_else(|| {
                 Error::usage(format!(
                     "the history in '{}' has no reports; `tesserabench history add REPORT` adds one",
-                    self.folder.path().display()
+                    self.folder.path.display()
                 ))
             });
         };
@@ -234,7 +234,7 @@ impl History {
             return Err(Error::usage(format!(
                 "the history in '{}' has no report of {what} ({}) or of a commit before it; add one with \
                  `tesserabench history add`",
-                self.folder.path().display(),
+                self.folder.path.display(),
                 short(&commit)
             )));
         }
@@ -263,7 +263,7 @@ impl History {
             return Err(Error::usage(format!(
                 "the history in '{}' has no report of a release: of a commit with a tag v* that git knows here, or \
                  added with --tag",
-                self.folder.path().display()
+                self.folder.path.display()
             )));
         }
         Ok(releases)

@@ -22,7 +22,7 @@ pub(super) type Stamp = (u64, u64);
 /// Where everything is. Names of files come from listing the folder or from [`name`], never from inside a file.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Folder {
@@ -30,16 +30,8 @@ impl Folder {
         Self { path: path.to_owned() }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn reports(&self) -> PathBuf {
         self.path.join("reports")
-    }
-
-    pub(super) fn index(&self) -> PathBuf {
-        self.path.join("index.jsonl")
     }
 
     pub(super) fn lock(&self) -> PathBuf {
@@ -54,23 +46,12 @@ impl Folder {
         self.path.join("labels.json")
     }
 
-    /// Where a report is.
     pub(super) fn report(&self, file: &str) -> PathBuf {
         self.reports().join(file)
     }
 
     pub(super) fn exists(&self) -> bool {
         self.reports().is_dir()
-    }
-
-    pub(super) fn create(&self) -> Result<()> {
-        let reports = self.reports();
-        std::fs::create_dir_all(&reports).map_err(|why| Error::file("make", &reports, why))
-    }
-
-    /// The reports, by name.
-    pub(super) fn files(&self) -> Result<Vec<(String, Stamp)>> {
-        json_files(&self.reports())
     }
 
     /// Keeps a report, `instead` of one that is there or else under a name that no other has; the caller has the

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Damaged, Key, Record, figures};
-use super::folder::{Folder, Stamp};
+use super::folder::{Folder, Stamp, json_files};
 use super::lock::Lock;
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
@@ -64,12 +64,13 @@ impl Index {
     /// no usable reports; they are read again each time, because the reason may be another file, or a missing
     /// permission.
     pub(super) fn open(folder: &Folder, lock: &Lock) -> Result<(Self, Vec<Damaged>)> {
-        let path = folder.index();
+        let path = folder.path.join("index.jsonl");
         let (mut index, wrong) = match Self::read(&path) {
             Ok(index) => (index, None),
             Err(why) => (Self::empty(path), Some(why)),
         };
-        let mut unread: BTreeSet<(String, Stamp)> = folder.files()?.into_iter().collect();
+        let mut unread: BTreeSet<(String, Stamp)> =
+            json_files(&folder.reports())?.into_iter().collect();
         let forgotten = index.retain(|row| unread.remove(&(row.file.clone(), row.stamp)));
         let (count, mut damaged) = (unread.len(), Vec::new());
         for (file, stamp) in unread {
@@ -148,7 +149,6 @@ impl Index {
         Ok(())
     }
 
-    /// The report of a run.
     pub(super) fn run(&self, run: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.record.run == run)
     }

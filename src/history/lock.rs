@@ -35,7 +35,7 @@ impl Lock {
         }
         Err(Error::usage(format!(
             "another process has had the history in '{}' open for {} s; try again when it is done",
-            folder.path().display(),
+            folder.path.display(),
             (tries * PAUSE).as_secs()
         )))
     }
@@ -46,7 +46,7 @@ impl Lock {
         Err(Error::usage(format!(
             "the history in '{}' can only be read, because '{}' cannot be locked ({why}); make the folder writable, or \
              name another by --dir",
-            folder.path().display(),
+            folder.path.display(),
             folder.lock().display()
         )))
     }

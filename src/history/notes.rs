@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::git::{Git, is_commit};
 use crate::base::error::{Error, Result};
-use crate::base::files::read_bounded;
-use crate::base::files::write_atomically;
+use crate::base::files::{read_bounded, write_atomically};
 
 /// Most bytes such a file may have.
 const FILE_LIMIT: u64 = 1 << 24;
@@ -27,10 +26,8 @@ pub(super) const LAST_RELEASE: &str = "last-release";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     /// The commit it measured, instead of the one it names.
-    #[serde(default)]
     pub git: Option<String>,
     /// The release it measured.
-    #[serde(default)]
     pub tag: Option<String>,
 }
 
