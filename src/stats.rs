@@ -1,6 +1,5 @@
 //! Statistics on plain numbers: tests, intervals, effect sizes, change points.
 
-mod alternative;
 mod binomial;
 mod bootstrap;
 mod change;
@@ -27,7 +26,6 @@ mod shift;
 mod t_test;
 mod test_result;
 
-pub use alternative::Alternative;
 pub use binomial::binomial_tail;
 pub use bootstrap::shift_interval;
 pub use change::{Change, SERIES_LIMIT, change_points};

@@ -2,12 +2,11 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, FisherSnedecor};
 
-use super::alternative::clamp_p;
 use super::quantile::median;
 use super::ranks::ranks;
 use super::sample::mean;
 use super::scale::Scale;
-use super::test_result::TestResult;
+use super::test_result::{TestResult, clamp_p};
 
 /// Squared rounding error of equal distances on the scale from 0 to 1, per value.
 const ROUNDING: f64 = 1e-30;
