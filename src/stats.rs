@@ -40,7 +40,7 @@ pub use normality::{anderson_darling, shapiro_wilk};
 pub use outliers::{Outliers, outliers};
 pub use permutation::{permutation_p, smallest_p};
 pub use quantile::{median, quantile};
-pub use rank_sum::{RankSum, rank_sum};
+pub use rank_sum::rank_sum;
 pub use ratio::{Estimate, ratio_interval};
 pub use sample::{autocorrelation, mean, variance};
 pub use segments::{Steadiness, steadiness};

@@ -19,7 +19,6 @@ use crate::report::Report;
 pub struct Baseline {
     /// How it was asked for.
     pub what: String,
-    /// Where its reports are.
     folder: Folder,
     found: Found,
 }
@@ -138,7 +137,6 @@ impl Baseline {
 }
 
 impl History {
-    /// The report that has this pin.
     fn pinned(&self, name: &str) -> Result<Option<&Entry>> {
         let Some(run) = self.pins.get(name) else { return Ok(None) };
         let entry = self.entries.iter().find(|entry| entry.record.run == *run);

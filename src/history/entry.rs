@@ -91,7 +91,6 @@ pub(super) struct Key {
 }
 
 impl Record {
-    /// Of a report.
     pub(super) fn of(report: &Report) -> Result<Self, String> {
         let run = &report.run;
         if run.id.is_empty() {

@@ -34,7 +34,6 @@ pub(super) struct Index {
     written: Option<Written>,
 }
 
-/// A report.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) file: String,

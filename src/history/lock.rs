@@ -20,7 +20,6 @@ pub(super) enum Lock {
 }
 
 impl Lock {
-    /// Waits for it.
     pub(super) fn take(folder: &Folder, tries: u32) -> Result<Self> {
         let file = match File::options().create(true).append(true).open(folder.lock()) {
             Ok(file) => file,

@@ -81,7 +81,6 @@ pub(super) fn of_another(path: &Path) -> Result<BTreeMap<String, Label>> {
     Ok(labels)
 }
 
-/// Writes such a file.
 pub(super) fn write<T: Serialize>(path: &Path, notes: &BTreeMap<String, T>) -> Result<()> {
     let mut text = serde_json::to_string_pretty(notes)
         .map_err(|why| Error::internal(format!("cannot write '{}': {why}", path.display())))?;

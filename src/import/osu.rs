@@ -207,27 +207,21 @@ impl Table {
     }
 
     fn outcome(&self, fields: &[&str]) -> Result<Outcome> {
-        let column = |name: &str| {
-            let place = self.columns.iter().position(|column| column.starts_with(name));
-            place.map(|place| fields[place])
+        let column = |names: &[&str]| {
+            let place = |name: &&str| self.columns.iter().position(|own| own.starts_with(name));
+            names.iter().find_map(place).map(|place| fields[place])
         };
-        if column("Validation") == Some("Fail") {
+        if column(&["Validation"]) == Some("Fail") {
             return Ok(Outcome::Wrong("results are wrong".to_owned()));
         }
-        let number = |name: &str| {
+        let number = |names: &[&str]| {
             let read = |text: &str| {
                 Printed::parse(text).ok_or_else(|| Error::usage(format!("'{text}' is no number")))
             };
-            column(name).map(read).transpose()
+            column(names).map(read).transpose()
         };
-        let time = match number("Avg Latency")? {
-            None => number("Latency")?,
-            time => time,
-        };
-        let bandwidth = match number("Bandwidth")? {
-            None => number("MB/s")?,
-            bandwidth => bandwidth,
-        };
+        let time = number(&["Avg Latency", "Latency"])?;
+        let bandwidth = number(&["Bandwidth", "MB/s"])?;
         if time.is_none() && bandwidth.is_none() {
             return Err(Error::usage("the table has neither a latency nor a bandwidth"));
         }
@@ -241,7 +235,7 @@ impl Table {
         Ok(Outcome::Took(Box::new(Took {
             definition: Definition::MeanOfRanksAndIterations,
             protocol: Protocol::Barrier,
-            batch: column("Iterations").and_then(|text| text.parse().ok()),
+            batch: column(&["Iterations"]).and_then(|text| text.parse().ok()),
             warmup: None,
             rates: Rates { time, algbw: bandwidth.map(|mbps| mbps.times(1e-3)), busbw: None },
             each: Vec::new(),

@@ -11,18 +11,9 @@ use crate::machine::environment::{self, Environment};
 use crate::plan::config::Config;
 use crate::plan::{self, BackendSpec, Plan};
 
-/// The report before its first case.
-pub fn empty(
-    plan: &Plan,
-    config: &Config,
-    environment: Environment,
-    floors: TimingOverhead,
-) -> Report {
+/// A report that begins now and says nothing yet but where.
+pub fn begun(config: &Config, environment: Environment, mesh: MeshFacts) -> Report {
     let started = now();
-    let topology = match &plan.backend {
-        BackendSpec::Simulated(topology) => Some(topology.name.clone()),
-        BackendSpec::Host | BackendSpec::Cuda { .. } => None,
-    };
     let run = Run {
         id: run_id(&started),
         started,
@@ -31,11 +22,11 @@ pub fn empty(
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: environment::build(),
-        git: environment::commit_of_working_folder(),
-        seed: plan.seed,
-        backend: plan.backend.name().to_owned(),
-        simulated: topology.is_some(),
-        emulated: plan.backend == BackendSpec::Cuda { emulated: true },
+        git: None,
+        seed: 0,
+        backend: String::new(),
+        simulated: false,
+        emulated: false,
         imported_from: None,
         incomplete: true,
         exit: Exit::Internal.code(),
@@ -45,9 +36,9 @@ pub fn empty(
         schema: SCHEMA.to_owned(),
         run,
         environment,
-        mesh: MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() },
-        topology,
-        floors: Some(floors),
+        mesh,
+        topology: None,
+        floors: None,
         cases: Vec::new(),
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
@@ -56,6 +47,30 @@ pub fn empty(
         summary: Summary::default(),
         caveats: Vec::new(),
     }
+}
+
+/// The report of a plan before its first case.
+pub fn empty(
+    plan: &Plan,
+    config: &Config,
+    environment: Environment,
+    floors: TimingOverhead,
+) -> Report {
+    let mesh = MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() };
+    let mut report = begun(config, environment, mesh);
+    report.floors = Some(floors);
+    if let BackendSpec::Simulated(topology) = &plan.backend {
+        report.topology = Some(topology.name.clone());
+    }
+    report.run = Run {
+        git: environment::commit_of_working_folder(),
+        seed: plan.seed,
+        backend: plan.backend.name().to_owned(),
+        simulated: report.topology.is_some(),
+        emulated: plan.backend == BackendSpec::Cuda { emulated: true },
+        ..report.run
+    };
+    report
 }
 
 impl Case {
@@ -88,7 +103,7 @@ impl Case {
 }
 
 /// A unique name for what was started then.
-pub fn run_id(started: &str) -> String {
+fn run_id(started: &str) -> String {
     let tail = random::fingerprint(format!("{started}{}", std::process::id()).bytes());
     format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32)
 }
