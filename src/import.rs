@@ -116,17 +116,22 @@ impl Environment {
             return;
         }
         (self.nodes, self.ranks) = (Vec::new(), Vec::new());
-        let mut ranks_on_node = Vec::new();
-        let mut known: HashMap<&str, usize> = HashMap::new();
+        // The number of each host, and how many of its ranks have been seen.
+        let mut known: HashMap<&str, (usize, usize)> = HashMap::new();
         for place in &log.places {
-            let node = *known.entry(&place.host).or_insert_with(|| {
+            let (node, local_rank) = known.entry(&place.host).or_insert_with(|| {
                 self.nodes.push(Node { host: place.host.clone(), ..Node::default() });
-                ranks_on_node.push(0);
-                self.nodes.len() - 1
+                (self.nodes.len() - 1, 0)
             });
-            let (rank, local_rank, device) = (place.rank, ranks_on_node[node], device(place));
-            ranks_on_node[node] += 1;
-            self.ranks.push(Rank { rank, node, local_rank, device, cores: None });
+            let (rank, device) = (place.rank, device(place));
+            self.ranks.push(Rank {
+                rank,
+                node: *node,
+                local_rank: *local_rank,
+                device,
+                cores: None,
+            });
+            *local_rank += 1;
         }
     }
 }

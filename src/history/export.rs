@@ -23,12 +23,10 @@ pub fn open_metrics(series: &[Series]) -> String {
         let _ = writeln!(text, "# UNIT {name} {unit}");
         let _ = writeln!(text, "# HELP {name} {}", escape(metric.definition));
         for series in own {
-            let label = |key: &str, value: &str| format!("{key}=\"{}\"", escape(value));
-            let labels = [
-                label("case", &series.case),
-                label("machine", &series.machine),
-                label("method", &series.method),
-            ];
+            let Series { case, machine, method, .. } = series;
+            let labels = [("case", case), ("machine", machine), ("method", method)]
+                .map(|(key, value)| format!("{key}=\"{}\"", escape(value)))
+                .join(",");
             for (i, point) in series.points.iter().enumerate() {
                 let later = series.points.get(i + 1);
                 if later.is_some_and(|later| later.started == point.started) {
@@ -40,12 +38,8 @@ pub fn open_metrics(series: &[Series]) -> String {
                     continue;
                 }
                 let time = parse_utc(&point.started).unwrap_or(0);
-                let _ = writeln!(
-                    text,
-                    "{name}{{{}}} {} {time}",
-                    labels.join(","),
-                    point.value * factor
-                );
+                let value = point.value * factor;
+                let _ = writeln!(text, "{name}{{{labels}}} {value} {time}");
             }
         }
     }

@@ -5,12 +5,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::entry::Record;
+use super::git::short;
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
 use crate::base::random::fingerprint;
-
-/// Characters of a commit in a file's name.
-const SHORT: usize = 12;
 
 /// Longest part of a run's name that becomes part of a file's name.
 const TAIL_LIMIT: usize = 16;
@@ -63,7 +61,7 @@ impl Folder {
         instead: Option<&str>,
     ) -> Result<(String, Stamp)> {
         let plain = name(record);
-        let with_run = format!("{plain}-{:08x}", fingerprint(record.run.bytes()) >> 32);
+        let with_run = format!("{plain}-{}", hash(record));
         let free = [plain, with_run].map(|stem| format!("{stem}.json")).into_iter();
         let mut free = free.filter(|name| !self.report(name).exists());
         let Some(name) = instead.map(str::to_owned).or_else(|| free.next()) else {
@@ -113,16 +111,16 @@ pub(super) fn json_files(folder: &Path) -> Result<Vec<(String, Stamp)>> {
 /// `20261121T200327Z-` and the commit, or the end of the run's name where there is none.
 fn name(record: &Record) -> String {
     let time = record.started.replace([':', '-'], "");
+    let end = record.run.rsplit('-').next().unwrap_or_default();
+    let plain = end.chars().all(|c| c.is_ascii_alphanumeric());
     let tail = match &record.git {
-        Some(git) => git.chars().take(SHORT).collect(),
-        None => {
-            let tail = record.run.rsplit('-').next().unwrap_or_default();
-            let plain = tail.chars().all(|c| c.is_ascii_alphanumeric());
-            match plain && (1..=TAIL_LIMIT).contains(&tail.len()) {
-                true => tail.to_owned(),
-                false => format!("{:08x}", fingerprint(record.run.bytes()) >> 32),
-            }
-        }
+        Some(git) => short(git).to_owned(),
+        None if plain && (1..=TAIL_LIMIT).contains(&end.len()) => end.to_owned(),
+        None => hash(record),
     };
     format!("{time}-{tail}")
+}
+
+fn hash(record: &Record) -> String {
+    format!("{:08x}", fingerprint(record.run.bytes()) >> 32)
 }

@@ -23,7 +23,7 @@ use crate::report::Report;
 /// The first line. Its number changes with the lines, and with what is taken from a report.
 const HEADER: &str = "\"tesserabench.index/3\"";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Index {
     path: PathBuf,
     /// In the order in which they were added.
@@ -66,7 +66,7 @@ impl Index {
         let path = folder.path.join("index.jsonl");
         let (mut index, wrong) = match Self::read(&path) {
             Ok(index) => (index, None),
-            Err(why) => (Self::empty(path), Some(why)),
+            Err(why) => (Self { path, ..Self::default() }, Some(why)),
         };
         let mut unread: BTreeSet<(String, Stamp)> =
             json_files(&folder.reports())?.into_iter().collect();
@@ -98,10 +98,6 @@ impl Index {
         Ok((index, damaged))
     }
 
-    fn empty(path: PathBuf) -> Self {
-        Self { path, rows: Vec::new(), series: BTreeMap::new(), written: None }
-    }
-
     /// The index as it was saved; otherwise what is wrong with it.
     fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read(path).map_err(|why| match why.kind() {
@@ -114,7 +110,7 @@ impl Index {
     fn parse(path: &Path, text: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(text).ok()?.strip_suffix('\n')?.split('\n');
         lines.next().filter(|line| *line == HEADER)?;
-        let mut index = Self::empty(path.to_owned());
+        let mut index = Self { path: path.to_owned(), ..Self::default() };
         let mut last = 0;
         for line in lines {
             let (check, line) = line.strip_prefix('[')?.strip_suffix(']')?.split_once(',')?;

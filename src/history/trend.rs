@@ -112,10 +112,8 @@ fn change(
         let interval = quantile_interval(values, 0.5, CONFIDENCE)?;
         Some(Estimate { value: median(values)?, low: interval.low, high: interval.high })
     };
-    let ratio_ci = match (estimate(after), estimate(before)) {
-        (Some(over), Some(under)) => ratio_interval(over, under),
-        _ => None,
-    };
+    let both = estimate(after).zip(estimate(before));
+    let ratio_ci = both.and_then(|(over, under)| ratio_interval(over, under));
     let (before, after) = (median(before)?, median(after)?);
     let effect = match (direction, after.total_cmp(&before)) {
         (_, std::cmp::Ordering::Equal) => Effect::Spread,

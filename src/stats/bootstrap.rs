@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
-use super::ratio::Estimate;
+use super::interval::Estimate;
 use super::sample::{autocorrelation, mean, variance};
 use super::t_test::t_quantile;
 use crate::base::random::Stream;

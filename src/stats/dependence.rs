@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_PI_6, SQRT_2, TAU};
 
 use statrs::function::erf::erfc_inv;
 
-use super::quantile::{samples_needed, sorted_with_index};
+use super::order::{samples_needed, sorted_with_index};
 use super::sample::autocorrelations;
 
 /// Longest lag; bounds the time of one estimate.

@@ -2,8 +2,7 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, FisherSnedecor};
 
-use super::quantile::median;
-use super::ranks::ranks;
+use super::order::{median, ranks};
 use super::sample::mean;
 use super::scale::Scale;
 use super::test_result::{TestResult, clamp_p};

@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
-use super::ranks::ranks;
+use super::order::ranks;
 use super::test_result::{TestResult, clamp_p};
 
 /// Up to this number of values in both samples the distribution of U is exact: f64 holds the counts exactly, and
@@ -30,7 +30,7 @@ pub fn rank_sum(x: &[f64], y: &[f64]) -> Option<TestResult> {
     Some(TestResult { statistic: u, p: clamp_p(p) })
 }
 
-/// U of `y`, ties as halves, and the [tie term](super::ranks::Ranks).
+/// U of `y`, ties as halves, and the [tie term](super::order::Ranks).
 pub(super) fn mann_whitney_u(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
     let all = [x, y].concat();
     if x.is_empty() || y.is_empty() || all.iter().any(|value| value.is_nan()) {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::quantile::median;
+use super::order::median;
 
 /// Fewest values of a series.
 const MIN_VALUES: usize = 30;
