@@ -42,10 +42,11 @@ pub(super) struct Ranks {
     pub(super) ties: f64,
 }
 
-pub(super) fn ranks(values: &[f64]) -> Ranks {
-    let mut of = vec![0.0; values.len()];
+/// The ranks of ascending values, each with its index.
+pub(super) fn ranks(sorted: &[(f64, usize)]) -> Ranks {
+    let mut of = vec![0.0; sorted.len()];
     let (mut ties, mut below) = (0.0, 0);
-    for tie in sorted_with_index(values).chunk_by(|a, b| a.0 == b.0) {
+    for tie in sorted.chunk_by(|a, b| a.0 == b.0) {
         let size = tie.len() as f64;
         let rank = below as f64 + (size + 1.0) / 2.0;
         tie.iter().for_each(|&(_, place)| of[place] = rank);
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn ties_share_the_mean_of_their_ranks() {
-        let tied = ranks(&[3.0, 0.0, 3.0, -0.0, 3.0, 9.0]);
+        let tied = ranks(&sorted_with_index(&[3.0, 0.0, 3.0, -0.0, 3.0, 9.0]));
         assert_eq!(tied.of, [4.0, 1.5, 4.0, 1.5, 4.0, 6.0]);
         assert_eq!(tied.ties, 6.0 + 24.0);
         assert_eq!(ranks(&[]), Ranks { of: vec![], ties: 0.0 });

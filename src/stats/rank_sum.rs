@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
-use super::order::ranks;
+use super::order::{ranks, sorted_with_index};
 use super::test_result::{TestResult, clamp_p};
 
 /// Up to this number of values in both samples the distribution of U is exact: f64 holds the counts exactly, and
@@ -36,7 +36,7 @@ pub(super) fn mann_whitney_u(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
     if x.is_empty() || y.is_empty() || all.iter().any(|value| value.is_nan()) {
         return None;
     }
-    let ranks = ranks(&all);
+    let ranks = ranks(&sorted_with_index(&all));
     let n = y.len() as f64;
     let sum: f64 = ranks.of[x.len()..].iter().sum();
     Some((sum - n * (n + 1.0) / 2.0, ranks.ties))
