@@ -73,38 +73,29 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
 
 /// What a file holds, by its content.
 fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
-    if text.trim_start().starts_with('{') {
-        return nonempty(nccl_json::read(text, asked)?.ok_or_else(unknown)?);
-    }
-    let name = file.display().to_string();
     let mut logs = Vec::new();
-    for lines in lines::streams(text)? {
-        logs.extend(nccl_text::read(&lines, &name, asked)?);
-        logs.extend(osu::read(&lines, asked)?);
+    if text.trim_start().starts_with('{') {
+        logs.extend(nccl_json::read(text, asked)?);
+    } else {
+        let name = file.display().to_string();
+        for lines in lines::streams(text)? {
+            logs.extend(nccl_text::read(&lines, &name, asked)?);
+            logs.extend(osu::read(&lines, asked)?);
+        }
     }
     if logs.len() > 1 && logs.iter().any(|log| !log.readings.is_empty()) {
         logs.retain(|log| !log.readings.is_empty());
     }
-    if logs.len() > 1 {
-        return Err(Error::usage(format!(
+    let wrong = match logs.as_slice() {
+        [] => "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks".to_owned(),
+        [log] if log.readings.is_empty() => format!("it is of {}, but has no result", log.tool),
+        [_] => return Ok(logs.remove(0)),
+        _ => format!(
             "it holds the results of {} programs that ran side by side or of several tools; part them into files",
             logs.len()
-        )));
-    }
-    nonempty(logs.pop().ok_or_else(unknown)?)
-}
-
-fn unknown() -> Error {
-    Error::usage(
-        "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks",
-    )
-}
-
-fn nonempty(log: Log) -> Result<Log> {
-    if log.readings.is_empty() {
-        return Err(Error::usage(format!("it is of {}, but has no result", log.tool)));
-    }
-    Ok(log)
+        ),
+    };
+    Err(Error::usage(wrong))
 }
 
 impl Environment {

@@ -1,6 +1,6 @@
 //! What a tool's file holds: readings, and what is said of the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -160,8 +160,5 @@ pub(super) fn group_of(places: &[Place]) -> Result<Group> {
 
 /// Number of parts that a communicator was split into.
 pub(super) fn parts(places: &[Place]) -> usize {
-    let mut groups: Vec<usize> = places.iter().map(|place| place.group).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups.len()
+    places.iter().map(|place| place.group).collect::<BTreeSet<usize>>().len()
 }

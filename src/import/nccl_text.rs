@@ -136,14 +136,6 @@ impl Own {
     }
 }
 
-/// The fields of one half of a row, and where they stand.
-#[derive(Clone, Copy)]
-struct Half<'a> {
-    columns: &'a Columns,
-    fields: &'a [&'a str],
-    placement: Placement,
-}
-
 struct Reader<'a> {
     asked: &'a Asked,
     log: Log,
@@ -272,8 +264,8 @@ impl Reader<'_> {
         for (half, placement) in
             halves.chunks(columns.half.len()).zip([Placement::Out, Placement::In])
         {
-            let half = Half { columns: &columns, fields: half, placement };
-            let reading = self.reading(number, benchmark, first, half).map_err(at)?;
+            let reading = self.reading(number, benchmark, &columns, [first, half], placement);
+            let reading = reading.map_err(at)?;
             reading.map_or(Ok(()), |reading| self.log.add(reading)).map_err(at)?;
         }
         Ok(())
@@ -284,11 +276,11 @@ impl Reader<'_> {
         &mut self,
         number: usize,
         benchmark: &'static Benchmark,
-        first: &[&str],
-        half: Half<'_>,
+        columns: &Columns,
+        [first, fields]: [&[&str]; 2],
+        placement: Placement,
     ) -> Result<Option<Reading>> {
         let wrong = |what: &str, text: &str| Error::usage(format!("{what} '{text}' is no number"));
-        let Half { columns, fields, placement } = half;
         let of = |name: &str| Some(first[columns.first.iter().position(|known| known == name)?]);
         let in_half =
             |name: &str| Some(fields[columns.half.iter().position(|known| known == name)?]);
