@@ -19,7 +19,6 @@ use crate::report::{self, Case, Definition, Latency, Measured, Metrics};
 /// Most ranks of an alltoallv whose every block is looked at.
 const BLOCK_LIMIT: usize = 1024;
 
-/// The cases so far.
 #[derive(Default)]
 pub(super) struct Gathering {
     cases: Vec<Gathered>,
@@ -78,7 +77,6 @@ impl Gathering {
         Ok(())
     }
 
-    /// The cases of the report.
     pub(super) fn cases(self) -> Vec<Case> {
         self.cases.into_iter().map(Gathered::conclude).collect()
     }

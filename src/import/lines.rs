@@ -2,7 +2,6 @@
 
 use crate::base::error::{Error, Result};
 
-/// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     /// From 1.

@@ -68,7 +68,6 @@ pub(super) struct Reading {
 /// What came of a test.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    /// It has times.
     Took(Box<Took>),
     /// The tool found wrong results; in how many elements, where it says so.
     Wrong(String),
@@ -119,7 +118,6 @@ pub(super) struct Place {
 }
 
 impl Log {
-    /// Adds a result.
     pub(super) fn add(&mut self, reading: Reading) -> Result<()> {
         self.members += reading.group.ranks.len();
         mesh::refuse_members(self.members)?;
