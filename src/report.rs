@@ -40,7 +40,7 @@ pub use comparison::{
 };
 pub use csv::field as csv_field;
 pub use cycles::{Cycles, Drift, Turn};
-pub use empty::{begun, empty};
+pub use empty::{empty, run_id};
 pub use files::Output;
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use nccl_tests::{nccl_tests_table, print_nccl_tests};

@@ -1,6 +1,6 @@
 //! The values as other programs read them.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 
 use super::series::Series;
 use super::trend::Trend;
@@ -18,15 +18,17 @@ pub fn open_metrics(series: &[Series]) -> String {
         if own.peek().is_none() {
             continue;
         }
-        let (name, unit, factor) = family(metric);
+        let Family { name, unit, factor } = Family::of(metric);
         let _ = writeln!(text, "# TYPE {name} gauge");
         let _ = writeln!(text, "# UNIT {name} {unit}");
         let _ = writeln!(text, "# HELP {name} {}", escape(metric.definition));
         for series in own {
-            let Series { case, machine, method, .. } = series;
-            let labels = [("case", case), ("machine", machine), ("method", method)]
-                .map(|(key, value)| format!("{key}=\"{}\"", escape(value)))
-                .join(",");
+            let label = |key: &str, value: &str| format!("{key}=\"{}\"", escape(value));
+            let labels = [
+                label("case", &series.case),
+                label("machine", &series.machine),
+                label("method", &series.method),
+            ];
             for (i, point) in series.points.iter().enumerate() {
                 let later = series.points.get(i + 1);
                 if later.is_some_and(|later| later.started == point.started) {
@@ -38,8 +40,12 @@ pub fn open_metrics(series: &[Series]) -> String {
                     continue;
                 }
                 let time = parse_utc(&point.started).unwrap_or(0);
-                let value = point.value * factor;
-                let _ = writeln!(text, "{name}{{{labels}}} {value} {time}");
+                let _ = writeln!(
+                    text,
+                    "{name}{{{}}} {} {time}",
+                    labels.join(","),
+                    point.value * factor
+                );
             }
         }
     }
@@ -47,13 +53,21 @@ pub fn open_metrics(series: &[Series]) -> String {
     text
 }
 
-/// What a metric is called where units are base units; that unit, and how many of it the metric's own is.
-fn family(metric: &Metric) -> (String, &'static str, f64) {
-    let (unit, factor) = metric.unit.base();
-    let stem = metric.key.strip_suffix(metric.unit.suffix()).unwrap_or(metric.key);
-    // Some keys are nothing but their unit.
-    let stem = if stem.is_empty() { metric.label } else { stem.trim_end_matches('_') };
-    (format!("tesserabench_{stem}_{unit}"), unit, factor)
+/// What a metric is called where units are base units.
+struct Family {
+    name: String,
+    unit: &'static str,
+    factor: f64,
+}
+
+impl Family {
+    fn of(metric: &Metric) -> Self {
+        let (unit, factor) = metric.unit.base();
+        let stem = metric.key.strip_suffix(metric.unit.suffix()).unwrap_or(metric.key);
+        // Some keys are nothing but their unit.
+        let stem = if stem.is_empty() { metric.label } else { stem.trim_end_matches('_') };
+        Self { name: format!("tesserabench_{stem}_{unit}"), unit, factor }
+    }
 }
 
 /// A text in a label or a help line.
@@ -66,37 +80,43 @@ fn escape(text: &str) -> String {
 /// # Errors
 /// Internal error when the rows cannot be formed.
 pub fn csv(trends: &[Trend]) -> Result<String> {
-    let wrong = |why: &dyn Display| Error::internal(format!("cannot write CSV: {why}"));
+    let wrong = |why: String| Error::internal(format!("cannot write CSV: {why}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = [
         "case", "metric", "unit", "machine", "method", "started", "git", "run", "file", "value",
         "change", "ratio", "p",
     ];
-    writer.write_record(header).map_err(|why| wrong(&why))?;
+    writer.write_record(header).map_err(|why| wrong(why.to_string()))?;
     for Trend { series, changes, .. } in trends {
         for (i, point) in series.points.iter().enumerate() {
             let change = changes.iter().find(|change| change.index == i);
-            let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-            let row = [
-                series.case.clone(),
-                series.metric.clone(),
-                series.unit.clone(),
-                series.machine.clone(),
-                series.method.clone(),
-                point.started.clone(),
-                point.git.clone().unwrap_or_default(),
-                point.run.clone(),
-                point.file.clone(),
-                point.value.to_string(),
-                change.map_or("", |change| change.effect.name()).to_owned(),
+            let number =
+                |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+            let value = point.value.to_string();
+            let (ratio, p) = (
                 number(change.and_then(|change| change.ratio)),
                 number(change.map(|change| change.p)),
+            );
+            let row: [&str; 13] = [
+                &series.case,
+                &series.metric,
+                &series.unit,
+                &series.machine,
+                &series.method,
+                &point.started,
+                point.git.as_deref().unwrap_or_default(),
+                &point.run,
+                &point.file,
+                &value,
+                change.map_or("", |change| change.effect.name()),
+                &ratio,
+                &p,
             ];
-            writer.write_record(row).map_err(|why| wrong(&why))?;
+            writer.write_record(row).map_err(|why| wrong(why.to_string()))?;
         }
     }
-    let bytes = writer.into_inner().map_err(|why| wrong(&why))?;
-    String::from_utf8(bytes).map_err(|why| wrong(&why))
+    let bytes = writer.into_inner().map_err(|why| wrong(why.to_string()))?;
+    String::from_utf8(bytes).map_err(|why| wrong(why.to_string()))
 }
 
 #[cfg(test)]
@@ -132,9 +152,9 @@ mod tests {
 
     #[test]
     fn every_metric_has_a_name_of_its_own_that_ends_in_its_unit() {
-        let families: Vec<_> = metric::ALL.iter().map(|metric| family(metric)).collect();
-        let mut names: Vec<&str> = families.iter().map(|(name, ..)| name.as_str()).collect();
-        assert!(families.iter().all(|(name, unit, _)| name.ends_with(unit) && !name.contains(' ')));
+        let families: Vec<Family> = metric::ALL.iter().map(|metric| Family::of(metric)).collect();
+        let mut names: Vec<&str> = families.iter().map(|family| family.name.as_str()).collect();
+        assert!(families.iter().all(|f| f.name.ends_with(f.unit) && !f.name.contains(' ')));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), metric::ALL.len());

@@ -11,9 +11,18 @@ use crate::machine::environment::{self, Environment};
 use crate::plan::config::Config;
 use crate::plan::{self, BackendSpec, Plan};
 
-/// A report that begins now and says nothing yet but where.
-pub fn begun(config: &Config, environment: Environment, mesh: MeshFacts) -> Report {
+/// The report before its first case.
+pub fn empty(
+    plan: &Plan,
+    config: &Config,
+    environment: Environment,
+    floors: TimingOverhead,
+) -> Report {
     let started = now();
+    let topology = match &plan.backend {
+        BackendSpec::Simulated(topology) => Some(topology.name.clone()),
+        BackendSpec::Host | BackendSpec::Cuda { .. } => None,
+    };
     let run = Run {
         id: run_id(&started),
         started,
@@ -22,11 +31,11 @@ pub fn begun(config: &Config, environment: Environment, mesh: MeshFacts) -> Repo
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: environment::build(),
-        git: None,
-        seed: 0,
-        backend: String::new(),
-        simulated: false,
-        emulated: false,
+        git: environment::commit_of_working_folder(),
+        seed: plan.seed,
+        backend: plan.backend.name().to_owned(),
+        simulated: topology.is_some(),
+        emulated: plan.backend == BackendSpec::Cuda { emulated: true },
         imported_from: None,
         incomplete: true,
         exit: Exit::Internal.code(),
@@ -36,9 +45,9 @@ pub fn begun(config: &Config, environment: Environment, mesh: MeshFacts) -> Repo
         schema: SCHEMA.to_owned(),
         run,
         environment,
-        mesh,
-        topology: None,
-        floors: None,
+        mesh: MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() },
+        topology,
+        floors: Some(floors),
         cases: Vec::new(),
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
@@ -47,30 +56,6 @@ pub fn begun(config: &Config, environment: Environment, mesh: MeshFacts) -> Repo
         summary: Summary::default(),
         caveats: Vec::new(),
     }
-}
-
-/// The report of a plan before its first case.
-pub fn empty(
-    plan: &Plan,
-    config: &Config,
-    environment: Environment,
-    floors: TimingOverhead,
-) -> Report {
-    let mesh = MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() };
-    let mut report = begun(config, environment, mesh);
-    report.floors = Some(floors);
-    if let BackendSpec::Simulated(topology) = &plan.backend {
-        report.topology = Some(topology.name.clone());
-    }
-    report.run = Run {
-        git: environment::commit_of_working_folder(),
-        seed: plan.seed,
-        backend: plan.backend.name().to_owned(),
-        simulated: report.topology.is_some(),
-        emulated: plan.backend == BackendSpec::Cuda { emulated: true },
-        ..report.run
-    };
-    report
 }
 
 impl Case {
@@ -103,7 +88,7 @@ impl Case {
 }
 
 /// A unique name for what was started then.
-fn run_id(started: &str) -> String {
+pub fn run_id(started: &str) -> String {
     let tail = random::fingerprint(format!("{started}{}", std::process::id()).bytes());
     format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32)
 }
