@@ -76,7 +76,8 @@ impl History {
     /// Usage error when the folder cannot be made or read, or when another process has it open for long.
     pub fn open_or_begin(folder: &Path) -> Result<Self> {
         let folder = Folder::at(folder);
-        folder.create()?;
+        let reports = folder.reports();
+        std::fs::create_dir_all(&reports).map_err(|why| Error::file("make", &reports, why))?;
         let lock = Lock::take(&folder, lock::TRIES)?;
         let (index, damaged) = Index::open(&folder, &lock)?;
         let (pins, labels) = (notes::read(&folder.pins())?, notes::read(&folder.labels())?);

@@ -41,7 +41,7 @@ const FILE_LIMIT: u64 = 256 << 20;
 /// Usage error in one sentence for a file that is of no known tool, and for what cannot be read in it.
 pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Report> {
     let mut gathering = Gathering::default();
-    let (mut origins, mut environment) = (Vec::new(), Environment::unknown());
+    let (mut origins, mut environment) = (Vec::new(), Environment::default());
     let mut cut = false;
     for file in files {
         let text = read_bounded(file, FILE_LIMIT)?;
@@ -102,53 +102,32 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
 
 /// What a file holds, by its content.
 fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
-    if text.trim_start().starts_with('{') {
-        return nonempty(nccl_json::read(text, asked)?.ok_or_else(unknown)?);
-    }
-    let name = file.display().to_string();
     let mut logs = Vec::new();
-    for lines in lines::streams(text)? {
-        logs.extend(nccl_text::read(&lines, &name, asked)?);
-        logs.extend(osu::read(&lines, asked)?);
+    if text.trim_start().starts_with('{') {
+        logs.extend(nccl_json::read(text, asked)?);
+    } else {
+        let name = file.display().to_string();
+        for lines in lines::streams(text)? {
+            logs.extend(nccl_text::read(&lines, &name, asked)?);
+            logs.extend(osu::read(&lines, asked)?);
+        }
     }
     if logs.len() > 1 && logs.iter().any(|log| !log.readings.is_empty()) {
         logs.retain(|log| !log.readings.is_empty());
     }
-    if logs.len() > 1 {
-        return Err(Error::usage(format!(
+    let wrong = match logs.as_slice() {
+        [] => "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks".to_owned(),
+        [log] if log.readings.is_empty() => format!("it is of {}, but has no result", log.tool),
+        [_] => return Ok(logs.remove(0)),
+        _ => format!(
             "it holds the results of {} programs that ran side by side or of several tools; part them into files",
             logs.len()
-        )));
-    }
-    nonempty(logs.pop().ok_or_else(unknown)?)
-}
-
-fn unknown() -> Error {
-    Error::usage(
-        "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks",
-    )
-}
-
-fn nonempty(log: Log) -> Result<Log> {
-    if log.readings.is_empty() {
-        return Err(Error::usage(format!("it is of {}, but has no result", log.tool)));
-    }
-    Ok(log)
+        ),
+    };
+    Err(Error::usage(wrong))
 }
 
 impl Environment {
-    /// Nothing known.
-    fn unknown() -> Self {
-        Self {
-            mpi: None,
-            toolchain: None,
-            libraries: Default::default(),
-            nodes: Vec::new(),
-            ranks: Vec::new(),
-            variables: Default::default(),
-        }
-    }
-
     /// Takes what a log says of the machine; of several the one with the most ranks.
     fn learn(&mut self, log: &Log) {
         self.libraries.extend(log.libraries.clone());
@@ -157,24 +136,22 @@ impl Environment {
             return;
         }
         (self.nodes, self.ranks) = (Vec::new(), Vec::new());
-        let mut ranks_on_node = Vec::new();
-        let mut known: HashMap<&str, usize> = HashMap::new();
+        // The number of each host, and how many of its ranks have been seen.
+        let mut known: HashMap<&str, (usize, usize)> = HashMap::new();
         for place in &log.places {
-            let node = *known.entry(&place.host).or_insert_with(|| {
-                let host = place.host.clone();
-                self.nodes.push(Node {
-                    host,
-                    os: None,
-                    cpu: None,
-                    cores: None,
-                    memory_bytes: None,
-                });
-                ranks_on_node.push(0);
-                self.nodes.len() - 1
+            let (node, local_rank) = known.entry(&place.host).or_insert_with(|| {
+                self.nodes.push(Node { host: place.host.clone(), ..Node::default() });
+                (self.nodes.len() - 1, 0)
             });
-            let (rank, local_rank, device) = (place.rank, ranks_on_node[node], device(place));
-            ranks_on_node[node] += 1;
-            self.ranks.push(Rank { rank, node, local_rank, device, cores: None });
+            let (rank, device) = (place.rank, device(place));
+            self.ranks.push(Rank {
+                rank,
+                node: *node,
+                local_rank: *local_rank,
+                device,
+                cores: None,
+            });
+            *local_rank += 1;
         }
     }
 }
@@ -182,13 +159,6 @@ impl Environment {
 fn device(place: &Place) -> Device {
     // Our own table has this for what is on no bus.
     let pci = place.pci.clone().filter(|pci| pci != "0000:00:00");
-    Device {
-        kind: if pci.is_some() { "cuda" } else { "cpu" }.to_owned(),
-        name: place.name.clone(),
-        uuid: None,
-        pci,
-        memory_bytes: None,
-        compute_capability: None,
-        multiprocessors: None,
-    }
+    let kind = if pci.is_some() { "cuda" } else { "cpu" };
+    Device { pci, ..Device::named(kind, place.name.clone()) }
 }

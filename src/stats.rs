@@ -1,6 +1,5 @@
 //! Statistics on plain numbers: tests, intervals, effect sizes, change points.
 
-mod alternative;
 mod binomial;
 mod bootstrap;
 mod change;
@@ -14,12 +13,10 @@ mod hostile;
 mod interval;
 mod multiplicity;
 mod normality;
+mod order;
 mod outliers;
 mod permutation;
-mod quantile;
 mod rank_sum;
-mod ranks;
-mod ratio;
 mod sample;
 mod scale;
 mod segments;
@@ -27,7 +24,6 @@ mod shift;
 mod t_test;
 mod test_result;
 
-pub use alternative::Alternative;
 pub use binomial::binomial_tail;
 pub use bootstrap::shift_interval;
 pub use change::{Change, SERIES_LIMIT, change_points};
@@ -36,14 +32,15 @@ pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};
-pub use interval::{Interval, independent_median_interval, quantile_interval};
+pub use interval::{
+    Estimate, Interval, independent_median_interval, quantile_interval, ratio_interval,
+};
 pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli};
 pub use normality::{anderson_darling, shapiro_wilk};
+pub use order::{median, quantile};
 pub use outliers::{Outliers, outliers};
 pub use permutation::{permutation_p, smallest_p};
-pub use quantile::{median, quantile};
-pub use rank_sum::{RankSum, rank_sum};
-pub use ratio::{Estimate, ratio_interval};
+pub use rank_sum::rank_sum;
 pub use sample::{autocorrelation, mean, variance};
 pub use segments::{Steadiness, steadiness};
 pub use shift::{Magnitude, cliffs_delta, hedges_g, hodges_lehmann};

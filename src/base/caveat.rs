@@ -30,9 +30,6 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// All, the most serious first.
-    pub const ALL: [Self; 3] = [Self::Serious, Self::Warning, Self::Info];
-
     /// In one word.
     pub fn name(self) -> &'static str {
         match self {
@@ -52,10 +49,6 @@ pub struct Concern {
     pub mark: &'static str,
     /// How much it weighs.
     pub severity: Severity,
-    /// Whether figures with it may stand on one side of a comparison with plain ones.
-    pub comparable: bool,
-    /// Whether a case with it stays out of efficiencies and fits.
-    pub excludes_from_scaling: bool,
     /// When it applies, with its bound.
     pub sentence: fn() -> String,
     /// What to do; empty where nothing is to be done.
@@ -63,7 +56,7 @@ pub struct Concern {
 }
 
 impl Concern {
-    /// One that keeps a figure out of nothing.
+    /// A concern that says this.
     pub const fn new(
         name: &'static str,
         mark: &'static str,
@@ -71,28 +64,11 @@ impl Concern {
         sentence: fn() -> String,
         advice: &'static str,
     ) -> Self {
-        let (comparable, excludes_from_scaling) = (true, false);
-        Self { name, mark, severity, comparable, excludes_from_scaling, sentence, advice }
-    }
-
-    /// The same, which keeps figures from being compared with plain ones.
-    const fn incomparable(self) -> Self {
-        Self { comparable: false, ..self }
-    }
-
-    /// The same, which keeps a case out of comparisons, efficiencies and fits.
-    const fn left_out(self) -> Self {
-        Self { comparable: false, excludes_from_scaling: true, ..self }
+        Self { name, mark, severity, sentence, advice }
     }
 }
 
-impl PartialEq for Concern {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-use Severity::{Info, Warning};
+use Severity::Warning;
 
 /// A reason why a figure may mislead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -187,8 +163,7 @@ pub const OVERSUBSCRIBED: Concern = Concern::new(
     Warning,
     || "there are more ranks than cores (more than 1 a core)".to_owned(),
     "use at most one rank a core",
-)
-.left_out();
+);
 
 /// An MPI that gives its core away.
 pub const YIELDING: Concern = Concern::new(
@@ -197,18 +172,7 @@ pub const YIELDING: Concern = Concern::new(
     Warning,
     || "the MPI gives its core away whenever it waits, at 1 rank a core or fewer".to_owned(),
     "start without --oversubscribe, or with --mca mpi_yield_when_idle 0",
-)
-.left_out();
-
-/// A model instead of a clock.
-pub const SIMULATED: Concern = Concern::new(
-    "simulated",
-    "simulated",
-    Info,
-    || "the times come from a model of 1 machine, not from a clock".to_owned(),
-    "",
-)
-.incomparable();
+);
 
 /// Ranks that share a GPU.
 pub const EMULATED: Concern = Concern::new(
@@ -217,16 +181,6 @@ pub const EMULATED: Concern = Concern::new(
     Warning,
     || "more than 1 rank shares a GPU".to_owned(),
     "give each rank a GPU of its own; emulation shows that a program works, not how fast",
-)
-.left_out();
-
-/// Several calls for one operation.
-pub const SPLIT: Concern = Concern::new(
-    "split",
-    "large count",
-    Info,
-    || "there are more elements than 1 call can count".to_owned(),
-    "",
 );
 
 /// A GPU below its highest clocks.
@@ -251,39 +205,6 @@ pub const QUICK: Concern = Concern::new(
     || "the run was a trial (--quick), of 10 iterations unless more were asked for".to_owned(),
     "leave --quick out for a figure that others may rely on",
 );
-
-/// Barriers instead of common starts.
-pub const BARRIER_START: Concern = Concern::new(
-    "barrier_start",
-    "barrier start",
-    Info,
-    || "barriers start the iterations, because ranks came late to most common starts".to_owned(),
-    "",
-)
-.incomparable();
-
-/// Times without entry skew.
-pub const LOCAL_TIMES: Concern = Concern::new(
-    "local_times",
-    "local times",
-    Info,
-    || {
-        "the time is the slowest rank's own somewhere in the sweep, and therefore in all of it"
-            .to_owned()
-    },
-    "",
-)
-.incomparable();
-
-/// Several operations in a sample.
-pub const BATCHED: Concern = Concern::new(
-    "batched",
-    "batched",
-    Info,
-    || "1 sample spans several operations back to back".to_owned(),
-    "",
-)
-.incomparable();
 
 /// A sample not much longer than an empty one.
 pub const NEAR_FLOOR: Concern = Concern::new(
@@ -332,97 +253,67 @@ pub const NO_STEADY_STATE: Concern = Concern::new(
     "see the samples for when the level changes, and what else the machine does; raise --warmup",
 );
 
-/// Intervals wider than asked for.
-pub const TARGET_MISSED: Concern = Concern::new(
-    "target_missed",
-    "target missed",
-    Info,
-    || "an interval is wider than asked for".to_owned(),
-    "give more time with --max-time, or quieten the machine",
-);
-
-/// An early end.
-pub const CUT_SHORT: Concern = Concern::new(
-    "cut_short",
-    "cut short",
-    Info,
-    || "there are fewer iterations, or less time, than asked for".to_owned(),
-    "",
-);
-
-/// Another tool's figures.
-pub const IMPORTED: Concern = Concern::new(
-    "imported",
-    "imported",
-    Info,
-    || "the figures were read from another tool's output".to_owned(),
-    "compare only with times of the same definition",
-)
-.incomparable();
-
-/// Those of all caveats, in the order in which a case has them.
-const ALL: [Concern; 17] = [
-    OVERSUBSCRIBED,
-    YIELDING,
-    SIMULATED,
-    EMULATED,
-    SPLIT,
-    THROTTLED,
-    QUICK,
-    BARRIER_START,
-    LOCAL_TIMES,
-    BATCHED,
-    NEAR_FLOOR,
-    LATE_STARTS,
-    UNSTEADY,
-    NO_STEADY_STATE,
-    TARGET_MISSED,
-    CUT_SHORT,
-    IMPORTED,
-];
+/// What a caveat keeps a figure out of; each holds what stands before it as well.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+enum Bars {
+    Nothing,
+    /// Comparisons with plain figures.
+    Comparisons,
+    /// Efficiencies and fits.
+    Scaling,
+}
 
 impl Caveat {
-    /// What is said of it wherever it is met.
-    pub fn concern(&self) -> Concern {
+    /// Its place among the caveats of a case, its mark, what it keeps the figure out of, and what to do about it.
+    fn facts(&self) -> (usize, &'static str, Bars, &'static str) {
+        use Bars::{Comparisons, Nothing, Scaling};
+        let shared = |place, concern: Concern, bars| (place, concern.mark, bars, concern.advice);
         match self {
-            Self::Oversubscribed { .. } => OVERSUBSCRIBED,
-            Self::Yielding => YIELDING,
-            Self::Simulated { .. } => SIMULATED,
-            Self::Emulated => EMULATED,
-            Self::Throttled { .. } => THROTTLED,
-            Self::Quick => QUICK,
-            Self::Unsteady { .. } => UNSTEADY,
-            Self::InvalidRounds { .. } => LATE_STARTS,
-            Self::BarrierStart => BARRIER_START,
-            Self::LocalTimes => LOCAL_TIMES,
-            Self::Split { .. } => SPLIT,
-            Self::Batched { .. } => BATCHED,
-            Self::NearFloor { .. } => NEAR_FLOOR,
-            Self::NoSteadyState => NO_STEADY_STATE,
-            Self::TargetMissed { .. } => TARGET_MISSED,
-            Self::CutShort { .. } => CUT_SHORT,
-            Self::Imported { .. } => IMPORTED,
+            Self::Oversubscribed { .. } => shared(0, OVERSUBSCRIBED, Scaling),
+            Self::Yielding => shared(1, YIELDING, Scaling),
+            Self::Simulated { .. } => (2, "simulated", Comparisons, ""),
+            Self::Emulated => shared(3, EMULATED, Scaling),
+            Self::Split { .. } => (4, "large count", Nothing, ""),
+            Self::Throttled { .. } => shared(5, THROTTLED, Nothing),
+            Self::Quick => shared(6, QUICK, Nothing),
+            Self::BarrierStart => (7, "barrier start", Comparisons, ""),
+            Self::LocalTimes => (8, "local times", Comparisons, ""),
+            Self::Batched { .. } => (9, "batched", Comparisons, ""),
+            Self::NearFloor { .. } => shared(10, NEAR_FLOOR, Nothing),
+            Self::InvalidRounds { .. } => shared(11, LATE_STARTS, Nothing),
+            Self::Unsteady { .. } => shared(12, UNSTEADY, Nothing),
+            Self::NoSteadyState => shared(13, NO_STEADY_STATE, Nothing),
+            Self::TargetMissed { .. } => (
+                14,
+                "target missed",
+                Nothing,
+                "give more time with --max-time, or quieten the machine",
+            ),
+            Self::CutShort { .. } => (15, "cut short", Nothing, ""),
+            Self::Imported { .. } => {
+                (16, "imported", Comparisons, "compare only with times of the same definition")
+            }
         }
     }
 
     /// Whether figures with this caveat may stand on one side of a comparison with plain ones.
     pub fn comparable(&self) -> bool {
-        self.concern().comparable
+        self.facts().2 < Bars::Comparisons
     }
 
     /// Whether the case stays out of efficiencies and fits.
     pub fn excludes_from_scaling(&self) -> bool {
-        self.concern().excludes_from_scaling
+        self.facts().2 == Bars::Scaling
     }
 
     /// A word or two for a table cell.
     pub fn mark(&self) -> &'static str {
-        self.concern().mark
+        self.facts().1
     }
 
     /// Its place among the caveats of a case.
     pub fn place(&self) -> usize {
-        ALL.iter().position(|concern| *concern == self.concern()).unwrap_or(ALL.len())
+        self.facts().0
     }
 }
 
@@ -493,7 +384,7 @@ impl fmt::Display for Caveat {
                 write!(f, "read from the output of {tool}, whose times are {time}")
             }
         }?;
-        match self.concern().advice {
+        match self.facts().3 {
             "" => Ok(()),
             advice => write!(f, "; {advice}"),
         }
@@ -505,13 +396,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn concerns_are_told_apart_by_name_and_mark() {
-        for (i, one) in ALL.iter().enumerate() {
-            let rest = &ALL[i + 1..];
-            assert!(rest.iter().all(|other| other.name != one.name && other.mark != one.mark));
-            assert!(one.comparable || !one.excludes_from_scaling || !one.advice.is_empty());
+    fn caveats_are_told_apart_by_place_and_mark() {
+        let text = String::new;
+        let all = [
+            Caveat::Oversubscribed { ranks: 2, cores: 1 },
+            Caveat::Yielding,
+            Caveat::Simulated { topology: text() },
+            Caveat::Emulated,
+            Caveat::Split { how: text() },
+            Caveat::Throttled { rank: 0, reasons: Vec::new() },
+            Caveat::Quick,
+            Caveat::BarrierStart,
+            Caveat::LocalTimes,
+            Caveat::Batched { operations: 2 },
+            Caveat::NearFloor { floor: text(), percent: 1.0 },
+            Caveat::InvalidRounds { percent: 1.0 },
+            Caveat::Unsteady { cv_percent: 1.0, bound_percent: 1.0 },
+            Caveat::NoSteadyState,
+            Caveat::TargetMissed { reached_percent: None, target_percent: 1.0 },
+            Caveat::CutShort { reason: text() },
+            Caveat::Imported { tool: text(), time: text() },
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert_eq!(one.place(), i);
+            assert!(all[i + 1..].iter().all(|other| other.mark() != one.mark()));
+            assert!(!one.excludes_from_scaling() || !one.comparable() && !one.facts().3.is_empty());
         }
         assert!(Caveat::Quick.to_string().ends_with(QUICK.advice));
-        assert!(Caveat::Yielding.place() < Caveat::NoSteadyState.place());
     }
 }

@@ -139,21 +139,25 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Most important first. A usage error ends a run before any other code can arise, so it stands
-    /// where a wrapper that sees both would expect it: above every finding about performance.
-    const PRECEDENCE: [Self; 11] = [
-        Self::RankDied,
-        Self::TimedOut,
-        Self::Interrupted,
-        Self::Internal,
-        Self::WrongResults,
-        Self::CaseFailed,
-        Self::Unfit,
-        Self::Usage,
-        Self::Regression,
-        Self::Inconclusive,
-        Self::Ok,
+    /// With what each says; most important first. A usage error ends a run before any other code can arise, so it
+    /// stands where a wrapper that sees both would expect it: above every finding about performance.
+    const PRECEDENCE: [(Self, &str); 11] = [
+        (Self::RankDied, "a rank died"),
+        (Self::TimedOut, "timed out or hung"),
+        (Self::Interrupted, "interrupted"),
+        (Self::Internal, "internal error"),
+        (Self::WrongResults, "wrong results"),
+        (Self::CaseFailed, "a case failed, or nothing was measured"),
+        (Self::Unfit, "environment unfit or not comparable"),
+        (Self::Usage, "usage or bad input"),
+        (Self::Regression, "regression, or a limit broken"),
+        (Self::Inconclusive, "inconclusive, or cases vanished"),
+        (Self::Ok, "ok"),
     ];
+
+    fn place(self) -> usize {
+        Self::PRECEDENCE.iter().position(|(exit, _)| *exit == self).unwrap_or(0)
+    }
 
     /// The number given to the operating system.
     pub fn code(self) -> u8 {
@@ -162,31 +166,18 @@ impl Exit {
 
     /// The exit with this number, if there is one.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::PRECEDENCE.into_iter().find(|exit| exit.code() == code)
+        Self::PRECEDENCE.into_iter().map(|(exit, _)| exit).find(|exit| exit.code() == code)
     }
 
     /// The more important of two exits, when several apply.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
-        let place = |exit| Self::PRECEDENCE.iter().position(|&e| e == exit);
-        if place(other) < place(self) { other } else { self }
+        if other.place() < self.place() { other } else { self }
     }
 
     /// What this exit says, in a few words.
     pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Internal => "internal error",
-            Self::Usage => "usage or bad input",
-            Self::Regression => "regression, or a limit broken",
-            Self::Inconclusive => "inconclusive, or cases vanished",
-            Self::WrongResults => "wrong results",
-            Self::Unfit => "environment unfit or not comparable",
-            Self::CaseFailed => "a case failed, or nothing was measured",
-            Self::TimedOut => "timed out or hung",
-            Self::RankDied => "a rank died",
-            Self::Interrupted => "interrupted",
-        }
+        Self::PRECEDENCE[self.place()].1
     }
 }
 

@@ -1,7 +1,5 @@
 //! In which unit a metric is given, and which way it improves.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,47 +33,31 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// As people write it; what a metric's key ends in that has it; the base unit, and how many of it this one is.
+    const fn facts(self) -> (&'static str, &'static str, (&'static str, f64)) {
+        match self {
+            Self::Milliseconds => ("ms", "", ("seconds", 1e-3)),
+            Self::GigabytesPerSecond => ("GB/s", "gbps", ("bytes_per_second", 1e9)),
+            Self::TeraflopsPerSecond => ("TFLOP/s", "tflops", ("operations_per_second", 1e12)),
+            Self::PerSecond => ("1/s", "per_s", ("per_second", 1.0)),
+            Self::Percent => ("%", "percent", ("ratio", 0.01)),
+            Self::Bytes => ("B", "bytes", ("bytes", 1.0)),
+            Self::OfIdeal => ("of ideal", "", ("ratio", 1.0)),
+        }
+    }
+
     /// As people write it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Milliseconds => "ms",
-            Self::GigabytesPerSecond => "GB/s",
-            Self::TeraflopsPerSecond => "TFLOP/s",
-            Self::PerSecond => "1/s",
-            Self::Percent => "%",
-            Self::Bytes => "B",
-            Self::OfIdeal => "of ideal",
-        }
+        self.facts().0
     }
 
     /// What a metric's key ends in that has this unit; nothing for a time and for a share of the ideal.
     pub fn suffix(self) -> &'static str {
-        match self {
-            Self::Milliseconds | Self::OfIdeal => "",
-            Self::GigabytesPerSecond => "gbps",
-            Self::TeraflopsPerSecond => "tflops",
-            Self::PerSecond => "per_s",
-            Self::Percent => "percent",
-            Self::Bytes => "bytes",
-        }
+        self.facts().1
     }
 
     /// The base unit as OpenMetrics names it, and how many of it this one is.
     pub fn base(self) -> (&'static str, f64) {
-        match self {
-            Self::Milliseconds => ("seconds", 1e-3),
-            Self::GigabytesPerSecond => ("bytes_per_second", 1e9),
-            Self::TeraflopsPerSecond => ("operations_per_second", 1e12),
-            Self::PerSecond => ("per_second", 1.0),
-            Self::Percent => ("ratio", 0.01),
-            Self::Bytes => ("bytes", 1.0),
-            Self::OfIdeal => ("ratio", 1.0),
-        }
-    }
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        self.facts().2
     }
 }

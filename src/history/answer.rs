@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Damaged, Entry, Series, Trend};
 
-/// Names the format and its version.
 const SCHEMA: &str = "tesserabench.history/1";
 
 /// What `history list`, `trend` and `export` print as JSON.

@@ -19,7 +19,6 @@ use crate::report::Report;
 pub struct Baseline {
     /// How it was asked for.
     pub what: String,
-    /// Where its reports are.
     folder: Folder,
     found: Found,
 }
@@ -138,14 +137,13 @@ impl Baseline {
 }
 
 impl History {
-    /// The report that has this pin.
     fn pinned(&self, name: &str) -> Result<Option<&Entry>> {
         let Some(run) = self.pins.get(name) else { return Ok(None) };
         let entry = self.entries.iter().find(|entry| entry.record.run == *run);
         entry.map(Some).ok_or_else(|| {
             Error::usage(format!(
                 "'{name}' is pinned to run '{run}', which is not in the history in '{}'; add it, or pin another",
-                self.folder.path().display()
+                self.folder.path.display()
             ))
         })
     }
@@ -160,7 +158,7 @@ impl History {
             return self.entries.last().ok_or_else(|| {
                 Error::usage(format!(
                     "the history in '{}' has no reports; `tesserabench history add REPORT` adds one",
-                    self.folder.path().display()
+                    self.folder.path.display()
                 ))
             });
         };
@@ -234,7 +232,7 @@ impl History {
             return Err(Error::usage(format!(
                 "the history in '{}' has no report of {what} ({}) or of a commit before it; add one with \
                  `tesserabench history add`",
-                self.folder.path().display(),
+                self.folder.path.display(),
                 short(&commit)
             )));
         }
@@ -263,7 +261,7 @@ impl History {
             return Err(Error::usage(format!(
                 "the history in '{}' has no report of a release: of a commit with a tag v* that git knows here, or \
                  added with --tag",
-                self.folder.path().display()
+                self.folder.path.display()
             )));
         }
         Ok(releases)

@@ -1,6 +1,6 @@
 //! What is known of a report without reading it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,10 +91,6 @@ pub(super) struct Key {
 }
 
 impl Record {
-    /// Of a report.
-    ///
-    /// # Errors
-    /// A reason when it cannot have a place in time.
     pub(super) fn of(report: &Report) -> Result<Self, String> {
         let run = &report.run;
         if run.id.is_empty() {
@@ -144,10 +140,8 @@ pub fn machine(report: &Report) -> String {
             continue;
         }
         for (name, count) in counts {
-            text.push_str(&format!(
-                ", {count} {what}{}: {name}",
-                if count == 1 { "" } else { "s" }
-            ));
+            let plural = if count == 1 { "" } else { "s" };
+            text.push_str(&format!(", {count} {what}{plural}: {name}"));
         }
     }
     let axes: Vec<String> =
@@ -194,7 +188,6 @@ pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
 /// Protocol, definition, and what else forbids a comparison with other figures of the case. What concerns the
 /// whole run is part of the machine.
 fn method(case: &Case, measured: &Measured) -> String {
-    let mut words = vec![word(&measured.protocol), word(&measured.latency.definition)];
     let marks = case.caveats.iter().filter(|caveat| !caveat.comparable());
     let told = |caveat: &&Caveat| {
         matches!(
@@ -206,9 +199,8 @@ fn method(case: &Case, measured: &Measured) -> String {
                 | Caveat::LocalTimes
         )
     };
-    let mut marks: Vec<&str> = marks.filter(|mark| !told(mark)).map(Caveat::mark).collect();
-    marks.sort_unstable();
-    marks.dedup();
+    let marks: BTreeSet<&str> = marks.filter(|mark| !told(mark)).map(Caveat::mark).collect();
+    let mut words = vec![word(&measured.protocol), word(&measured.latency.definition)];
     words.extend(marks.into_iter().map(str::to_owned));
     words.join(", ")
 }

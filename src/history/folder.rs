@@ -5,12 +5,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::entry::Record;
+use super::git::short;
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
 use crate::base::random::fingerprint;
-
-/// Characters of a commit in a file's name.
-const SHORT: usize = 12;
 
 /// Longest part of a run's name that becomes part of a file's name.
 const TAIL_LIMIT: usize = 16;
@@ -22,7 +20,7 @@ pub(super) type Stamp = (u64, u64);
 /// Where everything is. Names of files come from listing the folder or from [`name`], never from inside a file.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Folder {
@@ -30,16 +28,8 @@ impl Folder {
         Self { path: path.to_owned() }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn reports(&self) -> PathBuf {
         self.path.join("reports")
-    }
-
-    pub(super) fn index(&self) -> PathBuf {
-        self.path.join("index.jsonl")
     }
 
     pub(super) fn lock(&self) -> PathBuf {
@@ -54,23 +44,12 @@ impl Folder {
         self.path.join("labels.json")
     }
 
-    /// Where a report is.
     pub(super) fn report(&self, file: &str) -> PathBuf {
         self.reports().join(file)
     }
 
     pub(super) fn exists(&self) -> bool {
         self.reports().is_dir()
-    }
-
-    pub(super) fn create(&self) -> Result<()> {
-        let reports = self.reports();
-        std::fs::create_dir_all(&reports).map_err(|why| Error::file("make", &reports, why))
-    }
-
-    /// The reports, by name.
-    pub(super) fn files(&self) -> Result<Vec<(String, Stamp)>> {
-        json_files(&self.reports())
     }
 
     /// Keeps a report, `instead` of one that is there or else under a name that no other has; the caller has the
@@ -82,7 +61,7 @@ impl Folder {
         instead: Option<&str>,
     ) -> Result<(String, Stamp)> {
         let plain = name(record);
-        let with_run = format!("{plain}-{:08x}", fingerprint(record.run.bytes()) >> 32);
+        let with_run = format!("{plain}-{}", hash(record));
         let free = [plain, with_run].map(|stem| format!("{stem}.json")).into_iter();
         let mut free = free.filter(|name| !self.report(name).exists());
         let Some(name) = instead.map(str::to_owned).or_else(|| free.next()) else {
@@ -132,16 +111,16 @@ pub(super) fn json_files(folder: &Path) -> Result<Vec<(String, Stamp)>> {
 /// `20261121T200327Z-` and the commit, or the end of the run's name where there is none.
 fn name(record: &Record) -> String {
     let time = record.started.replace([':', '-'], "");
+    let end = record.run.rsplit('-').next().unwrap_or_default();
+    let plain = end.chars().all(|c| c.is_ascii_alphanumeric());
     let tail = match &record.git {
-        Some(git) => git.chars().take(SHORT).collect(),
-        None => {
-            let tail = record.run.rsplit('-').next().unwrap_or_default();
-            let plain = tail.chars().all(|c| c.is_ascii_alphanumeric());
-            match plain && (1..=TAIL_LIMIT).contains(&tail.len()) {
-                true => tail.to_owned(),
-                false => format!("{:08x}", fingerprint(record.run.bytes()) >> 32),
-            }
-        }
+        Some(git) => short(git).to_owned(),
+        None if plain && (1..=TAIL_LIMIT).contains(&end.len()) => end.to_owned(),
+        None => hash(record),
     };
     format!("{time}-{tail}")
+}
+
+fn hash(record: &Record) -> String {
+    format!("{:08x}", fingerprint(record.run.bytes()) >> 32)
 }

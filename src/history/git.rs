@@ -9,14 +9,12 @@ use crate::base::error::{Error, Result};
 /// How far back an ancestor is looked for, commits.
 const REACH: usize = 10_000;
 
-/// Git in a folder.
 #[derive(Debug)]
 pub(super) struct Git {
     folder: PathBuf,
 }
 
 impl Git {
-    /// In the current folder.
     pub(super) fn here() -> Self {
         Self { folder: PathBuf::from(".") }
     }
@@ -56,7 +54,6 @@ impl Git {
         text.lines().filter_map(commit).collect()
     }
 
-    /// What git answers.
     fn asked(&self, arguments: &[&str]) -> Result<String> {
         let wrong = |why: String| {
             let words = arguments.join(" ");

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Damaged, Key, Record, figures};
-use super::folder::{Folder, Stamp};
+use super::folder::{Folder, Stamp, json_files};
 use super::lock::Lock;
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
@@ -23,7 +23,7 @@ use crate::report::Report;
 /// The first line. Its number changes with the lines, and with what is taken from a report.
 const HEADER: &str = "\"tesserabench.index/3\"";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Index {
     path: PathBuf,
     /// In the order in which they were added.
@@ -34,7 +34,6 @@ pub(super) struct Index {
     written: Option<Written>,
 }
 
-/// A report.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) file: String,
@@ -63,16 +62,14 @@ impl Index {
     /// Opens the index of a folder, brings it up to date with the files and says so. Also returns the files that are
     /// no usable reports; they are read again each time, because the reason may be another file, or a missing
     /// permission.
-    ///
-    /// # Errors
-    /// Usage error when the folder cannot be read. An index that cannot be read or written is none.
     pub(super) fn open(folder: &Folder, lock: &Lock) -> Result<(Self, Vec<Damaged>)> {
-        let path = folder.index();
+        let path = folder.path.join("index.jsonl");
         let (mut index, wrong) = match Self::read(&path) {
             Ok(index) => (index, None),
-            Err(why) => (Self::empty(path), Some(why)),
+            Err(why) => (Self { path, ..Self::default() }, Some(why)),
         };
-        let mut unread: BTreeSet<(String, Stamp)> = folder.files()?.into_iter().collect();
+        let mut unread: BTreeSet<(String, Stamp)> =
+            json_files(&folder.reports())?.into_iter().collect();
         let forgotten = index.retain(|row| unread.remove(&(row.file.clone(), row.stamp)));
         let (count, mut damaged) = (unread.len(), Vec::new());
         for (file, stamp) in unread {
@@ -101,10 +98,6 @@ impl Index {
         Ok((index, damaged))
     }
 
-    fn empty(path: PathBuf) -> Self {
-        Self { path, rows: Vec::new(), series: BTreeMap::new(), written: None }
-    }
-
     /// The index as it was saved; otherwise what is wrong with it.
     fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read(path).map_err(|why| match why.kind() {
@@ -117,7 +110,7 @@ impl Index {
     fn parse(path: &Path, text: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(text).ok()?.strip_suffix('\n')?.split('\n');
         lines.next().filter(|line| *line == HEADER)?;
-        let mut index = Self::empty(path.to_owned());
+        let mut index = Self { path: path.to_owned(), ..Self::default() };
         let mut last = 0;
         for line in lines {
             let (check, line) = line.strip_prefix('[')?.strip_suffix(']')?.split_once(',')?;
@@ -151,7 +144,6 @@ impl Index {
         Ok(())
     }
 
-    /// The report of a run.
     pub(super) fn run(&self, run: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.record.run == run)
     }

@@ -20,10 +20,6 @@ pub(super) enum Lock {
 }
 
 impl Lock {
-    /// Waits for it.
-    ///
-    /// # Errors
-    /// Usage error when another process has it for long.
     pub(super) fn take(folder: &Folder, tries: u32) -> Result<Self> {
         let file = match File::options().create(true).append(true).open(folder.lock()) {
             Ok(file) => file,
@@ -38,7 +34,7 @@ impl Lock {
         }
         Err(Error::usage(format!(
             "another process has had the history in '{}' open for {} s; try again when it is done",
-            folder.path().display(),
+            folder.path.display(),
             (tries * PAUSE).as_secs()
         )))
     }
@@ -49,7 +45,7 @@ impl Lock {
         Err(Error::usage(format!(
             "the history in '{}' can only be read, because '{}' cannot be locked ({why}); make the folder writable, or \
              name another by --dir",
-            folder.path().display(),
+            folder.path.display(),
             folder.lock().display()
         )))
     }

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::git::{Git, is_commit};
 use crate::base::error::{Error, Result};
-use crate::base::files::read_bounded;
-use crate::base::files::write_atomically;
+use crate::base::files::{read_bounded, write_atomically};
 
 /// Most bytes such a file may have.
 const FILE_LIMIT: u64 = 1 << 24;
@@ -27,10 +26,8 @@ pub(super) const LAST_RELEASE: &str = "last-release";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     /// The commit it measured, instead of the one it names.
-    #[serde(default)]
     pub git: Option<String>,
     /// The release it measured.
-    #[serde(default)]
     pub tag: Option<String>,
 }
 
@@ -84,7 +81,6 @@ pub(super) fn of_another(path: &Path) -> Result<BTreeMap<String, Label>> {
     Ok(labels)
 }
 
-/// Writes such a file.
 pub(super) fn write<T: Serialize>(path: &Path, notes: &BTreeMap<String, T>) -> Result<()> {
     let mut text = serde_json::to_string_pretty(notes)
         .map_err(|why| Error::internal(format!("cannot write '{}': {why}", path.display())))?;

@@ -9,9 +9,6 @@ use crate::base::units::parse_utc;
 /// Days that reports are kept when nothing else is said.
 pub const DAYS: u64 = 365;
 
-/// Seconds in a day.
-const DAY: u64 = 86_400;
-
 impl History {
     /// The reports that began more than so many days before `now` (seconds since 1970), but for those that are
     /// pinned, that were added with a tag, or that are the newest of their machine.
@@ -19,7 +16,7 @@ impl History {
         // The last of a machine stays in the map.
         let machines = self.entries.iter().map(|entry| (&entry.record.machine, &entry.file));
         let newest: BTreeMap<&String, &String> = machines.collect();
-        let since = now.saturating_sub(days.saturating_mul(DAY));
+        let since = now.saturating_sub(days.saturating_mul(86_400));
         let is_outdated = |entry: &&Entry| {
             let is_newest = newest[&entry.record.machine] == &entry.file;
             let is_named = !entry.pins.is_empty() || entry.tag.is_some();

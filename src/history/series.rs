@@ -65,7 +65,10 @@ impl History {
     pub fn series(&self, asked: &Asked) -> Result<Vec<Series>> {
         let glob = WildMatch::new(asked.case.as_deref().unwrap_or("*"));
         let metrics = match &asked.metric {
-            Some(name) => vec![known(name)?],
+            Some(name) => vec![Metric::find(name).ok_or_else(|| {
+                let near = suggestion(name, metric::ALL.iter().map(|metric| metric.key));
+                Error::usage(format!("there is no metric '{name}'; {near}"))
+            })?],
             None => metric::ALL.to_vec(),
         };
         let rows = self.index.rows.iter().map(|row| (&row.file, row));
@@ -104,19 +107,11 @@ impl History {
             return Err(Error::usage(format!(
                 "the history in '{}' has no values{}{}; `history list` shows its reports, `tesserabench verdict` \
                  what is in one",
-                self.folder.path().display(),
+                self.folder.path.display(),
                 asked.metric.as_ref().map_or_else(String::new, |metric| format!(" of {metric}")),
                 asked.case.as_ref().map_or_else(String::new, |case| format!(" for cases '{case}'")),
             )));
         }
         Ok(all)
     }
-}
-
-/// The metric of this name.
-fn known(name: &str) -> Result<&'static Metric> {
-    Metric::find(name).ok_or_else(|| {
-        let near = suggestion(name, metric::ALL.iter().map(|metric| metric.key));
-        Error::usage(format!("there is no metric '{name}'; {near}"))
-    })
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::series::{Point, Series};
+use super::series::Series;
 use crate::analysis::in_parallel;
 use crate::base::metric::Direction;
 use crate::base::random::fingerprint;
@@ -92,32 +92,24 @@ fn trend(series: Series) -> Trend {
     let mut edges = vec![values.len() - looked_at];
     edges.extend(found.iter().map(|change| change.index));
     edges.push(values.len());
-    let changes = found.iter().zip(edges.windows(3)).filter_map(|(change, edge)| {
-        let (before, after) = (&values[edge[0]..edge[1]], &values[edge[1]..edge[2]]);
-        let pair = [&series.points[edge[1] - 1], &series.points[edge[1]]];
-        self::change(change.p, series.direction, edge[1], [before, after], pair)
-    });
+    let found = found.iter().zip(edges.windows(3));
+    let changes = found.filter_map(|(found, edge)| change(&series, &values, found.p, edge));
     let changes = changes.collect();
     Trend { series, looked_at, changes }
 }
 
-fn change(
-    p: f64,
-    direction: Direction,
-    index: usize,
-    [before, after]: [&[f64]; 2],
-    pair: [&Point; 2],
-) -> Option<Change> {
+/// The change at the middle edge of two levels.
+fn change(series: &Series, values: &[f64], p: f64, edge: &[usize]) -> Option<Change> {
+    let (before, after) = (&values[edge[0]..edge[1]], &values[edge[1]..edge[2]]);
+    let pair = [&series.points[edge[1] - 1], &series.points[edge[1]]];
     let estimate = |values: &[f64]| {
         let interval = quantile_interval(values, 0.5, CONFIDENCE)?;
         Some(Estimate { value: median(values)?, low: interval.low, high: interval.high })
     };
-    let ratio_ci = match (estimate(after), estimate(before)) {
-        (Some(over), Some(under)) => ratio_interval(over, under),
-        _ => None,
-    };
+    let both = estimate(after).zip(estimate(before));
+    let ratio_ci = both.and_then(|(over, under)| ratio_interval(over, under));
     let (before, after) = (median(before)?, median(after)?);
-    let effect = match (direction, after.total_cmp(&before)) {
+    let effect = match (series.direction, after.total_cmp(&before)) {
         (_, std::cmp::Ordering::Equal) => Effect::Spread,
         (Direction::LowerIsBetter, std::cmp::Ordering::Less)
         | (Direction::HigherIsBetter, std::cmp::Ordering::Greater) => Effect::Better,
@@ -125,7 +117,7 @@ fn change(
     };
     let ratio = (before > 0.0 && after > 0.0).then_some(after / before);
     Some(Change {
-        index,
+        index: edge[1],
         effect,
         before,
         after,

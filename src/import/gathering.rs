@@ -19,7 +19,6 @@ use crate::report::{self, Case, Definition, Latency, Measured, Metrics};
 /// Most ranks of an alltoallv whose every block is looked at.
 const BLOCK_LIMIT: usize = 1024;
 
-/// The cases so far.
 #[derive(Default)]
 pub(super) struct Gathering {
     cases: Vec<Gathered>,
@@ -43,40 +42,21 @@ struct Gathered {
 
 impl Gathering {
     /// Adds a reading of `tool`, whose times are `time`.
-    ///
-    /// # Errors
-    /// Usage error for what cannot be, for rates that do not follow from size and time, and for a case that
-    /// is there already with times of another kind.
     pub(super) fn add(&mut self, tool: &'static str, time: &str, reading: Reading) -> Result<()> {
         let (case, budget) = planned(tool, &reading)?;
         let counts = counts(tool, &reading, &case)?;
-        let place = match self.places.get(&case.id) {
-            Some(place) => *place,
-            None => {
-                self.places.insert(case.id.clone(), self.cases.len());
-                let (test, time) = (reading.test.clone(), time.to_owned());
-                let (means, took, wrong) = (Vec::new(), None, None);
-                self.cases.push(Gathered {
-                    case,
-                    budget,
-                    tool,
-                    test,
-                    time,
-                    counts,
-                    means,
-                    took,
-                    wrong,
-                });
-                self.cases.len() - 1
-            }
-        };
+        let place = *self.places.entry(case.id.clone()).or_insert_with(|| {
+            let (test, time) = (reading.test.clone(), time.to_owned());
+            let (means, took, wrong) = (Vec::new(), None, None);
+            let new = Gathered { case, budget, tool, test, time, counts, means, took, wrong };
+            self.cases.push(new);
+            self.cases.len() - 1
+        });
         let known = &mut self.cases[place];
         let kind = |took: &Took| (took.definition, took.each.is_empty());
-        let differs =
-            |took: &Took| known.took.as_ref().is_some_and(|known| kind(known) != kind(took));
-        let other = match &reading.outcome {
-            Outcome::Took(took) => differs(took),
-            Outcome::Wrong(_) => false,
+        let other = match (&reading.outcome, &known.took) {
+            (Outcome::Took(took), Some(known)) => kind(took) != kind(known),
+            _ => false,
         };
         if (known.tool, &known.test) != (tool, &reading.test) || other {
             return Err(Error::usage(format!(
@@ -87,7 +67,7 @@ impl Gathering {
         match reading.outcome {
             Outcome::Wrong(what) => known.wrong = Some(what),
             Outcome::Took(took) => {
-                known.means.extend(nanos(&counts, &took.rates)?);
+                known.means.extend(nanos(&known.counts, &took.rates)?);
                 match &mut known.took {
                     Some(known) => known.each.extend(took.each),
                     None => known.took = Some(*took),
@@ -97,7 +77,6 @@ impl Gathering {
         Ok(())
     }
 
-    /// The cases of the report.
     pub(super) fn cases(self) -> Vec<Case> {
         self.cases.into_iter().map(Gathered::conclude).collect()
     }

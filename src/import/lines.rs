@@ -2,12 +2,10 @@
 
 use crate::base::error::{Error, Result};
 
-/// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
-    /// Its number in the file, from 1.
+    /// From 1.
     pub(super) number: usize,
-    /// Its text.
     pub(super) text: &'a str,
 }
 
@@ -16,9 +14,6 @@ const LINE_LIMIT: usize = 1 << 22;
 
 /// The lines of each process that hold something, in the order of their first: launchers that mark lines mix
 /// those of several.
-///
-/// # Errors
-/// Usage error for too many lines.
 pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
     let mut streams: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
@@ -41,6 +36,13 @@ pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
         streams[place].1.push(Line { number, text });
     }
     Ok(streams.into_iter().map(|(_, lines)| lines).collect())
+}
+
+/// The refusal of a row that does not fit its table.
+pub(super) fn wrong_width(fields: usize, columns: usize) -> Error {
+    Error::usage(format!(
+        "the row has {fields} fields, and the table {columns} columns; mend or remove it"
+    ))
 }
 
 /// The launcher's mark (`0: ` of srun, `[1,0]<stdout>:` of Open MPI, `[0] ` of MPICH), and what follows.

@@ -1,6 +1,8 @@
 //! What a tool's file holds: readings, and what is said of the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
 
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
@@ -28,9 +30,7 @@ pub struct Asked {
 /// One file, or one tool's part of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Log {
-    /// The tool.
     pub(super) tool: &'static str,
-    /// Its version, where the file names it.
     pub(super) version: Option<String>,
     /// What its times are, for the caveat.
     pub(super) time: String,
@@ -40,7 +40,7 @@ pub(super) struct Log {
     pub(super) members: usize,
     /// Where ranks ran, as far as it is said.
     pub(super) places: Vec<Place>,
-    /// Libraries with their versions.
+    /// By name, with versions.
     pub(super) libraries: BTreeMap<String, String>,
     /// Variables that change what is measured.
     pub(super) variables: BTreeMap<String, String>,
@@ -62,14 +62,12 @@ pub(super) struct Reading {
     pub(super) precision: Option<Element>,
     pub(super) placement: Option<Placement>,
     pub(super) group: Group,
-    /// What came of it.
     pub(super) outcome: Outcome,
 }
 
 /// What came of a test.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    /// It has times.
     Took(Box<Took>),
     /// The tool found wrong results; in how many elements, where it says so.
     Wrong(String),
@@ -78,14 +76,12 @@ pub(super) enum Outcome {
 /// How long it took.
 #[derive(Debug, Clone)]
 pub(super) struct Took {
-    /// Which time it is.
     pub(super) definition: Definition,
     pub(super) protocol: Protocol,
     /// Operations that the printed time is the mean of, where that is known.
     pub(super) batch: Option<u32>,
     /// Untimed iterations, where they are known.
     pub(super) warmup: Option<usize>,
-    /// What is printed of it.
     pub(super) rates: Rates,
     /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
     pub(super) each: Vec<f64>,
@@ -98,32 +94,30 @@ pub(super) struct Took {
 pub(super) struct Rates {
     /// Time of one operation, us; where it is missing it follows from `algbw`.
     pub(super) time: Option<Printed>,
-    /// GB/s.
+    /// GB/s, as is the next.
     pub(super) algbw: Option<Printed>,
-    /// GB/s.
     pub(super) busbw: Option<Printed>,
 }
 
-/// Where a rank ran.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a rank ran, under the names of nccl-tests' JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Place {
     pub(super) rank: usize,
     /// The part of a split communicator.
+    #[serde(default)]
     pub(super) group: usize,
+    #[serde(rename = "hostname")]
     pub(super) host: String,
     /// Its device's number on the host.
     pub(super) device: usize,
     /// That device's place on the PCI bus.
+    #[serde(rename = "device_hex")]
     pub(super) pci: Option<String>,
-    /// That device's name.
+    #[serde(rename = "device_info")]
     pub(super) name: String,
 }
 
 impl Log {
-    /// Adds a result.
-    ///
-    /// # Errors
-    /// Usage error for more than a file may have.
     pub(super) fn add(&mut self, reading: Reading) -> Result<()> {
         self.members += reading.group.ranks.len();
         mesh::refuse_members(self.members)?;
@@ -138,9 +132,6 @@ impl Log {
 }
 
 /// The group of all of so many ranks.
-///
-/// # Errors
-/// Usage error for more than any machine has.
 pub(super) fn world(ranks: usize) -> Result<Group> {
     if !(1..=RANK_LIMIT).contains(&ranks) {
         return Err(Error::usage(format!("{ranks} ranks are not between 1 and {RANK_LIMIT}")));
@@ -149,9 +140,6 @@ pub(super) fn world(ranks: usize) -> Result<Group> {
 }
 
 /// The ranks that act together with the first one.
-///
-/// # Errors
-/// Usage error for a rank that is listed twice or cannot be.
 pub(super) fn group_of(places: &[Place]) -> Result<Group> {
     let first = places.first().map_or(0, |place| place.group);
     let mut ranks: Vec<usize> =
@@ -170,8 +158,5 @@ pub(super) fn group_of(places: &[Place]) -> Result<Group> {
 
 /// Number of parts that a communicator was split into.
 pub(super) fn parts(places: &[Place]) -> usize {
-    let mut groups: Vec<usize> = places.iter().map(|place| place.group).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups.len()
+    places.iter().map(|place| place.group).collect::<BTreeSet<usize>>().len()
 }

@@ -47,9 +47,6 @@ impl Columns {
 }
 
 /// The line of a rank among `# Using devices`; `None` for another line.
-///
-/// # Errors
-/// Usage error for such a line that cannot be read.
 pub(super) fn place(line: Line<'_>) -> Result<Option<Place>> {
     let text = line.text.trim_start().trim_start_matches('#').trim_start();
     if !line.text.trim_start().starts_with('#') || !text.starts_with("Rank ") {

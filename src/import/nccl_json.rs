@@ -40,20 +40,9 @@ struct Setup {
     warmup_iters: Option<usize>,
     iterations: Option<u32>,
     aggregated_iterations: Option<u32>,
+    /// The first device of each process; the others are not listed.
     #[serde(default)]
-    devices: Vec<Device>,
-}
-
-/// The first device of a process; the others are not listed.
-#[derive(Deserialize)]
-struct Device {
-    rank: usize,
-    #[serde(default)]
-    group: usize,
-    hostname: String,
-    device: usize,
-    device_hex: Option<String>,
-    device_info: String,
+    devices: Vec<Place>,
 }
 
 #[derive(Deserialize)]
@@ -93,9 +82,6 @@ struct Head {
 }
 
 /// Reads a file; `None` when it is of something else.
-///
-/// # Errors
-/// Usage error for another version, and naming the result that cannot be read.
 pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
     let head: Head = serde_json::from_str(text)
         .map_err(|why| Error::usage(format!("it is not whole JSON: {why}")))?;
@@ -113,15 +99,9 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
     let variables = document.env.iter().filter_map(|pair| pair.split_once('='));
     let variables = variables.filter(|(name, _)| environment::is_recorded(name));
     let nccl = document.nccl_version.map(|code| ("nccl".to_owned(), nccl_version(code)));
-    let places = document.config.places();
-    let parts = log::parts(&places);
-    let at_once = match parts {
-        0 | 1 => String::new(),
-        parts => format!(", and over all {parts} groups, which ran at once"),
-    };
     let mut log = Log {
         tool: "nccl-tests",
-        time: format!("{MEAN}{at_once}"),
+        time: MEAN.to_owned(),
         libraries: nccl.into_iter().collect(),
         variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         cut: document
@@ -130,8 +110,9 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
             .then(|| "the test did not end: rows may be missing".to_owned()),
         ..Log::default()
     };
-    let group = document.config.group(&places, asked)?;
-    log.places = places;
+    let group = document.config.group(asked)?;
+    log.keep_places(document.config.devices.clone());
+    let program = document.args.first().map_or("", String::as_str);
     for (row, number) in document.results.iter().zip(1..) {
         let halves = [
             (Placement::Out, &row.out_of_place, &row.out_of_place_per_iter),
@@ -140,30 +121,31 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
         for (placement, half, each) in halves {
             let Some(half) = half else { continue };
             let at = format!("result {number}");
-            let wrong = |why: Error| Error::usage(format!("{at}: {}", why.message));
-            let mut reading = row.reading(&document.args, asked, &group).map_err(wrong)?;
-            reading.outcome = document.config.outcome(half, each.as_ref()).map_err(wrong)?;
-            let reading = Reading { at: at.clone(), placement: Some(placement), ..reading };
-            log.add(reading).map_err(wrong)?;
+            let root = row.root.as_deref().map(str::trim);
+            let reading = || {
+                let benchmark = asked.benchmark.map_or_else(|| benchmark_of(program), Ok)?;
+                Ok(Reading {
+                    at: at.clone(),
+                    test: benchmark.name.to_string(),
+                    benchmark,
+                    settings: settings(benchmark, row.size, row.redop.as_deref(), root)?,
+                    precision: Some(element(&row.element)?),
+                    placement: Some(placement),
+                    group: group.clone(),
+                    outcome: document.config.outcome(half, each.as_ref())?,
+                })
+            };
+            reading()
+                .and_then(|reading| log.add(reading))
+                .map_err(|why| Error::usage(format!("{at}: {}", why.message)))?;
         }
     }
     Ok(Some(log))
 }
 
 impl Setup {
-    fn places(&self) -> Vec<Place> {
-        let place = |device: &Device| Place {
-            rank: device.rank,
-            group: device.group,
-            host: device.hostname.clone(),
-            device: device.device,
-            pci: device.device_hex.clone(),
-            name: device.device_info.clone(),
-        };
-        self.devices.iter().map(place).collect()
-    }
-
-    fn group(&self, places: &[Place], asked: &Asked) -> Result<Group> {
+    fn group(&self, asked: &Asked) -> Result<Group> {
+        let places = &self.devices;
         let each = self.nthreads.checked_mul(self.ngpus).filter(|each| *each > 0);
         let ranks = each.and_then(|each| each.checked_mul(places.len()));
         let ranks =
@@ -215,27 +197,5 @@ impl Setup {
             each: counted.iter().map(|us| us * 1e3).collect(),
             quantiles: BTreeMap::new(),
         })))
-    }
-}
-
-impl Row {
-    /// What both halves have in common.
-    fn reading(&self, args: &[String], asked: &Asked, group: &Group) -> Result<Reading> {
-        let program = args.first().map_or("", String::as_str);
-        let benchmark = match asked.benchmark {
-            Some(benchmark) => benchmark,
-            None => benchmark_of(program)?,
-        };
-        let root = self.root.as_deref().map(str::trim);
-        Ok(Reading {
-            at: String::new(),
-            test: benchmark.name.to_string(),
-            benchmark,
-            settings: settings(benchmark, self.size, self.redop.as_deref(), root)?,
-            precision: Some(element(&self.element)?),
-            placement: None,
-            group: group.clone(),
-            outcome: Outcome::Wrong(String::new()),
-        })
     }
 }

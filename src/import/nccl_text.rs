@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::Line;
+use super::lines::{Line, wrong_width};
 use super::log::{self, Asked, Log, Outcome, Place, Rates, Reading, Took};
 use super::nccl_header::{Columns, after, nccl_version, place};
 use super::printed::Printed;
@@ -19,9 +19,6 @@ pub(super) const MEAN: &str =
     "means over the iterations of a loop, averaged over the ranks unless -a chose otherwise";
 
 /// Reads the tables of one process's lines; `None` when there is none.
-///
-/// # Errors
-/// Usage error naming the line that cannot be read.
 pub(super) fn read(lines: &[Line<'_>], file: &str, asked: &Asked) -> Result<Option<Log>> {
     let mut reader = Reader {
         asked,
@@ -46,9 +43,6 @@ fn file_name_test(file: &str) -> Option<String> {
 }
 
 /// The benchmark of a test's program, `all_reduce_perf` or a path to it.
-///
-/// # Errors
-/// Usage error for a test that is not known.
 pub(super) fn benchmark_of(program: &str) -> Result<&'static Benchmark> {
     let name = program.rsplit('/').next().unwrap_or_default();
     let name = name.split("_perf").next().unwrap_or_default();
@@ -58,9 +52,6 @@ pub(super) fn benchmark_of(program: &str) -> Result<&'static Benchmark> {
 }
 
 /// The element type that nccl-tests calls so.
-///
-/// # Errors
-/// Usage error for an unknown name.
 pub(super) fn element(name: &str) -> Result<Element> {
     match name {
         "char" => Ok(Element::I8),
@@ -70,9 +61,6 @@ pub(super) fn element(name: &str) -> Result<Element> {
 }
 
 /// What a row says of the problem.
-///
-/// # Errors
-/// Usage error for a benchmark that nccl-tests does not have.
 pub(super) fn settings(
     benchmark: &Benchmark,
     bytes: u64,
@@ -146,14 +134,6 @@ impl Own {
         }
         Ok(Self { definition: from_name("time", definition)?, group, settings })
     }
-}
-
-/// The fields of one half of a row, and where they stand.
-#[derive(Clone, Copy)]
-struct Half<'a> {
-    columns: &'a Columns,
-    fields: &'a [&'a str],
-    placement: Placement,
 }
 
 struct Reader<'a> {
@@ -251,9 +231,8 @@ impl Reader<'_> {
     fn refuse_short(&self) -> Result<()> {
         let Some((line, fields)) = self.section.short else { return Ok(()) };
         let columns = self.section.columns.as_ref().map_or(0, Columns::fields);
-        Err(Error::usage(format!(
-            "line {line}: the row has {fields} fields, and the table {columns} columns; mend or remove it"
-        )))
+        let why = wrong_width(fields, columns);
+        Err(Error::usage(format!("line {line}: {}", why.message)))
     }
 
     fn row(&mut self, number: usize, text: &str) -> Result<()> {
@@ -279,18 +258,14 @@ impl Reader<'_> {
         }
         // A time of day has one or two words.
         if fields.len() > columns.fields() + if columns.timestamp { 2 } else { 0 } {
-            return Err(at(Error::usage(format!(
-                "the row has {} fields, and the table {} columns; mend or remove it",
-                fields.len(),
-                columns.fields()
-            ))));
+            return Err(at(wrong_width(fields.len(), columns.fields())));
         }
         let (first, halves) = fields.split_at(columns.first.len());
         for (half, placement) in
             halves.chunks(columns.half.len()).zip([Placement::Out, Placement::In])
         {
-            let half = Half { columns: &columns, fields: half, placement };
-            let reading = self.reading(number, benchmark, first, half).map_err(at)?;
+            let reading = self.reading(number, benchmark, &columns, [first, half], placement);
+            let reading = reading.map_err(at)?;
             reading.map_or(Ok(()), |reading| self.log.add(reading)).map_err(at)?;
         }
         Ok(())
@@ -301,11 +276,11 @@ impl Reader<'_> {
         &mut self,
         number: usize,
         benchmark: &'static Benchmark,
-        first: &[&str],
-        half: Half<'_>,
+        columns: &Columns,
+        [first, fields]: [&[&str]; 2],
+        placement: Placement,
     ) -> Result<Option<Reading>> {
         let wrong = |what: &str, text: &str| Error::usage(format!("{what} '{text}' is no number"));
-        let Half { columns, fields, placement } = half;
         let of = |name: &str| Some(first[columns.first.iter().position(|known| known == name)?]);
         let in_half =
             |name: &str| Some(fields[columns.half.iter().position(|known| known == name)?]);
@@ -353,20 +328,11 @@ impl Reader<'_> {
     }
 
     fn group(&mut self) -> Result<Group> {
-        if let Some(group) = &self.section.group {
-            return Ok(group.clone());
+        let Section { places, group, own, .. } = &mut self.section;
+        if let Some(known) = own.as_ref().map(|own| &own.group).or(group.as_ref()) {
+            return Ok(known.clone());
         }
-        let group = self.asked_group()?;
-        self.section.group = Some(group.clone());
-        Ok(group)
-    }
-
-    fn asked_group(&self) -> Result<Group> {
-        let places = &self.section.places;
-        if let Some(own) = &self.section.own {
-            return Ok(own.group.clone());
-        }
-        match self.asked.ranks {
+        let found = match self.asked.ranks {
             Some(ranks) if places.is_empty() => log::world(ranks),
             Some(ranks) if ranks != places.len() => Err(Error::usage(format!(
                 "the log lists {} ranks, not {ranks}; leave --ranks out",
@@ -376,7 +342,8 @@ impl Reader<'_> {
                 "the log does not list the ranks; say how many there were with --ranks",
             )),
             _ => log::group_of(places),
-        }
+        }?;
+        Ok(group.insert(found).clone())
     }
 }
 
@@ -391,7 +358,7 @@ impl Log {
     }
 
     /// Keeps the places of the most ranks.
-    fn keep_places(&mut self, places: Vec<Place>) {
+    pub(super) fn keep_places(&mut self, places: Vec<Place>) {
         let parts = log::parts(&places);
         if parts > 1 && self.tool == "nccl-tests" {
             self.time = format!("{MEAN}, and over all {parts} groups, which ran at once");

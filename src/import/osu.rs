@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::Line;
+use super::lines::{Line, wrong_width};
 use super::log::{self, Asked, Log, Outcome, Rates, Reading, Took};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
@@ -17,9 +17,6 @@ use crate::report::Definition;
 const MEAN: &str = "means over iterations, averaged over the ranks";
 
 /// Reads the tables of one process's lines; `None` when there is none.
-///
-/// # Errors
-/// Usage error naming the line that cannot be read.
 pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
     let mut log = Log { tool: "osu", time: MEAN.to_owned(), ..Log::default() };
     let mut table: Option<Table> = None;
@@ -83,21 +80,19 @@ impl Table {
                 title.trim_end()
             ))
         })?;
-        let columns = Vec::new();
         // With the kind of memory: the same test in another one is not the same figure.
         let title = format!("OSU MPI{}", title.trim_end().trim_end_matches("Test").trim_end());
-        let (element, pairs, window, short) = (None, None, None, None);
         Ok(Self {
             title,
             version,
             benchmark,
             test,
             persistent,
-            element,
-            pairs,
-            window,
-            columns,
-            short,
+            element: None,
+            pairs: None,
+            window: None,
+            columns: Vec::new(),
+            short: None,
         })
     }
 
@@ -132,12 +127,11 @@ impl Table {
     }
 
     fn refuse_short(&self) -> Result<()> {
-        match self.short {
-            None => Ok(()),
-            Some(line) => Err(Error::usage(format!(
+        self.short.map_or(Ok(()), |line| {
+            Err(Error::usage(format!(
                 "the row of line {line} has fewer fields than the table has columns; mend or remove it"
-            ))),
-        }
+            )))
+        })
     }
 
     fn cut(&self) -> Option<String> {
@@ -153,11 +147,7 @@ impl Table {
             return Ok(None);
         }
         if fields.len() > self.columns.len() {
-            return Err(Error::usage(format!(
-                "the row has {} fields, and the table {} columns; mend or remove it",
-                fields.len(),
-                self.columns.len()
-            )));
+            return Err(wrong_width(fields.len(), self.columns.len()));
         }
         let group = self.group(asked)?;
         let settings = self.settings(&fields, group.ranks.len())?;
@@ -217,27 +207,21 @@ impl Table {
     }
 
     fn outcome(&self, fields: &[&str]) -> Result<Outcome> {
-        let column = |name: &str| {
-            let place = self.columns.iter().position(|column| column.starts_with(name));
-            place.map(|place| fields[place])
+        let column = |names: &[&str]| {
+            let place = |name: &&str| self.columns.iter().position(|own| own.starts_with(name));
+            names.iter().find_map(place).map(|place| fields[place])
         };
-        if column("Validation") == Some("Fail") {
+        if column(&["Validation"]) == Some("Fail") {
             return Ok(Outcome::Wrong("results are wrong".to_owned()));
         }
-        let number = |name: &str| {
+        let number = |names: &[&str]| {
             let read = |text: &str| {
                 Printed::parse(text).ok_or_else(|| Error::usage(format!("'{text}' is no number")))
             };
-            column(name).map(read).transpose()
+            column(names).map(read).transpose()
         };
-        let time = match number("Avg Latency")? {
-            None => number("Latency")?,
-            time => time,
-        };
-        let bandwidth = match number("Bandwidth")? {
-            None => number("MB/s")?,
-            bandwidth => bandwidth,
-        };
+        let time = number(&["Avg Latency", "Latency"])?;
+        let bandwidth = number(&["Bandwidth", "MB/s"])?;
         if time.is_none() && bandwidth.is_none() {
             return Err(Error::usage("the table has neither a latency nor a bandwidth"));
         }
@@ -251,7 +235,7 @@ impl Table {
         Ok(Outcome::Took(Box::new(Took {
             definition: Definition::MeanOfRanksAndIterations,
             protocol: Protocol::Barrier,
-            batch: column("Iterations").and_then(|text| text.parse().ok()),
+            batch: column(&["Iterations"]).and_then(|text| text.parse().ok()),
             warmup: None,
             rates: Rates { time, algbw: bandwidth.map(|mbps| mbps.times(1e-3)), busbw: None },
             each: Vec::new(),

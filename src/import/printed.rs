@@ -3,7 +3,6 @@
 /// A printed number: what was meant lies within `half` of `value`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Printed {
-    /// The number.
     pub(super) value: f64,
     /// Half a step of its last digit.
     half: f64,
@@ -21,12 +20,10 @@ impl Printed {
         fine.then_some(Self { value, half })
     }
 
-    /// A number with so many decimals.
     pub(super) fn with_decimals(value: f64, decimals: i32) -> Self {
         Self { value, half: 0.5 * 10f64.powi(-decimals) }
     }
 
-    /// This many times as much.
     pub(super) fn times(self, factor: f64) -> Self {
         Self { value: self.value * factor, half: self.half * factor }
     }

@@ -9,7 +9,7 @@ use crate::base::error::{Error, Result};
 use crate::machine::device::Device;
 
 /// The environment of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// The MPI library that connects the ranks; null for a process without a launcher.
     pub mpi: Option<Mpi>,
@@ -35,7 +35,7 @@ pub struct Mpi {
 }
 
 /// One node. Fields that an imported file does not contain are null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
     /// Host name.
     pub host: String,

@@ -2,7 +2,7 @@
 
 use statrs::function::beta::beta_reg;
 
-use super::alternative::clamp_p;
+use super::test_result::clamp_p;
 
 /// The probability of `k` or more successes in `n` trials, each with probability `p`: P(B ≥ k) = I_p(k, n − k + 1).
 /// `k` and `n` need not be integers, so that correlated trials can enter with their effective number.

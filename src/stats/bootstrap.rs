@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
-use super::ratio::Estimate;
+use super::interval::Estimate;
 use super::sample::{autocorrelation, mean, variance};
 use super::t_test::t_quantile;
 use crate::base::random::Stream;
@@ -52,14 +52,14 @@ pub fn shift_interval(
     let names = if size(from) <= size(to) { ["one", "other"] } else { ["other", "one"] };
     let [mut first, mut second] = names.map(|name| Stream::new(seed, name, &[]));
     let (from, to) = (Side::new(from, &mut first)?, Side::new(to, &mut second)?);
-    let mut differences = Differences::default();
-    let value = differences.median(&from.medians, &to.medians);
+    let mut differences = Vec::new();
+    let value = median_difference(&mut differences, &from.medians, &to.medians);
     let (mut x, mut y) = (from.medians.clone(), to.medians.clone());
     let mut shifts: Vec<f64> = Vec::with_capacity(resamples);
     for _ in 0..resamples {
         from.draw(&mut x, &mut first);
         to.draw(&mut y, &mut second);
-        shifts.push(differences.median(&x, &y));
+        shifts.push(median_difference(&mut differences, &x, &y));
     }
     let tail = Normal::standard().cdf(-t_critical(confidence, x.len() + y.len()));
     let rank = (tail * (resamples as f64 + 1.0)).round().max(1.0) as usize;
@@ -161,22 +161,16 @@ fn block_length(values: &[f64]) -> usize {
     (length.round() as usize).clamp(1, n.div_ceil(2))
 }
 
-/// A buffer for all pairwise differences of two samples.
-#[derive(Default)]
-struct Differences(Vec<f64>);
-
-impl Differences {
-    /// The median of all y − x.
-    fn median(&mut self, from: &[f64], to: &[f64]) -> f64 {
-        self.0.clear();
-        self.0.extend(from.iter().flat_map(|x| to.iter().map(move |y| y - x)));
-        let half = self.0.len() / 2;
-        let (below, &mut middle, _) = self.0.select_nth_unstable_by(half, f64::total_cmp);
-        if from.len() * to.len() % 2 == 1 {
-            return middle;
-        }
-        below.iter().copied().fold(f64::NEG_INFINITY, f64::max).midpoint(middle)
+/// The median of all y − x; `differences` is a buffer.
+fn median_difference(differences: &mut Vec<f64>, from: &[f64], to: &[f64]) -> f64 {
+    differences.clear();
+    differences.extend(from.iter().flat_map(|x| to.iter().map(move |y| y - x)));
+    let half = differences.len() / 2;
+    let (below, &mut middle, _) = differences.select_nth_unstable_by(half, f64::total_cmp);
+    if from.len() * to.len() % 2 == 1 {
+        return middle;
     }
+    below.iter().copied().fold(f64::NEG_INFINITY, f64::max).midpoint(middle)
 }
 
 #[cfg(test)]

@@ -7,10 +7,8 @@ use super::scale::Scale;
 /// Fewest values between two changes.
 const MIN_SEGMENT: usize = 5;
 
-/// Significance level of a change.
 const SIGNIFICANCE: f64 = 0.01;
 
-/// Permutations of a test.
 const PERMUTATIONS: usize = 999;
 
 /// A test stops once this many permutations reach the series' own statistic: p can no longer fall below the

@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_PI_6, SQRT_2, TAU};
 
 use statrs::function::erf::erfc_inv;
 
-use super::quantile::{samples_needed, sorted_with_index};
+use super::order::{ranks, samples_needed, sorted_with_index};
 use super::sample::autocorrelations;
 
 /// Longest lag; bounds the time of one estimate.
@@ -42,14 +42,8 @@ pub fn iterations_needed(values: &[f64], q: f64, confidence: f64) -> usize {
 /// [`effective_samples`] of ascending values, each with its index in time.
 pub(super) fn effective_size(sorted: &[(f64, usize)], q: f64) -> f64 {
     let n = sorted.len() as f64;
-    // The share of values below each value, in order of time; tied values share the mean.
-    let mut shares = vec![0.0; sorted.len()];
-    let mut below = 0;
-    for ties in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let share = (below as f64 + ties.len() as f64 / 2.0) / n;
-        ties.iter().for_each(|&(_, time)| shares[time] = share);
-        below += ties.len();
-    }
+    // The share of values below each value, in order of time.
+    let shares: Vec<f64> = ranks(sorted).of.iter().map(|rank| (rank - 0.5) / n).collect();
     let indicator = shares.iter().map(|&share| f64::from(share <= q)).collect();
     by_indicator(indicator).min(by_ranks(shares, q)).clamp(1.0, n.max(1.0))
 }

@@ -2,12 +2,10 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, FisherSnedecor};
 
-use super::alternative::clamp_p;
-use super::quantile::median;
-use super::ranks::ranks;
+use super::order::{median, ranks, sorted_with_index};
 use super::sample::mean;
 use super::scale::Scale;
-use super::test_result::TestResult;
+use super::test_result::{TestResult, clamp_p};
 
 /// Squared rounding error of equal distances on the scale from 0 to 1, per value.
 const ROUNDING: f64 = 1e-30;
@@ -54,7 +52,7 @@ pub fn friedman(rows: &[impl AsRef<[f64]>]) -> Option<TestResult> {
         if row.len() != columns || row.iter().any(|value| value.is_nan()) {
             return None;
         }
-        let ranks = ranks(row);
+        let ranks = ranks(&sorted_with_index(row));
         sums.iter_mut().zip(&ranks.of).for_each(|(sum, rank)| *sum += rank);
         ties += ranks.ties;
     }

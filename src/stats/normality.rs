@@ -5,10 +5,9 @@ use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 use statrs::distribution::{ContinuousCDF as _, Normal};
 use statrs::function::erf::erfc;
 
-use super::alternative::clamp_p;
 use super::sample::{mean, variance};
 use super::scale::Scale;
-use super::test_result::TestResult;
+use super::test_result::{TestResult, clamp_p};
 
 /// Sample sizes for which Royston's approximations are valid.
 const ROYSTON_SIZES: std::ops::RangeInclusive<usize> = 3..=5000;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::quantile::quantile;
+use super::order::quantile;
 
 /// Numbers of values beyond Tukey's fences (Exploratory Data Analysis, 1977).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -56,7 +56,6 @@ fn relabellings(from: usize, to: usize) -> f64 {
 struct Pooled {
     /// Centred on the common mean, in units of the largest distance from it; those of `to` last.
     values: Vec<f64>,
-    /// Number of values of `to`.
     to: usize,
     sum: f64,
     squares: f64,
@@ -127,24 +126,23 @@ impl Pooled {
         Statistic { signed: difference * difference.abs(), variance }
     }
 
-    /// p from all relabellings.
     fn exact(&self) -> f64 {
-        let mut count = Count { hits: 0, all: 0 };
-        self.enumerate(0, self.to, (0.0, 0.0), &mut count);
-        count.hits as f64 / count.all as f64
+        let (hits, all) = self.enumerate(0, self.to, (0.0, 0.0));
+        hits as f64 / all as f64
     }
 
-    /// Counts the ways to choose `left` more values from index `next` on, in addition to those with these sums.
-    fn enumerate(&self, next: usize, left: usize, (sum, squares): (f64, f64), count: &mut Count) {
+    /// Counts the ways to choose `left` more values from index `next` on, in addition to those with these sums: those
+    /// that reach the observed statistic, and all.
+    fn enumerate(&self, next: usize, left: usize, (sum, squares): (f64, f64)) -> (u64, u64) {
         if left == 0 {
-            count.all += 1;
-            count.hits += u64::from(self.statistic(sum, squares).reaches(self.observed));
-            return;
+            return (self.statistic(sum, squares).reaches(self.observed).into(), 1);
         }
-        for place in next..=self.values.len() - left {
+        (next..=self.values.len() - left).fold((0, 0), |(hits, all), place| {
             let value = self.values[place];
-            self.enumerate(place + 1, left - 1, (sum + value, squares + value * value), count);
-        }
+            let sums = (sum + value, squares + value * value);
+            let more = self.enumerate(place + 1, left - 1, sums);
+            (hits + more.0, all + more.1)
+        })
     }
 
     /// p from random relabellings, with early stopping.
@@ -163,12 +161,6 @@ impl Pooled {
         }
         (hits + 1) as f64 / (draws + 1) as f64
     }
-}
-
-/// Relabellings enumerated, and those of them that reach the observed statistic.
-struct Count {
-    hits: u64,
-    all: u64,
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ impl Scale {
         (0.0..f64::INFINITY).contains(&range).then_some(Self { low, range })
     }
 
-    /// `values` on this scale.
     pub(super) fn values(&self, values: &[f64]) -> Vec<f64> {
         let unit = if self.range > 0.0 { self.range } else { 1.0 };
         values.iter().map(|value| (value - self.low) / unit).collect()

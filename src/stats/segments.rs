@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::quantile::median;
+use super::order::median;
 
 /// Fewest values of a series.
 const MIN_VALUES: usize = 30;
@@ -17,7 +17,6 @@ const TOLERANCE: f64 = 0.02;
 /// Buckets in the shortest segment.
 const MIN_SEGMENT: usize = 5;
 
-/// Most segments of a fit.
 const MAX_SEGMENTS: usize = 12;
 
 /// The values of φ that are tried are 0 to this many tenths.

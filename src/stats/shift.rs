@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
 
-use super::quantile::median;
+use super::order::median;
 use super::rank_sum::mann_whitney_u;
 use super::sample::{mean, variance};
 use super::scale::Scale;

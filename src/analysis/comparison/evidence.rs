@@ -2,7 +2,7 @@
 
 use crate::base::random::Stream;
 use crate::plan::config::StatisticalTest;
-use crate::stats::{self, Alternative, Estimate};
+use crate::stats::{self, Estimate};
 
 /// One case on one side: for each launch its values, all positive, in order of time.
 pub(super) type Launches = Vec<Vec<f64>>;
@@ -96,12 +96,10 @@ fn p(from: &[f64], to: &[f64], bound: f64, params: TestParams) -> f64 {
             let mut random = Stream::new(params.seed, "permutation", &[]);
             stats::permutation_p(from, to, bound, params.draws, &mut random)
         }
-        StatisticalTest::TTest => {
-            stats::welch(from, to).map_or(1.0, |welch| welch.p(bound, Alternative::Greater))
-        }
+        StatisticalTest::TTest => stats::welch(from, to).map_or(1.0, |welch| welch.p(bound)),
         StatisticalTest::MannWhitney => {
             let shifted: Vec<f64> = to.iter().map(|value| value - bound).collect();
-            stats::rank_sum(from, &shifted, Alternative::Greater).map_or(1.0, |sum| sum.p)
+            stats::rank_sum(from, &shifted).map_or(1.0, |sum| sum.p)
         }
     }
 }

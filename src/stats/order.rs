@@ -1,4 +1,4 @@
-//! Quantiles, and the sample size that their intervals need.
+//! Order statistics: ranks, quantiles, and the sample size that intervals of quantiles need.
 
 /// The values in ascending order, each with its index in `values`.
 pub(super) fn sorted_with_index(values: &[f64]) -> Vec<(f64, usize)> {
@@ -31,4 +31,40 @@ pub(super) fn samples_needed(q: f64, confidence: f64) -> usize {
     let tail = (1.0 - confidence) / 2.0;
     let needed = |p: f64| (tail.ln() / p.ln()).ceil();
     needed(q).max(needed(1.0 - q)) as usize
+}
+
+/// The ranks of values, from 1.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ranks {
+    /// The rank of each value; tied values have their mean rank.
+    pub(super) of: Vec<f64>,
+    /// The tie term Σ (t³ − t) over ties of t values; 0 without ties.
+    pub(super) ties: f64,
+}
+
+/// The ranks of ascending values, each with its index.
+pub(super) fn ranks(sorted: &[(f64, usize)]) -> Ranks {
+    let mut of = vec![0.0; sorted.len()];
+    let (mut ties, mut below) = (0.0, 0);
+    for tie in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let size = tie.len() as f64;
+        let rank = below as f64 + (size + 1.0) / 2.0;
+        tie.iter().for_each(|&(_, place)| of[place] = rank);
+        ties += size * size * size - size;
+        below += tie.len();
+    }
+    Ranks { of, ties }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_share_the_mean_of_their_ranks() {
+        let tied = ranks(&sorted_with_index(&[3.0, 0.0, 3.0, -0.0, 3.0, 9.0]));
+        assert_eq!(tied.of, [4.0, 1.5, 4.0, 1.5, 4.0, 6.0]);
+        assert_eq!(tied.ties, 6.0 + 24.0);
+        assert_eq!(ranks(&[]), Ranks { of: vec![], ties: 0.0 });
+    }
 }
