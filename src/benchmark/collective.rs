@@ -149,12 +149,23 @@ pub enum RankCount {
 /// What algbw and busbw follow from, as in `XxxGetBw` of nccl-tests (2.19.6, `src/*.cu`). Between pairs and through one
 /// port, algbw is that of all messages together, as in the OSU micro-benchmarks (7.4), and busbw that of one pair in one
 /// direction, or of the port.
+#[derive(Clone, Copy)]
 pub struct Bandwidth {
     /// Elements whose bytes are divided by the time of one operation to get algbw.
     pub elements: fn(&Exchange, usize) -> u64,
     /// busbw / algbw on so many ranks (doc/PERFORMANCE.md of nccl-tests explains it).
     pub bus_factor: fn(&Exchange, usize) -> f64,
 }
+
+/// The buffer of a rank, or a message.
+const ONE_BUFFER: Bandwidth =
+    Bandwidth { elements: |exchange, _| exchange.elements(), bus_factor: |_, _| 1.0 };
+
+/// The blocks of all ranks, of which a rank's own one stays.
+const ALL_BLOCKS: Bandwidth = Bandwidth {
+    elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
+    bus_factor: |_, ranks| share_of_others(ranks),
+};
 
 /// (n−1)/n: the share of n blocks that is not a rank's own.
 fn share_of_others(ranks: usize) -> f64 {

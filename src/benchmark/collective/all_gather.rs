@@ -16,10 +16,7 @@ pub(super) static ALL_GATHER: Collective = Collective {
     blocks: BlockSizes::Equal,
     input: |seat| seat.own_block().len,
     flow: Flow::Moves(|path| Some(path.only_block())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
+    bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Allgather),
     nccl: Nccl::Calls(|seat| one(NcclCall::AllGather, seat.own_block().len)),
     model: Some(Model::Ring { rounds: 1 }),
@@ -33,20 +30,10 @@ pub(super) static ALL_GATHERV: Collective = Collective {
     aliases: &["allgatherv"],
     description: "all_gather with blocks of different sizes",
     keys: keys::MOVES_UNEVENLY,
-    default: false,
-    in_place: InPlace::both(Sharing::OwnBlock),
-    roles: Roles::Alike,
-    ranks: RankCount::Any,
     blocks: BlockSizes::BySender,
-    input: |seat| seat.own_block().len,
-    flow: Flow::Moves(|path| Some(path.only_block())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
     mpi: MpiCall::Collective(MpiCollective::Allgatherv),
     nccl: Nccl::Calls(messages),
-    model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: false,
     osu: &[OsuTest::new("Allgatherv Latency", OsuSize::Block, OsuRanks::All)],
+    ..ALL_GATHER
 };

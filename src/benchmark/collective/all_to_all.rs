@@ -16,10 +16,7 @@ pub(super) static ALLTOALL: Collective = Collective {
     blocks: BlockSizes::Equal,
     input: |seat| seat.row(),
     flow: Flow::Moves(|path| Some(path.block_among_all())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
+    bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Alltoall),
     nccl: Nccl::Calls(messages),
     model: Some(Model::Port),
@@ -33,26 +30,18 @@ pub(super) static ALLTOALLV: Collective = Collective {
     aliases: &["all_to_allv"],
     description: "alltoall with blocks of different sizes",
     keys: keys::MOVES_BY_MATRIX,
-    default: false,
-    in_place: Some(InPlace { mpi: Sharing::Front, nccl: Err(NOT_IN_PLACE) }),
-    roles: Roles::Alike,
-    ranks: RankCount::Any,
     blocks: BlockSizes::ByBoth,
-    input: |seat| seat.row(),
-    flow: Flow::Moves(|path| Some(path.block_among_all())),
     bandwidth: Some(Bandwidth {
         elements: most_of_a_rank,
         bus_factor: |_, ranks| share_of_others(ranks),
     }),
     mpi: MpiCall::Collective(MpiCollective::Alltoallv),
-    nccl: Nccl::Calls(messages),
-    model: Some(Model::Port),
-    nccl_tests: true,
     osu: &[OsuTest::new(
         "All-to-Allv Personalized Exchange Latency",
         OsuSize::Block,
         OsuRanks::All,
     )],
+    ..ALLTOALL
 };
 
 /// The most that any rank sends or receives.

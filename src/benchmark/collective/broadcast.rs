@@ -17,10 +17,7 @@ pub(super) static BROADCAST: Collective = Collective {
     flow: Flow::Moves(|path| {
         (path.from == path.root && path.to != path.root).then(|| path.whole())
     }),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, _| exchange.elements(),
-        bus_factor: |_, _| 1.0,
-    }),
+    bandwidth: Some(ONE_BUFFER),
     mpi: MpiCall::Collective(MpiCollective::Bcast),
     // One buffer on each rank, as in MPI: the root gets no second copy, and the others read nothing.
     nccl: Nccl::Calls(|seat| {

@@ -26,22 +26,10 @@ pub(super) static COMM_INIT: Collective = Collective {
 /// The transport's start, once in a process's life.
 pub(super) static MPI_INIT: Collective = Collective {
     name: "mpi_init",
-    aliases: &[],
     description: "MPI's start, once in a launch",
-    keys: &[],
-    default: false,
-    in_place: None,
-    roles: Roles::Alike,
-    ranks: RankCount::Any,
-    blocks: BlockSizes::Whole,
-    input: |_| 0,
-    flow: Flow::Nothing,
-    bandwidth: None,
     mpi: MpiCall::Init,
     nccl: Nccl::Unsupported(
         "MPI's start is measured by --backend host; what NCCL does at its start is comm_init",
     ),
-    model: None,
-    nccl_tests: false,
-    osu: &[],
+    ..COMM_INIT
 };

@@ -16,10 +16,7 @@ pub(super) static GATHER: Collective = Collective {
     blocks: BlockSizes::Equal,
     input: |seat| seat.own_block().len,
     flow: Flow::Moves(|path| (path.to == path.root).then(|| path.only_block())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
+    bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Gather),
     nccl: Nccl::Calls(messages),
     model: Some(Model::Port),
@@ -30,23 +27,11 @@ pub(super) static GATHER: Collective = Collective {
 /// The same with blocks of different sizes.
 pub(super) static GATHERV: Collective = Collective {
     name: "gatherv",
-    aliases: &[],
     description: "gather with blocks of different sizes",
     keys: keys::ROOTED_UNEVENLY,
-    default: false,
-    in_place: InPlace::both(Sharing::OwnBlock),
-    roles: Roles::Root,
-    ranks: RankCount::Any,
     blocks: BlockSizes::BySender,
-    input: |seat| seat.own_block().len,
-    flow: Flow::Moves(|path| (path.to == path.root).then(|| path.only_block())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
     mpi: MpiCall::Collective(MpiCollective::Gatherv),
-    nccl: Nccl::Calls(messages),
-    model: Some(Model::Port),
     nccl_tests: false,
     osu: &[OsuTest::new("Gatherv Latency", OsuSize::Block, OsuRanks::All)],
+    ..GATHER
 };

@@ -39,6 +39,7 @@ pub enum BlockSizes {
 }
 
 /// Where the results of an operation come from.
+#[derive(Clone, Copy)]
 pub enum Flow {
     /// There are none.
     Nothing,

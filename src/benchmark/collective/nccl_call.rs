@@ -3,6 +3,7 @@
 use super::{Placement, Seat};
 
 /// What NCCL does.
+#[derive(Clone, Copy)]
 pub enum Nccl {
     /// Nothing, and why, in a sentence with a remedy.
     Unsupported(&'static str),

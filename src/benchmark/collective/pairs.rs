@@ -9,25 +9,15 @@ pub(super) static LATENCY: Collective = Collective {
     aliases: &["p2p_latency", "multi_lat"],
     description: "one way of a message between the ranks of a pair: half a ping-pong",
     keys: &[keys::MESSAGE, keys::PAIRS, keys::MESSAGE_FORM, keys::OFFSET],
-    default: false,
-    in_place: None,
     roles: Roles::Pairs { messages: None, operations: 2 },
-    ranks: RankCount::Several,
-    blocks: BlockSizes::Whole,
-    input: |seat| seat.of_pair(|_| true),
-    flow: Flow::Moves(|path| path.joins_a_pair().then(|| path.whole())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, _| exchange.elements(),
-        bus_factor: |_, _| 1.0,
-    }),
+    bandwidth: Some(ONE_BUFFER),
     mpi: MpiCall::Messages(MpiMessages::PingPong),
     nccl: Nccl::Calls(there_and_back),
-    model: Some(Model::Pair { trips: 1.0 }),
-    nccl_tests: false,
     osu: &[
         OsuTest::new("Latency", OsuSize::Whole, OsuRanks::Two),
         OsuTest::new("Multi Latency", OsuSize::Whole, OsuRanks::All),
     ],
+    ..BIDIRECTIONAL
 };
 
 /// A window of messages to the other rank of a pair, and a short answer.
@@ -59,12 +49,7 @@ pub(super) static BIDIRECTIONAL: Collective = Collective {
     name: "bidirectional",
     aliases: &["p2p_bidirectional", "bisection"],
     description: "a window of messages both ways; with all pairs, between the halves of the group",
-    keys: keys::WINDOWED,
-    default: false,
-    in_place: None,
     roles: Roles::Pairs { messages: Some(2), operations: 1 },
-    ranks: RankCount::Several,
-    blocks: BlockSizes::Whole,
     input: |seat| seat.of_pair(|_| true),
     flow: Flow::Moves(|path| path.joins_a_pair().then(|| path.whole())),
     // What one pair moves in one direction.
@@ -73,10 +58,8 @@ pub(super) static BIDIRECTIONAL: Collective = Collective {
         bus_factor: |exchange, ranks| 0.5 / exchange.pair_count(ranks).max(1) as f64,
     }),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: false }),
-    nccl: Nccl::Calls(messages),
-    model: Some(Model::Pair { trips: 1.0 }),
-    nccl_tests: false,
     osu: &[OsuTest::new("Bi-Directional Bandwidth", OsuSize::Whole, OsuRanks::Two)],
+    ..BANDWIDTH
 };
 
 /// A window of one-sided writes into the other rank's memory.
@@ -85,41 +68,22 @@ pub(super) static PUT: Collective = Collective {
     aliases: &[],
     description: "one-sided writes into the memory of the other rank of a pair",
     keys: keys::ONE_SIDED,
-    default: false,
-    in_place: None,
-    roles: Roles::Pairs { messages: Some(1), operations: 1 },
-    ranks: RankCount::Several,
-    blocks: BlockSizes::Whole,
-    input: |seat| seat.of_pair(|is_first| is_first),
-    flow: Flow::Moves(|path| (path.joins_a_pair() && path.from < path.to).then(|| path.whole())),
-    bandwidth: Some(ONE_OF_EACH_PAIR),
     mpi: MpiCall::Put,
     nccl: NOT_ONE_SIDED,
-    model: Some(Model::Pair { trips: 1.0 }),
-    nccl_tests: false,
     osu: &[],
+    ..BANDWIDTH
 };
 
 /// A window of one-sided reads from the other rank's memory.
 pub(super) static GET: Collective = Collective {
     name: "get",
-    aliases: &[],
     description: "one-sided reads from the memory of the other rank of a pair",
-    keys: keys::ONE_SIDED,
-    default: false,
-    in_place: None,
-    roles: Roles::Pairs { messages: Some(1), operations: 1 },
-    ranks: RankCount::Several,
-    blocks: BlockSizes::Whole,
     input: |seat| seat.of_pair(|is_first| !is_first),
     flow: Flow::Moves(|path| (path.joins_a_pair() && path.from > path.to).then(|| path.whole())),
-    bandwidth: Some(ONE_OF_EACH_PAIR),
     mpi: MpiCall::Get,
-    nccl: NOT_ONE_SIDED,
     // The request has to arrive first.
     model: Some(Model::Pair { trips: 2.0 }),
-    nccl_tests: false,
-    osu: &[],
+    ..PUT
 };
 
 /// One message of each pair; what one pair moves.

@@ -29,26 +29,14 @@ pub(super) static INCAST: Collective = Collective {
 /// The root sends to every rank at once, something else to each.
 pub(super) static OUTCAST: Collective = Collective {
     name: "outcast",
-    aliases: &[],
     description: "the root sends to every rank at once, something else to each",
-    keys: keys::PORT,
-    default: false,
-    in_place: None,
-    roles: Roles::Root,
-    ranks: RankCount::Several,
-    blocks: BlockSizes::Whole,
     input: |seat| seat.at_root(of_all_others(seat.exchange, seat.ranks)),
     flow: Flow::Moves(|path| {
         let place = if path.to > path.root { path.to - 1 } else { path.to } as u64;
         let Span { len, .. } = path.whole();
         (path.from == path.root && path.to != path.root).then_some(Span { at: place * len, len })
     }),
-    bandwidth: Some(Bandwidth { elements: of_all_others, bus_factor: |_, _| 1.0 }),
-    mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
-    nccl: Nccl::Calls(messages),
-    model: Some(Model::Port),
-    nccl_tests: false,
-    osu: &[],
+    ..INCAST
 };
 
 /// One message of each rank but the root.

@@ -16,10 +16,7 @@ pub(super) static REDUCE: Collective = Collective {
     blocks: BlockSizes::Whole,
     input: |seat| seat.elements(),
     flow: Flow::Reduces(|seat| seat.is_root().then(|| seat.whole())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, _| exchange.elements(),
-        bus_factor: |_, _| 1.0,
-    }),
+    bandwidth: Some(ONE_BUFFER),
     mpi: MpiCall::Collective(MpiCollective::Reduce),
     nccl: Nccl::Calls(|seat| one(NcclCall::Reduce(seat.root), seat.elements())),
     model: Some(Model::Ring { rounds: 1 }),

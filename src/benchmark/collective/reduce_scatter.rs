@@ -17,10 +17,7 @@ pub(super) static REDUCE_SCATTER: Collective = Collective {
     blocks: BlockSizes::Equal,
     input: |seat| seat.row(),
     flow: Flow::Reduces(|seat| Some(seat.own_block())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
+    bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::ReduceScatterBlock),
     nccl: Nccl::Calls(|seat| one(NcclCall::ReduceScatter, seat.own_block().len)),
     model: Some(Model::Ring { rounds: 1 }),
@@ -31,10 +28,8 @@ pub(super) static REDUCE_SCATTER: Collective = Collective {
 /// The same with blocks of different sizes.
 pub(super) static REDUCE_SCATTERV: Collective = Collective {
     name: "reduce_scatterv",
-    aliases: &[],
     description: "reduce_scatter with blocks of different sizes",
     keys: &[keys::BYTES, keys::OP, keys::SPREAD, keys::FORM, keys::AGGREGATE, keys::OFFSET],
-    default: false,
     in_place: Some(InPlace {
         mpi: Sharing::Front,
         nccl: Err(
@@ -42,20 +37,12 @@ pub(super) static REDUCE_SCATTERV: Collective = Collective {
              placement=out",
         ),
     }),
-    roles: Roles::Alike,
-    ranks: RankCount::Any,
     blocks: BlockSizes::ByReceiver,
-    input: |seat| seat.row(),
-    flow: Flow::Reduces(|seat| Some(seat.own_block())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
     mpi: MpiCall::Collective(MpiCollective::ReduceScatter),
     nccl: Nccl::Calls(a_reduce_for_each_block),
-    model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: false,
     osu: &[],
+    ..REDUCE_SCATTER
 };
 
 /// NCCL's own reduce_scatter has one count for all.

@@ -16,10 +16,7 @@ pub(super) static SCATTER: Collective = Collective {
     blocks: BlockSizes::Equal,
     input: |seat| seat.at_root(seat.row()),
     flow: Flow::Moves(|path| (path.from == path.root).then(|| path.block_among_all())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
+    bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Scatter),
     nccl: Nccl::Calls(messages),
     model: Some(Model::Port),
@@ -30,23 +27,11 @@ pub(super) static SCATTER: Collective = Collective {
 /// The same with blocks of different sizes.
 pub(super) static SCATTERV: Collective = Collective {
     name: "scatterv",
-    aliases: &[],
     description: "scatter with blocks of different sizes",
     keys: keys::ROOTED_UNEVENLY,
-    default: false,
-    in_place: InPlace::both(Sharing::OwnBlock),
-    roles: Roles::Root,
-    ranks: RankCount::Any,
     blocks: BlockSizes::ByReceiver,
-    input: |seat| seat.at_root(seat.row()),
-    flow: Flow::Moves(|path| (path.from == path.root).then(|| path.block_among_all())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, ranks| exchange.blocks_before(ranks, ranks),
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
     mpi: MpiCall::Collective(MpiCollective::Scatterv),
-    nccl: Nccl::Calls(messages),
-    model: Some(Model::Port),
     nccl_tests: false,
     osu: &[OsuTest::new("Scatterv Latency", OsuSize::Block, OsuRanks::All)],
+    ..SCATTER
 };

@@ -16,10 +16,7 @@ pub(super) static SENDRECV: Collective = Collective {
     blocks: BlockSizes::Whole,
     input: |seat| seat.elements(),
     flow: Flow::Moves(|path| (path.to == (path.from + 1) % path.ranks).then(|| path.whole())),
-    bandwidth: Some(Bandwidth {
-        elements: |exchange, _| exchange.elements(),
-        bus_factor: |_, _| 1.0,
-    }),
+    bandwidth: Some(ONE_BUFFER),
     mpi: MpiCall::Collective(MpiCollective::Sendrecv),
     nccl: Nccl::Calls(messages),
     model: Some(Model::Neighbour),
