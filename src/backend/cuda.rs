@@ -212,6 +212,7 @@ impl Cuda {
             Work::Kernel(run) => self.timed(kernel::prepare(&self.gpu, run)?, peers.wait),
         }
     }
+
     fn exchange<'a>(
         &'a self,
         exchange: &Exchange,
@@ -232,16 +233,8 @@ impl Cuda {
 struct Nothing;
 
 impl Operation for Nothing {
-    fn load(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     fn enqueue(&mut self) -> Result<()> {
         Ok(())
-    }
-
-    fn compare(&mut self) -> Result<Accuracy> {
-        Ok(Accuracy::default())
     }
 }
 
@@ -252,22 +245,16 @@ trait Operation {
         1
     }
 
-    /// Puts known data in place, and spoils the place of the result.
-    fn load(&mut self) -> Result<()>;
+    /// Puts in place what is to be verified, or timed, and spoils the place of the result.
+    fn load(&mut self, _: Phase) -> Result<()> {
+        Ok(())
+    }
 
     /// Queues one run on the device's stream.
     fn enqueue(&mut self) -> Result<()>;
 
-    /// Compares every element of the result of the one run since `load` with its reference.
-    fn compare(&mut self) -> Result<Accuracy>;
-
-    /// Puts in place what is to be timed.
-    fn load_timed(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Compares every element that the last run since `load_timed` left with its reference.
-    fn compare_timed(&mut self) -> Result<Accuracy> {
+    /// Compares every element that the last run since `load` left with its reference, where that can be done.
+    fn compare(&mut self, _: Phase) -> Result<Accuracy> {
         Ok(Accuracy::default())
     }
 

@@ -31,7 +31,7 @@ impl Host {
     /// are parked leave their cores free.
     fn timed<'a>(
         &self,
-        operation: impl Operation + 'a,
+        operation: Box<dyn Operation + 'a>,
         policy: WaitPolicy,
     ) -> Box<dyn Prepared + 'a> {
         let clock = self.clock.with_policy(policy);
@@ -62,7 +62,7 @@ impl Backend for Host {
     ) -> Result<Box<dyn Prepared + 'a>> {
         let policy = peers.wait.policy();
         Ok(match work {
-            Work::Nothing => self.timed(Nothing, policy),
+            Work::Nothing => self.timed(Box::new(Nothing), policy),
             Work::Exchange(exchange) => {
                 let transport = self.transport.as_ref().ok_or_else(|| {
                     Error::unsupported(
@@ -145,39 +145,13 @@ impl Operation for Nothing {
     }
 }
 
-impl Operation for Box<dyn Operation + '_> {
-    fn ready(&mut self) {
-        (**self).ready();
-    }
-
-    fn run(&mut self) {
-        (**self).run();
-    }
-
-    fn timed(&mut self, window: &mut Window) {
-        (**self).timed(window);
-    }
-
-    fn verify(&mut self) -> Accuracy {
-        (**self).verify()
-    }
-
-    fn check(&mut self) -> Accuracy {
-        (**self).check()
-    }
-
-    fn remarks(&self) -> Remarks {
-        (**self).remarks()
-    }
-}
-
 /// An operation between two stamps of the machine's clock.
-struct Timed<O> {
-    operation: O,
+struct Timed<'a> {
+    operation: Box<dyn Operation + 'a>,
     window: Window,
 }
 
-impl<O: Operation> Prepared for Timed<O> {
+impl Prepared for Timed<'_> {
     fn verify(&mut self) -> Result<Accuracy> {
         Ok(self.operation.verify())
     }

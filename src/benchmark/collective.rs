@@ -6,9 +6,7 @@
 mod all_gather;
 mod all_reduce;
 mod all_to_all;
-mod barrier;
 mod broadcast;
-mod creation;
 mod exchange;
 mod gather;
 mod hypercube;
@@ -16,13 +14,13 @@ mod keys;
 mod layout;
 mod mpi_call;
 mod nccl_call;
+mod no_data;
 mod operator;
 mod osu;
 mod pairs;
 mod ports;
 mod reduce;
 mod reduce_scatter;
-mod scatter;
 mod send_recv;
 
 use std::fmt;
@@ -52,13 +50,13 @@ pub static COLLECTIVES: &[&Collective] = &[
     &reduce::REDUCE,
     &gather::GATHER,
     &gather::GATHERV,
-    &scatter::SCATTER,
-    &scatter::SCATTERV,
+    &gather::SCATTER,
+    &gather::SCATTERV,
     &all_to_all::ALLTOALL,
     &all_to_all::ALLTOALLV,
     &send_recv::SENDRECV,
     &hypercube::HYPERCUBE,
-    &barrier::BARRIER,
+    &no_data::BARRIER,
     &pairs::LATENCY,
     &pairs::BANDWIDTH,
     &pairs::BIDIRECTIONAL,
@@ -66,8 +64,8 @@ pub static COLLECTIVES: &[&Collective] = &[
     &pairs::GET,
     &ports::INCAST,
     &ports::OUTCAST,
-    &creation::COMM_INIT,
-    &creation::MPI_INIT,
+    &no_data::COMM_INIT,
+    &no_data::MPI_INIT,
     &reduce_scatter::REDUCE_SCATTERV,
 ];
 

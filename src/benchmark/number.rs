@@ -64,24 +64,19 @@ macro_rules! small_float {
 
 small_float!(f16: 1 << 11, bf16: 1 << 8, F8E4M3: 1 << 4, F8E5M2: 1 << 3);
 
-/// Calls a generic function with the Rust type of an element.
+/// Evaluates an expression in which a name stands for the Rust type of an element.
 macro_rules! with_number {
-    ($element:expr, $function:ident($($argument:expr),*)) => {
+    ($element:expr, $name:ident => $value:expr) => {
+        $crate::benchmark::with_number!(@ $element, $name, $value;
+            F32 f32, F64 f64, F16 half::f16, Bf16 half::bf16, Fp8E4m3 float8::F8E4M3, Fp8E5m2 float8::F8E5M2,
+            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
+    };
+    (@ $element:expr, $name:ident, $value:expr; $($variant:ident $type:ty),*) => {
         match $element {
-            $crate::benchmark::work::Element::F32 => $function::<f32>($($argument),*),
-            $crate::benchmark::work::Element::F64 => $function::<f64>($($argument),*),
-            $crate::benchmark::work::Element::F16 => $function::<half::f16>($($argument),*),
-            $crate::benchmark::work::Element::Bf16 => $function::<half::bf16>($($argument),*),
-            $crate::benchmark::work::Element::Fp8E4m3 => $function::<float8::F8E4M3>($($argument),*),
-            $crate::benchmark::work::Element::Fp8E5m2 => $function::<float8::F8E5M2>($($argument),*),
-            $crate::benchmark::work::Element::I8 => $function::<i8>($($argument),*),
-            $crate::benchmark::work::Element::I16 => $function::<i16>($($argument),*),
-            $crate::benchmark::work::Element::I32 => $function::<i32>($($argument),*),
-            $crate::benchmark::work::Element::I64 => $function::<i64>($($argument),*),
-            $crate::benchmark::work::Element::U8 => $function::<u8>($($argument),*),
-            $crate::benchmark::work::Element::U16 => $function::<u16>($($argument),*),
-            $crate::benchmark::work::Element::U32 => $function::<u32>($($argument),*),
-            $crate::benchmark::work::Element::U64 => $function::<u64>($($argument),*),
+            $($crate::benchmark::work::Element::$variant => {
+                type $name = $type;
+                $value
+            })*
         }
     };
 }

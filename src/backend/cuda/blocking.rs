@@ -45,9 +45,6 @@ impl BlockingKernel {
     }
 
     /// Queues a closed blocking kernel.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn close(&self, gpu: &Gpu) -> Result<()> {
         self.ticket.set(self.ticket.get().wrapping_add(1));
         let (words, ticket) = (self.words.pointer(), self.ticket.get());

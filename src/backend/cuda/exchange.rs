@@ -56,15 +56,7 @@ pub(super) fn prepare<'a>(
     comm: Rc<Comm>,
     exchange: &Exchange,
 ) -> Result<Box<dyn Operation + 'a>> {
-    with_number!(exchange.element, typed(gpu, comm, exchange))
-}
-
-fn typed<'a, T: Number>(
-    gpu: &'a Gpu,
-    comm: Rc<Comm>,
-    exchange: &Exchange,
-) -> Result<Box<dyn Operation + 'a>> {
-    Ok(Box::new(Transfer::<T>::new(gpu, comm, exchange)?))
+    with_number!(exchange.element, T => Ok(Box::new(Transfer::<T>::new(gpu, comm, exchange)?)))
 }
 
 /// An exchange as calls of NCCL.
@@ -104,13 +96,6 @@ impl<'a, T: Number> Transfer<'a, T> {
         let caller = Caller::new::<T>(comm, gpu.raw_stream(), exchange, capability)?;
         Ok(Self { gpu, caller, turns, memories, queued: 0 })
     }
-
-    fn compare(&self, phase: Phase) -> Result<Accuracy> {
-        // Of the last run.
-        let (root, _) = self.turns[(self.queued.max(1) - 1) % self.turns.len()];
-        let found = self.memories.iter().map(|memory| memory.compare(self.gpu, root, phase));
-        Ok(Accuracy::sum(found.collect::<Result<Vec<Accuracy>>>()?))
-    }
 }
 
 impl<T: Number> Operation for Transfer<'_, T> {
@@ -118,8 +103,8 @@ impl<T: Number> Operation for Transfer<'_, T> {
         self.turns.len()
     }
 
-    fn load(&mut self) -> Result<()> {
-        self.memories.iter().try_for_each(|memory| memory.load(self.gpu))
+    fn load(&mut self, phase: Phase) -> Result<()> {
+        self.memories.iter().try_for_each(|memory| memory.load(self.gpu, phase))
     }
 
     fn enqueue(&mut self) -> Result<()> {
@@ -130,16 +115,11 @@ impl<T: Number> Operation for Transfer<'_, T> {
         groups.iter().try_for_each(|calls| unsafe { self.caller.queue(calls) })
     }
 
-    fn compare(&mut self) -> Result<Accuracy> {
-        Self::compare(self, Phase::Verify)
-    }
-
-    fn load_timed(&mut self) -> Result<()> {
-        self.memories.iter().try_for_each(|memory| memory.load_timed(self.gpu))
-    }
-
-    fn compare_timed(&mut self) -> Result<Accuracy> {
-        Self::compare(self, Phase::Measure)
+    fn compare(&mut self, phase: Phase) -> Result<Accuracy> {
+        // Of the last run.
+        let (root, _) = self.turns[(self.queued.max(1) - 1) % self.turns.len()];
+        let found = self.memories.iter().map(|memory| memory.compare(self.gpu, root, phase));
+        Ok(Accuracy::sum(found.collect::<Result<Vec<Accuracy>>>()?))
     }
 
     fn between_ranks(&self) -> bool {

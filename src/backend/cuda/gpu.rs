@@ -131,9 +131,6 @@ impl Gpu {
     }
 
     /// An event that tells the time.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn event(&self) -> Result<CudaEvent> {
         // cudarc's default is an event that tells no time.
         let timing = Some(CUevent_flags::CU_EVENT_DEFAULT);
@@ -141,17 +138,11 @@ impl Gpu {
     }
 
     /// Queues the event.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn record(&self, event: &CudaEvent) -> Result<()> {
         event.record(&self.stream).map_err(failed("cannot record an event"))
     }
 
     /// Device time between two completed events, ns.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn between(&self, begin: &CudaEvent, end: &CudaEvent) -> Result<Nanos> {
         let mut milliseconds = 0f32;
         // SAFETY: both events are alive, and the pointer is to one float.
@@ -189,17 +180,11 @@ impl Gpu {
     }
 
     /// Copies `values` to the front of `buffer` and waits for it.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn upload<T>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
         self.upload_at(buffer, 0, values)
     }
 
     /// Copies `values` into `buffer`, `offset` bytes behind its beginning, and waits for it.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn upload_at<T>(&self, buffer: &Buffer, offset: usize, values: &[T]) -> Result<()> {
         let place = buffer.place(offset, size_of_val(values));
         // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done. On our
@@ -210,18 +195,12 @@ impl Gpu {
     }
 
     /// Copies the front of `buffer` to `values` once everything queued is done.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn download<T>(&self, values: &mut [T], buffer: &Buffer) -> Result<()> {
         self.download_at(values, buffer, 0)
     }
 
     /// Copies what lies `offset` bytes behind the beginning of `buffer` to `values`, once everything queued
     /// is done.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn download_at<T>(
         &self,
         values: &mut [T],
@@ -236,9 +215,6 @@ impl Gpu {
     }
 
     /// Queues filling a buffer with one byte.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn fill(&self, buffer: &Buffer, byte: u8) -> Result<()> {
         // SAFETY: the buffer holds that many bytes.
         unsafe { result::memset_d8_async(buffer.pointer, byte, buffer.bytes, self.raw_stream()) }
@@ -246,9 +222,6 @@ impl Gpu {
     }
 
     /// A few words of host memory that the GPU reads and writes.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn pinned_words(&self) -> Result<PinnedWords> {
         let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
         // SAFETY: the context is current on this thread.

@@ -63,27 +63,18 @@ impl Memory {
     }
 
     /// Fills them.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn load(&self, gpu: &Gpu) -> Result<()> {
-        with_number!(self.run.element, load(self, gpu))
+        with_number!(self.run.element, T => load::<T>(self, gpu))
     }
 
     /// Spoils the output: no type has a number whose bits are all set, that is a result of a kernel.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn spoil(&self, gpu: &Gpu) -> Result<()> {
         gpu.fill(&self.output, 0xff)
     }
 
     /// Compares the output with the reference.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn compare(&self, gpu: &Gpu, phase: Phase) -> Result<Accuracy> {
-        with_number!(self.run.element, compare(self, gpu, phase))
+        with_number!(self.run.element, T => compare::<T>(self, gpu, phase))
     }
 }
 
@@ -145,8 +136,12 @@ struct Kernel<'a> {
 }
 
 impl Operation for Kernel<'_> {
-    fn load(&mut self) -> Result<()> {
-        self.memory.load(self.gpu)
+    fn load(&mut self, phase: Phase) -> Result<()> {
+        match phase {
+            // The known data stays; the result is spoilt once more.
+            Phase::Measure => self.memory.spoil(self.gpu),
+            _ => self.memory.load(self.gpu),
+        }
     }
 
     fn enqueue(&mut self) -> Result<()> {
@@ -163,16 +158,7 @@ impl Operation for Kernel<'_> {
         unsafe { queue.launch(self.launch) }.map(drop).map_err(failed("cannot queue a kernel"))
     }
 
-    fn compare(&mut self) -> Result<Accuracy> {
-        self.memory.compare(self.gpu, Phase::Verify)
-    }
-
-    /// The known data stays; the result is spoilt once more.
-    fn load_timed(&mut self) -> Result<()> {
-        self.memory.spoil(self.gpu)
-    }
-
-    fn compare_timed(&mut self) -> Result<Accuracy> {
-        self.memory.compare(self.gpu, Phase::Measure)
+    fn compare(&mut self, phase: Phase) -> Result<Accuracy> {
+        self.memory.compare(self.gpu, phase)
     }
 }

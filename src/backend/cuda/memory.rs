@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::gpu::{Buffer, Gpu};
 use super::nccl::Comm;
 use super::schedule::Spot;
-use crate::backend::reference::{BufferLayout, Data, ExpectedResults, Number};
+use crate::backend::reference::{BufferLayout, ExpectedResults, Number};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::benchmark::collective::Sharing;
@@ -67,23 +67,9 @@ impl<T: Number> Memory<T> {
         }
     }
 
-    /// Puts known data in, and something else where the result goes.
-    ///
-    /// # Errors
-    /// When the driver refuses.
-    pub(super) fn load(&self, gpu: &Gpu) -> Result<()> {
-        self.fill(gpu, Data::Known)
-    }
-
-    /// Puts in what is timed.
-    ///
-    /// # Errors
-    /// When the driver refuses.
-    pub(super) fn load_timed(&self, gpu: &Gpu) -> Result<()> {
-        self.fill(gpu, self.expected.timed_data())
-    }
-
-    fn fill(&self, gpu: &Gpu, data: Data) -> Result<()> {
+    /// Puts in what is verified, or timed, and something else where the result goes.
+    pub(super) fn load(&self, gpu: &Gpu, phase: Phase) -> Result<()> {
+        let data = self.expected.data(phase);
         let spoilt = self.expected.spoilt::<T>(data);
         let mut values = vec![spoilt; self.places.output_buffer];
         let own = self.places.input.clone();
@@ -98,9 +84,6 @@ impl<T: Number> Memory<T> {
     }
 
     /// Compares the result of an operation with root `root`: on known data, or the last timed one.
-    ///
-    /// # Errors
-    /// When the driver refuses.
     pub(super) fn compare(&self, gpu: &Gpu, root: usize, phase: Phase) -> Result<Accuracy> {
         let at = self.places.output_at;
         let mut result = vec![T::default(); self.places.output_buffer - at];

@@ -6,6 +6,7 @@ use super::gpu::failed;
 use super::{Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Sample, Start, Wait};
 use crate::base::error::Result;
 use crate::base::units::Nanos;
+use crate::world::progress::Phase;
 
 /// The step of the device's event clock, ns (CUDA driver API, `cuEventElapsedTime`: "a resolution of
 /// around 0.5 microseconds").
@@ -73,21 +74,21 @@ impl Prepared for Timed<'_> {
         for run in 0..self.operation.runs() {
             let compares = run < COMPARED;
             if compares {
-                self.operation.load()?;
+                self.operation.load(Phase::Verify)?;
             }
             self.operation.enqueue()?;
             self.cuda.gpu.record(&self.end)?;
             self.finish()?;
             if compares {
-                found.push(self.operation.compare()?);
+                found.push(self.operation.compare(Phase::Verify)?);
             }
         }
-        self.operation.load_timed()?;
+        self.operation.load(Phase::Measure)?;
         Ok(Accuracy::sum(found))
     }
 
     fn check(&mut self) -> Result<Accuracy> {
-        self.operation.compare_timed()
+        self.operation.compare(Phase::Measure)
     }
 
     fn resolution(&self) -> Nanos {

@@ -61,11 +61,15 @@ impl Transport {
             MpiCall::CommDup => Ok(Box::new(creation::Creation::new(comm))),
             MpiCall::Barrier => Ok(Box::new(barrier::Barrier::new(comm, common))),
             MpiCall::Collective(function) => {
-                with_number!(exchange.element, collective(comm, exchange, function, clock))
+                with_number!(exchange.element, T => collective::<T>(comm, exchange, function, clock))
             }
-            MpiCall::Messages(way) => with_number!(exchange.element, messages(comm, exchange, way)),
-            MpiCall::Put => with_number!(exchange.element, one_sided(comm, exchange, true)),
-            MpiCall::Get => with_number!(exchange.element, one_sided(comm, exchange, false)),
+            MpiCall::Messages(way) => with_number!(exchange.element, T => {
+                Ok(Box::new(messages::Messages::<T>::new(comm, exchange, way)?))
+            }),
+            call @ (MpiCall::Put | MpiCall::Get) => with_number!(exchange.element, T => {
+                let puts = call == MpiCall::Put;
+                Ok(Box::new(one_sided::OneSided::<T>::new(comm, exchange, puts)?))
+            }),
         }
     }
 
@@ -96,25 +100,10 @@ fn collective<'a, T: Number>(
     let begins = exchange.completion != CompletionMode::Blocking || exchange.window > 1;
     if function == MpiCollective::Sendrecv && begins {
         // MPI has no call that begins both ways at once.
-        return messages::<T>(comm, exchange, MpiMessages::Window { answered: false });
+        let way = MpiMessages::Window { answered: false };
+        return Ok(Box::new(messages::Messages::<T>::new(comm, exchange, way)?));
     }
     Ok(Box::new(collective::Calls::<T>::new(comm, exchange, function, clock)?))
-}
-
-fn messages<'a, T: Number>(
-    comm: Comm,
-    exchange: &Exchange,
-    way: MpiMessages,
-) -> Result<Box<dyn Operation + 'a>> {
-    Ok(Box::new(messages::Messages::<T>::new(comm, exchange, way)?))
-}
-
-fn one_sided<'a, T: Number>(
-    comm: Comm,
-    exchange: &Exchange,
-    puts: bool,
-) -> Result<Box<dyn Operation + 'a>> {
-    Ok(Box::new(one_sided::OneSided::<T>::new(comm, exchange, puts)?))
 }
 
 /// This rank's place in a communicator, and how many ranks that has.

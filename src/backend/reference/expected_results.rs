@@ -31,11 +31,12 @@ impl ExpectedResults {
         Self { exchange: exchange.clone(), ranks, rank }
     }
 
-    /// What is in the buffers while the exchange is timed.
-    pub(in crate::backend) fn timed_data(&self) -> Data {
-        match self.exchange.placement {
-            Placement::Out => Data::Known,
-            Placement::In => Data::FixedPoint,
+    /// What is in the buffers in `phase`: while the exchange is verified, or timed.
+    pub(in crate::backend) fn data(&self, phase: Phase) -> Data {
+        if phase == Phase::Measure && self.exchange.placement == Placement::In {
+            Data::FixedPoint
+        } else {
+            Data::Known
         }
     }
 
@@ -81,7 +82,6 @@ impl ExpectedResults {
         root: usize,
         result: &mut [T],
     ) -> Accuracy {
-        let data = if phase == Phase::Measure { self.timed_data() } else { Data::Known };
         let len =
             self.exchange.output(self.ranks, self.rank, root).min(result.len() as u64) as usize;
         if len > 0 && is_planted(Fault::Wrong, phase) {
@@ -90,7 +90,7 @@ impl ExpectedResults {
             // Far enough apart in every type.
             *middle = T::of(if right == 0 { 1 } else { 0 });
         }
-        self.compare(data, root, result)
+        self.compare(self.data(phase), root, result)
     }
 
     fn fixed_point(&self) -> i64 {

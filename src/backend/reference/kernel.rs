@@ -103,7 +103,7 @@ mod tests {
                         .map(|(key, size)| (key.name.to_string(), Setting::Number(size)))
                         .collect();
                     let run = kernel.run(&problem, element).unwrap();
-                    with_number!(element, judged(&run));
+                    with_number!(element, T => judged::<T>(&run));
                 }
             }
         }

@@ -296,7 +296,7 @@ mod tests {
             (&reduce_scatter::REDUCE_SCATTER, 4096, 0.75),
             (&all_to_all::ALLTOALL, 4096, 0.75),
             (&gather::GATHER, 4096, 0.75),
-            (&scatter::SCATTER, 4096, 0.75),
+            (&gather::SCATTER, 4096, 0.75),
             (&broadcast::BROADCAST, 4096, 1.0),
             (&reduce::REDUCE, 4096, 1.0),
             (&send_recv::SENDRECV, 4096, 1.0),
@@ -313,7 +313,7 @@ mod tests {
                 "{collective:?}"
             );
         }
-        assert_eq!(of(&barrier::BARRIER).bus_factor(4), None);
+        assert_eq!(of(&no_data::BARRIER).bus_factor(4), None);
         // Blocks are whole elements.
         assert_eq!(of(&all_gather::ALL_GATHER).algorithm_bytes(3), Some(4092));
         assert_eq!(of(&ALL_REDUCE).bus_factor(1), Some(0.0));

@@ -1,4 +1,4 @@
-//! gather, with equal blocks and with others: the root ends with every rank's block.
+//! gather and scatter, with equal blocks and with others: between the root and every rank.
 
 use super::nccl_call::messages;
 use super::*;
@@ -34,4 +34,27 @@ pub(super) static GATHERV: Collective = Collective {
     nccl_tests: false,
     osu: &[OsuTest::new("Gatherv Latency", OsuSize::Block, OsuRanks::All)],
     ..GATHER
+};
+
+/// Each rank ends with its block of the root's data.
+pub(super) static SCATTER: Collective = Collective {
+    name: "scatter",
+    description: "each rank ends with its block of the root's data",
+    input: |seat| seat.at_root(seat.row()),
+    flow: Flow::Moves(|path| (path.from == path.root).then(|| path.block_among_all())),
+    mpi: MpiCall::Collective(MpiCollective::Scatter),
+    osu: &[OsuTest::new("Scatter Latency", OsuSize::Block, OsuRanks::All)],
+    ..GATHER
+};
+
+/// The same with blocks of different sizes.
+pub(super) static SCATTERV: Collective = Collective {
+    name: "scatterv",
+    description: "scatter with blocks of different sizes",
+    keys: keys::ROOTED_UNEVENLY,
+    blocks: BlockSizes::ByReceiver,
+    mpi: MpiCall::Collective(MpiCollective::Scatterv),
+    nccl_tests: false,
+    osu: &[OsuTest::new("Scatterv Latency", OsuSize::Block, OsuRanks::All)],
+    ..SCATTER
 };

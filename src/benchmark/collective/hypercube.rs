@@ -8,13 +8,7 @@ pub(super) static HYPERCUBE: Collective = Collective {
     aliases: &[],
     description: "all_gather by log2(n) exchanges between ranks whose numbers differ in one bit",
     keys: &[keys::BYTES, keys::OFFSET],
-    default: false,
-    in_place: InPlace::both(Sharing::OwnBlock),
-    roles: Roles::Alike,
     ranks: RankCount::PowerOfTwo,
-    blocks: BlockSizes::Equal,
-    input: |seat| seat.own_block().len,
-    flow: Flow::Moves(|path| Some(path.only_block())),
     bandwidth: Some(Bandwidth {
         elements: |exchange, ranks| exchange.blocks_before(ranks, ranks - 1),
         bus_factor: |_, _| 1.0,
@@ -22,8 +16,8 @@ pub(super) static HYPERCUBE: Collective = Collective {
     mpi: MpiCall::Collective(MpiCollective::SendrecvByBits),
     nccl: Nccl::Calls(stages),
     model: Some(Model::Doubling),
-    nccl_tests: true,
     osu: &[],
+    ..all_gather::ALL_GATHER
 };
 
 /// In step k each rank has a cube of 2^k blocks, and exchanges it with its neighbour's. The first step also

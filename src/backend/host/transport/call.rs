@@ -1,6 +1,6 @@
 //! One collective operation as the arguments of MPI's call for it, in each form that MPI has.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 
 use mpi::ffi;
 use mpi::raw::AsRaw as _;
@@ -87,39 +87,47 @@ fn too_many(elements: u64) -> Error {
     ))
 }
 
-/// Calls one of the forms of a collective with the same arguments. A persistent form is looked up by its
-/// name when it is first made: MPI has them since version 4, with the arguments of the call that starts at
-/// once, and the information before the request.
-macro_rules! collective {
-    ($mode:expr, $run:ident, $start:ident, $make:literal, ($($argument:expr),* $(,)?)) => {
-        match $mode {
-            Mode::Start(request) => {
-                ffi::$start($($argument),*, request);
-                true
-            }
-            Mode::Make(request) => find($make).is_some_and(|symbol| {
-                let make = collective!(@cast symbol, $($argument),*);
-                make($($argument),*, ffi::RSMPI_INFO_NULL, request);
-                true
-            }),
-            blocking => blocking.block(|| {
-                ffi::$run($($argument),*);
-            }),
+/// A table of collectives: of each the call that returns when it is done, the one that starts it, and the arguments of
+/// both. A persistent form is looked up by its name when it is first made: MPI has them since version 4, with the same
+/// arguments, and the information before the request.
+macro_rules! collectives {
+    (
+        $function:expr, $mode:expr;
+        { $($name:ident $run:ident, $start:ident, ($($argument:expr),*);)* }
+        { $($other:ident => $way:expr;)* }
+    ) => {
+        match $function {
+            $(MpiCollective::$name => match $mode {
+                Mode::Start(request) => {
+                    ffi::$start($($argument),*, request);
+                    true
+                }
+                Mode::Make(request) => persistent(stringify!($run)).is_some_and(|symbol| {
+                    let make = collectives!(@cast symbol, $($argument),*);
+                    make($($argument),*, ffi::RSMPI_INFO_NULL, request);
+                    true
+                }),
+                blocking => blocking.block(|| {
+                    ffi::$run($($argument),*);
+                }),
+            },)*
+            $(MpiCollective::$other => $way,)*
         }
     };
     (@cast $symbol:expr, $($argument:expr),*) => {
         std::mem::transmute::<
             *mut c_void,
             unsafe extern "C" fn(
-                $(collective!(@any $argument)),*, ffi::MPI_Info, *mut ffi::MPI_Request
+                $(collectives!(@any $argument)),*, ffi::MPI_Info, *mut ffi::MPI_Request
             ) -> c_int,
         >($symbol)
     };
     (@any $argument:expr) => { _ };
 }
 
-/// The function of this name in the libraries of this process.
-fn find(name: &CStr) -> Option<*mut c_void> {
+/// The persistent form of this function in the libraries of this process.
+fn persistent(function: &str) -> Option<*mut c_void> {
+    let name = CString::new(format!("{function}_init")).ok()?;
     // SAFETY: the name ends in a zero, and nothing is called.
     let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!symbol.is_null()).then_some(symbol)
@@ -191,7 +199,7 @@ impl Call {
         // The buffers are longer than `at`, or all are empty.
         let shifted = |pointer: *mut T| pointer.wrapping_add(at).cast::<c_void>();
         let whole = if in_place { memory.whole() } else { std::ptr::null_mut() };
-        let call = Self {
+        Ok(Self {
             function,
             comm: comm.clone(),
             rank: rank as c_int,
@@ -205,8 +213,7 @@ impl Call {
             operation,
             sent,
             received,
-        };
-        Ok(call)
+        })
     }
 
     /// Does it, with root `root`; false where this MPI has no such form.
@@ -223,165 +230,65 @@ impl Call {
         let send_of_root = if in_place && at_root { in_place_marker() } else { input.cast_const() };
         let result_of_scatter =
             if in_place && at_root { in_place_marker().cast_mut() } else { output };
-        let (sent, received) = (&self.sent, &self.received);
+        let buffer_of_bcast = match (in_place, at_root) {
+            (true, _) => whole,
+            (false, true) => input,
+            (false, false) => output,
+        };
+        let [to_counts, to_starts, from_counts, from_starts] =
+            [&self.sent.counts, &self.sent.starts, &self.received.counts, &self.received.starts]
+                .map(|numbers| numbers.as_ptr());
         // SAFETY: buffers, counts and types belong together, as MPI wants them for this call; the caller
         // vouches for the memory, and the communicator lives as long as `self`.
         unsafe {
-            match self.function {
-                MpiCollective::Allreduce => collective!(
-                    mode,
-                    MPI_Allreduce,
-                    MPI_Iallreduce,
-                    c"MPI_Allreduce_init",
-                    (send_of_all, output, count, datatype, operation, comm)
-                ),
-                MpiCollective::Reduce => collective!(
-                    mode,
-                    MPI_Reduce,
-                    MPI_Ireduce,
-                    c"MPI_Reduce_init",
-                    (send_of_root, output, count, datatype, operation, root, comm)
-                ),
-                MpiCollective::ReduceScatterBlock => collective!(
-                    mode,
-                    MPI_Reduce_scatter_block,
-                    MPI_Ireduce_scatter_block,
-                    c"MPI_Reduce_scatter_block_init",
-                    (send_of_all, output, count, datatype, operation, comm)
-                ),
-                MpiCollective::ReduceScatter => collective!(
-                    mode,
-                    MPI_Reduce_scatter,
-                    MPI_Ireduce_scatter,
-                    c"MPI_Reduce_scatter_init",
-                    (send_of_all, output, sent.counts.as_ptr(), datatype, operation, comm)
-                ),
-                MpiCollective::Bcast => {
-                    let buffer = match (in_place, at_root) {
-                        (true, _) => whole,
-                        (false, true) => input,
-                        (false, false) => output,
+            collectives! { self.function, mode;
+                {
+                    Allreduce MPI_Allreduce, MPI_Iallreduce,
+                        (send_of_all, output, count, datatype, operation, comm);
+                    Reduce MPI_Reduce, MPI_Ireduce,
+                        (send_of_root, output, count, datatype, operation, root, comm);
+                    ReduceScatterBlock MPI_Reduce_scatter_block, MPI_Ireduce_scatter_block,
+                        (send_of_all, output, count, datatype, operation, comm);
+                    ReduceScatter MPI_Reduce_scatter, MPI_Ireduce_scatter,
+                        (send_of_all, output, to_counts, datatype, operation, comm);
+                    Bcast MPI_Bcast, MPI_Ibcast,
+                        (buffer_of_bcast, count, datatype, root, comm);
+                    Allgather MPI_Allgather, MPI_Iallgather,
+                        (send_of_all, count, datatype, output, count, datatype, comm);
+                    Allgatherv MPI_Allgatherv, MPI_Iallgatherv,
+                        (send_of_all, count, datatype, output, from_counts, from_starts, datatype, comm);
+                    Gather MPI_Gather, MPI_Igather,
+                        (send_of_root, count, datatype, output, count, datatype, root, comm);
+                    Gatherv MPI_Gatherv, MPI_Igatherv,
+                        (send_of_root, count, datatype, output, from_counts, from_starts, datatype, root, comm);
+                    Scatter MPI_Scatter, MPI_Iscatter,
+                        (input, count, datatype, result_of_scatter, count, datatype, root, comm);
+                    Scatterv MPI_Scatterv, MPI_Iscatterv,
+                        (input, to_counts, to_starts, datatype, result_of_scatter, count, datatype, root, comm);
+                    Alltoall MPI_Alltoall, MPI_Ialltoall,
+                        (send_of_all, count, datatype, output, count, datatype, comm);
+                    Alltoallv MPI_Alltoallv, MPI_Ialltoallv,
+                        (send_of_all, to_counts, to_starts, datatype, output, from_counts, from_starts, datatype, comm);
+                }
+                {
+                    Sendrecv => {
+                        let (next, last) = ((rank + 1) % ranks, (rank + ranks - 1) % ranks);
+                        let ignore = ffi::RSMPI_STATUS_IGNORE;
+                        mode.block(|| {
+                            if in_place {
+                                ffi::MPI_Sendrecv_replace(
+                                    whole, count, datatype, next, 0, last, 0, comm, ignore,
+                                );
+                            } else {
+                                ffi::MPI_Sendrecv(
+                                    input, count, datatype, next, 0, output, count, datatype, last, 0,
+                                    comm, ignore,
+                                );
+                            }
+                        })
                     };
-                    collective!(
-                        mode,
-                        MPI_Bcast,
-                        MPI_Ibcast,
-                        c"MPI_Bcast_init",
-                        (buffer, count, datatype, root, comm)
-                    )
+                    SendrecvByBits => mode.block(|| self.hypercube());
                 }
-                MpiCollective::Allgather => collective!(
-                    mode,
-                    MPI_Allgather,
-                    MPI_Iallgather,
-                    c"MPI_Allgather_init",
-                    (send_of_all, count, datatype, output, count, datatype, comm)
-                ),
-                MpiCollective::Allgatherv => collective!(
-                    mode,
-                    MPI_Allgatherv,
-                    MPI_Iallgatherv,
-                    c"MPI_Allgatherv_init",
-                    (
-                        send_of_all,
-                        count,
-                        datatype,
-                        output,
-                        received.counts.as_ptr(),
-                        received.starts.as_ptr(),
-                        datatype,
-                        comm,
-                    )
-                ),
-                MpiCollective::Gather => collective!(
-                    mode,
-                    MPI_Gather,
-                    MPI_Igather,
-                    c"MPI_Gather_init",
-                    (send_of_root, count, datatype, output, count, datatype, root, comm)
-                ),
-                MpiCollective::Gatherv => collective!(
-                    mode,
-                    MPI_Gatherv,
-                    MPI_Igatherv,
-                    c"MPI_Gatherv_init",
-                    (
-                        send_of_root,
-                        count,
-                        datatype,
-                        output,
-                        received.counts.as_ptr(),
-                        received.starts.as_ptr(),
-                        datatype,
-                        root,
-                        comm,
-                    )
-                ),
-                MpiCollective::Scatter => collective!(
-                    mode,
-                    MPI_Scatter,
-                    MPI_Iscatter,
-                    c"MPI_Scatter_init",
-                    (input, count, datatype, result_of_scatter, count, datatype, root, comm)
-                ),
-                MpiCollective::Scatterv => collective!(
-                    mode,
-                    MPI_Scatterv,
-                    MPI_Iscatterv,
-                    c"MPI_Scatterv_init",
-                    (
-                        input,
-                        sent.counts.as_ptr(),
-                        sent.starts.as_ptr(),
-                        datatype,
-                        result_of_scatter,
-                        count,
-                        datatype,
-                        root,
-                        comm,
-                    )
-                ),
-                MpiCollective::Alltoall => collective!(
-                    mode,
-                    MPI_Alltoall,
-                    MPI_Ialltoall,
-                    c"MPI_Alltoall_init",
-                    (send_of_all, count, datatype, output, count, datatype, comm)
-                ),
-                MpiCollective::Alltoallv => collective!(
-                    mode,
-                    MPI_Alltoallv,
-                    MPI_Ialltoallv,
-                    c"MPI_Alltoallv_init",
-                    (
-                        send_of_all,
-                        sent.counts.as_ptr(),
-                        sent.starts.as_ptr(),
-                        datatype,
-                        output,
-                        received.counts.as_ptr(),
-                        received.starts.as_ptr(),
-                        datatype,
-                        comm,
-                    )
-                ),
-                MpiCollective::Sendrecv => {
-                    let (next, last) = ((rank + 1) % ranks, (rank + ranks - 1) % ranks);
-                    let ignore = ffi::RSMPI_STATUS_IGNORE;
-                    mode.block(|| {
-                        if in_place {
-                            ffi::MPI_Sendrecv_replace(
-                                whole, count, datatype, next, 0, last, 0, comm, ignore,
-                            );
-                        } else {
-                            ffi::MPI_Sendrecv(
-                                input, count, datatype, next, 0, output, count, datatype, last, 0,
-                                comm, ignore,
-                            );
-                        }
-                    })
-                }
-                MpiCollective::SendrecvByBits => mode.block(|| self.hypercube()),
             }
         }
     }
@@ -404,21 +311,11 @@ impl Call {
                     |rank: usize| blocks.wrapping_add((rank & !(width - 1)) * block).cast();
                 let (count, datatype) =
                     (self.counted.count * width as c_int, self.counted.datatype);
-                let (other_rank, comm) = (other as c_int, self.comm.as_raw());
                 let (own, others): (*mut c_void, *mut c_void) = (corner(rank), corner(other));
+                let (other, comm, ignore) =
+                    (other as c_int, self.comm.as_raw(), ffi::RSMPI_STATUS_IGNORE);
                 ffi::MPI_Sendrecv(
-                    own,
-                    count,
-                    datatype,
-                    other_rank,
-                    0,
-                    others,
-                    count,
-                    datatype,
-                    other_rank,
-                    0,
-                    comm,
-                    ffi::RSMPI_STATUS_IGNORE,
+                    own, count, datatype, other, 0, others, count, datatype, other, 0, comm, ignore,
                 );
                 width *= 2;
             }

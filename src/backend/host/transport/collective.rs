@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::{Comm, barrier, largest, place, together};
 use crate::backend::Remarks;
 use crate::backend::host::{Operation, Window};
-use crate::backend::reference::{Data, Number};
+use crate::backend::reference::Number;
 use crate::base::accuracy::Accuracy;
 use crate::base::error::{Error, Result};
 use crate::base::units::{Nanos, milliseconds};
@@ -212,12 +212,12 @@ impl<T: Number> Operation for Calls<'_, T> {
         let mut found = Vec::new();
         for _ in 0..runs {
             let root = self.root_of(self.turn);
-            self.memories.iter_mut().for_each(|memory| memory.load(Data::Known));
+            self.memories.iter_mut().for_each(|memory| memory.load(Phase::Verify));
             self.run();
             found
                 .extend(self.memories.iter_mut().map(|memory| memory.compare(root, Phase::Verify)));
         }
-        self.memories.iter_mut().for_each(Memory::load_timed);
+        self.memories.iter_mut().for_each(|memory| memory.load(Phase::Measure));
         if self.completion == CompletionMode::Overlapped {
             self.rehearse();
         }

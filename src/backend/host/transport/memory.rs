@@ -1,9 +1,8 @@
 //! The buffers of one operation on this rank, with what belongs in them.
 
-use super::Comm;
-use super::place;
+use super::{Comm, place};
 use crate::backend::host::buffer::Buffer;
-use crate::backend::reference::{BufferLayout, Data, ExpectedResults, Number};
+use crate::backend::reference::{BufferLayout, ExpectedResults, Number};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::benchmark::collective::Sharing;
@@ -55,19 +54,15 @@ impl<T: Number> Memory<T> {
         self.output.as_mut_ptr()
     }
 
-    /// Puts data in, and something else where the result goes.
-    pub(super) fn load(&mut self, data: Data) {
+    /// Puts in what is verified, or timed, and something else where the result goes.
+    pub(super) fn load(&mut self, phase: Phase) {
+        let data = self.expected.data(phase);
         self.output.fill(self.expected.spoilt(data));
         let buffer = match self.placement {
             Placement::Out => &mut self.input[..],
             Placement::In => &mut self.output[self.places.input.clone()],
         };
         self.expected.fill(data, buffer);
-    }
-
-    /// Puts in what is timed.
-    pub(super) fn load_timed(&mut self) {
-        self.load(self.expected.timed_data());
     }
 
     /// Compares the result of an operation with root `root`: on known data, or the last timed one.

@@ -9,7 +9,7 @@ use super::datatype::Counted;
 use super::memory::Memory;
 use super::{Comm, place};
 use crate::backend::host::Operation;
-use crate::backend::reference::{Data, Number};
+use crate::backend::reference::Number;
 use crate::backend::{Accuracy, Remarks};
 use crate::base::error::{Error, Result};
 use crate::benchmark::collective::MpiMessages;
@@ -240,10 +240,10 @@ impl<T: Number> Operation for Messages<T> {
     }
 
     fn verify(&mut self) -> Accuracy {
-        self.memory.load(Data::Known);
+        self.memory.load(Phase::Verify);
         self.run();
         let accuracy = self.memory.compare(self.root, Phase::Verify);
-        self.memory.load_timed();
+        self.memory.load(Phase::Measure);
         accuracy
     }
 

@@ -1,4 +1,4 @@
-//! barrier: no rank leaves before every rank has come.
+//! What moves no data: the barrier, and what happens before anything can be exchanged.
 
 use super::*;
 
@@ -22,4 +22,27 @@ pub(super) static BARRIER: Collective = Collective {
     model: Some(Model::Doubling),
     nccl_tests: false,
     osu: &[OsuTest::new("Barrier Latency", OsuSize::Absent, OsuRanks::All)],
+};
+
+/// A communicator of the group is made.
+pub(super) static COMM_INIT: Collective = Collective {
+    name: "comm_init",
+    description: "a communicator of the group is made",
+    default: false,
+    mpi: MpiCall::CommDup,
+    nccl: Nccl::CommInit,
+    model: None,
+    osu: &[],
+    ..BARRIER
+};
+
+/// The transport's start, once in a process's life.
+pub(super) static MPI_INIT: Collective = Collective {
+    name: "mpi_init",
+    description: "MPI's start, once in a launch",
+    mpi: MpiCall::Init,
+    nccl: Nccl::Unsupported(
+        "MPI's start is measured by --backend host; what NCCL does at its start is comm_init",
+    ),
+    ..COMM_INIT
 };
