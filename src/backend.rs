@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use cuda::{devices as cuda_devices, survey as cuda_survey, versions as cuda_versions};
+
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::base::units::Nanos;
 use crate::benchmark::metric::Overlap;
 use crate::benchmark::work::Work;
 use crate::machine::device::Device;
-use crate::machine::nvidia::Library;
 use crate::plan::mesh::Group;
 use crate::plan::{BackendSpec, Plan};
 use crate::world::clock::Clock;
@@ -148,28 +149,6 @@ impl Sample {
     pub fn duration(&self) -> Nanos {
         self.device.unwrap_or(self.end - self.start)
     }
-}
-
-/// How many devices of the `cuda` backend this process sees.
-///
-/// # Errors
-/// Unfit, in one sentence, where there are none.
-pub fn cuda_devices() -> Result<usize> {
-    cuda::devices()
-}
-
-/// What each of them is.
-///
-/// # Errors
-/// As [`cuda_devices`].
-pub fn cuda_survey() -> Result<Vec<Device>> {
-    cuda::survey()
-}
-
-/// The versions of the libraries of the `cuda` backend, or why there is none; the driver's is the newest
-/// CUDA that it serves.
-pub fn cuda_versions() -> [(&'static Library, Result<String>); 4] {
-    cuda::versions()
 }
 
 /// Opens the backend of the plan on this rank.

@@ -56,11 +56,11 @@ pub(super) struct Cuda {
 /// Cores that a rank needs for its own thread and NCCL's: one that posts operations, one that moves data.
 const CORES: usize = 3;
 
-/// How many GPUs this process sees.
+/// How many devices of this backend the process sees.
 ///
 /// # Errors
 /// Unfit, in one sentence, where there is no driver, it is too old, or it sees no GPU.
-pub(super) fn devices() -> Result<usize> {
+pub fn devices() -> Result<usize> {
     nvidia::DRIVER.require()?;
     match gpu::count()? {
         0 => Err(Error::unfit(
@@ -75,12 +75,12 @@ pub(super) fn devices() -> Result<usize> {
 ///
 /// # Errors
 /// As [`devices`].
-pub(super) fn survey() -> Result<Vec<Device>> {
+pub fn survey() -> Result<Vec<Device>> {
     (0..devices()?).map(gpu::facts).collect()
 }
 
-/// The versions of the libraries, or why there is none.
-pub(super) fn versions() -> [(&'static Library, Result<String>); 4] {
+/// The versions of the libraries, or why there is none; the driver's is the newest CUDA that it serves.
+pub fn versions() -> [(&'static Library, Result<String>); 4] {
     [
         (&nvidia::DRIVER, nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
         (&nvidia::NVRTC, crate::machine::kernel::compiler_version()),
@@ -170,7 +170,7 @@ impl Backend for Cuda {
     }
 
     fn device(&self) -> Device {
-        self.gpu.facts().clone()
+        self.gpu.facts.clone()
     }
 
     /// A GPU at rest clocks down; it takes tenths of a second until it runs at its usual clocks.
@@ -192,7 +192,14 @@ impl Backend for Cuda {
         group: &Group,
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        self.interpret(work, group, peers).map_err(|why| match why.kind {
+        let prepared = match work {
+            Work::Nothing => self.timed(Box::new(Nothing), peers.wait),
+            Work::Exchange(exchange) => self.exchange(exchange, group, peers),
+            Work::Kernel(run) => {
+                kernel::prepare(&self.gpu, run).and_then(|kernel| self.timed(kernel, peers.wait))
+            }
+        };
+        prepared.map_err(|why| match why.kind {
             Kind::Unfit => Error::unsupported(why.message),
             _ => why,
         })
@@ -200,19 +207,6 @@ impl Backend for Cuda {
 }
 
 impl Cuda {
-    fn interpret<'a>(
-        &'a self,
-        work: &Work,
-        group: &Group,
-        peers: Peers<'a>,
-    ) -> Result<Box<dyn Prepared + 'a>> {
-        match work {
-            Work::Nothing => self.timed(Box::new(Nothing), peers.wait),
-            Work::Exchange(exchange) => self.exchange(exchange, group, peers),
-            Work::Kernel(run) => self.timed(kernel::prepare(&self.gpu, run)?, peers.wait),
-        }
-    }
-
     fn exchange<'a>(
         &'a self,
         exchange: &Exchange,

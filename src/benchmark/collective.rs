@@ -170,7 +170,7 @@ fn share_of_others(ranks: usize) -> f64 {
     (ranks as f64 - 1.0) / ranks as f64
 }
 
-/// Which formula gives the time on a described machine; `model/exchange.rs` has them.
+/// Which formula gives the time on a described machine; `benchmark/model.rs` has them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Model {
     /// So many rounds of n−1 steps around a ring of all ranks.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The device that a rank drives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Device {
     /// `cpu`, `cuda` or `simulated`.
     pub kind: String,
@@ -25,14 +25,6 @@ pub struct Device {
 impl Device {
     /// A device with only kind and name.
     pub fn named(kind: &str, name: String) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            name,
-            uuid: None,
-            pci: None,
-            memory_bytes: None,
-            compute_capability: None,
-            multiprocessors: None,
-        }
+        Self { kind: kind.to_owned(), name, ..Self::default() }
     }
 }

@@ -168,7 +168,7 @@ fn rate(case: &Case) -> [Cell; 2] {
     let Some(Rate { metric, value }) = case.quoted_rate() else { return Default::default() };
     let show = |value: f64| match metric.unit {
         Unit::TeraflopsPerSecond if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
-        unit => format!("{} {unit}", significant(value)),
+        unit => format!("{} {}", significant(value), unit.name()),
     };
     match metric.unit {
         // Everything has these, and they say no more than the time.

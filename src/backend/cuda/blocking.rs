@@ -49,7 +49,7 @@ impl BlockingKernel {
         self.ticket.set(self.ticket.get().wrapping_add(1));
         let (words, ticket) = (self.words.pointer(), self.ticket.get());
         let one = LaunchConfig { grid_dim: (1, 1, 1), block_dim: (1, 1, 1), shared_mem_bytes: 0 };
-        let mut launch = gpu.stream().launch_builder(&self.function);
+        let mut launch = gpu.stream.launch_builder(&self.function);
         launch.arg(&words).arg(&ticket).arg(&TIMEOUT_NS);
         // SAFETY: the arguments are those of kernels/blocking/kernel.cu, and the words outlive the kernel:
         // `Timed` waits for what it has queued before it goes.

@@ -92,7 +92,7 @@ impl<'a, T: Number> Transfer<'a, T> {
             (root, together(spots.map(|spot| located(&stages, spot))))
         };
         let turns = roots.map(turn).collect();
-        let capability = gpu.facts().compute_capability.as_deref();
+        let capability = gpu.facts.compute_capability.as_deref();
         let caller = Caller::new::<T>(comm, gpu.raw_stream(), exchange, capability)?;
         Ok(Self { gpu, caller, turns, memories, queued: 0 })
     }

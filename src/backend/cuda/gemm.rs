@@ -65,20 +65,13 @@ struct Plan {
 
 impl Plan {
     fn new(run: &KernelRun) -> Result<Self> {
+        use DataType::{CUDA_R_16BF, CUDA_R_16F, CUDA_R_32F, CUDA_R_64F};
         let (data, compute, scale) = match run.element {
             // Not TF32: what is asked for is what is measured.
-            Element::F32 => {
-                (DataType::CUDA_R_32F, Compute::CUBLAS_COMPUTE_32F, DataType::CUDA_R_32F)
-            }
-            Element::F64 => {
-                (DataType::CUDA_R_64F, Compute::CUBLAS_COMPUTE_64F, DataType::CUDA_R_64F)
-            }
-            Element::F16 => {
-                (DataType::CUDA_R_16F, Compute::CUBLAS_COMPUTE_32F, DataType::CUDA_R_32F)
-            }
-            Element::Bf16 => {
-                (DataType::CUDA_R_16BF, Compute::CUBLAS_COMPUTE_32F, DataType::CUDA_R_32F)
-            }
+            Element::F32 => (CUDA_R_32F, Compute::CUBLAS_COMPUTE_32F, CUDA_R_32F),
+            Element::F64 => (CUDA_R_64F, Compute::CUBLAS_COMPUTE_64F, CUDA_R_64F),
+            Element::F16 => (CUDA_R_16F, Compute::CUBLAS_COMPUTE_32F, CUDA_R_32F),
+            Element::Bf16 => (CUDA_R_16BF, Compute::CUBLAS_COMPUTE_32F, CUDA_R_32F),
             other => return Err(no_such_type(&format!("{} on GPUs", run.kernel.name), other)),
         };
         let doing = "plan a matrix product";
@@ -161,23 +154,26 @@ struct Product<'a> {
     plan: Plan,
 }
 
-/// Random floats in [-1, 1), which are timed: small whole numbers switch fewer transistors, and a GPU at
-/// its power limit then clocks higher than it would for anybody's data.
-fn load_noise<T: Number>(product: &Product<'_>) -> Result<()> {
-    let mut random = Random::new(0, "gemm timed", &[]);
-    let inputs = product.memory.run.inputs().zip(&product.memory.inputs);
-    for ((_, shape), buffer) in inputs {
-        let mut values = vec![T::default(); shape.iter().product()];
-        values.fill_with(|| T::rounded(2.0 * random.unit() - 1.0));
-        product.gpu.upload(buffer, &values)?;
+impl Product<'_> {
+    /// Random floats in [-1, 1), which are timed: small whole numbers switch fewer transistors, and a GPU at
+    /// its power limit then clocks higher than it would for anybody's data.
+    fn load_noise(&self) -> Result<()> {
+        let mut random = Random::new(0, "gemm timed", &[]);
+        for ((_, shape), buffer) in self.memory.run.inputs().zip(&self.memory.inputs) {
+            let noise = (0..shape.iter().product()).map(|_: usize| 2.0 * random.unit() - 1.0);
+            with_number!(self.memory.run.element, T => {
+                let values: Vec<T> = noise.map(<T as Number>::rounded).collect();
+                self.gpu.upload(buffer, 0, &values)?;
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 impl Operation for Product<'_> {
     fn load(&mut self, phase: Phase) -> Result<()> {
         match phase {
-            Phase::Measure => with_number!(self.memory.run.element, T => load_noise::<T>(self)),
+            Phase::Measure => self.load_noise(),
             _ => self.memory.load(self.gpu),
         }
     }
@@ -185,7 +181,7 @@ impl Operation for Product<'_> {
     fn enqueue(&mut self) -> Result<()> {
         let Memory { run, inputs, output } = &self.memory;
         let at = |buffer: &Buffer| -> *mut c_void {
-            std::ptr::with_exposed_provenance_mut(buffer.pointer() as usize)
+            std::ptr::with_exposed_provenance_mut(buffer.pointer as usize)
         };
         let (ones, zeros) = ((1f32, 1f64), (0f32, 0f64));
         let scalar = |(narrow, wide): &(f32, f64)| -> *const c_void {

@@ -21,9 +21,9 @@ use crate::machine::nvidia;
 #[derive(Debug)]
 pub(super) struct Gpu {
     context: Arc<CudaContext>,
-    stream: Arc<CudaStream>,
+    pub(super) stream: Arc<CudaStream>,
     elapsed: EventElapsed,
-    facts: Device,
+    pub(super) facts: Device,
     arch: String,
     /// The kernels that have been compiled, by name.
     modules: RefCell<HashMap<String, Arc<CudaModule>>>,
@@ -74,9 +74,6 @@ pub(super) fn driver_version() -> Result<String> {
 
 impl Gpu {
     /// Opens the GPU with this number among the visible ones.
-    ///
-    /// # Errors
-    /// Unfit when the driver refuses.
     pub(super) fn open(ordinal: usize) -> Result<Self> {
         // SAFETY: the type is that of cuda.h since CUDA 3.
         let elapsed = unsafe { nvidia::DRIVER.symbol::<EventElapsed>("cuEventElapsedTime") }?;
@@ -92,25 +89,12 @@ impl Gpu {
         Ok(Self { context, stream, elapsed, facts, arch, modules: RefCell::default() })
     }
 
-    /// What it is.
-    pub(super) fn facts(&self) -> &Device {
-        &self.facts
-    }
-
     /// The stream, for libraries.
     pub(super) fn raw_stream(&self) -> sys::CUstream {
         self.stream.cu_stream()
     }
 
-    /// The stream, for kernels.
-    pub(super) fn stream(&self) -> &CudaStream {
-        &self.stream
-    }
-
     /// Compiles a kernel's source for this GPU and loads it, the first time it is asked for.
-    ///
-    /// # Errors
-    /// Unfit when it cannot be compiled or loaded here.
     pub(super) fn load(&self, source: &Source) -> Result<Arc<CudaModule>> {
         if let Some(module) = self.modules.borrow().get(&*source.name) {
             return Ok(Arc::clone(module));
@@ -158,17 +142,11 @@ impl Gpu {
     }
 
     /// Waits until everything queued is done. Only where nothing can hang: it knows no deadline.
-    ///
-    /// # Errors
-    /// When what was queued has failed.
     pub(super) fn synchronize(&self) -> Result<()> {
         self.stream.synchronize().map_err(failed("work on the GPU failed"))
     }
 
     /// Device memory of `bytes` bytes.
-    ///
-    /// # Errors
-    /// Unsupported when the GPU has not that much.
     pub(super) fn allocate(&self, bytes: u64) -> Result<Buffer> {
         // The driver refuses to allocate nothing.
         let size = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
@@ -179,13 +157,8 @@ impl Gpu {
         Ok(Buffer { pointer, bytes: size, context: Arc::clone(&self.context) })
     }
 
-    /// Copies `values` to the front of `buffer` and waits for it.
-    pub(super) fn upload<T>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
-        self.upload_at(buffer, 0, values)
-    }
-
     /// Copies `values` into `buffer`, `offset` bytes behind its beginning, and waits for it.
-    pub(super) fn upload_at<T>(&self, buffer: &Buffer, offset: usize, values: &[T]) -> Result<()> {
+    pub(super) fn upload<T>(&self, buffer: &Buffer, offset: usize, values: &[T]) -> Result<()> {
         let place = buffer.place(offset, size_of_val(values));
         // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done. On our
         // stream, because the plain copy returns before the data has arrived.
@@ -194,14 +167,9 @@ impl Gpu {
         self.synchronize()
     }
 
-    /// Copies the front of `buffer` to `values` once everything queued is done.
-    pub(super) fn download<T>(&self, values: &mut [T], buffer: &Buffer) -> Result<()> {
-        self.download_at(values, buffer, 0)
-    }
-
     /// Copies what lies `offset` bytes behind the beginning of `buffer` to `values`, once everything queued
     /// is done.
-    pub(super) fn download_at<T>(
+    pub(super) fn download<T>(
         &self,
         values: &mut [T],
         buffer: &Buffer,
@@ -234,9 +202,6 @@ impl Gpu {
 }
 
 /// What GPU `ordinal` among the visible ones is. It needs no context.
-///
-/// # Errors
-/// Unfit when the driver does not tell.
 pub(super) fn facts(ordinal: usize) -> Result<Device> {
     ask(ordinal).map_err(unfit(&format!("cannot ask GPU {ordinal} what it is")))
 }
@@ -269,9 +234,6 @@ fn ask(ordinal: usize) -> Result<Device, DriverError> {
 }
 
 /// A kernel's function.
-///
-/// # Errors
-/// Unfit when the module has no such function.
 pub(super) fn function(module: &Arc<CudaModule>, name: &str) -> Result<CudaFunction> {
     module.load_function(name).map_err(unfit(&format!("cannot find kernel function {name}")))
 }
@@ -279,17 +241,13 @@ pub(super) fn function(module: &Arc<CudaModule>, name: &str) -> Result<CudaFunct
 /// Memory of the GPU.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    pointer: CUdeviceptr,
+    /// Its address on the GPU.
+    pub(super) pointer: CUdeviceptr,
     bytes: usize,
     context: Arc<CudaContext>,
 }
 
 impl Buffer {
-    /// Its address on the GPU.
-    pub(super) fn pointer(&self) -> CUdeviceptr {
-        self.pointer
-    }
-
     /// The address of `bytes` bytes from `offset` on.
     fn place(&self, offset: usize, bytes: usize) -> CUdeviceptr {
         let fits = offset.checked_add(bytes).is_some_and(|end| end <= self.bytes);

@@ -64,17 +64,27 @@ impl Memory {
 
     /// Fills them.
     pub(super) fn load(&self, gpu: &Gpu) -> Result<()> {
-        with_number!(self.run.element, T => load::<T>(self, gpu))
+        self.spoil(gpu)?;
+        with_number!(self.run.element, T => {
+            let mut inputs = known::<T>(&self.run).zip(&self.inputs);
+            inputs.try_for_each(|(values, buffer)| gpu.upload(buffer, 0, &values))
+        })
     }
 
     /// Spoils the output: no type has a number whose bits are all set, that is a result of a kernel.
-    pub(super) fn spoil(&self, gpu: &Gpu) -> Result<()> {
+    fn spoil(&self, gpu: &Gpu) -> Result<()> {
         gpu.fill(&self.output, 0xff)
     }
 
     /// Compares the output with the reference.
     pub(super) fn compare(&self, gpu: &Gpu, phase: Phase) -> Result<Accuracy> {
-        with_number!(self.run.element, T => compare::<T>(self, gpu, phase))
+        let run = &self.run;
+        with_number!(run.element, T => {
+            let mut values = vec![T::default(); run.output().1.iter().product()];
+            gpu.download(&mut values, &self.output, 0)?;
+            let inputs: Vec<Vec<T>> = known(run).collect();
+            Ok(judge(run, inputs.iter().map(Vec::as_slice), &mut values, phase))
+        })
     }
 }
 
@@ -85,20 +95,6 @@ fn known<T: Number>(run: &KernelRun) -> impl Iterator<Item = Vec<T>> {
         tensor.fill(run, &mut values);
         values
     })
-}
-
-fn load<T: Number>(memory: &Memory, gpu: &Gpu) -> Result<()> {
-    memory.spoil(gpu)?;
-    let mut inputs = known::<T>(&memory.run).zip(&memory.inputs);
-    inputs.try_for_each(|(values, buffer)| gpu.upload(buffer, &values))
-}
-
-fn compare<T: Number>(memory: &Memory, gpu: &Gpu, phase: Phase) -> Result<Accuracy> {
-    let run = &memory.run;
-    let mut values = vec![T::default(); run.output().1.iter().product()];
-    gpu.download(&mut values, &memory.output)?;
-    let inputs: Vec<Vec<T>> = known(run).collect();
-    Ok(judge(run, inputs.iter().map(Vec::as_slice), &mut values, phase))
 }
 
 /// An argument as the driver takes it.
@@ -117,7 +113,7 @@ fn arguments(own: &CudaKernel, run: &KernelRun, memory: &Memory) -> Result<Vec<W
             let (_, buffer) = known.next().ok_or_else(|| {
                 Error::internal(format!("{} has no tensor {name}", run.kernel.name))
             })?;
-            Ok(Word::Wide(buffer.pointer()))
+            Ok(Word::Wide(buffer.pointer))
         }
         Argument::Scalar(number) if run.element == Element::F64 => Ok(Word::F64(*number)),
         Argument::Scalar(number) => Ok(Word::F32(*number as f32)),
@@ -145,7 +141,7 @@ impl Operation for Kernel<'_> {
     }
 
     fn enqueue(&mut self) -> Result<()> {
-        let mut queue = self.gpu.stream().launch_builder(&self.function);
+        let mut queue = self.gpu.stream.launch_builder(&self.function);
         for argument in &self.arguments {
             match argument {
                 Word::Wide(word) => queue.arg(word),

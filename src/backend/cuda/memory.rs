@@ -58,7 +58,7 @@ impl<T: Number> Memory<T> {
 
     /// Where NCCL finds the data.
     pub(super) fn spot(&self) -> Spot {
-        let place = |buffer: &Buffer, at: usize| buffer.pointer() + self.place(at) as u64;
+        let place = |buffer: &Buffer, at: usize| buffer.pointer + self.place(at) as u64;
         let input = self.input.as_ref().unwrap_or(&self.output);
         Spot {
             input: place(input, self.places.input.start),
@@ -75,19 +75,19 @@ impl<T: Number> Memory<T> {
         let own = self.places.input.clone();
         let Some(input) = &self.input else {
             self.expected.fill(data, &mut values[own]);
-            return gpu.upload_at(&self.output, self.offset, &values);
+            return gpu.upload(&self.output, self.offset, &values);
         };
-        gpu.upload_at(&self.output, self.offset, &values)?;
+        gpu.upload(&self.output, self.offset, &values)?;
         let mut values = vec![T::default(); own.len()];
         self.expected.fill(data, &mut values);
-        gpu.upload_at(input, self.offset, &values)
+        gpu.upload(input, self.offset, &values)
     }
 
     /// Compares the result of an operation with root `root`: on known data, or the last timed one.
     pub(super) fn compare(&self, gpu: &Gpu, root: usize, phase: Phase) -> Result<Accuracy> {
         let at = self.places.output_at;
         let mut result = vec![T::default(); self.places.output_buffer - at];
-        gpu.download_at(&mut result, &self.output, self.place(at))?;
+        gpu.download(&mut result, &self.output, self.place(at))?;
         Ok(self.expected.judge(phase, root, &mut result))
     }
 }

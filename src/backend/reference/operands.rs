@@ -39,32 +39,14 @@ impl Operands {
     /// What rank `rank` contributes at index `i`.
     pub(in crate::backend) fn term(self, rank: usize, i: usize) -> i64 {
         let (n, step) = (self.ranks, (i % 7) as i64);
-        let chosen = i % n == rank;
+        let choose = |own, others| if i % n == rank { own } else { others };
         match self.operator {
             Operator::Sum | Operator::MulSum if self.all => 1 + step + (rank % 5) as i64,
-            Operator::Sum | Operator::MulSum => {
-                if chosen {
-                    1 + step % 3
-                } else {
-                    0
-                }
-            }
-            Operator::Prod => {
-                if chosen {
-                    1 + step
-                } else {
-                    1
-                }
-            }
-            Operator::Max => (i % 4) as i64 + if chosen { 4 } else { 0 },
-            Operator::Min => (i % 4) as i64 + if chosen { 0 } else { 4 },
-            Operator::Avg => {
-                if chosen {
-                    n as i64 * self.mean(i)
-                } else {
-                    0
-                }
-            }
+            Operator::Sum | Operator::MulSum => choose(1 + step % 3, 0),
+            Operator::Prod => choose(1 + step, 1),
+            Operator::Max => (i % 4) as i64 + choose(4, 0),
+            Operator::Min => (i % 4) as i64 + choose(0, 4),
+            Operator::Avg => choose(n as i64 * self.mean(i), 0),
             // Odd indices: all but nobody; even ones: all but one.
             Operator::Land => (i % 2 == 1 || i / 2 % n != rank).into(),
             Operator::Lor => (i % 2 == 1 && i / 2 % n == rank).into(),
