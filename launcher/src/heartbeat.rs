@@ -33,3 +33,11 @@ pub enum Activity {
     /// Parked while the others work.
     Parked,
 }
+
+impl Activity {
+    /// The activity with this number.
+    pub fn numbered(number: u8) -> Option<Self> {
+        let all = [Self::Working, Self::Collective, Self::Waiting, Self::Parked];
+        all.get(usize::from(number)).copied()
+    }
+}

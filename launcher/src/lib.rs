@@ -16,7 +16,7 @@ mod token;
 pub use client::{Client, ClientEvent, ClientOptions};
 pub use command::{Launcher, Placement, arguments, find_launcher};
 pub use diagnosis::{Cause, Connection, Diagnosis, RankState, diagnose};
-pub use frame::{Frame, FrameError, FrameKind, Reply};
+pub use frame::{Frame, FrameKind, Reply};
 pub use heartbeat::{Activity, Heartbeat};
 pub use reap::die_with_parent;
 pub use server::{Server, ServerOptions};

@@ -173,13 +173,14 @@ impl FaultMessages {
         heartbeat: Option<&Heartbeat>,
         detail: String,
     ) -> Failure {
-        let at = heartbeat.map_or_else(|| progress::position().phase, phase).name();
+        let at =
+            heartbeat.map_or_else(|| progress::position().phase, |at| Phase::numbered(at.stage));
         let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let error = CaseError {
             rank: Some(rank),
             node: known(Some(self.host(rank))),
             device: known(self.devices.get(rank).map(String::as_str)),
-            ..CaseError::now(kind, at, detail)
+            ..CaseError::now(kind, at.name(), detail)
         };
         let case = heartbeat.map_or_else(progress::case, |beat| self.case(beat).to_owned());
         Failure { case, error }
@@ -257,10 +258,6 @@ impl FaultMessages {
     }
 }
 
-fn phase(heartbeat: &Heartbeat) -> Phase {
-    Phase::ALL.get(usize::from(heartbeat.stage)).copied().unwrap_or(Phase::Join)
-}
-
 fn step(heartbeat: &Heartbeat) -> String {
     let round =
         if heartbeat.round > 0 { format!(", round {}", heartbeat.round) } else { String::new() };
@@ -270,5 +267,5 @@ fn step(heartbeat: &Heartbeat) -> String {
         Activity::Waiting => "waiting for other ranks",
         Activity::Parked => "parked while others measure",
     };
-    format!("phase {}{round}, {activity}", phase(heartbeat).name())
+    format!("phase {}{round}, {activity}", Phase::numbered(heartbeat.stage).name())
 }

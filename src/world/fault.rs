@@ -20,14 +20,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
+use serde::Deserialize;
 use wildmatch::WildMatch;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
+use crate::plan::config::from_name;
 use crate::world::progress::{self, Phase};
 
 /// The kind of a planted fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fault {
     /// The rank panics.
     Panic,
@@ -109,34 +112,23 @@ fn parse(text: &str) -> Option<Planted> {
         None => (moment, None),
         Some((moment, number)) => (moment, Some(number.parse().ok().filter(|n| *n > 0)?)),
     };
-    let fault = match kind {
-        "panic" => Fault::Panic,
-        "error" => Fault::Error,
-        "exit" => Fault::Exit,
-        "kill" => Fault::Kill,
-        "stop" => Fault::Stop,
-        "hang" => Fault::Hang,
-        "wrong" => Fault::Wrong,
-        "build" => Fault::Build,
-        "stranger" => Fault::Stranger,
-        "full" => Fault::Full,
-        "torn" => Fault::Torn,
-        kind => match kind.split_once('/')? {
-            ("slow", time) => match time.strip_suffix('%') {
-                Some(percent) => Fault::SlowDown(percent.parse().ok()?),
-                None => Fault::Delay(time.parse().ok()?),
-            },
-            ("clock", error) => {
-                let (ahead, ppm) = error.split_once('/')?;
-                Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
-            }
-            _ => return None,
+    let fault = match kind.split_once('/') {
+        None => from_name("fault", kind).ok()?,
+        Some(("slow", time)) => match time.strip_suffix('%') {
+            Some(percent) => Fault::SlowDown(percent.parse().ok()?),
+            None => Fault::Delay(time.parse().ok()?),
         },
+        Some(("clock", error)) => {
+            let (ahead, ppm) = error.split_once('/')?;
+            Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
+        }
+        Some(_) => return None,
     };
-    let known = moment == OPERATION || Phase::ALL.iter().any(|phase| phase.name() == moment);
-    let moment = Some(moment.to_owned()).filter(|_| known)?;
-    let (rank, count) = (rank.parse().ok()?, AtomicU32::new(0));
-    Some(Planted { fault, rank, moment, occurrence, count, cases })
+    if moment != OPERATION {
+        Phase::named(moment)?;
+    }
+    let (rank, moment) = (rank.parse().ok()?, moment.to_owned());
+    Some(Planted { fault, rank, moment, occurrence, count: AtomicU32::new(0), cases })
 }
 
 /// The fault planted for this rank and moment, at any occurrence.
@@ -243,16 +235,10 @@ fn strike_at(moment: &str) {
             std::thread::sleep(Duration::from_secs(3600));
         },
         // A delay before the common start would not show: `slow_down` commits it after the operation.
-        Fault::Delay(_) | Fault::SlowDown(_) if moment == OPERATION => {}
+        Fault::Delay(_) if moment == OPERATION => {}
         Fault::Delay(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
-        Fault::Error
-        | Fault::SlowDown(_)
-        | Fault::Wrong
-        | Fault::Build
-        | Fault::Clock { .. }
-        | Fault::Stranger
-        | Fault::Full
-        | Fault::Torn => {}
+        // The others are committed by their callers.
+        _ => {}
     }
 }
 
