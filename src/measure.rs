@@ -145,7 +145,14 @@ pub fn measure(
     prepared: &mut dyn Prepared,
     method: Method<'_>,
 ) -> Result<Option<(Vec<Sample>, Option<Recording>)>> {
-    let once = Budget::once(method.budget);
+    let once = Budget {
+        iterations: 1,
+        batch: Some(1),
+        target: None,
+        min_seconds: 0.0,
+        max_seconds: None,
+        ..method.budget.clone()
+    };
     let budget = if method.once { &once } else { method.budget };
     // What has happened before had no common start.
     let protocol = if method.once { Protocol::Barrier } else { method.protocol };

@@ -1,11 +1,12 @@
 //! Runs a job in its own process group, and ends all of its processes.
 
 use std::ffi::OsString;
+use std::future::poll_fn;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -106,7 +107,8 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
         command.env_remove(name);
     }
     // Before the job starts, so that no signal leaves it behind.
-    let mut stop_signals = StopSignals::listen()?;
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::user_defined1()];
+    let mut signals = kinds.into_iter().map(signal).collect::<io::Result<Vec<_>>>()?;
     let orphans = Orphans::adopt()?;
     let mut child = command.spawn()?;
 
@@ -124,12 +126,14 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
         tokio::select! {
             Some(line) = lines.recv() => forward(line),
             status = child.wait() => {
-                break status.map(|status| shutdown.reason.unwrap_or(end_of(status)));
+                let end = |status: ExitStatus| status.code().map_or(End::Killed, End::Code);
+                break status.map(|status| shutdown.reason.unwrap_or(end(status)));
             }
-            () = stop_signals.next(), if shutdown.accepts_signals() => shutdown.on_signal(),
-            () = sleep_until(shutdown.due) => match shutdown.escalate() {
-                ControlFlow::Continue(()) => {}
-                ControlFlow::Break(end) => break Ok(end),
+            () = any_of(&mut signals), if shutdown.step < Step::Terminated => shutdown.on_signal(),
+            () = sleep_until(shutdown.due) => {
+                if let Some(end) = shutdown.escalate() {
+                    break Ok(end);
+                }
             }
         }
     };
@@ -145,24 +149,15 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
     Ok(Ended { end: end?, left })
 }
 
-/// The signals that request a stop.
-struct StopSignals([tokio::signal::unix::Signal; 3]);
-
-impl StopSignals {
-    fn listen() -> io::Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self([interrupt, terminate, signal(SignalKind::user_defined1())?]))
-    }
-
-    async fn next(&mut self) {
-        let [interrupt, terminate, user] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = user.recv() => {}
+/// Waits for any of these signals.
+async fn any_of(signals: &mut [tokio::signal::unix::Signal]) {
+    poll_fn(|context| {
+        match signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
-    }
+    })
+    .await;
 }
 
 /// The escalating shutdown of a job: SIGUSR1, SIGTERM, SIGKILL.
@@ -178,7 +173,7 @@ struct Shutdown {
     reason: Option<End>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Step {
     Running,
     /// SIGUSR1 was sent.
@@ -202,10 +197,6 @@ impl Shutdown {
         }
     }
 
-    fn accepts_signals(&self) -> bool {
-        matches!(self.step, Step::Running | Step::Requested)
-    }
-
     /// This process received a signal to stop.
     fn on_signal(&mut self) {
         self.reason = Some(End::Interrupted);
@@ -219,8 +210,8 @@ impl Shutdown {
         }
     }
 
-    /// Takes the next step when the time of this one is over; breaks if the job survives SIGKILL.
-    fn escalate(&mut self) -> ControlFlow<End> {
+    /// Takes the next step when the time of this one is over; the end if the job survives SIGKILL.
+    fn escalate(&mut self) -> Option<End> {
         let reason = *self.reason.get_or_insert(End::TimedOut);
         match self.step {
             Step::Running | Step::Requested => self.terminate(),
@@ -229,9 +220,9 @@ impl Shutdown {
                 self.due = Instant::now() + KILL_DELAY;
                 let _ = self.process.map(|group| kill_process_group(group, Signal::KILL));
             }
-            Step::Killed => return ControlFlow::Break(reason),
+            Step::Killed => return Some(reason),
         }
-        ControlFlow::Continue(())
+        None
     }
 
     fn terminate(&mut self) {
@@ -239,10 +230,6 @@ impl Shutdown {
         self.due = Instant::now() + KILL_DELAY;
         let _ = self.process.map(|group| kill_process_group(group, Signal::TERM));
     }
-}
-
-fn end_of(status: ExitStatus) -> End {
-    status.code().map_or(End::Killed, End::Code)
 }
 
 async fn read(pipe: impl AsyncRead + Unpin, is_err: bool, sender: mpsc::Sender<(bool, String)>) {

@@ -33,9 +33,8 @@ pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
                     continue;
                 }
                 // The launcher resumed a stopped process in order to end it.
-                if let Some(seconds) = shared.recent_stop() {
-                    let (failure, message) =
-                        shared.with_messages(|messages| messages.of_own_stop(seconds));
+                let own_stop = shared.messages().of_own_stop();
+                if let Some((failure, message)) = own_stop {
                     abort::abort_from_watchdog(&failure, &message);
                 }
                 let error = Error::new(Kind::Interrupted, format!("stopped by signal {signal}"));

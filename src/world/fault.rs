@@ -164,11 +164,9 @@ pub fn clock() -> Option<(Nanos, Nanos)> {
 /// # Errors
 /// The planted error.
 pub fn check(phase: Phase) -> Result<()> {
-    match due(phase.name()) {
-        Some(Fault::Error) => {
-            Err(Error::new(Kind::CaseFailed, format!("planted error in {}", phase.name())))
-        }
-        _ => Ok(()),
+    match is_planted(Fault::Error, phase) {
+        true => Err(Error::new(Kind::CaseFailed, format!("planted error in {}", phase.name()))),
+        false => Ok(()),
     }
 }
 
