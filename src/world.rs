@@ -26,9 +26,9 @@ pub use launch::{
     Launch, innermost as innermost_launch, is_first_process, mpi_yields, wait_for_first_process,
 };
 pub use member::Member;
-pub use mpi::{library as mpi_library, programs_folder as mpi_programs_folder};
+pub use mpi::{abort as abort_mpi, library as mpi_library, programs_folder as mpi_programs_folder};
 
-use crate::base::error::{Error, Exit, Result};
+use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::ThreadLevel;
 use crate::plan::place::Place;
@@ -50,14 +50,7 @@ pub struct World {
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
     policy: WaitPolicy,
-    deadline: Option<Deadline>,
-}
-
-/// The deadline of a wait, and the function that then ends the process.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Instant,
-    on_timeout: fn() -> !,
+    deadline: Option<Instant>,
 }
 
 /// What a waiting rank does between two polls.
@@ -119,10 +112,8 @@ impl Wait {
                 }
             }
             let read_clock = self.policy == WaitPolicy::Sleep || polls.is_multiple_of(1 << 12);
-            if let Some(deadline) = self.deadline.filter(|_| read_clock)
-                && Instant::now() > deadline.at
-            {
-                (deadline.on_timeout)();
+            if read_clock && self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                abort::abort_at_deadline();
             }
         }
     }
@@ -172,11 +163,10 @@ impl World {
         Self { comm, rank, members, wait, init_time: Duration::ZERO }
     }
 
-    /// Sets the deadline of all waits to `timeout` from now; `on_timeout` then ends the process. Only for ranks
-    /// without a watchdog.
-    pub fn set_deadline(&mut self, timeout: Duration, on_timeout: fn() -> !) {
-        let at = Instant::now().checked_add(timeout);
-        self.wait.deadline = at.map(|at| Deadline { at, on_timeout });
+    /// Sets the deadline of all waits to `timeout` from now; after it the job is aborted. Only for ranks without a
+    /// watchdog.
+    pub fn set_deadline(&mut self, timeout: Duration) {
+        self.wait.deadline = Instant::now().checked_add(timeout);
     }
 
     /// This process's rank.
@@ -368,17 +358,6 @@ impl World {
             comm.leave();
         }
     }
-}
-
-/// Aborts the job with this exit code by `MPI_Abort`. Only the thread that calls MPI may call this.
-pub fn abort_mpi(exit: Exit) -> ! {
-    mpi::abort(exit)
-}
-
-/// Ends this process with this exit code, from any thread and without calling MPI. The launcher then ends the other
-/// ranks.
-pub fn exit_process(exit: Exit) -> ! {
-    mpi::exit_process(exit)
 }
 
 #[cfg(test)]

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, getppid};
 
 use crate::client::connection::ServerConnection;
-use crate::frame::{Frame, FrameKind, Reply};
-use crate::heartbeat::Heartbeat;
+use crate::frame::{Frame, FrameKind, Heartbeat, Reply};
 use crate::token::Token;
 
 /// The timing of the client.

@@ -120,7 +120,7 @@ async fn listen(
         rejected.fetch_add(1, Ordering::Relaxed);
     };
     loop {
-        let next_check = monitor.borrow().next_check();
+        let next_check = monitor.borrow().next_check;
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if connections.len() < options.ranks + SPARE_CONNECTIONS => {

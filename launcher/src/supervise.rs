@@ -232,42 +232,25 @@ impl Shutdown {
     }
 }
 
+/// Sends the lines of a pipe, of bounded length, without their newlines.
 async fn read(pipe: impl AsyncRead + Unpin, is_err: bool, sender: mpsc::Sender<(bool, String)>) {
-    let mut pipe = BufReader::new(pipe);
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        match read_line(&mut pipe, &mut bytes).await {
-            Ok(true) => {
-                let line = String::from_utf8_lossy(&bytes).into_owned();
-                if sender.send((is_err, line)).await.is_err() {
-                    return;
-                }
-            }
-            Ok(false) | Err(_) => return,
-        }
-    }
-}
-
-/// Reads a line of bounded length without its newline; false at the end of the stream.
-async fn read_line(
-    pipe: &mut BufReader<impl AsyncRead + Unpin>,
-    line: &mut Vec<u8>,
-) -> io::Result<bool> {
-    let mut any = false;
-    loop {
-        let buffer = pipe.fill_buf().await?;
-        if buffer.is_empty() {
-            return Ok(any);
-        }
-        any = true;
-        let end = buffer.iter().position(|&byte| byte == b'\n');
-        let part = &buffer[..end.unwrap_or(buffer.len())];
+    let (mut pipe, mut line) = (BufReader::new(pipe), Vec::new());
+    while let Ok(buffer) = pipe.fill_buf().await {
+        let at_end = buffer.is_empty();
+        let newline = buffer.iter().position(|&byte| byte == b'\n');
+        let part = &buffer[..newline.unwrap_or(buffer.len())];
         line.extend_from_slice(&part[..part.len().min(LINE_LIMIT - line.len())]);
-        let used = part.len() + usize::from(end.is_some());
+        let used = part.len() + usize::from(newline.is_some());
         pipe.consume(used);
-        if end.is_some() {
-            return Ok(true);
+        if newline.is_some() || (at_end && !line.is_empty()) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            line.clear();
+            if sender.send((is_err, text)).await.is_err() {
+                return;
+            }
+        }
+        if at_end {
+            return;
         }
     }
 }

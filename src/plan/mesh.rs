@@ -4,7 +4,7 @@
 //! (`tp-cp-ep-dp-pp`: rank = tp + TP·(cp + CP·(ep + EP·(dp + DP·pp)))). Row-major tools list the fastest axis
 //! last.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,32 +128,19 @@ impl Mesh {
             }
         }
         let varies = |axis: &Axis| names.contains(&axis.name.as_str());
-        // The coordinates that are fixed within a group identify it.
-        let mut groups: Vec<Group> = Vec::new();
-        let mut indices: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for rank in 0..self.ranks() {
-            let fixed: Vec<usize> = self
-                .coordinates(rank)
-                .zip(&self.axes)
-                .filter(|(_, axis)| !varies(axis))
-                .map(|(coordinate, _)| coordinate)
-                .collect();
-            let index = *indices.entry(fixed).or_insert(groups.len());
-            match groups.get_mut(index) {
-                Some(group) => group.ranks.push(rank),
-                None => groups.push(Group { axis: axis.to_owned(), ranks: vec![rank] }),
+            // A group is identified by its first rank, whose coordinates along these axes are 0.
+            let (mut first, mut stride) = (rank, 1);
+            for axis in &self.axes {
+                if varies(axis) {
+                    first -= rank / stride % axis.size * stride;
+                }
+                stride *= axis.size;
             }
+            groups.entry(first).or_default().push(rank);
         }
-        Ok(groups)
-    }
-
-    /// The coordinates of `rank`, fastest axis first.
-    fn coordinates(&self, rank: usize) -> impl Iterator<Item = usize> {
-        self.axes.iter().scan(rank, |rest, axis| {
-            let coordinate = *rest % axis.size;
-            *rest /= axis.size;
-            Some(coordinate)
-        })
+        Ok(groups.into_values().map(|ranks| Group { axis: axis.to_owned(), ranks }).collect())
     }
 }
 

@@ -52,15 +52,15 @@ pub fn programs_folder() -> Option<&'static str> {
     Some(env!("TESSERABENCH_MPI_BIN")).filter(|folder| !folder.is_empty())
 }
 
-/// Aborts the job by `MPI_Abort`.
-pub(super) fn abort(exit: Exit) -> ! {
+/// Aborts the job with this exit code by `MPI_Abort`. Only the thread that calls MPI may call this.
+pub fn abort(exit: Exit) -> ! {
     if mpi::environment::is_initialized() && !mpi::environment::is_finalized() {
         SimpleCommunicator::world().abort(exit.code().into());
     }
     std::process::exit(exit.code().into())
 }
 
-/// Ends this process without finalizing MPI, from any thread.
+/// Ends this process without finalizing MPI, from any thread. The launcher then ends the other ranks.
 pub(super) fn exit_process(exit: Exit) -> ! {
     // SAFETY: no memory is touched. Exit handlers must not run: they are MPI's, and its thread may be inside a call.
     unsafe { libc::_exit(exit.code().into()) }

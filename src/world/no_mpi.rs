@@ -20,7 +20,7 @@ pub fn programs_folder() -> Option<&'static str> {
 }
 
 /// Ends this process.
-pub(super) fn abort(exit: Exit) -> ! {
+pub fn abort(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }
 

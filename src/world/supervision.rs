@@ -61,11 +61,6 @@ pub fn notify(note: &Note) {
     }
 }
 
-/// Sends the exit code of this rank to the supervisor.
-pub fn announce_exit(exit: Exit) {
-    notify(&Note::Exit(exit));
-}
-
 impl Note {
     fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
