@@ -18,6 +18,7 @@ pub mod progress;
 pub mod supervision;
 pub mod wire;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -197,14 +198,10 @@ impl World {
 
     /// Node and socket of each rank.
     pub fn places(&self) -> Vec<Place> {
-        let mut hosts: Vec<&str> = Vec::new();
+        let mut nodes: HashMap<&str, usize> = HashMap::new();
         let places = self.members.iter().map(|member| {
-            let known = hosts.iter().position(|host| *host == member.host);
-            let node = known.unwrap_or_else(|| {
-                hosts.push(&member.host);
-                hosts.len() - 1
-            });
-            Place { node, socket: member.socket }
+            let new = nodes.len();
+            Place { node: *nodes.entry(&member.host).or_insert(new), socket: member.socket }
         });
         places.collect()
     }
@@ -288,7 +285,10 @@ impl World {
 
     /// Reduces the numbers elementwise over all ranks, in place. All ranks pass the same number of them.
     pub fn all_reduce(&self, numbers: &mut [i64], op: ReduceOp) {
-        self.waiting(|comm| comm.all_reduce(&numbers.to_vec(), numbers, op, self.wait));
+        self.waiting(|comm| {
+            let own = numbers.to_vec();
+            comm.all_reduce(&own, numbers, op, self.wait);
+        });
     }
 
     /// The largest of all ranks' values, on every rank.

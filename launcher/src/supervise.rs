@@ -121,7 +121,15 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
         on_line(if is_err { OutputLine::Err(&line) } else { OutputLine::Out(&line) });
     };
 
-    let mut shutdown = Shutdown::new(job, child.id());
+    let deadline = Instant::now() + job.timeout;
+    let mut shutdown = Shutdown {
+        process: child.id().and_then(|id| Pid::from_raw(id.cast_signed())),
+        grace: job.grace,
+        deadline,
+        step: Step::Running,
+        due: deadline,
+        reason: None,
+    };
     let end = loop {
         tokio::select! {
             Some(line) = lines.recv() => forward(line),
@@ -185,18 +193,6 @@ enum Step {
 }
 
 impl Shutdown {
-    fn new(job: &Job, process: Option<u32>) -> Self {
-        let deadline = Instant::now() + job.timeout;
-        Self {
-            process: process.and_then(|id| Pid::from_raw(id.cast_signed())),
-            grace: job.grace,
-            deadline,
-            step: Step::Running,
-            due: deadline,
-            reason: None,
-        }
-    }
-
     /// This process received a signal to stop.
     fn on_signal(&mut self) {
         self.reason = Some(End::Interrupted);

@@ -49,9 +49,6 @@ pub struct Target {
 
 impl Budget {
     /// Resolves the configured budget.
-    ///
-    /// # Errors
-    /// Usage error for an invalid value.
     pub(super) fn resolve(config: &Benchmarking) -> Result<Self> {
         let quick = config.quick.unwrap_or(false);
         let target = target(config)?;

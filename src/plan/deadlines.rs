@@ -65,8 +65,10 @@ pub enum DeadlineKind {
     Stop,
 }
 
+type Getter = fn(&Deadlines) -> f64;
+
 /// All kinds by number, with the flag that sets the deadline, and the deadline.
-const KINDS: [(DeadlineKind, &str, fn(&Deadlines) -> f64); 7] = [
+const KINDS: [(DeadlineKind, &str, Getter); 7] = [
     (DeadlineKind::Startup, "--deadline startup", |deadlines| deadlines.startup),
     (DeadlineKind::Communicator, "--deadline communicator", |deadlines| deadlines.communicator),
     (DeadlineKind::Case, "--deadline case", |deadlines| deadlines.case),

@@ -28,9 +28,6 @@ pub(super) struct MeasuredGroups {
 
 impl MeasuredGroups {
     /// The configured groups of this mesh.
-    ///
-    /// # Errors
-    /// Usage error for invalid groups.
     pub(super) fn resolve(config: &Config, mesh: &Mesh, places: &[Place]) -> Result<Self> {
         let mut sets = 0;
         // Groups of one set run concurrently; a single group runs alone.

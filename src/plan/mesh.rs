@@ -233,9 +233,6 @@ impl Group {
 }
 
 /// Refuses groups with more than [`MEMBER_LIMIT`] members in total, to bound memory.
-///
-/// # Errors
-/// Usage error.
 pub fn refuse_members(members: usize) -> Result<()> {
     if members > MEMBER_LIMIT {
         return Err(Error::usage(format!(

@@ -23,9 +23,6 @@ pub(super) struct Sweep {
 const PLACEMENT: &str = "placement";
 
 /// The configured sweeps.
-///
-/// # Errors
-/// Usage error for an invalid benchmark, key or value.
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     let defaults = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
     let benchmarks: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(defaults);
@@ -130,9 +127,6 @@ fn problems(
 
 impl Sweep {
     /// Adds the cases on these groups.
-    ///
-    /// # Errors
-    /// Usage error for an invalid problem, and for too many cases.
     pub(super) fn add_cases(&self, groups: &MeasuredGroups, cases: &mut CaseList) -> Result<()> {
         let scheduled = match &groups.pairs {
             Some(pairs) if self.benchmark.is_paired() => pairs,

@@ -141,12 +141,11 @@ impl FaultMessages {
     fn subject(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> String {
         let present =
             diagnosis.table.iter().filter(|state| state.connection != Connection::Left).count();
-        match at_fault {
-            [rank] => self.name(*rank),
-            _ if at_fault.len() == present => {
+        match at_fault.len() {
+            2.. if at_fault.len() == present => {
                 format!("all {present} ranks, none behind another,")
             }
-            _ => format!("ranks {}", mesh::format_ranges(at_fault.iter().copied())),
+            _ => self.names(at_fault),
         }
     }
 
@@ -210,13 +209,16 @@ impl FaultMessages {
             positions.entry(at).or_default().push(rank);
         }
         let rest = positions.len().saturating_sub(OTHERS_LIMIT);
-        let name = |ranks: Vec<usize>| match ranks[..] {
-            [rank] => self.name(rank),
-            _ => format!("ranks {}", mesh::format_ranges(ranks.into_iter())),
-        };
         let lines = positions.into_iter().take(OTHERS_LIMIT);
-        let lines = lines.map(|(at, ranks)| format!("{}: {at}", name(ranks)));
+        let lines = lines.map(|(at, ranks)| format!("{}: {at}", self.names(&ranks)));
         lines.chain((rest > 0).then(|| format!("other ranks: at {rest} more positions"))).collect()
+    }
+
+    fn names(&self, ranks: &[usize]) -> String {
+        match ranks {
+            [rank] => self.name(*rank),
+            _ => format!("ranks {}", mesh::format_ranges(ranks.iter().copied())),
+        }
     }
 
     /// `rank 1 on node7 (NVIDIA H200)`.
@@ -256,10 +258,7 @@ impl FaultMessages {
     }
 
     fn in_case(&self, heartbeat: &Heartbeat) -> String {
-        match self.case(heartbeat) {
-            "" => "before the first case".to_owned(),
-            case => format!("in case {case}"),
-        }
+        progress::in_case(self.case(heartbeat))
     }
 }
 

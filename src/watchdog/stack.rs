@@ -67,14 +67,12 @@ fn stack() -> Option<String> {
             .env_remove("LD_PRELOAD")
             .spawn();
         let text = output_of(child.ok()?)?;
+        let indented =
+            |line: &str| format!("  {}", line.chars().take(LINE_LIMIT).collect::<String>());
         let frames: Vec<String> =
             text.lines().filter(|line| line.starts_with('#')).map(indented).collect();
         (!frames.is_empty()).then(|| frames.join("\n"))
     })
-}
-
-fn indented(line: &str) -> String {
-    format!("  {}", line.chars().take(LINE_LIMIT).collect::<String>())
 }
 
 /// The output of a printer; kills it at its time limit.

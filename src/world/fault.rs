@@ -28,42 +28,29 @@ use crate::base::units::Nanos;
 use crate::plan::config::from_name;
 use crate::world::progress::{self, Phase};
 
-/// The kind of a planted fault.
+/// The kind of a planted fault, as described above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Fault {
-    /// The rank panics.
+pub(crate) enum Fault {
     Panic,
-    /// A phase returns an error.
     Error,
-    /// The process exits silently.
     Exit,
-    /// The process is killed by SIGKILL.
     Kill,
-    /// The process is stopped by SIGSTOP.
     Stop,
-    /// The rank hangs.
     Hang,
-    /// The rank takes this many milliseconds longer.
+    /// Milliseconds.
     Delay(u64),
-    /// Its operations take this many percent longer.
+    /// Percent.
     SlowDown(u32),
-    /// One element of a result is wrong.
     Wrong,
-    /// The rank reports another build id.
     Build,
-    /// The rank's clock is wrong.
+    /// Initial offset in ns, and drift in parts per million.
     Clock {
-        /// Initial offset, ns.
         ahead: Nanos,
-        /// Drift, parts per million.
         ppm: Nanos,
     },
-    /// Garbage is sent to the heartbeat server.
     Stranger,
-    /// The disk is full.
     Full,
-    /// The process is killed while it writes a journal line.
     Torn,
 }
 
@@ -147,7 +134,7 @@ fn due(moment: &str) -> Option<Fault> {
 }
 
 /// Whether this fault is planted for this rank and phase. The caller then commits it.
-pub fn is_planted(fault: Fault, phase: Phase) -> bool {
+pub(crate) fn is_planted(fault: Fault, phase: Phase) -> bool {
     due(phase.name()) == Some(fault)
 }
 
@@ -160,9 +147,6 @@ pub fn clock() -> Option<(Nanos, Nanos)> {
 }
 
 /// Returns the error planted for this rank and phase, if any.
-///
-/// # Errors
-/// The planted error.
 pub fn check(phase: Phase) -> Result<()> {
     match is_planted(Fault::Error, phase) {
         true => Err(Error::new(Kind::CaseFailed, format!("planted error in {}", phase.name()))),
@@ -171,9 +155,6 @@ pub fn check(phase: Phase) -> Result<()> {
 }
 
 /// Returns the error of a full disk, if it is planted.
-///
-/// # Errors
-/// The planted error.
 pub fn full_disk() -> std::io::Result<()> {
     match due(Phase::Write.name()) {
         Some(Fault::Full) => Err(std::io::ErrorKind::StorageFull.into()),

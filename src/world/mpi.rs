@@ -212,13 +212,9 @@ impl MpiComm {
                 complete(request, wait);
             });
         }
-        let mut rest = &all[..];
-        let parts = counts.iter().map(|count| {
-            let (part, after) = rest.split_at(count.unsigned_abs() as usize);
-            rest = after;
-            part.to_vec()
-        });
-        Some(parts.collect())
+        let mut rest = all.into_iter();
+        let part = |count: &i32| rest.by_ref().take(count.unsigned_abs() as usize).collect();
+        Some(counts.iter().map(part).collect())
     }
 
     pub(super) fn leave(self) {

@@ -187,12 +187,16 @@ pub fn describe() -> String {
             Some(rank) => format!("rank {rank} on {}", names.host),
             None => "this process".to_owned(),
         };
-        let case = match names.case.as_str() {
-            "" => "before the first case".to_owned(),
-            case => format!("in case {case}"),
-        };
-        format!("{place}, {case}, phase {}", position().phase.name())
+        format!("{place}, {}, phase {}", in_case(&names.case), position().phase.name())
     })
+}
+
+/// `in case gemm/f32/…`, for this case.
+pub(crate) fn in_case(case: &str) -> String {
+    match case {
+        "" => "before the first case".to_owned(),
+        case => format!("in case {case}"),
+    }
 }
 
 /// Requests that this rank stops in order.
