@@ -124,13 +124,6 @@ pub struct Team<'a> {
     pub group: &'a World,
 }
 
-impl<'a> Team<'a> {
-    /// One group by itself.
-    pub fn alone(all: &'a World) -> Self {
-        Self { all, group: all }
-    }
-}
-
 /// Warms up, then takes samples until the budget is met. Every rank of `team` calls it. Where several groups
 /// run at once, the first one decides how long.
 ///

@@ -98,12 +98,6 @@ impl Mesh {
         Self { axes: vec![Axis { name: WORLD.to_owned(), size: ranks }] }
     }
 
-    /// The single axis names that [`groups`](Self::groups) accepts.
-    pub fn axis_names(&self) -> impl Iterator<Item = &str> + Clone {
-        let axes = self.axes.iter().map(|axis| axis.name.as_str()).filter(|name| *name != WORLD);
-        axes.chain([WORLD])
-    }
-
     /// Number of ranks.
     pub fn ranks(&self) -> usize {
         self.axes.iter().map(|axis| axis.size).product()
@@ -121,9 +115,10 @@ impl Mesh {
         let names: Vec<&str> = axis.split('+').collect();
         for (i, name) in names.iter().enumerate() {
             if !self.axes.iter().any(|axis| axis.name == *name) || names[..i].contains(name) {
+                let known = self.axes.iter().map(|axis| axis.name.as_str());
                 return Err(Error::usage(format!(
                     "axis '{name}' is not in the mesh or is named twice; {}",
-                    suggestion(name, self.axis_names())
+                    suggestion(name, known.filter(|name| *name != WORLD).chain([WORLD]))
                 )));
             }
         }

@@ -212,9 +212,11 @@ impl MpiComm {
                 complete(request, wait);
             });
         }
-        let mut rest = all.into_iter();
-        let part = |count: &i32| rest.by_ref().take(count.unsigned_abs() as usize).collect();
-        Some(counts.iter().map(part).collect())
+        let parts = counts.iter().zip(&starts).map(|(count, start)| {
+            let start = start.unsigned_abs() as usize;
+            all[start..start + count.unsigned_abs() as usize].to_vec()
+        });
+        Some(parts.collect())
     }
 
     pub(super) fn leave(self) {
