@@ -124,13 +124,6 @@ pub struct Team<'a> {
     pub group: &'a World,
 }
 
-impl<'a> Team<'a> {
-    /// One group by itself.
-    pub fn alone(all: &'a World) -> Self {
-        Self { all, group: all }
-    }
-}
-
 /// Warms up, then takes samples until the budget is met. Every rank of `team` calls it. Where several groups
 /// run at once, the first one decides how long.
 ///
@@ -145,7 +138,14 @@ pub fn measure(
     prepared: &mut dyn Prepared,
     method: Method<'_>,
 ) -> Result<Option<(Vec<Sample>, Option<Recording>)>> {
-    let once = Budget::once(method.budget);
+    let once = Budget {
+        iterations: 1,
+        batch: Some(1),
+        target: None,
+        min_seconds: 0.0,
+        max_seconds: None,
+        ..method.budget.clone()
+    };
     let budget = if method.once { &once } else { method.budget };
     // What has happened before had no common start.
     let protocol = if method.once { Protocol::Barrier } else { method.protocol };
@@ -169,7 +169,7 @@ pub fn measure(
     loop {
         if let (true, Some(target)) = (taken.times.global.len() >= so_far.look_at, &budget.target) {
             let error = f64::from(batch).recip() * taken.clock_error as f64;
-            let definition = taken.times.definition(method.communicates, starter.protocol(), error);
+            let definition = taken.times.definition(method.communicates, starter.protocol, error);
             let missing = rounds_missing(taken.times.by(definition), target);
             so_far.look_at = taken.times.global.len() + missing;
         }
@@ -183,16 +183,17 @@ pub fn measure(
             fire(&starter, &time, prepared, (runs, 1), method.communicates)?;
         }
         let block = fire(&starter, &time, prepared, (runs, asked), method.communicates)?;
-        let protocol = starter.protocol();
+        let protocol = starter.protocol;
         let rounds = taken.add(team, block, batch, &mut time, &mut starter);
-        if starter.protocol() != protocol {
+        if starter.protocol != protocol {
             taken.discard_rounds();
             so_far.look_at = 0;
         }
         so_far.seconds = (time.now() - first) as f64 / 1e9;
         so_far.pace = so_far.seconds / taken.samples.len() as f64;
         so_far.valid = taken.times.global.len();
-        so_far.hopeless = protocol != Protocol::Synchronised && rounds.iter().all(Round::is_late);
+        so_far.hopeless =
+            protocol != Protocol::Synchronised && rounds.iter().all(|round| round.late);
         so_far.unchecked += asked;
         if budget.check_every.is_some_and(|every| so_far.unchecked >= every as usize) {
             so_far.unchecked = 0;
@@ -211,7 +212,7 @@ pub fn measure(
         let (per_rank, accuracy): (Vec<RankTimes>, Vec<Accuracy>) = ranks.into_iter().unzip();
         let world_ranks: Vec<usize> = per_rank.iter().map(|times| times.rank).collect();
         Recording {
-            protocol: starter.protocol(),
+            protocol: starter.protocol,
             clock_error,
             batch,
             warmup,
@@ -248,7 +249,7 @@ fn warm_up(
         done += block;
         let over = all.is_root().then(|| {
             let nanos: Vec<f64> = rounds.iter().map(|round| round.duration() as f64).collect();
-            let late = rounds.iter().any(Round::is_late);
+            let late = rounds.iter().any(|round| round.late);
             let seconds = (time.now() - began) as f64 / 1e9;
             warmup.is_over(&nanos, late, seconds)
         });
@@ -299,11 +300,11 @@ fn meet(team: Team<'_>, starter: &mut Starter<'_>, samples: &[Sample]) -> Vec<Ro
     let Team { all, group } = team;
     let mut rounds = combine(samples, group.rank(), |numbers, op| group.all_reduce(numbers, op));
     if all.size() > group.size() {
-        let mut late: Vec<i64> = rounds.iter().map(|round| round.is_late().into()).collect();
+        let mut late: Vec<i64> = rounds.iter().map(|round| round.late.into()).collect();
         all.all_reduce(&mut late, ReduceOp::Max);
-        rounds.iter_mut().zip(late).for_each(|(round, late)| round.set_late(late > 0));
+        rounds.iter_mut().zip(late).for_each(|(round, late)| round.late = late > 0);
     }
-    let late = rounds.iter().filter(|round| round.is_late()).count();
+    let late = rounds.iter().filter(|round| round.late).count();
     starter.allow_for(late, rounds.len());
     rounds
 }

@@ -27,7 +27,7 @@ pub use budget::{Budget, ITERATION_LIMIT, Target};
 pub use deadlines::{DeadlineKind, Deadlines};
 use groups::MeasuredGroups;
 use mesh::{Group, Mesh};
-use sweep::{CaseList, Sweep};
+use sweep::CaseList;
 
 /// Most operations of a sample on a GPU. A driver's launch queue holds about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;
@@ -242,7 +242,7 @@ fn check_rank_count(ranks: usize) -> Result<()> {
 
 fn cases(config: &Config, groups: &MeasuredGroups) -> Result<Vec<Case>> {
     let sweeps = sweep::all(config)?;
-    if groups.pairs.is_some() && !sweeps.iter().any(Sweep::is_paired) {
+    if groups.pairs.is_some() && !sweeps.iter().any(|sweep| sweep.benchmark.is_paired()) {
         return Err(Error::usage(
             "--pairs needs a benchmark between two ranks; add -b latency, -b bandwidth or -b bidirectional",
         ));
@@ -251,11 +251,10 @@ fn cases(config: &Config, groups: &MeasuredGroups) -> Result<Vec<Case>> {
     for sweep in sweeps {
         sweep.add_cases(groups, &mut cases)?;
     }
-    let cases = cases.into_vec();
-    match cases.is_empty() {
-        true => Err(Error::usage("nothing is left to measure; name at least one benchmark")),
-        false => Ok(cases),
+    if cases.list.is_empty() {
+        return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
     }
+    Ok(cases.list)
 }
 
 fn check_batch(batch: Option<u32>, backend: &BackendSpec, cases: &[Case]) -> Result<()> {

@@ -9,7 +9,7 @@ mod signals;
 mod stack;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{
@@ -27,9 +27,8 @@ use crate::world::progress::{self, Phase, Position};
 use messages::FaultMessages;
 pub use signals::set_stop_flag_on_signals;
 
-/// A case gives up by itself at the end of the grace period after a stop; the watchdog follows this much later,
-/// seconds.
-const STOP_MARGIN_S: f64 = 2.0;
+/// A case gives up by itself at the end of the grace period after a stop; the watchdog follows this much later.
+const STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// How long a rank tries to connect to the heartbeat server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,9 +37,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// the meantime the launcher usually ends the job because rank 0 has aborted it or died; otherwise one rank is enough.
 const LOST_SERVER_DELAY: Duration = Duration::from_secs(3);
 const STAGGER: Duration = Duration::from_millis(500);
-
-/// Faults found within this time after this process was stopped are consequences of the stop.
-const RESUME_WINDOW: Duration = Duration::from_secs(5);
 
 /// The consequence of a missing heartbeat server.
 const WITHOUT_SERVER: &str = "a hang is then detected by each rank's own deadlines only, and the rank that is named \
@@ -55,12 +51,7 @@ pub struct Watchdog {
 }
 
 /// The state that the threads share.
-struct Shared {
-    messages: Mutex<FaultMessages>,
-    /// When this process resumed after it was stopped for longer than the silence deadline, and for how many seconds
-    /// it was stopped.
-    stopped: Mutex<Option<(Instant, f64)>>,
-}
+struct Shared(Mutex<FaultMessages>);
 
 /// When the state of this rank last changed.
 struct Timers {
@@ -81,8 +72,7 @@ impl Watchdog {
     /// # Errors
     /// Unfit if signal handlers cannot be installed.
     pub fn start(deadlines: Deadlines, ranks: usize) -> Result<Self> {
-        let messages = Mutex::new(FaultMessages::new(deadlines));
-        let shared = Arc::new(Shared { messages, stopped: Mutex::new(None) });
+        let shared = Arc::new(Shared(Mutex::new(FaultMessages::new(deadlines))));
         signals::listen(Arc::clone(&shared))?;
         let options = ClientOptions {
             interval: Duration::from_secs_f64(deadlines.interval(ranks)),
@@ -92,13 +82,13 @@ impl Watchdog {
         let state = Arc::clone(&shared);
         let read = move || {
             let mut timers = timers.lock().unwrap_or_else(PoisonError::into_inner);
-            let deadlines = state.with_messages(|messages| messages.deadlines);
+            let mut messages = state.messages();
             let gap = timers.read.elapsed();
-            if gap.as_secs_f64() > deadlines.silence {
-                state.set_stopped(gap.as_secs_f64());
+            if gap.as_secs_f64() > messages.deadlines.silence {
+                messages.stopped = Some((Instant::now(), gap.as_secs_f64()));
                 timers.discount_gap(gap);
             }
-            timers.read(&deadlines)
+            timers.read(&messages.deadlines)
         };
         let state = Arc::clone(&shared);
         let client = Client::start(options, read, move |event| on_event(event, &state));
@@ -110,7 +100,7 @@ impl Watchdog {
     /// # Errors
     /// If the server's address cannot be broadcast.
     pub fn connect(&mut self, world: &World) -> Result<()> {
-        self.shared.with_messages(|messages| messages.set_members(world.members()));
+        self.shared.messages().set_members(world.members());
         if world.size() == 1 {
             return Ok(());
         }
@@ -119,10 +109,7 @@ impl Watchdog {
             tracing::warn!("{why}; {WITHOUT_SERVER}");
             None
         });
-        let (server, port) = opened.map_or((None, None), |(server, token)| {
-            let port = Some((server.address(), token.bytes()));
-            (Some(server), port)
-        });
+        let port = opened.as_ref().map(|(server, token)| (server.address(), token.bytes()));
         let port: Option<(SocketAddr, [u8; 16])> =
             world.broadcast(world.is_root().then_some(port))?;
         let Some((address, token)) = port else { return Ok(()) };
@@ -130,7 +117,7 @@ impl Watchdog {
         let reachable = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok();
         let unconnected = world.max(if reachable { -1 } else { world.rank() as i64 });
         if let Ok(rank) = usize::try_from(unconnected) {
-            if let Some(server) = server {
+            if let Some((server, _)) = opened {
                 tracing::warn!(
                     "rank {rank} on {} cannot connect to the heartbeat server of rank 0 at {address}; \
                      {WITHOUT_SERVER}",
@@ -144,18 +131,18 @@ impl Watchdog {
         if fault::is_planted(fault::Fault::Stranger, Phase::Join) {
             fault::send_garbage(address);
         }
-        self.server = server.map(|server| (server, world.size() as u64));
+        self.server = opened.map(|(server, _)| (server, world.size() as u64));
         Ok(())
     }
 
     /// Sets the plan, with its deadlines.
     pub fn set_plan(&self, plan: &Plan) {
-        self.shared.with_messages(|messages| messages.set_plan(plan));
+        self.shared.messages().set_plan(plan);
     }
 
     /// Sets the devices of the ranks.
     pub fn set_devices(&self, environment: &Environment) {
-        self.shared.with_messages(|messages| messages.set_devices(environment));
+        self.shared.messages().set_devices(environment);
     }
 
     /// Pauses and resumes the heartbeats, to measure their cost.
@@ -177,19 +164,8 @@ impl Watchdog {
 }
 
 impl Shared {
-    fn set_stopped(&self, seconds: f64) {
-        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        *stopped = Some((Instant::now(), seconds));
-    }
-
-    /// For how many seconds this process was stopped, if it has just resumed.
-    fn recent_stop(&self) -> Option<f64> {
-        let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        stopped.filter(|(since, _)| since.elapsed() < RESUME_WINDOW).map(|(_, seconds)| seconds)
-    }
-
-    fn with_messages<T>(&self, act: impl FnOnce(&mut FaultMessages) -> T) -> T {
-        act(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))
+    fn messages(&self) -> MutexGuard<'_, FaultMessages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -239,24 +215,23 @@ impl Timers {
 
     fn overdue(&self, now: Instant, deadlines: &Deadlines) -> Option<DeadlineKind> {
         let Position { task, phase, activity, .. } = self.position;
-        let beyond = |deadline: DeadlineKind, since: Instant| {
-            ((now - since).as_secs_f64() > deadlines.get(deadline)).then_some(deadline)
-        };
         let gathers = matches!(phase, Phase::Gather | Phase::Write);
         let with_others = matches!(activity, Activity::Waiting | Activity::Collective);
-        let stopping = self
-            .stop
-            .is_some_and(|since| (now - since).as_secs_f64() > deadlines.stop + STOP_MARGIN_S);
-        stopping
-            .then_some(DeadlineKind::Stop)
-            .or_else(|| (task == 0).then(|| beyond(DeadlineKind::Startup, self.began))?)
-            .or_else(|| {
-                (phase == Phase::Connect).then(|| beyond(DeadlineKind::Communicator, self.phase))?
-            })
-            .or_else(|| gathers.then(|| beyond(DeadlineKind::Gather, self.phase))?)
-            .or_else(|| (task > 0 && !gathers).then(|| beyond(DeadlineKind::Case, self.task))?)
-            .or_else(|| with_others.then(|| beyond(DeadlineKind::Barrier, self.unchanged))?)
-            .or_else(|| beyond(DeadlineKind::Run, self.began))
+        let stop = self.stop.map_or(now, |since| since + STOP_MARGIN);
+        let checks = [
+            (self.stop.is_some(), DeadlineKind::Stop, stop),
+            (task == 0, DeadlineKind::Startup, self.began),
+            (phase == Phase::Connect, DeadlineKind::Communicator, self.phase),
+            (gathers, DeadlineKind::Gather, self.phase),
+            (task > 0 && !gathers, DeadlineKind::Case, self.task),
+            (with_others, DeadlineKind::Barrier, self.unchanged),
+            (true, DeadlineKind::Run, self.began),
+        ];
+        let exceeded = checks.into_iter().find(|(applies, kind, since)| {
+            let passed = now.saturating_duration_since(*since);
+            *applies && passed.as_secs_f64() > deadlines.get(*kind)
+        });
+        exceeded.map(|(_, kind, _)| kind)
     }
 }
 
@@ -265,7 +240,7 @@ fn open_server(world: &World, shared: &Arc<Shared>) -> Result<(Server, Token)> {
     let cannot = |why: std::io::Error| {
         Error::unfit(format!("rank 0 cannot open the port of the heartbeat server: {why}"))
     };
-    let deadlines = shared.with_messages(|messages| messages.deadlines);
+    let deadlines = shared.messages().deadlines;
     let token = Token::random().map_err(cannot)?;
     let options = ServerOptions {
         address: address(world),
@@ -300,12 +275,12 @@ fn address(world: &World) -> IpAddr {
 
 /// Aborts the job because of a fault that rank 0's server has found.
 fn on_fault(diagnosis: &Diagnosis, shared: &Shared) {
-    // The others abort the job if rank 0 was stopped; their deaths follow from that.
-    let stopped = shared.recent_stop().filter(|_| diagnosis.cause == Cause::Died);
-    let (failure, message) = shared.with_messages(|messages| match stopped {
-        Some(seconds) => messages.of_own_stop(seconds),
-        None => messages.of_diagnosis(diagnosis),
-    });
+    let (failure, message) = {
+        let messages = shared.messages();
+        // The others abort the job if rank 0 was stopped; their deaths follow from that.
+        let own_stop = messages.of_own_stop().filter(|_| diagnosis.cause == Cause::Died);
+        own_stop.unwrap_or_else(|| messages.of_diagnosis(diagnosis))
+    };
     abort::abort_from_watchdog(&failure, &message)
 }
 
@@ -320,12 +295,11 @@ fn on_event(event: ClientEvent, shared: &Shared) {
             let rank = progress::rank().unwrap_or(0);
             let before = u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0);
             std::thread::sleep(LOST_SERVER_DELAY + STAGGER * before);
-            let (failure, message) = shared.with_messages(|messages| messages.of_lost_server());
+            let (failure, message) = shared.messages().of_lost_server();
             abort::abort_from_watchdog(&failure, &message)
         }
         ClientEvent::Overdue(heartbeat) => {
-            let (failure, message) =
-                shared.with_messages(|messages| messages.of_own_deadline(&heartbeat));
+            let (failure, message) = shared.messages().of_own_deadline(&heartbeat);
             let message = format!("{message}\n{}", stack::report());
             abort::abort_from_watchdog(&failure, &message)
         }

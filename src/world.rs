@@ -18,6 +18,7 @@ pub mod progress;
 pub mod supervision;
 pub mod wire;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,17 +27,19 @@ pub use launch::{
     Launch, innermost as innermost_launch, is_first_process, mpi_yields, wait_for_first_process,
 };
 pub use member::Member;
-pub use mpi::{Threading, library as mpi_library, programs_folder as mpi_programs_folder};
+pub use mpi::{abort as abort_mpi, library as mpi_library, programs_folder as mpi_programs_folder};
 
-use crate::base::error::{Error, Exit, Result};
+use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::ThreadLevel;
 use crate::plan::place::Place;
+use mpi::MpiComm;
 
 /// The ranks of a run, or of a case, with this process as one of them.
 #[derive(Debug)]
 pub struct World {
-    comm: Comm,
+    /// `None` in a single process without MPI.
+    comm: Option<MpiComm>,
     rank: usize,
     members: Vec<Member>,
     wait: Wait,
@@ -44,26 +47,11 @@ pub struct World {
     init_time: Duration,
 }
 
-/// How this process communicates with the others.
-#[derive(Debug)]
-enum Comm {
-    /// A single process, without MPI.
-    Single,
-    Mpi(mpi::MpiComm),
-}
-
 /// How to wait for other ranks.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
     policy: WaitPolicy,
-    deadline: Option<Deadline>,
-}
-
-/// The deadline of a wait, and the function that then ends the process.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Instant,
-    on_timeout: fn() -> !,
+    deadline: Option<Instant>,
 }
 
 /// What a waiting rank does between two polls.
@@ -125,10 +113,8 @@ impl Wait {
                 }
             }
             let read_clock = self.policy == WaitPolicy::Sleep || polls.is_multiple_of(1 << 12);
-            if let Some(deadline) = self.deadline.filter(|_| read_clock)
-                && Instant::now() > deadline.at
-            {
-                (deadline.on_timeout)();
+            if read_clock && self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                abort::abort_at_deadline();
             }
         }
     }
@@ -142,51 +128,46 @@ impl World {
     pub fn join(threads: ThreadLevel) -> Result<Self> {
         let launch = innermost_launch();
         let began = Instant::now();
-        let comm = launch.as_ref().map(|_| mpi::MpiComm::init(threads)).transpose()?;
-        let Some(comm) = comm else {
-            progress::set_place(0, &member::host());
-            let me = Member::this(launch.as_ref());
-            return Ok(Self::new(Comm::Single, 0, vec![me]));
-        };
+        let comm = launch.as_ref().map(|_| MpiComm::init(threads)).transpose()?;
         let init_time = began.elapsed();
-        let (rank, size) = (comm.rank(), comm.size());
+        let (rank, size) = comm.as_ref().map_or((0, 1), |comm| (comm.rank(), comm.size()));
         progress::set_place(rank, &member::host());
-        if let Some(expected) = launch.as_ref().and_then(|launch| launch.size)
+        let me = Member::this(launch.as_ref());
+        if let Some(Launch { name, size: Some(expected), .. }) = launch
             && expected != size
         {
             return Err(Error::unfit(format!(
-                "{} started {expected} processes, but MPI sees {size} rank; this binary uses {}, so start it with \
+                "{name} started {expected} processes, but MPI sees {size} rank; this binary uses {}, so start it with \
                  that library's launcher (srun: --mpi=pmix for Open MPI, --mpi=pmi2 for MPICH)",
-                launch.map_or_else(String::new, |launch| launch.name.to_owned()),
                 mpi_library().unwrap_or_else(|| "an unknown MPI".to_owned())
             )));
         }
-        let me = Member::this(launch.as_ref());
-        refuse_mixed_builds(&comm.all_gather_builds(me.build))?;
-        let members = comm.all_gather_members(&me, Wait::FOREVER)?;
-        Ok(Self { init_time, ..Self::new(Comm::Mpi(comm), rank, members) })
-    }
-
-    fn new(comm: Comm, rank: usize, members: Vec<Member>) -> Self {
-        let policy = if member::oversubscription(&members).is_some() {
-            WaitPolicy::Yield
-        } else {
-            WaitPolicy::Spin
-        };
-        Self {
-            comm,
-            rank,
-            members,
-            wait: Wait { policy, deadline: None },
-            init_time: Duration::ZERO,
+        let builds = comm.as_ref().map_or_else(Vec::new, |comm| comm.all_gather_builds(me.build));
+        if let Some(rank) = builds.iter().position(|build| *build != builds[0]) {
+            return Err(Error::unfit(format!(
+                "rank {rank} runs build {:016x}, rank 0 runs {:016x}, and results of different builds must not be \
+                 mixed; start the same binary everywhere",
+                builds[rank], builds[0]
+            )));
         }
+        let unmet = Self { wait: Wait::FOREVER, ..Self::new(comm, rank, vec![me.clone(); size]) };
+        let members = unmet.broadcast(unmet.gather(me)?)?;
+        Ok(Self { init_time, ..Self::new(unmet.comm, rank, members) })
     }
 
-    /// Sets the deadline of all waits to `timeout` from now; `on_timeout` then ends the process. Only for ranks
-    /// without a watchdog.
-    pub fn set_deadline(&mut self, timeout: Duration, on_timeout: fn() -> !) {
-        let at = Instant::now().checked_add(timeout);
-        self.wait.deadline = at.map(|at| Deadline { at, on_timeout });
+    fn new(comm: Option<MpiComm>, rank: usize, members: Vec<Member>) -> Self {
+        let policy = match member::oversubscription(&members) {
+            Some(_) => WaitPolicy::Yield,
+            None => WaitPolicy::Spin,
+        };
+        let wait = Wait { policy, deadline: None };
+        Self { comm, rank, members, wait, init_time: Duration::ZERO }
+    }
+
+    /// Sets the deadline of all waits to `timeout` from now; after it the job is aborted. Only for ranks without a
+    /// watchdog.
+    pub fn set_deadline(&mut self, timeout: Duration) {
+        self.wait.deadline = Instant::now().checked_add(timeout);
     }
 
     /// This process's rank.
@@ -212,19 +193,15 @@ impl World {
     /// Duration of MPI's initialisation on this rank, ns; `None` in a process without MPI.
     pub fn mpi_init_time(&self) -> Option<Nanos> {
         let nanos = Nanos::try_from(self.init_time.as_nanos()).unwrap_or(Nanos::MAX);
-        matches!(self.comm, Comm::Mpi(_)).then_some(nanos)
+        self.comm.as_ref().map(|_| nanos)
     }
 
     /// Node and socket of each rank.
     pub fn places(&self) -> Vec<Place> {
-        let mut hosts: Vec<&str> = Vec::new();
+        let mut nodes: HashMap<&str, usize> = HashMap::new();
         let places = self.members.iter().map(|member| {
-            let known = hosts.iter().position(|host| *host == member.host);
-            let node = known.unwrap_or_else(|| {
-                hosts.push(&member.host);
-                hosts.len() - 1
-            });
-            Place { node, socket: member.socket }
+            let new = nodes.len();
+            Place { node: *nodes.entry(&member.host).or_insert(new), socket: member.socket }
         });
         places.collect()
     }
@@ -268,67 +245,57 @@ impl World {
             .iter()
             .position(|&rank| rank == self.rank)
             .ok_or_else(|| Error::internal(format!("rank {} is not among {ranks:?}", self.rank)))?;
-        let comm = match &self.comm {
-            Comm::Single => Comm::Single,
-            Comm::Mpi(comm) => comm.subset(ranks),
-        };
+        let comm = self.comm.as_ref().map(|comm| comm.subset(ranks));
         let members = ranks.iter().map(|&rank| self.members[rank].clone()).collect();
         let mut subset = Self::new(comm, position, members);
         subset.wait.deadline = self.wait.deadline;
         Ok(subset)
     }
 
+    /// Communicates, as waiting for other ranks; `None` without MPI.
+    fn waiting<T>(&self, act: impl FnOnce(&MpiComm) -> T) -> Option<T> {
+        self.comm.as_ref().map(|comm| progress::waiting(|| act(comm)))
+    }
+
     /// A barrier.
     pub fn barrier(&self) {
-        if let Comm::Mpi(comm) = &self.comm {
-            progress::waiting(|| comm.barrier(self.wait));
-        }
+        self.waiting(|comm| comm.barrier(self.wait));
     }
 
     /// A barrier in which early ranks sleep, to leave the cores to those that still measure.
     pub fn park(&self) {
-        if let Comm::Mpi(comm) = &self.comm {
-            progress::waiting(|| comm.barrier(Wait { policy: WaitPolicy::Sleep, ..self.wait }));
-        }
+        self.waiting(|comm| comm.barrier(Wait { policy: WaitPolicy::Sleep, ..self.wait }));
     }
 
     /// The latest of all ranks' times, on every rank. It synchronises the start of an iteration, so it allocates and
     /// encodes nothing.
     pub fn latest(&self, time: Nanos) -> Nanos {
-        match &self.comm {
-            Comm::Single => time,
-            Comm::Mpi(comm) => progress::waiting(|| comm.latest(time, self.wait)),
-        }
+        self.waiting(|comm| comm.latest(time, self.wait)).unwrap_or(time)
     }
 
     /// Sends a time to another rank, which must [receive](Self::receive) it.
     pub fn send(&self, to: usize, time: Nanos) {
-        if let Comm::Mpi(comm) = &self.comm {
-            progress::waiting(|| comm.send(to, time, self.wait));
-        }
+        self.waiting(|comm| comm.send(to, time, self.wait));
     }
 
     /// Receives a time that another rank [sends](Self::send).
     pub fn receive(&self, from: usize) -> Nanos {
-        match &self.comm {
-            Comm::Single => 0,
-            Comm::Mpi(comm) => progress::waiting(|| comm.receive(from, self.wait)),
-        }
+        self.waiting(|comm| comm.receive(from, self.wait)).unwrap_or(0)
     }
 
     /// Reduces the numbers elementwise over all ranks, in place. All ranks pass the same number of them.
     pub fn all_reduce(&self, numbers: &mut [i64], op: ReduceOp) {
-        if let Comm::Mpi(comm) = &self.comm {
-            progress::waiting(|| comm.all_reduce(numbers, op, self.wait));
-        }
+        self.waiting(|comm| {
+            let own = numbers.to_vec();
+            comm.all_reduce(&own, numbers, op, self.wait);
+        });
     }
 
     /// The largest of all ranks' values, on every rank.
     pub fn max(&self, value: i64) -> i64 {
-        match &self.comm {
-            Comm::Single => value,
-            Comm::Mpi(comm) => progress::waiting(|| comm.max(value, self.wait)),
-        }
+        let mut largest = [value];
+        self.all_reduce(&mut largest, ReduceOp::Max);
+        largest[0]
     }
 
     /// Rank 0's value on every rank; the others pass `None`.
@@ -344,17 +311,14 @@ impl World {
         from: usize,
         value: Option<T>,
     ) -> Result<T> {
-        let ours = || Error::internal("the rank that broadcasts has no value");
-        match &self.comm {
-            Comm::Single => value.ok_or_else(ours),
-            Comm::Mpi(comm) => {
-                let bytes = match value {
-                    Some(value) if self.rank == from => wire::encode(&value)?,
-                    _ => Vec::new(),
-                };
-                wire::decode(&progress::waiting(|| comm.broadcast(from, bytes, self.wait)))
-            }
-        }
+        let Some(comm) = &self.comm else {
+            return value.ok_or_else(|| Error::internal("the rank that broadcasts has no value"));
+        };
+        let bytes = match value {
+            Some(value) if self.rank == from => wire::encode(&value)?,
+            _ => Vec::new(),
+        };
+        wire::decode(&progress::waiting(|| comm.broadcast(from, bytes, self.wait)))
     }
 
     /// Every rank's value on rank 0, by rank; `None` on the others.
@@ -362,14 +326,10 @@ impl World {
     /// # Errors
     /// If a value cannot be encoded or decoded.
     pub fn gather<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<Option<Vec<T>>> {
-        match &self.comm {
-            Comm::Single => Ok(Some(vec![value])),
-            Comm::Mpi(comm) => {
-                let own = wire::encode(&value)?;
-                let parts = progress::waiting(|| comm.gather(own, self.wait));
-                parts.map(|parts| parts.iter().map(|part| wire::decode(part)).collect()).transpose()
-            }
-        }
+        let Some(comm) = &self.comm else { return Ok(Some(vec![value])) };
+        let own = wire::encode(&value)?;
+        let parts = progress::waiting(|| comm.gather(own, self.wait));
+        parts.map(|parts| parts.iter().map(|part| wire::decode(part)).collect()).transpose()
     }
 
     /// Makes one rank's error every rank's error, so that no rank waits for one that has returned.
@@ -388,41 +348,16 @@ impl World {
     }
 
     /// MPI's thread level; `None` without MPI.
-    pub fn threading(&self) -> Option<Threading> {
-        match &self.comm {
-            Comm::Single => None,
-            Comm::Mpi(comm) => Some(comm.threading()),
-        }
+    pub fn threading(&self) -> Option<&'static str> {
+        self.comm.as_ref().map(MpiComm::threading)
     }
 
     /// Finalizes MPI. Dropping a `World` does not, so that a failing rank does not hang in `MPI_Finalize`.
     pub fn leave(self) {
-        if let Comm::Mpi(comm) = self.comm {
+        if let Some(comm) = self.comm {
             comm.leave();
         }
     }
-}
-
-fn refuse_mixed_builds(builds: &[u64]) -> Result<()> {
-    match builds.iter().position(|build| *build != builds[0]) {
-        None => Ok(()),
-        Some(rank) => Err(Error::unfit(format!(
-            "rank {rank} runs build {:016x}, rank 0 runs {:016x}, and results of different builds must not be \
-             mixed; start the same binary everywhere",
-            builds[rank], builds[0]
-        ))),
-    }
-}
-
-/// Aborts the job with this exit code by `MPI_Abort`. Only the thread that calls MPI may call this.
-pub fn abort_mpi(exit: Exit) -> ! {
-    mpi::abort(exit)
-}
-
-/// Ends this process with this exit code, from any thread and without calling MPI. The launcher then ends the other
-/// ranks.
-pub fn exit_process(exit: Exit) -> ! {
-    mpi::exit_process(exit)
 }
 
 #[cfg(test)]
@@ -431,7 +366,7 @@ mod tests {
 
     #[test]
     fn alone_every_collective_is_the_identity() {
-        let world = World::new(Comm::Single, 0, vec![Member::this(None)]);
+        let world = World::new(None, 0, vec![Member::this(None)]);
         assert_eq!(world.broadcast(Some(7)).unwrap(), 7);
         assert_eq!(world.gather("x".to_owned()).unwrap().unwrap(), ["x"]);
         assert_eq!(world.max(-3), -3);

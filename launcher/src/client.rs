@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, getppid};
 
 use crate::client::connection::ServerConnection;
-use crate::frame::{Frame, FrameKind, Reply};
-use crate::heartbeat::Heartbeat;
+use crate::frame::{Frame, FrameKind, Heartbeat, Reply};
 use crate::token::Token;
 
 /// The timing of the client.
@@ -138,26 +137,23 @@ impl<R: Fn() -> Heartbeat, E: FnMut(ClientEvent)> HeartbeatLoop<R, E> {
                 commands.recv_timeout((last + interval).saturating_duration_since(Instant::now()))
             };
             // Time in which this process was stopped does not count as silence of the server.
-            let passed = last.elapsed().min(2 * interval);
+            let mut passed = last.elapsed().min(2 * interval);
             match command {
-                Err(RecvTimeoutError::Timeout) => {
-                    last = Instant::now();
-                    self.heartbeat(passed);
-                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Ok(Command::Connect(server, token)) => {
                     self.connection = Some(ServerConnection::new(server, token));
-                    last = Instant::now();
-                    self.heartbeat(Duration::ZERO);
+                    passed = Duration::ZERO;
                 }
                 Ok(Command::Pause(yes)) => {
                     paused = yes;
-                    last = Instant::now();
-                    if !paused {
-                        self.heartbeat(Duration::ZERO);
-                    }
+                    passed = Duration::ZERO;
                 }
                 Ok(Command::Leave) => return self.leave(),
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            last = Instant::now();
+            if !paused {
+                self.heartbeat(passed);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The command line of the launcher that starts the ranks.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// A family of launchers with the same arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,38 +33,31 @@ pub struct Placement<'a> {
 }
 
 impl Launcher {
-    /// Program names, the most specific first: on Debian both families install an `mpiexec`.
-    fn programs(self) -> &'static [&'static str] {
+    /// Program names, the most specific first, because on Debian both families install an `mpiexec`; and the words by
+    /// which the output of `--version` is known.
+    fn programs(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
-            Self::OpenMpi => &["mpirun.openmpi", "mpirun", "mpiexec"],
-            Self::Hydra => &["mpiexec.hydra", "mpiexec.mpich", "mpiexec", "mpirun"],
-            Self::Srun => &["srun"],
-        }
-    }
-
-    /// Whether this output of `--version` is that of this launcher.
-    fn matches_version(self, version: &str) -> bool {
-        match self {
-            Self::OpenMpi => version.contains("Open MPI") || version.contains("OpenRTE"),
-            Self::Hydra => version.contains("HYDRA") || version.contains("Hydra"),
-            Self::Srun => version.contains("slurm"),
+            Self::OpenMpi => (&["mpirun.openmpi", "mpirun", "mpiexec"], &["Open MPI", "OpenRTE"]),
+            Self::Hydra => {
+                (&["mpiexec.hydra", "mpiexec.mpich", "mpiexec", "mpirun"], &["HYDRA", "Hydra"])
+            }
+            Self::Srun => (&["srun"], &["slurm"]),
         }
     }
 }
 
 /// The first program of this family in `folder` or else on the PATH, verified by `--version`.
 pub fn find_launcher(launcher: Launcher, folder: Option<&Path>) -> Option<PathBuf> {
+    let (names, words) = launcher.programs();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> =
-        folder.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path)).collect();
-    let candidates = folders
-        .iter()
-        .flat_map(|folder| launcher.programs().iter().map(move |name| folder.join(name)));
-    candidates.into_iter().find(|program| {
+    let folders = folder.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    let mut programs = folders.flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    programs.find(|program| {
         let output = program.is_file().then(|| Command::new(program).arg("--version").output());
-        output.and_then(Result::ok).is_some_and(|output| {
-            launcher.matches_version(&String::from_utf8_lossy(&output.stdout))
-                || launcher.matches_version(&String::from_utf8_lossy(&output.stderr))
+        output.and_then(Result::ok).is_some_and(|Output { stdout, stderr, .. }| {
+            let text = [stdout, stderr].concat();
+            let text = String::from_utf8_lossy(&text);
+            words.iter().any(|word| text.contains(word))
         })
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::heartbeat::{Activity, Heartbeat};
+use crate::frame::{Activity, Heartbeat};
 
 /// The connection of a rank to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

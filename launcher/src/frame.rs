@@ -1,8 +1,5 @@
-//! The heartbeat protocol: frames and replies of fixed size.
+//! The heartbeat protocol: the state of a rank, in frames and replies of fixed size.
 
-use std::fmt;
-
-use crate::heartbeat::{Activity, Heartbeat};
 use crate::token::Token;
 
 /// The first bytes of a frame; the last of them is the version.
@@ -27,10 +24,50 @@ const KIND: usize = 48;
 const IS_OVERDUE: u8 = 1;
 const IS_TO_STOP: u8 = 2;
 
-/// Activities and frame kinds by their number in a frame.
-const ACTIVITIES: [Activity; 4] =
-    [Activity::Working, Activity::Collective, Activity::Waiting, Activity::Parked];
+/// Frame kinds by their number in a frame.
 const KINDS: [FrameKind; 3] = [FrameKind::Heartbeat, FrameKind::StateReported, FrameKind::Leave];
+
+/// The state of a rank. The caller defines the numbers of tasks, stages and limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The rank that sends it.
+    pub rank: u32,
+    /// Number of the current task.
+    pub task: u32,
+    /// Stage of the task.
+    pub stage: u8,
+    /// Repetitions started in this stage.
+    pub round: u64,
+    /// What the rank is doing.
+    pub activity: Activity,
+    /// Time since `task`, `stage`, `round` or `activity` last changed, ms.
+    pub unchanged_ms: u32,
+    /// The limit that the rank exceeds, if any.
+    pub overdue: Option<u8>,
+    /// Whether a stop was requested at this rank (by a signal).
+    pub stop: bool,
+}
+
+/// What a rank is doing, by which other ranks can block it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// Local work: no other rank can block it.
+    Working,
+    /// A collective operation of several ranks.
+    Collective,
+    /// Waiting for other ranks.
+    Waiting,
+    /// Parked while the others work.
+    Parked,
+}
+
+impl Activity {
+    /// The activity with this number.
+    pub fn numbered(number: u8) -> Option<Self> {
+        let all = [Self::Working, Self::Collective, Self::Waiting, Self::Parked];
+        all.get(usize::from(number)).copied()
+    }
+}
 
 /// A message from a rank to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,17 +100,6 @@ pub enum Reply {
     Stop,
 }
 
-/// Why a message is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FrameError {
-    /// Wrong magic bytes or version.
-    Magic,
-    /// Wrong token: the message is from another job.
-    Token,
-    /// An invalid field.
-    Content,
-}
-
 impl Frame {
     /// Bytes of a frame.
     pub const LENGTH: usize = 64;
@@ -100,16 +126,11 @@ impl Frame {
         bytes
     }
 
-    /// Decodes a frame.
-    ///
-    /// # Errors
-    /// For bytes that [`Frame::encode`] never produces with this token.
-    pub fn decode(bytes: &[u8; Self::LENGTH], token: &Token) -> Result<Self, FrameError> {
-        if field::<8>(bytes, 0) != FRAME_MAGIC {
-            return Err(FrameError::Magic);
-        }
+    /// Decodes a frame; `None` for bytes that [`Frame::encode`] never produces with this token.
+    pub fn decode(bytes: &[u8; Self::LENGTH], token: &Token) -> Option<Self> {
+        // In constant time.
         if Token::from_bytes(field(bytes, TOKEN)) != *token {
-            return Err(FrameError::Token);
+            return None;
         }
         let flags = bytes[FLAGS];
         let frame = Self {
@@ -118,15 +139,15 @@ impl Frame {
                 task: u32::from_le_bytes(field(bytes, TASK)),
                 stage: bytes[STAGE],
                 round: u64::from_le_bytes(field(bytes, ROUND)),
-                activity: by_number(ACTIVITIES, bytes[ACTIVITY])?,
+                activity: Activity::numbered(bytes[ACTIVITY])?,
                 unchanged_ms: u32::from_le_bytes(field(bytes, UNCHANGED_MS)),
                 overdue: (flags & IS_OVERDUE != 0).then_some(bytes[OVERDUE]),
                 stop: flags & IS_TO_STOP != 0,
             },
-            kind: by_number(KINDS, bytes[KIND])?,
+            kind: *KINDS.get(usize::from(bytes[KIND]))?,
         };
-        // Rejects unknown flags, a limit without its flag, and nonzero padding.
-        if frame.encode(token) == *bytes { Ok(frame) } else { Err(FrameError::Content) }
+        // Rejects another version, unknown flags, a limit without its flag, and nonzero padding.
+        (frame.encode(token) == *bytes).then_some(frame)
     }
 }
 
@@ -142,37 +163,15 @@ impl Reply {
         bytes
     }
 
-    /// Decodes a reply.
-    ///
-    /// # Errors
-    /// For bytes that [`Reply::encode`] never produces.
-    pub fn decode(bytes: &[u8; Self::LENGTH]) -> Result<Self, FrameError> {
-        if bytes[..REPLY_MAGIC.len()] != REPLY_MAGIC {
-            return Err(FrameError::Magic);
-        }
+    /// Decodes a reply; `None` for bytes that [`Reply::encode`] never produces.
+    pub fn decode(bytes: &[u8; Self::LENGTH]) -> Option<Self> {
         let replies = [Self::Ack, Self::ReportState, Self::Stop];
-        replies.into_iter().find(|reply| reply.encode() == *bytes).ok_or(FrameError::Content)
+        replies.into_iter().find(|reply| reply.encode() == *bytes)
     }
 }
-
-impl fmt::Display for FrameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Magic => "not a message of this version",
-            Self::Token => "a message of another job",
-            Self::Content => "a message with an invalid field",
-        })
-    }
-}
-
-impl std::error::Error for FrameError {}
 
 fn field<const N: usize>(bytes: &[u8; Frame::LENGTH], at: usize) -> [u8; N] {
     std::array::from_fn(|i| bytes[at + i])
-}
-
-fn by_number<T: Copy, const N: usize>(all: [T; N], number: u8) -> Result<T, FrameError> {
-    all.get(usize::from(number)).copied().ok_or(FrameError::Content)
 }
 
 #[cfg(test)]
@@ -185,7 +184,8 @@ mod tests {
     fn frames() -> impl Strategy<Value = Frame> {
         let place = (any::<u32>(), any::<u32>(), any::<u8>(), any::<u64>());
         let rest = (any::<u32>(), any::<Option<u8>>(), any::<bool>());
-        let (activity, kind) = (prop::sample::select(&ACTIVITIES), prop::sample::select(&KINDS));
+        let activity = (0..4u8).prop_map(|number| Activity::numbered(number).unwrap());
+        let kind = prop::sample::select(&KINDS);
         (place, activity, rest, kind).prop_map(|(place, activity, rest, kind)| {
             let (rank, task, stage, round) = place;
             let (unchanged_ms, overdue, stop) = rest;
@@ -202,7 +202,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_encoded_is_decoded(frame in frames(), token in tokens()) {
-            prop_assert_eq!(Frame::decode(&frame.encode(&token), &token), Ok(frame));
+            prop_assert_eq!(Frame::decode(&frame.encode(&token), &token), Some(frame));
         }
 
         #[test]
@@ -212,12 +212,10 @@ mod tests {
             let mut bytes = frame.encode(&token);
             bytes[bit / 8] ^= 1 << (bit % 8);
             let decoded = Frame::decode(&bytes, &token);
-            prop_assert_ne!(decoded, Ok(frame));
+            prop_assert_ne!(decoded, Some(frame));
             match bit / 8 {
-                0..TOKEN => prop_assert_eq!(decoded, Err(FrameError::Magic)),
-                TOKEN..RANK => prop_assert_eq!(decoded, Err(FrameError::Token)),
-                RANK..ACTIVITY => prop_assert!(decoded.is_ok()),
-                49.. => prop_assert_eq!(decoded, Err(FrameError::Content)),
+                0..RANK | 49.. => prop_assert_eq!(decoded, None),
+                RANK..ACTIVITY => prop_assert!(decoded.is_some()),
                 _ => {}
             }
         }
@@ -227,7 +225,7 @@ mod tests {
             front in uniform32(any::<u8>()), back in uniform32(any::<u8>()), token in tokens(),
         ) {
             let bytes = std::array::from_fn(|i| if i < 32 { front[i] } else { back[i - 32] });
-            prop_assert!(Frame::decode(&bytes, &token).is_err());
+            prop_assert!(Frame::decode(&bytes, &token).is_none());
         }
 
         /// Behind the right magic and token too, nothing but what is encoded is accepted.
@@ -240,14 +238,14 @@ mod tests {
             for at in places {
                 bytes[at] = noise[at % 32];
             }
-            if let Ok(frame) = Frame::decode(&bytes, &token) {
+            if let Some(frame) = Frame::decode(&bytes, &token) {
                 prop_assert_eq!(frame.encode(&token), bytes);
             }
         }
 
         #[test]
         fn arbitrary_replies_are_refused(bytes in uniform16(any::<u8>())) {
-            prop_assert_eq!(Reply::decode(&bytes), Err(FrameError::Magic));
+            prop_assert_eq!(Reply::decode(&bytes), None);
         }
     }
 
@@ -255,16 +253,16 @@ mod tests {
     fn replies_come_back_and_nothing_else_does() {
         for reply in [Reply::Ack, Reply::ReportState, Reply::Stop] {
             let bytes = reply.encode();
-            assert_eq!(Reply::decode(&bytes), Ok(reply));
+            assert_eq!(Reply::decode(&bytes), Some(reply));
             for bit in 0..8 * Reply::LENGTH {
                 let mut bytes = bytes;
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                assert_ne!(Reply::decode(&bytes), Ok(reply));
+                assert_ne!(Reply::decode(&bytes), Some(reply));
             }
         }
         let mut unknown = Reply::Stop.encode();
         unknown[8] = 3;
-        assert_eq!(Reply::decode(&unknown), Err(FrameError::Content));
+        assert_eq!(Reply::decode(&unknown), None);
     }
 
     /// Other builds of the same version may speak to us: the layout may not change unnoticed.

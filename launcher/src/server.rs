@@ -120,7 +120,7 @@ async fn listen(
         rejected.fetch_add(1, Ordering::Relaxed);
     };
     loop {
-        let next_check = monitor.borrow().next_check();
+        let next_check = monitor.borrow().next_check;
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if connections.len() < options.ranks + SPARE_CONNECTIONS => {
@@ -152,7 +152,7 @@ async fn serve(
     let _ = stream.set_nodelay(true);
     let first = timeout(HANDSHAKE_TIMEOUT, read(&mut stream)).await;
     let bytes = first.ok().and_then(Result::ok).ok_or(Rejected)?;
-    let mut frame = Frame::decode(&bytes, &token).map_err(|_| Rejected)?;
+    let mut frame = Frame::decode(&bytes, &token).ok_or(Rejected)?;
     let rank = frame.heartbeat.rank;
     if !monitor.borrow_mut().admit(rank) {
         return Err(Rejected);
@@ -164,7 +164,7 @@ async fn serve(
         }
         let Ok(bytes) = read(&mut stream).await else { break Ok(()) };
         match Frame::decode(&bytes, &token) {
-            Ok(next) if next.heartbeat.rank == rank => frame = next,
+            Some(next) if next.heartbeat.rank == rank => frame = next,
             _ => break Err(Rejected),
         }
     };

@@ -1,11 +1,12 @@
 //! Runs a job in its own process group, and ends all of its processes.
 
 use std::ffi::OsString;
+use std::future::poll_fn;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -106,7 +107,8 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
         command.env_remove(name);
     }
     // Before the job starts, so that no signal leaves it behind.
-    let mut stop_signals = StopSignals::listen()?;
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::user_defined1()];
+    let mut signals = kinds.into_iter().map(signal).collect::<io::Result<Vec<_>>>()?;
     let orphans = Orphans::adopt()?;
     let mut child = command.spawn()?;
 
@@ -119,17 +121,27 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
         on_line(if is_err { OutputLine::Err(&line) } else { OutputLine::Out(&line) });
     };
 
-    let mut shutdown = Shutdown::new(job, child.id());
+    let deadline = Instant::now() + job.timeout;
+    let mut shutdown = Shutdown {
+        process: child.id().and_then(|id| Pid::from_raw(id.cast_signed())),
+        grace: job.grace,
+        deadline,
+        step: Step::Running,
+        due: deadline,
+        reason: None,
+    };
     let end = loop {
         tokio::select! {
             Some(line) = lines.recv() => forward(line),
             status = child.wait() => {
-                break status.map(|status| shutdown.reason.unwrap_or(end_of(status)));
+                let end = |status: ExitStatus| status.code().map_or(End::Killed, End::Code);
+                break status.map(|status| shutdown.reason.unwrap_or(end(status)));
             }
-            () = stop_signals.next(), if shutdown.accepts_signals() => shutdown.on_signal(),
-            () = sleep_until(shutdown.due) => match shutdown.escalate() {
-                ControlFlow::Continue(()) => {}
-                ControlFlow::Break(end) => break Ok(end),
+            () = any_of(&mut signals), if shutdown.step < Step::Terminated => shutdown.on_signal(),
+            () = sleep_until(shutdown.due) => {
+                if let Some(end) = shutdown.escalate() {
+                    break Ok(end);
+                }
             }
         }
     };
@@ -145,24 +157,15 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
     Ok(Ended { end: end?, left })
 }
 
-/// The signals that request a stop.
-struct StopSignals([tokio::signal::unix::Signal; 3]);
-
-impl StopSignals {
-    fn listen() -> io::Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self([interrupt, terminate, signal(SignalKind::user_defined1())?]))
-    }
-
-    async fn next(&mut self) {
-        let [interrupt, terminate, user] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = user.recv() => {}
+/// Waits for any of these signals.
+async fn any_of(signals: &mut [tokio::signal::unix::Signal]) {
+    poll_fn(|context| {
+        match signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
-    }
+    })
+    .await;
 }
 
 /// The escalating shutdown of a job: SIGUSR1, SIGTERM, SIGKILL.
@@ -178,7 +181,7 @@ struct Shutdown {
     reason: Option<End>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Step {
     Running,
     /// SIGUSR1 was sent.
@@ -190,22 +193,6 @@ enum Step {
 }
 
 impl Shutdown {
-    fn new(job: &Job, process: Option<u32>) -> Self {
-        let deadline = Instant::now() + job.timeout;
-        Self {
-            process: process.and_then(|id| Pid::from_raw(id.cast_signed())),
-            grace: job.grace,
-            deadline,
-            step: Step::Running,
-            due: deadline,
-            reason: None,
-        }
-    }
-
-    fn accepts_signals(&self) -> bool {
-        matches!(self.step, Step::Running | Step::Requested)
-    }
-
     /// This process received a signal to stop.
     fn on_signal(&mut self) {
         self.reason = Some(End::Interrupted);
@@ -219,8 +206,8 @@ impl Shutdown {
         }
     }
 
-    /// Takes the next step when the time of this one is over; breaks if the job survives SIGKILL.
-    fn escalate(&mut self) -> ControlFlow<End> {
+    /// Takes the next step when the time of this one is over; the end if the job survives SIGKILL.
+    fn escalate(&mut self) -> Option<End> {
         let reason = *self.reason.get_or_insert(End::TimedOut);
         match self.step {
             Step::Running | Step::Requested => self.terminate(),
@@ -229,9 +216,9 @@ impl Shutdown {
                 self.due = Instant::now() + KILL_DELAY;
                 let _ = self.process.map(|group| kill_process_group(group, Signal::KILL));
             }
-            Step::Killed => return ControlFlow::Break(reason),
+            Step::Killed => return Some(reason),
         }
-        ControlFlow::Continue(())
+        None
     }
 
     fn terminate(&mut self) {
@@ -241,46 +228,25 @@ impl Shutdown {
     }
 }
 
-fn end_of(status: ExitStatus) -> End {
-    status.code().map_or(End::Killed, End::Code)
-}
-
+/// Sends the lines of a pipe, of bounded length, without their newlines.
 async fn read(pipe: impl AsyncRead + Unpin, is_err: bool, sender: mpsc::Sender<(bool, String)>) {
-    let mut pipe = BufReader::new(pipe);
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        match read_line(&mut pipe, &mut bytes).await {
-            Ok(true) => {
-                let line = String::from_utf8_lossy(&bytes).into_owned();
-                if sender.send((is_err, line)).await.is_err() {
-                    return;
-                }
-            }
-            Ok(false) | Err(_) => return,
-        }
-    }
-}
-
-/// Reads a line of bounded length without its newline; false at the end of the stream.
-async fn read_line(
-    pipe: &mut BufReader<impl AsyncRead + Unpin>,
-    line: &mut Vec<u8>,
-) -> io::Result<bool> {
-    let mut any = false;
-    loop {
-        let buffer = pipe.fill_buf().await?;
-        if buffer.is_empty() {
-            return Ok(any);
-        }
-        any = true;
-        let end = buffer.iter().position(|&byte| byte == b'\n');
-        let part = &buffer[..end.unwrap_or(buffer.len())];
+    let (mut pipe, mut line) = (BufReader::new(pipe), Vec::new());
+    while let Ok(buffer) = pipe.fill_buf().await {
+        let at_end = buffer.is_empty();
+        let newline = buffer.iter().position(|&byte| byte == b'\n');
+        let part = &buffer[..newline.unwrap_or(buffer.len())];
         line.extend_from_slice(&part[..part.len().min(LINE_LIMIT - line.len())]);
-        let used = part.len() + usize::from(end.is_some());
+        let used = part.len() + usize::from(newline.is_some());
         pipe.consume(used);
-        if end.is_some() {
-            return Ok(true);
+        if newline.is_some() || (at_end && !line.is_empty()) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            line.clear();
+            if sender.send((is_err, text)).await.is_err() {
+                return;
+            }
+        }
+        if at_end {
+            return;
         }
     }
 }

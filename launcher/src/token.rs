@@ -1,8 +1,9 @@
 //! The secret that the ranks of one job share, so that the server rejects others.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 
-use rustix::rand::{GetRandomFlags, getrandom};
 use subtle::ConstantTimeEq as _;
 
 /// Sixteen random bytes that the server and the ranks of one job share. `Debug` does not show them, and they are
@@ -17,15 +18,7 @@ impl Token {
     /// If the operating system provides no random bytes.
     pub fn random() -> std::io::Result<Self> {
         let mut bytes = [0; 16];
-        // A call may be interrupted, or return fewer bytes than requested.
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
-                Ok(count) => filled += count,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
         Ok(Self(bytes))
     }
 

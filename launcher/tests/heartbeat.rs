@@ -152,7 +152,7 @@ fn speak(server: SocketAddr, frame: &[u8]) -> (TcpStream, Option<Reply>) {
     let _ = stream.write_all(frame);
     let mut bytes = [0; Reply::LENGTH];
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let reply = stream.read_exact(&mut bytes).ok().and_then(|()| Reply::decode(&bytes).ok());
+    let reply = stream.read_exact(&mut bytes).ok().and_then(|()| Reply::decode(&bytes));
     (stream, reply)
 }
 

@@ -71,8 +71,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                         settling: 0,
                         stop_seconds: 0.0,
                     };
-                    let ours = measure(Team::alone(&world), time, &mut *prepared, method)?
-                        .and_then(|(_, recording)| recording);
+                    let ours =
+                        measure(Team { all: &world, group: &world }, time, &mut *prepared, method)?
+                            .and_then(|(_, recording)| recording);
                     batch = world.broadcast(ours.as_ref().map(|ours| ours.batch))?;
                     // What is too short to time depends on the moment; the turns must be alike.
                     budget.batch = Some(batch);

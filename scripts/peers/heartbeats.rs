@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 settling: 0,
                 stop_seconds: 0.0,
             };
-            let taken = measure(Team::alone(&world), time, &mut *prepared, method)?;
+            let taken = measure(Team { all: &world, group: &world }, time, &mut *prepared, method)?;
             if let Some((_, Some(recording))) = taken {
                 let times = &recording.times.global;
                 let mean = times.iter().sum::<f64>() / times.len() as f64;

@@ -79,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 settling: 0,
                 stop_seconds: 0.0,
             };
-            let taken = measure(Team::alone(&world), time, &mut busy, method)?;
+            let taken = measure(Team { all: &world, group: &world }, time, &mut busy, method)?;
             let reduce = |numbers: &mut [i64], op| world.all_reduce(numbers, op);
             let mut times = Times::default();
             times.add(&combine(&busy.samples, world.rank(), reduce), 1);

@@ -27,7 +27,8 @@ const LEAD_CEILING: Nanos = 50_000_000;
 /// Gives the start of each iteration.
 pub(super) struct Starter<'a> {
     team: &'a World,
-    protocol: Protocol,
+    /// How iterations are started now.
+    pub(super) protocol: Protocol,
     lead: Nanos,
     /// How often most rounds of a block had a late rank.
     failures: u32,
@@ -75,11 +76,6 @@ impl<'a> Starter<'a> {
                 Start::Now
             }
         }
-    }
-
-    /// How iterations are started now.
-    pub(super) fn protocol(&self) -> Protocol {
-        self.protocol
     }
 
     /// Hears in how many rounds of a block a rank came late; all ranks hear the same. More than a

@@ -28,21 +28,11 @@ pub struct Round {
     device: Option<Nanos>,
     /// The rank with the longest own time; of several the lowest.
     slowest: usize,
-    /// Whether a rank came late to the start.
-    late: bool,
+    /// Whether a rank came late to the start, of whatever group.
+    pub(super) late: bool,
 }
 
 impl Round {
-    /// Whether a rank came late to the start.
-    pub(super) fn is_late(&self) -> bool {
-        self.late
-    }
-
-    /// Says whether one did, in whatever group.
-    pub(super) fn set_late(&mut self, late: bool) {
-        self.late = late;
-    }
-
     /// How long the round took its slowest rank; on the device, where that tells.
     pub(super) fn duration(&self) -> Nanos {
         self.device.unwrap_or(self.longest)

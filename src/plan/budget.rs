@@ -48,22 +48,7 @@ pub struct Target {
 }
 
 impl Budget {
-    /// The budget of one iteration, with `other`'s confidence.
-    pub fn once(other: &Self) -> Self {
-        Self {
-            iterations: 1,
-            batch: Some(1),
-            target: None,
-            min_seconds: 0.0,
-            max_seconds: None,
-            ..other.clone()
-        }
-    }
-
     /// Resolves the configured budget.
-    ///
-    /// # Errors
-    /// Usage error for an invalid value.
     pub(super) fn resolve(config: &Benchmarking) -> Result<Self> {
         let quick = config.quick.unwrap_or(false);
         let target = target(config)?;

@@ -4,7 +4,6 @@
 //! Every key is optional. Files are untrusted: bounded in size and depth.
 
 mod comparison;
-mod limits;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,6 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _, value::StrDeserializer}
 use serde::{Deserialize, Serialize};
 
 pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, StatisticalTest};
-pub use limits::LimitConfig;
 
 use crate::base::error::{Error, Result, nearest};
 use crate::base::files::read_bounded;
@@ -188,6 +186,32 @@ pub struct OutputConfig {
     pub files: Option<Vec<PathBuf>>,
     /// The format of files without a known extension: `json`, `csv`, `markdown`.
     pub format: Option<String>,
+}
+
+/// One limit, with exactly one bound. A run that breaks it exits with code 3.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitConfig {
+    /// The cases it applies to, by id or glob.
+    pub case: String,
+    /// The metric: `latency`, `busbw_gbps`, `tflops` …, or `efficiency` for points of scaling studies.
+    pub metric: String,
+    /// The machine it applies to: a name or a file, as for `--topology`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topology: Option<String>,
+    /// Lower bound, in the metric's unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+    /// Upper bound, in the metric's unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<f64>,
+    /// Lower bound as a percentage of the peak of the machine named by `topology`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_of_ceiling: Option<f64>,
+    /// Lower bound as a percentage of the median: of all reports in `analyze`, and of all ranks if each works by
+    /// itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_of_fleet: Option<f64>,
 }
 
 /// A number with or without a unit, as written.

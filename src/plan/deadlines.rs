@@ -65,29 +65,28 @@ pub enum DeadlineKind {
     Stop,
 }
 
+type Getter = fn(&Deadlines) -> f64;
+
+/// All kinds by number, with the flag that sets the deadline, and the deadline.
+const KINDS: [(DeadlineKind, &str, Getter); 7] = [
+    (DeadlineKind::Startup, "--deadline startup", |deadlines| deadlines.startup),
+    (DeadlineKind::Communicator, "--deadline communicator", |deadlines| deadlines.communicator),
+    (DeadlineKind::Case, "--deadline case", |deadlines| deadlines.case),
+    (DeadlineKind::Barrier, "--deadline barrier", |deadlines| deadlines.barrier),
+    (DeadlineKind::Gather, "--deadline gather", |deadlines| deadlines.gather),
+    (DeadlineKind::Run, "--timeout", |deadlines| deadlines.run),
+    (DeadlineKind::Stop, "--deadline stop", |deadlines| deadlines.stop),
+];
+
 impl DeadlineKind {
-    /// All kinds, by number.
-    pub const ALL: [Self; 7] = [
-        Self::Startup,
-        Self::Communicator,
-        Self::Case,
-        Self::Barrier,
-        Self::Gather,
-        Self::Run,
-        Self::Stop,
-    ];
+    /// The kind with this number.
+    pub fn numbered(number: u8) -> Option<Self> {
+        KINDS.get(usize::from(number)).map(|(kind, ..)| *kind)
+    }
 
     /// The flag that sets the deadline.
     pub fn flag(self) -> &'static str {
-        match self {
-            Self::Startup => "--deadline startup",
-            Self::Communicator => "--deadline communicator",
-            Self::Case => "--deadline case",
-            Self::Barrier => "--deadline barrier",
-            Self::Gather => "--deadline gather",
-            Self::Run => "--timeout",
-            Self::Stop => "--deadline stop",
-        }
+        KINDS[self as usize].1
     }
 }
 
@@ -143,22 +142,14 @@ impl Deadlines {
     /// The heartbeat interval, seconds: a fraction of the shortest deadline, but not so short that heartbeats keep
     /// rank 0 busy.
     pub fn interval(&self, ranks: usize) -> f64 {
-        let kinds = DeadlineKind::ALL.into_iter().filter(|kind| *kind != DeadlineKind::Stop);
-        let shortest = kinds.map(|kind| self.get(kind)).fold(self.silence, f64::min);
+        let kinds = KINDS.into_iter().filter(|(kind, ..)| *kind != DeadlineKind::Stop);
+        let shortest = kinds.map(|(_, _, get)| get(self)).fold(self.silence, f64::min);
         (shortest / 5.0).clamp(0.02, 1.0).max(ranks as f64 / HEARTBEATS_PER_SECOND)
     }
 
     /// The deadline of this kind, seconds.
     pub fn get(&self, kind: DeadlineKind) -> f64 {
-        match kind {
-            DeadlineKind::Startup => self.startup,
-            DeadlineKind::Communicator => self.communicator,
-            DeadlineKind::Case => self.case,
-            DeadlineKind::Barrier => self.barrier,
-            DeadlineKind::Gather => self.gather,
-            DeadlineKind::Run => self.run,
-            DeadlineKind::Stop => self.stop,
-        }
+        KINDS[kind as usize].2(self)
     }
 }
 

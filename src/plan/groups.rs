@@ -1,6 +1,6 @@
 //! The groups that benchmarks are measured on.
 
-use super::pairs::{self, Schedule};
+use super::pairs;
 use crate::base::error::{Error, Result};
 use crate::plan::config::{Config, ScalingKind};
 use crate::plan::mesh::{self, Group, Mesh};
@@ -28,17 +28,20 @@ pub(super) struct MeasuredGroups {
 
 impl MeasuredGroups {
     /// The configured groups of this mesh.
-    ///
-    /// # Errors
-    /// Usage error for invalid groups.
     pub(super) fn resolve(config: &Config, mesh: &Mesh, places: &[Place]) -> Result<Self> {
-        let mut sets = ConcurrentSets::default();
+        let mut sets = 0;
+        // Groups of one set run concurrently; a single group runs alone.
+        let mut scheduled = |groups: Vec<Group>| -> Vec<ScheduledGroup> {
+            let set = (groups.len() > 1).then_some(sets);
+            sets += u32::from(set.is_some());
+            groups.into_iter().map(|group| ScheduledGroup { group, set }).collect()
+        };
         let concurrent = config.mesh.concurrent_groups == Some(true);
         let scaling = scaling(config, mesh.ranks())?;
         let pairs = match &config.mesh.pairs {
             Some(text) => {
-                let rounds = pairs::rounds(Schedule::parse(text)?, places)?;
-                Some(rounds.into_iter().flat_map(|round| sets.add(round)).collect())
+                let rounds = pairs::rounds(text, places)?;
+                Some(rounds.into_iter().flat_map(&mut scheduled).collect())
             }
             None => None,
         };
@@ -54,7 +57,7 @@ impl MeasuredGroups {
             collective.extend(one_by_one(family.clone()));
             if concurrent && family.len() > 1 {
                 refuse_overlap(&family)?;
-                collective.extend(sets.add(family));
+                collective.extend(scheduled(family));
             }
         }
         let default = config.mesh.groups.is_none() && config.mesh.axes.is_none();
@@ -94,19 +97,6 @@ fn families(config: &Config, mesh: &Mesh) -> Result<Vec<Vec<Group>>> {
 /// Groups that run one after another.
 fn one_by_one(groups: Vec<Group>) -> Vec<ScheduledGroup> {
     groups.into_iter().map(|group| ScheduledGroup { group, set: None }).collect()
-}
-
-/// Numbers the sets of concurrent groups.
-#[derive(Default)]
-struct ConcurrentSets(u32);
-
-impl ConcurrentSets {
-    /// Makes the groups one set; a single group runs alone.
-    fn add(&mut self, groups: Vec<Group>) -> Vec<ScheduledGroup> {
-        let set = (groups.len() > 1).then_some(self.0);
-        self.0 += u32::from(set.is_some());
-        groups.into_iter().map(|group| ScheduledGroup { group, set }).collect()
-    }
 }
 
 fn refuse_overlap(groups: &[Group]) -> Result<()> {

@@ -4,7 +4,7 @@
 //! (`tp-cp-ep-dp-pp`: rank = tp + TP·(cp + CP·(ep + EP·(dp + DP·pp)))). Row-major tools list the fastest axis
 //! last.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,12 +98,6 @@ impl Mesh {
         Self { axes: vec![Axis { name: WORLD.to_owned(), size: ranks }] }
     }
 
-    /// The single axis names that [`groups`](Self::groups) accepts.
-    pub fn axis_names(&self) -> impl Iterator<Item = &str> + Clone {
-        let axes = self.axes.iter().map(|axis| axis.name.as_str()).filter(|name| *name != WORLD);
-        axes.chain([WORLD])
-    }
-
     /// Number of ranks.
     pub fn ranks(&self) -> usize {
         self.axes.iter().map(|axis| axis.size).product()
@@ -121,39 +115,27 @@ impl Mesh {
         let names: Vec<&str> = axis.split('+').collect();
         for (i, name) in names.iter().enumerate() {
             if !self.axes.iter().any(|axis| axis.name == *name) || names[..i].contains(name) {
+                let known = self.axes.iter().map(|axis| axis.name.as_str());
                 return Err(Error::usage(format!(
                     "axis '{name}' is not in the mesh or is named twice; {}",
-                    suggestion(name, self.axis_names())
+                    suggestion(name, known.filter(|name| *name != WORLD).chain([WORLD]))
                 )));
             }
         }
         let varies = |axis: &Axis| names.contains(&axis.name.as_str());
-        // The coordinates that are fixed within a group identify it.
-        let mut groups: Vec<Group> = Vec::new();
-        let mut indices: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for rank in 0..self.ranks() {
-            let fixed: Vec<usize> = self
-                .coordinates(rank)
-                .zip(&self.axes)
-                .filter(|(_, axis)| !varies(axis))
-                .map(|(coordinate, _)| coordinate)
-                .collect();
-            let index = *indices.entry(fixed).or_insert(groups.len());
-            match groups.get_mut(index) {
-                Some(group) => group.ranks.push(rank),
-                None => groups.push(Group { axis: axis.to_owned(), ranks: vec![rank] }),
+            // A group is identified by its first rank, whose coordinates along these axes are 0.
+            let (mut first, mut stride) = (rank, 1);
+            for axis in &self.axes {
+                if varies(axis) {
+                    first -= rank / stride % axis.size * stride;
+                }
+                stride *= axis.size;
             }
+            groups.entry(first).or_default().push(rank);
         }
-        Ok(groups)
-    }
-
-    /// The coordinates of `rank`, fastest axis first.
-    fn coordinates(&self, rank: usize) -> impl Iterator<Item = usize> {
-        self.axes.iter().scan(rank, |rest, axis| {
-            let coordinate = *rest % axis.size;
-            *rest /= axis.size;
-            Some(coordinate)
-        })
+        Ok(groups.into_values().map(|ranks| Group { axis: axis.to_owned(), ranks }).collect())
     }
 }
 
@@ -246,9 +228,6 @@ impl Group {
 }
 
 /// Refuses groups with more than [`MEMBER_LIMIT`] members in total, to bound memory.
-///
-/// # Errors
-/// Usage error.
 pub fn refuse_members(members: usize) -> Result<()> {
     if members > MEMBER_LIMIT {
         return Err(Error::usage(format!(

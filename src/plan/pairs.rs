@@ -7,40 +7,13 @@ use crate::plan::place::{Distance, Place};
 /// Most cases of one plan; more are likely a typing error.
 pub(super) const CASE_LIMIT: usize = 100_000;
 
-/// Which pairs run concurrently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Schedule {
-    /// As many as possible.
-    All,
-    /// At most this many.
-    Batch(usize),
-    /// As many as possible at the same distance: first within sockets, then within nodes, then across the network.
-    Topology,
-}
-
-impl Schedule {
-    /// Parses `all`, `batch=4` or `topology`.
-    ///
-    /// # Errors
-    /// Usage error for anything else.
-    pub(super) fn parse(text: &str) -> Result<Self> {
-        let batch = text.strip_prefix("batch=").and_then(|number| number.parse().ok());
-        match (text, batch) {
-            ("all", _) => Ok(Self::All),
-            ("topology", _) => Ok(Self::Topology),
-            (_, Some(batch @ 1..)) => Ok(Self::Batch(batch)),
-            _ => Err(Error::usage(format!(
-                "--pairs {text} is not known; write all, batch=4 (at most 4 concurrent pairs) or topology"
-            ))),
-        }
-    }
-}
-
-/// The rounds, each of pairs that run concurrently. Every pair is in exactly one round.
+/// The rounds, each of pairs that run concurrently. Every pair is in exactly one round. With the schedule `all`, as
+/// many pairs as possible run concurrently; with `batch=4`, at most four; with `topology`, as many as possible at the
+/// same distance: first within sockets, then within nodes, then across the network.
 ///
 /// # Errors
-/// Usage error for more than [`CASE_LIMIT`] pairs.
-pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Result<Vec<Vec<Group>>> {
+/// Usage error for another schedule, and for more than [`CASE_LIMIT`] pairs.
+pub(super) fn rounds(schedule: &str, places: &[Place]) -> Result<Vec<Vec<Group>>> {
     let ranks = places.len();
     if ranks.saturating_mul(ranks.saturating_sub(1)) / 2 > CASE_LIMIT {
         return Err(Error::usage(format!(
@@ -50,12 +23,13 @@ pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Result<Vec<Vec<Gro
     }
     let rounds = round_robin(places.len());
     let distance = |pair: &[usize; 2]| places[pair[0]].distance(places[pair[1]]);
-    let rounds: Vec<Vec<[usize; 2]>> = match schedule {
-        Schedule::All => rounds,
-        Schedule::Batch(batch) => {
+    let batch = schedule.strip_prefix("batch=").and_then(|number| number.parse().ok());
+    let rounds: Vec<Vec<[usize; 2]>> = match (schedule, batch) {
+        ("all", _) => rounds,
+        (_, Some(batch @ 1..)) => {
             rounds.iter().flat_map(|round| round.chunks(batch).map(<[_]>::to_vec)).collect()
         }
-        Schedule::Topology => Distance::ALL
+        ("topology", _) => Distance::ALL
             .into_iter()
             .flat_map(|class| {
                 let of_class = move |round: &Vec<[usize; 2]>| -> Vec<[usize; 2]> {
@@ -64,6 +38,11 @@ pub(super) fn rounds(schedule: Schedule, places: &[Place]) -> Result<Vec<Vec<Gro
                 rounds.iter().map(of_class).filter(|round| !round.is_empty()).collect::<Vec<_>>()
             })
             .collect(),
+        _ => {
+            return Err(Error::usage(format!(
+                "--pairs {schedule} is not known; write all, batch=4 (at most 4 concurrent pairs) or topology"
+            )));
+        }
     };
     let group = |pair: [usize; 2]| Group { axis: mesh::PAIRS.to_owned(), ranks: pair.to_vec() };
     Ok(rounds.into_iter().map(|round| round.into_iter().map(group).collect()).collect())
@@ -98,7 +77,7 @@ mod tests {
             (0..ranks).map(place).collect()
         };
         for ranks in 2..20 {
-            for schedule in [Schedule::All, Schedule::Batch(2), Schedule::Topology] {
+            for schedule in ["all", "batch=2", "topology"] {
                 let rounds = rounds(schedule, &sockets(ranks)).unwrap();
                 let mut seen: Vec<Vec<usize>> = Vec::new();
                 for round in &rounds {
@@ -106,15 +85,15 @@ mod tests {
                         round.iter().flat_map(|group| group.ranks.clone()).collect();
                     members.sort_unstable();
                     members.dedup();
-                    assert_eq!(members.len(), 2 * round.len(), "{ranks} {schedule:?}");
+                    assert_eq!(members.len(), 2 * round.len(), "{ranks} {schedule}");
                     seen.extend(round.iter().map(|group| group.ranks.clone()));
                 }
                 seen.sort_unstable();
                 let all: Vec<Vec<usize>> =
                     (0..ranks).flat_map(|a| (a + 1..ranks).map(move |b| vec![a, b])).collect();
-                assert_eq!(seen, all, "{ranks} {schedule:?}");
+                assert_eq!(seen, all, "{ranks} {schedule}");
             }
-            let all = rounds(Schedule::All, &sockets(ranks)).unwrap();
+            let all = rounds("all", &sockets(ranks)).unwrap();
             assert_eq!(all.len(), ranks - 1 + ranks % 2);
         }
     }
@@ -123,7 +102,7 @@ mod tests {
     fn rounds_by_topology_keep_distances_apart() {
         let places: Vec<Place> =
             (0..8).map(|rank| Place { node: rank / 4, socket: Some(rank / 2 % 2) }).collect();
-        let distances: Vec<Vec<Distance>> = rounds(Schedule::Topology, &places)
+        let distances: Vec<Vec<Distance>> = rounds("topology", &places)
             .unwrap()
             .iter()
             .map(|round| {
@@ -139,9 +118,11 @@ mod tests {
 
     #[test]
     fn schedules_are_read() {
-        assert_eq!(Schedule::parse("batch=3").unwrap(), Schedule::Batch(3));
+        let places = Place::on_one_node(8);
+        let largest = |schedule| rounds(schedule, &places).unwrap().iter().map(Vec::len).max();
+        assert_eq!(largest("batch=3"), Some(3));
         for text in ["batch=0", "batch", "every", "batch=-1"] {
-            assert!(Schedule::parse(text).is_err(), "{text}");
+            assert!(rounds(text, &places).is_err(), "{text}");
         }
     }
 }

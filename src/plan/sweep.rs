@@ -13,7 +13,7 @@ use crate::plan::mesh::{self, Group};
 
 /// A benchmark and its lists of values.
 pub(super) struct Sweep {
-    benchmark: &'static Benchmark,
+    pub(super) benchmark: &'static Benchmark,
     problems: Vec<Problem>,
     precisions: Vec<Option<Element>>,
     placements: Vec<Option<Placement>>,
@@ -23,9 +23,6 @@ pub(super) struct Sweep {
 const PLACEMENT: &str = "placement";
 
 /// The configured sweeps.
-///
-/// # Errors
-/// Usage error for an invalid benchmark, key or value.
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     let defaults = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
     let benchmarks: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(defaults);
@@ -129,18 +126,10 @@ fn problems(
 }
 
 impl Sweep {
-    /// Whether it is a point-to-point benchmark.
-    pub(super) fn is_paired(&self) -> bool {
-        self.benchmark.is_paired()
-    }
-
     /// Adds the cases on these groups.
-    ///
-    /// # Errors
-    /// Usage error for an invalid problem, and for too many cases.
     pub(super) fn add_cases(&self, groups: &MeasuredGroups, cases: &mut CaseList) -> Result<()> {
         let scheduled = match &groups.pairs {
-            Some(pairs) if self.is_paired() => pairs,
+            Some(pairs) if self.benchmark.is_paired() => pairs,
             _ if self.benchmark.collective => &groups.collective,
             _ => &groups.single,
         };
@@ -221,7 +210,8 @@ impl Sweep {
 /// The cases so far, each once.
 #[derive(Debug, Default)]
 pub(super) struct CaseList {
-    list: Vec<Case>,
+    /// In the order in which they were added.
+    pub(super) list: Vec<Case>,
     by_id: HashMap<String, usize>,
     /// Calls of `add`, duplicates included, to bound the time.
     added: usize,
@@ -256,10 +246,5 @@ impl CaseList {
             }
         }
         Ok(())
-    }
-
-    /// The cases in the order in which they were added.
-    pub(super) fn into_vec(self) -> Vec<Case> {
-        self.list
     }
 }

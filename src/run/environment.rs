@@ -35,7 +35,7 @@ pub(super) fn gather(
         });
         let local_rank = member.local_rank.unwrap_or(ranks_on_node[index]);
         ranks_on_node[index] += 1;
-        let cores = Some(mesh::format_ranges(member.cores()));
+        let cores = Some(mesh::format_ranges(member.cores.iter().copied()));
         ranks.push(Rank { rank, node: index, local_rank, device, cores });
     }
     let mpi = world.threading().map(|level| Mpi {

@@ -40,7 +40,7 @@ pub(super) fn live(request: Request) -> Result<Exit> {
         }
         let exit = ended.unwrap_or_else(|why| why.exit());
         if world.is_root() {
-            supervision::announce_exit(exit);
+            supervision::notify(&Note::Exit(exit));
         }
         fault::enter(Phase::Leave);
         world.leave();
@@ -116,10 +116,7 @@ impl Rank {
         let (plan, root) = agree_on_plan(world, config, on_existing)?;
         match &self.watch {
             Some(watch) => watch.set_plan(&plan),
-            None => world.set_deadline(
-                Duration::from_secs_f64(plan.deadlines.run),
-                abort::abort_at_deadline,
-            ),
+            None => world.set_deadline(Duration::from_secs_f64(plan.deadlines.run)),
         }
         let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
         let shown = world.is_root() && !supervision::is_supervised();

@@ -1,6 +1,7 @@
 //! The failures and messages of ranks at fault.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat};
 
@@ -16,27 +17,31 @@ use crate::world::progress::{self, Phase};
 /// Most lines about ranks that are not at fault.
 const OTHERS_LIMIT: usize = 8;
 
+/// Faults found within this time after this process was stopped are consequences of the stop.
+const RESUME_WINDOW: Duration = Duration::from_secs(5);
+
 /// What messages need to know about the ranks and the plan.
 pub(super) struct FaultMessages {
     /// The deadlines in force.
     pub(super) deadlines: Deadlines,
-    hosts: Vec<String>,
-    processes: Vec<u32>,
+    members: Vec<Member>,
     devices: Vec<String>,
     /// The concurrent cases of each task: ranks and name.
     tasks: Vec<Vec<(Vec<usize>, String)>>,
+    /// When this process resumed after it was stopped for longer than the silence deadline, and for how many seconds
+    /// it was stopped.
+    pub(super) stopped: Option<(Instant, f64)>,
 }
 
 impl FaultMessages {
     /// Before the ranks are connected.
     pub(super) fn new(deadlines: Deadlines) -> Self {
-        let (hosts, processes, devices, tasks) = Default::default();
-        Self { deadlines, hosts, processes, devices, tasks }
+        let (members, devices, tasks, stopped) = Default::default();
+        Self { deadlines, members, devices, tasks, stopped }
     }
 
     pub(super) fn set_members(&mut self, members: &[Member]) {
-        self.hosts = members.iter().map(|member| member.host.clone()).collect();
-        self.processes = members.iter().map(|member| member.process).collect();
+        self.members = members.to_vec();
     }
 
     pub(super) fn set_plan(&mut self, plan: &Plan) {
@@ -96,15 +101,16 @@ impl FaultMessages {
         }
     }
 
-    /// The failure and the message if this process was stopped, and missed that the others aborted the job.
-    pub(super) fn of_own_stop(&self, seconds: f64) -> (Failure, String) {
+    /// The failure and the message if this process has just resumed, and missed that the others aborted the job.
+    pub(super) fn of_own_stop(&self) -> Option<(Failure, String)> {
+        let (_, seconds) = self.stopped.filter(|(since, _)| since.elapsed() < RESUME_WINDOW)?;
         let rank = progress::rank().unwrap_or(0);
         let message = format!(
             "{} was stopped for {seconds:.1} s, longer than --deadline silence allows; reported by {}",
             self.name(rank),
             progress::describe()
         );
-        (self.failure(Kind::TimedOut, rank, None, message.clone()), message)
+        Some((self.failure(Kind::TimedOut, rank, None, message.clone()), message))
     }
 
     /// The failure and the message if rank 0's heartbeat server does not reply.
@@ -126,7 +132,7 @@ impl FaultMessages {
         let number = heartbeat.overdue.unwrap_or(u8::MAX);
         let (kind, what) = self.beyond(number, Some(*heartbeat), true);
         let rank = heartbeat.rank as usize;
-        let who = if self.hosts.is_empty() { "this process".to_owned() } else { self.name(rank) };
+        let who = if self.members.is_empty() { "this process".to_owned() } else { self.name(rank) };
         let message = format!("{who} {what}, {}", self.position(heartbeat));
         (self.failure(kind, rank, Some(heartbeat), message.clone()), message)
     }
@@ -135,25 +141,23 @@ impl FaultMessages {
     fn subject(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> String {
         let present =
             diagnosis.table.iter().filter(|state| state.connection != Connection::Left).count();
-        match at_fault {
-            [rank] => self.name(*rank),
-            _ if at_fault.len() == present => {
+        match at_fault.len() {
+            2.. if at_fault.len() == present => {
                 format!("all {present} ranks, none behind another,")
             }
-            _ => format!("ranks {}", mesh::format_ranges(at_fault.iter().copied())),
+            _ => self.names(at_fault),
         }
     }
 
     /// What it means that one or several ranks exceed the deadline of this number.
     fn beyond(&self, number: u8, heartbeat: Option<Heartbeat>, single: bool) -> (Kind, String) {
-        let Some(deadline) = DeadlineKind::ALL.into_iter().find(|kind| *kind as u8 == number)
-        else {
+        let Some(deadline) = DeadlineKind::numbered(number) else {
             return (Kind::TimedOut, "exceeds a deadline".to_owned());
         };
         let most = self.deadlines.get(deadline);
         let s = if single { "s" } else { "" };
         let how = match heartbeat.map(|heartbeat| heartbeat.activity) {
-            _ if self.hosts.len() < 2 => "hangs".to_owned(),
+            _ if self.members.len() < 2 => "hangs".to_owned(),
             Some(Activity::Working) | None => format!("block{s} the other ranks"),
             Some(Activity::Collective) => format!("hang{s} in an operation with other ranks"),
             Some(Activity::Waiting | Activity::Parked) => format!("wait{s} for other ranks"),
@@ -173,13 +177,14 @@ impl FaultMessages {
         heartbeat: Option<&Heartbeat>,
         detail: String,
     ) -> Failure {
-        let at = heartbeat.map_or_else(|| progress::position().phase, phase).name();
+        let at =
+            heartbeat.map_or_else(|| progress::position().phase, |at| Phase::numbered(at.stage));
         let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let error = CaseError {
             rank: Some(rank),
             node: known(Some(self.host(rank))),
             device: known(self.devices.get(rank).map(String::as_str)),
-            ..CaseError::now(kind, at, detail)
+            ..CaseError::now(kind, at.name(), detail)
         };
         let case = heartbeat.map_or_else(progress::case, |beat| self.case(beat).to_owned());
         Failure { case, error }
@@ -204,13 +209,16 @@ impl FaultMessages {
             positions.entry(at).or_default().push(rank);
         }
         let rest = positions.len().saturating_sub(OTHERS_LIMIT);
-        let name = |ranks: Vec<usize>| match ranks[..] {
-            [rank] => self.name(rank),
-            _ => format!("ranks {}", mesh::format_ranges(ranks.into_iter())),
-        };
         let lines = positions.into_iter().take(OTHERS_LIMIT);
-        let lines = lines.map(|(at, ranks)| format!("{}: {at}", name(ranks)));
+        let lines = lines.map(|(at, ranks)| format!("{}: {at}", self.names(&ranks)));
         lines.chain((rest > 0).then(|| format!("other ranks: at {rest} more positions"))).collect()
+    }
+
+    fn names(&self, ranks: &[usize]) -> String {
+        match ranks {
+            [rank] => self.name(*rank),
+            _ => format!("ranks {}", mesh::format_ranges(ranks.iter().copied())),
+        }
     }
 
     /// `rank 1 on node7 (NVIDIA H200)`.
@@ -220,7 +228,7 @@ impl FaultMessages {
     }
 
     fn host(&self, rank: usize) -> &str {
-        self.hosts.get(rank).map_or("", String::as_str)
+        self.members.get(rank).map_or("", |member| &member.host)
     }
 
     fn is_on_this_node(&self, rank: usize) -> bool {
@@ -232,7 +240,7 @@ impl FaultMessages {
         if !self.is_on_this_node(rank) {
             return None;
         }
-        stack::state_of(*self.processes.get(rank)?)
+        stack::state_of(self.members.get(rank)?.process)
     }
 
     /// The case that a rank is in; empty before the first.
@@ -250,15 +258,8 @@ impl FaultMessages {
     }
 
     fn in_case(&self, heartbeat: &Heartbeat) -> String {
-        match self.case(heartbeat) {
-            "" => "before the first case".to_owned(),
-            case => format!("in case {case}"),
-        }
+        progress::in_case(self.case(heartbeat))
     }
-}
-
-fn phase(heartbeat: &Heartbeat) -> Phase {
-    Phase::ALL.get(usize::from(heartbeat.stage)).copied().unwrap_or(Phase::Join)
 }
 
 fn step(heartbeat: &Heartbeat) -> String {
@@ -270,5 +271,5 @@ fn step(heartbeat: &Heartbeat) -> String {
         Activity::Waiting => "waiting for other ranks",
         Activity::Parked => "parked while others measure",
     };
-    format!("phase {}{round}, {activity}", phase(heartbeat).name())
+    format!("phase {}{round}, {activity}", Phase::numbered(heartbeat.stage).name())
 }

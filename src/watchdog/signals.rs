@@ -18,9 +18,6 @@ const FAULT_DELAY: Duration = Duration::from_millis(300);
 
 /// Handles signals in a separate thread. It saves the report at once, because the launcher that forwards a signal may
 /// kill all ranks a second later. If the run still ends in order, its report replaces this one.
-///
-/// # Errors
-/// Unfit if the handlers cannot be installed.
 pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(cannot)?;
     let thread = std::thread::Builder::new().name("signals".to_owned());
@@ -33,9 +30,8 @@ pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
                     continue;
                 }
                 // The launcher resumed a stopped process in order to end it.
-                if let Some(seconds) = shared.recent_stop() {
-                    let (failure, message) =
-                        shared.with_messages(|messages| messages.of_own_stop(seconds));
+                let own_stop = shared.messages().of_own_stop();
+                if let Some((failure, message)) = own_stop {
                     abort::abort_from_watchdog(&failure, &message);
                 }
                 let error = Error::new(Kind::Interrupted, format!("stopped by signal {signal}"));

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{PTracer, getpid, set_ptracer};
+use rustix::process::{PTracer, set_ptracer};
 
 use crate::world::progress;
 
@@ -25,7 +25,7 @@ const OUTPUT_LIMIT: u64 = 16 << 10;
 pub(super) fn report() -> String {
     let position = progress::position();
     let facts = [
-        ("state", state()),
+        ("state", state_of(std::process::id())),
         ("waits in the kernel at", proc_field("wchan")),
         ("system call", proc_field("syscall")),
     ];
@@ -39,14 +39,10 @@ pub(super) fn report() -> String {
 
 /// The first word of a `/proc` file of the main thread.
 fn proc_field(name: &str) -> Option<String> {
-    let pid = getpid().as_raw_nonzero();
+    let pid = std::process::id();
     let text = std::fs::read_to_string(format!("/proc/self/task/{pid}/{name}")).ok()?;
     let word = text.split_whitespace().next()?.to_owned();
     Some(word).filter(|word| word != "0")
-}
-
-fn state() -> Option<String> {
-    state_of(getpid().as_raw_nonzero().get().unsigned_abs())
 }
 
 /// The kernel's state of a process on this node, such as `S (sleeping)`; `None` if there is no such process.
@@ -71,14 +67,12 @@ fn stack() -> Option<String> {
             .env_remove("LD_PRELOAD")
             .spawn();
         let text = output_of(child.ok()?)?;
+        let indented =
+            |line: &str| format!("  {}", line.chars().take(LINE_LIMIT).collect::<String>());
         let frames: Vec<String> =
             text.lines().filter(|line| line.starts_with('#')).map(indented).collect();
         (!frames.is_empty()).then(|| frames.join("\n"))
     })
-}
-
-fn indented(line: &str) -> String {
-    format!("  {}", line.chars().take(LINE_LIMIT).collect::<String>())
 }
 
 /// The output of a printer; kills it at its time limit.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::{Error, Kind};
 use crate::base::failure::{CaseError, Failure};
-use crate::world;
+use crate::world::mpi;
 use crate::world::progress;
 use crate::world::supervision::{self, Note};
 
@@ -50,17 +50,17 @@ pub fn save_report(failure: &Failure) {
 /// Aborts the job because of an error of this rank. Only the thread that calls MPI may call this.
 pub fn abort(error: &Error) -> ! {
     report(&failure_here(error), &error.message);
-    world::abort_mpi(error.exit())
+    mpi::abort(error.exit())
 }
 
 /// Aborts the job from a thread that does not call MPI. The message may be longer than one sentence.
 pub fn abort_from_watchdog(failure: &Failure, message: &str) -> ! {
     report(failure, message);
-    world::exit_process(failure.exit())
+    mpi::exit_process(failure.exit())
 }
 
 /// Aborts the job because this rank waited for others until the deadline of the run.
-pub fn abort_at_deadline() -> ! {
+pub(super) fn abort_at_deadline() -> ! {
     abort(&Error::new(
         Kind::TimedOut,
         format!(
@@ -76,7 +76,7 @@ fn report(failure: &Failure, message: &str) {
     save_report(failure);
     // Failures of other threads from now on are consequences of this one.
     stop_saving();
-    supervision::announce_exit(failure.exit());
+    supervision::notify(&Note::Exit(failure.exit()));
     // Hydra drops output that it has not forwarded when a rank aborts.
     std::thread::sleep(std::time::Duration::from_millis(300));
 }

@@ -25,7 +25,9 @@ pub trait Clock {
     fn precision(&self) -> Nanos;
 
     /// Whether all ranks on all nodes read this clock.
-    fn is_global(&self) -> bool;
+    fn is_global(&self) -> bool {
+        false
+    }
 }
 
 /// The monotonic clock of the node. All processes of a node read the same one.
@@ -84,10 +86,6 @@ impl Clock for HostClock {
 
     fn precision(&self) -> Nanos {
         self.precision
-    }
-
-    fn is_global(&self) -> bool {
-        false
     }
 }
 

@@ -20,47 +20,37 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
+use serde::Deserialize;
 use wildmatch::WildMatch;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
+use crate::plan::config::from_name;
 use crate::world::progress::{self, Phase};
 
-/// The kind of a planted fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The rank panics.
+/// The kind of a planted fault, as described above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Fault {
     Panic,
-    /// A phase returns an error.
     Error,
-    /// The process exits silently.
     Exit,
-    /// The process is killed by SIGKILL.
     Kill,
-    /// The process is stopped by SIGSTOP.
     Stop,
-    /// The rank hangs.
     Hang,
-    /// The rank takes this many milliseconds longer.
+    /// Milliseconds.
     Delay(u64),
-    /// Its operations take this many percent longer.
+    /// Percent.
     SlowDown(u32),
-    /// One element of a result is wrong.
     Wrong,
-    /// The rank reports another build id.
     Build,
-    /// The rank's clock is wrong.
+    /// Initial offset in ns, and drift in parts per million.
     Clock {
-        /// Initial offset, ns.
         ahead: Nanos,
-        /// Drift, parts per million.
         ppm: Nanos,
     },
-    /// Garbage is sent to the heartbeat server.
     Stranger,
-    /// The disk is full.
     Full,
-    /// The process is killed while it writes a journal line.
     Torn,
 }
 
@@ -109,34 +99,23 @@ fn parse(text: &str) -> Option<Planted> {
         None => (moment, None),
         Some((moment, number)) => (moment, Some(number.parse().ok().filter(|n| *n > 0)?)),
     };
-    let fault = match kind {
-        "panic" => Fault::Panic,
-        "error" => Fault::Error,
-        "exit" => Fault::Exit,
-        "kill" => Fault::Kill,
-        "stop" => Fault::Stop,
-        "hang" => Fault::Hang,
-        "wrong" => Fault::Wrong,
-        "build" => Fault::Build,
-        "stranger" => Fault::Stranger,
-        "full" => Fault::Full,
-        "torn" => Fault::Torn,
-        kind => match kind.split_once('/')? {
-            ("slow", time) => match time.strip_suffix('%') {
-                Some(percent) => Fault::SlowDown(percent.parse().ok()?),
-                None => Fault::Delay(time.parse().ok()?),
-            },
-            ("clock", error) => {
-                let (ahead, ppm) = error.split_once('/')?;
-                Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
-            }
-            _ => return None,
+    let fault = match kind.split_once('/') {
+        None => from_name("fault", kind).ok()?,
+        Some(("slow", time)) => match time.strip_suffix('%') {
+            Some(percent) => Fault::SlowDown(percent.parse().ok()?),
+            None => Fault::Delay(time.parse().ok()?),
         },
+        Some(("clock", error)) => {
+            let (ahead, ppm) = error.split_once('/')?;
+            Fault::Clock { ahead: ahead.parse().ok()?, ppm: ppm.parse().ok()? }
+        }
+        Some(_) => return None,
     };
-    let known = moment == OPERATION || Phase::ALL.iter().any(|phase| phase.name() == moment);
-    let moment = Some(moment.to_owned()).filter(|_| known)?;
-    let (rank, count) = (rank.parse().ok()?, AtomicU32::new(0));
-    Some(Planted { fault, rank, moment, occurrence, count, cases })
+    if moment != OPERATION {
+        Phase::named(moment)?;
+    }
+    let (rank, moment) = (rank.parse().ok()?, moment.to_owned());
+    Some(Planted { fault, rank, moment, occurrence, count: AtomicU32::new(0), cases })
 }
 
 /// The fault planted for this rank and moment, at any occurrence.
@@ -155,7 +134,7 @@ fn due(moment: &str) -> Option<Fault> {
 }
 
 /// Whether this fault is planted for this rank and phase. The caller then commits it.
-pub fn is_planted(fault: Fault, phase: Phase) -> bool {
+pub(crate) fn is_planted(fault: Fault, phase: Phase) -> bool {
     due(phase.name()) == Some(fault)
 }
 
@@ -168,22 +147,14 @@ pub fn clock() -> Option<(Nanos, Nanos)> {
 }
 
 /// Returns the error planted for this rank and phase, if any.
-///
-/// # Errors
-/// The planted error.
 pub fn check(phase: Phase) -> Result<()> {
-    match due(phase.name()) {
-        Some(Fault::Error) => {
-            Err(Error::new(Kind::CaseFailed, format!("planted error in {}", phase.name())))
-        }
-        _ => Ok(()),
+    match is_planted(Fault::Error, phase) {
+        true => Err(Error::new(Kind::CaseFailed, format!("planted error in {}", phase.name()))),
+        false => Ok(()),
     }
 }
 
 /// Returns the error of a full disk, if it is planted.
-///
-/// # Errors
-/// The planted error.
 pub fn full_disk() -> std::io::Result<()> {
     match due(Phase::Write.name()) {
         Some(Fault::Full) => Err(std::io::ErrorKind::StorageFull.into()),
@@ -243,16 +214,10 @@ fn strike_at(moment: &str) {
             std::thread::sleep(Duration::from_secs(3600));
         },
         // A delay before the common start would not show: `slow_down` commits it after the operation.
-        Fault::Delay(_) | Fault::SlowDown(_) if moment == OPERATION => {}
+        Fault::Delay(_) if moment == OPERATION => {}
         Fault::Delay(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
-        Fault::Error
-        | Fault::SlowDown(_)
-        | Fault::Wrong
-        | Fault::Build
-        | Fault::Clock { .. }
-        | Fault::Stranger
-        | Fault::Full
-        | Fault::Torn => {}
+        // The others are committed by their callers.
+        _ => {}
     }
 }
 

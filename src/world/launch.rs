@@ -19,33 +19,29 @@ pub fn innermost() -> Option<Launch> {
     from(|name| std::env::var(name).ok())
 }
 
-fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
-    let number = |name: &str| variable(name).and_then(|text| text.parse().ok());
-    let launch = |name, size, rank, local_rank| {
-        Some(Launch {
-            name,
-            size: number(size),
-            rank: number(rank),
-            local_rank: number(local_rank),
-        })
-    };
-    if variable("OMPI_COMM_WORLD_SIZE").is_some() {
-        return launch(
-            "Open MPI's mpirun",
-            "OMPI_COMM_WORLD_SIZE",
-            "OMPI_COMM_WORLD_RANK",
-            "OMPI_COMM_WORLD_LOCAL_RANK",
-        );
-    }
+/// Name, the variables by which a launcher is known, and those of the number of processes, of the rank, and of the
+/// rank on the node; the innermost launcher first.
+const LAUNCHERS: [(&str, &[&str], [&str; 3]); 4] = [
+    (
+        "Open MPI's mpirun",
+        &["OMPI_COMM_WORLD_SIZE"],
+        ["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"],
+    ),
     // Hydra sets PMI_SIZE, srun --mpi=pmi2 does not; both set the rank.
-    if variable("PMI_SIZE").is_some() {
-        return launch("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID");
-    }
-    if variable("SLURM_STEP_NUM_TASKS").is_some() && variable("SLURM_PROCID").is_some() {
-        return launch("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID");
-    }
-    variable("PMIX_RANK")?;
-    launch("a PMIx launcher", "", "PMIX_RANK", "PMIX_LOCAL_RANK")
+    ("mpiexec", &["PMI_SIZE"], ["PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"]),
+    (
+        "srun",
+        &["SLURM_STEP_NUM_TASKS", "SLURM_PROCID"],
+        ["SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"],
+    ),
+    ("a PMIx launcher", &["PMIX_RANK"], ["", "PMIX_RANK", "PMIX_LOCAL_RANK"]),
+];
+
+fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
+    let is_set = |name: &&str| variable(name).is_some();
+    let (name, _, keys) = LAUNCHERS.into_iter().find(|(_, marks, _)| marks.iter().all(is_set))?;
+    let [size, rank, local_rank] = keys.map(|key| variable(key)?.parse().ok());
+    Some(Launch { name, size, rank, local_rank })
 }
 
 /// Whether this process reports errors for all processes that were started with it.

@@ -1,5 +1,7 @@
 //! A rank of the world: its build, node, clock and cores.
 
+use std::collections::HashSet;
+
 use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +28,8 @@ pub struct Member {
     pub local_rank: Option<usize>,
     /// The socket, if all cores of the affinity are on one.
     pub socket: Option<usize>,
-    /// CPU affinity, as bits.
-    cores: [u64; CORES / 64],
+    /// The cores of the rank's CPU affinity, ascending.
+    pub cores: Vec<usize>,
     /// CPU quota of the control group in cores, if it is less than the affinity.
     quota: Option<usize>,
 }
@@ -37,11 +39,8 @@ impl Member {
     pub(super) fn this(launch: Option<&Launch>) -> Self {
         let build = u64::from_str_radix(env!("TESSERABENCH_BUILD"), 16).unwrap_or(0);
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
-        let mut cores = [0; CORES / 64];
-        for core in (0..CORES).filter(|&core| set.is_set(core)) {
-            cores[core / 64] |= 1 << (core % 64);
-        }
-        let bound = set.count() as usize;
+        let cores: Vec<usize> = (0..CORES).filter(|&core| set.is_set(core)).collect();
+        let bound = cores.len();
         let quota = std::thread::available_parallelism().map(usize::from).ok();
         Self {
             build: build ^ u64::from(is_planted(Fault::Build, Phase::Join)),
@@ -54,15 +53,6 @@ impl Member {
             quota: quota.filter(|&quota| quota < bound),
         }
     }
-
-    /// The cores of the rank's CPU affinity.
-    pub fn cores(&self) -> impl Iterator<Item = usize> {
-        core_numbers(&self.cores)
-    }
-}
-
-fn core_numbers(cores: &[u64]) -> impl Iterator<Item = usize> {
-    (0..CORES).filter(|core| cores[core / 64] >> (core % 64) & 1 == 1)
 }
 
 /// The host name.
@@ -71,8 +61,8 @@ pub(super) fn host() -> String {
 }
 
 /// The socket of all these cores, if there is only one and the kernel reports it.
-fn socket(cores: &[u64]) -> Option<usize> {
-    let mut all = core_numbers(cores).map(|core| {
+fn socket(cores: &[usize]) -> Option<usize> {
+    let mut all = cores.iter().map(|core| {
         let path = format!("/sys/devices/system/cpu/cpu{core}/topology/physical_package_id");
         std::fs::read_to_string(path).ok()?.trim().parse().ok()
     });
@@ -94,13 +84,9 @@ pub(super) fn oversubscription(members: &[Member]) -> Option<(usize, usize)> {
     hosts.dedup();
     let load = |host: &str| {
         let here = || members.iter().filter(|member| member.host == host);
-        let mut cores = [0u64; CORES / 64];
-        for member in here() {
-            cores.iter_mut().zip(member.cores).for_each(|(all, own)| *all |= own);
-        }
-        let cores: u32 = cores.iter().map(|word| word.count_ones()).sum();
+        let cores: HashSet<usize> = here().flat_map(|member| &member.cores).copied().collect();
         let quota = here().filter_map(|member| member.quota).min().unwrap_or(usize::MAX);
-        (here().count(), (cores as usize).min(quota).max(1))
+        (here().count(), cores.len().min(quota).max(1))
     };
     hosts
         .into_iter()
@@ -113,22 +99,17 @@ pub(super) fn oversubscription(members: &[Member]) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
-    fn member(host: &str, cores: u64) -> Member {
-        let mut member = Member::this(None);
-        member.host = host.to_owned();
-        member.cores = [0; CORES / 64];
-        member.cores[0] = cores;
-        member.quota = None;
-        member
+    fn member(host: &str, cores: &[usize]) -> Member {
+        let (host, cores) = (host.to_owned(), cores.to_vec());
+        Member { host, cores, quota: None, ..Member::this(None) }
     }
 
     #[test]
     fn ranks_share_cores_only_within_a_node() {
-        let two_cores =
-            [member("a", 0b11), member("a", 0b11), member("b", 0b11), member("b", 0b11)];
+        let two_cores = ["a", "a", "b", "b"].map(|host| member(host, &[0, 1]));
         assert_eq!(oversubscription(&two_cores), None);
-        assert_eq!(oversubscription(&[member("a", 0b01), member("a", 0b10)]), None);
-        let same_core = [member("a", 0b01), member("a", 0b01), member("b", 0b11)];
+        assert_eq!(oversubscription(&[member("a", &[0]), member("a", &[1])]), None);
+        let same_core = [member("a", &[0]), member("a", &[0]), member("b", &[0, 1])];
         assert_eq!(oversubscription(&same_core), Some((2, 1)));
     }
 }

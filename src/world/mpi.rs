@@ -7,7 +7,6 @@
 //! Errors stay fatal (MPI's default), because rsmpi discards return codes.
 #![expect(unsafe_code, reason = "exits the process without MPI's exit handlers")]
 
-use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
 use mpi::collective::SystemOperation;
@@ -20,11 +19,10 @@ use mpi::traits::{
     Source as _,
 };
 
-use super::{Member, ReduceOp, Wait, WaitPolicy};
+use super::{ReduceOp, Wait, WaitPolicy};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::ThreadLevel;
-use crate::world::wire;
 
 /// The communicator of a [`World`](super::World).
 ///
@@ -32,7 +30,7 @@ use crate::world::wire;
 /// hang in it.
 pub(super) struct MpiComm {
     comm: ManuallyDrop<SimpleCommunicator>,
-    universe: RefCell<Option<ManuallyDrop<Universe>>>,
+    universe: Option<ManuallyDrop<Universe>>,
 }
 
 impl std::fmt::Debug for MpiComm {
@@ -40,9 +38,6 @@ impl std::fmt::Debug for MpiComm {
         write!(f, "rank {} of {}", self.rank(), self.size())
     }
 }
-
-/// MPI's thread level, by name.
-pub type Threading = &'static str;
 
 /// Name and version of the MPI library, on one line.
 pub fn library() -> Option<String> {
@@ -57,15 +52,15 @@ pub fn programs_folder() -> Option<&'static str> {
     Some(env!("TESSERABENCH_MPI_BIN")).filter(|folder| !folder.is_empty())
 }
 
-/// Aborts the job by `MPI_Abort`.
-pub(super) fn abort(exit: Exit) -> ! {
+/// Aborts the job with this exit code by `MPI_Abort`. Only the thread that calls MPI may call this.
+pub fn abort(exit: Exit) -> ! {
     if mpi::environment::is_initialized() && !mpi::environment::is_finalized() {
         SimpleCommunicator::world().abort(exit.code().into());
     }
     std::process::exit(exit.code().into())
 }
 
-/// Ends this process without finalizing MPI, from any thread.
+/// Ends this process without finalizing MPI, from any thread. The launcher then ends the other ranks.
 pub(super) fn exit_process(exit: Exit) -> ! {
     // SAFETY: no memory is touched. Exit handlers must not run: they are MPI's, and its thread may be inside a call.
     unsafe { libc::_exit(exit.code().into()) }
@@ -95,7 +90,7 @@ impl MpiComm {
         let universe =
             universe.ok_or_else(|| Error::internal("MPI was initialised twice in one process"))?;
         let comm = ManuallyDrop::new(universe.world().duplicate());
-        Ok(Self { comm, universe: RefCell::new(Some(ManuallyDrop::new(universe))) })
+        Ok(Self { comm, universe: Some(ManuallyDrop::new(universe)) })
     }
 
     pub(super) fn rank(&self) -> usize {
@@ -106,7 +101,7 @@ impl MpiComm {
         self.comm.size().unsigned_abs() as usize
     }
 
-    pub(super) fn threading(&self) -> Threading {
+    pub(super) fn threading(&self) -> &'static str {
         match mpi::environment::threading_support() {
             mpi::Threading::Single => "single",
             mpi::Threading::Funneled => "funneled",
@@ -116,12 +111,12 @@ impl MpiComm {
     }
 
     /// A communicator of these ranks; only they call this.
-    pub(super) fn subset(&self, ranks: &[usize]) -> super::Comm {
+    pub(super) fn subset(&self, ranks: &[usize]) -> Self {
         let ranks: Vec<i32> = ranks.iter().map(|&rank| mpi_rank(rank)).collect();
         let group = self.comm.group().include(&ranks);
         let comm = self.comm.split_by_subgroup(&group);
         let comm = ManuallyDrop::new(comm.unwrap_or_else(SimpleCommunicator::self_comm));
-        super::Comm::Mpi(Self { comm, universe: RefCell::new(None) })
+        Self { comm, universe: None }
     }
 
     /// Every rank's build id, in an encoding that all builds share.
@@ -129,16 +124,6 @@ impl MpiComm {
         let mut builds = vec![0u64; self.size()];
         self.comm.all_gather_into(&build, &mut builds[..]);
         builds
-    }
-
-    pub(super) fn all_gather_members(&self, own: &Member, wait: Wait) -> Result<Vec<Member>> {
-        let members = self.gather(wire::encode(own)?, wait);
-        let joined = match members {
-            Some(parts) => wire::encode(&parts)?,
-            None => Vec::new(),
-        };
-        let parts: Vec<Vec<u8>> = wire::decode(&self.broadcast(0, joined, wait))?;
-        parts.iter().map(|part| wire::decode(part)).collect()
     }
 
     pub(super) fn barrier(&self, wait: Wait) {
@@ -150,12 +135,13 @@ impl MpiComm {
     }
 
     pub(super) fn latest(&self, time: Nanos, wait: Wait) -> Nanos {
-        if wait.policy != WaitPolicy::Spin {
-            return self.max(time, wait);
+        let mut latest = [time];
+        if wait.policy == WaitPolicy::Spin {
+            self.comm.all_reduce_into(&time, &mut latest[0], SystemOperation::max());
+        } else {
+            self.all_reduce(&[time], &mut latest, ReduceOp::Max, wait);
         }
-        let mut latest = time;
-        self.comm.all_reduce_into(&time, &mut latest, SystemOperation::max());
-        latest
+        latest[0]
     }
 
     pub(super) fn send(&self, to: usize, time: Nanos, wait: Wait) {
@@ -178,30 +164,15 @@ impl MpiComm {
         time
     }
 
-    pub(super) fn all_reduce(&self, numbers: &mut [i64], op: ReduceOp, wait: Wait) {
-        let own = numbers.to_vec();
+    pub(super) fn all_reduce(&self, own: &[i64], all: &mut [i64], op: ReduceOp, wait: Wait) {
         let operation = match op {
             ReduceOp::Max => SystemOperation::max(),
             ReduceOp::Sum => SystemOperation::sum(),
         };
         scope(|scope| {
-            let request = self.comm.immediate_all_reduce_into(scope, &own[..], numbers, operation);
+            let request = self.comm.immediate_all_reduce_into(scope, own, all, operation);
             complete(request, wait);
         });
-    }
-
-    pub(super) fn max(&self, value: i64, wait: Wait) -> i64 {
-        let mut largest = value;
-        scope(|scope| {
-            let request = self.comm.immediate_all_reduce_into(
-                scope,
-                &value,
-                &mut largest,
-                SystemOperation::max(),
-            );
-            complete(request, wait);
-        });
-        largest
     }
 
     pub(super) fn broadcast(&self, from: usize, bytes: Vec<u8>, wait: Wait) -> Vec<u8> {
@@ -241,18 +212,16 @@ impl MpiComm {
                 complete(request, wait);
             });
         }
-        let mut rest = &all[..];
-        let parts = counts.iter().map(|count| {
-            let (part, after) = rest.split_at(count.unsigned_abs() as usize);
-            rest = after;
-            part.to_vec()
+        let parts = counts.iter().zip(&starts).map(|(count, start)| {
+            let start = start.unsigned_abs() as usize;
+            all[start..start + count.unsigned_abs() as usize].to_vec()
         });
         Some(parts.collect())
     }
 
     pub(super) fn leave(self) {
         self.barrier(Wait::FOREVER);
-        if let Some(universe) = self.universe.take() {
+        if let Some(universe) = self.universe {
             drop(ManuallyDrop::into_inner(universe));
         }
     }

@@ -1,6 +1,6 @@
 //! Replaces MPI in a build without it: there is a single process.
 
-use super::{Member, ReduceOp, Wait};
+use super::{ReduceOp, Wait};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::ThreadLevel;
@@ -8,9 +8,6 @@ use crate::plan::config::ThreadLevel;
 /// Uninhabited: there is no communicator.
 #[derive(Debug)]
 pub(super) enum MpiComm {}
-
-/// MPI's thread level, by name.
-pub type Threading = &'static str;
 
 /// Name and version of the MPI library.
 pub fn library() -> Option<String> {
@@ -23,13 +20,22 @@ pub fn programs_folder() -> Option<&'static str> {
 }
 
 /// Ends this process.
-pub(super) fn abort(exit: Exit) -> ! {
+pub fn abort(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }
 
 /// Ends this process.
 pub(super) fn exit_process(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
+}
+
+/// Methods that are never called, because there is no communicator.
+macro_rules! absent {
+    ($($name:ident($($argument:ty),*) -> $output:ty;)*) => {
+        $(pub(super) fn $name(&self, $(_: $argument),*) -> $output {
+            match *self {}
+        })*
+    };
 }
 
 impl MpiComm {
@@ -40,60 +46,19 @@ impl MpiComm {
         ))
     }
 
-    pub(super) fn rank(&self) -> usize {
-        match *self {}
-    }
-
-    pub(super) fn size(&self) -> usize {
-        match *self {}
-    }
-
-    pub(super) fn threading(&self) -> Threading {
-        match *self {}
-    }
-
-    pub(super) fn subset(&self, _: &[usize]) -> super::Comm {
-        match *self {}
-    }
-
-    pub(super) fn all_gather_builds(&self, _: u64) -> Vec<u64> {
-        match *self {}
-    }
-
-    pub(super) fn all_gather_members(&self, _: &Member, _: Wait) -> Result<Vec<Member>> {
-        match *self {}
-    }
-
-    pub(super) fn barrier(&self, _: Wait) {
-        match *self {}
-    }
-
-    pub(super) fn latest(&self, _: Nanos, _: Wait) -> Nanos {
-        match *self {}
-    }
-
-    pub(super) fn send(&self, _: usize, _: Nanos, _: Wait) {
-        match *self {}
-    }
-
-    pub(super) fn receive(&self, _: usize, _: Wait) -> Nanos {
-        match *self {}
-    }
-
-    pub(super) fn all_reduce(&self, _: &mut [i64], _: ReduceOp, _: Wait) {
-        match *self {}
-    }
-
-    pub(super) fn max(&self, _: i64, _: Wait) -> i64 {
-        match *self {}
-    }
-
-    pub(super) fn broadcast(&self, _: usize, _: Vec<u8>, _: Wait) -> Vec<u8> {
-        match *self {}
-    }
-
-    pub(super) fn gather(&self, _: Vec<u8>, _: Wait) -> Option<Vec<Vec<u8>>> {
-        match *self {}
+    absent! {
+        rank() -> usize;
+        size() -> usize;
+        threading() -> &'static str;
+        subset(&[usize]) -> Self;
+        all_gather_builds(u64) -> Vec<u64>;
+        barrier(Wait) -> ();
+        latest(Nanos, Wait) -> Nanos;
+        send(usize, Nanos, Wait) -> ();
+        receive(usize, Wait) -> Nanos;
+        all_reduce(&[i64], &mut [i64], ReduceOp, Wait) -> ();
+        broadcast(usize, Vec<u8>, Wait) -> Vec<u8>;
+        gather(Vec<u8>, Wait) -> Option<Vec<Vec<u8>>>;
     }
 
     pub(super) fn leave(self) {

@@ -32,33 +32,33 @@ pub enum Phase {
     Leave,
 }
 
+/// All phases with their names, by number.
+const PHASES: [(Phase, &str); 9] = [
+    (Phase::Join, "join"),
+    (Phase::Parked, "parked"),
+    (Phase::Connect, "connect"),
+    (Phase::Prepare, "prepare"),
+    (Phase::Verify, "verify"),
+    (Phase::Measure, "measure"),
+    (Phase::Gather, "gather"),
+    (Phase::Write, "write"),
+    (Phase::Leave, "leave"),
+];
+
 impl Phase {
-    /// All phases.
-    pub const ALL: [Self; 9] = [
-        Self::Join,
-        Self::Parked,
-        Self::Connect,
-        Self::Prepare,
-        Self::Verify,
-        Self::Measure,
-        Self::Gather,
-        Self::Write,
-        Self::Leave,
-    ];
+    /// The phase with this number; `Join` for an unknown one.
+    pub fn numbered(number: u8) -> Self {
+        PHASES.get(usize::from(number)).map_or(Self::Join, |(phase, _)| *phase)
+    }
+
+    /// The phase with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        PHASES.iter().find(|(_, known)| *known == name).map(|(phase, _)| *phase)
+    }
 
     /// The name in messages and in fault descriptions.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Parked => "parked",
-            Self::Connect => "connect",
-            Self::Prepare => "prepare",
-            Self::Verify => "verify",
-            Self::Measure => "measure",
-            Self::Gather => "gather",
-            Self::Write => "write",
-            Self::Leave => "leave",
-        }
+        PHASES[self as usize].1
     }
 }
 
@@ -172,17 +172,11 @@ fn during<T>(activity: Activity, act: impl FnOnce() -> T) -> T {
 
 /// The position of this rank.
 pub fn position() -> Position {
-    let phase = PHASE.load(Ordering::Relaxed);
-    let activity = ACTIVITY.load(Ordering::Relaxed);
-    let activities = [Activity::Working, Activity::Collective, Activity::Waiting, Activity::Parked];
     Position {
         task: TASK.load(Ordering::Relaxed),
-        phase: Phase::ALL[usize::from(phase)],
+        phase: Phase::numbered(PHASE.load(Ordering::Relaxed)),
         round: ROUND.load(Ordering::Relaxed),
-        activity: activities
-            .into_iter()
-            .find(|known| *known as u8 == activity)
-            .unwrap_or(Activity::Working),
+        activity: Activity::numbered(ACTIVITY.load(Ordering::Relaxed)).unwrap_or(Activity::Working),
     }
 }
 
@@ -193,12 +187,16 @@ pub fn describe() -> String {
             Some(rank) => format!("rank {rank} on {}", names.host),
             None => "this process".to_owned(),
         };
-        let case = match names.case.as_str() {
-            "" => "before the first case".to_owned(),
-            case => format!("in case {case}"),
-        };
-        format!("{place}, {case}, phase {}", position().phase.name())
+        format!("{place}, {}, phase {}", in_case(&names.case), position().phase.name())
     })
+}
+
+/// `in case gemm/f32/…`, for this case.
+pub(crate) fn in_case(case: &str) -> String {
+    match case {
+        "" => "before the first case".to_owned(),
+        case => format!("in case {case}"),
+    }
 }
 
 /// Requests that this rank stops in order.

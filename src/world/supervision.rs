@@ -5,6 +5,8 @@
 
 use std::io::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::error::Exit;
 use crate::base::failure::Failure;
 
@@ -15,7 +17,8 @@ pub const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
 const MARK: &str = "@tesserabench ";
 
 /// A note to the supervisor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Note {
     /// A rank has started.
     Rank {
@@ -58,49 +61,14 @@ pub fn notify(note: &Note) {
     }
 }
 
-/// Sends the exit code of this rank to the supervisor.
-pub fn announce_exit(exit: Exit) {
-    notify(&Note::Exit(exit));
-}
-
 impl Note {
     fn text(&self) -> String {
-        match self {
-            Self::Rank { rank, pid, host } => format!("rank {rank} {pid} {host}"),
-            Self::Case { done, total, id } => format!("case {done} {total} {id}"),
-            Self::Journal => "journal".to_owned(),
-            Self::Failure(failure) => {
-                format!("failure {}", serde_json::to_string(failure).unwrap_or_default())
-            }
-            Self::Reported => "reported".to_owned(),
-            Self::Exit(exit) => format!("exit {}", exit.code()),
-        }
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// Parses a line; `None` for one without the mark.
     pub fn parse(line: &str) -> Option<Self> {
-        let text = line.strip_prefix(MARK)?;
-        let mut words = text.splitn(4, ' ');
-        match words.next()? {
-            "journal" => Some(Self::Journal),
-            "reported" => Some(Self::Reported),
-            "failure" => {
-                let json = text.strip_prefix("failure ")?;
-                serde_json::from_str(json).ok().map(|failure| Self::Failure(Box::new(failure)))
-            }
-            "rank" => Some(Self::Rank {
-                rank: words.next()?.parse().ok()?,
-                pid: words.next()?.parse().ok()?,
-                host: words.next()?.to_owned(),
-            }),
-            "case" => Some(Self::Case {
-                done: words.next()?.parse().ok()?,
-                total: words.next()?.parse().ok()?,
-                id: words.next()?.to_owned(),
-            }),
-            "exit" => Exit::from_code(words.next()?.parse().ok()?).map(Self::Exit),
-            _ => None,
-        }
+        serde_json::from_str(line.strip_prefix(MARK)?).ok()
     }
 }
 
@@ -114,10 +82,11 @@ mod tests {
         #[test]
         fn no_line_makes_it_panic(
             kind in "(rank|case|journal|failure|reported|exit|[a-z]{0,8})", words in crate::base::random::hostile::words(),
-            json in crate::base::random::hostile::damaged(serde_json::to_string(&abort::failure_here(&Error::internal("x"))).unwrap()),
+            json in crate::base::random::hostile::damaged(Note::Failure(Box::new(abort::failure_here(&Error::internal("x")))).text()),
+            note in crate::base::random::hostile::damaged(Note::Rank { rank: 3, pid: 77, host: "node1".to_owned() }.text()),
         ) {
-            let json = String::from_utf8_lossy(&json);
-            for line in [format!("{MARK}{kind} {words}"), format!("{MARK}{kind} 1 2 {words}"), format!("{MARK}failure {json}"), words] {
+            let [json, note] = [json, note].map(|json| String::from_utf8_lossy(&json).into_owned());
+            for line in [format!("{MARK}{kind} {words}"), format!("{MARK}{{\"{kind}\":{words}}}"), format!("{MARK}{json}"), format!("{MARK}{note}"), words] {
                 if let Some(note) = Note::parse(&line) {
                     assert_eq!(Note::parse(&format!("{MARK}{}", note.text())), Some(note));
                 }

@@ -63,7 +63,7 @@ impl ServerConnection {
                         continue;
                     }
                     self.filled = 0;
-                    if let Ok(reply) = Reply::decode(&self.reply) {
+                    if let Some(reply) = Reply::decode(&self.reply) {
                         self.answered = true;
                         self.unanswered = Duration::ZERO;
                         return Some(reply);

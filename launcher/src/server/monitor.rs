@@ -4,8 +4,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::diagnosis::{Cause, Connection, Diagnosis, RankState, diagnose};
-use crate::frame::{Frame, FrameKind, Reply};
-use crate::heartbeat::Heartbeat;
+use crate::frame::{Frame, FrameKind, Heartbeat, Reply};
 use crate::server::ServerOptions;
 
 /// Time within which connections break that have one common cause. Launchers kill the other ranks, and this process
@@ -24,7 +23,8 @@ pub(super) struct Monitor {
     alarm: Alarm,
     /// Whether a stop was requested at some rank; it is passed on to all.
     stop: bool,
-    next_check: Instant,
+    /// When to call [`check`](Self::check) next.
+    pub(super) next_check: Instant,
 }
 
 /// One rank.
@@ -80,11 +80,6 @@ impl Monitor {
         }
     }
 
-    /// When to call [`check`](Self::check) next.
-    pub(super) fn next_check(&self) -> Instant {
-        self.next_check
-    }
-
     /// Marks a rank as connected; false if there is no such rank, or it has connected before.
     pub(super) fn admit(&mut self, rank: u32) -> bool {
         let rank = self.ranks.get_mut(rank as usize);
@@ -130,7 +125,11 @@ impl Monitor {
 
     /// Checks all ranks; returns a confirmed diagnosis once. Schedules the next check.
     pub(super) fn check(&mut self, now: Instant) -> Option<Diagnosis> {
-        self.discount_gap(now.saturating_duration_since(self.next_check));
+        // A late check means that this process was stopped; that time does not count as silence of the ranks.
+        let late = now.saturating_duration_since(self.next_check);
+        if late > self.interval {
+            self.ranks.iter_mut().for_each(|rank| rank.last_frame += late);
+        }
         self.next_check = now + self.interval;
         self.alarm = match mem::replace(&mut self.alarm, Alarm::None) {
             Alarm::None => match diagnose(&self.table(now), self.silence) {
@@ -155,15 +154,6 @@ impl Monitor {
             other => {
                 self.alarm = other;
                 None
-            }
-        }
-    }
-
-    /// A late check means that this process was stopped; that time does not count as silence of the ranks.
-    fn discount_gap(&mut self, late: Duration) {
-        if late > self.interval {
-            for rank in &mut self.ranks {
-                rank.last_frame += late;
             }
         }
     }
@@ -206,7 +196,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::heartbeat::Activity;
+    use crate::frame::Activity;
     use crate::token::Token;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -256,7 +246,7 @@ mod tests {
 
         /// Waits for the next check and runs it.
         fn check(&mut self) -> Option<Diagnosis> {
-            self.now = self.monitor.next_check();
+            self.now = self.monitor.next_check;
             self.monitor.check(self.now)
         }
     }
@@ -341,7 +331,7 @@ mod tests {
     #[test]
     fn silence_is_noticed_unless_the_monitor_itself_was_stopped() {
         let mut scene = Scene::new();
-        scene.now = scene.monitor.next_check() + 100 * SECOND;
+        scene.now = scene.monitor.next_check + 100 * SECOND;
         assert_eq!(scene.monitor.check(scene.now), None);
         for _ in 0..8 {
             assert_eq!(scene.check(), None);

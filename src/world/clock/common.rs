@@ -109,12 +109,7 @@ impl<'a> CommonTime<'a> {
 
     /// The current common time.
     pub fn now(&self) -> Nanos {
-        self.to_common(self.clock.now())
-    }
-
-    /// Converts a time of this rank's clock to common time, by the last synchronisation.
-    pub(super) fn to_common(&self, own: Nanos) -> Nanos {
-        self.fit.to_common(own)
+        self.fit.to_common(self.clock.now())
     }
 
     /// Converts a common time to a time of this rank's clock, by the last synchronisation.
@@ -129,7 +124,7 @@ impl<'a> CommonTime<'a> {
         if self.role.is_none() {
             return (self.fit, 0);
         }
-        let residual = (self.to_common(to.own) - to.common).abs();
+        let residual = (self.fit.to_common(to.own) - to.common).abs();
         let block = ClockFit::between(from, to, self.fit.rate);
         self.fit = ClockFit { from: to, rate: block.rate };
         // Both timestamps have this error.
