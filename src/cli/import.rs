@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::base::error::{Error, Exit, Result};
+use crate::base::error::{Exit, Result};
 use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::{Config, OutputConfig};
@@ -46,6 +46,5 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     let names: Vec<String> =
         outputs.iter().map(|output| output.path.display().to_string()).collect();
     say(&format!("wrote {}", names.join(", ")));
-    let code = report.run.exit;
-    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
+    Exit::of(report.run.exit)
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::Args;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::{format, write};
+use super::write;
 use crate::backend;
 use crate::base::error::{Exit, Result};
 use crate::base::units::format_size;
@@ -18,17 +17,9 @@ use crate::render::{Document, Format, Render};
 use crate::run::restart;
 use crate::world;
 
-/// Arguments of `system-info`.
-#[derive(Debug, Args)]
-pub(super) struct InfoArgs {
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Info>())]
-    format: Format,
-}
-
 /// What is known of this machine, its libraries and this build.
 #[derive(Serialize)]
-struct Info {
+pub(super) struct Info {
     version: &'static str,
     build: String,
     toolchain: &'static str,
@@ -56,7 +47,7 @@ struct Library {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
+pub(super) fn run(format: Format) -> Result<Exit> {
     restart::for_cuda(false)?;
     let find = |(library, version): (&nvidia::Library, Result<String>)| Library {
         key: library.key,
@@ -72,7 +63,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
         nvidia: backend::cuda_versions().into_iter().map(find).collect(),
         variables: environment::variables(),
     };
-    write(&info, args.format, &[], false)?;
+    write(&info, format, &[], false)?;
     Ok(Exit::Ok)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{LaunchSeries, Side};
 use crate::analysis::{self, Reports, Rules};
-use crate::base::error::{Error, Exit, Result};
+use crate::base::error::{Exit, Result};
 use crate::base::files::write_atomically;
 use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
@@ -81,6 +81,5 @@ fn publish(comparison: &Comparison, candidate: &Side) -> Result<Exit> {
         write_atomically(&candidate.outputs[0].beside(ending), text.as_bytes())?;
     }
     publish_on_github(comparison, false)?;
-    let code = comparison.exit;
-    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
+    Exit::of(comparison.exit)
 }
