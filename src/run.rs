@@ -1,23 +1,8 @@
 //! A run: starting the ranks, one rank's life, and what rank 0 keeps and writes.
-//!
-//! - `request`: what a user asks of `run`, as one value.
-//! - `launch`: starts the ranks, follows what they report, and concludes how they ended.
-//! - `series`: several launches of the same run, merged into one report for each side and compared.
-//! - `dry_run`: prints what a plan would run.
-//! - `rank`: one rank, from joining the others to leaving them.
-//! - [`restart`]: replaces this process by itself with the environment that CUDA needs.
-//! - `panic`: turns a panic of a rank into the end of the whole job.
-//! - `progress_bar`: shows how far a run is, where a person watches.
-//! - `session`: runs the plan: for each case prepare, verify, measure, gather, record.
-//! - `environment`: gathers what rank 0 reports of all nodes and devices.
-//! - [`gather`]: brings samples to rank 0 in blocks.
-//! - [`sidecar`]: the samples file beside a report.
-//! - [`journal`]: finished cases on disk, to resume a run or to write the report it could not.
-//! - `recorder`: the report as it grows, and its files.
 
 mod dry_run;
 mod environment;
-pub mod gather;
+mod gather;
 pub mod journal;
 mod launch;
 mod panic;
@@ -26,9 +11,10 @@ mod rank;
 mod recorder;
 mod request;
 pub mod restart;
+mod run_listener;
 mod series;
 mod session;
-pub mod sidecar;
+mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::OnExisting;

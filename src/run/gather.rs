@@ -1,10 +1,10 @@
 //! Samples on their way from the ranks that took them to rank 0 and to the disk, a block of rounds at a
 //! time: nobody but their owner ever holds all of a rank's.
 
+use super::sidecar::{CaseSamples, Sidecar};
 use crate::backend::Sample;
 use crate::base::error::Result;
 use crate::report::Samples;
-use crate::run::sidecar::{CaseSamples, Sidecar};
 use crate::world::World;
 
 /// Samples of all ranks that rank 0 holds at a time: about 10 MiB as they are sent, 20 MiB in memory.
@@ -13,10 +13,7 @@ const SAMPLES_PER_BLOCK: usize = 1 << 19;
 /// Brings `own` samples of every rank of a case, named by its id, its cycle and its world ranks, to rank 0's
 /// sidecar. Every rank of `world` calls this; those that were not in the case bring none. What comes of
 /// writing is known to rank 0 only, so that the others send on whatever it is.
-///
-/// # Errors
-/// When ranks cannot be heard.
-pub fn samples(
+pub(super) fn samples(
     world: &World,
     (case, cycle, ranks): (&str, usize, &[usize]),
     own: Vec<Sample>,

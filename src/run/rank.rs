@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-
-use super::recorder::{self, OnExisting};
+use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, with_found_backend};
-use super::session::{self, ProgressListener, RootOutputs};
-use super::{panic, progress_bar, restart};
+use super::run_listener::RunListener;
+use super::{panic, progress_bar, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
-use crate::machine::environment::Environment;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
-use crate::render::{self, Output, Render as _};
-use crate::report::Report;
+use crate::render::Output;
 use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
@@ -125,12 +121,12 @@ impl Rank {
         let shown = world.is_root() && !supervision::is_supervised();
         let bar = progress_bar::new(plan.cases.len(), shown);
         let watch = self.watch.as_ref();
-        let listener = RankListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
+        let listener = RunListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
         let (exit, report) = session::run(world, &plan, root, &listener)?;
         bar.finish_and_clear();
         if let Some(report) = report {
             supervision::notify(&Note::Reported);
-            self.print(&report, &outputs);
+            recorder::print(&report, &outputs, self.nccl_tests_table, "");
         }
         Ok(exit)
     }
@@ -141,19 +137,6 @@ impl Rank {
             self.watch = None;
         }
         self.watch.as_mut().map_or(Ok(()), |watch| watch.connect(world))
-    }
-
-    fn print(&self, report: &Report, outputs: &[Output]) {
-        let files: Vec<String> =
-            outputs.iter().map(|output| output.path.display().to_string()).collect();
-        let wrote = format!("wrote {}", files.join(", "));
-        if self.nccl_tests_table {
-            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
-            render::say(&format!("# {wrote}"));
-        } else {
-            render::print(&report.document());
-            render::say(&wrote);
-        }
     }
 }
 
@@ -183,32 +166,4 @@ fn agree_on_plan(
     });
     let (plan, root) = world.unanimous(prepared.transpose())?.unzip();
     Ok((world.broadcast(plan)?, root))
-}
-
-/// Tells the supervisor, the watchdog and the progress bar how far the run is.
-struct RankListener<'a> {
-    watch: Option<&'a Watchdog>,
-    plan: &'a Plan,
-    outputs: &'a [Output],
-    bar: &'a ProgressBar,
-}
-
-impl ProgressListener for RankListener<'_> {
-    fn on_case(&self, done: usize, id: &str) {
-        let total = self.plan.cases.len();
-        // The bar shows each cycle of cases that run again.
-        let done = if id.is_empty() { total } else { done % total };
-        supervision::notify(&Note::Case { done, total, id: id.to_owned() });
-        self.bar.set_position(done as u64);
-        self.bar.set_message(id.to_owned());
-    }
-
-    fn on_journal(&self, environment: &Environment) {
-        supervision::notify(&Note::Journal);
-        if let Some(watch) = self.watch {
-            watch.set_devices(environment);
-        }
-        let outputs = self.outputs.to_vec();
-        abort::save_report_with(move |failure| recorder::save_incomplete(&outputs, failure));
-    }
 }
