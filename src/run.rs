@@ -17,7 +17,7 @@ mod session;
 mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
-pub use recorder::OnExisting;
+pub use recorder::{OnExisting, print};
 pub use request::{Request, Variables, Variation};
 
 use crate::analysis::Limits;

@@ -8,7 +8,8 @@ use crate::base::error::{Exit, Result};
 use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::{Config, OutputConfig};
-use crate::render::{self, Output, Render as _, say};
+use crate::render::Output;
+use crate::run;
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -42,9 +43,6 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     for output in &outputs {
         output.write(&report)?;
     }
-    render::print(&report.document());
-    let names: Vec<String> =
-        outputs.iter().map(|output| output.path.display().to_string()).collect();
-    say(&format!("wrote {}", names.join(", ")));
+    run::print(&report, &outputs, false, "");
     Exit::of(report.run.exit)
 }

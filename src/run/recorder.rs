@@ -174,7 +174,7 @@ impl Recorder {
 }
 
 /// Prints the report, as nccl-tests would if that is asked for, and where it was written `from`.
-pub(super) fn print(report: &Report, outputs: &[Output], nccl_tests_table: bool, from: &str) {
+pub fn print(report: &Report, outputs: &[Output], nccl_tests_table: bool, from: &str) {
     let files: Vec<String> =
         outputs.iter().map(|output| output.path.display().to_string()).collect();
     let wrote = format!("wrote {}{from}", files.join(", "));

@@ -15,8 +15,8 @@ use super::{dry_run, launch};
 use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
-use crate::history::Baseline;
-use crate::render::{self, Render as _};
+use crate::history::{Baseline, FOLDER};
+use crate::render;
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -30,9 +30,6 @@ const TO_COMPARE: u32 = 8;
 const LAUNCH_LIMIT: u32 = 10_000;
 
 /// How many launches each side has; `None` when the request is for one launch and nothing else.
-///
-/// # Errors
-/// Usage error for a number that is out of range.
 pub(super) fn launches(request: &Request) -> Result<Option<u32>> {
     let variable = matches!(request.variation, Variation::Variables(_));
     let other = matches!(request.variation, Variation::Program(_) | Variation::Config { .. });
@@ -58,12 +55,11 @@ pub(super) struct LaunchSeries {
 
 impl LaunchSeries {
     /// The series that is asked for.
-    ///
-    /// # Errors
-    /// Usage error for a plan, a file or a baseline that is not possible.
     pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
         let config = with_found_backend(request.config.clone()?);
-        let baseline = comparison::baseline(request.compare_baseline.as_deref(), &config)?;
+        let folder = config.history.folder.clone().unwrap_or_else(|| FOLDER.into());
+        let baseline = request.compare_baseline.as_deref();
+        let baseline = baseline.map(|what| Baseline::find(&folder, what)).transpose()?;
         Limits::resolve(&config.limits)?;
         Rules::resolve(&config)?;
         let sides = side::all(&request, config)?;
@@ -71,9 +67,6 @@ impl LaunchSeries {
     }
 
     /// Shows what would be started, or starts it.
-    ///
-    /// # Errors
-    /// When nothing can be started, or what was measured cannot be kept.
     pub(super) fn run(&self) -> Result<Exit> {
         if self.request.dry_run {
             self.show()?;
@@ -119,7 +112,7 @@ impl LaunchSeries {
         let mut due = Vec::new();
         for (side, launch) in order(self.sides.len(), self.launches) {
             let side = &self.sides[side];
-            if !resumed || !side.is_complete(launch)? {
+            if !(resumed && side.is_complete(launch)?) {
                 due.push((side, launch));
             }
         }
@@ -225,37 +218,25 @@ impl LaunchSeries {
             (false, Exit::Ok) => Exit::CaseFailed,
             (false, ended) => ended,
         };
-        analysis::merge(reports, ended).map(|report| Some(self.named(side, report)))
-    }
-
-    /// The merged report under the command and configuration that the user gave.
-    fn named(&self, side: &Side, mut report: Report) -> Report {
+        let mut report = analysis::merge(reports, ended)?;
+        // Under the command and configuration that the user gave.
         let run = &mut report.run;
         run.id = format!("{}-x{}", run.id, self.launches);
         run.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         run.config.benchmarking.launches = u32::try_from(self.launches).ok();
         // Named by the user, so no secret.
         report.environment.variables.extend(side.variables.iter().cloned());
-        report
+        Ok(Some(report))
     }
 
     fn print(&self, side: &Side, report: &Report) {
-        let files: Vec<String> =
-            side.outputs.iter().map(|output| output.path.display().to_string()).collect();
-        let (files, folder) = (files.join(", "), side.folder.display());
         let title = if side.name.is_empty() { "as asked for" } else { &side.name };
-        let wrote = format!("wrote {files} from the launches in {folder}");
-        let mark = if self.request.nccl_tests_table { "#" } else { "==" };
+        let nccl_tests_table = self.request.nccl_tests_table;
         if self.sides.len() > 1 {
-            render::say(&format!("{mark} {title}"));
+            render::say(&format!("{} {title}", if nccl_tests_table { "#" } else { "==" }));
         }
-        if self.request.nccl_tests_table {
-            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
-            render::say(&format!("# {wrote}"));
-        } else {
-            render::print(&report.document());
-            render::say(&wrote);
-        }
+        let from = format!(" from the launches in {}", side.folder.display());
+        recorder::print(report, &side.outputs, nccl_tests_table, &from);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The folder of a side's launches: a report each, with its samples and journal.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 
 use super::side::Side;
 use crate::base::error::{Error, Result};
@@ -70,10 +70,10 @@ impl Side {
     }
 
     /// The launches that have left something there, from 0.
-    fn launches(&self) -> Result<Vec<usize>> {
+    fn launches(&self) -> Result<BTreeSet<usize>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             Err(why) => return Err(Error::file("read", &self.folder, why)),
         };
         let number = |name: &str| {
@@ -81,11 +81,7 @@ impl Side {
             let known = ["json", "json.journal.jsonl", "samples.csv.gz"].contains(&ending);
             number.parse::<usize>().ok().filter(|_| known)?.checked_sub(1)
         };
-        let mut found: Vec<usize> =
-            entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect();
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+        Ok(entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect())
     }
 
     /// The report of a launch, where it has left one.
@@ -105,12 +101,8 @@ impl Side {
         Ok(Some(report))
     }
 
-    /// Whether a launch has finished.
-    ///
-    /// # Errors
-    /// Usage error when its report is that of another run.
+    /// Whether a launch has finished; an error when its report is that of another run.
     pub(super) fn is_complete(&self, launch: usize) -> Result<bool> {
-        let path: PathBuf = self.output(launch).path;
         let Some(report) = self.report(launch)?.filter(|report| !report.run.incomplete) else {
             return Ok(false);
         };
@@ -119,21 +111,19 @@ impl Side {
             Some(difference) => Err(Error::usage(format!(
                 "'{}' is the report of another run ({difference}); resume with the arguments it was started \
                  with, or start anew with --force",
-                path.display()
+                self.output(launch).path.display()
             ))),
         }
     }
 
     /// How a launch's report differs from what is to be run.
     fn difference(&self, report: &Report) -> Option<String> {
-        let mut planned: Vec<&String> = self.plan.cases.iter().map(|case| &case.id).collect();
-        let mut measured: Vec<&String> = report.cases.iter().map(|case| &case.id).collect();
-        planned.sort_unstable();
-        measured.sort_unstable();
-        if let Some(id) = planned.iter().find(|id| measured.binary_search(id).is_err()) {
+        let planned: BTreeSet<&String> = self.plan.cases.iter().map(|case| &case.id).collect();
+        let measured: BTreeSet<&String> = report.cases.iter().map(|case| &case.id).collect();
+        if let Some(id) = planned.difference(&measured).next() {
             return Some(format!("it lacks case {id}"));
         }
-        if let Some(id) = measured.iter().find(|id| planned.binary_search(id).is_err()) {
+        if let Some(id) = measured.difference(&planned).next() {
             return Some(format!("its case {id} is not asked for"));
         }
         if report.run.seed != self.plan.seed {

@@ -57,6 +57,11 @@ impl Side {
         launch::this_program().is_ok_and(|own| own == self.program)
     }
 
+    /// The first of its report's files.
+    pub(super) fn file(&self) -> String {
+        self.outputs[0].path.display().to_string()
+    }
+
     /// Its name behind a launch's number.
     pub(super) fn suffix(&self) -> String {
         if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) }
@@ -64,9 +69,6 @@ impl Side {
 }
 
 /// The sides that are asked for, in their order; `config` is the first one's.
-///
-/// # Errors
-/// Usage error for a plan or a file that is not possible.
 pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
     let outputs = Output::resolve(&config)?;
     let make = |name: String, config: Config, arguments: &[OsString]| {
@@ -85,17 +87,16 @@ pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
     };
     let arguments = &request.launch_arguments;
     let own = |name: String| make(name, config.clone(), arguments);
-    let against = || "against".to_owned();
     match &request.variation {
         Variation::None => Ok(vec![own(String::new())?]),
         Variation::Program(program) => {
-            let other = Side { program: program.clone(), ..own(against())? };
+            let other = Side { program: program.clone(), ..own("against".to_owned())? };
             Ok(vec![own(String::new())?, other])
         }
         Variation::Config { config: other, launch_arguments } => {
             let mut other = with_found_backend((**other).clone());
             other.output = config.output.clone();
-            Ok(vec![own(String::new())?, make(against(), other, launch_arguments)?])
+            Ok(vec![own(String::new())?, make("against".to_owned(), other, launch_arguments)?])
         }
         Variation::Variables(combinations) => {
             let side = |variables: &Variables| {
@@ -127,13 +128,11 @@ fn files(outputs: &[Output], name: &str) -> Result<(Vec<Output>, PathBuf)> {
 /// A name with nothing in it that means something in a path; different ones stay different.
 fn file_name(name: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=,+.@".contains(&byte);
-    let mut plain = String::new();
-    for byte in name.bytes() {
-        match is_plain(byte) {
-            true => plain.push(char::from(byte)),
-            false => plain.push_str(&format!("%{byte:02x}")),
-        }
-    }
+    let letter = |byte: u8| match is_plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02x}"),
+    };
+    let mut plain: String = name.bytes().map(letter).collect();
     if plain.len() > NAME_LIMIT {
         plain.truncate(NAME_LIMIT - 17);
         plain.push_str(&format!("-{:016x}", random::fingerprint(name.bytes())));
