@@ -18,7 +18,7 @@ mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::{OnExisting, print};
-pub use request::{Request, Variables, Variation};
+pub use request::{Request, Variables, Variant};
 
 use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};

@@ -15,10 +15,7 @@ use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
 use crate::world::{self, World, abort, fault};
 
-/// Runs this process as a rank; the exit is that of the whole run.
-///
-/// # Errors
-/// When this process cannot become a rank. Errors of the run are reported here and become its exit.
+/// Runs this process as a rank; the exit is that of the whole run. Its errors are reported here and become its exit.
 pub(super) fn live(request: Request) -> Result<Exit> {
     let Request { config, on_existing, nccl_tests_table, .. } = request;
     if let Ok(config) = &config

@@ -58,31 +58,24 @@ pub(super) struct Recorder {
 }
 
 /// Refuses to overwrite the finished cases of an unfinished run.
-///
-/// # Errors
-/// Usage error that names the way to keep them and the way to be rid of them.
 pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<()> {
     let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
         return Ok(());
     };
     let Some(left) = Recovered::read(&first.path)? else { return Ok(()) };
     let measured = left.report.cases.iter().filter(|case| case.measured.is_some()).count();
-    match measured {
-        0 => Ok(()),
-        _ => Err(Error::usage(format!(
-            "'{}' holds measured cases ({measured}) of an unfinished run; resume it with --resume, or overwrite \
-             it with --force",
-            Journal::path_for(&first.path).display()
-        ))),
+    if measured == 0 {
+        return Ok(());
     }
+    Err(Error::usage(format!(
+        "'{}' holds measured cases ({measured}) of an unfinished run; resume it with --resume, or overwrite \
+         it with --force",
+        Journal::path_for(&first.path).display()
+    )))
 }
 
 impl Recorder {
     /// Starts the report and its journal, or resumes them.
-    ///
-    /// # Errors
-    /// Usage error when the journal cannot be written, or is that of another plan, or a limit makes no sense; unfit
-    /// when ranks share a device, or when the disk has no room for the results.
     pub(super) fn start(
         plan: &Plan,
         root: RootOutputs,

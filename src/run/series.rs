@@ -10,7 +10,7 @@ mod side;
 
 use super::journal::Journal;
 use super::recorder::{self, OnExisting};
-use super::request::{Request, Variation, with_found_backend};
+use super::request::{Request, Variant, with_found_backend};
 use super::{dry_run, launch};
 use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
@@ -31,9 +31,9 @@ const LAUNCH_LIMIT: u32 = 10_000;
 
 /// How many launches each side has; `None` when the request is for one launch and nothing else.
 pub(super) fn launches(request: &Request) -> Result<Option<u32>> {
-    let variable = matches!(request.variation, Variation::Variables(_));
-    let other = matches!(request.variation, Variation::Program(_) | Variation::Config { .. });
-    let compares = other || request.compare_baseline.is_some();
+    let variable = request.sides.iter().any(|side| !side.variables.is_empty());
+    let other = |side: &Variant| side.program.is_some() || side.config.is_some();
+    let compares = request.sides.iter().any(other) || request.compare_baseline.is_some();
     let launches = request.launches.unwrap_or(if compares { TO_COMPARE } else { 1 });
     if !(1..=LAUNCH_LIMIT).contains(&launches) {
         return Err(Error::usage(format!(
@@ -225,12 +225,13 @@ impl LaunchSeries {
         run.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         run.config.benchmarking.launches = u32::try_from(self.launches).ok();
         // Named by the user, so no secret.
-        report.environment.variables.extend(side.variables.iter().cloned());
+        report.environment.variables.extend(side.variant.variables.iter().cloned());
         Ok(Some(report))
     }
 
     fn print(&self, side: &Side, report: &Report) {
-        let title = if side.name.is_empty() { "as asked for" } else { &side.name };
+        let name = side.variant.name.as_str();
+        let title = if name.is_empty() { "as asked for" } else { name };
         let nccl_tests_table = self.request.nccl_tests_table;
         if self.sides.len() > 1 {
             render::say(&format!("{} {title}", if nccl_tests_table { "#" } else { "==" }));

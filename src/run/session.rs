@@ -29,10 +29,8 @@ use crate::world::{World, mpi_yields};
 /// A device that has not worked for this long may have slowed down, ns.
 const REST: Nanos = 1_000_000_000;
 
-/// Runs the plan. Every rank calls it; rank 0 brings the root and gets the report.
-///
-/// # Errors
-/// When the run as a whole cannot go on; finished cases are then in the journal.
+/// Runs the plan. Every rank calls it; rank 0 brings the root and gets the report. When the run as a whole cannot go
+/// on, finished cases are in the journal.
 pub(super) fn run(
     world: &mut World,
     plan: &Plan,

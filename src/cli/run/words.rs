@@ -31,10 +31,6 @@ pub(super) const OF_THE_SERIES: Flags<'_> = Flags {
     short: Some(b'o'),
 };
 
-/// What shows how the ranks would be started.
-pub(super) const PRINT_COMMAND: Flags<'_> =
-    Flags { valued: &[], plain: &["--print-command"], short: None };
-
 /// The configuration file.
 pub(super) const CONFIG: Flags<'_> = Flags { valued: &["--config"], plain: &[], short: Some(b'c') };
 

@@ -12,6 +12,7 @@ use crate::run::progress_bar;
 use crate::world::supervision::Note;
 
 /// What the ranks and their launcher have said.
+#[derive(Default)]
 pub(super) struct JobState {
     /// Ranks by process number.
     ranks: HashMap<u32, (usize, String)>,
@@ -28,7 +29,7 @@ pub(super) struct JobState {
     farewell: [bool; 2],
     /// The rank whose process the launcher names.
     named: Option<(usize, String)>,
-    bar: ProgressBar,
+    bar: Option<ProgressBar>,
     /// Whether to print what the ranks print.
     shows_output: bool,
 }
@@ -36,19 +37,7 @@ pub(super) struct JobState {
 impl JobState {
     /// Of a job that has said nothing yet.
     pub(super) fn new(shows_output: bool) -> Self {
-        Self {
-            ranks: HashMap::new(),
-            case: String::new(),
-            exit: None,
-            journal: false,
-            reported: false,
-            failure: None,
-            held: Vec::new(),
-            farewell: [false; 2],
-            named: None,
-            bar: ProgressBar::hidden(),
-            shows_output,
-        }
+        Self { shows_output, ..Self::default() }
     }
 
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
@@ -56,7 +45,7 @@ impl JobState {
         match line {
             // Hydra prints on standard output how a job ended.
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
-            OutputLine::Out(line) if self.shows_output => self.bar.suspend(|| say(line)),
+            OutputLine::Out(line) if self.shows_output => self.above_bar(|| say(line)),
             OutputLine::Out(_) => {}
             OutputLine::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),
@@ -76,13 +65,11 @@ impl JobState {
                 // The job goes on, so that was no farewell.
                 self.farewell = [false; 2];
                 self.show_held();
-                if self.bar.is_hidden() {
-                    self.bar = progress_bar::new(total, true);
-                }
-                self.bar.set_position(done as u64);
-                self.bar.set_message(id.clone());
+                let bar = self.bar.get_or_insert_with(|| progress_bar::new(total, true));
+                bar.set_position(done as u64);
+                bar.set_message(id.clone());
                 if done == total {
-                    self.bar.finish_and_clear();
+                    bar.finish_and_clear();
                 }
                 self.case = id;
             }
@@ -109,7 +96,14 @@ impl JobState {
     }
 
     fn show(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.above_bar(|| eprintln!("{line}"));
+    }
+
+    fn above_bar(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
     }
 
     fn show_held(&mut self) {
@@ -123,8 +117,8 @@ impl JobState {
         let mut pids = numbers.filter_map(|number| number.parse().ok());
         let by_pid = pids.find_map(|pid: u32| self.ranks.get(&pid));
         let by_pid = by_pid.filter(|_| self.ranks.len() == 1);
-        let after = line.split_once("process rank ").map(|(_, rest)| rest.split(' ').next());
-        let rank: Option<usize> = after.flatten().and_then(|word| word.parse().ok());
+        let after = line.split_once("process rank ").and_then(|(_, rest)| rest.split(' ').next());
+        let rank: Option<usize> = after.and_then(|word| word.parse().ok());
         let by_rank = self.ranks.values().find(|(known, _)| Some(*known) == rank);
         by_pid.or(by_rank).cloned()
     }
@@ -135,12 +129,10 @@ impl JobState {
         self.held.iter().any(|line| words.iter().any(|word| line.contains(word)))
     }
 
-    /// The exit of a job that ended like this and whose run may take `timeout_s` seconds.
-    ///
-    /// # Errors
-    /// When the ranks have not reported an exit that holds.
+    /// The exit of a job that ended like this and whose run may take `timeout_s` seconds; an error when the ranks
+    /// have not reported an exit that holds.
     pub(super) fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
-        self.bar.finish_and_clear();
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
         if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
             self.show_held();
         }

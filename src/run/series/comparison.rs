@@ -7,7 +7,6 @@ use crate::base::files::write_atomically;
 use crate::base::plain::plain;
 use crate::render::{Format, publish_on_github, say};
 use crate::report::Report;
-use crate::run::request::Variation;
 
 impl LaunchSeries {
     /// Compares what can be: what was asked for with the other program or configuration, each setting of the
@@ -29,13 +28,11 @@ impl LaunchSeries {
         let mut rules = Rules::resolve(&first.config)?;
         for (side, report) in others {
             // Different on purpose.
-            let names = side.variables.iter().chain(&first.variables);
+            let names = side.variant.variables.iter().chain(&first.variant.variables);
             rules.allow.extend(names.map(|(name, _)| format!("variable {name}")));
-            let (baseline, candidate) = match self.request.variation {
-                Variation::Variables(_) | Variation::None => ((*first, own), (*side, report)),
-                Variation::Program(_) | Variation::Config { .. } => {
-                    ((*side, report), (*first, own))
-                }
+            let (baseline, candidate) = match side.variant.variables.is_empty() {
+                true => ((*side, report), (*first, own)),
+                false => ((*first, own), (*side, report)),
             };
             let (files, reports) = ([baseline.0.file()], std::slice::from_ref(baseline.1));
             let baseline = Reports { files: &files, reports };

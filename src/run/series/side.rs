@@ -10,7 +10,7 @@ use crate::plan::config::Config;
 use crate::plan::place::Place;
 use crate::render::Output;
 use crate::run::launch::{self, Command, LauncherChoice};
-use crate::run::request::{Request, Variables, Variation, with_found_backend};
+use crate::run::request::{Request, Variant, with_found_backend};
 
 /// Longest name of a side that names files as it is, bytes.
 const NAME_LIMIT: usize = 100;
@@ -18,21 +18,17 @@ const NAME_LIMIT: usize = 100;
 /// The launches of one kind.
 #[derive(Debug)]
 pub(super) struct Side {
-    /// What it is called: `against`, `KEY=a`; empty for what is measured when nothing else is.
-    pub(super) name: String,
+    /// What is asked for.
+    pub(super) variant: Variant,
     /// What every launch runs.
     pub(super) plan: Plan,
     /// What that was made from.
     pub(super) config: Config,
-    /// The variables that it sets.
-    pub(super) variables: Variables,
     /// The files of the side's one report.
     pub(super) outputs: Vec<Output>,
     /// Where its launches leave theirs.
     pub(super) folder: PathBuf,
     program: PathBuf,
-    /// Arguments of a rank, but for the report to write.
-    arguments: Vec<OsString>,
     /// What starts its ranks; one rank needs no launcher.
     launcher: Option<LauncherChoice>,
 }
@@ -45,8 +41,8 @@ impl Side {
             ["--output".into(), report.into(), "--format".into(), "json".into()];
         Command {
             program: self.program.clone(),
-            arguments: self.arguments.iter().cloned().chain(own).collect(),
-            variables: self.variables.clone(),
+            arguments: self.variant.arguments.iter().cloned().chain(own).collect(),
+            variables: self.variant.variables.clone(),
             launcher: self.launcher,
             shows_output: false,
         }
@@ -64,49 +60,33 @@ impl Side {
 
     /// Its name behind a launch's number.
     pub(super) fn suffix(&self) -> String {
-        if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) }
+        let name = &self.variant.name;
+        if name.is_empty() { String::new() } else { format!(" ({name})") }
     }
 }
 
 /// The sides that are asked for, in their order; `config` is the first one's.
 pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
     let outputs = Output::resolve(&config)?;
-    let make = |name: String, config: Config, arguments: &[OsString]| {
-        let (outputs, folder) = files(&outputs, &name)?;
+    let side = |variant: &Variant| {
+        let (outputs, folder) = files(&outputs, &variant.name)?;
+        let config = match &variant.config {
+            Some(other) => {
+                Config { output: config.output.clone(), ..with_found_backend(other.clone()) }
+            }
+            None => config.clone(),
+        };
         Ok(Side {
-            name,
+            variant: variant.clone(),
             plan: Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(1)))?,
             config,
-            variables: Variables::new(),
             outputs,
             folder,
-            program: launch::this_program()?,
-            arguments: arguments.to_vec(),
+            program: variant.program.clone().map_or_else(launch::this_program, Ok)?,
             launcher: request.ranks.map(|_| request.launcher),
         })
     };
-    let arguments = &request.launch_arguments;
-    let own = |name: String| make(name, config.clone(), arguments);
-    match &request.variation {
-        Variation::None => Ok(vec![own(String::new())?]),
-        Variation::Program(program) => {
-            let other = Side { program: program.clone(), ..own("against".to_owned())? };
-            Ok(vec![own(String::new())?, other])
-        }
-        Variation::Config { config: other, launch_arguments } => {
-            let mut other = with_found_backend((**other).clone());
-            other.output = config.output.clone();
-            Ok(vec![own(String::new())?, make("against".to_owned(), other, launch_arguments)?])
-        }
-        Variation::Variables(combinations) => {
-            let side = |variables: &Variables| {
-                let names = variables.iter().map(|(key, value)| format!("{key}={value}"));
-                let name = names.collect::<Vec<_>>().join(",");
-                Ok(Side { variables: variables.clone(), ..own(name)? })
-            };
-            combinations.iter().map(side).collect()
-        }
-    }
+    request.sides.iter().map(side).collect()
 }
 
 /// The files of a side of this name, and the folder of its launches: `results.KEY=a.json` and
