@@ -2,7 +2,6 @@
 
 mod dry_run;
 mod environment;
-mod gather;
 pub mod journal;
 mod launch;
 mod panic;

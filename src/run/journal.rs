@@ -242,7 +242,9 @@ impl Recovered {
     /// Internal error when a plan cannot be written as JSON.
     pub fn difference(&self, plan: &Plan, report: &Report) -> Result<Option<String>> {
         let identity = |plan: &Plan, report: &Report| {
-            let mut value = serde_json::to_value(plan)?;
+            let value = serde_json::to_value(plan);
+            let mut value =
+                value.map_err(|why| Error::internal(format!("cannot compare plans: {why}")))?;
             if let Value::Object(keys) = &mut value {
                 keys.retain(|key, _| key != "deadlines" && key != "max_failures");
                 keys.insert("build".to_owned(), report.run.build.clone().into());
@@ -251,11 +253,7 @@ impl Recovered {
             }
             Ok(value)
         };
-        let values =
-            identity(plan, report).and_then(|new| Ok((new, identity(&self.plan, &self.report)?)));
-        let (new, old) = values.map_err(|why: serde_json::Error| {
-            Error::internal(format!("cannot compare plans: {why}"))
-        })?;
+        let (new, old) = (identity(plan, report)?, identity(&self.plan, &self.report)?);
         let mut found = Vec::new();
         differences("", &new, &old, &mut found);
         if found.is_empty() {

@@ -17,17 +17,15 @@ use crate::world::{self, World, abort, fault};
 
 /// Runs this process as a rank; the exit is that of the whole run. Its errors are reported here and become its exit.
 pub(super) fn live(request: Request) -> Result<Exit> {
-    let Request { config, on_existing, nccl_tests_table, .. } = request;
-    if let Ok(config) = &config
+    if let Ok(config) = &request.config
         && matches!(config.backend.unwrap_or_default(), BackendChoice::Auto | BackendChoice::Cuda)
     {
         restart::for_cuda(config.emulate_ranks.unwrap_or(false))?;
     }
     panic::guard(|| {
-        let watch = watch(&config)?;
-        let mut world = join(&config);
-        let mut rank = Rank { watch, nccl_tests_table };
-        let ended = rank.run(&mut world, config, on_existing);
+        let mut watch = watch(&request.config)?;
+        let mut world = join(&request.config);
+        let ended = run(&mut world, &mut watch, request);
         if let Err(why) = &ended {
             report_failure(&world, why);
         }
@@ -37,7 +35,7 @@ pub(super) fn live(request: Request) -> Result<Exit> {
         }
         fault::enter(Phase::Leave);
         world.leave();
-        if let Some(watch) = rank.watch {
+        if let Some(watch) = watch {
             watch.leave();
         }
         // The launcher would complain of any other code; the supervisor knows the exit.
@@ -84,57 +82,40 @@ fn report_failure(world: &World, why: &Error) {
     }
 }
 
-/// A rank that has joined the others.
-struct Rank {
-    watch: Option<Watchdog>,
-    nccl_tests_table: bool,
-}
-
-impl Rank {
-    /// Agrees on the plan with the other ranks and runs it.
-    fn run(
-        &mut self,
-        world: &mut World,
-        config: Result<Config>,
-        on_existing: OnExisting,
-    ) -> Result<Exit> {
-        let config = agree_on_config(world, config)?;
-        self.connect_watch(world)?;
-        supervision::notify(&Note::Rank {
-            rank: world.rank(),
-            pid: std::process::id(),
-            host: world.members()[world.rank()].host.clone(),
-        });
-        fault::enter(Phase::Join);
-        let (plan, root) = agree_on_plan(world, config, on_existing)?;
-        match &self.watch {
-            Some(watch) => watch.set_plan(&plan),
-            None => world.set_deadline(
-                Duration::from_secs_f64(plan.deadlines.run),
-                abort::abort_at_deadline,
-            ),
-        }
-        let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
-        let shown = world.is_root() && !supervision::is_supervised();
-        let bar = progress_bar::new(plan.cases.len(), shown);
-        let watch = self.watch.as_ref();
-        let listener = RunListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
-        let (exit, report) = session::run(world, &plan, root, &listener)?;
-        bar.finish_and_clear();
-        if let Some(report) = report {
-            supervision::notify(&Note::Reported);
-            recorder::print(&report, &outputs, self.nccl_tests_table, "");
-        }
-        Ok(exit)
+/// Agrees on the plan with the other ranks and runs it.
+fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Result<Exit> {
+    let config = agree_on_config(world, request.config)?;
+    // Either all ranks have a watchdog or none has.
+    if world.max(watch.is_none().into()) == 1 {
+        *watch = None;
     }
-
-    /// Connects the watchdogs of all ranks, unless one of them has none.
-    fn connect_watch(&mut self, world: &World) -> Result<()> {
-        if world.max(self.watch.is_none().into()) == 1 {
-            self.watch = None;
-        }
-        self.watch.as_mut().map_or(Ok(()), |watch| watch.connect(world))
+    if let Some(watch) = watch {
+        watch.connect(world)?;
     }
+    supervision::notify(&Note::Rank {
+        rank: world.rank(),
+        pid: std::process::id(),
+        host: world.members()[world.rank()].host.clone(),
+    });
+    fault::enter(Phase::Join);
+    let (plan, root) = agree_on_plan(world, config, request.on_existing)?;
+    match watch {
+        Some(watch) => watch.set_plan(&plan),
+        None => world
+            .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_at_deadline),
+    }
+    let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
+    let shown = world.is_root() && !supervision::is_supervised();
+    let bar = progress_bar::new(plan.cases.len(), shown);
+    let watch = watch.as_ref();
+    let listener = RunListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
+    let (exit, report) = session::run(world, &plan, root, &listener)?;
+    bar.finish_and_clear();
+    if let Some(report) = report {
+        supervision::notify(&Note::Reported);
+        recorder::print(&report, &outputs, request.nccl_tests_table, "");
+    }
+    Ok(exit)
 }
 
 /// This rank's configuration, once every rank has one; an error names the rank and its node.

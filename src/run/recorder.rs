@@ -112,8 +112,7 @@ impl Recorder {
     }
 
     /// Adds the outcome of the `place`th of the cases that run one after another, with what its ranks shared and its
-    /// samples; it is on disk when this returns. True when the case failed. One that an earlier launch has finished is
-    /// not added again.
+    /// samples; it is on disk when this returns. True when the case failed.
     pub(super) fn record(
         &mut self,
         plan: &Plan,
@@ -121,9 +120,6 @@ impl Recorder {
         outcome: CaseOutcome,
         found: (Option<Caveat>, Samples),
     ) -> Result<bool> {
-        if place < self.done {
-            return Ok(false);
-        }
         let floors = self.report.floors.unwrap_or_default();
         let mut result = analysis::analyse(plan, case, &floors, outcome, found);
         if let Some(error) = &mut result.error {

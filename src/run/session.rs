@@ -3,11 +3,11 @@
 //! Ranks that are not in a case sleep until it is over. All ranks make the same sequence of collective
 //! calls, whatever happens on one of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::recorder::{Recorder, RootOutputs};
 use super::run_listener::RunListener;
-use super::{environment, gather};
+use super::{environment, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
@@ -46,7 +46,10 @@ pub(super) fn run(
     progress::set_device(&backend.device().name);
     let floors = measure::timing_overhead(world, &*backend, &clocks)?;
     let sensors = Sensors::of(&backend.device());
-    let environment = environment::gather(world, backend.device(), libraries(&*backend, &sensors))?;
+    let mut libraries = backend.libraries();
+    let driver = sensors.as_ref().and_then(Sensors::driver_version);
+    libraries.extend(driver.map(|version| ("driver".to_owned(), version)));
+    let environment = environment::gather(world, backend.device(), libraries)?;
     let recorder = root.zip(environment).map(|(root, environment)| {
         let recorder = Recorder::start(plan, root, environment.clone(), floors)?;
         listener.on_journal(&environment);
@@ -151,13 +154,13 @@ impl CaseLoop<'_> {
             let ranks = &case.group.ranks;
             let mine = own.take_if(|_| ranks.contains(&world.rank())).unwrap_or_default();
             let place = self.place + i;
-            let known = place < self.done;
-            let sidecar =
-                self.recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
-            let samples = gather::samples(world, (&case.id, cycle, ranks), mine, sidecar)?;
+            // What an earlier launch has finished is not added again.
+            let mut recorder = self.recorder.as_mut().filter(|_| place >= self.done);
+            let sidecar = recorder.as_mut().map(|recorder| &mut recorder.sidecar);
+            let samples = sidecar::gather(world, (&case.id, cycle, ranks), mine, sidecar)?;
             fault::enter(Phase::Write);
             let results = results.as_mut().and_then(|results| results[ranks[0]].take());
-            let recorded = match (&mut self.recorder, results) {
+            let recorded = match (recorder, results) {
                 (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
                     let found = (crowding(world, plan, set, case), samples);
                     recorder.record(plan, (place, case), outcome, found)
@@ -199,13 +202,6 @@ impl CaseLoop<'_> {
         let exit = self.world.broadcast(report.as_ref().map(|report| report.run.exit))?;
         Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
     }
-}
-
-fn libraries(backend: &dyn Backend, sensors: &Option<Sensors>) -> BTreeMap<String, String> {
-    let mut libraries = backend.libraries();
-    let driver = sensors.as_ref().and_then(Sensors::driver_version);
-    libraries.extend(driver.map(|version| ("driver".to_owned(), version)));
-    libraries
 }
 
 /// How the ranks of a case share what each should have alone, if they do.

@@ -1,4 +1,5 @@
-//! The samples of a run: a case's few in the report, its many in a compressed CSV file.
+//! The samples of a run, brought to rank 0 a block of rounds at a time: a case's few in the report, its many in a
+//! compressed CSV file. Nobody but their owner ever holds all of a rank's.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
@@ -11,9 +12,43 @@ use crate::backend::Sample;
 use crate::base::error::{Error, Result};
 use crate::render::csv_field;
 use crate::report::Samples;
+use crate::world::World;
 
 /// Most samples (ranks times rounds) of a case that stand in the report itself.
 pub(super) const INLINE_LIMIT: usize = 1024;
+
+/// Samples of all ranks that rank 0 holds at a time: about 10 MiB as they are sent, 20 MiB in memory.
+const SAMPLES_PER_BLOCK: usize = 1 << 19;
+
+/// Brings `own` samples of every rank of a case, named by its id, its cycle and its world ranks, to rank 0's
+/// sidecar. Every rank of `world` calls this; those that were not in the case bring none. What comes of
+/// writing is known to rank 0 only, so that the others send on whatever it is.
+pub(super) fn gather(
+    world: &World,
+    (case, cycle, ranks): (&str, usize, &[usize]),
+    own: Vec<Sample>,
+    mut sidecar: Option<&mut Sidecar>,
+) -> Result<Result<Samples>> {
+    let rounds = usize::try_from(world.max(own.len() as i64)).unwrap_or(0);
+    let per_block = (SAMPLES_PER_BLOCK / ranks.len()).max(1);
+    let mut series = CaseSamples::new((case, cycle), ranks, rounds);
+    let mut written = Ok(());
+    let mut own = own.into_iter();
+    for _ in 0..rounds.div_ceil(per_block) {
+        // While rank 0 writes, the others leave it their cores.
+        world.park();
+        let parts = world.gather(own.by_ref().take(per_block).collect::<Vec<_>>())?;
+        if let (Some(mut parts), Some(sidecar), Ok(())) = (parts, &mut sidecar, &written) {
+            let block: Vec<_> =
+                ranks.iter().map(|&rank| std::mem::take(&mut parts[rank])).collect();
+            written = series.add(&block, sidecar);
+        }
+    }
+    Ok(written.and_then(|()| match sidecar {
+        Some(sidecar) => series.finish(sidecar),
+        None => Ok(Samples::None),
+    }))
+}
 
 /// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
 /// format allows: what a finished case has there is whole, whatever happens to the next.
@@ -29,7 +64,7 @@ pub(super) struct Sidecar {
 
 /// The samples of a case that arrive in blocks. Those for the file are not kept.
 #[derive(Debug)]
-pub(super) struct CaseSamples<'a> {
+struct CaseSamples<'a> {
     /// Its id as a field of a row.
     case: String,
     cycle: usize,
@@ -43,7 +78,7 @@ pub(super) struct CaseSamples<'a> {
 
 impl<'a> CaseSamples<'a> {
     /// Of a case that has this many rounds. Those of later cycles are all for the file.
-    pub(super) fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
+    fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
         let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
         Self {
             case: csv_field(case),
@@ -56,7 +91,7 @@ impl<'a> CaseSamples<'a> {
     }
 
     /// Adds a block, by rank and then by round. What goes to the file is there when this returns.
-    pub(super) fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
+    fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
         if self.inline {
             self.few.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
         } else {
@@ -67,7 +102,7 @@ impl<'a> CaseSamples<'a> {
     }
 
     /// What the report says of them. Those in the file are on the disk when this returns.
-    pub(super) fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
+    fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
         if !self.inline {
             sidecar.end_member()?;
             let name = sidecar.path.file_name().unwrap_or_default();

@@ -123,12 +123,6 @@ impl JobState {
         by_pid.or(by_rank).cloned()
     }
 
-    /// Whether the launcher reports a process that was killed.
-    fn saw_a_death(&self) -> bool {
-        let words = ["on signal", "BAD TERMINATION"];
-        self.held.iter().any(|line| words.iter().any(|word| line.contains(word)))
-    }
-
     /// The exit of a job that ended like this and whose run may take `timeout_s` seconds; an error when the ranks
     /// have not reported an exit that holds.
     pub(super) fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
@@ -145,49 +139,45 @@ impl JobState {
         // Ranks that are ended because their time is over take that for a request to stop.
         let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
         let exit = failed.or(self.exit).filter(|exit| !late(exit));
-        let during = self.during();
-        match (exit, end) {
+        let during = match self.case.as_str() {
+            "" => "between cases".to_owned(),
+            case => format!("during case {case}"),
+        };
+        // The launcher reports a process that was killed.
+        let is_death =
+            |line: &String| ["on signal", "BAD TERMINATION"].iter().any(|word| line.contains(word));
+        let (kind, why) = match (exit, end, &self.named) {
             // A run that finished all the same was not interrupted.
-            (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok || self.reported => {
-                Ok(exit)
+            (Some(exit), End::TimedOut | End::Interrupted, _)
+                if exit != Exit::Ok || self.reported =>
+            {
+                return Ok(exit);
             }
-            (_, End::TimedOut) => Err(Error::new(
+            (_, End::TimedOut, _) => (
                 Kind::TimedOut,
                 format!(
                     "the run took longer than its {timeout_s} s, {during}, and was ended; give more time \
                      with --timeout, or measure less"
                 ),
-            )),
-            (_, End::Interrupted) => {
-                Err(Error::new(Kind::Interrupted, format!("interrupted {during}")))
-            }
-            (Some(exit), _) => Ok(exit),
-            (None, End::Code(_)) if self.ranks.is_empty() && !self.saw_a_death() => {
+            ),
+            (_, End::Interrupted, _) => (Kind::Interrupted, format!("interrupted {during}")),
+            (Some(exit), ..) => return Ok(exit),
+            (None, End::Code(_), _) if self.ranks.is_empty() && !self.held.iter().any(is_death) => {
                 self.show_held();
-                Err(Error::unfit("the launcher could not start the ranks; its messages are above"))
+                let why = "the launcher could not start the ranks; its messages are above";
+                return Err(Error::unfit(why));
             }
-            (None, end) => Err(self.silent_death(end, &during)),
-        }
-    }
-
-    fn during(&self) -> String {
-        match self.case.as_str() {
-            "" => "between cases".to_owned(),
-            case => format!("during case {case}"),
-        }
-    }
-
-    /// The error of a job that ended although no rank reported why.
-    fn silent_death(&mut self, end: End, during: &str) -> Error {
-        let died = match (&self.named, end) {
-            (Some((rank, host)), _) => format!("rank {rank} on {host} died silently {during}"),
-            (None, End::Code(code)) => {
+            (None, _, Some((rank, host))) => {
+                (Kind::RankDied, format!("rank {rank} on {host} died silently {during}"))
+            }
+            (None, End::Code(code), None) => {
                 self.show_held();
-                format!("a rank died silently {during}, and the launcher ended with code {code}")
+                let ended = format!("the launcher ended with code {code}");
+                (Kind::RankDied, format!("a rank died silently {during}, and {ended}"))
             }
-            (None, _) => format!("the launcher was killed {during}"),
+            (None, _, None) => (Kind::RankDied, format!("the launcher was killed {during}")),
         };
-        Error::new(Kind::RankDied, died)
+        Err(Error::new(kind, why))
     }
 
     /// Why a run ended whose journal has not become a report; `None` where there is nothing to keep.
