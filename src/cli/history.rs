@@ -152,7 +152,17 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             let baseline = Reports { files: &files, reports: &reports };
             return tell.tell(&analysis::compare(baseline, candidate.as_reports(), &rules));
         }
-        Action::Pin { name, report, remove } => pin(&folder, name, report, remove)?,
+        Action::Pin { name, report, remove } => {
+            let mut history = History::open(&folder)?;
+            if let Some(name) = remove {
+                history.unpin(&name)?;
+                say(&format!("'{name}' is no pin any more"));
+            } else if let Some(name) = name {
+                let entry = history.one(report.as_deref())?.clone();
+                history.pin(&name, &entry.record.run)?;
+                say(&format!("'{name}' is {}, of {}", entry.name(), entry.record.started));
+            }
+        }
         Action::Prune { older_than, dry_run } => {
             prune(&folder, older_than.unwrap_or(days), dry_run)?;
         }
@@ -238,24 +248,6 @@ fn list(folder: &Path, filter: Option<&str>, last: Option<usize>, format: Format
     let reports = found[skipped..].to_vec();
     let damaged = history.damaged().to_vec();
     print(Content::List { reports, damaged }, format)
-}
-
-fn pin(
-    folder: &Path,
-    name: Option<String>,
-    report: Option<String>,
-    remove: Option<String>,
-) -> Result<()> {
-    let mut history = History::open(folder)?;
-    if let Some(name) = remove {
-        history.unpin(&name)?;
-        say(&format!("'{name}' is no pin any more"));
-    } else if let Some(name) = name {
-        let entry = history.one(report.as_deref())?.clone();
-        history.pin(&name, &entry.record.run)?;
-        say(&format!("'{name}' is {}, of {}", entry.name(), entry.record.started));
-    }
-    Ok(())
 }
 
 fn prune(folder: &Path, days: u64, dry_run: bool) -> Result<()> {

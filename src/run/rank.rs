@@ -27,7 +27,14 @@ pub(super) fn live(request: Request) -> Result<Exit> {
         let mut world = join(&request.config);
         let ended = run(&mut world, &mut watch, request);
         if let Err(why) = &ended {
-            report_failure(&world, why);
+            // Every other error is one that all ranks have agreed on.
+            if why.kind == Kind::Internal {
+                abort::abort(why);
+            }
+            if world.is_root() {
+                tracing::error!("{why}");
+                abort::save_report(&abort::failure_here(why));
+            }
         }
         let exit = ended.unwrap_or_else(|why| why.exit());
         if world.is_root() {
@@ -68,18 +75,6 @@ fn join(config: &Result<Config>) -> World {
         world::wait_for_first_process();
         world::abort_mpi(why.exit())
     })
-}
-
-/// Reports an error that ended the run, and keeps what was measured.
-fn report_failure(world: &World, why: &Error) {
-    // Every other error is one that all ranks have agreed on.
-    if why.kind == Kind::Internal {
-        abort::abort(why);
-    }
-    if world.is_root() {
-        tracing::error!("{why}");
-        abort::save_report(&abort::failure_here(why));
-    }
 }
 
 /// Agrees on the plan with the other ranks and runs it.
