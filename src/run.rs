@@ -13,7 +13,7 @@ pub mod restart;
 mod run_listener;
 mod series;
 mod session;
-mod sidecar;
+pub mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::{OnExisting, print};
@@ -38,22 +38,22 @@ pub fn run(request: Request) -> Result<Exit> {
     }
     let outer = world::innermost_launch();
     let processes = outer.as_ref().and_then(|launch| launch.size).unwrap_or(1);
-    let nested = outer.filter(|_| processes > 1);
-    if let (Some(outer), Some(_)) = (&nested, request.ranks) {
-        return Err(Error::usage(format!(
-            "--ranks starts ranks, but this process is already one of {processes} that {} started; leave \
-             --ranks out, or start tesserabench by itself",
-            outer.name
-        )));
-    }
     let launches = series::launches(&request)?;
-    if let (Some(outer), Some(launches)) = (&nested, launches) {
-        return Err(Error::usage(format!(
-            "several launches start the ranks again each time, but this process is already one of {processes} \
-             that {launcher} started; use --ranks {processes} without {launcher}, or start this {launches} times \
-             with one launch and its own --output each, and give all files to `compare`",
-            launcher = outer.name
-        )));
+    if let Some(outer) = outer.filter(|_| processes > 1) {
+        let launcher = outer.name;
+        if request.ranks.is_some() {
+            return Err(Error::usage(format!(
+                "--ranks starts ranks, but this process is already one of {processes} that {launcher} started; leave \
+                 --ranks out, or start tesserabench by itself"
+            )));
+        }
+        if let Some(launches) = launches {
+            return Err(Error::usage(format!(
+                "several launches start the ranks again each time, but this process is already one of {processes} \
+                 that {launcher} started; use --ranks {processes} without {launcher}, or start this {launches} times \
+                 with one launch and its own --output each, and give all files to `compare`"
+            )));
+        }
     }
     match launches {
         Some(launches) => LaunchSeries::new(request, launches)?.run(),

@@ -173,11 +173,9 @@ pub(super) struct RunArgs {
 /// Runs the command: what these arguments and the configuration file ask for.
 pub(super) fn run(args: RunArgs, config: Result<Config>) -> Result<Exit> {
     let typed = || std::env::args_os().skip(1);
-    let of_file = config.as_ref().ok().and_then(|config| config.benchmarking.launches);
     run::run(Request {
         ranks: args.ranks,
         launcher: from_name("--launcher", &args.launcher)?,
-        launches: args.launches.or(of_file),
         sides: args.sides(without(typed(), OF_THE_SERIES))?,
         on_existing: match (args.resume, args.force) {
             (true, _) => OnExisting::Resume,

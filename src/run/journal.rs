@@ -172,7 +172,10 @@ impl Recovered {
             if read == 0 {
                 break;
             }
-            let entry = parse(&bytes);
+            let entry = match bytes.ends_with(b"\n") {
+                true => serde_json::from_slice(&bytes).map_err(|why| why.to_string()),
+                false => Err("it has no end".to_owned()),
+            };
             // Only the end of a file can be torn.
             if entry.is_err() && length + read == size {
                 recovered.iter_mut().for_each(|recovered| recovered.torn = read);
@@ -264,11 +267,6 @@ impl Recovered {
         let more = if more > 0 { format!(", and {more} more") } else { String::new() };
         Ok(Some(format!("{}{more}", found.join(", "))))
     }
-}
-
-fn parse(bytes: &[u8]) -> Result<Entry, String> {
-    let entry = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
-    if bytes.ends_with(b"\n") { Ok(entry) } else { Err("it has no end".to_owned()) }
 }
 
 /// Where two values differ, the innermost places of both.

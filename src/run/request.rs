@@ -22,8 +22,6 @@ pub struct Request {
     pub ranks: Option<usize>,
     /// What starts them.
     pub launcher: LauncherChoice,
-    /// How many launches each side has, where flags or the configuration file say so.
-    pub launches: Option<u32>,
     /// What each side of a series measures; one side, unless flags ask for more.
     pub sides: Vec<Variant>,
     /// The baseline to compare with, by its name in the history or its file.

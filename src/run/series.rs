@@ -8,7 +8,6 @@ mod comparison;
 mod folder;
 mod side;
 
-use super::journal::Journal;
 use super::recorder::{self, OnExisting};
 use super::request::{Request, Variant, with_found_backend};
 use super::{dry_run, launch};
@@ -16,7 +15,7 @@ use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
-use crate::render;
+use crate::render::say;
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -34,7 +33,8 @@ pub(super) fn launches(request: &Request) -> Result<Option<u32>> {
     let variable = request.sides.iter().any(|side| !side.variables.is_empty());
     let other = |side: &Variant| side.program.is_some() || side.config.is_some();
     let compares = request.sides.iter().any(other) || request.compare_baseline.is_some();
-    let launches = request.launches.unwrap_or(if compares { TO_COMPARE } else { 1 });
+    let asked = request.config.as_ref().ok().and_then(|config| config.benchmarking.launches);
+    let launches = asked.unwrap_or(if compares { TO_COMPARE } else { 1 });
     if !(1..=LAUNCH_LIMIT).contains(&launches) {
         return Err(Error::usage(format!(
             "{launches} launches are not possible; use --launches 1 to {LAUNCH_LIMIT}"
@@ -74,8 +74,7 @@ impl LaunchSeries {
         }
         if self.request.print_command {
             for (side, launch) in self.due()? {
-                let command = side.command(&side.output(launch).path);
-                launch::print(&side.plan, &command)?;
+                launch::print(&side.plan, &side.command(launch))?;
             }
             return Ok(Exit::Ok);
         }
@@ -88,15 +87,15 @@ impl LaunchSeries {
         for (i, side) in self.sides.iter().enumerate() {
             // Variables change no plan.
             if i == 0 || side.plan != self.sides[0].plan {
-                render::say(&format!("{}:", side.outputs[0].path.display()));
+                say(&format!("{}:", side.outputs[0].path.display()));
                 dry_run::show(&side.plan);
             }
         }
         let seed = self.sides[0].plan.seed;
-        render::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
+        say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
         for (side, launch) in self.due()? {
-            let command = side.command(&side.output(launch).path);
-            render::say(&format!("{}: {}", self.title(side, launch), command.line()));
+            let command = side.command(launch).line();
+            say(&format!("{}: {command}", self.title(side, launch)));
         }
         Ok(())
     }
@@ -129,17 +128,9 @@ impl LaunchSeries {
         }
         let due = self.due()?;
         for side in &self.sides {
-            launch::check(&side.plan, &side.command(&side.output(0).path))?;
+            launch::check(&side.plan, &side.command(0))?;
         }
-        for side in &self.sides {
-            side.begin(on_existing)?;
-            // Of a single run, which is lost now.
-            let journal = Journal::path_for(&side.outputs[0].path);
-            if on_existing == OnExisting::Overwrite && journal.exists() {
-                std::fs::remove_file(&journal)
-                    .map_err(|why| Error::file("remove", &journal, why))?;
-            }
-        }
+        self.sides.iter().try_for_each(|side| side.begin(on_existing))?;
         Ok(due)
     }
 
@@ -156,9 +147,9 @@ impl LaunchSeries {
             if tracing::enabled!(tracing::Level::WARN) {
                 eprintln!("tesserabench: {}", plain(&title));
             }
-            let output = side.output(launch);
-            let command = side.command(&output.path);
-            let exit = launch::run(&side.plan, &[output], &command).unwrap_or_else(|why| {
+            let command = side.command(launch);
+            let outputs = [side.output(launch)];
+            let exit = launch::run(&side.plan, &outputs, &command).unwrap_or_else(|why| {
                 tracing::error!("{title}: {}", plain(&why.message));
                 why.exit()
             });
@@ -183,11 +174,16 @@ impl LaunchSeries {
         for side in &self.sides {
             merged.extend(self.merged(side, ended)?.map(|report| (side, report)));
         }
-        let mut exit = ended;
+        let (mut exit, table) = (ended, self.request.nccl_tests_table);
         for (side, report) in &merged {
             side.outputs.iter().try_for_each(|output| output.write(report))?;
             exit = exit.worst(Exit::from_code(report.run.exit).unwrap_or(Exit::Internal));
-            self.print(side, report);
+            let (name, mark) = (side.variant.name.as_str(), if table { "#" } else { "==" });
+            if self.sides.len() > 1 {
+                say(&format!("{mark} {}", if name.is_empty() { "as asked for" } else { name }));
+            }
+            let from = format!(" from the launches in {}", side.folder.display());
+            recorder::print(report, &side.outputs, table, &from);
             if !report.run.incomplete {
                 side.end()?;
             }
@@ -227,17 +223,6 @@ impl LaunchSeries {
         // Named by the user, so no secret.
         report.environment.variables.extend(side.variant.variables.iter().cloned());
         Ok(Some(report))
-    }
-
-    fn print(&self, side: &Side, report: &Report) {
-        let name = side.variant.name.as_str();
-        let title = if name.is_empty() { "as asked for" } else { name };
-        let nccl_tests_table = self.request.nccl_tests_table;
-        if self.sides.len() > 1 {
-            render::say(&format!("{} {title}", if nccl_tests_table { "#" } else { "==" }));
-        }
-        let from = format!(" from the launches in {}", side.folder.display());
-        recorder::print(report, &side.outputs, nccl_tests_table, &from);
     }
 }
 

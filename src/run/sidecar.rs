@@ -23,7 +23,10 @@ const SAMPLES_PER_BLOCK: usize = 1 << 19;
 /// Brings `own` samples of every rank of a case, named by its id, its cycle and its world ranks, to rank 0's
 /// sidecar. Every rank of `world` calls this; those that were not in the case bring none. What comes of
 /// writing is known to rank 0 only, so that the others send on whatever it is.
-pub(super) fn gather(
+///
+/// # Errors
+/// When ranks cannot be heard.
+pub fn gather(
     world: &World,
     (case, cycle, ranks): (&str, usize, &[usize]),
     own: Vec<Sample>,
@@ -53,7 +56,7 @@ pub(super) fn gather(
 /// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
 /// format allows: what a finished case has there is whole, whatever happens to the next.
 #[derive(Debug)]
-pub(super) struct Sidecar {
+pub struct Sidecar {
     path: PathBuf,
     file: Option<File>,
     /// The member of the case that arrives.
@@ -129,7 +132,7 @@ impl<'a> CaseSamples<'a> {
 
 impl Sidecar {
     /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
-    pub(super) fn at(path: PathBuf) -> Self {
+    pub fn at(path: PathBuf) -> Self {
         // Usually there is none; one that cannot be removed cannot be written either, and says so then.
         let _ = std::fs::remove_file(&path);
         Self { path, file: None, member: None, length: 0 }

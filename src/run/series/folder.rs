@@ -1,6 +1,7 @@
 //! The folder of a side's launches: a report each, with its samples and journal.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::side::Side;
 use crate::base::error::{Error, Result};
@@ -50,23 +51,24 @@ impl Side {
     pub(super) fn begin(&self, on_existing: OnExisting) -> Result<()> {
         let wrong = |why| Error::file("write", &self.folder, why);
         std::fs::create_dir_all(&self.folder).map_err(wrong)?;
+        let mut old = Vec::new();
         if on_existing != OnExisting::Resume {
-            for launch in self.launches()? {
-                let output = self.output(launch);
-                let files =
-                    [Journal::path_for(&output.path), output.beside("samples.csv.gz"), output.path];
-                for file in files.iter().filter(|file| file.exists()) {
-                    std::fs::remove_file(file).map_err(|why| Error::file("remove", file, why))?;
-                }
+            for output in self.launches()?.into_iter().map(|launch| self.output(launch)) {
+                let journal = Journal::path_for(&output.path);
+                old.extend([journal, output.beside("samples.csv.gz"), output.path]);
             }
         }
+        // Of a single run, which is lost now.
+        if on_existing == OnExisting::Overwrite {
+            old.push(Journal::path_for(&self.outputs[0].path));
+        }
+        old.iter().filter(|file| file.exists()).try_for_each(|file| remove(file))?;
         write_atomically(&self.folder.join(MARK), TEXT.as_bytes())
     }
 
     /// Marks the series as finished.
     pub(super) fn end(&self) -> Result<()> {
-        let mark = self.folder.join(MARK);
-        std::fs::remove_file(&mark).map_err(|why| Error::file("remove", &mark, why))
+        remove(&self.folder.join(MARK))
     }
 
     /// The launches that have left something there, from 0.
@@ -135,6 +137,10 @@ impl Side {
         let same = identity(&report.run.config) == identity(&self.config);
         (!same).then(|| "its configuration is another".to_owned())
     }
+}
+
+fn remove(file: &Path) -> Result<()> {
+    std::fs::remove_file(file).map_err(|why| Error::file("remove", file, why))
 }
 
 /// What of a configuration decides what is measured. How long it may take, what is written, and what figures are

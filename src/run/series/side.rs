@@ -1,7 +1,7 @@
 //! A side: the launches of one series that are of the same program, configuration and variables.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::base::error::{Error, Result};
 use crate::base::random;
@@ -34,11 +34,11 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// What is started for a launch that writes this report.
-    pub(super) fn command(&self, report: &Path) -> Command {
+    /// What is started for a launch, counted from 0.
+    pub(super) fn command(&self, launch: usize) -> Command {
+        let report = self.output(launch).path.into_os_string();
         // A configuration file may ask for another format.
-        let own: [OsString; 4] =
-            ["--output".into(), report.into(), "--format".into(), "json".into()];
+        let own: [OsString; 4] = ["--output".into(), report, "--format".into(), "json".into()];
         Command {
             program: self.program.clone(),
             arguments: self.variant.arguments.iter().cloned().chain(own).collect(),
