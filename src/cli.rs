@@ -54,7 +54,14 @@ enum Command {
     /// Measure; under mpirun or srun as one of its ranks
     Run(Box<run::RunArgs>),
     /// Show what can be measured
-    ListBenchmarks(list_benchmarks::ListArgs),
+    ListBenchmarks {
+        /// How to print
+        #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<list_benchmarks::List>())]
+        format: Format,
+        /// Only names that match this glob
+        #[arg(long, value_name = "GLOB", default_value = "*", hide_default_value = true)]
+        filter: String,
+    },
     /// Read results of nccl-tests or the OSU micro-benchmarks into a report
     Import(import::ImportArgs),
     /// Hold a candidate's report against a baseline's, case by case
@@ -66,9 +73,17 @@ enum Command {
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
-    SystemInfo(system_info::InfoArgs),
+    SystemInfo {
+        /// How to print
+        #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<system_info::Info>())]
+        format: Format,
+    },
     /// Print a JSON Schema
-    Schema(schema::SchemaArgs),
+    Schema {
+        /// Of which file
+        #[arg(value_enum)]
+        of: schema::Of,
+    },
     /// Run a program that ends when this process's parent does; what --ranks starts launchers by
     #[command(hide = true)]
     WithParent {
@@ -79,7 +94,10 @@ enum Command {
         program: Vec<std::ffi::OsString>,
     },
     /// Print one line on a finished report and return its exit code
-    Verdict(verdict::VerdictArgs),
+    Verdict {
+        /// The report, JSON
+        report: PathBuf,
+    },
 }
 
 /// Parses a flag that names a format of such results.
@@ -90,9 +108,6 @@ fn format<R: Render>() -> impl TypedValueParser<Value = Format> {
 }
 
 /// The files that are to be written, with their formats.
-///
-/// # Errors
-/// Usage error for a file whose ending names none.
 fn files<R: Render>(paths: &[PathBuf]) -> Result<Vec<(&Path, Format)>> {
     paths.iter().map(|path| Ok((path.as_path(), Format::of_file::<R>(path)?))).collect()
 }
@@ -139,19 +154,19 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(*args, config(cli.config.as_deref())),
-        Command::ListBenchmarks(args) => list_benchmarks::run(&args),
+        Command::ListBenchmarks { format, filter } => list_benchmarks::run(format, &filter),
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
-        Command::History(args) => history::run(args, || config(cli.config.as_deref())),
+        Command::History(args) => history::run(args, config(cli.config.as_deref())?),
         Command::Analyze(args) => analyze::run(&args, &config(cli.config.as_deref())?),
         Command::Inspect(args) => inspect::run(&args),
-        Command::SystemInfo(args) => system_info::run(&args),
-        Command::Schema(args) => schema::run(&args),
+        Command::SystemInfo { format } => system_info::run(format),
+        Command::Schema { of } => schema::run(of),
         Command::WithParent { parent, program } => crate::run::with_parent(parent, &program),
-        Command::Verdict(args) => verdict::run(&args),
+        Command::Verdict { report } => verdict::run(&report),
     }
 }
 
-fn config(path: Option<&std::path::Path>) -> Result<Config> {
+fn config(path: Option<&Path>) -> Result<Config> {
     path.map_or_else(|| Ok(Config::default()), Config::load)
 }

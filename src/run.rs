@@ -1,23 +1,7 @@
 //! A run: starting the ranks, one rank's life, and what rank 0 keeps and writes.
-//!
-//! - `request`: what a user asks of `run`, as one value.
-//! - `launch`: starts the ranks, follows what they report, and concludes how they ended.
-//! - `series`: several launches of the same run, merged into one report for each side and compared.
-//! - `dry_run`: prints what a plan would run.
-//! - `rank`: one rank, from joining the others to leaving them.
-//! - [`restart`]: replaces this process by itself with the environment that CUDA needs.
-//! - `panic`: turns a panic of a rank into the end of the whole job.
-//! - `progress_bar`: shows how far a run is, where a person watches.
-//! - `session`: runs the plan: for each case prepare, verify, measure, gather, record.
-//! - `environment`: gathers what rank 0 reports of all nodes and devices.
-//! - [`gather`]: brings samples to rank 0 in blocks.
-//! - [`sidecar`]: the samples file beside a report.
-//! - [`journal`]: finished cases on disk, to resume a run or to write the report it could not.
-//! - `recorder`: the report as it grows, and its files.
 
 mod dry_run;
 mod environment;
-pub mod gather;
 pub mod journal;
 mod launch;
 mod panic;
@@ -26,13 +10,14 @@ mod rank;
 mod recorder;
 mod request;
 pub mod restart;
+mod run_listener;
 mod series;
 mod session;
 pub mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
-pub use recorder::OnExisting;
-pub use request::{Request, Variables, Variation};
+pub use recorder::{OnExisting, print};
+pub use request::{Request, Variables, Variant};
 
 use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};
@@ -53,22 +38,22 @@ pub fn run(request: Request) -> Result<Exit> {
     }
     let outer = world::innermost_launch();
     let processes = outer.as_ref().and_then(|launch| launch.size).unwrap_or(1);
-    let nested = outer.filter(|_| processes > 1);
-    if let (Some(outer), Some(_)) = (&nested, request.ranks) {
-        return Err(Error::usage(format!(
-            "--ranks starts ranks, but this process is already one of {processes} that {} started; leave \
-             --ranks out, or start tesserabench by itself",
-            outer.name
-        )));
-    }
     let launches = series::launches(&request)?;
-    if let (Some(outer), Some(launches)) = (&nested, launches) {
-        return Err(Error::usage(format!(
-            "several launches start the ranks again each time, but this process is already one of {processes} \
-             that {launcher} started; use --ranks {processes} without {launcher}, or start this {launches} times \
-             with one launch and its own --output each, and give all files to `compare`",
-            launcher = outer.name
-        )));
+    if let Some(outer) = outer.filter(|_| processes > 1) {
+        let launcher = outer.name;
+        if request.ranks.is_some() {
+            return Err(Error::usage(format!(
+                "--ranks starts ranks, but this process is already one of {processes} that {launcher} started; leave \
+                 --ranks out, or start tesserabench by itself"
+            )));
+        }
+        if let Some(launches) = launches {
+            return Err(Error::usage(format!(
+                "several launches start the ranks again each time, but this process is already one of {processes} \
+                 that {launcher} started; use --ranks {processes} without {launcher}, or start this {launches} times \
+                 with one launch and its own --output each, and give all files to `compare`"
+            )));
+        }
     }
     match launches {
         Some(launches) => LaunchSeries::new(request, launches)?.run(),

@@ -51,7 +51,8 @@ pub struct World {
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
     policy: WaitPolicy,
-    deadline: Option<Instant>,
+    /// When a wait is too long, and what ends the process then.
+    deadline: Option<(Instant, fn() -> !)>,
 }
 
 /// What a waiting rank does between two polls.
@@ -113,8 +114,10 @@ impl Wait {
                 }
             }
             let read_clock = self.policy == WaitPolicy::Sleep || polls.is_multiple_of(1 << 12);
-            if read_clock && self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                abort::abort_at_deadline();
+            if let Some((deadline, on_timeout)) = self.deadline.filter(|_| read_clock)
+                && Instant::now() > deadline
+            {
+                on_timeout();
             }
         }
     }
@@ -164,10 +167,10 @@ impl World {
         Self { comm, rank, members, wait, init_time: Duration::ZERO }
     }
 
-    /// Sets the deadline of all waits to `timeout` from now; after it the job is aborted. Only for ranks without a
+    /// Sets the deadline of all waits to `timeout` from now; after it `on_timeout` ends the process. Only for ranks without a
     /// watchdog.
-    pub fn set_deadline(&mut self, timeout: Duration) {
-        self.wait.deadline = Instant::now().checked_add(timeout);
+    pub fn set_deadline(&mut self, timeout: Duration, on_timeout: fn() -> !) {
+        self.wait.deadline = Instant::now().checked_add(timeout).map(|at| (at, on_timeout));
     }
 
     /// This process's rank.

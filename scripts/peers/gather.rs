@@ -9,8 +9,7 @@ use std::time::Instant;
 use tesserabench::backend::Sample;
 use tesserabench::base::random::Stream;
 use tesserabench::plan::config::ThreadLevel;
-use tesserabench::run::gather;
-use tesserabench::run::sidecar::Sidecar;
+use tesserabench::run::sidecar::{self, Sidecar};
 use tesserabench::world::World;
 use tesserabench::world::wire;
 
@@ -36,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let before = memory_mib("VmHWM")?;
     world.barrier();
     let began = Instant::now();
-    gather::samples(&world, ("gather", 0, &ranks), samples, sidecar.as_mut())??;
+    sidecar::gather(&world, ("gather", 0, &ranks), samples, sidecar.as_mut())??;
     let seconds = began.elapsed().as_secs_f64();
     if sidecar.is_some() {
         let moved = (bytes * ranks.len()) as f64;

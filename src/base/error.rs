@@ -169,6 +169,14 @@ impl Exit {
         Self::PRECEDENCE.into_iter().map(|(exit, _)| exit).find(|exit| exit.code() == code)
     }
 
+    /// The exit that a file of ours holds.
+    ///
+    /// # Errors
+    /// Internal error for a number that is no exit.
+    pub fn of(code: u8) -> Result<Self> {
+        Self::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
+    }
+
     /// The more important of two exits, when several apply.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {

@@ -64,11 +64,18 @@ pub(super) struct TellArgs {
 
 impl TellArgs {
     /// The files to write, with their formats.
-    ///
-    /// # Errors
-    /// Usage error for a file whose ending names none.
     pub(super) fn files(&self) -> Result<Vec<(&Path, Format)>> {
         files::<Comparison>(&self.output)
+    }
+
+    /// Prints and writes a comparison; its exit.
+    pub(super) fn tell(&self, comparison: &Comparison) -> Result<Exit> {
+        if self.format == Format::Table {
+            say("== comparison");
+        }
+        write(comparison, self.format, &self.files()?, false)?;
+        publish_on_github(comparison, self.github)?;
+        Exit::of(comparison.exit)
     }
 }
 
@@ -124,18 +131,7 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     for named in &args.candidate {
         let candidate = first.take().map_or_else(|| Side::load(named), Ok)?;
         let comparison = analysis::compare(baseline.as_reports(), candidate.as_reports(), &rules);
-        worst = worst.worst(tell(&comparison, &args.tell)?);
+        worst = worst.worst(args.tell.tell(&comparison)?);
     }
     Ok(worst)
-}
-
-/// Prints and writes a comparison; its exit.
-pub(super) fn tell(comparison: &Comparison, args: &TellArgs) -> Result<Exit> {
-    if args.format == Format::Table {
-        say("== comparison");
-    }
-    write(comparison, args.format, &args.files()?, false)?;
-    publish_on_github(comparison, args.github)?;
-    let code = comparison.exit;
-    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
 }

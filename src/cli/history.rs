@@ -1,18 +1,19 @@
 //! `history`: reports over time.
 
-mod gate;
-
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use wildmatch::WildMatch;
 
+use super::compare::{RuleArgs, TellArgs};
+use super::sides::Side;
 use super::{format, write};
+use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
 use crate::history::{
-    Added, Answer, Asked, Content, DAYS, Entry, FOLDER, History, Label, Source, trends,
+    Added, Answer, Asked, Baseline, Content, DAYS, Entry, FOLDER, History, Label, Source, trends,
 };
 use crate::plan::config::Config;
 use crate::render::{Format, counted, say};
@@ -33,127 +34,157 @@ pub(super) struct HistoryArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Keep reports; a run that is there already changes nothing
-    Add(AddArgs),
+    Add {
+        /// Reports, or folders of reports: also another history
+        #[arg(required = true, value_name = "REPORT")]
+        reports: Vec<PathBuf>,
+        /// The commit that was measured, where the reports do not tell the right one
+        #[arg(long, value_name = "REF")]
+        git: Option<String>,
+        /// The release that was measured; makes the report one that `last-release` finds
+        #[arg(long, value_name = "TAG")]
+        tag: Option<String>,
+    },
     /// Show the reports
-    List(ListArgs),
+    List {
+        /// Only reports whose file, run, commit, tag, pin or machine matches this glob
+        #[arg(long, value_name = "GLOB")]
+        filter: Option<String>,
+        /// Only the newest N
+        #[arg(long, value_name = "N")]
+        last: Option<usize>,
+        /// How to print
+        #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
+        format: Format,
+    },
     /// Follow cases over time and find where they changed
-    Trend(TrendArgs),
+    Trend {
+        /// Only cases whose id matches this glob
+        #[arg(long, value_name = "GLOB")]
+        case: Option<String>,
+        /// The metric: latency, algbw_gbps, busbw_gbps, gbps, tflops …
+        #[arg(long, value_name = "NAME", default_value = "latency")]
+        metric: String,
+        /// Only the newest N values of each case
+        #[arg(long, value_name = "N")]
+        last: Option<usize>,
+        /// How to print
+        #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
+        format: Format,
+    },
     /// Hold a report against a baseline: the last release, a pin, a commit; exit 3 when it is worse
-    Gate(gate::GateArgs),
+    Gate {
+        /// The report, in the history or not; several launches in several files parted by commas
+        report: String,
+        /// What it is held against: last-release, a pin, a file, a run, or a commit, of which the nearest before it
+        /// that has reports of this machine
+        #[arg(long, value_name = "WHAT", default_value = "last-release")]
+        baseline: String,
+        #[command(flatten)]
+        rules: RuleArgs,
+        #[command(flatten)]
+        tell: TellArgs,
+    },
     /// Name a report, to compare others with it
-    Pin(PinArgs),
+    Pin {
+        /// The name
+        #[arg(required_unless_present = "remove")]
+        name: Option<String>,
+        /// Which report: its file, its run, or a commit, of which the newest; the newest of all when absent
+        #[arg(value_name = "REPORT")]
+        report: Option<String>,
+        /// Take this name away instead
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "report"])]
+        remove: Option<String>,
+    },
     /// Remove old reports, but for those that are pinned, tagged, or the newest of their machine
-    Prune(PruneArgs),
+    Prune {
+        /// Remove what began so many days ago [default: 365]
+        #[arg(long, value_name = "DAYS")]
+        older_than: Option<u64>,
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print the values for other programs
-    Export(ExportArgs),
-}
-
-#[derive(Debug, Args)]
-struct AddArgs {
-    /// Reports, or folders of reports: also another history
-    #[arg(required = true, value_name = "REPORT")]
-    reports: Vec<PathBuf>,
-    /// The commit that was measured, where the reports do not tell the right one
-    #[arg(long, value_name = "REF")]
-    git: Option<String>,
-    /// The release that was measured; makes the report one that `last-release` finds
-    #[arg(long, value_name = "TAG")]
-    tag: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct ListArgs {
-    /// Only reports whose file, run, commit, tag, pin or machine matches this glob
-    #[arg(long, value_name = "GLOB")]
-    filter: Option<String>,
-    /// Only the newest N
-    #[arg(long, value_name = "N")]
-    last: Option<usize>,
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct TrendArgs {
-    /// Only cases whose id matches this glob
-    #[arg(long, value_name = "GLOB")]
-    case: Option<String>,
-    /// The metric: latency, algbw_gbps, busbw_gbps, gbps, tflops …
-    #[arg(long, value_name = "NAME", default_value = "latency")]
-    metric: String,
-    /// Only the newest N values of each case
-    #[arg(long, value_name = "N")]
-    last: Option<usize>,
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct PinArgs {
-    /// The name
-    #[arg(required_unless_present = "remove")]
-    name: Option<String>,
-    /// Which report: its file, its run, or a commit, of which the newest; the newest of all when absent
-    #[arg(value_name = "REPORT")]
-    report: Option<String>,
-    /// Take this name away instead
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "report"])]
-    remove: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct PruneArgs {
-    /// Remove what began so many days ago [default: 365]
-    #[arg(long, value_name = "DAYS")]
-    older_than: Option<u64>,
-    /// Only say what would be removed
-    #[arg(long)]
-    dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-struct ExportArgs {
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "openmetrics", value_parser = format::<Answer>())]
-    format: Format,
-    /// Only cases whose id matches this glob
-    #[arg(long, value_name = "GLOB")]
-    case: Option<String>,
-    /// Only this metric
-    #[arg(long, value_name = "NAME")]
-    metric: Option<String>,
-    /// All values, not only the latest of each series
-    #[arg(long)]
-    all: bool,
-    /// File to write instead of printing
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    Export {
+        /// How to print
+        #[arg(long, value_name = "FORMAT", default_value = "openmetrics", value_parser = format::<Answer>())]
+        format: Format,
+        /// Only cases whose id matches this glob
+        #[arg(long, value_name = "GLOB")]
+        case: Option<String>,
+        /// Only this metric
+        #[arg(long, value_name = "NAME")]
+        metric: Option<String>,
+        /// All values, not only the latest of each series
+        #[arg(long)]
+        all: bool,
+        /// File to write instead of printing
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// Runs the command.
-pub(super) fn run(args: HistoryArgs, config: impl FnOnce() -> Result<Config>) -> Result<Exit> {
-    let config = config()?;
+pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
     let folder = args.dir.or_else(|| config.history.folder.clone());
     let folder = folder.unwrap_or_else(|| FOLDER.into());
     let days = config.history.retention_days.unwrap_or(DAYS);
     match args.action {
-        Action::Gate(args) => return gate::run(&folder, &args, config),
-        Action::Add(args) => add(&folder, &args, days),
-        Action::List(args) => list(&folder, &args),
-        Action::Trend(args) => trend(&folder, args),
-        Action::Pin(args) => pin(&folder, &args),
-        Action::Prune(args) => prune(&folder, args.older_than.unwrap_or(days), args.dry_run),
-        Action::Export(args) => export(&folder, args),
-    }?;
+        Action::Add { reports, git, tag } => {
+            add(&folder, &reports, &Label::new(git.as_deref(), tag.as_deref())?, days)?;
+        }
+        Action::List { filter, last, format } => list(&folder, filter.as_deref(), last, format)?,
+        Action::Trend { case, metric, last, format } => {
+            // Others need not wait while changes are looked for.
+            let asked = Asked { case, metric: Some(metric), last };
+            let series = History::open(&folder)?.series(&asked)?;
+            print(Content::Trend { trends: trends(series) }, format)?;
+        }
+        Action::Gate { report, baseline, rules, tell } => {
+            rules.apply(&mut config.comparison)?;
+            let rules = Rules::resolve(&config)?;
+            tell.files()?;
+            let candidate = Side::load(&report)?;
+            let (files, reports) =
+                Baseline::find(&folder, &baseline)?.reports(&candidate.reports)?;
+            let baseline = Reports { files: &files, reports: &reports };
+            return tell.tell(&analysis::compare(baseline, candidate.as_reports(), &rules));
+        }
+        Action::Pin { name, report, remove } => {
+            let mut history = History::open(&folder)?;
+            if let Some(name) = remove {
+                history.unpin(&name)?;
+                say(&format!("'{name}' is no pin any more"));
+            } else if let Some(name) = name {
+                let entry = history.one(report.as_deref())?.clone();
+                history.pin(&name, &entry.record.run)?;
+                say(&format!("'{name}' is {}, of {}", entry.name(), entry.record.started));
+            }
+        }
+        Action::Prune { older_than, dry_run } => {
+            prune(&folder, older_than.unwrap_or(days), dry_run)?;
+        }
+        Action::Export { format, case, metric, all, output } => {
+            let asked = Asked { case, metric, last: (!all).then_some(1) };
+            let series = Content::Export { series: History::open(&folder)?.series(&asked)? };
+            let Some(path) = output else { return print(series, format).map(|()| Exit::Ok) };
+            let text = format.write(&Answer::from(series), true)?;
+            write_atomically(&path, text.as_bytes())?;
+            say(&format!("wrote {}", path.display()));
+        }
+    }
     Ok(Exit::Ok)
 }
 
-fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
-    let label = Label::new(args.git.as_deref(), args.tag.as_deref())?;
+fn print(content: Content, format: Format) -> Result<()> {
+    write(&Answer::from(content), format, &[], false)
+}
+
+fn add(folder: &Path, reports: &[PathBuf], label: &Label, days: u64) -> Result<()> {
     let mut sources = Vec::new();
-    for path in &args.reports {
+    for path in reports {
         sources.extend(Source::of(path)?);
     }
     let mut history = History::open_or_begin(folder)?;
@@ -174,7 +205,7 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
             say(&format!("{}: {what}", source.path.display()));
         }
     };
-    history.add(&sources, &label, told)?;
+    history.add(&sources, label, told)?;
     if new + known == 0 {
         return Err(Error::usage(format!(
             "none of {} files is a report; `tesserabench run` writes reports, `tesserabench import` makes them of \
@@ -203,9 +234,9 @@ fn add(folder: &Path, args: &AddArgs, days: u64) -> Result<()> {
     Ok(())
 }
 
-fn list(folder: &Path, args: &ListArgs) -> Result<()> {
+fn list(folder: &Path, filter: Option<&str>, last: Option<usize>, format: Format) -> Result<()> {
     let history = History::open(folder)?;
-    let glob = WildMatch::new(args.filter.as_deref().unwrap_or("*"));
+    let glob = WildMatch::new(filter.unwrap_or("*"));
     let matches = |entry: &&Entry| {
         let record = &entry.record;
         let texts = [&entry.file, &record.run, &record.machine].into_iter();
@@ -213,31 +244,10 @@ fn list(folder: &Path, args: &ListArgs) -> Result<()> {
         texts.any(|text| glob.matches(text))
     };
     let found: Vec<Entry> = history.entries().iter().filter(matches).cloned().collect();
-    let skipped = found.len().saturating_sub(args.last.unwrap_or(usize::MAX));
+    let skipped = found.len().saturating_sub(last.unwrap_or(usize::MAX));
     let reports = found[skipped..].to_vec();
     let damaged = history.damaged().to_vec();
-    write(&Answer::from(Content::List { reports, damaged }), args.format, &[], false)
-}
-
-fn trend(folder: &Path, args: TrendArgs) -> Result<()> {
-    let asked = Asked { case: args.case, metric: Some(args.metric), last: args.last };
-    // Others need not wait while changes are looked for.
-    let series = History::open(folder)?.series(&asked)?;
-    let answer = Answer::from(Content::Trend { trends: trends(series) });
-    write(&answer, args.format, &[], false)
-}
-
-fn pin(folder: &Path, args: &PinArgs) -> Result<()> {
-    let mut history = History::open(folder)?;
-    if let Some(name) = &args.remove {
-        history.unpin(name)?;
-        say(&format!("'{name}' is no pin any more"));
-    } else if let Some(name) = &args.name {
-        let entry = history.one(args.report.as_deref())?.clone();
-        history.pin(name, &entry.record.run)?;
-        say(&format!("'{name}' is {}, of {}", entry.name(), entry.record.started));
-    }
-    Ok(())
+    print(Content::List { reports, damaged }, format)
 }
 
 fn prune(folder: &Path, days: u64, dry_run: bool) -> Result<()> {
@@ -249,19 +259,6 @@ fn prune(folder: &Path, days: u64, dry_run: bool) -> Result<()> {
     let did = if dry_run { "would remove" } else { "removed" };
     old.iter().for_each(|entry| say(&format!("{did} {}", entry.name())));
     say(&format!("{did} {} older than {days} days", counted(old.len(), "report")));
-    Ok(())
-}
-
-fn export(folder: &Path, args: ExportArgs) -> Result<()> {
-    let last = (!args.all).then_some(1);
-    let asked = Asked { case: args.case, metric: args.metric, last };
-    let series = History::open(folder)?.series(&asked)?;
-    let answer = Answer::from(Content::Export { series });
-    let Some(path) = args.output else {
-        return write(&answer, args.format, &[], false);
-    };
-    write_atomically(&path, args.format.write(&answer, true)?.as_bytes())?;
-    say(&format!("wrote {}", path.display()));
     Ok(())
 }
 

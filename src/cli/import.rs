@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::base::error::{Error, Exit, Result};
+use crate::base::error::{Exit, Result};
 use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::{Config, OutputConfig};
-use crate::render::{self, Output, Render as _, say};
+use crate::render::Output;
+use crate::run;
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -42,10 +43,6 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     for output in &outputs {
         output.write(&report)?;
     }
-    render::print(&report.document());
-    let names: Vec<String> =
-        outputs.iter().map(|output| output.path.display().to_string()).collect();
-    say(&format!("wrote {}", names.join(", ")));
-    let code = report.run.exit;
-    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
+    run::print(&report, &outputs, false, "");
+    Exit::of(report.run.exit)
 }

@@ -1,29 +1,17 @@
 //! `list-benchmarks`: what can be measured.
 
-use clap::Args;
 use serde::Serialize;
 use wildmatch::WildMatch;
 
-use super::{format, write};
+use super::write;
 use crate::base::error::{Exit, Result};
 use crate::benchmark::work::Element;
 use crate::benchmark::{Benchmark, CATALOGUE, Values};
 use crate::render::{Document, Format, Render, Section};
 
-/// Arguments of `list-benchmarks`.
-#[derive(Debug, Args)]
-pub(super) struct ListArgs {
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<List>())]
-    format: Format,
-    /// Only names that match this glob
-    #[arg(long, value_name = "GLOB")]
-    filter: Option<String>,
-}
-
 /// Benchmarks of the catalogue.
 #[derive(Serialize)]
-struct List(Vec<&'static Benchmark>);
+pub(super) struct List(Vec<&'static Benchmark>);
 
 impl Render for List {
     const OWN: &'static [Format] = &[Format::NamesOnly];
@@ -42,15 +30,14 @@ impl Render for List {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &ListArgs) -> Result<Exit> {
-    let matcher = WildMatch::new(args.filter.as_deref().unwrap_or("*"));
-    let chosen = CATALOGUE.iter().filter(|benchmark| is_meant(benchmark, &matcher));
-    write(&List(chosen.collect()), args.format, &[], false)?;
+pub(super) fn run(format: Format, filter: &str) -> Result<Exit> {
+    let matcher = WildMatch::new(filter);
+    let is_meant = |benchmark: &&Benchmark| {
+        let mut names = std::iter::once(&benchmark.name).chain(&benchmark.aliases);
+        names.any(|name| matcher.matches(name))
+    };
+    write(&List(CATALOGUE.iter().filter(is_meant).collect()), format, &[], false)?;
     Ok(Exit::Ok)
-}
-
-fn is_meant(benchmark: &Benchmark, matcher: &WildMatch) -> bool {
-    matcher.matches(&benchmark.name) || benchmark.aliases.iter().any(|alias| matcher.matches(alias))
 }
 
 fn describe(benchmark: &Benchmark) -> Section {

@@ -12,7 +12,7 @@ use super::compare::RuleArgs;
 use crate::base::error::{Exit, Result};
 use crate::plan::config::{Config, from_name};
 use crate::run::{self, OnExisting, Request};
-use words::{OF_THE_SERIES, PRINT_COMMAND, without};
+use words::{OF_THE_SERIES, without};
 
 /// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub(super) struct RunArgs {
     benchmark: Vec<String>,
     /// Element type: f32, f64, f16, bf16, fp8e4m3, fp8e5m2, i8 to u64; repeatable [default: f32]
     #[arg(long, short, value_name = "POLICY")]
-    precision: Vec<String>,
+    precision: Option<Vec<String>>,
     /// Problem sizes as KEY=VALUES for the benchmarks that have the key, as JSON, or small, medium, large.
     /// Values: 64MiB or 8,16 or 8..64MiB*2 or 8MiB..64MiB+8MiB
     #[arg(long, value_name = "SIZE")]
@@ -38,7 +38,7 @@ pub(super) struct RunArgs {
     mesh_order: Option<String>,
     /// Mesh axis whose groups are measured: tp, tp+dp, world; repeatable
     #[arg(long, value_name = "AXIS")]
-    axis: Vec<String>,
+    axis: Option<Vec<String>>,
     /// Explicit groups of ranks: 0-3,8-11 are two groups, 0-3+8-11 is one
     #[arg(long, value_name = "RANKS")]
     groups: Option<String>,
@@ -73,7 +73,7 @@ pub(super) struct RunArgs {
     scaling: Option<String>,
     /// Numbers of ranks in the study, comma-separated [default: powers of two up to all]
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
-    scaling_ranks: Vec<usize>,
+    scaling_ranks: Option<Vec<usize>>,
     /// Backend that runs the benchmarks: auto, cuda, host, simulated
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
@@ -97,7 +97,7 @@ pub(super) struct RunArgs {
     precision_target: Option<String>,
     /// Quantile whose confidence interval must be as narrow, such as 0.95; repeatable
     #[arg(long, value_name = "Q")]
-    precision_quantile: Vec<f64>,
+    precision_quantile: Option<Vec<f64>>,
     /// Measure each case at least this long: 10s, 500ms, or seconds
     #[arg(long, value_name = "TIME")]
     min_time: Option<String>,
@@ -158,7 +158,7 @@ pub(super) struct RunArgs {
     rules: RuleArgs,
     /// File to write, .json, .csv or .md; repeatable [default: results.json]
     #[arg(long, short, value_name = "FILE")]
-    output: Vec<PathBuf>,
+    output: Option<Vec<PathBuf>>,
     /// Format of files without a known extension: json, csv, markdown
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
@@ -170,37 +170,26 @@ pub(super) struct RunArgs {
     dry_run: bool,
 }
 
-/// Runs the command.
+/// Runs the command: what these arguments and the configuration file ask for.
 pub(super) fn run(args: RunArgs, config: Result<Config>) -> Result<Exit> {
-    run::run(args.request(config)?)
-}
-
-impl RunArgs {
-    /// What these arguments and the configuration file ask for.
-    fn request(self, config: Result<Config>) -> Result<Request> {
-        let typed: Vec<_> = std::env::args_os().skip(1).collect();
-        let launch_arguments = without(typed.clone(), OF_THE_SERIES);
-        let of_file = config.as_ref().ok().and_then(|config| config.benchmarking.launches);
-        Ok(Request {
-            ranks: self.ranks,
-            launcher: from_name("--launcher", &self.launcher)?,
-            launches: self.launches.or(of_file),
-            variation: self.variation(&launch_arguments)?,
-            on_existing: match (self.resume, self.force) {
-                (true, _) => OnExisting::Resume,
-                (_, true) => OnExisting::Overwrite,
-                _ => OnExisting::Refuse,
-            },
-            print_command: self.print_command,
-            dry_run: self.dry_run,
-            nccl_tests_table: self.nccl_tests_table,
-            // A command that is printed prints no command when it is run.
-            arguments: without(typed, PRINT_COMMAND),
-            launch_arguments,
-            config: config.and_then(|config| self.apply(config)),
-            compare_baseline: self.compare_baseline,
-        })
-    }
+    let typed = || std::env::args_os().skip(1);
+    run::run(Request {
+        ranks: args.ranks,
+        launcher: from_name("--launcher", &args.launcher)?,
+        sides: args.sides(without(typed(), OF_THE_SERIES))?,
+        on_existing: match (args.resume, args.force) {
+            (true, _) => OnExisting::Resume,
+            (_, true) => OnExisting::Overwrite,
+            _ => OnExisting::Refuse,
+        },
+        print_command: args.print_command,
+        dry_run: args.dry_run,
+        nccl_tests_table: args.nccl_tests_table,
+        // A command that is printed prints no command when it is run.
+        arguments: typed().filter(|word| word != "--print-command").collect(),
+        config: config.and_then(|config| args.apply(config)),
+        compare_baseline: args.compare_baseline,
+    })
 }
 
 fn on_or_off(text: &str) -> Result<bool, String> {

@@ -1,6 +1,6 @@
 //! `schema`: JSON Schema of what is written and read.
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 
 use crate::base::error::{Error, Exit, Result};
 use crate::history::Answer;
@@ -8,16 +8,9 @@ use crate::plan::config::Config;
 use crate::render::say;
 use crate::report::{Analysis, Comparison, Report};
 
-/// Arguments of `schema`.
-#[derive(Debug, Args)]
-pub(super) struct SchemaArgs {
-    /// Of which file
-    #[arg(value_enum)]
-    of: Of,
-}
-
+/// The file that a schema is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Of {
+pub(super) enum Of {
     /// The result of `run`.
     Report,
     /// The result of `compare`.
@@ -31,8 +24,8 @@ enum Of {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &SchemaArgs) -> Result<Exit> {
-    let schema = match args.of {
+pub(super) fn run(of: Of) -> Result<Exit> {
+    let schema = match of {
         Of::Report => schemars::schema_for!(Report),
         Of::Comparison => schemars::schema_for!(Comparison),
         Of::History => schemars::schema_for!(Answer),

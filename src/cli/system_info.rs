@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::Args;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::{format, write};
+use super::write;
 use crate::backend;
 use crate::base::error::{Exit, Result};
 use crate::base::units::format_size;
@@ -18,17 +17,9 @@ use crate::render::{Document, Format, Render};
 use crate::run::restart;
 use crate::world;
 
-/// Arguments of `system-info`.
-#[derive(Debug, Args)]
-pub(super) struct InfoArgs {
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Info>())]
-    format: Format,
-}
-
 /// What is known of this machine, its libraries and this build.
 #[derive(Serialize)]
-struct Info {
+pub(super) struct Info {
     version: &'static str,
     build: String,
     toolchain: &'static str,
@@ -48,19 +39,14 @@ struct Mpi {
     programs: Option<&'static str>,
 }
 
-/// One of NVIDIA's libraries on this machine.
-struct Library {
-    key: &'static str,
-    /// Its version and its file.
-    found: Result<(String, PathBuf)>,
-}
+/// One of NVIDIA's libraries on this machine by its key: its version and its file.
+type Library = (&'static str, Result<(String, PathBuf)>);
 
 /// Runs the command.
-pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
+pub(super) fn run(format: Format) -> Result<Exit> {
     restart::for_cuda(false)?;
-    let find = |(library, version): (&nvidia::Library, Result<String>)| Library {
-        key: library.key,
-        found: version.and_then(|version| Ok((version, library.require()?))),
+    let find = |(library, version): (&nvidia::Library, Result<String>)| {
+        (library.key, version.and_then(|version| Ok((version, library.require()?))))
     };
     let info = Info {
         version: env!("CARGO_PKG_VERSION"),
@@ -72,7 +58,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<Exit> {
         nvidia: backend::cuda_versions().into_iter().map(find).collect(),
         variables: environment::variables(),
     };
-    write(&info, args.format, &[], false)?;
+    write(&info, format, &[], false)?;
     Ok(Exit::Ok)
 }
 
@@ -103,10 +89,10 @@ impl Render for Info {
             line("GPU", &format!("none: {why}"));
         }
         // Without a GPU the one line above says enough.
-        for library in self.nvidia.iter().filter(|_| self.gpus.is_ok()) {
-            match &library.found {
-                Ok((version, file)) => line(library.key, &format!("{version}, {}", file.display())),
-                Err(why) => line(library.key, &format!("none: {why}")),
+        for (key, found) in self.nvidia.iter().filter(|_| self.gpus.is_ok()) {
+            match found {
+                Ok((version, file)) => line(key, &format!("{version}, {}", file.display())),
+                Err(why) => line(key, &format!("none: {why}")),
             }
         }
         for (name, value) in &self.variables {
@@ -121,9 +107,9 @@ fn found<S: Serializer>(gpus: &Result<Vec<Device>>, to: S) -> std::result::Resul
 }
 
 fn by_key<S: Serializer>(all: &[Library], to: S) -> std::result::Result<S::Ok, S::Error> {
-    to.collect_map(all.iter().map(|library| match &library.found {
-        Ok((version, file)) => (library.key, json!({"version": version, "file": file})),
-        Err(why) => (library.key, json!({"missing": why.message})),
+    to.collect_map(all.iter().map(|(key, found)| match found {
+        Ok((version, file)) => (key, json!({"version": version, "file": file})),
+        Err(why) => (key, json!({"missing": why.message})),
     }))
 }
 
@@ -161,10 +147,7 @@ mod tests {
             node,
             mpi: Mpi { library, programs: Some("/usr/bin") },
             gpus: Ok(vec![gpu]),
-            nvidia: vec![
-                Library { key: "nccl", found },
-                Library { key: "cublaslt", found: missing },
-            ],
+            nvidia: vec![("nccl", found), ("cublaslt", missing)],
             variables: [("NCCL_DEBUG".to_owned(), "INFO".to_owned())].into(),
         };
         pages("system-info", &info);

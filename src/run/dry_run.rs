@@ -3,7 +3,7 @@
 use crate::backend::Sample;
 use crate::base::units::format_size;
 use crate::plan::{Case, Cycles, Plan};
-use crate::render::{self, Cell, Document, Section};
+use crate::render::{self, Cell, Document, Section, counted};
 
 /// Prints what the plan would run.
 pub(super) fn show(plan: &Plan) {
@@ -35,7 +35,6 @@ fn document(plan: &Plan) -> Document {
         }
         (None, false) => (format!("{rounds} iterations{most}"), ""),
     };
-    let cases = if plan.cases.len() == 1 { "case" } else { "cases" };
     let cycles = match plan.cycles {
         Cycles::Times(1) => String::new(),
         Cycles::Times(times) => format!("; all of it {times} times"),
@@ -43,8 +42,8 @@ fn document(plan: &Plan) -> Document {
     };
     let totals = [
         format!(
-            "{} {cases} on {} ranks, backend {}; {often} each{cycles}",
-            plan.cases.len(),
+            "{} on {} ranks, backend {}; {often} each{cycles}",
+            counted(plan.cases.len(), "case"),
             plan.ranks,
             plan.backend.name(),
         ),

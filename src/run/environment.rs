@@ -9,9 +9,6 @@ use crate::plan::mesh;
 use crate::world::{World, mpi_library};
 
 /// Gathers the environment at rank 0; every rank calls it.
-///
-/// # Errors
-/// When the ranks cannot exchange their facts.
 pub(super) fn gather(
     world: &World,
     device: Device,

@@ -44,48 +44,14 @@ pub struct Journal {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
-    /// What is run; the first line.
-    Run(Box<Header>),
+    /// What is run, and the report without cases; the first line.
+    Run { schema: String, plan: Box<Plan>, report: Box<Report> },
     /// A start of the ranks.
     Launch(Launch),
-    /// A case that finished for the first time.
-    Case(Box<Finished>),
-    /// A later turn of a case.
-    Again(Again),
-}
-
-/// What the run is about.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Header {
-    /// The journal's schema.
-    schema: String,
-    plan: Plan,
-    /// The report without cases.
-    report: Report,
-}
-
-/// A finished case.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Finished {
-    /// As the report holds it.
-    pub(super) case: Case,
-    /// When it finished, UTC.
-    pub(super) time: String,
-    /// Length of the samples' file then.
-    pub(super) samples_bytes: u64,
-}
-
-/// A later turn of a case.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Again {
-    /// Its place among the plan's cases.
-    pub(super) case: usize,
-    /// Its result.
-    pub(super) turn: Turn,
-    /// What went wrong.
-    pub(super) error: Option<CaseError>,
-    /// Length of the samples' file after it.
-    pub(super) samples_bytes: u64,
+    /// A case that finished for the first time, when, and the length of the samples' file then.
+    Case { case: Box<Case>, time: String, samples_bytes: u64 },
+    /// A later turn of the case in this place of the plan.
+    Again { case: usize, turn: Turn, error: Option<CaseError>, samples_bytes: u64 },
 }
 
 impl Entry {
@@ -93,10 +59,10 @@ impl Entry {
     pub(super) fn add_to(self, report: &mut Report, repeats: bool) {
         match self {
             // Its report is the one that the others are added to.
-            Self::Run(_) => {}
+            Self::Run { .. } => {}
             Self::Launch(launch) => report.run.launches.push(launch),
-            Self::Case(finished) => report.push(finished.case, &finished.time, repeats),
-            Self::Again(again) => report.cases[again.case].turn(again.turn, again.error),
+            Self::Case { case, time, .. } => report.push(*case, &time, repeats),
+            Self::Again { case, turn, error, .. } => report.cases[case].turn(turn, error),
         }
     }
 }
@@ -126,23 +92,16 @@ impl Journal {
     }
 
     /// Starts the journal of `output` anew.
-    ///
-    /// # Errors
-    /// Usage error when it cannot be written; unfit on a full disk.
     pub(super) fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
         let path = Self::path_for(output);
         let file = File::create(&path).map_err(|why| Error::write(&path, &why))?;
         let mut journal = Self { path, file, length: 0 };
-        let (plan, report) = (plan.clone(), report.clone());
-        let header = Header { schema: SCHEMA.to_owned(), plan, report };
-        journal.append(&Entry::Run(Box::new(header)))?;
+        let (plan, report) = (Box::new(plan.clone()), Box::new(report.clone()));
+        journal.append(&Entry::Run { schema: SCHEMA.to_owned(), plan, report })?;
         Ok(journal)
     }
 
     /// Goes on with the journal of `output` after its last whole line.
-    ///
-    /// # Errors
-    /// Usage error when it cannot be written.
     pub(super) fn resume(output: &Path, recovered: &Recovered) -> Result<Self> {
         let path = Self::path_for(output);
         let length = recovered.length;
@@ -155,10 +114,7 @@ impl Journal {
         Ok(Self { path, file, length })
     }
 
-    /// Adds a line; it is on disk when this returns.
-    ///
-    /// # Errors
-    /// Usage error when it cannot be written; unfit on a full disk. What was there before stays whole.
+    /// Adds a line; it is on disk when this returns. If it cannot be, what was there before stays whole.
     pub(super) fn append(&mut self, entry: &Entry) -> Result<()> {
         let mut bytes = serde_json::to_vec(entry)
             .map_err(|why| Error::internal(format!("cannot write the journal: {why}")))?;
@@ -167,8 +123,9 @@ impl Journal {
             let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
             fault::kill_self();
         }
-        let written = fault::full_disk().and_then(|()| self.file.write_all(&bytes));
-        let written = written.and_then(|()| self.file.sync_data());
+        let written = fault::full_disk()
+            .and_then(|()| self.file.write_all(&bytes))
+            .and_then(|()| self.file.sync_data());
         if let Err(why) = written {
             // What did reach the disk is not a whole line; if it cannot be cut off, the next start does.
             let _ = self.file.set_len(self.length);
@@ -179,9 +136,6 @@ impl Journal {
     }
 
     /// Removes the journal: everything in it stands in the report.
-    ///
-    /// # Errors
-    /// Usage error when it cannot be removed.
     pub(super) fn finish(self) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(|why| Error::file("remove", &self.path, why))
     }
@@ -209,6 +163,7 @@ impl Recovered {
         }
         let mut reader = BufReader::new(file);
         let mut recovered: Option<Self> = None;
+        let mut length = 0;
         let mut bytes = Vec::new();
         for number in 1.. {
             bytes.clear();
@@ -217,40 +172,36 @@ impl Recovered {
             if read == 0 {
                 break;
             }
-            let length = recovered.as_ref().map_or(0, |recovered| recovered.length) + read;
-            let entry = match parse(&bytes) {
-                Ok(entry) => entry,
-                // Only the end of a file can be torn.
-                Err(_) if length == size => {
-                    if let Some(recovered) = &mut recovered {
-                        recovered.torn = read;
-                    }
-                    break;
-                }
-                Err(why) => return Err(damaged(number, why)),
+            let entry = match bytes.ends_with(b"\n") {
+                true => serde_json::from_slice(&bytes).map_err(|why| why.to_string()),
+                false => Err("it has no end".to_owned()),
             };
-            let added = match &mut recovered {
+            // Only the end of a file can be torn.
+            if entry.is_err() && length + read == size {
+                recovered.iter_mut().for_each(|recovered| recovered.torn = read);
+                break;
+            }
+            let added = entry.and_then(|entry| match &mut recovered {
                 Some(recovered) => recovered.add(entry),
                 None => Self::begin(entry).map(|begun| recovered = Some(begun)),
-            };
+            });
             added.map_err(|why| damaged(number, why))?;
-            if let Some(recovered) = &mut recovered {
-                recovered.length = length;
-            }
+            length += read;
+            recovered.iter_mut().for_each(|recovered| recovered.length = length);
         }
         Ok(recovered)
     }
 
     /// What the first line says.
     fn begin(entry: Entry) -> Result<Self, String> {
-        let Entry::Run(header) = entry else {
+        let Entry::Run { schema, plan, report } = entry else {
             return Err("it does not say what is run".to_owned());
         };
-        let Header { schema, plan, report } = *header;
         if schema != SCHEMA {
             return Err(format!("its schema is '{schema}', not '{SCHEMA}'"));
         }
         plan.check().map_err(|why| why.to_string())?;
+        let (plan, report) = (*plan, *report);
         Ok(Self { plan, report, done: 0, samples_bytes: 0, length: 0, torn: 0 })
     }
 
@@ -258,10 +209,9 @@ impl Recovered {
     fn add(&mut self, entry: Entry) -> Result<(), String> {
         let repeats = self.plan.repeats();
         match &entry {
-            Entry::Run(_) => return Err("a second run".to_owned()),
+            Entry::Run { .. } => return Err("a second run".to_owned()),
             Entry::Launch(_) => {}
-            Entry::Case(finished) => {
-                let Finished { case, samples_bytes, .. } = &**finished;
+            Entry::Case { case, samples_bytes, .. } => {
                 let planned = self.plan.cases.get(self.done);
                 let Some(planned) = planned.filter(|planned| planned.id == case.id) else {
                     return Err(format!("case '{}' is out of order", case.id));
@@ -273,14 +223,14 @@ impl Recovered {
                 self.samples_bytes = *samples_bytes;
                 self.done += 1;
             }
-            Entry::Again(again) => {
+            Entry::Again { case, turn, samples_bytes, .. } => {
                 let cases = self.plan.cases.len().max(1);
                 let (cycle, place) = (self.done / cases, self.done % cases);
-                let is_next = (again.case, again.turn.cycle) == (place, cycle);
+                let is_next = (*case, turn.cycle) == (place, cycle);
                 if !is_next || !repeats || cycle == 0 {
                     return Err("a turn is out of order".to_owned());
                 }
-                self.samples_bytes = again.samples_bytes;
+                self.samples_bytes = *samples_bytes;
                 self.done += 1;
             }
         }
@@ -295,7 +245,9 @@ impl Recovered {
     /// Internal error when a plan cannot be written as JSON.
     pub fn difference(&self, plan: &Plan, report: &Report) -> Result<Option<String>> {
         let identity = |plan: &Plan, report: &Report| {
-            let mut value = serde_json::to_value(plan)?;
+            let value = serde_json::to_value(plan);
+            let mut value =
+                value.map_err(|why| Error::internal(format!("cannot compare plans: {why}")))?;
             if let Value::Object(keys) = &mut value {
                 keys.retain(|key, _| key != "deadlines" && key != "max_failures");
                 keys.insert("build".to_owned(), report.run.build.clone().into());
@@ -304,11 +256,7 @@ impl Recovered {
             }
             Ok(value)
         };
-        let values =
-            identity(plan, report).and_then(|new| Ok((new, identity(&self.plan, &self.report)?)));
-        let (new, old) = values.map_err(|why: serde_json::Error| {
-            Error::internal(format!("cannot compare plans: {why}"))
-        })?;
+        let (new, old) = (identity(plan, report)?, identity(&self.plan, &self.report)?);
         let mut found = Vec::new();
         differences("", &new, &old, &mut found);
         if found.is_empty() {
@@ -321,11 +269,6 @@ impl Recovered {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Entry, String> {
-    let entry = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
-    if bytes.ends_with(b"\n") { Ok(entry) } else { Err("it has no end".to_owned()) }
-}
-
 /// Where two values differ, the innermost places of both.
 fn differences(place: &str, new: &Value, old: &Value, found: &mut Vec<String>) {
     let inner =
@@ -334,9 +277,8 @@ fn differences(place: &str, new: &Value, old: &Value, found: &mut Vec<String>) {
         (Value::Object(new), Value::Object(old)) => {
             let keys = new.keys().chain(old.keys().filter(|key| !new.contains_key(*key)));
             for key in keys {
-                let at =
-                    |of: &serde_json::Map<String, Value>| of.get(key).cloned().unwrap_or_default();
-                differences(&inner(key), &at(new), &at(old), found);
+                let [new, old] = [new, old].map(|of| of.get(key).unwrap_or(&Value::Null));
+                differences(&inner(key), new, old, found);
             }
         }
         (Value::Array(new), Value::Array(old)) if new.len() == old.len() => {
@@ -374,8 +316,7 @@ mod tests {
     }
 
     fn finished(case: &Case) -> Entry {
-        let finished = Finished { case: case.clone(), time: "t".to_owned(), samples_bytes: 100 };
-        Entry::Case(Box::new(finished))
+        Entry::Case { case: Box::new(case.clone()), time: "t".to_owned(), samples_bytes: 100 }
     }
 
     /// A journal of `plan` with this many of its first cases; the cases.
@@ -482,8 +423,8 @@ mod tests {
         let mut journal = Journal::resume(&output, &read).unwrap();
         for case in 0..2 {
             let turn = Turn { cycle: 1, time: "t".to_owned(), median_ms: Some(1.0) };
-            let again = Again { case, turn, error: None, samples_bytes: 200 };
-            journal.append(&Entry::Again(again)).unwrap();
+            let again = Entry::Again { case, turn, error: None, samples_bytes: 200 };
+            journal.append(&again).unwrap();
         }
         std::fs::read(Journal::path_for(&output)).unwrap()
     }

@@ -1,6 +1,5 @@
 //! Starting the ranks of one launch: from a plan and a command to the exit of the job.
 
-mod command;
 mod job;
 mod job_state;
 
@@ -16,17 +15,15 @@ use crate::base::error::{Error, Exit, Result};
 use crate::plan::Plan;
 use crate::render::{Output, say};
 use crate::world::supervision;
-pub(super) use command::Command;
+pub(super) use job::Command;
 pub use job::LauncherChoice;
 use job_state::JobState;
 
 /// Starts the ranks of the plan, waits for them, and keeps what was measured if they cannot.
-///
-/// # Errors
-/// When they cannot be started, or ended without saying why.
 pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
     let job = job::of(plan, command, &[(supervision::VARIABLE.to_owned(), "1".to_owned())])?;
-    let (job, launcher) = bound(job)?;
+    let launcher = job.program.clone();
+    let job = bound(job)?;
     let mut state = JobState::new(command.shows_output);
     let Ended { end, left } = supervise(&job, |line| state.hear(line))
         .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
@@ -48,19 +45,16 @@ pub(super) fn check(plan: &Plan, command: &Command) -> Result<()> {
 /// Prints the command that would start the ranks. People run it by hand, so it asks for no marked lines.
 pub(super) fn print(plan: &Plan, command: &Command) -> Result<()> {
     let job = job::of(plan, command, &[])?;
-    let words = job.arguments.iter().map(OsString::as_os_str);
-    say(&command::line(&job.set, [job.program.as_os_str()].into_iter().chain(words)));
+    say(&job::line(&job.set, &job.program, &job.arguments));
     Ok(())
 }
 
-/// The job started through this program, so that it ends when this process does, however that happens; and
-/// the launcher that it becomes.
-fn bound(job: Job) -> Result<(Job, PathBuf)> {
-    let this = this_program()?;
-    let words = ["with-parent".into(), std::process::id().to_string().into(), "--".into()];
-    let own = [job.program.clone().into_os_string()];
-    let arguments = words.into_iter().chain(own).chain(job.arguments).collect();
-    Ok((Job { program: this, arguments, ..job }, job.program))
+/// The job started through this program, so that it ends when this process does, however that happens.
+fn bound(job: Job) -> Result<Job> {
+    let parent = std::process::id().to_string().into();
+    let words = ["with-parent".into(), parent, "--".into(), job.program.into_os_string()];
+    let arguments = words.into_iter().chain(job.arguments).collect();
+    Ok(Job { program: this_program()?, arguments, ..job })
 }
 
 /// Becomes `program`, in a process that ends when `parent` does.

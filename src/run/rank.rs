@@ -2,41 +2,39 @@
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-
-use super::recorder::{self, OnExisting};
+use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, with_found_backend};
-use super::session::{self, ProgressListener, RootOutputs};
-use super::{panic, progress_bar, restart};
+use super::run_listener::RunListener;
+use super::{panic, progress_bar, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
-use crate::machine::environment::Environment;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
-use crate::render::{self, Output, Render as _};
-use crate::report::Report;
+use crate::render::Output;
 use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
 use crate::world::{self, World, abort, fault};
 
-/// Runs this process as a rank; the exit is that of the whole run.
-///
-/// # Errors
-/// When this process cannot become a rank. Errors of the run are reported here and become its exit.
+/// Runs this process as a rank; the exit is that of the whole run. Its errors are reported here and become its exit.
 pub(super) fn live(request: Request) -> Result<Exit> {
-    let Request { config, on_existing, nccl_tests_table, .. } = request;
-    if let Ok(config) = &config
+    if let Ok(config) = &request.config
         && matches!(config.backend.unwrap_or_default(), BackendChoice::Auto | BackendChoice::Cuda)
     {
         restart::for_cuda(config.emulate_ranks.unwrap_or(false))?;
     }
     panic::guard(|| {
-        let watch = watch(&config)?;
-        let mut world = join(&config);
-        let mut rank = Rank { watch, nccl_tests_table };
-        let ended = rank.run(&mut world, config, on_existing);
+        let mut watch = watch(&request.config)?;
+        let mut world = join(&request.config);
+        let ended = run(&mut world, &mut watch, request);
         if let Err(why) = &ended {
-            report_failure(&world, why);
+            // Every other error is one that all ranks have agreed on.
+            if why.kind == Kind::Internal {
+                abort::abort(why);
+            }
+            if world.is_root() {
+                tracing::error!("{why}");
+                abort::save_report(&abort::failure_here(why));
+            }
         }
         let exit = ended.unwrap_or_else(|why| why.exit());
         if world.is_root() {
@@ -44,7 +42,7 @@ pub(super) fn live(request: Request) -> Result<Exit> {
         }
         fault::enter(Phase::Leave);
         world.leave();
-        if let Some(watch) = rank.watch {
+        if let Some(watch) = watch {
             watch.leave();
         }
         // The launcher would complain of any other code; the supervisor knows the exit.
@@ -79,79 +77,40 @@ fn join(config: &Result<Config>) -> World {
     })
 }
 
-/// Reports an error that ended the run, and keeps what was measured.
-fn report_failure(world: &World, why: &Error) {
-    // Every other error is one that all ranks have agreed on.
-    if why.kind == Kind::Internal {
-        abort::abort(why);
+/// Agrees on the plan with the other ranks and runs it.
+fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Result<Exit> {
+    let config = agree_on_config(world, request.config)?;
+    // Either all ranks have a watchdog or none has.
+    if world.max(watch.is_none().into()) == 1 {
+        *watch = None;
     }
-    if world.is_root() {
-        tracing::error!("{why}");
-        abort::save_report(&abort::failure_here(why));
+    if let Some(watch) = watch {
+        watch.connect(world)?;
     }
-}
-
-/// A rank that has joined the others.
-struct Rank {
-    watch: Option<Watchdog>,
-    nccl_tests_table: bool,
-}
-
-impl Rank {
-    /// Agrees on the plan with the other ranks and runs it.
-    fn run(
-        &mut self,
-        world: &mut World,
-        config: Result<Config>,
-        on_existing: OnExisting,
-    ) -> Result<Exit> {
-        let config = agree_on_config(world, config)?;
-        self.connect_watch(world)?;
-        supervision::notify(&Note::Rank {
-            rank: world.rank(),
-            pid: std::process::id(),
-            host: world.members()[world.rank()].host.clone(),
-        });
-        fault::enter(Phase::Join);
-        let (plan, root) = agree_on_plan(world, config, on_existing)?;
-        match &self.watch {
-            Some(watch) => watch.set_plan(&plan),
-            None => world.set_deadline(Duration::from_secs_f64(plan.deadlines.run)),
-        }
-        let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
-        let shown = world.is_root() && !supervision::is_supervised();
-        let bar = progress_bar::new(plan.cases.len(), shown);
-        let watch = self.watch.as_ref();
-        let listener = RankListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
-        let (exit, report) = session::run(world, &plan, root, &listener)?;
-        bar.finish_and_clear();
-        if let Some(report) = report {
-            supervision::notify(&Note::Reported);
-            self.print(&report, &outputs);
-        }
-        Ok(exit)
+    supervision::notify(&Note::Rank {
+        rank: world.rank(),
+        pid: std::process::id(),
+        host: world.members()[world.rank()].host.clone(),
+    });
+    fault::enter(Phase::Join);
+    let (plan, root) = agree_on_plan(world, config, request.on_existing)?;
+    match watch {
+        Some(watch) => watch.set_plan(&plan),
+        None => world
+            .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_at_deadline),
     }
-
-    /// Connects the watchdogs of all ranks, unless one of them has none.
-    fn connect_watch(&mut self, world: &World) -> Result<()> {
-        if world.max(self.watch.is_none().into()) == 1 {
-            self.watch = None;
-        }
-        self.watch.as_mut().map_or(Ok(()), |watch| watch.connect(world))
+    let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
+    let shown = world.is_root() && !supervision::is_supervised();
+    let bar = progress_bar::new(plan.cases.len(), shown);
+    let watch = watch.as_ref();
+    let listener = RunListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
+    let (exit, report) = session::run(world, &plan, root, &listener)?;
+    bar.finish_and_clear();
+    if let Some(report) = report {
+        supervision::notify(&Note::Reported);
+        recorder::print(&report, &outputs, request.nccl_tests_table, "");
     }
-
-    fn print(&self, report: &Report, outputs: &[Output]) {
-        let files: Vec<String> =
-            outputs.iter().map(|output| output.path.display().to_string()).collect();
-        let wrote = format!("wrote {}", files.join(", "));
-        if self.nccl_tests_table {
-            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
-            render::say(&format!("# {wrote}"));
-        } else {
-            render::print(&report.document());
-            render::say(&wrote);
-        }
-    }
+    Ok(exit)
 }
 
 /// This rank's configuration, once every rank has one; an error names the rank and its node.
@@ -180,32 +139,4 @@ fn agree_on_plan(
     });
     let (plan, root) = world.unanimous(prepared.transpose())?.unzip();
     Ok((world.broadcast(plan)?, root))
-}
-
-/// Tells the supervisor, the watchdog and the progress bar how far the run is.
-struct RankListener<'a> {
-    watch: Option<&'a Watchdog>,
-    plan: &'a Plan,
-    outputs: &'a [Output],
-    bar: &'a ProgressBar,
-}
-
-impl ProgressListener for RankListener<'_> {
-    fn on_case(&self, done: usize, id: &str) {
-        let total = self.plan.cases.len();
-        // The bar shows each cycle of cases that run again.
-        let done = if id.is_empty() { total } else { done % total };
-        supervision::notify(&Note::Case { done, total, id: id.to_owned() });
-        self.bar.set_position(done as u64);
-        self.bar.set_message(id.to_owned());
-    }
-
-    fn on_journal(&self, environment: &Environment) {
-        supervision::notify(&Note::Journal);
-        if let Some(watch) = self.watch {
-            watch.set_devices(environment);
-        }
-        let outputs = self.outputs.to_vec();
-        abort::save_report_with(move |failure| recorder::save_incomplete(&outputs, failure));
-    }
 }

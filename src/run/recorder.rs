@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use super::journal::{Again, Entry, Finished, Journal, Recovered};
+use super::journal::{Entry, Journal, Recovered};
 use super::sidecar::{INLINE_LIMIT, Sidecar};
 use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
@@ -14,7 +14,7 @@ use crate::base::units::now;
 use crate::machine::environment::Environment;
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
-use crate::render::Output;
+use crate::render::{self, Output, Render as _, say};
 use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
@@ -35,64 +35,67 @@ pub enum OnExisting {
     Resume,
 }
 
+/// What rank 0 needs beside the plan.
+#[derive(Debug)]
+pub(super) struct RootOutputs {
+    /// The configuration the plan was made from, for the report.
+    pub(super) config: Config,
+    /// The files to write.
+    pub(super) outputs: Vec<Output>,
+    /// What to do with the results of an earlier run there.
+    pub(super) on_existing: OnExisting,
+}
+
 /// The report so far, and the files that hold it.
 pub(super) struct Recorder {
     report: Report,
     outputs: Vec<Output>,
     journal: Journal,
     /// Cases finished, through all cycles.
-    done: usize,
+    pub(super) done: usize,
     /// Where samples go that are too many for the report.
     pub(super) sidecar: Sidecar,
 }
 
 /// Refuses to overwrite the finished cases of an unfinished run.
-///
-/// # Errors
-/// Usage error that names the way to keep them and the way to be rid of them.
 pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<()> {
     let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
         return Ok(());
     };
     let Some(left) = Recovered::read(&first.path)? else { return Ok(()) };
     let measured = left.report.cases.iter().filter(|case| case.measured.is_some()).count();
-    match measured {
-        0 => Ok(()),
-        _ => Err(Error::usage(format!(
-            "'{}' holds measured cases ({measured}) of an unfinished run; resume it with --resume, or overwrite \
-             it with --force",
-            Journal::path_for(&first.path).display()
-        ))),
+    if measured == 0 {
+        return Ok(());
     }
+    Err(Error::usage(format!(
+        "'{}' holds measured cases ({measured}) of an unfinished run; resume it with --resume, or overwrite \
+         it with --force",
+        Journal::path_for(&first.path).display()
+    )))
 }
 
 impl Recorder {
     /// Starts the report and its journal, or resumes them.
-    ///
-    /// # Errors
-    /// Usage error when the journal cannot be written, or is that of another plan, or a limit makes no sense; unfit
-    /// when ranks share a device, or when the disk has no room for the results.
     pub(super) fn start(
         plan: &Plan,
-        config: &Config,
-        (outputs, on_existing): (Vec<Output>, OnExisting),
+        root: RootOutputs,
         environment: Environment,
         floors: TimingOverhead,
     ) -> Result<Self> {
-        let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
+        let first = root.outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         refuse_shared_devices(plan, &environment)?;
-        Limits::resolve(&config.limits)?;
-        let report = report::empty(plan, config, environment, floors);
+        Limits::resolve(&root.config.limits)?;
+        let report = report::empty(plan, &root.config, environment, floors);
         let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
         let started = report.run.started.clone();
-        let recovered = match on_existing {
+        let recovered = match root.on_existing {
             OnExisting::Resume => Recovered::read(&first.path)?,
             OnExisting::Refuse | OnExisting::Overwrite => None,
         };
         let samples = first.beside("samples.csv.gz");
         let done = recovered.as_ref().map_or(0, |recovered| recovered.done);
         require_space(plan, done, &first.path)?;
-        let (journal, sidecar, report) = match recovered {
+        let (mut journal, sidecar, report) = match recovered {
             Some(recovered) => {
                 let journal = resume(&first.path, plan, &report, &recovered)?;
                 let sidecar = Sidecar::resume(samples, recovered.samples_bytes)?;
@@ -101,30 +104,15 @@ impl Recorder {
             // What an earlier run left is lost from here on.
             None => (Journal::create(&first.path, plan, &report)?, Sidecar::at(samples), report),
         };
-        let mut recorder = Self {
-            report: Report { floors: Some(floors), ..report },
-            outputs,
-            journal,
-            done,
-            sidecar,
-        };
+        let mut report = Report { floors: Some(floors), ..report };
         let launch = Entry::Launch(Launch { started, done, hosts, replicate: 0, run: None });
-        recorder.journal.append(&launch)?;
-        launch.add_to(&mut recorder.report, plan.repeats());
-        Ok(recorder)
-    }
-
-    /// Cases that are finished, through all cycles.
-    pub(super) fn done(&self) -> usize {
-        self.done
+        journal.append(&launch)?;
+        launch.add_to(&mut report, plan.repeats());
+        Ok(Self { report, outputs: root.outputs, journal, done, sidecar })
     }
 
     /// Adds the outcome of the `place`th of the cases that run one after another, with what its ranks shared and its
-    /// samples; it is on disk when this returns. True when the case failed. One that an earlier launch has finished is
-    /// not added again.
-    ///
-    /// # Errors
-    /// Usage error when a file cannot be written, unfit on a full disk.
+    /// samples; it is on disk when this returns. True when the case failed.
     pub(super) fn record(
         &mut self,
         plan: &Plan,
@@ -132,9 +120,6 @@ impl Recorder {
         outcome: CaseOutcome,
         found: (Option<Caveat>, Samples),
     ) -> Result<bool> {
-        if place < self.done {
-            return Ok(false);
-        }
         let floors = self.report.floors.unwrap_or_default();
         let mut result = analysis::analyse(plan, case, &floors, outcome, found);
         if let Some(error) = &mut result.error {
@@ -143,13 +128,13 @@ impl Recorder {
         }
         let failed = result.error.is_some();
         let (cycle, index) = (place / plan.cases.len(), place % plan.cases.len());
-        let (time, samples_bytes) = (now(), self.sidecar.length());
+        let (time, samples_bytes) = (now(), self.sidecar.length);
         let entry = if cycle == 0 {
-            Entry::Case(Box::new(Finished { case: result, time, samples_bytes }))
+            Entry::Case { case: Box::new(result), time, samples_bytes }
         } else {
             let median_ms = result.measured.map(|measured| measured.latency.median);
             let turn = Turn { cycle, time, median_ms };
-            Entry::Again(Again { case: index, turn, error: result.error, samples_bytes })
+            Entry::Again { case: index, turn, error: result.error, samples_bytes }
         };
         self.journal.append(&entry)?;
         entry.add_to(&mut self.report, plan.repeats());
@@ -167,9 +152,6 @@ impl Recorder {
 
     /// Concludes the report and writes it; `exit` says whether the run finished. The journal of an unfinished run
     /// stays.
-    ///
-    /// # Errors
-    /// Usage error when a file cannot be written; the journal then stays.
     pub(super) fn finish(mut self, plan: &Plan, exit: Exit) -> Result<Report> {
         conclude(plan, &mut self.report, exit);
         write(&self.outputs, &self.report)?;
@@ -177,6 +159,20 @@ impl Recorder {
             self.journal.finish()?;
         }
         Ok(self.report)
+    }
+}
+
+/// Prints the report, as nccl-tests would if that is asked for, and where it was written `from`.
+pub fn print(report: &Report, outputs: &[Output], nccl_tests_table: bool, from: &str) {
+    let files: Vec<String> =
+        outputs.iter().map(|output| output.path.display().to_string()).collect();
+    let wrote = format!("wrote {}{from}", files.join(", "));
+    if nccl_tests_table {
+        say(render::nccl_tests_table(report).trim_end_matches('\n'));
+        say(&format!("# {wrote}"));
+    } else {
+        render::print(&report.document());
+        say(&wrote);
     }
 }
 
@@ -193,9 +189,6 @@ pub(super) fn save_incomplete(outputs: &[Output], failure: &Failure) {
 }
 
 /// Writes the report of a run that could not do so itself, from its journal; true when there is one.
-///
-/// # Errors
-/// Usage error when the journal cannot be read or a file cannot be written.
 pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
     let Some(first) = outputs.first() else { return Ok(false) };
     let Some(Recovered { plan, mut report, .. }) = Recovered::read(&first.path)? else {

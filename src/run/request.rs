@@ -22,10 +22,8 @@ pub struct Request {
     pub ranks: Option<usize>,
     /// What starts them.
     pub launcher: LauncherChoice,
-    /// How many launches each side has, where flags or the configuration file say so.
-    pub launches: Option<u32>,
-    /// How the sides of a series differ.
-    pub variation: Variation,
+    /// What each side of a series measures; one side, unless flags ask for more.
+    pub sides: Vec<Variant>,
     /// The baseline to compare with, by its name in the history or its file.
     pub compare_baseline: Option<String>,
     /// What to do with what an earlier run has left.
@@ -38,26 +36,21 @@ pub struct Request {
     pub nccl_tests_table: bool,
     /// Arguments of each rank of a single launch.
     pub arguments: Vec<OsString>,
-    /// Arguments of each rank in a series, but for the file to write.
-    pub launch_arguments: Vec<OsString>,
 }
 
-/// How the sides of a series differ.
-#[derive(Debug)]
-pub enum Variation {
-    /// There is one side.
-    None,
-    /// The other side is measured by another program.
-    Program(PathBuf),
-    /// The other side has another configuration file.
-    Config {
-        /// That configuration with the same flags over it.
-        config: Box<Config>,
-        /// Arguments of each of its ranks, but for the file to write.
-        launch_arguments: Vec<OsString>,
-    },
-    /// Each side sets these variables.
-    Variables(Vec<Variables>),
+/// What one side of a series measures.
+#[derive(Debug, Clone, Default)]
+pub struct Variant {
+    /// What it is called: `against`, `KEY=a`; empty for what is measured when nothing else is.
+    pub name: String,
+    /// Another program than this one.
+    pub program: Option<PathBuf>,
+    /// Another configuration than the request's, with the same flags over it.
+    pub config: Option<Config>,
+    /// Arguments of each of its ranks, but for the file to write.
+    pub arguments: Vec<OsString>,
+    /// The variables that it sets.
+    pub variables: Variables,
 }
 
 /// The configuration with the backend that `auto` means on this machine.

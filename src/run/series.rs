@@ -8,15 +8,14 @@ mod comparison;
 mod folder;
 mod side;
 
-use super::journal::Journal;
 use super::recorder::{self, OnExisting};
-use super::request::{Request, Variation, with_found_backend};
+use super::request::{Request, Variant, with_found_backend};
 use super::{dry_run, launch};
 use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
-use crate::history::Baseline;
-use crate::render::{self, Render as _};
+use crate::history::{Baseline, FOLDER};
+use crate::render::say;
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -30,14 +29,12 @@ const TO_COMPARE: u32 = 8;
 const LAUNCH_LIMIT: u32 = 10_000;
 
 /// How many launches each side has; `None` when the request is for one launch and nothing else.
-///
-/// # Errors
-/// Usage error for a number that is out of range.
 pub(super) fn launches(request: &Request) -> Result<Option<u32>> {
-    let variable = matches!(request.variation, Variation::Variables(_));
-    let other = matches!(request.variation, Variation::Program(_) | Variation::Config { .. });
-    let compares = other || request.compare_baseline.is_some();
-    let launches = request.launches.unwrap_or(if compares { TO_COMPARE } else { 1 });
+    let variable = request.sides.iter().any(|side| !side.variables.is_empty());
+    let other = |side: &Variant| side.program.is_some() || side.config.is_some();
+    let compares = request.sides.iter().any(other) || request.compare_baseline.is_some();
+    let asked = request.config.as_ref().ok().and_then(|config| config.benchmarking.launches);
+    let launches = asked.unwrap_or(if compares { TO_COMPARE } else { 1 });
     if !(1..=LAUNCH_LIMIT).contains(&launches) {
         return Err(Error::usage(format!(
             "{launches} launches are not possible; use --launches 1 to {LAUNCH_LIMIT}"
@@ -58,12 +55,11 @@ pub(super) struct LaunchSeries {
 
 impl LaunchSeries {
     /// The series that is asked for.
-    ///
-    /// # Errors
-    /// Usage error for a plan, a file or a baseline that is not possible.
     pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
         let config = with_found_backend(request.config.clone()?);
-        let baseline = comparison::baseline(request.compare_baseline.as_deref(), &config)?;
+        let folder = config.history.folder.clone().unwrap_or_else(|| FOLDER.into());
+        let baseline = request.compare_baseline.as_deref();
+        let baseline = baseline.map(|what| Baseline::find(&folder, what)).transpose()?;
         Limits::resolve(&config.limits)?;
         Rules::resolve(&config)?;
         let sides = side::all(&request, config)?;
@@ -71,9 +67,6 @@ impl LaunchSeries {
     }
 
     /// Shows what would be started, or starts it.
-    ///
-    /// # Errors
-    /// When nothing can be started, or what was measured cannot be kept.
     pub(super) fn run(&self) -> Result<Exit> {
         if self.request.dry_run {
             self.show()?;
@@ -81,8 +74,7 @@ impl LaunchSeries {
         }
         if self.request.print_command {
             for (side, launch) in self.due()? {
-                let command = side.command(&side.output(launch).path);
-                launch::print(&side.plan, &command)?;
+                launch::print(&side.plan, &side.command(launch))?;
             }
             return Ok(Exit::Ok);
         }
@@ -95,15 +87,15 @@ impl LaunchSeries {
         for (i, side) in self.sides.iter().enumerate() {
             // Variables change no plan.
             if i == 0 || side.plan != self.sides[0].plan {
-                render::say(&format!("{}:", side.outputs[0].path.display()));
+                say(&format!("{}:", side.outputs[0].path.display()));
                 dry_run::show(&side.plan);
             }
         }
         let seed = self.sides[0].plan.seed;
-        render::say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
+        say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
         for (side, launch) in self.due()? {
-            let command = side.command(&side.output(launch).path);
-            render::say(&format!("{}: {}", self.title(side, launch), command.line()));
+            let command = side.command(launch).line();
+            say(&format!("{}: {command}", self.title(side, launch)));
         }
         Ok(())
     }
@@ -119,7 +111,7 @@ impl LaunchSeries {
         let mut due = Vec::new();
         for (side, launch) in order(self.sides.len(), self.launches) {
             let side = &self.sides[side];
-            if !resumed || !side.is_complete(launch)? {
+            if !(resumed && side.is_complete(launch)?) {
                 due.push((side, launch));
             }
         }
@@ -136,17 +128,9 @@ impl LaunchSeries {
         }
         let due = self.due()?;
         for side in &self.sides {
-            launch::check(&side.plan, &side.command(&side.output(0).path))?;
+            launch::check(&side.plan, &side.command(0))?;
         }
-        for side in &self.sides {
-            side.begin(on_existing)?;
-            // Of a single run, which is lost now.
-            let journal = Journal::path_for(&side.outputs[0].path);
-            if on_existing == OnExisting::Overwrite && journal.exists() {
-                std::fs::remove_file(&journal)
-                    .map_err(|why| Error::file("remove", &journal, why))?;
-            }
-        }
+        self.sides.iter().try_for_each(|side| side.begin(on_existing))?;
         Ok(due)
     }
 
@@ -163,9 +147,9 @@ impl LaunchSeries {
             if tracing::enabled!(tracing::Level::WARN) {
                 eprintln!("tesserabench: {}", plain(&title));
             }
-            let output = side.output(launch);
-            let command = side.command(&output.path);
-            let exit = launch::run(&side.plan, &[output], &command).unwrap_or_else(|why| {
+            let command = side.command(launch);
+            let outputs = [side.output(launch)];
+            let exit = launch::run(&side.plan, &outputs, &command).unwrap_or_else(|why| {
                 tracing::error!("{title}: {}", plain(&why.message));
                 why.exit()
             });
@@ -190,11 +174,16 @@ impl LaunchSeries {
         for side in &self.sides {
             merged.extend(self.merged(side, ended)?.map(|report| (side, report)));
         }
-        let mut exit = ended;
+        let (mut exit, table) = (ended, self.request.nccl_tests_table);
         for (side, report) in &merged {
             side.outputs.iter().try_for_each(|output| output.write(report))?;
             exit = exit.worst(Exit::from_code(report.run.exit).unwrap_or(Exit::Internal));
-            self.print(side, report);
+            let (name, mark) = (side.variant.name.as_str(), if table { "#" } else { "==" });
+            if self.sides.len() > 1 {
+                say(&format!("{mark} {}", if name.is_empty() { "as asked for" } else { name }));
+            }
+            let from = format!(" from the launches in {}", side.folder.display());
+            recorder::print(report, &side.outputs, table, &from);
             if !report.run.incomplete {
                 side.end()?;
             }
@@ -225,37 +214,15 @@ impl LaunchSeries {
             (false, Exit::Ok) => Exit::CaseFailed,
             (false, ended) => ended,
         };
-        analysis::merge(reports, ended).map(|report| Some(self.named(side, report)))
-    }
-
-    /// The merged report under the command and configuration that the user gave.
-    fn named(&self, side: &Side, mut report: Report) -> Report {
+        let mut report = analysis::merge(reports, ended)?;
+        // Under the command and configuration that the user gave.
         let run = &mut report.run;
         run.id = format!("{}-x{}", run.id, self.launches);
         run.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         run.config.benchmarking.launches = u32::try_from(self.launches).ok();
         // Named by the user, so no secret.
-        report.environment.variables.extend(side.variables.iter().cloned());
-        report
-    }
-
-    fn print(&self, side: &Side, report: &Report) {
-        let files: Vec<String> =
-            side.outputs.iter().map(|output| output.path.display().to_string()).collect();
-        let (files, folder) = (files.join(", "), side.folder.display());
-        let title = if side.name.is_empty() { "as asked for" } else { &side.name };
-        let wrote = format!("wrote {files} from the launches in {folder}");
-        let mark = if self.request.nccl_tests_table { "#" } else { "==" };
-        if self.sides.len() > 1 {
-            render::say(&format!("{mark} {title}"));
-        }
-        if self.request.nccl_tests_table {
-            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
-            render::say(&format!("# {wrote}"));
-        } else {
-            render::print(&report.document());
-            render::say(&wrote);
-        }
+        report.environment.variables.extend(side.variant.variables.iter().cloned());
+        Ok(Some(report))
     }
 }
 

@@ -3,10 +3,11 @@
 //! Ranks that are not in a case sleep until it is over. All ranks make the same sequence of collective
 //! calls, whatever happens on one of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::recorder::{OnExisting, Recorder};
-use super::{environment, gather};
+use super::recorder::{Recorder, RootOutputs};
+use super::run_listener::RunListener;
+use super::{environment, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
@@ -14,13 +15,10 @@ use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::CaseError;
 use crate::base::units::Nanos;
-use crate::machine::environment::Environment;
 use crate::machine::memory::{self, RankMemory};
 use crate::machine::telemetry::{Sensors, Telemetry};
 use crate::measure::{self, Method, Recording, Team};
-use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
-use crate::render::Output;
 use crate::report::Report;
 use crate::world::abort::{self, abort};
 use crate::world::clock::{Clocks, CommonTime, HostClock};
@@ -28,38 +26,16 @@ use crate::world::fault;
 use crate::world::progress::{self, Phase};
 use crate::world::{World, mpi_yields};
 
-/// What rank 0 needs beside the plan.
-#[derive(Debug)]
-pub(super) struct RootOutputs {
-    /// The configuration the plan was made from, for the report.
-    pub(super) config: Config,
-    /// The files to write.
-    pub(super) outputs: Vec<Output>,
-    /// What to do with the results of an earlier run there.
-    pub(super) on_existing: OnExisting,
-}
-
-/// Learns how far a run is, on rank 0.
-pub(super) trait ProgressListener {
-    /// `done` cases of all cycles are finished and this one begins; an empty one after the last.
-    fn on_case(&self, done: usize, id: &str);
-
-    /// There is something to keep from now on if the run ends before its time.
-    fn on_journal(&self, environment: &Environment);
-}
-
 /// A device that has not worked for this long may have slowed down, ns.
 const REST: Nanos = 1_000_000_000;
 
-/// Runs the plan. Every rank calls it; rank 0 brings the root and gets the report.
-///
-/// # Errors
-/// When the run as a whole cannot go on; finished cases are then in the journal.
+/// Runs the plan. Every rank calls it; rank 0 brings the root and gets the report. When the run as a whole cannot go
+/// on, finished cases are in the journal.
 pub(super) fn run(
     world: &mut World,
     plan: &Plan,
     root: Option<RootOutputs>,
-    listener: &impl ProgressListener,
+    listener: &RunListener<'_>,
 ) -> Result<(Exit, Option<Report>)> {
     let clocks = match plan.backend {
         BackendSpec::Simulated(_) => Clocks::one(world.size()),
@@ -70,16 +46,22 @@ pub(super) fn run(
     progress::set_device(&backend.device().name);
     let floors = measure::timing_overhead(world, &*backend, &clocks)?;
     let sensors = Sensors::of(&backend.device());
-    let environment = environment::gather(world, backend.device(), libraries(&*backend, &sensors))?;
+    let mut libraries = backend.libraries();
+    let driver = sensors.as_ref().and_then(Sensors::driver_version);
+    libraries.extend(driver.map(|version| ("driver".to_owned(), version)));
+    let environment = environment::gather(world, backend.device(), libraries)?;
     let recorder = root.zip(environment).map(|(root, environment)| {
-        let files = (root.outputs, root.on_existing);
-        let recorder = Recorder::start(plan, &root.config, files, environment.clone(), floors)?;
+        let recorder = Recorder::start(plan, root, environment.clone(), floors)?;
         listener.on_journal(&environment);
         Ok(recorder)
     });
     let recorder = world.unanimous(recorder.transpose())?;
     let rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
-    let mut case_loop = CaseLoop::new(world, plan, rank, recorder)?;
+    let done = world.broadcast(recorder.as_ref().map(|recorder| recorder.done))?;
+    let teams = Teams { world, known: HashMap::new() };
+    let began = rank.backend.clock().now();
+    let mut case_loop =
+        CaseLoop { world, plan, rank, teams, recorder, done, place: 0, failures: 0, began };
     let end = case_loop.run(listener)?;
     case_loop.finish(end)
 }
@@ -100,21 +82,9 @@ struct CaseLoop<'a> {
     began: Nanos,
 }
 
-impl<'a> CaseLoop<'a> {
-    fn new(
-        world: &'a World,
-        plan: &'a Plan,
-        rank: Rank<'a>,
-        recorder: Option<Recorder>,
-    ) -> Result<Self> {
-        let done = world.broadcast(recorder.as_ref().map(Recorder::done))?;
-        let began = rank.backend.clock().now();
-        let teams = Teams { world, known: HashMap::new() };
-        Ok(Self { world, plan, rank, teams, recorder, done, place: 0, failures: 0, began })
-    }
-
+impl CaseLoop<'_> {
     /// Runs set after set until the plan, a failure or a request to stop ends the run; how it ends.
-    fn run(&mut self, listener: &impl ProgressListener) -> Result<Exit> {
+    fn run(&mut self, listener: &RunListener<'_>) -> Result<Exit> {
         let mut tasks = 0;
         let end = loop {
             let left = &self.plan.cases[self.place % self.plan.cases.len()..];
@@ -137,12 +107,7 @@ impl<'a> CaseLoop<'a> {
     }
 
     /// Runs the cases of a set at once and records them; false when a request to stop ended them.
-    fn run_set(
-        &mut self,
-        task: usize,
-        set: &[Case],
-        listener: &impl ProgressListener,
-    ) -> Result<bool> {
+    fn run_set(&mut self, task: usize, set: &[Case], listener: &RunListener<'_>) -> Result<bool> {
         let world = self.world;
         let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
         progress::enter_case(task, &own.unwrap_or(&set[0]).id);
@@ -154,7 +119,11 @@ impl<'a> CaseLoop<'a> {
                 let team = fault::during(Phase::Connect, || {
                     progress::in_collective(|| self.teams.team(set, case))
                 })?;
-                self.rank.run(team, set, case)
+                memory::reset_peak();
+                self.rank.run(team, set, case).unwrap_or_else(|outcome| CaseEnd {
+                    outcome: outcome.filter(|_| team.group.is_root()),
+                    samples: Some(Vec::new()),
+                })
             }
             None => {
                 fault::enter(Phase::Parked);
@@ -185,13 +154,13 @@ impl<'a> CaseLoop<'a> {
             let ranks = &case.group.ranks;
             let mine = own.take_if(|_| ranks.contains(&world.rank())).unwrap_or_default();
             let place = self.place + i;
-            let known = place < self.done;
-            let sidecar =
-                self.recorder.as_mut().filter(|_| !known).map(|recorder| &mut recorder.sidecar);
-            let samples = gather::samples(world, (&case.id, cycle, ranks), mine, sidecar)?;
+            // What an earlier launch has finished is not added again.
+            let mut recorder = self.recorder.as_mut().filter(|_| place >= self.done);
+            let sidecar = recorder.as_mut().map(|recorder| &mut recorder.sidecar);
+            let samples = sidecar::gather(world, (&case.id, cycle, ranks), mine, sidecar)?;
             fault::enter(Phase::Write);
             let results = results.as_mut().and_then(|results| results[ranks[0]].take());
-            let recorded = match (&mut self.recorder, results) {
+            let recorded = match (recorder, results) {
                 (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
                     let found = (crowding(world, plan, set, case), samples);
                     recorder.record(plan, (place, case), outcome, found)
@@ -233,13 +202,6 @@ impl<'a> CaseLoop<'a> {
         let exit = self.world.broadcast(report.as_ref().map(|report| report.run.exit))?;
         Ok((Exit::from_code(exit).unwrap_or(Exit::Internal), report))
     }
-}
-
-fn libraries(backend: &dyn Backend, sensors: &Option<Sensors>) -> BTreeMap<String, String> {
-    let mut libraries = backend.libraries();
-    let driver = sensors.as_ref().and_then(Sensors::driver_version);
-    libraries.extend(driver.map(|version| ("driver".to_owned(), version)));
-    libraries
 }
 
 /// How the ranks of a case share what each should have alone, if they do.
@@ -305,22 +267,15 @@ struct CaseEnd {
 }
 
 impl Rank<'_> {
-    /// One case on one of its ranks.
-    fn run(&mut self, team: Team<'_>, set: &[Case], case: &Case) -> CaseEnd {
-        memory::reset_peak();
-        self.attempt(team, set, case)
-            .unwrap_or_else(|outcome| CaseEnd { outcome, samples: Some(Vec::new()) })
-    }
-
-    /// Prepares, verifies and measures a case; the result alone when it ends before samples are taken.
-    fn attempt(
+    /// Prepares, verifies and measures a case; the result alone when it ends before samples are taken. Only that of
+    /// the first rank counts.
+    fn run(
         &mut self,
         team: Team<'_>,
         set: &[Case],
         case: &Case,
     ) -> Result<CaseEnd, Option<CaseOutcome>> {
-        let mut prepared =
-            prepare(self.backend, team, case).map_err(|outcome| on_first(team, outcome))?;
+        let mut prepared = prepare(self.backend, team, case)?;
         let accuracy = verify(team, case, &mut *prepared)?;
         fault::enter(Phase::Measure);
         if let Err(outcome) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
@@ -328,7 +283,7 @@ impl Rank<'_> {
                 CaseOutcome::Failed(error, _) => CaseOutcome::Failed(error, accuracy),
                 other => other,
             };
-            return Err(on_first(team, outcome));
+            return Err(Some(outcome));
         }
         let Some((samples, recording)) = self.measure(team, (set, case), &mut *prepared) else {
             return Ok(CaseEnd { outcome: None, samples: None });
@@ -389,11 +344,6 @@ impl Rank<'_> {
     }
 }
 
-/// The outcome of a case that was not measured, on its first rank.
-fn on_first(team: Team<'_>, outcome: CaseOutcome) -> Option<CaseOutcome> {
-    team.group.is_root().then_some(outcome)
-}
-
 /// Whether another rank may wait inside the work of this case for one that fails.
 fn exchanges(team: Team<'_>, case: &Case) -> bool {
     case.work.communicates() && team.group.size() > 1
@@ -443,8 +393,7 @@ fn verify(
         give_up(why);
     }
     let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));
-    let own =
-        agree(team, case, verified, Phase::Verify).map_err(|outcome| on_first(team, outcome))?;
+    let own = agree(team, case, verified, Phase::Verify)?;
     let parts = team.group.gather(own).unwrap_or_else(|why| abort(&why));
     let accuracy = parts.map(|parts| Accuracy::combine(parts, &case.group.ranks));
     let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);

@@ -1,4 +1,5 @@
-//! The samples of a run: a case's few in the report, its many in a compressed CSV file.
+//! The samples of a run, brought to rank 0 a block of rounds at a time: a case's few in the report, its many in a
+//! compressed CSV file. Nobody but their owner ever holds all of a rank's.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
@@ -11,9 +12,46 @@ use crate::backend::Sample;
 use crate::base::error::{Error, Result};
 use crate::render::csv_field;
 use crate::report::Samples;
+use crate::world::World;
 
 /// Most samples (ranks times rounds) of a case that stand in the report itself.
 pub(super) const INLINE_LIMIT: usize = 1024;
+
+/// Samples of all ranks that rank 0 holds at a time: about 10 MiB as they are sent, 20 MiB in memory.
+const SAMPLES_PER_BLOCK: usize = 1 << 19;
+
+/// Brings `own` samples of every rank of a case, named by its id, its cycle and its world ranks, to rank 0's
+/// sidecar. Every rank of `world` calls this; those that were not in the case bring none. What comes of
+/// writing is known to rank 0 only, so that the others send on whatever it is.
+///
+/// # Errors
+/// When ranks cannot be heard.
+pub fn gather(
+    world: &World,
+    (case, cycle, ranks): (&str, usize, &[usize]),
+    own: Vec<Sample>,
+    mut sidecar: Option<&mut Sidecar>,
+) -> Result<Result<Samples>> {
+    let rounds = usize::try_from(world.max(own.len() as i64)).unwrap_or(0);
+    let per_block = (SAMPLES_PER_BLOCK / ranks.len()).max(1);
+    let mut series = CaseSamples::new((case, cycle), ranks, rounds);
+    let mut written = Ok(());
+    let mut own = own.into_iter();
+    for _ in 0..rounds.div_ceil(per_block) {
+        // While rank 0 writes, the others leave it their cores.
+        world.park();
+        let parts = world.gather(own.by_ref().take(per_block).collect::<Vec<_>>())?;
+        if let (Some(mut parts), Some(sidecar), Ok(())) = (parts, &mut sidecar, &written) {
+            let block: Vec<_> =
+                ranks.iter().map(|&rank| std::mem::take(&mut parts[rank])).collect();
+            written = series.add(&block, sidecar);
+        }
+    }
+    Ok(written.and_then(|()| match sidecar {
+        Some(sidecar) => series.finish(sidecar),
+        None => Ok(Samples::None),
+    }))
+}
 
 /// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
 /// format allows: what a finished case has there is whole, whatever happens to the next.
@@ -24,12 +62,12 @@ pub struct Sidecar {
     /// The member of the case that arrives.
     member: Option<GzEncoder<File>>,
     /// Bytes of finished members.
-    length: u64,
+    pub(super) length: u64,
 }
 
 /// The samples of a case that arrive in blocks. Those for the file are not kept.
 #[derive(Debug)]
-pub(super) struct CaseSamples<'a> {
+struct CaseSamples<'a> {
     /// Its id as a field of a row.
     case: String,
     cycle: usize,
@@ -43,7 +81,7 @@ pub(super) struct CaseSamples<'a> {
 
 impl<'a> CaseSamples<'a> {
     /// Of a case that has this many rounds. Those of later cycles are all for the file.
-    pub(super) fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
+    fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
         let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
         Self {
             case: csv_field(case),
@@ -56,28 +94,23 @@ impl<'a> CaseSamples<'a> {
     }
 
     /// Adds a block, by rank and then by round. What goes to the file is there when this returns.
-    ///
-    /// # Errors
-    /// Usage error when the file cannot be written.
-    pub(super) fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
+    fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
         if self.inline {
             self.few.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
         } else {
-            sidecar.add(self, block)?;
+            sidecar.add(self, block).map_err(|why| Error::write(&sidecar.path, &why))?;
         }
         self.rounds += block.first().map_or(0, Vec::len);
         Ok(())
     }
 
     /// What the report says of them. Those in the file are on the disk when this returns.
-    ///
-    /// # Errors
-    /// Usage error when the file cannot be written.
-    pub(super) fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
+    fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
         if !self.inline {
             sidecar.end_member()?;
-            let rows = self.rounds * self.ranks.len();
-            return Ok(Samples::Sidecar { file: sidecar.name(), rows });
+            let name = sidecar.path.file_name().unwrap_or_default();
+            let file = name.to_string_lossy().into_owned();
+            return Ok(Samples::Sidecar { file, rows: self.rounds * self.ranks.len() });
         }
         let samples = &self.few;
         let origin = samples.iter().flatten().map(|sample| sample.start).min().unwrap_or(0);
@@ -106,59 +139,43 @@ impl Sidecar {
     }
 
     /// The file at `path` after its first `length` bytes; what is behind them belongs to no finished case.
-    ///
-    /// # Errors
-    /// Usage error when it is shorter, or cannot be written.
     pub(super) fn resume(path: PathBuf, length: u64) -> Result<Self> {
         if length == 0 {
             return Ok(Self::at(path));
         }
-        let wrong = |why: &dyn std::fmt::Display| Error::file("resume", &path, why);
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(|why| wrong(&why))?;
-        let size = file.metadata().map_err(|why| wrong(&why))?.len();
-        if size < length {
-            return Err(wrong(&format!("{size} bytes are left of {length}")));
-        }
-        let ready = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
-        ready.map_err(|why| wrong(&why))?;
+        let open = || {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            let size = file.metadata()?.len();
+            if size < length {
+                let why = format!("{size} bytes are left of {length}");
+                return Err(std::io::Error::other(why));
+            }
+            file.set_len(length)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().map_err(|why| Error::file("resume", &path, why))?;
         Ok(Self { path, file: Some(file), member: None, length })
     }
 
-    /// The file's name without its folder.
-    pub(super) fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
-
-    /// Bytes of finished cases.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
     /// Adds a block of a case's samples, invalid rounds included, and brings them to the file.
-    fn add(&mut self, series: &CaseSamples<'_>, block: &[Vec<Sample>]) -> Result<()> {
-        let member = match self.member.take() {
-            Some(member) => Ok(member),
-            None => self.begin_member(),
+    fn add(&mut self, series: &CaseSamples<'_>, block: &[Vec<Sample>]) -> std::io::Result<()> {
+        let member = match &mut self.member {
+            Some(member) => member,
+            None => {
+                let file = match self.file.take() {
+                    Some(file) => file,
+                    None => File::create(&self.path)?,
+                };
+                let mut member = GzEncoder::new(file.try_clone()?, Compression::fast());
+                self.file = Some(file);
+                if self.length == 0 {
+                    member.write_all(b"case,cycle,round,rank,start_ns,end_ns,device_ns,late\n")?;
+                }
+                self.member.insert(member)
+            }
         };
-        let written = member.and_then(|mut member| {
-            let written = write(&mut member, series, block);
-            self.member = Some(member);
-            written
-        });
-        written.map_err(|why| Error::write(&self.path, &why))
-    }
-
-    fn begin_member(&mut self) -> std::io::Result<GzEncoder<File>> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => File::create(&self.path)?,
-        };
-        let mut member = GzEncoder::new(file.try_clone()?, Compression::fast());
-        self.file = Some(file);
-        if self.length == 0 {
-            member.write_all(b"case,cycle,round,rank,start_ns,end_ns,device_ns,late\n")?;
-        }
-        Ok(member)
+        write(member, series, block)
     }
 
     fn end_member(&mut self) -> Result<()> {
@@ -248,7 +265,7 @@ mod tests {
             let mut series = CaseSamples::new(("a", 1), &[0], 1);
             series.add(&[vec![sample]], sidecar).unwrap();
             series.finish(sidecar).unwrap();
-            sidecar.length()
+            sidecar.length
         };
         let length = add(&mut Sidecar::at(path.clone()));
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"torn").unwrap();

@@ -60,7 +60,7 @@ pub fn abort_from_watchdog(failure: &Failure, message: &str) -> ! {
 }
 
 /// Aborts the job because this rank waited for others until the deadline of the run.
-pub(super) fn abort_at_deadline() -> ! {
+pub fn abort_at_deadline() -> ! {
     abort(&Error::new(
         Kind::TimedOut,
         format!(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use wildmatch::WildMatch;
 
 use super::RunArgs;
@@ -17,27 +18,22 @@ impl RunArgs {
                 to.clone_from(flag);
             }
         }
-        fn set_list<T: Clone>(to: &mut Option<Vec<T>>, flags: &[T]) {
-            if !flags.is_empty() {
-                *to = Some(flags.to_vec());
-            }
-        }
         fn set_quantity(to: &mut Option<Quantity>, flag: &Option<String>) {
             set(to, &flag.clone().map(Quantity::Text));
         }
-        fn set_name<T: serde::de::DeserializeOwned>(
+        fn set_name<T: DeserializeOwned>(
             to: &mut Option<T>,
             what: &str,
-            flag: Option<&str>,
+            flag: &Option<String>,
         ) -> Result<()> {
             if let Some(text) = flag {
                 *to = Some(from_name(what, text)?);
             }
             Ok(())
         }
-        set_name(&mut config.backend, "--backend", self.backend.as_deref())?;
-        set_name(&mut config.protocol, "--protocol", self.protocol.as_deref())?;
-        set_name(&mut config.scaling.kind, "--scaling", self.scaling.as_deref())?;
+        set_name(&mut config.backend, "--backend", &self.backend)?;
+        set_name(&mut config.protocol, "--protocol", &self.protocol)?;
+        set_name(&mut config.scaling.kind, "--scaling", &self.scaling)?;
         set(&mut config.output.format, &self.format);
         set(&mut config.topology, &self.topology);
         set(&mut config.seed, &self.seed);
@@ -50,7 +46,7 @@ impl RunArgs {
         set(&mut config.benchmarking.launches, &self.launches);
         set(&mut config.heartbeats, &self.heartbeats);
         set(&mut config.max_failures, &self.max_failures);
-        set_name(&mut config.thread_level, "--thread-level", self.thread_level.as_deref())?;
+        set_name(&mut config.thread_level, "--thread-level", &self.thread_level)?;
         set_quantity(&mut config.deadlines.case, &self.case_timeout);
         for text in &self.deadline {
             set_deadline(&mut config.deadlines, text)?;
@@ -59,7 +55,7 @@ impl RunArgs {
         set_quantity(&mut config.benchmarking.min_time, &self.min_time);
         set_quantity(&mut config.benchmarking.max_time, &self.max_time);
         set_quantity(&mut config.benchmarking.duration, &self.duration);
-        set_list(&mut config.benchmarking.precision_quantiles, &self.precision_quantile);
+        set(&mut config.benchmarking.precision_quantiles, &self.precision_quantile);
         set(&mut config.benchmarking.quick, &self.quick.then_some(true));
         set(&mut config.emulate_ranks, &self.emulate_ranks.then_some(true));
         set(&mut config.continue_on_error, &self.continue_on_error.then_some(true));
@@ -68,10 +64,10 @@ impl RunArgs {
         set(&mut config.mesh.groups, &self.groups);
         set(&mut config.mesh.pairs, &self.pairs);
         set(&mut config.mesh.concurrent_groups, &self.concurrent_groups.then_some(true));
-        set_list(&mut config.mesh.axes, &self.axis);
-        set_list(&mut config.scaling.ranks, &self.scaling_ranks);
-        set_list(&mut config.precision_policies, &self.precision);
-        set_list(&mut config.output.files, &self.output);
+        set(&mut config.mesh.axes, &self.axis);
+        set(&mut config.scaling.ranks, &self.scaling_ranks);
+        set(&mut config.precision_policies, &self.precision);
+        set(&mut config.output.files, &self.output);
         self.rules.apply(&mut config.comparison)?;
         self.choose_benchmarks(&mut config)?;
         for text in &self.problem_size {
@@ -168,20 +164,21 @@ fn set_deadline(deadlines: &mut DeadlineConfig, text: &str) -> Result<()> {
     let (name, time) = text.split_once('=').ok_or_else(|| {
         Error::usage(format!("--deadline '{text}' is not NAME=TIME, such as case=10m"))
     })?;
-    let names = ["startup", "communicator", "case", "barrier", "gather", "silence", "stop"];
-    let deadline = match name {
-        "startup" => &mut deadlines.startup,
-        "communicator" => &mut deadlines.communicator,
-        "case" => &mut deadlines.case,
-        "barrier" => &mut deadlines.barrier,
-        "gather" => &mut deadlines.gather,
-        "silence" => &mut deadlines.silence,
-        "stop" => &mut deadlines.stop,
-        _ => {
-            let suggestion = suggestion(name, names);
-            return Err(Error::usage(format!("--deadline '{name}' is unknown ({suggestion})")));
-        }
-    };
+    let deadlines = [
+        ("startup", &mut deadlines.startup),
+        ("communicator", &mut deadlines.communicator),
+        ("case", &mut deadlines.case),
+        ("barrier", &mut deadlines.barrier),
+        ("gather", &mut deadlines.gather),
+        ("silence", &mut deadlines.silence),
+        ("stop", &mut deadlines.stop),
+    ];
+    let names = deadlines.each_ref().map(|(name, _)| *name);
+    let named = deadlines.into_iter().find(|(known, _)| *known == name);
+    let (_, deadline) = named.ok_or_else(|| {
+        let suggestion = suggestion(name, names);
+        Error::usage(format!("--deadline '{name}' is unknown ({suggestion})"))
+    })?;
     *deadline = Some(Quantity::Text(time.to_owned()));
     Ok(())
 }

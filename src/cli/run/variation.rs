@@ -8,31 +8,36 @@ use super::RunArgs;
 use super::words::{CONFIG, without};
 use crate::base::error::{Error, Result};
 use crate::plan::config::Config;
-use crate::run::{Variables, Variation};
+use crate::run::{Variables, Variant};
 
 /// Most sides of a series: more combinations of variables than that are a mistake.
 const SIDE_LIMIT: usize = 1000;
 
 impl RunArgs {
-    /// What is asked for; `arguments` are those of a rank of this side.
-    ///
-    /// # Errors
-    /// Usage error for a program, a configuration or a variable that cannot be used.
-    pub(super) fn variation(&self, arguments: &[OsString]) -> Result<Variation> {
+    /// The sides that are asked for; `arguments` are those of a rank of this program and configuration.
+    pub(super) fn sides(&self, arguments: Vec<OsString>) -> Result<Vec<Variant>> {
+        let own = Variant { arguments, ..Variant::default() };
+        let against = Variant { name: "against".to_owned(), ..own.clone() };
         match &self.against {
-            None if self.env.is_empty() => Ok(Variation::None),
-            None => combinations(&self.env).map(Variation::Variables),
+            None => {
+                let side = |variables: Variables| {
+                    let names = variables.iter().map(|(key, value)| format!("{key}={value}"));
+                    let name = names.collect::<Vec<_>>().join(",");
+                    Variant { name, variables, ..own.clone() }
+                };
+                Ok(combinations(&self.env)?.into_iter().map(side).collect())
+            }
             Some(_) if !self.env.is_empty() => Err(Error::usage(
                 "--against and --env each define the sides of a series; use one of them, and set the variable \
                  for the whole run or start it twice",
             )),
             Some(path) if is_config(path) => {
-                let config = self.apply(Config::load(path)?)?;
-                let mut arguments = without(arguments.iter().cloned(), CONFIG);
+                let config = Some(self.apply(Config::load(path)?)?);
+                let mut arguments = without(own.arguments.clone(), CONFIG);
                 arguments.extend(["--config".into(), path.into()]);
-                Ok(Variation::Config { config: Box::new(config), launch_arguments: arguments })
+                Ok(vec![own, Variant { config, arguments, ..against }])
             }
-            Some(path) => program(path).map(Variation::Program),
+            Some(path) => Ok(vec![own, Variant { program: Some(program(path)?), ..against }]),
         }
     }
 }
@@ -65,10 +70,8 @@ fn combinations(flags: &[String]) -> Result<Vec<Variables>> {
         };
         let (key, values) = flag.split_once('=').ok_or_else(|| wrong("names no values"))?;
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if key.is_empty()
-            || !key.chars().all(is_name)
-            || key.starts_with(|c: char| c.is_ascii_digit())
-        {
+        let is_named = key.starts_with(|c: char| is_name(c) && !c.is_ascii_digit());
+        if !is_named || !key.chars().all(is_name) {
             return Err(wrong("names no variable"));
         }
         if flags[..i].iter().any(|other| other.split('=').next() == Some(key)) {

@@ -2,19 +2,17 @@
 
 use std::ffi::OsString;
 
-/// Flags that are taken out.
+/// Flags that are taken out: those with a value behind them or after `=`, those without a value, and one with a value
+/// by its short name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Flags<'a> {
-    /// By their long names, with a value behind them or after `=`.
-    pub(super) valued: &'a [&'a str],
-    /// By their long names, without a value.
-    pub(super) plain: &'a [&'a str],
-    /// By their short name, with a value.
-    pub(super) short: Option<u8>,
+pub(super) struct Flags {
+    valued: &'static [&'static str],
+    plain: &'static [&'static str],
+    short: u8,
 }
 
 /// What concerns all launches together. `--nccl-tests-table` stays: it chooses cases too.
-pub(super) const OF_THE_SERIES: Flags<'_> = Flags {
+pub(super) const OF_THE_SERIES: Flags = Flags {
     valued: &[
         "--launches",
         "--against",
@@ -28,24 +26,17 @@ pub(super) const OF_THE_SERIES: Flags<'_> = Flags {
         "--allow",
     ],
     plain: &["--dry-run", "--print-command"],
-    short: Some(b'o'),
+    short: b'o',
 };
 
-/// What shows how the ranks would be started.
-pub(super) const PRINT_COMMAND: Flags<'_> =
-    Flags { valued: &[], plain: &["--print-command"], short: None };
-
 /// The configuration file.
-pub(super) const CONFIG: Flags<'_> = Flags { valued: &["--config"], plain: &[], short: Some(b'c') };
+pub(super) const CONFIG: Flags = Flags { valued: &["--config"], plain: &[], short: b'c' };
 
 /// Short flags that have a value, which is what follows them in the same word.
 const SHORT_VALUED: &[u8] = b"bcop";
 
 /// The words without these flags and their values.
-pub(super) fn without(
-    words: impl IntoIterator<Item = OsString>,
-    flags: Flags<'_>,
-) -> Vec<OsString> {
+pub(super) fn without(words: impl IntoIterator<Item = OsString>, flags: Flags) -> Vec<OsString> {
     let mut left = Vec::new();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
@@ -73,17 +64,17 @@ pub(super) fn without(
 }
 
 /// Where in a word of short flags this one stands.
-fn short(word: &[u8], flag: Option<u8>) -> Option<usize> {
+fn short(word: &[u8], flag: u8) -> Option<usize> {
     let flags = word.strip_prefix(b"-").filter(|flags| !flags.starts_with(b"-"))?;
     let place = flags.iter().position(|letter| SHORT_VALUED.contains(letter))?;
-    (Some(flags[place]) == flag).then_some(place + 1)
+    (flags[place] == flag).then_some(place + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn left(words: &str, flags: Flags<'_>) -> String {
+    fn left(words: &str, flags: Flags) -> String {
         let words = without(words.split(' ').map(OsString::from), flags);
         words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }

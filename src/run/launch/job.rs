@@ -1,4 +1,4 @@
-//! The job of a launch: the launcher, its arguments, the ranks' environment and how long to wait for them.
+//! The job of a launch: what is started as every rank, by which launcher, with which variables and how long to wait.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde::Deserialize;
 use tesserabench_launcher::{Job, Launcher, Placement, arguments, find_launcher};
 
-use super::command::Command;
 use crate::base::error::{Error, Result};
 use crate::plan::{BackendSpec, Plan};
 use crate::world;
@@ -26,15 +25,50 @@ pub enum LauncherChoice {
     Srun,
 }
 
+/// What is started as every rank.
+#[derive(Debug)]
+pub(in crate::run) struct Command {
+    /// The program.
+    pub(in crate::run) program: PathBuf,
+    /// Its arguments.
+    pub(in crate::run) arguments: Vec<OsString>,
+    /// Variables of the ranks, beside those that this process has.
+    pub(in crate::run) variables: Vec<(String, String)>,
+    /// What starts them; one rank needs nothing.
+    pub(in crate::run) launcher: Option<LauncherChoice>,
+    /// Whether to print what the ranks print.
+    pub(in crate::run) shows_output: bool,
+}
+
+impl Command {
+    /// As a person would type it for one rank.
+    pub(in crate::run) fn line(&self) -> String {
+        line(&self.variables, &self.program, &self.arguments)
+    }
+}
+
+/// A command as a shell reads it.
+pub(super) fn line(set: &[(String, String)], program: &Path, arguments: &[OsString]) -> String {
+    let quoted = |word: &str| {
+        let plain = |c: char| c.is_alphanumeric() || "-_=./,:+".contains(c);
+        if word.chars().all(plain) && !word.is_empty() {
+            word.to_owned()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    let value = |value: &str| if value.is_empty() { String::new() } else { quoted(value) };
+    let set = set.iter().map(|(name, text)| format!("{name}={}", value(text)));
+    let words = [program.as_os_str()].into_iter().chain(arguments.iter().map(OsString::as_os_str));
+    set.chain(words.map(|word| quoted(&word.to_string_lossy()))).collect::<Vec<_>>().join(" ")
+}
+
 /// How much longer than the ranks' own deadlines the supervisor waits, seconds and heartbeats: they know more to
 /// report, and take some of either to find it out.
 const PATIENCE_S: f64 = 15.0;
 const PATIENCE_BEATS: f64 = 6.0;
 
 /// The job of the command, with `more` variables set in it beside the command's own.
-///
-/// # Errors
-/// Unfit when there is no launcher that can start its ranks.
 pub(super) fn of(plan: &Plan, command: &Command, more: &[(String, String)]) -> Result<Job> {
     let set: Vec<(String, String)> = more.iter().chain(&command.variables).cloned().collect();
     let (program, mut arguments) = match command.launcher {

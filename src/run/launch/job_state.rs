@@ -12,6 +12,7 @@ use crate::run::progress_bar;
 use crate::world::supervision::Note;
 
 /// What the ranks and their launcher have said.
+#[derive(Default)]
 pub(super) struct JobState {
     /// Ranks by process number.
     ranks: HashMap<u32, (usize, String)>,
@@ -28,7 +29,7 @@ pub(super) struct JobState {
     farewell: [bool; 2],
     /// The rank whose process the launcher names.
     named: Option<(usize, String)>,
-    bar: ProgressBar,
+    bar: Option<ProgressBar>,
     /// Whether to print what the ranks print.
     shows_output: bool,
 }
@@ -36,19 +37,7 @@ pub(super) struct JobState {
 impl JobState {
     /// Of a job that has said nothing yet.
     pub(super) fn new(shows_output: bool) -> Self {
-        Self {
-            ranks: HashMap::new(),
-            case: String::new(),
-            exit: None,
-            journal: false,
-            reported: false,
-            failure: None,
-            held: Vec::new(),
-            farewell: [false; 2],
-            named: None,
-            bar: ProgressBar::hidden(),
-            shows_output,
-        }
+        Self { shows_output, ..Self::default() }
     }
 
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
@@ -56,7 +45,7 @@ impl JobState {
         match line {
             // Hydra prints on standard output how a job ended.
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
-            OutputLine::Out(line) if self.shows_output => self.bar.suspend(|| say(line)),
+            OutputLine::Out(line) if self.shows_output => self.above_bar(|| say(line)),
             OutputLine::Out(_) => {}
             OutputLine::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),
@@ -76,13 +65,11 @@ impl JobState {
                 // The job goes on, so that was no farewell.
                 self.farewell = [false; 2];
                 self.show_held();
-                if self.bar.is_hidden() {
-                    self.bar = progress_bar::new(total, true);
-                }
-                self.bar.set_position(done as u64);
-                self.bar.set_message(id.clone());
+                let bar = self.bar.get_or_insert_with(|| progress_bar::new(total, true));
+                bar.set_position(done as u64);
+                bar.set_message(id.clone());
                 if done == total {
-                    self.bar.finish_and_clear();
+                    bar.finish_and_clear();
                 }
                 self.case = id;
             }
@@ -109,7 +96,14 @@ impl JobState {
     }
 
     fn show(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.above_bar(|| eprintln!("{line}"));
+    }
+
+    fn above_bar(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
     }
 
     fn show_held(&mut self) {
@@ -123,24 +117,16 @@ impl JobState {
         let mut pids = numbers.filter_map(|number| number.parse().ok());
         let by_pid = pids.find_map(|pid: u32| self.ranks.get(&pid));
         let by_pid = by_pid.filter(|_| self.ranks.len() == 1);
-        let after = line.split_once("process rank ").map(|(_, rest)| rest.split(' ').next());
-        let rank: Option<usize> = after.flatten().and_then(|word| word.parse().ok());
+        let after = line.split_once("process rank ").and_then(|(_, rest)| rest.split(' ').next());
+        let rank: Option<usize> = after.and_then(|word| word.parse().ok());
         let by_rank = self.ranks.values().find(|(known, _)| Some(*known) == rank);
         by_pid.or(by_rank).cloned()
     }
 
-    /// Whether the launcher reports a process that was killed.
-    fn saw_a_death(&self) -> bool {
-        let words = ["on signal", "BAD TERMINATION"];
-        self.held.iter().any(|line| words.iter().any(|word| line.contains(word)))
-    }
-
-    /// The exit of a job that ended like this and whose run may take `timeout_s` seconds.
-    ///
-    /// # Errors
-    /// When the ranks have not reported an exit that holds.
+    /// The exit of a job that ended like this and whose run may take `timeout_s` seconds; an error when the ranks
+    /// have not reported an exit that holds.
     pub(super) fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
-        self.bar.finish_and_clear();
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
         if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
             self.show_held();
         }
@@ -153,49 +139,45 @@ impl JobState {
         // Ranks that are ended because their time is over take that for a request to stop.
         let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
         let exit = failed.or(self.exit).filter(|exit| !late(exit));
-        let during = self.during();
-        match (exit, end) {
+        let during = match self.case.as_str() {
+            "" => "between cases".to_owned(),
+            case => format!("during case {case}"),
+        };
+        // The launcher reports a process that was killed.
+        let is_death =
+            |line: &String| ["on signal", "BAD TERMINATION"].iter().any(|word| line.contains(word));
+        let (kind, why) = match (exit, end, &self.named) {
             // A run that finished all the same was not interrupted.
-            (Some(exit), End::TimedOut | End::Interrupted) if exit != Exit::Ok || self.reported => {
-                Ok(exit)
+            (Some(exit), End::TimedOut | End::Interrupted, _)
+                if exit != Exit::Ok || self.reported =>
+            {
+                return Ok(exit);
             }
-            (_, End::TimedOut) => Err(Error::new(
+            (_, End::TimedOut, _) => (
                 Kind::TimedOut,
                 format!(
                     "the run took longer than its {timeout_s} s, {during}, and was ended; give more time \
                      with --timeout, or measure less"
                 ),
-            )),
-            (_, End::Interrupted) => {
-                Err(Error::new(Kind::Interrupted, format!("interrupted {during}")))
-            }
-            (Some(exit), _) => Ok(exit),
-            (None, End::Code(_)) if self.ranks.is_empty() && !self.saw_a_death() => {
+            ),
+            (_, End::Interrupted, _) => (Kind::Interrupted, format!("interrupted {during}")),
+            (Some(exit), ..) => return Ok(exit),
+            (None, End::Code(_), _) if self.ranks.is_empty() && !self.held.iter().any(is_death) => {
                 self.show_held();
-                Err(Error::unfit("the launcher could not start the ranks; its messages are above"))
+                let why = "the launcher could not start the ranks; its messages are above";
+                return Err(Error::unfit(why));
             }
-            (None, end) => Err(self.silent_death(end, &during)),
-        }
-    }
-
-    fn during(&self) -> String {
-        match self.case.as_str() {
-            "" => "between cases".to_owned(),
-            case => format!("during case {case}"),
-        }
-    }
-
-    /// The error of a job that ended although no rank reported why.
-    fn silent_death(&mut self, end: End, during: &str) -> Error {
-        let died = match (&self.named, end) {
-            (Some((rank, host)), _) => format!("rank {rank} on {host} died silently {during}"),
-            (None, End::Code(code)) => {
+            (None, _, Some((rank, host))) => {
+                (Kind::RankDied, format!("rank {rank} on {host} died silently {during}"))
+            }
+            (None, End::Code(code), None) => {
                 self.show_held();
-                format!("a rank died silently {during}, and the launcher ended with code {code}")
+                let ended = format!("the launcher ended with code {code}");
+                (Kind::RankDied, format!("a rank died silently {during}, and {ended}"))
             }
-            (None, _) => format!("the launcher was killed {during}"),
+            (None, _, None) => (Kind::RankDied, format!("the launcher was killed {during}")),
         };
-        Error::new(Kind::RankDied, died)
+        Err(Error::new(kind, why))
     }
 
     /// Why a run ended whose journal has not become a report; `None` where there is nothing to keep.

@@ -2,23 +2,11 @@
 
 use super::{LaunchSeries, Side};
 use crate::analysis::{self, Reports, Rules};
-use crate::base::error::{Error, Exit, Result};
+use crate::base::error::{Exit, Result};
 use crate::base::files::write_atomically;
 use crate::base::plain::plain;
-use crate::history::{Baseline, FOLDER};
-use crate::plan::config::Config;
 use crate::render::{Format, publish_on_github, say};
-use crate::report::{Comparison, Report};
-use crate::run::request::Variation;
-
-/// What the first side is compared with, beside the others.
-///
-/// # Errors
-/// Usage error when there is no such baseline.
-pub(super) fn baseline(what: Option<&str>, config: &Config) -> Result<Option<Baseline>> {
-    let folder = config.history.folder.clone().unwrap_or_else(|| FOLDER.into());
-    what.map(|what| Baseline::find(&folder, what)).transpose()
-}
+use crate::report::Report;
 
 impl LaunchSeries {
     /// Compares what can be: what was asked for with the other program or configuration, each setting of the
@@ -40,47 +28,40 @@ impl LaunchSeries {
         let mut rules = Rules::resolve(&first.config)?;
         for (side, report) in others {
             // Different on purpose.
-            let names = side.variables.iter().chain(&first.variables);
+            let names = side.variant.variables.iter().chain(&first.variant.variables);
             rules.allow.extend(names.map(|(name, _)| format!("variable {name}")));
-            let sides = match self.request.variation {
-                Variation::Variables(_) | Variation::None => [(*first, own), (*side, report)],
-                Variation::Program(_) | Variation::Config { .. } => {
-                    [(*side, report), (*first, own)]
-                }
+            let (baseline, candidate) = match side.variant.variables.is_empty() {
+                true => ((*side, report), (*first, own)),
+                false => ((*first, own), (*side, report)),
             };
-            exit = exit.worst(compared(sides, &rules)?);
+            let (files, reports) = ([baseline.0.file()], std::slice::from_ref(baseline.1));
+            let baseline = Reports { files: &files, reports };
+            exit = exit.worst(compared(baseline, candidate, &rules)?);
         }
         if let Some(baseline) = &self.baseline {
-            let own = std::slice::from_ref(own);
-            let (files, reports) = baseline.reports(own)?;
-            let ours = [first.outputs[0].path.display().to_string()];
+            let (files, reports) = baseline.reports(std::slice::from_ref(own))?;
             let baseline = Reports { files: &files, reports: &reports };
-            let candidate = Reports { files: &ours, reports: own };
-            let comparison = analysis::compare(baseline, candidate, &rules);
-            exit = exit.worst(publish(&comparison, first)?);
+            exit = exit.worst(compared(baseline, (first, own), &rules)?);
         }
         Ok(exit)
     }
 }
 
-fn compared([baseline, candidate]: [(&Side, &Report); 2], rules: &Rules) -> Result<Exit> {
-    let files = [baseline, candidate].map(|(side, _)| [side.outputs[0].path.display().to_string()]);
-    let reports =
-        |at: usize, report| Reports { files: &files[at], reports: std::slice::from_ref(report) };
-    let comparison = analysis::compare(reports(0, baseline.1), reports(1, candidate.1), rules);
-    publish(&comparison, candidate.0)
-}
-
-/// Prints a comparison and writes it beside the candidate's report; its exit.
-fn publish(comparison: &Comparison, candidate: &Side) -> Result<Exit> {
+/// Compares the candidate, prints the comparison and writes it beside the candidate's report; its exit.
+fn compared(
+    baseline: Reports<'_>,
+    (candidate, report): (&Side, &Report),
+    rules: &Rules,
+) -> Result<Exit> {
+    let (files, reports) = ([candidate.file()], std::slice::from_ref(report));
+    let comparison = analysis::compare(baseline, Reports { files: &files, reports }, rules);
     say("== comparison");
-    say(Format::Table.write(comparison, false)?.trim_end());
+    say(Format::Table.write(&comparison, false)?.trim_end());
     for (format, ending) in [(Format::Json, "comparison.json"), (Format::Markdown, "comparison.md")]
     {
-        let text = format.write(comparison, true)?;
+        let text = format.write(&comparison, true)?;
         write_atomically(&candidate.outputs[0].beside(ending), text.as_bytes())?;
     }
-    publish_on_github(comparison, false)?;
-    let code = comparison.exit;
-    Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
+    publish_on_github(&comparison, false)?;
+    Exit::of(comparison.exit)
 }

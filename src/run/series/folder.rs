@@ -1,6 +1,7 @@
 //! The folder of a side's launches: a report each, with its samples and journal.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::side::Side;
 use crate::base::error::{Error, Result};
@@ -50,30 +51,31 @@ impl Side {
     pub(super) fn begin(&self, on_existing: OnExisting) -> Result<()> {
         let wrong = |why| Error::file("write", &self.folder, why);
         std::fs::create_dir_all(&self.folder).map_err(wrong)?;
+        let mut old = Vec::new();
         if on_existing != OnExisting::Resume {
-            for launch in self.launches()? {
-                let output = self.output(launch);
-                let files =
-                    [Journal::path_for(&output.path), output.beside("samples.csv.gz"), output.path];
-                for file in files.iter().filter(|file| file.exists()) {
-                    std::fs::remove_file(file).map_err(|why| Error::file("remove", file, why))?;
-                }
+            for output in self.launches()?.into_iter().map(|launch| self.output(launch)) {
+                let journal = Journal::path_for(&output.path);
+                old.extend([journal, output.beside("samples.csv.gz"), output.path]);
             }
         }
+        // Of a single run, which is lost now.
+        if on_existing == OnExisting::Overwrite {
+            old.push(Journal::path_for(&self.outputs[0].path));
+        }
+        old.iter().filter(|file| file.exists()).try_for_each(|file| remove(file))?;
         write_atomically(&self.folder.join(MARK), TEXT.as_bytes())
     }
 
     /// Marks the series as finished.
     pub(super) fn end(&self) -> Result<()> {
-        let mark = self.folder.join(MARK);
-        std::fs::remove_file(&mark).map_err(|why| Error::file("remove", &mark, why))
+        remove(&self.folder.join(MARK))
     }
 
     /// The launches that have left something there, from 0.
-    fn launches(&self) -> Result<Vec<usize>> {
+    fn launches(&self) -> Result<BTreeSet<usize>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             Err(why) => return Err(Error::file("read", &self.folder, why)),
         };
         let number = |name: &str| {
@@ -81,11 +83,7 @@ impl Side {
             let known = ["json", "json.journal.jsonl", "samples.csv.gz"].contains(&ending);
             number.parse::<usize>().ok().filter(|_| known)?.checked_sub(1)
         };
-        let mut found: Vec<usize> =
-            entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect();
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+        Ok(entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect())
     }
 
     /// The report of a launch, where it has left one.
@@ -105,12 +103,8 @@ impl Side {
         Ok(Some(report))
     }
 
-    /// Whether a launch has finished.
-    ///
-    /// # Errors
-    /// Usage error when its report is that of another run.
+    /// Whether a launch has finished; an error when its report is that of another run.
     pub(super) fn is_complete(&self, launch: usize) -> Result<bool> {
-        let path: PathBuf = self.output(launch).path;
         let Some(report) = self.report(launch)?.filter(|report| !report.run.incomplete) else {
             return Ok(false);
         };
@@ -119,21 +113,19 @@ impl Side {
             Some(difference) => Err(Error::usage(format!(
                 "'{}' is the report of another run ({difference}); resume with the arguments it was started \
                  with, or start anew with --force",
-                path.display()
+                self.output(launch).path.display()
             ))),
         }
     }
 
     /// How a launch's report differs from what is to be run.
     fn difference(&self, report: &Report) -> Option<String> {
-        let mut planned: Vec<&String> = self.plan.cases.iter().map(|case| &case.id).collect();
-        let mut measured: Vec<&String> = report.cases.iter().map(|case| &case.id).collect();
-        planned.sort_unstable();
-        measured.sort_unstable();
-        if let Some(id) = planned.iter().find(|id| measured.binary_search(id).is_err()) {
+        let planned: BTreeSet<&String> = self.plan.cases.iter().map(|case| &case.id).collect();
+        let measured: BTreeSet<&String> = report.cases.iter().map(|case| &case.id).collect();
+        if let Some(id) = planned.difference(&measured).next() {
             return Some(format!("it lacks case {id}"));
         }
-        if let Some(id) = measured.iter().find(|id| planned.binary_search(id).is_err()) {
+        if let Some(id) = measured.difference(&planned).next() {
             return Some(format!("its case {id} is not asked for"));
         }
         if report.run.seed != self.plan.seed {
@@ -145,6 +137,10 @@ impl Side {
         let same = identity(&report.run.config) == identity(&self.config);
         (!same).then(|| "its configuration is another".to_owned())
     }
+}
+
+fn remove(file: &Path) -> Result<()> {
+    std::fs::remove_file(file).map_err(|why| Error::file("remove", file, why))
 }
 
 /// What of a configuration decides what is measured. How long it may take, what is written, and what figures are

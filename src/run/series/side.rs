@@ -1,7 +1,7 @@
 //! A side: the launches of one series that are of the same program, configuration and variables.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::base::error::{Error, Result};
 use crate::base::random;
@@ -10,7 +10,7 @@ use crate::plan::config::Config;
 use crate::plan::place::Place;
 use crate::render::Output;
 use crate::run::launch::{self, Command, LauncherChoice};
-use crate::run::request::{Request, Variables, Variation, with_found_backend};
+use crate::run::request::{Request, Variant, with_found_backend};
 
 /// Longest name of a side that names files as it is, bytes.
 const NAME_LIMIT: usize = 100;
@@ -18,35 +18,31 @@ const NAME_LIMIT: usize = 100;
 /// The launches of one kind.
 #[derive(Debug)]
 pub(super) struct Side {
-    /// What it is called: `against`, `KEY=a`; empty for what is measured when nothing else is.
-    pub(super) name: String,
+    /// What is asked for.
+    pub(super) variant: Variant,
     /// What every launch runs.
     pub(super) plan: Plan,
     /// What that was made from.
     pub(super) config: Config,
-    /// The variables that it sets.
-    pub(super) variables: Variables,
     /// The files of the side's one report.
     pub(super) outputs: Vec<Output>,
     /// Where its launches leave theirs.
     pub(super) folder: PathBuf,
     program: PathBuf,
-    /// Arguments of a rank, but for the report to write.
-    arguments: Vec<OsString>,
     /// What starts its ranks; one rank needs no launcher.
     launcher: Option<LauncherChoice>,
 }
 
 impl Side {
-    /// What is started for a launch that writes this report.
-    pub(super) fn command(&self, report: &Path) -> Command {
+    /// What is started for a launch, counted from 0.
+    pub(super) fn command(&self, launch: usize) -> Command {
+        let report = self.output(launch).path.into_os_string();
         // A configuration file may ask for another format.
-        let own: [OsString; 4] =
-            ["--output".into(), report.into(), "--format".into(), "json".into()];
+        let own: [OsString; 4] = ["--output".into(), report, "--format".into(), "json".into()];
         Command {
             program: self.program.clone(),
-            arguments: self.arguments.iter().cloned().chain(own).collect(),
-            variables: self.variables.clone(),
+            arguments: self.variant.arguments.iter().cloned().chain(own).collect(),
+            variables: self.variant.variables.clone(),
             launcher: self.launcher,
             shows_output: false,
         }
@@ -57,55 +53,40 @@ impl Side {
         launch::this_program().is_ok_and(|own| own == self.program)
     }
 
+    /// The first of its report's files.
+    pub(super) fn file(&self) -> String {
+        self.outputs[0].path.display().to_string()
+    }
+
     /// Its name behind a launch's number.
     pub(super) fn suffix(&self) -> String {
-        if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) }
+        let name = &self.variant.name;
+        if name.is_empty() { String::new() } else { format!(" ({name})") }
     }
 }
 
 /// The sides that are asked for, in their order; `config` is the first one's.
-///
-/// # Errors
-/// Usage error for a plan or a file that is not possible.
 pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
     let outputs = Output::resolve(&config)?;
-    let make = |name: String, config: Config, arguments: &[OsString]| {
-        let (outputs, folder) = files(&outputs, &name)?;
+    let side = |variant: &Variant| {
+        let (outputs, folder) = files(&outputs, &variant.name)?;
+        let config = match &variant.config {
+            Some(other) => {
+                Config { output: config.output.clone(), ..with_found_backend(other.clone()) }
+            }
+            None => config.clone(),
+        };
         Ok(Side {
-            name,
+            variant: variant.clone(),
             plan: Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(1)))?,
             config,
-            variables: Variables::new(),
             outputs,
             folder,
-            program: launch::this_program()?,
-            arguments: arguments.to_vec(),
+            program: variant.program.clone().map_or_else(launch::this_program, Ok)?,
             launcher: request.ranks.map(|_| request.launcher),
         })
     };
-    let arguments = &request.launch_arguments;
-    let own = |name: String| make(name, config.clone(), arguments);
-    let against = || "against".to_owned();
-    match &request.variation {
-        Variation::None => Ok(vec![own(String::new())?]),
-        Variation::Program(program) => {
-            let other = Side { program: program.clone(), ..own(against())? };
-            Ok(vec![own(String::new())?, other])
-        }
-        Variation::Config { config: other, launch_arguments } => {
-            let mut other = with_found_backend((**other).clone());
-            other.output = config.output.clone();
-            Ok(vec![own(String::new())?, make(against(), other, launch_arguments)?])
-        }
-        Variation::Variables(combinations) => {
-            let side = |variables: &Variables| {
-                let names = variables.iter().map(|(key, value)| format!("{key}={value}"));
-                let name = names.collect::<Vec<_>>().join(",");
-                Ok(Side { variables: variables.clone(), ..own(name)? })
-            };
-            combinations.iter().map(side).collect()
-        }
-    }
+    request.sides.iter().map(side).collect()
 }
 
 /// The files of a side of this name, and the folder of its launches: `results.KEY=a.json` and
@@ -127,13 +108,11 @@ fn files(outputs: &[Output], name: &str) -> Result<(Vec<Output>, PathBuf)> {
 /// A name with nothing in it that means something in a path; different ones stay different.
 fn file_name(name: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=,+.@".contains(&byte);
-    let mut plain = String::new();
-    for byte in name.bytes() {
-        match is_plain(byte) {
-            true => plain.push(char::from(byte)),
-            false => plain.push_str(&format!("%{byte:02x}")),
-        }
-    }
+    let letter = |byte: u8| match is_plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02x}"),
+    };
+    let mut plain: String = name.bytes().map(letter).collect();
     if plain.len() > NAME_LIMIT {
         plain.truncate(NAME_LIMIT - 17);
         plain.push_str(&format!("-{:016x}", random::fingerprint(name.bytes())));
