@@ -442,3 +442,18 @@ impl Report {
         )
     }
 }
+
+impl Case {
+    /// Whether a caveat keeps it out of efficiencies and fits.
+    pub fn is_left_out(&self) -> bool {
+        self.caveats.iter().any(Caveat::excludes_from_scaling)
+    }
+}
+
+impl Measured {
+    /// The times by this definition of the host's clocks or the devices', where there are any.
+    pub fn by(&self, definition: Definition) -> Option<&Latency> {
+        let known = [Some(&self.latency), self.latency_local.as_ref(), self.device_time.as_ref()];
+        known.into_iter().flatten().find(|latency| latency.definition == definition)
+    }
+}

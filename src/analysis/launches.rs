@@ -29,7 +29,7 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
              over launches are left out"
         );
     }
-    settle_launches(launches.iter_mut().map(|(_, report)| report));
+    settle_launches(&mut launches);
     let cases = cases(&launches);
     let scaling = study::merged(&launches);
     let pair_matrices = matrix::merged(&launches, &cases);

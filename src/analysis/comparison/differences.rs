@@ -68,10 +68,7 @@ pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
         let axes: Vec<String> =
             report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
         note("mesh", true, format!("{} ({})", axes.join(","), report.mesh.order));
-        let mut devices: BTreeMap<&str, usize> = BTreeMap::new();
-        for rank in &environment.ranks {
-            *devices.entry(&rank.device.name).or_default() += 1;
-        }
+        let devices = devices(report);
         let devices = devices.iter().map(|(name, count)| format!("{count} x {name}"));
         note("devices", true, devices.collect::<Vec<_>>().join(" and "));
         note("nodes", true, environment.nodes.len().to_string());
@@ -95,6 +92,15 @@ pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
         note("commit", false, report.run.git.clone().unwrap_or_else(|| "unknown".to_owned()));
     }
     facts
+}
+
+/// What the ranks of a report drive, and how many of each.
+pub(in crate::analysis) fn devices(report: &Report) -> BTreeMap<String, usize> {
+    let mut devices = BTreeMap::new();
+    for rank in &report.environment.ranks {
+        *devices.entry(rank.device.name.clone()).or_default() += 1;
+    }
+    devices
 }
 
 /// Why the figures of a case do not mean the same on both sides; nothing where they do.

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::subject::{Subject, devices, hosts, origin};
+use super::subject::{Subject, hosts, origin};
+use crate::analysis::comparison::differences::devices;
 use crate::benchmark::metric::{ALGBW, ARITHMETIC, MEMORY, OPERATIONS};
 use crate::benchmark::work::Element;
 use crate::plan::mesh;
-use crate::report::{
-    Entry, Examined, Flag, Leaderboard, Measured, Origin, Rate, Severity, Throughput,
-};
+use crate::report::{Entry, Flag, Leaderboard, Measured, Origin, Rate, Severity, Throughput};
 
 /// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
-/// with, and pairs, which have a matrix, are not among them. `subjects` and `examined` go together.
-pub(super) fn throughput(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Throughput> {
+/// with, and pairs, which have a matrix, are not among them.
+pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
     let mut found: Vec<Throughput> = Vec::new();
-    for (subject, case) in subjects.iter().zip(examined) {
+    for subject in subjects {
+        let case = &subject.examined;
         if !counts(subject) || is_idle(subject) {
             continue;
         }
@@ -67,11 +67,12 @@ fn is_idle(subject: &Subject<'_>) -> bool {
     subject.case.counts.is_some_and(|counts| counts.communicates) && subject.case.group_size < 2
 }
 
-/// The leaderboards with more than one entry. `subjects` and `examined` go together.
-pub(super) fn leaderboards(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Leaderboard> {
+/// The leaderboards with more than one entry.
+pub(super) fn leaderboards(subjects: &[Subject<'_>]) -> Vec<Leaderboard> {
     type Key<'a> = (&'a str, Option<&'static str>, Origin, &'a str);
     let mut boards: BTreeMap<Key<'_>, (Option<Element>, Vec<Entry>)> = BTreeMap::new();
-    for (subject, case) in subjects.iter().zip(examined).filter(|(subject, _)| counts(subject)) {
+    for subject in subjects.iter().filter(|subject| counts(subject)) {
+        let case = &subject.examined;
         let Some(statistics) = &case.statistics else { continue };
         let (Some(rate), Some(unit)) = (statistics.rate, &statistics.rate_unit) else { continue };
         // Rates that follow from one time are inversely proportional to it.

@@ -10,6 +10,14 @@ pub(super) const FALSE_ONES: f64 = 0.05;
 /// differ by less.
 pub(super) const SLOWER_PERCENT: f64 = 5.0;
 
+/// The sentence of a concern, with its bounds.
+macro_rules! says {
+    ($words:literal) => {
+        || format!($words)
+    };
+}
+pub(super) use says;
+
 /// The flag on a case.
 pub(super) fn flag(concern: Concern, evidence: Vec<Figure>) -> Flag {
     let Concern { name, mark, severity, .. } = concern;
