@@ -29,7 +29,7 @@ pub use comparison::{
     Side, Verdict, Verdicts,
 };
 pub use cycles::{Cycles, Drift, Turn};
-pub use empty::{empty, run_id};
+pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use rate::{MetricFacts, Rate};

@@ -5,7 +5,6 @@ pub(super) mod differences;
 mod evidence;
 mod floor;
 mod pair;
-mod remarks;
 mod rules;
 mod subject;
 mod verdict;
@@ -14,7 +13,8 @@ pub use floor::noise_floor;
 pub use rules::Rules;
 
 use self::differences::around;
-use self::pair::{Pair, ResampleBudget, pairs};
+use self::evidence::ResampleBudget;
+use self::pair::{Pair, pairs};
 use self::subject::subjects;
 use self::verdict::{adjusted, decided, judged, reach};
 use super::parallel::in_parallel;
@@ -130,8 +130,7 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
 
 /// The exit code: failures as they were, then what cannot be compared, then regressions.
 fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
-    let failures =
-        pairs.iter().filter_map(|pair| Some(pair.candidate.as_ref()?.failure.as_ref()?.0));
+    let failures = pairs.iter().filter_map(|pair| Some(pair.failure()?.0));
     let Verdicts { regressed, not_comparable, vanished, inconclusive, .. } = comparison.summary;
     let nothing = comparison.cases.is_empty();
     [

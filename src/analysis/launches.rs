@@ -1,6 +1,5 @@
 //! Several launches of the same run as one report.
 
-pub(super) mod agreement;
 mod case;
 mod matrix;
 mod study;
@@ -10,7 +9,11 @@ use std::collections::{HashMap, HashSet};
 use super::headline::settle_launches;
 use super::limits::Limits;
 use crate::base::error::{Error, Exit, Result};
-use crate::report::{Case, Report};
+use crate::report::{Case, Replication, Report};
+use crate::stats;
+
+/// Variation between launches up to which a case counts as reproducible, percent of the mean, unless configured.
+pub(super) const REPRODUCIBLE_PERCENT: f64 = 5.0;
 
 /// One report of the launches of one run, each with its number from 0, in their order. `ended` says how they
 /// came to their end, beside what their reports say: not well when some have none.
@@ -59,6 +62,27 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     report.conclude(planned, exit);
     report.run.incomplete |= incomplete;
     Ok(report)
+}
+
+/// How far launches with these medians, ms, agree; `None` where there is none. `bound` is that of a reproducible case,
+/// where it is configured.
+pub(super) fn agreement(
+    medians: &[f64],
+    confidence: f64,
+    bound: Option<f64>,
+) -> Option<Replication> {
+    let mean = stats::mean(medians);
+    let std_dev = stats::variance(medians).sqrt();
+    let between_percent = if mean > 0.0 { 100.0 * std_dev / mean } else { 0.0 };
+    let interval = stats::independent_median_interval(medians, confidence);
+    let bound = bound.unwrap_or(REPRODUCIBLE_PERCENT);
+    Some(Replication {
+        launches: Vec::new(),
+        median_ms: stats::median(medians)?,
+        ci: interval.map(|interval| [interval.low, interval.high]),
+        between_percent,
+        reproducible: medians.len() > 1 && between_percent <= bound,
+    })
 }
 
 /// The one in the middle by its value, the smaller of two.

@@ -146,12 +146,8 @@ fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> 
         ranks,
         case: series.case.to_owned(),
         median_ms: median,
-        speedup: None,
-        efficiency: None,
-        ci: None,
-        karp_flatt: None,
-        efficiencies: Vec::new(),
         left_out: series.left_out,
+        ..Point::default()
     };
     let Some(base) = base else { return point };
     if median <= 0.0 || base.median_ms <= 0.0 {

@@ -3,7 +3,7 @@
 use super::ranks::STRAGGLER;
 use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, flag, says};
 use super::subject::Subject;
-use crate::analysis::launches::agreement::REPRODUCIBLE_PERCENT;
+use crate::analysis::launches::REPRODUCIBLE_PERCENT;
 use crate::base::caveat::Severity::{Info, Serious, Warning};
 use crate::base::caveat::{self, Caveat, Concern, INVALID_PERCENT};
 use crate::base::error::Kind;

@@ -1,7 +1,7 @@
 //! The statistics of a case.
 
 use super::ranks;
-use crate::analysis::launches::agreement::Agreement;
+use crate::analysis::launches::agreement;
 use crate::analysis::times_ms;
 use crate::report::{Case, Measured, Over, Report, Samples, Statistics};
 use crate::stats;
@@ -10,7 +10,8 @@ use crate::stats;
 pub(super) fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistics> {
     let Measured { latency, iterations, invalid, .. } = case.measured.as_ref()?;
     let bound = report.run.config.comparison.reproducible;
-    let agreement = Agreement::of(medians, latency.confidence, bound).filter(|_| medians.len() > 1);
+    let agreement = agreement(medians, latency.confidence, bound).filter(|_| medians.len() > 1);
+    let agreement = agreement.as_ref();
     let median_ms = agreement.map_or(latency.median, |agreement| agreement.median_ms);
     // What the launch in the middle says of its own median, brought to this one.
     let scale = if latency.median > 0.0 { median_ms / latency.median } else { 1.0 };
