@@ -32,7 +32,7 @@ pub use cycles::{Cycles, Drift, Turn};
 pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
-pub use rate::{MetricFacts, Rate};
+pub use rate::MetricFacts;
 pub use replication::{Launch, Replicate, Replication};
 pub use scaling::{Base, Point, Scaling};
 pub use timing::{Definition, TimingOverhead};

@@ -4,20 +4,9 @@ use super::families::families;
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{Counts, Problem};
 use crate::plan::config::ScalingKind;
-use crate::plan::{Case, Plan};
+use crate::plan::{Case, Plan, Study};
 use crate::report::{self, Base, Point, Scaling};
 use crate::stats::{self, Estimate};
-
-/// What the points of a study have in common.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Common<'a> {
-    pub(super) benchmark: &'a str,
-    pub(super) kind: ScalingKind,
-    /// The problem that stays.
-    pub(super) problem: &'a Problem,
-    pub(super) precision: Option<Element>,
-    pub(super) placement: Option<Placement>,
-}
 
 /// A measured point of a study.
 #[derive(Debug, Clone, Copy)]
@@ -51,23 +40,23 @@ pub fn studies<'a>(plan: &'a Plan, cases: &'a [report::Case]) -> Vec<Scaling> {
     let families = families(points, |family, (case, ..)| key(family[0].0) == key(case));
     let scaled = families.into_iter().filter_map(|family| {
         let (first, study, _) = family[0];
-        let common = Common {
-            benchmark: &first.benchmark,
-            kind: study.kind,
-            problem: &study.problem,
-            precision: first.precision,
-            placement: first.placement,
-        };
         let points: Vec<StudyPoint<'_>> = family.into_iter().map(|(.., point)| point).collect();
-        scaling(common, &points)
+        let Study { kind, problem, .. } = study;
+        scaling(&first.benchmark, *kind, problem, (first.precision, first.placement), &points)
     });
     scaled.collect()
 }
 
-/// The study of these points. `None` when there are none.
-pub(super) fn scaling(common: Common<'_>, points: &[StudyPoint<'_>]) -> Option<Scaling> {
+/// The study of these points, in which the problem stays. `None` when there are none.
+pub(super) fn scaling(
+    benchmark: &str,
+    kind: ScalingKind,
+    problem: &Problem,
+    (precision, placement): (Option<Element>, Option<Placement>),
+    points: &[StudyPoint<'_>],
+) -> Option<Scaling> {
     let counts = points.first()?.counts;
-    let rule = Rule::of(counts, common.kind);
+    let rule = Rule::of(counts, kind);
     // Ranks that exchange data need a partner: one rank alone is no base for them.
     let least = if counts.communicates { 2 } else { 1 };
     let qualifies = |series: &&StudyPoint<'_>| !series.left_out && series.ranks >= least;
@@ -77,11 +66,11 @@ pub(super) fn scaling(common: Common<'_>, points: &[StudyPoint<'_>]) -> Option<S
     let speedup = |point: &Point| Some((point.ranks as f64 / base?.ranks as f64, point.speedup?));
     let speedups: Vec<(f64, f64)> = points.iter().filter_map(speedup).collect();
     Some(Scaling {
-        benchmark: common.benchmark.to_owned(),
-        kind: common.kind,
-        problem: common.problem.clone(),
-        precision: common.precision,
-        placement: common.placement,
+        benchmark: benchmark.to_owned(),
+        kind,
+        problem: problem.clone(),
+        precision,
+        placement,
         definition: rule.definition().to_owned(),
         base: base.map(|base| Base { ranks: base.ranks, case: base.case.to_owned() }),
         points,
@@ -141,18 +130,12 @@ impl Rule {
 }
 
 fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> Point {
-    let StudyPoint { ranks, median_ms: median, .. } = *series;
-    let mut point = Point {
-        ranks,
-        case: series.case.to_owned(),
-        median_ms: median,
-        left_out: series.left_out,
-        ..Point::default()
-    };
-    let Some(base) = base else { return point };
-    if median <= 0.0 || base.median_ms <= 0.0 {
+    let StudyPoint { ranks, median_ms: median, left_out, .. } = *series;
+    let case = series.case.to_owned();
+    let mut point = Point { ranks, case, median_ms: median, left_out, ..Point::default() };
+    let Some(base) = base.filter(|base| median > 0.0 && base.median_ms > 0.0) else {
         return point;
-    }
+    };
     let ideal = rule.ideal(base, series);
     let efficiency = ideal * base.median_ms / median;
     let more = ranks as f64 / base.ranks as f64;

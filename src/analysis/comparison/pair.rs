@@ -37,7 +37,6 @@ pub(super) fn pairs<'a>(baseline: Vec<Subject<'a>>, candidate: Vec<Subject<'a>>)
 
 /// What is known of a pair before all are seen together.
 pub(super) struct Weighed<'a> {
-    /// The pair.
     pub(super) pair: &'a Pair<'a>,
     /// The verdict where no test is needed.
     pub(super) untested: Option<Verdict>,
@@ -47,7 +46,6 @@ pub(super) struct Weighed<'a> {
     pub(super) accuracy_drift: Option<f64>,
     /// What the launches say, where both sides have some.
     pub(super) evidence: Option<Evidence>,
-    /// Why the verdict is what it is, and warnings.
     pub(super) remarks: Vec<String>,
 }
 
@@ -67,12 +65,10 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Launches of each side.
     pub(super) fn launches(&self) -> [usize; 2] {
         self.0.each_ref().map(|side| side.as_ref().map_or(0, |subject| subject.launches.len()))
     }
 
-    /// The figure of each side.
     pub(super) fn figures(&self) -> [Option<f64>; 2] {
         self.0.each_ref().map(|side| side.as_ref().and_then(Subject::figure))
     }

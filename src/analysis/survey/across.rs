@@ -3,7 +3,7 @@
 use super::subject::{Subject, surroundings};
 use crate::analysis::comparison::differences::{Facts, devices};
 use crate::analysis::families::families;
-use crate::analysis::scaling::{Common, StudyPoint, scaling};
+use crate::analysis::scaling::{StudyPoint, scaling};
 use crate::benchmark::{self, Counts, Problem, Setting};
 use crate::plan::config::ScalingKind;
 use crate::report::{Case, Definition, Measured, Over, Report, Scaling, Study};
@@ -30,13 +30,8 @@ struct Candidate<'a> {
     around: &'a Around,
 }
 
-/// What is around a report.
-struct Around {
-    /// Whatever its number of ranks.
-    every: Facts,
-    /// As there are several.
-    many: Facts,
-}
+/// What is around a report: whatever its number of ranks, and as there are several.
+type Around = (Facts, Facts);
 
 /// The studies that a launch made by itself, as its report has them.
 pub(super) fn within(reports: &[Report]) -> Vec<Study> {
@@ -106,7 +101,7 @@ fn around(report: &Report) -> Around {
     let (many, every) = every.into_iter().partition(|((what, _), _)| {
         OF_MANY.contains(&what.as_str()) || variable(what, &VARIABLES_OF_MANY)
     });
-    Around { every, many }
+    (every, many)
 }
 
 impl Candidate<'_> {
@@ -133,8 +128,8 @@ impl Candidate<'_> {
         self.subject.case.benchmark == other.subject.case.benchmark
             && key(self) == key(other)
             && self.constant(kind) == other.constant(kind)
-            && self.around.every == other.around.every
-            && (alone || self.around.many == other.around.many)
+            && self.around.0 == other.around.0
+            && (alone || self.around.1 == other.around.1)
     }
 }
 
@@ -151,14 +146,8 @@ fn study(mut family: Vec<&Candidate<'_>>, kind: ScalingKind) -> Option<Study> {
     if ranks(first) == ranks(last) {
         return None;
     }
-    let case = first.subject.case;
-    let common = Common {
-        benchmark: &case.benchmark,
-        kind,
-        problem: first.constant(kind)?,
-        precision: case.precision,
-        placement: case.placement,
-    };
+    let Case { benchmark, precision, placement, .. } = first.subject.case;
+    let problem = first.constant(kind)?;
     // Cases that are left out neither decide which times all are held by nor follow.
     let mut definitions: Vec<Definition> = family
         .iter()
@@ -177,7 +166,8 @@ fn study(mut family: Vec<&Candidate<'_>>, kind: ScalingKind) -> Option<Study> {
         reports: family.iter().map(|candidate| candidate.subject.reports().to_vec()).collect(),
         local_times,
         ci_over: if over_launches { Over::Launches } else { Over::Iterations },
-        scaling: scaling(common, &points).filter(is_told)?,
+        scaling: scaling(benchmark, kind, problem, (*precision, *placement), &points)
+            .filter(is_told)?,
     })
 }
 

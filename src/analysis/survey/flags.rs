@@ -1,13 +1,13 @@
 //! What speaks against relying on a case: the rules that flag cases, one table.
 
 use super::ranks::STRAGGLER;
-use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, flag, says};
+use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, says};
 use super::subject::Subject;
 use crate::analysis::launches::REPRODUCIBLE_PERCENT;
 use crate::base::caveat::Severity::{Info, Serious, Warning};
 use crate::base::caveat::{self, Caveat, Concern, INVALID_PERCENT};
 use crate::base::error::Kind;
-use crate::report::{Case, Figure, Outcome, Over, Statistics, Steadiness, Straggler};
+use crate::report::{Case, Figure, Flag, Outcome, Over, Statistics, Steadiness, Straggler};
 
 /// Iterations for each independent one, from which on they tell little.
 const DEPENDENT: f64 = 4.0;
@@ -78,7 +78,7 @@ const RULES: [Rule; 20] = [
             Warning,
             says!(
                 "the launches' medians vary by more than the run's bound ({REPRODUCIBLE_PERCENT} % unless \
-                     configured otherwise)"
+                 configured otherwise)"
             ),
             "take more launches (--launches), pin ranks and clocks, and look for what differs from start to start",
         ),
@@ -167,7 +167,7 @@ const RULES: [Rule; 20] = [
             Info,
             says!(
                 "the ranks' own medians are more than {SLOWER_PERCENT} % apart, and Friedman's test, where the \
-                     samples are at hand, has p at most {FALSE_ONES}"
+                 samples are at hand, has p at most {FALSE_ONES}"
             ),
             "read each rank's own times (per_rank) beside the one that stands for all",
         ),
@@ -236,7 +236,9 @@ pub(super) fn flag_case(subject: &mut Subject<'_>) {
             Some(evidence) => evidence(case, statistics),
             None => of_caveat(rule.concern, case, statistics),
         };
-        Some(flag(rule.concern, evidence?))
+        let Concern { name, mark, severity, .. } = rule.concern;
+        let (rule, mark) = (name.to_owned(), mark.to_owned());
+        Some(Flag { rule, mark, severity, evidence: evidence? })
     };
     examined.flags = RULES.iter().filter_map(of).collect();
     examined.flags.sort_by_key(|flag| flag.severity);

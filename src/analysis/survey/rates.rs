@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::subject::{Subject, hosts, origin};
 use crate::analysis::comparison::differences::devices;
-use crate::benchmark::metric::{ALGBW, ARITHMETIC, MEMORY, OPERATIONS};
+use crate::benchmark::metric::{ALGBW, ARITHMETIC, MEMORY, Metric, OPERATIONS};
 use crate::benchmark::work::Element;
 use crate::plan::mesh;
-use crate::report::{Entry, Flag, Leaderboard, Measured, Origin, Rate, Severity, Throughput};
+use crate::report::{Entry, Flag, Leaderboard, Measured, Origin, Severity, Throughput};
 
 /// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
 /// with, and pairs, which have a matrix, are not among them.
@@ -21,7 +21,7 @@ pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
         let (Some(statistics), Some(measured)) = (&case.statistics, &subject.case.measured) else {
             continue;
         };
-        let Some(Rate { metric, value }) = work_rate(measured) else { continue };
+        let Some((metric, value)) = work_rate(measured) else { continue };
         let unit = metric.unit.name();
         let (work, time) = (value * measured.latency.median, statistics.median_ms);
         let known = found.iter_mut().find(|known| {
@@ -53,9 +53,9 @@ pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
 }
 
 /// Work for each second at the median time.
-fn work_rate(measured: &Measured) -> Option<Rate> {
-    let known = [&ALGBW, &MEMORY, &ARITHMETIC, &OPERATIONS].into_iter();
-    known.filter_map(|metric| Some(Rate { metric, value: metric.kept(&measured.metrics)? })).next()
+fn work_rate(measured: &Measured) -> Option<(&'static Metric, f64)> {
+    let known: [&'static Metric; 4] = [&ALGBW, &MEMORY, &ARITHMETIC, &OPERATIONS];
+    known.into_iter().find_map(|metric| Some((metric, metric.kept(&measured.metrics)?)))
 }
 
 fn counts(subject: &Subject<'_>) -> bool {

@@ -57,7 +57,7 @@ pub(super) fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Optio
         between_percent: agreement.map(|agreement| agreement.between_percent),
         reproducible: agreement.map(|agreement| agreement.reproducible),
         rank_spread: ranks::spread(case),
-        rate: rate.map(|rate| rate.value / scale),
-        rate_unit: rate.map(|rate| rate.metric.unit.name().to_owned()),
+        rate: rate.map(|(_, rate)| rate / scale),
+        rate_unit: rate.map(|(metric, _)| metric.unit.name().to_owned()),
     })
 }
