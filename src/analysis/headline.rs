@@ -7,8 +7,7 @@ use super::case::{near_floor, unsettled};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::{MAX_VARIANCE_PERCENT, Plan};
-use crate::report::TimingOverhead;
-use crate::report::{Case, Definition, Measured, Report};
+use crate::report::{Case, Definition, Measured, Report, TimingOverhead};
 
 /// What the cases of a sweep have in common.
 type Sweep = (String, Option<Element>, Option<Placement>);

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::headline::settle_launches;
 use super::limits::Limits;
 use crate::base::error::{Error, Exit, Result};
-use crate::report::{Case, Replication, Report};
+use crate::report::{Case, Launch, Replication, Report};
 use crate::stats;
 
 /// Variation between launches up to which a case counts as reproducible, percent of the mean, unless configured.
@@ -43,13 +43,10 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     let ends = reports().filter(|report| report.run.incomplete);
     let exit = ends.filter_map(|r| Exit::from_code(r.run.exit)).fold(ended, Exit::worst);
     let finished = reports().next_back().map(|report| report.run.finished.clone());
-    let starts = launches.iter().flat_map(|(replicate, report)| {
-        let numbered = |mut launch: crate::report::Launch| {
-            launch.replicate = *replicate;
-            launch.run = Some(report.run.id.clone());
-            launch
-        };
-        report.run.launches.iter().cloned().map(numbered)
+    let starts = launches.iter().flat_map(|&(replicate, ref report)| {
+        let run = &report.run;
+        let own = run.launches.iter().cloned();
+        own.map(move |launch| Launch { replicate, run: Some(run.id.clone()), ..launch })
     });
     let starts = starts.collect();
     let first = launches.into_iter().next().map(|(_, report)| report);

@@ -4,52 +4,44 @@ use std::collections::BTreeMap;
 
 use super::subject::{Subject, hosts, origin};
 use crate::analysis::comparison::differences::devices;
+use crate::analysis::families::families;
 use crate::benchmark::metric::{ALGBW, ARITHMETIC, MEMORY, Metric, OPERATIONS};
 use crate::benchmark::work::Element;
 use crate::plan::mesh;
-use crate::report::{Entry, Flag, Leaderboard, Measured, Origin, Severity, Throughput};
+use crate::report::{Entry, Examined, Flag, Leaderboard, Measured, Origin, Severity, Throughput};
 
 /// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
 /// with, and pairs, which have a matrix, are not among them.
 pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
-    let mut found: Vec<Throughput> = Vec::new();
-    for subject in subjects {
-        let case = &subject.examined;
-        if !counts(subject) || is_idle(subject) {
-            continue;
+    let all = subjects.iter().filter(|subject| counts(subject) && !is_idle(subject));
+    let worked = all.filter_map(|subject| {
+        let measured = subject.case.measured.as_ref()?;
+        let (metric, rate) = work_rate(measured)?;
+        let time = subject.examined.statistics.as_ref()?.median_ms;
+        Some((&subject.examined, metric, rate * measured.latency.median, time))
+    });
+    let families = families(worked, |family, (case, metric, ..)| {
+        let (first, other, ..) = family[0];
+        (&first.reports, &first.benchmark, first.precision, first.ranks, other.unit.name())
+            == (&case.reports, &case.benchmark, case.precision, case.ranks, metric.unit.name())
+    });
+    let whole = |family: Vec<(&Examined, &Metric, f64, f64)>| {
+        let (first, metric, ..) = family[0];
+        let work: f64 = family.iter().map(|(_, _, work, _)| work).sum();
+        let time_ms: f64 = family.iter().map(|(.., time)| time).sum();
+        Throughput {
+            reports: first.reports.clone(),
+            benchmark: first.benchmark.clone(),
+            precision: first.precision,
+            ranks: first.ranks,
+            rate: work / time_ms,
+            unit: metric.unit.name().to_owned(),
+            of: metric.amount().unwrap_or(metric.definition).to_owned(),
+            time_ms,
+            cases: family.iter().map(|(case, ..)| case.id.clone()).collect(),
         }
-        let (Some(statistics), Some(measured)) = (&case.statistics, &subject.case.measured) else {
-            continue;
-        };
-        let Some((metric, value)) = work_rate(measured) else { continue };
-        let unit = metric.unit.name();
-        let (work, time) = (value * measured.latency.median, statistics.median_ms);
-        let known = found.iter_mut().find(|known| {
-            (&known.reports, &known.benchmark, known.precision, known.ranks, known.unit.as_str())
-                == (&case.reports, &case.benchmark, case.precision, case.ranks, unit)
-        });
-        match known {
-            Some(known) => {
-                let all = known.rate * known.time_ms + work;
-                known.time_ms += time;
-                known.rate = all / known.time_ms;
-                known.cases.push(case.id.clone());
-            }
-            None => found.push(Throughput {
-                reports: case.reports.clone(),
-                benchmark: case.benchmark.clone(),
-                precision: case.precision,
-                ranks: case.ranks,
-                rate: work / time,
-                unit: unit.to_owned(),
-                of: metric.amount().unwrap_or(metric.definition).to_owned(),
-                time_ms: time,
-                cases: vec![case.id.clone()],
-            }),
-        }
-    }
-    found.retain(|known| known.rate.is_finite());
-    found
+    };
+    families.into_iter().map(whole).filter(|known| known.rate.is_finite()).collect()
 }
 
 /// Work for each second at the median time.
