@@ -3,6 +3,7 @@
 mod case;
 mod comparison;
 mod contention;
+mod families;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod headline;

@@ -22,13 +22,11 @@ pub use log::Asked;
 
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::read_bounded;
-use crate::base::units::now;
 use crate::machine::device::Device;
-use crate::machine::environment::{self, Environment, Node, Rank};
+use crate::machine::environment::{Environment, Node, Rank};
 use crate::plan::config::Config;
 use crate::plan::mesh::{DEFAULT_ORDER, Mesh};
-use crate::report::run_id;
-use crate::report::{ImportedFrom, MeshFacts, MetricFacts, Report, Run, SCHEMA, Summary};
+use crate::report::{ImportedFrom, MeshFacts, Report, begun};
 use gathering::Gathering;
 use log::{Log, Place};
 
@@ -62,39 +60,11 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
     }
     let cases = gathering.cases();
     let ranks = cases.iter().flat_map(|case| &case.participants).max().map_or(1, |last| last + 1);
-    let read_at = now();
-    let mut report = Report {
-        schema: SCHEMA.to_owned(),
-        run: Run {
-            id: run_id(&read_at),
-            started: read_at.clone(),
-            finished: read_at,
-            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            build: environment::build(),
-            git: None,
-            seed: 0,
-            backend: "imported".to_owned(),
-            simulated: false,
-            emulated: false,
-            launches: Vec::new(),
-            imported_from: Some(origins),
-            incomplete: false,
-            exit: Exit::Internal.code(),
-            config: config.clone(),
-        },
-        environment,
-        mesh: MeshFacts { order: DEFAULT_ORDER.to_owned(), axes: Mesh::flat(ranks).axes },
-        topology: None,
-        floors: None,
-        cases,
-        scaling: Vec::new(),
-        pair_matrices: Vec::new(),
-        limits: Vec::new(),
-        metrics: MetricFacts::all(),
-        summary: Summary::default(),
-        caveats: Vec::new(),
-    };
+    let mesh = MeshFacts { order: DEFAULT_ORDER.to_owned(), axes: Mesh::flat(ranks).axes };
+    let mut report = begun("imported", config, environment, mesh);
+    report.run.finished.clone_from(&report.run.started);
+    report.run.imported_from = Some(origins);
+    report.cases = cases;
     report.conclude(report.cases.len(), Exit::Ok);
     report.run.incomplete = cut;
     Ok(report)

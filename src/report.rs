@@ -29,10 +29,10 @@ pub use comparison::{
     Side, Verdict, Verdicts,
 };
 pub use cycles::{Cycles, Drift, Turn};
-pub use empty::{empty, run_id};
+pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
-pub use rate::{MetricFacts, Rate};
+pub use rate::MetricFacts;
 pub use replication::{Launch, Replicate, Replication};
 pub use scaling::{Base, Point, Scaling};
 pub use timing::{Definition, TimingOverhead};
@@ -440,5 +440,20 @@ impl Report {
         format!(
             "{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}"
         )
+    }
+}
+
+impl Case {
+    /// Whether a caveat keeps it out of efficiencies and fits.
+    pub fn is_left_out(&self) -> bool {
+        self.caveats.iter().any(Caveat::excludes_from_scaling)
+    }
+}
+
+impl Measured {
+    /// The times by this definition of the host's clocks or the devices', where there are any.
+    pub fn by(&self, definition: Definition) -> Option<&Latency> {
+        let known = [Some(&self.latency), self.latency_local.as_ref(), self.device_time.as_ref()];
+        known.into_iter().flatten().find(|latency| latency.definition == definition)
     }
 }

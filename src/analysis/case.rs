@@ -12,9 +12,8 @@ use crate::machine::telemetry::Telemetry;
 use crate::measure::Recording;
 use crate::plan::config::Protocol;
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
-use crate::report::Definition;
-use crate::report::TimingOverhead;
-use crate::report::{self, Latency, Measured, Metrics, Outcome, Samples, Steadiness};
+use crate::report::{self, Definition, Latency, Measured, Metrics, Outcome, Samples};
+use crate::report::{Steadiness, TimingOverhead};
 
 /// What came of a case, as its first rank tells rank 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,13 +79,12 @@ pub(super) fn caveats(
     measured: &Measured,
     found: Vec<Caveat>,
 ) -> Vec<Caveat> {
-    let mut caveats = Vec::new();
-    match &plan.backend {
+    let mut caveats = match &plan.backend {
         BackendSpec::Simulated(topology) => {
-            caveats.push(Caveat::Simulated { topology: topology.name.clone() });
+            vec![Caveat::Simulated { topology: topology.name.clone() }]
         }
-        BackendSpec::Host | BackendSpec::Cuda { .. } => caveats.extend(found),
-    }
+        BackendSpec::Host | BackendSpec::Cuda { .. } => found,
+    };
     let throttled = |telemetry: &&Telemetry| !telemetry.throttled.is_empty();
     if let Some(telemetry) = measured.telemetry.iter().find(throttled) {
         let reasons = telemetry.throttled.clone();

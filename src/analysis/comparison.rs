@@ -3,18 +3,18 @@
 
 pub(super) mod differences;
 mod evidence;
-mod floor;
 mod pair;
-mod remarks;
 mod rules;
 mod subject;
 mod verdict;
 
-pub use floor::noise_floor;
 pub use rules::Rules;
 
-use self::differences::around;
-use self::pair::{Pair, ResampleBudget, pairs};
+use std::collections::BTreeMap;
+
+use self::differences::{around, differs};
+use self::evidence::ResampleBudget;
+use self::pair::{Pair, pairs};
 use self::subject::subjects;
 use self::verdict::{adjusted, decided, judged, reach};
 use super::parallel::in_parallel;
@@ -23,6 +23,7 @@ use crate::base::metric::Direction;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
 use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdicts};
+use crate::stats;
 
 /// Resamples behind an interval: as many as suffice for its ends, fewer where there are very many cases.
 const RESAMPLES: usize = 10_000;
@@ -34,6 +35,9 @@ const ALL_RESAMPLES: usize = 10_000_000;
 /// Random ways of a permutation test, where there are too many to count.
 const FEWEST_DRAWS: usize = 99_999;
 const MOST_DRAWS: usize = 999_999;
+
+/// Share of the ratios between figures of one thing that a machine's noise floor is above.
+const FLOOR_QUANTILE: f64 = 0.95;
 
 /// The reports of one side, and the files they come from.
 #[derive(Debug, Clone, Copy)]
@@ -54,10 +58,7 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let prevented: Vec<String> = differences
         .iter()
         .filter(|difference| difference.prevents)
-        .map(|difference| {
-            let Difference { what, baseline, candidate, .. } = difference;
-            format!("{what} is {baseline} in the baseline and {candidate} now")
-        })
+        .map(|Difference { what, baseline, candidate, .. }| differs(what, baseline, candidate))
         .collect();
     let pairs =
         pairs(subjects(baseline.reports, rules.metric), subjects(candidate.reports, rules.metric));
@@ -114,24 +115,19 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
         let first = values.next().flatten()?;
         values.all(|value| value.as_ref() == Some(&first)).then_some(first)
     };
+    let started = reports.reports.iter().map(|report| report.run.started.clone()).min();
     Side {
         files: reports.files.to_vec(),
         git: only(|report| report.run.git.clone()),
         build: only(|report| Some(report.run.build.clone())),
-        started: reports
-            .reports
-            .iter()
-            .map(|report| report.run.started.clone())
-            .min()
-            .unwrap_or_default(),
+        started: started.unwrap_or_default(),
         launches: cases.iter().map(|case| case.launches[which]).max().unwrap_or(0),
     }
 }
 
 /// The exit code: failures as they were, then what cannot be compared, then regressions.
 fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
-    let failures =
-        pairs.iter().filter_map(|pair| Some(pair.candidate.as_ref()?.failure.as_ref()?.0));
+    let failures = pairs.iter().filter_map(|pair| Some(pair.failure()?.0));
     let Verdicts { regressed, not_comparable, vanished, inconclusive, .. } = comparison.summary;
     let nothing = comparison.cases.is_empty();
     [
@@ -144,4 +140,24 @@ fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
     .map(|(_, exit)| exit)
     .chain(failures)
     .fold(Exit::Ok, Exit::worst)
+}
+
+/// From sides that measured one and the same thing (A/A): the 95 % quantile of |ln ratio| between the figures of
+/// any two sides, over all cases; as a share. `None` when no case is on two sides.
+pub fn noise_floor(sides: &[&[Report]], metric: ComparedMetric) -> Option<f64> {
+    let mut figures: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for side in sides {
+        for subject in subjects(side, metric) {
+            if let Some(figure) = subject.figure() {
+                figures.entry(subject.id).or_default().push(figure);
+            }
+        }
+    }
+    let mut distances = Vec::new();
+    for figures in figures.into_values() {
+        for (i, one) in figures.iter().enumerate() {
+            distances.extend(figures[i + 1..].iter().map(|other| (one / other).ln().abs()));
+        }
+    }
+    stats::quantile(&distances, FLOOR_QUANTILE).map(f64::exp_m1)
 }

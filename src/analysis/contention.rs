@@ -13,12 +13,8 @@ fn key(case: &Case) -> Key<'_> {
     (&case.benchmark, &case.problem, case.precision, case.placement, &case.group)
 }
 
-/// The median by a definition of time, where the case has it.
 fn median(measured: &Measured, definition: Definition) -> Option<f64> {
-    let known =
-        [Some(&measured.latency), measured.latency_local.as_ref(), measured.device_time.as_ref()];
-    let found = known.into_iter().flatten().find(|latency| latency.definition == definition)?;
-    Some(found.median).filter(|median| *median > 0.0)
+    measured.by(definition).map(|latency| latency.median).filter(|median| *median > 0.0)
 }
 
 /// Sets the contention ratio of each case that ran at once with others: its median over that of the same

@@ -7,8 +7,7 @@ use super::case::{near_floor, unsettled};
 use crate::base::caveat::Caveat;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::{MAX_VARIANCE_PERCENT, Plan};
-use crate::report::TimingOverhead;
-use crate::report::{Case, Definition, Measured, Report};
+use crate::report::{Case, Definition, Measured, Report, TimingOverhead};
 
 /// What the cases of a sweep have in common.
 type Sweep = (String, Option<Element>, Option<Placement>);
@@ -21,49 +20,53 @@ fn sweep(case: &Case) -> Sweep {
 /// slowest rank's own time is the best that one of them allows, it is the headline of all. Cases that are
 /// left out of comparisons neither decide nor follow.
 pub fn settle(plan: &Plan, floors: &TimingOverhead, cases: &mut [Case]) {
-    let local: Vec<Sweep> = cases
-        .iter()
-        .filter(|case| counts(case))
-        .filter(|case| is_by(case, Definition::SlowestRank))
-        .map(sweep)
-        .collect();
-    for case in cases.iter_mut() {
-        let follows = counts(case) && local.contains(&sweep(case));
-        if follows && is_by(case, Definition::LastEndMinusFirstStart) {
-            let target = plan.budget.target.as_ref().map(|target| 100.0 * target.half_width);
-            fall_back(case, floors, plan.max_variance_percent, target);
-        }
+    let target = plan.budget.target.as_ref().map(|target| 100.0 * target.half_width);
+    let local = Local::among(cases.iter());
+    for case in cases.iter_mut().filter(|case| local.holds(case)) {
+        fall_back(case, floors, plan.max_variance_percent, target);
     }
-}
-
-fn counts(case: &Case) -> bool {
-    !case.caveats.iter().any(Caveat::excludes_from_scaling)
-}
-
-fn is_by(case: &Case, definition: Definition) -> bool {
-    case.measured.as_ref().is_some_and(|measured| measured.latency.definition == definition)
 }
 
 /// The same of launches of one run, whose plan is not known any more: a sweep that has the slowest rank's own
 /// time in one has it in all, and so has a single case.
-pub(super) fn settle_launches<'a>(reports: impl Iterator<Item = &'a mut Report>) {
-    let mut reports: Vec<&mut Report> = reports.collect();
-    let (mut sweeps, mut ids) = (HashSet::new(), HashSet::new());
-    let cases = reports.iter().flat_map(|report| &report.cases);
-    for case in cases.filter(|case| is_by(case, Definition::SlowestRank)) {
-        ids.insert(case.id.clone());
-        sweeps.extend(counts(case).then(|| sweep(case)));
-    }
-    for report in &mut reports {
+pub(super) fn settle_launches(launches: &mut [(usize, Report)]) {
+    let local = Local::among(launches.iter().flat_map(|(_, report)| &report.cases));
+    for (_, report) in launches {
         let floors = report.floors.unwrap_or_default();
         let bound = report.run.config.benchmarking.max_variance_percent;
-        for case in &mut report.cases {
-            let follows = ids.contains(&case.id) || counts(case) && sweeps.contains(&sweep(case));
-            if follows && is_by(case, Definition::LastEndMinusFirstStart) {
-                fall_back(case, &floors, bound.unwrap_or(MAX_VARIANCE_PERCENT), None);
-            }
+        for case in report.cases.iter_mut().filter(|case| local.holds(case)) {
+            fall_back(case, &floors, bound.unwrap_or(MAX_VARIANCE_PERCENT), None);
         }
     }
+}
+
+/// What has the slowest rank's own times.
+#[derive(Default)]
+struct Local {
+    sweeps: HashSet<Sweep>,
+    ids: HashSet<String>,
+}
+
+impl Local {
+    fn among<'a>(cases: impl Iterator<Item = &'a Case>) -> Self {
+        let mut local = Self::default();
+        for case in cases.filter(|case| is_by(case, Definition::SlowestRank)) {
+            local.ids.insert(case.id.clone());
+            local.sweeps.extend((!case.is_left_out()).then(|| sweep(case)));
+        }
+        local
+    }
+
+    /// Whether the case has other times and follows.
+    fn holds(&self, case: &Case) -> bool {
+        is_by(case, Definition::LastEndMinusFirstStart)
+            && (self.ids.contains(&case.id)
+                || !case.is_left_out() && self.sweeps.contains(&sweep(case)))
+    }
+}
+
+fn is_by(case: &Case, definition: Definition) -> bool {
+    case.measured.as_ref().is_some_and(|measured| measured.latency.definition == definition)
 }
 
 /// Makes the slowest rank's own time the headline, and renews what is said of the times: against the bound of their

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::units::milliseconds;
 use crate::measure::stop::rounds_missing;
 use crate::plan::Budget;
-use crate::report::Definition;
-use crate::report::Latency;
+use crate::report::{Definition, Latency};
 use crate::stats;
 
 /// Quantiles that every report has.

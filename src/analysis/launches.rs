@@ -1,6 +1,5 @@
 //! Several launches of the same run as one report.
 
-pub(super) mod agreement;
 mod case;
 mod matrix;
 mod study;
@@ -10,7 +9,11 @@ use std::collections::{HashMap, HashSet};
 use super::headline::settle_launches;
 use super::limits::Limits;
 use crate::base::error::{Error, Exit, Result};
-use crate::report::{Case, Report};
+use crate::report::{Case, Launch, Replication, Report};
+use crate::stats;
+
+/// Variation between launches up to which a case counts as reproducible, percent of the mean, unless configured.
+pub(super) const REPRODUCIBLE_PERCENT: f64 = 5.0;
 
 /// One report of the launches of one run, each with its number from 0, in their order. `ended` says how they
 /// came to their end, beside what their reports say: not well when some have none.
@@ -29,7 +32,7 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
              over launches are left out"
         );
     }
-    settle_launches(launches.iter_mut().map(|(_, report)| report));
+    settle_launches(&mut launches);
     let cases = cases(&launches);
     let scaling = study::merged(&launches);
     let pair_matrices = matrix::merged(&launches, &cases);
@@ -40,13 +43,10 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     let ends = reports().filter(|report| report.run.incomplete);
     let exit = ends.filter_map(|r| Exit::from_code(r.run.exit)).fold(ended, Exit::worst);
     let finished = reports().next_back().map(|report| report.run.finished.clone());
-    let starts = launches.iter().flat_map(|(replicate, report)| {
-        let numbered = |mut launch: crate::report::Launch| {
-            launch.replicate = *replicate;
-            launch.run = Some(report.run.id.clone());
-            launch
-        };
-        report.run.launches.iter().cloned().map(numbered)
+    let starts = launches.iter().flat_map(|&(replicate, ref report)| {
+        let run = &report.run;
+        let own = run.launches.iter().cloned();
+        own.map(move |launch| Launch { replicate, run: Some(run.id.clone()), ..launch })
     });
     let starts = starts.collect();
     let first = launches.into_iter().next().map(|(_, report)| report);
@@ -59,6 +59,27 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     report.conclude(planned, exit);
     report.run.incomplete |= incomplete;
     Ok(report)
+}
+
+/// How far launches with these medians, ms, agree; `None` where there is none. `bound` is that of a reproducible case,
+/// where it is configured.
+pub(super) fn agreement(
+    medians: &[f64],
+    confidence: f64,
+    bound: Option<f64>,
+) -> Option<Replication> {
+    let mean = stats::mean(medians);
+    let std_dev = stats::variance(medians).sqrt();
+    let between_percent = if mean > 0.0 { 100.0 * std_dev / mean } else { 0.0 };
+    let interval = stats::independent_median_interval(medians, confidence);
+    let bound = bound.unwrap_or(REPRODUCIBLE_PERCENT);
+    Some(Replication {
+        launches: Vec::new(),
+        median_ms: stats::median(medians)?,
+        ci: interval.map(|interval| [interval.low, interval.high]),
+        between_percent,
+        reproducible: medians.len() > 1 && between_percent <= bound,
+    })
 }
 
 /// The one in the middle by its value, the smaller of two.

@@ -42,13 +42,13 @@ enum Bound {
     OfFleet(f64),
 }
 
-/// A figure and whose it is.
+/// A figure, where there is one, and whose it is.
 struct Figure<'a> {
     id: &'a str,
     /// None for a point of a scaling study.
     case: Option<&'a Case>,
     of: Option<String>,
-    value: f64,
+    value: Option<f64>,
 }
 
 impl Limits {
@@ -137,24 +137,25 @@ impl Limit {
     fn check(&self, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
         let figures = self.figures(report);
         if figures.is_empty() {
-            return vec![self.checked(&self.case, None, None, (None, self.basis(None, 0)))];
+            let nothing = Figure { id: &self.case, case: None, of: None, value: None };
+            return vec![self.checked(&nothing, None, self.basis(None, 0))];
         }
         let all = figures.iter();
         match self.bound {
             Bound::Absolute(bound) => {
-                all.map(|figure| self.of(figure, (Some(bound), Basis::Absolute))).collect()
+                all.map(|figure| self.checked(figure, Some(bound), Basis::Absolute)).collect()
             }
             Bound::OfCeiling(share) => all
                 .map(|figure| {
                     let ceiling = figure.case.and_then(|case| self.ceiling(report, case));
                     let bound = ceiling.as_ref().map(|(ceiling, _)| self.scaled(*ceiling, share));
-                    self.of(figure, (bound, self.basis(ceiling, 0)))
+                    self.checked(figure, bound, self.basis(ceiling, 0))
                 })
                 .collect(),
             Bound::OfFleet(share) => {
                 let mut theirs: HashMap<&str, Vec<f64>> = HashMap::new();
                 for figure in fleet.iter().flat_map(|report| self.figures(report)) {
-                    theirs.entry(figure.id).or_default().push(figure.value);
+                    theirs.entry(figure.id).or_default().extend(figure.value);
                 }
                 let of_fleet = |id: &str| theirs.get(id).map_or(&[][..], Vec::as_slice);
                 all.flat_map(|figure| self.against_fleet(figure, of_fleet(figure.id), share))
@@ -165,21 +166,20 @@ impl Limit {
 
     /// Against what the fleet reaches in the same case, and the ranks of the case against each other.
     fn against_fleet(&self, figure: &Figure<'_>, fleet: &[f64], share: f64) -> Vec<LimitCheck> {
-        let bound = |members: &[f64]| {
+        let check = |figure: &Figure<'_>, members: &[f64]| {
             let median = stats::median(members).filter(|_| members.len() >= FLEET);
-            median.map(|median| self.scaled(median, share))
+            let bound = median.map(|median| self.scaled(median, share));
+            self.checked(figure, bound, self.basis(None, members.len()))
         };
-        let mut checks = Vec::new();
         let ranks = self.of_ranks(figure);
-        if let Some(of_reports) = bound(fleet) {
-            checks.push(self.of(figure, (Some(of_reports), self.basis(None, fleet.len()))));
-        } else if ranks.len() < FLEET {
-            checks.push(self.of(figure, (None, self.basis(None, fleet.len()))));
+        let values: Vec<f64> = ranks.iter().filter_map(|figure| figure.value).collect();
+        let mut checks = Vec::new();
+        // Too few reports are said, unless the ranks are enough.
+        if fleet.len() >= FLEET || values.len() < FLEET {
+            checks.push(check(figure, fleet));
         }
-        let values: Vec<f64> = ranks.iter().map(|figure| figure.value).collect();
-        if let Some(of_ranks) = bound(&values) {
-            let check = |figure| self.of(figure, (Some(of_ranks), self.basis(None, values.len())));
-            checks.extend(ranks.iter().map(check));
+        if values.len() >= FLEET {
+            checks.extend(ranks.iter().map(|figure| check(figure, &values)));
         }
         checks
     }
@@ -203,25 +203,16 @@ impl Limit {
         }
     }
 
-    fn of(&self, figure: &Figure<'_>, bound: (Option<f64>, Basis)) -> LimitCheck {
-        self.checked(figure.id, figure.of.clone(), Some(figure.value), bound)
-    }
-
-    fn checked(
-        &self,
-        case: &str,
-        of: Option<String>,
-        value: Option<f64>,
-        (bound, basis): (Option<f64>, Basis),
-    ) -> LimitCheck {
+    fn checked(&self, figure: &Figure<'_>, bound: Option<f64>, basis: Basis) -> LimitCheck {
+        let value = figure.value;
         let missing = value.zip(bound).map(|(value, bound)| match self.metric.direction {
             Direction::HigherIsBetter => 1.0 - value / bound,
             Direction::LowerIsBetter => value / bound - 1.0,
         });
         LimitCheck {
             limit: self.number,
-            case: case.to_owned(),
-            of,
+            case: figure.id.to_owned(),
+            of: figure.of.clone(),
             metric: self.metric.key.to_owned(),
             unit: self.metric.unit.name().to_owned(),
             direction: self.metric.direction,
@@ -241,8 +232,8 @@ impl Limit {
     fn figures<'a>(&self, report: &'a Report) -> Vec<Figure<'a>> {
         let glob = WildMatch::new(&self.case);
         let figure = |id: &'a str, case: Option<&'a Case>, value: Option<f64>| {
-            let matching = value.filter(|_| glob.matches(id));
-            matching.map(|value| Figure { id, case, of: None, value })
+            let matching = value.is_some() && glob.matches(id);
+            matching.then_some(Figure { id, case, of: None, value })
         };
         if *self.metric == EFFICIENCY {
             let points = report.scaling.iter().flat_map(|study| &study.points);
@@ -266,7 +257,7 @@ impl Limit {
                 ..case.observed(rank.median_ms)?
             };
             let of = Some(format!("rank {}", rank.rank));
-            Some(Figure { of, value: self.metric.figure(&observed)?, ..*figure })
+            Some(Figure { of, value: Some(self.metric.figure(&observed)?), ..*figure })
         };
         let ranks = measured.per_rank.iter().filter(|rank| rank.median_ms > 0.0);
         ranks.filter_map(of_rank).collect()

@@ -1,15 +1,15 @@
 //! Every pair of ranks: a matrix for each problem, and the links in it that are slow.
 
-use crate::base::caveat::Caveat;
+use super::families::families;
 use crate::plan::Plan;
 use crate::plan::mesh;
 use crate::plan::place::Distance;
 use crate::report::{Case, Latency, LinkClass, PairMatrix, SlowLink};
 use crate::stats;
 
-/// A link is slow when it takes this much longer than the median of its class. A choice: nobody opens a
+/// A link is slow when it takes this much longer than the median of its class, percent. A choice: nobody opens a
 /// cabinet for less.
-pub(super) const EFFECT: f64 = 1.1;
+pub(super) const EFFECT_PERCENT: f64 = 10.0;
 
 /// Fewer pairs than this do not tell which of them is the odd one.
 const FEWEST: usize = 3;
@@ -23,22 +23,18 @@ struct MeasuredPair<'a> {
 }
 
 /// The matrices that measured pairs make, in the order of their first cases.
-pub fn matrices(plan: &Plan, cases: &[Case]) -> Vec<PairMatrix> {
-    let mut families: Vec<Vec<MeasuredPair<'_>>> = Vec::new();
-    for case in cases.iter().filter(|case| case.axis == mesh::PAIRS) {
-        let (Some(measured), &[a, b]) = (&case.measured, &case.participants[..]) else { continue };
-        let distance = plan.places[a].distance(plan.places[b]);
-        let link = MeasuredPair { ranks: [a, b], distance, latency: &measured.latency, case };
-        let same = |family: &&mut Vec<MeasuredPair<'_>>| {
-            let other = family[0].case;
-            (&other.benchmark, &other.problem, other.precision)
-                == (&case.benchmark, &case.problem, case.precision)
+pub fn matrices<'a>(plan: &Plan, cases: &'a [Case]) -> Vec<PairMatrix> {
+    let pair = |case: &'a Case| {
+        let (Some(measured), &[a, b]) = (&case.measured, &case.participants[..]) else {
+            return None;
         };
-        match families.iter_mut().find(same) {
-            Some(family) => family.push(link),
-            None => families.push(vec![link]),
-        }
-    }
+        let distance = plan.places[a].distance(plan.places[b]);
+        Some(MeasuredPair { ranks: [a, b], distance, latency: &measured.latency, case })
+    };
+    let key =
+        |pair: &MeasuredPair<'a>| (&pair.case.benchmark, &pair.case.problem, pair.case.precision);
+    let pairs = cases.iter().filter(|case| case.axis == mesh::PAIRS).filter_map(pair);
+    let families = families(pairs, |family, pair| key(&family[0]) == key(pair));
     families.iter().map(|family| matrix(family, plan.ranks)).collect()
 }
 
@@ -80,9 +76,9 @@ fn matrix(links: &[MeasuredPair<'_>], ranks: usize) -> PairMatrix {
 
 /// What makes a link slow, if it is.
 fn slow(link: &MeasuredPair<'_>, class: &LinkClass) -> Option<SlowLink> {
-    let bound = EFFECT * class.median_ms;
+    let bound = (1.0 + EFFECT_PERCENT / 100.0) * class.median_ms;
     // Ranks that took turns say nothing about a link.
-    let crowded = link.case.caveats.iter().any(Caveat::excludes_from_scaling);
+    let crowded = link.case.is_left_out();
     if crowded || link.latency.median <= bound {
         return None;
     }
@@ -102,6 +98,7 @@ fn slow(link: &MeasuredPair<'_>, class: &LinkClass) -> Option<SlowLink> {
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, plan, recording};
+    use crate::base::caveat::Caveat;
 
     #[test]
     fn a_slow_link_is_marked_against_its_class() {

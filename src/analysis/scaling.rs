@@ -1,23 +1,12 @@
 //! Scaling efficiency against a separate measurement on fewer ranks of the same launch.
 
-use crate::base::caveat::Caveat;
+use super::families::families;
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{Counts, Problem};
 use crate::plan::config::ScalingKind;
 use crate::plan::{Case, Plan, Study};
 use crate::report::{self, Base, Point, Scaling};
 use crate::stats::{self, Estimate};
-
-/// What the points of a study have in common.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Common<'a> {
-    pub(super) benchmark: &'a str,
-    pub(super) kind: ScalingKind,
-    /// The problem that stays.
-    pub(super) problem: &'a Problem,
-    pub(super) precision: Option<Element>,
-    pub(super) placement: Option<Placement>,
-}
 
 /// A measured point of a study.
 #[derive(Debug, Clone, Copy)]
@@ -33,79 +22,60 @@ pub(super) struct StudyPoint<'a> {
 }
 
 /// The studies that the measured cases make, in the order of their first points.
-pub fn studies(plan: &Plan, cases: &[report::Case]) -> Vec<Scaling> {
-    let mut studies: Vec<(&Case, &Study, Vec<StudyPoint<'_>>)> = Vec::new();
-    for (case, measured) in plan.cases.iter().zip(cases) {
-        let (Some(of), Some(figures), Some(counts)) =
-            (&case.study, &measured.measured, &measured.counts)
-        else {
-            continue;
-        };
+pub fn studies<'a>(plan: &'a Plan, cases: &'a [report::Case]) -> Vec<Scaling> {
+    let point = |(case, measured): (&'a Case, &'a report::Case)| {
+        let figures = measured.measured.as_ref()?;
         let point = StudyPoint {
             case: &case.id,
-            counts,
+            counts: measured.counts.as_ref()?,
             ranks: case.group.ranks.len(),
             median_ms: figures.latency.median,
             ci: figures.latency.ci,
-            left_out: measured.caveats.iter().any(Caveat::excludes_from_scaling),
+            left_out: measured.is_left_out(),
         };
-        match studies.iter_mut().find(|(first, _, _)| key(first) == key(case)) {
-            Some((_, _, points)) => points.push(point),
-            None => studies.push((case, of, vec![point])),
-        }
-    }
-    let scaled = studies.into_iter().filter_map(|(first, study, points)| {
-        let common = Common {
-            benchmark: &first.benchmark,
-            kind: study.kind,
-            problem: &study.problem,
-            precision: first.precision,
-            placement: first.placement,
-        };
-        scaling(common, &points)
+        Some((case, case.study.as_ref()?, point))
+    };
+    let points = plan.cases.iter().zip(cases).filter_map(point);
+    let key = |case: &'a Case| (&case.benchmark, &case.study, case.precision, case.placement);
+    let families = families(points, |family, (case, ..)| key(family[0].0) == key(case));
+    let scaled = families.into_iter().filter_map(|family| {
+        let (first, study, _) = family[0];
+        let points: Vec<StudyPoint<'_>> = family.into_iter().map(|(.., point)| point).collect();
+        let Study { kind, problem, .. } = study;
+        scaling(&first.benchmark, *kind, problem, (first.precision, first.placement), &points)
     });
     scaled.collect()
 }
 
-fn key(case: &Case) -> (&str, &Option<Study>, Option<&str>, Option<&str>) {
-    let precision = case.precision.map(Element::name);
-    let placement = case.placement.map(Placement::name);
-    (&case.benchmark, &case.study, precision, placement)
-}
-
-/// The study of these points. `None` when there are none.
-pub(super) fn scaling(common: Common<'_>, points: &[StudyPoint<'_>]) -> Option<Scaling> {
+/// The study of these points, in which the problem stays. `None` when there are none.
+pub(super) fn scaling(
+    benchmark: &str,
+    kind: ScalingKind,
+    problem: &Problem,
+    (precision, placement): (Option<Element>, Option<Placement>),
+    points: &[StudyPoint<'_>],
+) -> Option<Scaling> {
     let counts = points.first()?.counts;
-    let rule = Rule::of(counts, common.kind);
+    let rule = Rule::of(counts, kind);
     // Ranks that exchange data need a partner: one rank alone is no base for them.
     let least = if counts.communicates { 2 } else { 1 };
     let qualifies = |series: &&StudyPoint<'_>| !series.left_out && series.ranks >= least;
     let base = points.iter().filter(qualifies).min_by_key(|series| series.ranks);
-    let points: Vec<Point> = points
-        .iter()
-        .map(|series| {
-            let base = base.filter(|_| qualifies(&series));
-            point(series, base, rule)
-        })
-        .collect();
-    let speedups: Vec<(f64, f64)> = points
-        .iter()
-        .filter_map(|point| {
-            let base = base?.ranks as f64;
-            Some((point.ranks as f64 / base, point.speedup?))
-        })
-        .collect();
-    let fixed_size = rule == Rule::Strong;
+    let of = |series| point(series, base.filter(|_| qualifies(&series)), rule);
+    let points: Vec<Point> = points.iter().map(of).collect();
+    let speedup = |point: &Point| Some((point.ranks as f64 / base?.ranks as f64, point.speedup?));
+    let speedups: Vec<(f64, f64)> = points.iter().filter_map(speedup).collect();
     Some(Scaling {
-        benchmark: common.benchmark.to_owned(),
-        kind: common.kind,
-        problem: common.problem.clone(),
-        precision: common.precision,
-        placement: common.placement,
+        benchmark: benchmark.to_owned(),
+        kind,
+        problem: problem.clone(),
+        precision,
+        placement,
         definition: rule.definition().to_owned(),
         base: base.map(|base| Base { ranks: base.ranks, case: base.case.to_owned() }),
         points,
-        amdahl_serial_fraction: stats::amdahl_serial_fraction(&speedups).filter(|_| fixed_size),
+        amdahl_serial_fraction: stats::amdahl_serial_fraction(&speedups)
+            .filter(|_| rule == Rule::Strong),
     })
 }
 
@@ -160,22 +130,12 @@ impl Rule {
 }
 
 fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> Point {
-    let StudyPoint { ranks, median_ms: median, .. } = *series;
-    let mut point = Point {
-        ranks,
-        case: series.case.to_owned(),
-        median_ms: median,
-        speedup: None,
-        efficiency: None,
-        ci: None,
-        karp_flatt: None,
-        efficiencies: Vec::new(),
-        left_out: series.left_out,
-    };
-    let Some(base) = base else { return point };
-    if median <= 0.0 || base.median_ms <= 0.0 {
+    let StudyPoint { ranks, median_ms: median, left_out, .. } = *series;
+    let case = series.case.to_owned();
+    let mut point = Point { ranks, case, median_ms: median, left_out, ..Point::default() };
+    let Some(base) = base.filter(|base| median > 0.0 && base.median_ms > 0.0) else {
         return point;
-    }
+    };
     let ideal = rule.ideal(base, series);
     let efficiency = ideal * base.median_ms / median;
     let more = ranks as f64 / base.ranks as f64;
@@ -192,9 +152,8 @@ fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> 
     // Cases of different launches may have one name.
     if !std::ptr::eq(base, series) {
         let ratio = base.estimate().zip(series.estimate());
-        point.ci = ratio
-            .and_then(|(base, own)| stats::ratio_interval(base, own))
-            .map(|ratio| ratio.map(|end| ideal * end));
+        let ratio = ratio.and_then(|(base, own)| stats::ratio_interval(base, own));
+        point.ci = ratio.map(|ratio| ratio.map(|end| ideal * end));
     }
     point
 }
@@ -210,6 +169,7 @@ impl StudyPoint<'_> {
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, plan, recording};
+    use crate::base::caveat::Caveat;
 
     /// The studies of a plan whose cases take `nanos(ranks)`.
     fn of(yaml: &str, nanos: impl Fn(usize) -> f64, left_out_from: usize) -> Vec<Scaling> {

@@ -4,7 +4,6 @@
 mod across;
 mod findings;
 mod flags;
-mod hosts;
 mod ranks;
 mod rates;
 mod rules;
@@ -14,36 +13,29 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use self::subject::{Subject, devices, origin, subjects};
+use self::subject::{Subject, origin, subjects};
 use super::comparison::Reports;
+use super::comparison::differences::devices;
 use super::limits::Limits;
-use crate::report::{
-    ANALYSIS_SCHEMA, Analysis, Case, Examined, Finding, Report, Severity, Source, Tally,
-};
+use crate::report::{ANALYSIS_SCHEMA, Analysis, Finding, Report, Severity, Source, Tally};
 
 /// Reads reports together, and holds limits against each; the reports are the fleet.
 pub fn survey(reports: Reports<'_>, limits: &Limits) -> Analysis {
     let Reports { files, reports } = reports;
-    let subjects = subjects(reports);
-    let mut cases: Vec<Examined> = subjects.iter().map(examined).collect();
-    let by: Vec<&Case> = subjects.iter().map(|subject| subject.case).collect();
-    ranks::find_stragglers(&mut cases, &by);
-    for (case, subject) in cases.iter_mut().zip(&subjects) {
-        let Some(statistics) = &case.statistics else { continue };
-        case.flags = flags::flags(subject.case, statistics);
-        case.reliable = case.flags.iter().all(|flag| flag.severity == Severity::Info);
-    }
+    let mut subjects = subjects(reports);
+    ranks::find_stragglers(&mut subjects);
+    subjects.iter_mut().for_each(flags::flag_case);
     let mut scaling = across::within(reports);
-    scaling.extend(across::across(reports, &subjects, &cases));
-    let findings = findings::findings(reports, &subjects, &cases, &scaling);
+    scaling.extend(across::across(reports, &subjects));
+    let findings = findings::findings(reports, &subjects, &scaling);
     Analysis {
         schema: ANALYSIS_SCHEMA.to_owned(),
         reports: files.iter().zip(reports).map(|(file, report)| source(file, report)).collect(),
         scaling,
-        throughput: rates::throughput(&subjects, &cases),
-        leaderboards: rates::leaderboards(&subjects, &cases),
-        summary: tally(&cases, &findings),
-        cases,
+        throughput: rates::throughput(&subjects),
+        leaderboards: rates::leaderboards(&subjects),
+        summary: tally(&subjects, &findings),
+        cases: subjects.into_iter().map(|subject| subject.examined).collect(),
         findings,
         limits: files
             .iter()
@@ -77,34 +69,14 @@ fn source(file: &str, report: &Report) -> Source {
     }
 }
 
-/// The case before it is known what to think of it.
-fn examined(subject: &Subject<'_>) -> Examined {
-    let case = subject.case;
-    Examined {
-        reports: subject.reports.clone(),
-        id: case.id.clone(),
-        benchmark: case.benchmark.clone(),
-        problem: case.problem.clone(),
-        precision: case.precision,
-        placement: case.placement,
-        axis: case.axis.clone(),
-        group: case.group.clone(),
-        ranks: case.group_size,
-        outcome: case.outcome,
-        statistics: statistics::statistics(subject),
-        flags: Vec::new(),
-        reliable: false,
-    }
-}
-
-fn tally(cases: &[Examined], findings: &[Finding]) -> Tally {
+fn tally(subjects: &[Subject<'_>], findings: &[Finding]) -> Tally {
     let found = |severity| {
         findings.iter().filter(|finding: &&Finding| finding.severity == severity).count()
     };
     Tally {
-        cases: cases.len(),
-        measured: cases.iter().filter(|case| case.statistics.is_some()).count(),
-        reliable: cases.iter().filter(|case| case.reliable).count(),
+        cases: subjects.len(),
+        measured: subjects.iter().filter(|one| one.examined.statistics.is_some()).count(),
+        reliable: subjects.iter().filter(|one| one.examined.reliable).count(),
         serious: found(Severity::Serious),
         warnings: found(Severity::Warning),
         infos: found(Severity::Info),

@@ -1,14 +1,14 @@
 //! The times of a case's iterations, from what its report holds.
 
 use crate::base::units::milliseconds;
-use crate::report::{Case, Definition, Measured, Samples};
+use crate::report::{Case, Definition, Samples};
 
 /// The times of the valid iterations by the headline's definition, in their order, ms. Where the report does
 /// not hold the samples, the medians of ten blocks of them; where those were too few for blocks, the median.
 pub fn times_ms(case: &Case) -> Vec<f64> {
     let Some(measured) = &case.measured else { return Vec::new() };
     // Where groups ran at once, rounds in which a rank of another group was late are not known to be invalid.
-    let each = each(&case.samples, measured).filter(|each| each.len() == measured.iterations);
+    let each = each(case).filter(|each| each.len() == measured.iterations);
     let latency = &measured.latency;
     each.unwrap_or_else(|| match latency.blocks.is_empty() {
         true => vec![latency.median],
@@ -16,34 +16,27 @@ pub fn times_ms(case: &Case) -> Vec<f64> {
     })
 }
 
-/// The time of each valid round, where all of them are there.
-fn each(samples: &Samples, measured: &Measured) -> Option<Vec<f64>> {
-    let Samples::Inline { start_ns, end_ns, device_ns, .. } = samples else {
-        return None;
+/// The time of each valid round, where its stamps are there.
+fn each(case: &Case) -> Option<Vec<f64>> {
+    let Samples::Inline { start_ns, end_ns, device_ns, .. } = &case.samples else { return None };
+    let measured = case.measured.as_ref()?;
+    let between = |round: usize| {
+        let last = end_ns.iter().filter_map(|row| row.get(round)).max()?;
+        let first = start_ns.iter().filter_map(|row| row.get(round)).min()?;
+        let nanos = last.saturating_sub(*first) as f64;
+        Some(milliseconds(nanos / f64::from(measured.batch.unwrap_or(1).max(1))))
     };
-    let column = |rows: &[Vec<i64>], round: usize| -> Option<Vec<i64>> {
-        rows.iter().map(|row| row.get(round).copied()).collect()
-    };
-    let nanos = |round: usize| -> Option<i64> {
-        let (starts, ends) = (column(start_ns, round)?, column(end_ns, round)?);
-        match measured.latency.definition {
-            Definition::LastEndMinusFirstStart => {
-                Some(ends.iter().max()?.saturating_sub(*starts.iter().min()?))
-            }
-            Definition::SlowestRank => {
-                starts.iter().zip(&ends).map(|(start, end)| end.saturating_sub(*start)).max()
-            }
-            Definition::SlowestDevice => {
-                column(device_ns.as_deref()?, round)?.iter().max().copied()
-            }
-            Definition::MeanOfRanksAndIterations => None,
+    match measured.latency.definition {
+        Definition::LastEndMinusFirstStart => {
+            valid_rounds(&case.samples).into_iter().map(between).collect()
         }
-    };
-    let batch = f64::from(measured.batch.unwrap_or(1));
-    valid_rounds(samples)
-        .into_iter()
-        .map(|round| Some(nanos(round)? as f64 / batch * 1e-6))
-        .collect()
+        Definition::SlowestDevice if device_ns.is_none() => None,
+        Definition::SlowestRank | Definition::SlowestDevice => {
+            let slowest = |own: Vec<f64>| own.into_iter().reduce(f64::max);
+            own_times_ms(case).into_iter().map(slowest).collect()
+        }
+        Definition::MeanOfRanksAndIterations => None,
+    }
 }
 
 /// Each rank's own times of one operation, ms, a row for each valid round: on the device where the headline is

@@ -11,7 +11,7 @@ use crate::base::metric::{Direction, Unit};
 use crate::base::units::{format_ms, significant};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Outcome, PairMatrix, Rate, Report, Steadiness};
+use crate::report::{Case, Cycles, Outcome, PairMatrix, Report, Steadiness};
 
 /// Most ranks whose matrix people can read.
 const MATRIX_LIMIT: usize = 32;
@@ -165,7 +165,7 @@ fn cycles(cycles: &Cycles) -> String {
 
 /// The rate people look for first, with its unit, and what it counts.
 fn rate(case: &Case) -> [Cell; 2] {
-    let Some(Rate { metric, value }) = case.quoted_rate() else { return Default::default() };
+    let Some((metric, value)) = case.quoted_rate() else { return Default::default() };
     let show = |value: f64| match metric.unit {
         Unit::TeraflopsPerSecond if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
         unit => format!("{} {}", significant(value), unit.name()),

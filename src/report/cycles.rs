@@ -87,7 +87,7 @@ impl Cycles {
     pub fn conclude(&mut self) {
         let known = self.turns.iter().filter_map(|turn| Some((turn, turn.median_ms?)));
         let (turns, medians): (Vec<&Turn>, Vec<f64>) = known.unzip();
-        let drift = steadiness(&medians).map(|(steady_state, since)| {
+        self.drift = steadiness(&medians).map(|(steady_state, since)| {
             let (earlier, later) = medians.split_at(since);
             let change = median(later).zip(median(earlier)).map_or(0.0, |(l, e)| l / e - 1.0);
             Drift {
@@ -97,7 +97,6 @@ impl Cycles {
                 change_percent: 100.0 * change,
             }
         });
-        self.drift = drift;
     }
 }
 

@@ -11,18 +11,29 @@ use crate::machine::environment::{self, Environment};
 use crate::plan::config::Config;
 use crate::plan::{self, BackendSpec, Plan};
 
-/// The report before its first case.
+/// The report of a run of a plan before its first case.
 pub fn empty(
     plan: &Plan,
     config: &Config,
     environment: Environment,
     floors: TimingOverhead,
 ) -> Report {
+    let mesh = MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() };
+    let mut report = begun(plan.backend.name(), config, environment, mesh);
+    if let BackendSpec::Simulated(topology) = &plan.backend {
+        report.topology = Some(topology.name.clone());
+        report.run.simulated = true;
+    }
+    report.run.emulated = plan.backend == BackendSpec::Cuda { emulated: true };
+    report.run.git = environment::commit_of_working_folder();
+    report.run.seed = plan.seed;
+    report.floors = Some(floors);
+    report
+}
+
+/// The report of a run that begins now, without cases.
+pub fn begun(backend: &str, config: &Config, environment: Environment, mesh: MeshFacts) -> Report {
     let started = now();
-    let topology = match &plan.backend {
-        BackendSpec::Simulated(topology) => Some(topology.name.clone()),
-        BackendSpec::Host | BackendSpec::Cuda { .. } => None,
-    };
     let run = Run {
         id: run_id(&started),
         started,
@@ -31,11 +42,11 @@ pub fn empty(
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: environment::build(),
-        git: environment::commit_of_working_folder(),
-        seed: plan.seed,
-        backend: plan.backend.name().to_owned(),
-        simulated: topology.is_some(),
-        emulated: plan.backend == BackendSpec::Cuda { emulated: true },
+        git: None,
+        seed: 0,
+        backend: backend.to_owned(),
+        simulated: false,
+        emulated: false,
         imported_from: None,
         incomplete: true,
         exit: Exit::Internal.code(),
@@ -45,9 +56,9 @@ pub fn empty(
         schema: SCHEMA.to_owned(),
         run,
         environment,
-        mesh: MeshFacts { order: plan.mesh_order.clone(), axes: plan.mesh.axes.clone() },
-        topology,
-        floors: Some(floors),
+        mesh,
+        topology: None,
+        floors: None,
         cases: Vec::new(),
         scaling: Vec::new(),
         pair_matrices: Vec::new(),
@@ -88,7 +99,7 @@ impl Case {
 }
 
 /// A unique name for what was started then.
-pub fn run_id(started: &str) -> String {
+fn run_id(started: &str) -> String {
     let tail = random::fingerprint(format!("{started}{}", std::process::id()).bytes());
     format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32)
 }

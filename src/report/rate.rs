@@ -35,15 +35,6 @@ impl MetricFacts {
     }
 }
 
-/// A rate at the median time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rate {
-    /// Which one.
-    pub metric: &'static Metric,
-    /// The figure.
-    pub value: f64,
-}
-
 impl Case {
     /// What its figures follow from when its median time is this. Of a report that does not say what its cases count
     /// only the time and what was measured beside it. `None` for a case without times.
@@ -83,14 +74,14 @@ impl Case {
     }
 
     /// The rate that people quote for it: what crosses each link where ranks exchange data, else memory bandwidth,
-    /// else arithmetic, else operations. `None` for a case without times.
-    pub fn quoted_rate(&self) -> Option<Rate> {
+    /// else arithmetic, else operations; at the headline's time. `None` for a case without times.
+    pub fn quoted_rate(&self) -> Option<(&'static Metric, f64)> {
         let metrics = &self.measured.as_ref()?.metrics;
         [&BUSBW, &MEMORY, &ARITHMETIC, &OPERATIONS]
             .into_iter()
             // One rank alone moves nothing over any link.
             .filter(|metric| self.group_size > 1 || *metric != &BUSBW)
-            .find_map(|metric| Some(Rate { metric, value: metric.kept(metrics)? }))
+            .find_map(|metric| Some((metric, metric.kept(metrics)?)))
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Base {
 }
 
 /// One number of ranks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// Number of ranks.
     pub ranks: usize,

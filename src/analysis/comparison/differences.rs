@@ -1,8 +1,8 @@
 //! What keeps two figures from meaning the same.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
-use crate::base::caveat::Caveat;
 use crate::report::{Case, Difference, Report};
 
 /// Variables that name a job, not a setting.
@@ -68,10 +68,7 @@ pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
         let axes: Vec<String> =
             report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
         note("mesh", true, format!("{} ({})", axes.join(","), report.mesh.order));
-        let mut devices: BTreeMap<&str, usize> = BTreeMap::new();
-        for rank in &environment.ranks {
-            *devices.entry(&rank.device.name).or_default() += 1;
-        }
+        let devices = devices(report);
         let devices = devices.iter().map(|(name, count)| format!("{count} x {name}"));
         note("devices", true, devices.collect::<Vec<_>>().join(" and "));
         note("nodes", true, environment.nodes.len().to_string());
@@ -97,29 +94,37 @@ pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
     facts
 }
 
+/// What the ranks of a report drive, and how many of each.
+pub(in crate::analysis) fn devices(report: &Report) -> BTreeMap<String, usize> {
+    let mut devices = BTreeMap::new();
+    for rank in &report.environment.ranks {
+        *devices.entry(rank.device.name.clone()).or_default() += 1;
+    }
+    devices
+}
+
+pub(super) fn differs(what: &str, before: &str, after: &str) -> String {
+    format!("{what} is {before} in the baseline and {after} now")
+}
+
 /// Why the figures of a case do not mean the same on both sides; nothing where they do.
 pub(in crate::analysis) fn between(baseline: &Case, candidate: &Case) -> Vec<String> {
     let (Some(before), Some(after)) = (&baseline.measured, &candidate.measured) else {
         return Vec::new();
     };
-    let word = |value: &dyn std::fmt::Debug| format!("{value:?}");
-    let pairs = [
-        (
-            "the definition of time",
-            word(&before.latency.definition),
-            word(&after.latency.definition),
-        ),
-        ("the protocol", word(&before.protocol), word(&after.protocol)),
-        ("the number of ranks", baseline.group_size.to_string(), candidate.group_size.to_string()),
+    let pairs: [(&str, [&dyn Debug; 2]); 3] = [
+        ("the definition of time", [&before.latency.definition, &after.latency.definition]),
+        ("the protocol", [&before.protocol, &after.protocol]),
+        ("the number of ranks", [&baseline.group_size, &candidate.group_size]),
     ];
-    let differ = pairs.into_iter().filter(|(_, before, after)| before != after);
-    let mut reasons: Vec<String> = differ
-        .map(|(what, before, after)| format!("{what} is {before} in the baseline and {after} now"))
-        .collect();
+    let pairs = pairs.map(|(what, sides)| (what, sides.map(|side| format!("{side:?}"))));
+    let differ = pairs.iter().filter(|(_, [before, after])| before != after);
+    let mut reasons: Vec<String> =
+        differ.map(|(what, [before, after])| differs(what, before, after)).collect();
     let only = |own: &Case, other: &Case, side: &str| -> Vec<String> {
         let serious = own.caveats.iter().filter(|caveat| !caveat.comparable());
         let alone = serious.filter(|caveat| !other.caveats.contains(caveat));
-        alone.map(|caveat: &Caveat| format!("{side} only: {} ({caveat})", caveat.mark())).collect()
+        alone.map(|caveat| format!("{side} only: {} ({caveat})", caveat.mark())).collect()
     };
     reasons.extend(only(baseline, candidate, "the baseline"));
     reasons.extend(only(candidate, baseline, "the candidate"));

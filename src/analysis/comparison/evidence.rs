@@ -1,5 +1,7 @@
 //! What the launches of one case say: numbers of two sides in, numbers out.
 
+use super::{Rules, direction};
+use crate::base::metric::Direction;
 use crate::base::random::Stream;
 use crate::plan::config::StatisticalTest;
 use crate::stats::{self, Estimate};
@@ -7,28 +9,17 @@ use crate::stats::{self, Estimate};
 /// One case on one side: for each launch its values, all positive, in order of time.
 pub(super) type Launches = Vec<Vec<f64>>;
 
-/// How to weigh.
+/// How many random numbers a case is worth.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TestParams {
-    /// Which test.
-    pub(super) test: StatisticalTest,
-    /// Whether a larger value is worse.
-    pub(super) larger_is_worse: bool,
-    /// By what share worse counts.
-    pub(super) threshold: f64,
-    /// Confidence of the interval.
-    pub(super) confidence: f64,
-    /// Resamples behind it.
+pub(super) struct ResampleBudget {
+    /// Behind an interval.
     pub(super) resamples: usize,
-    /// Random ways of a permutation test that has too many to count.
+    /// Of a permutation test that has too many ways to count.
     pub(super) draws: usize,
-    /// Seed of the random numbers.
-    pub(super) seed: u64,
 }
 
 /// What they say, as w = ±ln(value): larger is worse, whichever way the metric improves, and a ratio and its
 /// inverse are as far from none.
-#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Evidence {
     /// How much w grew.
     pub(super) worse: f64,
@@ -49,34 +40,38 @@ pub(super) struct Evidence {
     pub(super) spread: Option<([f64; 2], f64)>,
 }
 
-/// Weighs a candidate against a baseline. `None` when one of them has no launch.
+/// Weighs a candidate against a baseline: whether it is worse by more than a share. `None` when one of them has no
+/// launch.
 pub(super) fn weigh(
-    baseline: &Launches,
-    candidate: &Launches,
-    params: TestParams,
+    [baseline, candidate]: [&Launches; 2],
+    threshold: f64,
+    rules: &Rules,
+    budget: ResampleBudget,
+    seed: u64,
 ) -> Option<Evidence> {
-    let sign = if params.larger_is_worse { 1.0 } else { -1.0 };
-    let worseness = |launches: &Launches| -> Vec<Vec<f64>> {
-        launches
-            .iter()
-            .map(|values| values.iter().map(|value| sign * value.ln()).collect())
-            .collect()
+    let sign = match direction(rules.metric) {
+        Direction::LowerIsBetter => 1.0,
+        Direction::HigherIsBetter => -1.0,
+    };
+    let worseness = |launches: &Launches| -> Launches {
+        let worse = |values: &Vec<f64>| values.iter().map(|value| sign * value.ln()).collect();
+        launches.iter().map(worse).collect()
     };
     let (from, to) = (worseness(baseline), worseness(candidate));
-    let medians = |side: &[Vec<f64>]| -> Option<Vec<f64>> {
+    let medians = |side: &Launches| -> Option<Vec<f64>> {
         side.iter().map(|values| stats::median(values)).collect()
     };
     let (before, after) = (medians(&from)?, medians(&to)?);
     let from: Vec<&[f64]> = from.iter().map(Vec::as_slice).collect();
     let to: Vec<&[f64]> = to.iter().map(Vec::as_slice).collect();
-    let interval =
-        stats::shift_interval(&from, &to, params.confidence, params.resamples, params.seed);
-    let bound = params.threshold.ln_1p();
+    let interval = stats::shift_interval(&from, &to, rules.confidence, budget.resamples, seed);
+    let bound = threshold.ln_1p();
+    let p = |from: &[f64], to: &[f64]| p(from, to, bound, rules.test, budget.draws, seed);
     Some(Evidence {
         worse: stats::hodges_lehmann(&before, &after)?,
         interval,
-        p_worse: p(&before, &after, bound, params),
-        p_better: p(&after, &before, bound, params),
+        p_worse: p(&before, &after),
+        p_better: p(&after, &before),
         cliffs_delta: stats::cliffs_delta(&before, &after).map(|delta| sign * delta),
         hedges_g: stats::hedges_g(&before, &after).map(|g| sign * g),
         p_equivalent: stats::welch(&before, &after).map(|welch| welch.equivalence_p(bound)),
@@ -87,14 +82,14 @@ pub(super) fn weigh(
 }
 
 /// The probability of as much if `to` lay above `from` by no more than `bound`; 1 for fewer than two launches.
-fn p(from: &[f64], to: &[f64], bound: f64, params: TestParams) -> f64 {
+fn p(from: &[f64], to: &[f64], bound: f64, test: StatisticalTest, draws: usize, seed: u64) -> f64 {
     if from.len() < 2 || to.len() < 2 {
         return 1.0;
     }
-    match params.test {
+    match test {
         StatisticalTest::Auto | StatisticalTest::Permutation => {
-            let mut random = Stream::new(params.seed, "permutation", &[]);
-            stats::permutation_p(from, to, bound, params.draws, &mut random)
+            let mut random = Stream::new(seed, "permutation", &[]);
+            stats::permutation_p(from, to, bound, draws, &mut random)
         }
         StatisticalTest::TTest => stats::welch(from, to).map_or(1.0, |welch| welch.p(bound)),
         StatisticalTest::MannWhitney => {

@@ -2,60 +2,41 @@
 
 use std::collections::HashMap;
 
+use super::Rules;
 use super::differences::between;
-use super::evidence::{Evidence, TestParams, weigh};
-use super::remarks::{drift, memory, spread};
+use super::evidence::{Evidence, ResampleBudget, weigh};
 use super::subject::Subject;
-use super::{Rules, direction};
-use crate::base::metric::Direction;
+use crate::base::error::Exit;
 use crate::base::random::fingerprint;
-use crate::report::{Outcome, Verdict};
+use crate::benchmark::metric::HOST_PEAK;
+use crate::report::{Case, Outcome, Verdict};
 
-/// How many random numbers a case is worth.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ResampleBudget {
-    /// Behind an interval.
-    pub(super) resamples: usize,
-    /// Of a permutation test that has too many ways to count.
-    pub(super) draws: usize,
-}
+/// From which probability and ratio on it is remarked that launches differ more.
+const SPREAD_P: f64 = 0.01;
+const SPREAD_RATIO: f64 = 2.0;
 
-/// A subject on both sides, or on the one that has it.
-pub(super) struct Pair<'a> {
-    baseline: Option<Subject<'a>>,
-    /// The side that is held against it.
-    pub(super) candidate: Option<Subject<'a>>,
-}
+/// A subject in the baseline and in the candidate, or on the side that has it.
+pub(super) struct Pair<'a>([Option<Subject<'a>>; 2]);
 
 /// Those of the baseline in their order, then what only the candidate has; without what neither has measured.
 pub(super) fn pairs<'a>(baseline: Vec<Subject<'a>>, candidate: Vec<Subject<'a>>) -> Vec<Pair<'a>> {
     let places: HashMap<String, usize> =
         baseline.iter().enumerate().map(|(place, subject)| (subject.id.clone(), place)).collect();
-    let mut pairs: Vec<Pair<'_>> = baseline
-        .into_iter()
-        .map(|subject| Pair { baseline: Some(subject), candidate: None })
-        .collect();
+    let mut pairs: Vec<Pair<'_>> =
+        baseline.into_iter().map(|subject| Pair([Some(subject), None])).collect();
     for subject in candidate {
         match places.get(&subject.id) {
-            Some(&place) => pairs[place].candidate = Some(subject),
-            None => pairs.push(Pair { baseline: None, candidate: Some(subject) }),
+            Some(&place) => pairs[place].0[1] = Some(subject),
+            None => pairs.push(Pair([None, Some(subject)])),
         }
     }
     // What neither side can do is no difference between them.
-    let failed =
-        |pair: &Pair<'_>| pair.candidate.as_ref().is_some_and(|subject| subject.failure.is_some());
+    pairs.retain(|pair| pair.launches() != [0, 0] || pair.failure().is_some());
     pairs
-        .retain(|pair| is_measured(&pair.baseline) || is_measured(&pair.candidate) || failed(pair));
-    pairs
-}
-
-fn is_measured(side: &Option<Subject<'_>>) -> bool {
-    side.as_ref().is_some_and(|subject| !subject.launches.is_empty())
 }
 
 /// What is known of a pair before all are seen together.
 pub(super) struct Weighed<'a> {
-    /// The pair.
     pub(super) pair: &'a Pair<'a>,
     /// The verdict where no test is needed.
     pub(super) untested: Option<Verdict>,
@@ -65,7 +46,6 @@ pub(super) struct Weighed<'a> {
     pub(super) accuracy_drift: Option<f64>,
     /// What the launches say, where both sides have some.
     pub(super) evidence: Option<Evidence>,
-    /// Why the verdict is what it is, and warnings.
     pub(super) remarks: Vec<String>,
 }
 
@@ -79,21 +59,27 @@ impl Weighed<'_> {
 impl<'a> Pair<'a> {
     /// Either side that there is.
     pub(super) fn either(&self) -> &Subject<'a> {
-        match self.baseline.as_ref().or(self.candidate.as_ref()) {
+        match self.0.iter().flatten().next() {
             Some(subject) => subject,
             None => unreachable!("a pair has a side"),
         }
     }
 
-    /// Launches of each side.
     pub(super) fn launches(&self) -> [usize; 2] {
-        [&self.baseline, &self.candidate]
-            .map(|side| side.as_ref().map_or(0, |subject| subject.launches.len()))
+        self.0.each_ref().map(|side| side.as_ref().map_or(0, |subject| subject.launches.len()))
     }
 
-    /// The figure of each side.
     pub(super) fn figures(&self) -> [Option<f64>; 2] {
-        [&self.baseline, &self.candidate].map(|side| side.as_ref().and_then(Subject::figure))
+        self.0.each_ref().map(|side| side.as_ref().and_then(Subject::figure))
+    }
+
+    /// How the candidate went wrong, and the exit that has.
+    pub(super) fn failure(&self) -> Option<&(Exit, String)> {
+        self.0[1].as_ref().and_then(|subject| subject.failure.as_ref())
+    }
+
+    fn cases(&self) -> [Option<&'a Case>; 2] {
+        self.0.each_ref().map(|side| side.as_ref().and_then(|subject| subject.case))
     }
 
     /// What is known before all cases are seen together.
@@ -107,55 +93,75 @@ impl<'a> Pair<'a> {
         let threshold = rules.threshold(either.benchmark);
         let (untested, mut remarks) = self.without_test(prevented);
         let mut accuracy_drift = None;
-        if let (Some(baseline), Some(candidate)) = (&self.baseline, &self.candidate)
-            && let (Some(before), Some(after)) = (baseline.case, candidate.case)
-        {
+        if let [Some(before), Some(after)] = self.cases() {
             if let Some((drift, remark)) = drift(before, after, rules) {
                 accuracy_drift = Some(drift);
                 remarks.push(remark);
             }
             remarks.extend(memory(before, after, rules));
         }
-        let params = TestParams {
-            test: rules.test,
-            larger_is_worse: direction(rules.metric) == Direction::LowerIsBetter,
-            threshold,
-            confidence: rules.confidence,
-            resamples: budget.resamples,
-            draws: budget.draws,
-            seed: rules.seed ^ fingerprint(either.id.bytes()),
+        let seed = rules.seed ^ fingerprint(either.id.bytes());
+        let evidence = match &self.0 {
+            [Some(before), Some(after)] => {
+                weigh([&before.launches, &after.launches], threshold, rules, budget, seed)
+            }
+            _ => None,
         };
-        let both = self.baseline.as_ref().zip(self.candidate.as_ref());
-        let evidence =
-            both.and_then(|(before, after)| weigh(&before.launches, &after.launches, params));
         remarks.extend(evidence.as_ref().and_then(spread));
         Weighed { pair: self, untested, threshold, accuracy_drift, evidence, remarks }
     }
 
     /// The verdict where no test is needed, and why.
     fn without_test(&self, prevented: &[String]) -> (Option<Verdict>, Vec<String>) {
-        let failure = self.candidate.as_ref().and_then(|subject| subject.failure.clone());
-        match (is_measured(&self.baseline), is_measured(&self.candidate)) {
-            (_, _) if failure.is_some() => {
-                (Some(Verdict::Failed), failure.into_iter().map(|(_, why)| why).collect())
-            }
-            (true, true) => {
-                let cases = self.baseline.as_ref().zip(self.candidate.as_ref());
-                let cases = cases.and_then(|(before, after)| before.case.zip(after.case));
-                let own = cases.map_or_else(Vec::new, |(before, after)| between(before, after));
-                let reasons = [prevented, own.as_slice()].concat();
+        if let Some((_, why)) = self.failure() {
+            return (Some(Verdict::Failed), vec![why.clone()]);
+        }
+        let [before, after] = self.cases();
+        match self.launches().map(|launches| launches > 0) {
+            [true, true] => {
+                let own = before.zip(after).map(|(before, after)| between(before, after));
+                let reasons = [prevented, own.unwrap_or_default().as_slice()].concat();
                 ((!reasons.is_empty()).then_some(Verdict::NotComparable), reasons)
             }
-            (true, false) => (Some(Verdict::Vanished), self.absent(&self.candidate)),
-            (false, _) => (Some(Verdict::New), self.absent(&self.baseline)),
+            [true, false] => (Some(Verdict::Vanished), absent(after)),
+            [false, _] => (Some(Verdict::New), absent(before)),
         }
     }
+}
 
-    /// Why a side that has a case has no figure of it.
-    fn absent(&self, side: &Option<Subject<'_>>) -> Vec<String> {
-        let case = side.as_ref().and_then(|subject| subject.case);
-        let skipped = case.filter(|case| case.outcome == Outcome::Skipped);
-        let why = skipped.map(|case| case.reason.clone().unwrap_or_default());
-        why.map(|why| format!("skipped: {why}")).into_iter().collect()
-    }
+/// Why a side that has a case has no figure of it.
+fn absent(case: Option<&Case>) -> Vec<String> {
+    let skipped = case.filter(|case| case.outcome == Outcome::Skipped);
+    let why = skipped.map(|case| case.reason.clone().unwrap_or_default());
+    why.map(|why| format!("skipped: {why}")).into_iter().collect()
+}
+
+/// How much more the results err, where that is too much.
+fn drift(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<(f64, String)> {
+    let error = |case: &Case| case.accuracy.as_ref().map(|accuracy| accuracy.max_rel);
+    let (before, after) = (error(baseline)?, error(candidate)?);
+    (after - before > rules.accuracy_drift).then(|| {
+        let remark =
+            format!("ACCURACY: the largest relative error grew from {before:.2e} to {after:.2e}");
+        (after - before, remark)
+    })
+}
+
+/// How much more memory the hungriest rank takes, where that is worth a warning.
+fn memory(baseline: &Case, candidate: &Case, rules: &Rules) -> Option<String> {
+    let (before, after) = (baseline.figure(&HOST_PEAK)?, candidate.figure(&HOST_PEAK)?);
+    (after > before * (1.0 + rules.memory)).then(|| {
+        let (before, after) = (before / 1e6, after / 1e6);
+        format!("MEMORY: a rank takes up to {after:.1} MB, {before:.1} MB before")
+    })
+}
+
+/// How much more the launches differ from each other than before, where that is no accident: such a case may be faster
+/// and still be worse to rely on.
+fn spread(evidence: &Evidence) -> Option<String> {
+    let ([before, after], p) = evidence.spread?;
+    (p <= SPREAD_P && after >= SPREAD_RATIO * before).then(|| {
+        let [before, after] = [before, after].map(|deviation| 100.0 * deviation);
+        format!("SPREAD: launches differ by {after:.1} %, {before:.1} % before (p {p:.4})")
+    })
 }

@@ -6,8 +6,9 @@ use super::evidence::Launches;
 use crate::analysis::times_ms;
 use crate::base::error::Exit;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
-use crate::plan::config::ComparedMetric;
-use crate::report::{Case, Outcome, Rate, Report, Scaling};
+use crate::benchmark::work::{Element, Placement};
+use crate::plan::config::{ComparedMetric, ScalingKind};
+use crate::report::{Case, Outcome, Report, Scaling};
 use crate::stats;
 
 /// One thing that is compared, on one side.
@@ -15,9 +16,7 @@ use crate::stats;
 pub(super) struct Subject<'a> {
     /// Name that both sides have for it.
     pub(super) id: String,
-    /// Name of the benchmark.
     pub(super) benchmark: &'a str,
-    /// Unit of its values.
     pub(super) unit: &'static str,
     /// Its values in each launch that measured it.
     pub(super) launches: Launches,
@@ -42,9 +41,11 @@ impl Subject<'_> {
 pub(super) fn subjects(reports: &[Report], metric: ComparedMetric) -> Vec<Subject<'_>> {
     let mut subjects: Vec<Subject<'_>> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let all = reports.iter().flat_map(|report| match metric {
-        ComparedMetric::Efficiency => points(report),
-        _ => report.cases.iter().map(|case| of_case(case, metric)).collect(),
+    let all = reports.iter().flat_map(|report| -> Vec<Subject<'_>> {
+        match metric {
+            ComparedMetric::Efficiency => report.scaling.iter().flat_map(of_study).collect(),
+            _ => report.cases.iter().map(|case| of_case(case, metric)).collect(),
+        }
     });
     for subject in all {
         match places.get(&subject.id) {
@@ -106,8 +107,7 @@ fn about(times: &[f64], median_ms: f64) -> Vec<f64> {
 
 /// The rates at these times: that of the case's rates which people quote, else operations per second.
 fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
-    let (Some(measured), Some(Rate { metric, value })) = (&case.measured, case.quoted_rate())
-    else {
+    let (Some(measured), Some((metric, value))) = (&case.measured, case.quoted_rate()) else {
         return (OPERATIONS.unit.name(), Vec::new());
     };
     // What the rate is of, for each ms.
@@ -116,22 +116,19 @@ fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
     (metric.unit.name(), times.into_iter().map(of).collect())
 }
 
-fn points(report: &Report) -> Vec<Subject<'_>> {
-    report.scaling.iter().flat_map(of_study).collect()
-}
-
 fn of_study(study: &Scaling) -> impl Iterator<Item = Subject<'_>> {
     let kind = match study.kind {
-        crate::plan::config::ScalingKind::Strong => "strong",
-        crate::plan::config::ScalingKind::Weak => "weak",
+        ScalingKind::Strong => "strong",
+        ScalingKind::Weak => "weak",
     };
     let words = [
-        Some(study.benchmark.clone()),
-        study.precision.map(|precision| precision.name().to_owned()),
-        study.placement.map(|placement| placement.name().to_owned()),
+        Some(study.benchmark.as_str()),
+        study.precision.map(Element::name),
+        study.placement.map(Placement::name),
     ];
+    let words = words.into_iter().flatten().map(str::to_owned);
     let problem = study.problem.iter().map(|(key, value)| format!("{key}={value}"));
-    let name = words.into_iter().flatten().chain(problem).collect::<Vec<_>>().join(" ");
+    let name = words.chain(problem).collect::<Vec<_>>().join(" ");
     study.points.iter().filter_map(move |point| {
         let base = study.base.as_ref()?;
         let single = point.efficiency.into_iter().collect();

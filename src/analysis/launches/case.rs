@@ -1,19 +1,13 @@
 //! One case in several launches.
 
-use super::agreement::Agreement;
-use super::middle;
+use super::{agreement, middle};
 use crate::analysis::times_ms;
 use crate::base::caveat::Caveat;
 use crate::base::failure::CaseError;
 use crate::report::{Case, Measured, Outcome, Replicate, Replication};
 
-/// A launch's case with its figures.
-#[derive(Debug, Clone, Copy)]
-struct LaunchCase<'a> {
-    replicate: usize,
-    case: &'a Case,
-    measured: &'a Measured,
-}
+/// The number of a launch, its case, and the figures.
+type LaunchCase<'a> = (usize, &'a Case, &'a Measured);
 
 /// A case as all launches together have it: `found` in those that got to it, with their numbers. It is reproducible
 /// when it varies by no more than `bound` percent, where that is configured.
@@ -22,22 +16,19 @@ pub(super) fn merged(
     launches: usize,
     bound: Option<f64>,
 ) -> Option<Case> {
-    let cases: Vec<LaunchCase<'_>> = found
-        .iter()
-        .filter_map(|&(replicate, case)| {
-            Some(LaunchCase { replicate, case, measured: case.measured.as_ref()? })
-        })
-        .collect();
+    let measured =
+        found.iter().filter_map(|&(launch, case)| Some((launch, case, case.measured.as_ref()?)));
+    let cases: Vec<LaunchCase<'_>> = measured.collect();
     let worst = found.iter().copied().reduce(|a, b| if is_worse(b.1, a.1) { b } else { a })?;
-    let typical = middle(cases.clone(), |one| one.measured.latency.median);
-    let mut merged = typical.map_or(worst.1, |one| one.case).clone();
+    let typical = middle(cases.clone(), |(.., measured)| measured.latency.median);
+    let mut merged = typical.map_or(worst.1, |(_, case, _)| case).clone();
     if launches > 1 {
         let alike = found.iter().all(|(_, case)| case.outcome == Outcome::Skipped);
         if !alike {
             blame(&mut merged, worst);
         }
         merged.replication = replication(&cases, bound);
-        for caveat in cases.iter().flat_map(|one| &one.case.caveats) {
+        for caveat in cases.iter().flat_map(|(_, case, _)| &case.caveats) {
             if !merged.caveats.iter().any(|known: &Caveat| known.mark() == caveat.mark()) {
                 merged.caveats.push(caveat.clone());
             }
@@ -72,20 +63,16 @@ fn blame(merged: &mut Case, (replicate, worst): (usize, &Case)) {
 }
 
 fn replication(cases: &[LaunchCase<'_>], bound: Option<f64>) -> Option<Replication> {
-    let confidence = cases.first()?.measured.latency.confidence;
-    let medians: Vec<f64> = cases.iter().map(|one| one.measured.latency.median).collect();
-    let Agreement { median_ms, ci, between_percent, reproducible } =
-        Agreement::of(&medians, confidence, bound)?;
-    let launches = cases.iter().map(replicate).collect();
-    Some(Replication { launches, median_ms, ci, between_percent, reproducible })
-}
-
-fn replicate(launch: &LaunchCase<'_>) -> Replicate {
-    Replicate {
-        replicate: launch.replicate,
-        median_ms: launch.measured.latency.median,
-        iterations: launch.measured.iterations,
-        invalid: launch.measured.invalid,
-        times_ms: times_ms(launch.case),
-    }
+    let (.., first) = cases.first()?;
+    let replicate = |&(replicate, case, measured): &LaunchCase<'_>| Replicate {
+        replicate,
+        median_ms: measured.latency.median,
+        iterations: measured.iterations,
+        invalid: measured.invalid,
+        times_ms: times_ms(case),
+    };
+    let launches: Vec<Replicate> = cases.iter().map(replicate).collect();
+    let medians: Vec<f64> = launches.iter().map(|launch| launch.median_ms).collect();
+    let agreement = agreement(&medians, first.latency.confidence, bound)?;
+    Some(Replication { launches, ..agreement })
 }

@@ -1,5 +1,6 @@
 //! Pair matrices in several launches.
 
+use crate::analysis::families::families;
 use crate::benchmark::metric::BUSBW;
 use crate::plan::mesh;
 use crate::report::{Case, LinkClass, PairMatrix, Report, SlowLink};
@@ -7,17 +8,14 @@ use crate::stats;
 
 /// The matrices of the launches, with the figures of the merged `cases`. A link is slow that was in more than
 /// half of the launches: one that is now and then is not the link's fault.
-pub(super) fn merged(launches: &[(usize, Report)], cases: &[Case]) -> Vec<PairMatrix> {
-    let mut families: Vec<Vec<&PairMatrix>> = Vec::new();
-    for matrix in launches.iter().flat_map(|(_, report)| &report.pair_matrices) {
-        let key = |matrix: &PairMatrix| {
-            (matrix.benchmark.clone(), matrix.problem.clone(), matrix.precision, matrix.ranks)
+pub(super) fn merged<'a>(launches: &'a [(usize, Report)], cases: &[Case]) -> Vec<PairMatrix> {
+    let all = launches.iter().flat_map(|(_, report)| &report.pair_matrices);
+    let families = families(all, |family, matrix| {
+        let key = |matrix: &'a PairMatrix| {
+            (&matrix.benchmark, &matrix.problem, matrix.precision, matrix.ranks)
         };
-        match families.iter_mut().find(|family| key(family[0]) == key(matrix)) {
-            Some(family) => family.push(matrix),
-            None => families.push(vec![matrix]),
-        }
-    }
+        key(family[0]) == key(matrix)
+    });
     families.iter().map(|family| of(family, cases)).collect()
 }
 

@@ -1,27 +1,22 @@
 //! Scaling studies in several launches.
 
 use super::middle;
+use crate::analysis::families::families;
 use crate::report::{Point, Report, Scaling};
 use crate::stats;
 
 /// The studies of the launches. Each is that of one launch, so that its figures belong together: the one in the
 /// middle by its efficiency at the most ranks.
 pub(super) fn merged(launches: &[(usize, Report)]) -> Vec<Scaling> {
-    let mut families: Vec<Vec<Scaling>> = Vec::new();
-    for (_, report) in launches {
-        for study in report.scaling.iter().map(|study| current(study, report)) {
-            match families.iter_mut().find(|family| is_same(&family[0], &study)) {
-                Some(family) => family.push(study),
-                None => families.push(vec![study]),
-            }
-        }
-    }
+    let studies = launches
+        .iter()
+        .flat_map(|(_, report)| report.scaling.iter().map(move |study| current(study, report)));
+    let families = families(studies, |family: &[Scaling], b| {
+        let a = &family[0];
+        (&a.benchmark, a.kind, &a.problem, a.precision, a.placement)
+            == (&b.benchmark, b.kind, &b.problem, b.precision, b.placement)
+    });
     families.into_iter().filter_map(|family| of(&family, launches.len() > 1)).collect()
-}
-
-fn is_same(a: &Scaling, b: &Scaling) -> bool {
-    (&a.benchmark, a.kind, &a.problem, a.precision, a.placement)
-        == (&b.benchmark, b.kind, &b.problem, b.precision, b.placement)
 }
 
 fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
@@ -45,11 +40,11 @@ fn current(study: &Scaling, report: &Report) -> Scaling {
         let ratio = case.measured.as_ref()?.latency.median / point.median_ms;
         Some(ratio).filter(|ratio| ratio.is_finite() && *ratio > 0.0)
     };
-    let base = study.base.as_ref();
-    let base_point = base.and_then(|b| study.points.iter().find(|point| point.case == b.case));
-    let base_growth = base_point.and_then(growth).unwrap_or(1.0);
     let mut study = study.clone();
     let Some(base) = &study.base else { return study };
+    let base_point = study.points.iter().find(|point| point.case == base.case);
+    let base_growth = base_point.and_then(growth).unwrap_or(1.0);
+    let more = |point: &Point| point.ranks as f64 / base.ranks as f64;
     let mut is_new = false;
     for point in &mut study.points {
         let growth = growth(point).unwrap_or(1.0);
@@ -60,13 +55,11 @@ fn current(study: &Scaling, report: &Report) -> Scaling {
         point.median_ms *= growth;
         point.efficiency = point.efficiency.map(|share| share * base_growth / growth);
         point.speedup = point.speedup.map(|speedup| speedup * base_growth / growth);
-        let more = point.ranks as f64 / base.ranks as f64;
         let known = point.karp_flatt.and(point.speedup);
-        point.karp_flatt = known.and_then(|speedup| stats::karp_flatt(more, speedup));
+        point.karp_flatt = known.and_then(|speedup| stats::karp_flatt(more(point), speedup));
         point.ci = None;
     }
     if is_new && study.amdahl_serial_fraction.is_some() {
-        let more = |point: &Point| point.ranks as f64 / base.ranks as f64;
         let speedups: Vec<(f64, f64)> =
             study.points.iter().filter_map(|point| Some((more(point), point.speedup?))).collect();
         study.amdahl_serial_fraction = stats::amdahl_serial_fraction(&speedups);

@@ -26,8 +26,8 @@ const MEDIAN_DISTANCE: f64 = 0.6745;
 pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>> {
     let mut figures: BTreeMap<(&str, &'static str), (&'static Metric, Vec<f64>)> = BTreeMap::new();
     for case in reports.iter().flat_map(|report| &report.cases) {
-        let rate = case.quoted_rate().filter(|rate| *rate.metric != OPERATIONS);
-        let metric = rate.map_or(&LATENCY, |rate| rate.metric);
+        let rate = case.quoted_rate().filter(|(metric, _)| **metric != OPERATIONS);
+        let metric = rate.map_or(&LATENCY, |(metric, _)| metric);
         let Some(value) = case.figure(metric) else { continue };
         let known = figures.entry((&case.id, metric.key));
         known.or_insert((metric, Vec::new())).1.push(value);

@@ -1,13 +1,12 @@
 //! Scaling across reports: one thing measured on different numbers of ranks, each in launches of its own.
 
-use crate::analysis::comparison::differences::Facts;
-use crate::analysis::scaling::{Common, StudyPoint, scaling};
-use crate::base::caveat::Caveat;
+use super::subject::{Subject, surroundings};
+use crate::analysis::comparison::differences::{Facts, devices};
+use crate::analysis::families::families;
+use crate::analysis::scaling::{StudyPoint, scaling};
 use crate::benchmark::{self, Counts, Problem, Setting};
 use crate::plan::config::ScalingKind;
-use crate::report::{Case, Definition, Examined, Measured, Over, Report, Scaling, Study};
-
-use super::subject::{Subject, devices, surroundings};
+use crate::report::{Case, Definition, Measured, Over, Report, Scaling, Study};
 
 /// What must be where there is more than one rank and need not be where there is one.
 const OF_MANY: [&str; 2] = ["mpi", "thread level"];
@@ -24,7 +23,6 @@ const PLACING: [&str; 3] = ["OMPI_MCA_hwloc_", "OMPI_MCA_rmaps_", "OMPI_MCA_mpi_
 /// A case that may be a point.
 struct Candidate<'a> {
     subject: &'a Subject<'a>,
-    examined: &'a Examined,
     measured: &'a Measured,
     counts: &'a Counts,
     /// The problem of all ranks together: what stays in strong scaling. None for a benchmark whose keys are not known.
@@ -32,77 +30,52 @@ struct Candidate<'a> {
     around: &'a Around,
 }
 
-/// What is around a report.
-struct Around {
-    /// Whatever its number of ranks.
-    every: Facts,
-    /// As there are several.
-    many: Facts,
-}
+/// What is around a report: whatever its number of ranks, and as there are several.
+type Around = (Facts, Facts);
 
 /// The studies that a launch made by itself, as its report has them.
 pub(super) fn within(reports: &[Report]) -> Vec<Study> {
-    let of = |(at, report): (usize, &Report)| -> Vec<Study> {
-        let study = |study: &Scaling| Study {
-            separate_launches: false,
-            reports: vec![vec![at]; study.points.len()],
-            local_times: false,
-            ci_over: Over::Iterations,
-            scaling: study.clone(),
-        };
-        report.scaling.iter().map(study).collect()
+    let all = reports.iter().zip(0..);
+    let all = all.flat_map(|(report, at)| report.scaling.iter().map(move |study| (study, at)));
+    let of = |(study, at): (&Scaling, usize)| Study {
+        separate_launches: false,
+        reports: vec![vec![at]; study.points.len()],
+        local_times: false,
+        ci_over: Over::Iterations,
+        scaling: study.clone(),
     };
-    reports.iter().enumerate().flat_map(of).collect()
+    all.map(of).collect()
 }
 
-/// The studies that reports of different numbers of ranks make together. `subjects` and `examined` go together.
-pub(super) fn across(
-    reports: &[Report],
-    subjects: &[Subject<'_>],
-    examined: &[Examined],
-) -> Vec<Study> {
+/// The studies that reports of different numbers of ranks make together.
+pub(super) fn across(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Study> {
     let around: Vec<Around> = reports.iter().map(around).collect();
-    let candidates: Vec<Candidate<'_>> = subjects
-        .iter()
-        .zip(examined)
-        .filter_map(|(subject, case)| candidate(subject, case, &around))
-        .collect();
-    let mut studies = Vec::new();
-    for kind in [ScalingKind::Weak, ScalingKind::Strong] {
-        let mut families: Vec<Vec<&Candidate<'_>>> = Vec::new();
-        for candidate in candidates.iter().filter(|candidate| candidate.can_be(kind)) {
-            let known = families
-                .iter_mut()
-                .find(|family| family.iter().all(|other| other.is_kin(candidate, kind)));
-            match known {
-                Some(family) => family.push(candidate),
-                None => families.push(vec![candidate]),
-            }
-        }
-        studies.extend(families.iter().filter_map(|family| study(family, kind)));
-    }
-    studies
+    let candidates: Vec<Candidate<'_>> =
+        subjects.iter().filter_map(|subject| candidate(subject, &around)).collect();
+    let studies = |kind: ScalingKind| {
+        let points = candidates.iter().filter(move |candidate| candidate.can_be(kind));
+        let families = families(points, |family, candidate| {
+            family.iter().all(|other| other.is_kin(candidate, kind))
+        });
+        families.into_iter().filter_map(move |family| study(family, kind))
+    };
+    [ScalingKind::Weak, ScalingKind::Strong].into_iter().flat_map(studies).collect()
 }
 
-fn candidate<'a>(
-    subject: &'a Subject<'a>,
-    examined: &'a Examined,
-    around: &'a [Around],
-) -> Option<Candidate<'a>> {
-    let Case { problem, .. } = subject.case;
-    let counts = subject.case.counts.as_ref().filter(|counts| !counts.happens_once)?;
+fn candidate<'a>(subject: &'a Subject<'a>, around: &'a [Around]) -> Option<Candidate<'a>> {
+    let case = subject.case;
+    let counts = case.counts.as_ref().filter(|counts| !counts.happens_once)?;
     // A matrix is a file of whoever measured.
-    if !subject.is_of_all_ranks() || problem.contains_key("matrix") {
+    if !subject.is_of_all_ranks() || case.problem.contains_key("matrix") {
         return None;
     }
     Some(Candidate {
         subject,
-        examined,
-        measured: subject.case.measured.as_ref()?,
+        measured: case.measured.as_ref()?,
         counts,
-        whole: whole(subject.case),
+        whole: whole(case),
         // Those of all its reports are alike.
-        around: around.get(*subject.reports.first()?)?,
+        around: around.get(*subject.reports().first()?)?,
     })
 }
 
@@ -118,23 +91,17 @@ fn whole(case: &Case) -> Option<Problem> {
 }
 
 fn around(report: &Report) -> Around {
-    let mut every = surroundings(report);
-    every.retain(|(what, _), _| !OF_THE_SIZE.contains(&what.as_str()));
-    let starts_with =
-        |name: &str, known: &[&str]| known.iter().any(|prefix| name.starts_with(prefix));
-    every.retain(|(what, _), _| {
-        !what.strip_prefix("variable ").is_some_and(|name| starts_with(name, &PLACING))
-    });
-    let names: Vec<String> = devices(report).into_keys().collect();
-    every.insert(("devices".to_owned(), true), names);
-    let of_many = |what: &str| {
-        OF_MANY.contains(&what)
-            || what
-                .strip_prefix("variable ")
-                .is_some_and(|name| starts_with(name, &VARIABLES_OF_MANY))
+    let variable = |what: &str, prefixes: &[&str]| {
+        let name = what.strip_prefix("variable ");
+        name.is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
     };
-    let (many, every) = every.into_iter().partition(|((what, _), _)| of_many(what));
-    Around { every, many }
+    let mut every = surroundings(report);
+    every.retain(|(what, _), _| !OF_THE_SIZE.contains(&what.as_str()) && !variable(what, &PLACING));
+    every.insert(("devices".to_owned(), true), devices(report).into_keys().collect());
+    let (many, every) = every.into_iter().partition(|((what, _), _)| {
+        OF_MANY.contains(&what.as_str()) || variable(what, &VARIABLES_OF_MANY)
+    });
+    (every, many)
 }
 
 impl Candidate<'_> {
@@ -161,8 +128,8 @@ impl Candidate<'_> {
         self.subject.case.benchmark == other.subject.case.benchmark
             && key(self) == key(other)
             && self.constant(kind) == other.constant(kind)
-            && self.around.every == other.around.every
-            && (alone || self.around.many == other.around.many)
+            && self.around.0 == other.around.0
+            && (alone || self.around.1 == other.around.1)
     }
 }
 
@@ -171,85 +138,53 @@ fn is_told(study: &Scaling) -> bool {
     study.points.iter().filter(|point| point.efficiency.is_some()).count() > 1
 }
 
-/// What a point is made of.
-struct Figures {
-    median_ms: f64,
-    ci: Option<[f64; 2]>,
-    over_launches: bool,
-}
-
-impl Candidate<'_> {
-    /// The headline's figures; or those of the slowest rank's own times, which all cases have.
-    fn figures(&self, headline: bool) -> Option<Figures> {
-        if headline {
-            let statistics = self.examined.statistics.as_ref()?;
-            let over_launches = statistics.ci_over == Some(Over::Launches);
-            let (median_ms, ci) = (statistics.median_ms, statistics.ci);
-            return Some(Figures { median_ms, ci, over_launches });
-        }
-        let known = [Some(&self.measured.latency), self.measured.latency_local.as_ref()];
-        let local = known
-            .into_iter()
-            .flatten()
-            .find(|latency| latency.definition == Definition::SlowestRank)?;
-        Some(Figures { median_ms: local.median, ci: local.ci, over_launches: false })
-    }
-}
-
 /// The study of cases that belong together. `None` where all have as many ranks.
-fn study(family: &[&Candidate<'_>], kind: ScalingKind) -> Option<Study> {
-    let mut family = family.to_vec();
-    family.sort_by_key(|candidate| candidate.subject.case.group_size);
-    let first = family.first()?;
-    let last = family.last()?;
-    if first.subject.case.group_size == last.subject.case.group_size {
+fn study(mut family: Vec<&Candidate<'_>>, kind: ScalingKind) -> Option<Study> {
+    let ranks = |candidate: &Candidate<'_>| candidate.subject.case.group_size;
+    family.sort_by_key(|candidate| ranks(candidate));
+    let (first, last) = (family.first()?, family.last()?);
+    if ranks(first) == ranks(last) {
         return None;
     }
-    let case = first.subject.case;
-    let common = Common {
-        benchmark: &case.benchmark,
-        kind,
-        problem: first.constant(kind)?,
-        precision: case.precision,
-        placement: case.placement,
-    };
-    let is_left_out = |candidate: &Candidate<'_>| {
-        candidate.subject.case.caveats.iter().any(Caveat::excludes_from_scaling)
-    };
+    let Case { benchmark, precision, placement, .. } = first.subject.case;
+    let problem = first.constant(kind)?;
     // Cases that are left out neither decide which times all are held by nor follow.
     let mut definitions: Vec<Definition> = family
         .iter()
-        .filter(|candidate| !is_left_out(candidate))
+        .filter(|candidate| !candidate.subject.case.is_left_out())
         .map(|candidate| candidate.measured.latency.definition)
         .collect();
     definitions.dedup();
     let local_times = definitions.len() > 1;
-    let figures: Vec<Figures> = family
-        .iter()
-        .filter_map(|candidate| candidate.figures(!local_times || is_left_out(candidate)))
-        .collect();
+    let points = family.iter().map(|candidate| candidate.point(local_times));
     // One that does not have the times that all are held by is no point.
-    if figures.len() < family.len() {
-        return None;
-    }
-    let series: Vec<StudyPoint<'_>> = family
-        .iter()
-        .zip(&figures)
-        .map(|(candidate, figures)| StudyPoint {
-            case: &candidate.subject.case.id,
-            counts: candidate.counts,
-            ranks: candidate.subject.case.group_size,
-            median_ms: figures.median_ms,
-            ci: figures.ci,
-            left_out: is_left_out(candidate),
-        })
-        .collect();
-    let over_launches = figures.iter().all(|figures| figures.over_launches);
+    let (points, over): (Vec<StudyPoint<'_>>, Vec<Option<Over>>) =
+        points.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    let over_launches = over.iter().all(|over| *over == Some(Over::Launches));
     Some(Study {
         separate_launches: true,
-        reports: family.iter().map(|candidate| candidate.subject.reports.clone()).collect(),
+        reports: family.iter().map(|candidate| candidate.subject.reports().to_vec()).collect(),
         local_times,
         ci_over: if over_launches { Over::Launches } else { Over::Iterations },
-        scaling: scaling(common, &series).filter(is_told)?,
+        scaling: scaling(benchmark, kind, problem, (*precision, *placement), &points)
+            .filter(is_told)?,
     })
+}
+
+impl<'a> Candidate<'a> {
+    /// The point by the headline's figures, or by those of the slowest rank's own times, which all cases have; and
+    /// what its interval is over.
+    fn point(&self, local_times: bool) -> Option<(StudyPoint<'a>, Option<Over>)> {
+        let case = self.subject.case;
+        let left_out = case.is_left_out();
+        let (median_ms, ci, over) = if local_times && !left_out {
+            let local = self.measured.by(Definition::SlowestRank)?;
+            (local.median, local.ci, None)
+        } else {
+            let headline = self.subject.examined.statistics.as_ref()?;
+            (headline.median_ms, headline.ci, headline.ci_over)
+        };
+        let (case, ranks) = (case.id.as_str(), case.group_size);
+        Some((StudyPoint { case, counts: self.counts, ranks, median_ms, ci, left_out }, over))
+    }
 }

@@ -2,20 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flags::{FAILED_CASE, STRAGGLER, WRONG_RESULT, of_cases};
-use super::hosts::slow_hosts;
-use super::ranks::slow;
-use super::rules::{SLOWER_PERCENT, count, figure, finding};
-use super::slow::Slow;
+use super::flags::{FAILED_CASE, WRONG_RESULT, of_cases};
+use super::ranks::stragglers;
+use super::rules::{count, figure, finding, says};
+use super::slow::{MUCH_SLOWER_PERCENT, grave, slow};
 use super::subject::{Subject, hosts_of};
-use crate::analysis::pairs;
+use crate::analysis::pairs::EFFECT_PERCENT;
 use crate::base::caveat::Severity::{Serious, Warning};
 use crate::base::caveat::{Concern, THROTTLED};
 use crate::report::{Case, Examined, Figure, Finding, Flag, Outcome, Point, Report, Study};
-use crate::report::{PairMatrix, SlowLink, Straggler};
-
-/// How much slower is serious, percent. A choice: as much as a device in five does not do.
-const MUCH_SLOWER_PERCENT: f64 = 20.0;
+use crate::report::{PairMatrix, SlowLink};
 
 /// Efficiency below which devices are wasted. A choice.
 const LEAST_EFFICIENCY: f64 = 0.8;
@@ -33,64 +29,18 @@ const RUN_ENDED: Concern = Concern::new(
     "run_ended",
     "exit",
     Serious,
-    || "a run ended with another exit code than 0".to_owned(),
+    says!("a run ended with another exit code than 0"),
     "see what its verdict says, and end the run with --resume before relying on it",
-);
-
-const SLOW_HOSTS: Concern = Concern::new(
-    "slow_hosts",
-    "slow hosts",
-    Warning,
-    || {
-        format!(
-            "the hosts of a report take more than {SLOWER_PERCENT} % longer than the median of at least 2 others with \
-             the same surroundings in more than half of the cases they share; more than {MUCH_SLOWER_PERCENT} % is \
-             serious"
-        )
-    },
-    "compare these hosts' clocks, power limits, memory and settings with the others'; leave them out until they are as \
-     fast",
-);
-
-const SLOW_NODE: Concern = Concern::new(
-    "slow_node",
-    "slow node",
-    Warning,
-    || {
-        format!(
-            "every rank of a node takes more than {SLOWER_PERCENT} % longer than the median of the other ranks in more \
-             than half of the cases without communication; more than {MUCH_SLOWER_PERCENT} % is serious"
-        )
-    },
-    "look at the node's clocks, power limit, cooling and what else runs there; leave it out of the job until it is as \
-     fast as the others",
-);
-
-const SLOW_RANK: Concern = Concern::new(
-    "slow_rank",
-    "slow rank",
-    Warning,
-    || {
-        format!(
-            "a rank takes more than {SLOWER_PERCENT} % longer than the median of the other ranks in more than half of \
-             the cases without communication; more than {MUCH_SLOWER_PERCENT} % is serious"
-        )
-    },
-    "look at the device's clocks, power limit and temperature, and at what shares its cores; swap it with a neighbour \
-     to tell the device from its place",
 );
 
 const SLOW_LINK: Concern = Concern::new(
     "slow_link",
     "slow link",
     Warning,
-    || {
-        format!(
-            "a pair of ranks takes more than {:.0} % longer than the median of the pairs with the same between them; \
-             more than {MUCH_SLOWER_PERCENT} % is serious",
-            100.0 * (pairs::EFFECT - 1.0)
-        )
-    },
+    says!(
+        "a pair of ranks takes more than {EFFECT_PERCENT} % longer than the median of the pairs with the same between \
+         them; more than {MUCH_SLOWER_PERCENT} % is serious"
+    ),
     "look at the errors, width and speed of the link and its cable; run --pairs again to see whether it stays",
 );
 
@@ -98,11 +48,9 @@ const LOW_EFFICIENCY: Concern = Concern::new(
     "low_efficiency",
     "low efficiency",
     Warning,
-    || {
-        format!(
-            "an efficiency is below {LEAST_EFFICIENCY}, with the whole of its interval where it has one"
-        )
-    },
+    says!(
+        "an efficiency is below {LEAST_EFFICIENCY}, with the whole of its interval where it has one"
+    ),
     "use fewer ranks, or a larger problem for each, or find what grows: compare with the links' peak",
 );
 
@@ -110,12 +58,10 @@ const RISING_OVERHEAD: Concern = Concern::new(
     "rising_overhead",
     "rising overhead",
     Warning,
-    || {
-        format!(
-            "Karp and Flatt's serial fraction rises at each of at least {RISING_POINTS} points, by more than \
+    says!(
+        "Karp and Flatt's serial fraction rises at each of at least {RISING_POINTS} points, by more than \
              {OVERHEAD_RISE} in all: what grows with the ranks is overhead, not serial work"
-        )
-    },
+    ),
     "look for what costs more with more ranks (memory bandwidth they share, communication, imbalance), not for serial \
      code",
 );
@@ -124,11 +70,10 @@ const POOR_BASE: Concern = Concern::new(
     "poor_base",
     "poor base",
     Warning,
-    || {
+    says!(
         "an efficiency is above 1 with the whole of its interval: more than the ideal, so the base is a poor one \
          (Hoefler and Belli, 2015)"
-            .to_owned()
-    },
+    ),
     "measure the base again by itself; if it stays, say that the larger one profits from caches",
 );
 
@@ -136,15 +81,14 @@ const LOW_OVERLAP: Concern = Concern::new(
     "low_overlap",
     "low overlap",
     Warning,
-    || format!("a computation hides less than {LOW_OVERLAP_PERCENT} % of the exchange meanwhile"),
+    says!("a computation hides less than {LOW_OVERLAP_PERCENT} % of the exchange meanwhile"),
     "see whether the library makes progress by itself (a progress thread, or offloading to the network)",
 );
 
-/// The findings, the most serious first. `subjects` and `examined` go together.
+/// The findings, the most serious first.
 pub(super) fn findings(
     reports: &[Report],
     subjects: &[Subject<'_>],
-    examined: &[Examined],
     studies: &[Study],
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -155,12 +99,11 @@ pub(super) fn findings(
         findings.extend(matrices.flat_map(|matrix| links(at, report, matrix)));
         findings.extend(throttled(at, report));
     }
-    findings.extend(slow_hosts(subjects, examined).into_iter().map(slower));
-    findings.extend(slow_ranks(reports));
-    findings.extend(stragglers(subjects, examined));
+    findings.extend(slow(reports, subjects));
+    findings.extend(stragglers(subjects));
     findings.extend(studies.iter().flat_map(scaling));
-    findings.extend(overlaps(subjects, examined));
-    findings.extend(flagged(examined));
+    findings.extend(overlaps(subjects));
+    findings.extend(flagged(subjects));
     // Those of one rule together, in the order in which the rules first come.
     let rules: Vec<String> = findings.iter().map(|finding| finding.rule.clone()).collect();
     let place = |rule: &String| rules.iter().position(|first| first == rule);
@@ -229,13 +172,6 @@ fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
     matrix.slow.iter().map(of).collect()
 }
 
-/// The finding, serious where what it names is much slower.
-fn grave(finding: Finding, slower_percent: f64) -> Finding {
-    let much = slower_percent > MUCH_SLOWER_PERCENT;
-    let severity = if much { Serious } else { finding.severity };
-    Finding { severity, ..finding }
-}
-
 fn throttled(at: usize, report: &Report) -> Option<Finding> {
     let mut reasons: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut cases = Vec::new();
@@ -259,77 +195,6 @@ fn throttled(at: usize, report: &Report) -> Option<Finding> {
         detail: first,
         ..finding(THROTTLED, &[at], evidence)
     })
-}
-
-/// Slow ranks and nodes; the same one in several reports once, by the report where it is slowest.
-fn slow_ranks(reports: &[Report]) -> Vec<Finding> {
-    let mut found: Vec<(Vec<usize>, Slow)> = Vec::new();
-    for (at, report) in reports.iter().enumerate() {
-        for slow in slow(report) {
-            let is_same = |(_, known): &&mut (_, Slow)| {
-                (&known.ranks, &known.hosts) == (&slow.ranks, &slow.hosts)
-            };
-            match found.iter_mut().find(is_same) {
-                Some((reports, known)) => {
-                    reports.push(at);
-                    if slow.excess_percent > known.excess_percent {
-                        *known = slow;
-                    }
-                }
-                None => found.push((vec![at], slow)),
-            }
-        }
-    }
-    found.into_iter().map(slower).collect()
-}
-
-/// Those of these reports that are slow.
-fn slower((reports, slow): (Vec<usize>, Slow)) -> Finding {
-    let rule = match slow.ranks.len() {
-        0 => SLOW_HOSTS,
-        1 => SLOW_RANK,
-        _ => SLOW_NODE,
-    };
-    let evidence = vec![
-        figure("slower", slow.excess_percent, "%"),
-        count("cases", slow.cases.len()),
-        count("of", slow.looked_at),
-    ];
-    let finding = grave(finding(rule, &reports, evidence), slow.excess_percent);
-    Finding { cases: slow.cases, ranks: slow.ranks, hosts: slow.hosts, ..finding }
-}
-
-/// A rank that is a straggler in a case.
-type InCase<'a> = (&'a Subject<'a>, &'a Straggler);
-
-/// The stragglers, each rank of the same reports once, with the cases in which it is one.
-fn stragglers(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
-    let mut found: BTreeMap<(&[usize], usize), Vec<InCase<'_>>> = BTreeMap::new();
-    for (subject, case) in subjects.iter().zip(examined) {
-        let spread = case.statistics.as_ref().and_then(|all| all.rank_spread.as_ref());
-        for straggler in spread.iter().flat_map(|spread| &spread.stragglers) {
-            found.entry((&case.reports, straggler.rank)).or_default().push((subject, straggler));
-        }
-    }
-    found.into_iter().map(|((reports, rank), cases)| straggler(reports, rank, cases)).collect()
-}
-
-fn straggler(reports: &[usize], rank: usize, mut cases: Vec<InCase<'_>>) -> Finding {
-    cases.sort_by(|(_, a), (_, b)| b.excess_percent.total_cmp(&a.excess_percent));
-    let (subject, worst) = cases[0];
-    let evidence = vec![
-        count("cases", cases.len()),
-        figure("at worst slower", worst.excess_percent, "%"),
-        figure("slowest in", 100.0 * worst.slowest_share, "% of iterations"),
-        figure("by chance", 100.0 * worst.expected_share, "%"),
-        figure("adjusted p", worst.p_adjusted, ""),
-    ];
-    Finding {
-        cases: cases.iter().map(|(subject, _)| subject.case.id.clone()).collect(),
-        ranks: vec![rank],
-        hosts: hosts_of(subject.report, &[rank]),
-        ..finding(STRAGGLER, reports, evidence)
-    }
 }
 
 /// What a study says of how a benchmark scales.
@@ -371,13 +236,13 @@ fn scaling(study: &Study) -> Vec<Finding> {
     found
 }
 
-fn overlaps(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
+fn overlaps(subjects: &[Subject<'_>]) -> Vec<Finding> {
     let mut found: BTreeMap<&[usize], Vec<(f64, &str)>> = BTreeMap::new();
-    for (subject, case) in subjects.iter().zip(examined) {
+    for subject in subjects {
         let measured = subject.case.measured.as_ref();
         let percent = measured.and_then(|measured| measured.metrics.overlap_percent);
         if let Some(percent) = percent.filter(|percent| *percent < LOW_OVERLAP_PERCENT) {
-            found.entry(&case.reports).or_default().push((percent, &case.id));
+            found.entry(subject.reports()).or_default().push((percent, &subject.case.id));
         }
     }
     let of = |(reports, mut cases): (&[usize], Vec<(f64, &str)>)| {
@@ -390,13 +255,14 @@ fn overlaps(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Finding> {
 }
 
 /// A finding for each rule that flags cases, with all that it flags.
-fn flagged(examined: &[Examined]) -> Vec<Finding> {
-    let measured = examined.iter().filter(|case| case.statistics.is_some()).count();
+fn flagged<'a>(subjects: &'a [Subject<'_>]) -> Vec<Finding> {
+    let examined = || subjects.iter().map(|subject| &subject.examined);
+    let measured = examined().filter(|case| case.statistics.is_some()).count();
     let of = |rule: Concern| {
-        let mut cases: Vec<(&Flag, &Examined)> = examined
-            .iter()
-            .filter_map(|case| Some((case.flags.iter().find(|flag| flag.rule == rule.name)?, case)))
-            .collect();
+        let flagged = |case: &'a Examined| {
+            Some((case.flags.iter().find(|flag| flag.rule == rule.name)?, case))
+        };
+        let mut cases: Vec<(&Flag, &Examined)> = examined().filter_map(flagged).collect();
         let size = |flag: &Flag| flag.evidence.first().map_or(0.0, |figure| figure.value);
         cases.sort_by(|(a, _), (b, _)| size(b).total_cmp(&size(a)));
         let (&(worst, _), &(least, _)) = (cases.first()?, cases.last()?);

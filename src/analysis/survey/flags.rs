@@ -1,7 +1,9 @@
 //! What speaks against relying on a case: the rules that flag cases, one table.
 
-use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, flag};
-use crate::analysis::launches::agreement::REPRODUCIBLE_PERCENT;
+use super::ranks::STRAGGLER;
+use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, says};
+use super::subject::Subject;
+use crate::analysis::launches::REPRODUCIBLE_PERCENT;
 use crate::base::caveat::Severity::{Info, Serious, Warning};
 use crate::base::caveat::{self, Caveat, Concern, INVALID_PERCENT};
 use crate::base::error::Kind;
@@ -16,14 +18,21 @@ const WIDE_PERCENT: f64 = 5.0;
 /// A rule that flags cases.
 struct Rule {
     concern: Concern,
-    /// The numbers by which a case is flagged; the larger the first, the worse.
-    evidence: fn(&Case, &Statistics) -> Option<Vec<Figure>>,
+    /// None where the numbers are those of the caveat that was met while measuring.
+    evidence: Option<Evidence>,
     /// Whether its findings name the cases alone; others are found another way.
     names_cases: bool,
 }
 
-const fn rule(concern: Concern, evidence: fn(&Case, &Statistics) -> Option<Vec<Figure>>) -> Rule {
-    Rule { concern, evidence, names_cases: true }
+/// The numbers by which a case is flagged; the larger the first, the worse.
+type Evidence = fn(&Case, &Statistics) -> Option<Vec<Figure>>;
+
+const fn rule(concern: Concern, evidence: Evidence) -> Rule {
+    Rule { concern, evidence: Some(evidence), names_cases: true }
+}
+
+const fn met(concern: Concern) -> Rule {
+    Rule { concern, evidence: None, names_cases: true }
 }
 
 const fn found_elsewhere(rule: Rule) -> Rule {
@@ -35,7 +44,7 @@ pub(super) const WRONG_RESULT: Concern = Concern::new(
     "wrong_result",
     "WRONG",
     Serious,
-    || "a result differs from its reference by more than its tolerance".to_owned(),
+    says!("a result differs from its reference by more than its tolerance"),
     "do not use this machine's results before it is explained: run the case again on the named ranks, and test their \
      memory",
 );
@@ -45,23 +54,8 @@ pub(super) const FAILED_CASE: Concern = Concern::new(
     "failed_case",
     "FAILED",
     Serious,
-    || "a case failed, was not over in time, or was not measured in one of its launches".to_owned(),
+    says!("a case failed, was not over in time, or was not measured in one of its launches"),
     "see the error; run the case again with --resume, or by itself with -v",
-);
-
-/// A rank that others wait for.
-pub(super) const STRAGGLER: Concern = Concern::new(
-    "straggler",
-    "straggler",
-    Warning,
-    || {
-        format!(
-            "a rank is the slowest in more iterations than 1 / ranks explains (binomial tail of the effective \
-             iterations, adjusted p at most {FALSE_ONES}), and by more than {SLOWER_PERCENT} % of the others' median"
-        )
-    },
-    "where the pattern gives all ranks the same part, look for what that rank has to itself: its cores, memory, link, \
-     other processes; a root has more to do by nature",
 );
 
 /// The rules, in the order of their findings.
@@ -72,47 +66,20 @@ const RULES: [Rule; 20] = [
     found_elsewhere(rule(FAILED_CASE, |case, statistics| {
         went_wrong(case, statistics, |kind| kind != Some(Kind::WrongResult))
     })),
-    rule(caveat::OVERSUBSCRIBED, |case, _| {
-        of_caveat(case, |caveat| {
-            let Caveat::Oversubscribed { ranks, cores } = caveat else { return None };
-            let share = *ranks as f64 / (*cores).max(1) as f64;
-            Some(vec![figure("ranks a core", share, ""), count("ranks", *ranks)])
-        })
-    }),
-    rule(caveat::YIELDING, |case, _| {
-        of_caveat(case, |caveat| {
-            (*caveat == Caveat::Yielding).then(|| vec![count("ranks", case.group_size)])
-        })
-    }),
-    rule(caveat::EMULATED, |case, _| {
-        of_caveat(case, |caveat| {
-            (*caveat == Caveat::Emulated).then(|| vec![count("ranks", case.group_size)])
-        })
-    }),
-    rule(caveat::QUICK, |case, statistics| {
-        of_caveat(case, |caveat| {
-            (*caveat == Caveat::Quick).then(|| vec![count("iterations", statistics.iterations)])
-        })
-    }),
-    found_elsewhere(rule(caveat::THROTTLED, |case, _| {
-        of_caveat(case, |caveat| {
-            let Caveat::Throttled { .. } = caveat else { return None };
-            let telemetry = case.measured.iter().flat_map(|measured| &measured.telemetry);
-            let ranks = telemetry.filter(|rank| !rank.throttled.is_empty()).count().max(1);
-            Some(vec![count("ranks", ranks)])
-        })
-    })),
+    met(caveat::OVERSUBSCRIBED),
+    met(caveat::YIELDING),
+    met(caveat::EMULATED),
+    met(caveat::QUICK),
+    found_elsewhere(met(caveat::THROTTLED)),
     rule(
         Concern::new(
             "not_reproducible",
             "not reproducible",
             Warning,
-            || {
-                format!(
-                    "the launches' medians vary by more than the run's bound ({REPRODUCIBLE_PERCENT} % unless \
-                     configured otherwise)"
-                )
-            },
+            says!(
+                "the launches' medians vary by more than the run's bound ({REPRODUCIBLE_PERCENT} % unless \
+                 configured otherwise)"
+            ),
             "take more launches (--launches), pin ranks and clocks, and look for what differs from start to start",
         ),
         |_, statistics| {
@@ -129,12 +96,7 @@ const RULES: [Rule; 20] = [
         let before = 100.0 * since / (statistics.iterations as f64).max(1.0);
         none.then(|| vec![figure("before the last level", before, "%")])
     }),
-    rule(caveat::UNSTEADY, |case, _| {
-        of_caveat(case, |caveat| {
-            let Caveat::Unsteady { cv_percent, bound_percent } = caveat else { return None };
-            Some(vec![figure("variation", *cv_percent, "%"), figure("bound", *bound_percent, "%")])
-        })
-    }),
+    met(caveat::UNSTEADY),
     rule(caveat::LATE_STARTS, |case, statistics| {
         let (valid, late) = (statistics.iterations as f64, statistics.invalid as f64);
         let percent = 100.0 * late / (valid + late).max(1.0);
@@ -146,11 +108,10 @@ const RULES: [Rule; 20] = [
             "no_interval",
             "no interval",
             Warning,
-            || {
+            says!(
                 "the iterations are worth fewer than the 6 independent ones that an interval of the median needs at \
                  95 %"
-                .to_owned()
-            },
+            ),
             "take more iterations (--iterations)",
         ),
         |case, statistics| {
@@ -163,7 +124,7 @@ const RULES: [Rule; 20] = [
             "wide_interval",
             "wide interval",
             Warning,
-            || format!("the median's interval is wider than {WIDE_PERCENT} % of it"),
+            says!("the median's interval is wider than {WIDE_PERCENT} % of it"),
             "take more iterations, or let --precision-target decide how many",
         ),
         |case, statistics| {
@@ -177,11 +138,9 @@ const RULES: [Rule; 20] = [
             "dependent",
             "dependent",
             Warning,
-            || {
-                format!(
-                    "the iterations depend on each other so much that they are worth less than 1 in {DEPENDENT}"
-                )
-            },
+            says!(
+                "the iterations depend on each other so much that they are worth less than 1 in {DEPENDENT}"
+            ),
             "look for what comes and goes while measuring (clocks, other jobs); only a longer run tells more",
         ),
         |case, statistics| {
@@ -189,12 +148,7 @@ const RULES: [Rule; 20] = [
             (repeats(case) && evidence[0].value > DEPENDENT).then_some(evidence)
         },
     ),
-    rule(caveat::NEAR_FLOOR, |case, _| {
-        of_caveat(case, |caveat| {
-            let Caveat::NearFloor { percent, .. } = caveat else { return None };
-            Some(vec![figure("floor", *percent, "% of a sample")])
-        })
-    }),
+    met(caveat::NEAR_FLOOR),
     found_elsewhere(rule(STRAGGLER, |_, statistics| {
         let all = &statistics.rank_spread.as_ref()?.stragglers;
         let by_excess =
@@ -211,12 +165,10 @@ const RULES: [Rule; 20] = [
             "unequal_ranks",
             "unequal ranks",
             Info,
-            || {
-                format!(
-                    "the ranks' own medians are more than {SLOWER_PERCENT} % apart, and Friedman's test, where the \
-                     samples are at hand, has p at most {FALSE_ONES}"
-                )
-            },
+            says!(
+                "the ranks' own medians are more than {SLOWER_PERCENT} % apart, and Friedman's test, where the \
+                 samples are at hand, has p at most {FALSE_ONES}"
+            ),
             "read each rank's own times (per_rank) beside the one that stands for all",
         ),
         |_, statistics| {
@@ -233,10 +185,7 @@ const RULES: [Rule; 20] = [
             "few_for_quantile",
             "few for quantile",
             Info,
-            || {
-                "there are fewer iterations than an interval of the 95 % or 99 % quantile needs"
-                    .to_owned()
-            },
+            says!("there are fewer iterations than an interval of the 95 % or 99 % quantile needs"),
             "do not quote that quantile, or take as many iterations (--iterations)",
         ),
         |case, statistics| {
@@ -252,11 +201,10 @@ const RULES: [Rule; 20] = [
             "few_launches",
             "few launches",
             Info,
-            || {
+            says!(
                 "there are fewer launches than an interval over them needs (6 independent ones at 95 %): the interval \
                  is over iterations, and launches usually differ by more"
-                    .to_owned()
-            },
+            ),
             "claim nothing about another run from them: take more launches (--launches 8), or give the reports of more",
         ),
         |_, statistics| {
@@ -269,23 +217,32 @@ const RULES: [Rule; 20] = [
             "no_counts",
             "no counts",
             Info,
-            || {
+            says!(
                 "a case does not say what it counts, because an older version wrote the report: scaling across \
                  reports, slow ranks and rates over launches are left out for it"
-                    .to_owned()
-            },
+            ),
             "measure again with this version",
         ),
         |case, _| case.is_uncounted().then(|| vec![count("ranks", case.group_size)]),
     ),
 ];
 
-/// The flags of a measured case, the gravest first.
-pub(super) fn flags(case: &Case, statistics: &Statistics) -> Vec<Flag> {
-    let of = |rule: &Rule| Some(flag(rule.concern, (rule.evidence)(case, statistics)?));
-    let mut flags: Vec<Flag> = RULES.iter().filter_map(of).collect();
-    flags.sort_by_key(|flag| flag.severity);
-    flags
+/// Flags a measured case, the gravest first.
+pub(super) fn flag_case(subject: &mut Subject<'_>) {
+    let Subject { case, examined, .. } = subject;
+    let Some(statistics) = &examined.statistics else { return };
+    let of = |rule: &Rule| {
+        let evidence = match rule.evidence {
+            Some(evidence) => evidence(case, statistics),
+            None => of_caveat(rule.concern, case, statistics),
+        };
+        let Concern { name, mark, severity, .. } = rule.concern;
+        let (rule, mark) = (name.to_owned(), mark.to_owned());
+        Some(Flag { rule, mark, severity, evidence: evidence? })
+    };
+    examined.flags = RULES.iter().filter_map(of).collect();
+    examined.flags.sort_by_key(|flag| flag.severity);
+    examined.reliable = examined.flags.iter().all(|flag| flag.severity == Info);
 }
 
 /// What the rules find whose findings name the cases alone.
@@ -293,12 +250,25 @@ pub(super) fn of_cases() -> impl Iterator<Item = Concern> {
     RULES.iter().filter(|rule| rule.names_cases).map(|rule| rule.concern)
 }
 
-/// What was found while measuring.
-fn of_caveat(
-    case: &Case,
-    evidence: impl Fn(&Caveat) -> Option<Vec<Figure>>,
-) -> Option<Vec<Figure>> {
-    case.caveats.iter().find_map(evidence)
+/// The numbers of a caveat that was met while measuring.
+fn of_caveat(concern: Concern, case: &Case, statistics: &Statistics) -> Option<Vec<Figure>> {
+    Some(match case.caveats.iter().find(|caveat| caveat.concern() == concern)? {
+        Caveat::Oversubscribed { ranks, cores } => {
+            let share = *ranks as f64 / (*cores).max(1) as f64;
+            vec![figure("ranks a core", share, ""), count("ranks", *ranks)]
+        }
+        Caveat::Quick => vec![count("iterations", statistics.iterations)],
+        Caveat::Throttled { .. } => {
+            let telemetry = case.measured.iter().flat_map(|measured| &measured.telemetry);
+            let ranks = telemetry.filter(|rank| !rank.throttled.is_empty()).count().max(1);
+            vec![count("ranks", ranks)]
+        }
+        Caveat::Unsteady { cv_percent, bound_percent } => {
+            vec![figure("variation", *cv_percent, "%"), figure("bound", *bound_percent, "%")]
+        }
+        Caveat::NearFloor { percent, .. } => vec![figure("floor", *percent, "% of a sample")],
+        _ => vec![count("ranks", case.group_size)],
+    })
 }
 
 /// What failed in such a way although there are times: those of other launches, or times of wrong results.

@@ -1,19 +1,38 @@
-//! How the ranks of a case differ, and who is slow.
+//! How the ranks of a case differ, and which of them the others wait for.
 
 use std::collections::BTreeMap;
 
-use super::rules::{FALSE_ONES, SLOWER_PERCENT};
-use super::slow::{Excesses, Slow, excesses};
-use super::subject::hosts_of;
-use crate::analysis::case::works_alone;
+use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, finding, says};
+use super::slow::excesses;
+use super::subject::{Subject, hosts_of};
 use crate::analysis::own_times_ms;
-use crate::report::{Case, Examined, RankSpread, Report, Straggler};
+use crate::base::caveat::Concern;
+use crate::base::caveat::Severity::Warning;
+use crate::report::{Case, Finding, RankSpread, Straggler};
 use crate::stats;
 
-/// The median of each rank's own times, ms, and how far they are apart. `None` for fewer than two ranks.
+/// A rank that others wait for.
+pub(super) const STRAGGLER: Concern = Concern::new(
+    "straggler",
+    "straggler",
+    Warning,
+    says!(
+        "a rank is the slowest in more iterations than 1 / ranks explains (binomial tail of the effective \
+         iterations, adjusted p at most {FALSE_ONES}), and by more than {SLOWER_PERCENT} % of the others' median"
+    ),
+    "where the pattern gives all ranks the same part, look for what that rank has to itself: its cores, memory, link, \
+     other processes; a root has more to do by nature",
+);
+
+/// The median of each rank's own times, ms.
+pub(super) fn medians(case: &Case) -> Vec<f64> {
+    let ranks = case.measured.iter().flat_map(|measured| &measured.per_rank);
+    ranks.map(|rank| rank.median_ms).collect()
+}
+
+/// How far apart the ranks' own medians are. `None` for fewer than two ranks.
 pub(super) fn spread(case: &Case) -> Option<RankSpread> {
-    let medians: Vec<f64> =
-        case.measured.as_ref()?.per_rank.iter().map(|rank| rank.median_ms).collect();
+    let medians = medians(case);
     let middle = stats::median(&medians).filter(|middle| medians.len() > 1 && *middle > 0.0)?;
     let largest = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let smallest = medians.iter().copied().fold(f64::INFINITY, f64::min);
@@ -25,17 +44,16 @@ pub(super) fn spread(case: &Case) -> Option<RankSpread> {
 }
 
 /// Finds the stragglers of all cases together: each rank of each case is one of the tests whose p are adjusted.
-/// `measured` are the cases of the report that each is examined by.
-pub(super) fn find_stragglers(examined: &mut [Examined], measured: &[&Case]) {
-    let candidates: Vec<(usize, Straggler)> = measured
+pub(super) fn find_stragglers(subjects: &mut [Subject<'_>]) {
+    let candidates: Vec<(usize, Straggler)> = subjects
         .iter()
         .enumerate()
-        .flat_map(|(place, case)| candidates(case).into_iter().map(move |found| (place, found)))
+        .flat_map(|(at, subject)| candidates(subject.case).into_iter().map(move |one| (at, one)))
         .collect();
     let p: Vec<f64> = candidates.iter().map(|(_, candidate)| candidate.p_adjusted).collect();
-    for ((place, mut found), p) in candidates.into_iter().zip(stats::benjamini_hochberg(&p)) {
-        let spread = examined[place].statistics.as_mut().and_then(|all| all.rank_spread.as_mut());
-        if let Some(spread) = spread
+    for ((at, mut found), p) in candidates.into_iter().zip(stats::benjamini_hochberg(&p)) {
+        let statistics = subjects[at].examined.statistics.as_mut();
+        if let Some(spread) = statistics.and_then(|all| all.rank_spread.as_mut())
             && p <= FALSE_ONES
             && found.excess_percent > SLOWER_PERCENT
         {
@@ -47,77 +65,55 @@ pub(super) fn find_stragglers(examined: &mut [Examined], measured: &[&Case]) {
 
 /// Each rank with the probability of its share by chance, not yet adjusted.
 fn candidates(case: &Case) -> Vec<Straggler> {
-    let Some(measured) = &case.measured else { return Vec::new() };
-    let ranks = measured.per_rank.len();
-    if ranks < 2 {
+    let Some(measured) = case.measured.as_ref().filter(|measured| measured.per_rank.len() > 1)
+    else {
         return Vec::new();
-    }
+    };
     // Iterations that depend on each other count for fewer.
     let trials = measured.latency.effective_samples.min(measured.iterations as f64);
-    let expected = 1.0 / ranks as f64;
-    let excess = excess_percent(case);
-    let all = measured.per_rank.iter().zip(excess);
+    let expected_share = 1.0 / measured.per_rank.len() as f64;
+    let all = measured.per_rank.iter().zip(excesses(&medians(case)));
     all.map(|(rank, excess_percent)| Straggler {
         rank: rank.rank,
         slowest_share: rank.slowest_share,
-        expected_share: expected,
+        expected_share,
         excess_percent,
-        p_adjusted: stats::binomial_tail(rank.slowest_share * trials, trials, expected),
+        p_adjusted: stats::binomial_tail(rank.slowest_share * trials, trials, expected_share),
     })
     .collect()
 }
 
-/// How much each rank's own median exceeds the median of the other ranks', percent.
-fn excess_percent(case: &Case) -> Vec<f64> {
-    let Some(measured) = &case.measured else { return Vec::new() };
-    excesses(&measured.per_rank.iter().map(|rank| rank.median_ms).collect::<Vec<f64>>())
-}
+/// A rank that is a straggler in a case.
+type InCase<'a> = (&'a Subject<'a>, &'a Straggler);
 
-/// The slow ranks of a report by the cases in which each works for itself; where all ranks of one of several
-/// nodes are slow, the node.
-pub(super) fn slow(report: &Report) -> Vec<Slow> {
-    let mut excesses: BTreeMap<usize, Excesses<'_>> = BTreeMap::new();
-    for case in report.cases.iter().filter(|case| is_by_itself(case)) {
-        let Some(measured) = &case.measured else { continue };
-        for (rank, excess) in measured.per_rank.iter().zip(excess_percent(case)) {
-            excesses.entry(rank.rank).or_default().push((excess, &case.id));
+/// The stragglers, each rank of the same reports once, with the cases in which it is one.
+pub(super) fn stragglers(subjects: &[Subject<'_>]) -> Vec<Finding> {
+    let mut found: BTreeMap<(&[usize], usize), Vec<InCase<'_>>> = BTreeMap::new();
+    for subject in subjects {
+        let statistics = subject.examined.statistics.as_ref();
+        let spread = statistics.and_then(|all| all.rank_spread.as_ref());
+        for straggler in spread.iter().flat_map(|spread| &spread.stragglers) {
+            let key = (subject.reports(), straggler.rank);
+            found.entry(key).or_default().push((subject, straggler));
         }
     }
-    let slow = excesses
-        .into_iter()
-        .filter_map(|(rank, of)| Slow::of(vec![rank], hosts_of(report, &[rank]), of));
-    by_node(report, slow.collect())
+    found.into_iter().map(|((reports, rank), cases)| straggler(reports, rank, cases)).collect()
 }
 
-/// Whether its ranks do something each for itself, undisturbed.
-fn is_by_itself(case: &Case) -> bool {
-    works_alone(case)
-        && !case.caveats.iter().any(crate::base::caveat::Caveat::excludes_from_scaling)
-}
-
-/// Puts the ranks of a node together where all of them are slow, unless there is but one node.
-fn by_node(report: &Report, slow: Vec<Slow>) -> Vec<Slow> {
-    let environment = &report.environment;
-    let mut rest = slow;
-    let mut nodes = Vec::new();
-    for (index, node) in environment.nodes.iter().enumerate() {
-        let of_node = environment.ranks.iter().filter(|rank| rank.node == index);
-        let of_node: Vec<usize> = of_node.map(|rank| rank.rank).collect();
-        let is_there = |found: &Slow| found.ranks.iter().all(|rank| of_node.contains(rank));
-        let there: Vec<Slow> = rest.iter().filter(|found| is_there(found)).cloned().collect();
-        if environment.nodes.len() < 2 || of_node.len() < 2 || there.len() < of_node.len() {
-            continue;
-        }
-        rest.retain(|found| !is_there(found));
-        let excesses: Vec<f64> = there.iter().map(|found| found.excess_percent).collect();
-        nodes.push(Slow {
-            ranks: of_node,
-            hosts: vec![node.host.clone()],
-            cases: there[0].cases.clone(),
-            looked_at: there[0].looked_at,
-            excess_percent: stats::median(&excesses).unwrap_or(0.0),
-        });
+fn straggler(reports: &[usize], rank: usize, mut cases: Vec<InCase<'_>>) -> Finding {
+    cases.sort_by(|(_, a), (_, b)| b.excess_percent.total_cmp(&a.excess_percent));
+    let (subject, worst) = cases[0];
+    let evidence = vec![
+        count("cases", cases.len()),
+        figure("at worst slower", worst.excess_percent, "%"),
+        figure("slowest in", 100.0 * worst.slowest_share, "% of iterations"),
+        figure("by chance", 100.0 * worst.expected_share, "%"),
+        figure("adjusted p", worst.p_adjusted, ""),
+    ];
+    Finding {
+        cases: cases.iter().map(|(subject, _)| subject.case.id.clone()).collect(),
+        ranks: vec![rank],
+        hosts: hosts_of(subject.report, &[rank]),
+        ..finding(STRAGGLER, reports, evidence)
     }
-    nodes.extend(rest);
-    nodes
 }

@@ -2,60 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use super::subject::{Subject, devices, hosts, origin};
-use crate::benchmark::metric::{ALGBW, ARITHMETIC, MEMORY, OPERATIONS};
+use super::subject::{Subject, hosts, origin};
+use crate::analysis::comparison::differences::devices;
+use crate::analysis::families::families;
+use crate::benchmark::metric::{ALGBW, ARITHMETIC, MEMORY, Metric, OPERATIONS};
 use crate::benchmark::work::Element;
 use crate::plan::mesh;
-use crate::report::{
-    Entry, Examined, Flag, Leaderboard, Measured, Origin, Rate, Severity, Throughput,
-};
+use crate::report::{Entry, Examined, Flag, Leaderboard, Measured, Origin, Severity, Throughput};
 
 /// The throughput of each benchmark and type on as many ranks in the same launches. Cases that others ran at once
-/// with, and pairs, which have a matrix, are not among them. `subjects` and `examined` go together.
-pub(super) fn throughput(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Throughput> {
-    let mut found: Vec<Throughput> = Vec::new();
-    for (subject, case) in subjects.iter().zip(examined) {
-        if !counts(subject) || is_idle(subject) {
-            continue;
+/// with, and pairs, which have a matrix, are not among them.
+pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
+    let all = subjects.iter().filter(|subject| counts(subject) && !is_idle(subject));
+    let worked = all.filter_map(|subject| {
+        let measured = subject.case.measured.as_ref()?;
+        let (metric, rate) = work_rate(measured)?;
+        let time = subject.examined.statistics.as_ref()?.median_ms;
+        Some((&subject.examined, metric, rate * measured.latency.median, time))
+    });
+    let families = families(worked, |family, (case, metric, ..)| {
+        let (first, other, ..) = family[0];
+        (&first.reports, &first.benchmark, first.precision, first.ranks, other.unit.name())
+            == (&case.reports, &case.benchmark, case.precision, case.ranks, metric.unit.name())
+    });
+    let whole = |family: Vec<(&Examined, &Metric, f64, f64)>| {
+        let (first, metric, ..) = family[0];
+        let work: f64 = family.iter().map(|(_, _, work, _)| work).sum();
+        let time_ms: f64 = family.iter().map(|(.., time)| time).sum();
+        Throughput {
+            reports: first.reports.clone(),
+            benchmark: first.benchmark.clone(),
+            precision: first.precision,
+            ranks: first.ranks,
+            rate: work / time_ms,
+            unit: metric.unit.name().to_owned(),
+            of: metric.amount().unwrap_or(metric.definition).to_owned(),
+            time_ms,
+            cases: family.iter().map(|(case, ..)| case.id.clone()).collect(),
         }
-        let (Some(statistics), Some(measured)) = (&case.statistics, &subject.case.measured) else {
-            continue;
-        };
-        let Some(Rate { metric, value }) = work_rate(measured) else { continue };
-        let unit = metric.unit.name();
-        let (work, time) = (value * measured.latency.median, statistics.median_ms);
-        let known = found.iter_mut().find(|known| {
-            (&known.reports, &known.benchmark, known.precision, known.ranks, known.unit.as_str())
-                == (&case.reports, &case.benchmark, case.precision, case.ranks, unit)
-        });
-        match known {
-            Some(known) => {
-                let all = known.rate * known.time_ms + work;
-                known.time_ms += time;
-                known.rate = all / known.time_ms;
-                known.cases.push(case.id.clone());
-            }
-            None => found.push(Throughput {
-                reports: case.reports.clone(),
-                benchmark: case.benchmark.clone(),
-                precision: case.precision,
-                ranks: case.ranks,
-                rate: work / time,
-                unit: unit.to_owned(),
-                of: metric.amount().unwrap_or(metric.definition).to_owned(),
-                time_ms: time,
-                cases: vec![case.id.clone()],
-            }),
-        }
-    }
-    found.retain(|known| known.rate.is_finite());
-    found
+    };
+    families.into_iter().map(whole).filter(|known| known.rate.is_finite()).collect()
 }
 
 /// Work for each second at the median time.
-fn work_rate(measured: &Measured) -> Option<Rate> {
-    let known = [&ALGBW, &MEMORY, &ARITHMETIC, &OPERATIONS].into_iter();
-    known.filter_map(|metric| Some(Rate { metric, value: metric.kept(&measured.metrics)? })).next()
+fn work_rate(measured: &Measured) -> Option<(&'static Metric, f64)> {
+    let known: [&'static Metric; 4] = [&ALGBW, &MEMORY, &ARITHMETIC, &OPERATIONS];
+    known.into_iter().find_map(|metric| Some((metric, metric.kept(&measured.metrics)?)))
 }
 
 fn counts(subject: &Subject<'_>) -> bool {
@@ -67,11 +59,12 @@ fn is_idle(subject: &Subject<'_>) -> bool {
     subject.case.counts.is_some_and(|counts| counts.communicates) && subject.case.group_size < 2
 }
 
-/// The leaderboards with more than one entry. `subjects` and `examined` go together.
-pub(super) fn leaderboards(subjects: &[Subject<'_>], examined: &[Examined]) -> Vec<Leaderboard> {
+/// The leaderboards with more than one entry.
+pub(super) fn leaderboards(subjects: &[Subject<'_>]) -> Vec<Leaderboard> {
     type Key<'a> = (&'a str, Option<&'static str>, Origin, &'a str);
     let mut boards: BTreeMap<Key<'_>, (Option<Element>, Vec<Entry>)> = BTreeMap::new();
-    for (subject, case) in subjects.iter().zip(examined).filter(|(subject, _)| counts(subject)) {
+    for subject in subjects.iter().filter(|subject| counts(subject)) {
+        let case = &subject.examined;
         let Some(statistics) = &case.statistics else { continue };
         let (Some(rate), Some(unit)) = (statistics.rate, &statistics.rate_unit) else { continue };
         // Rates that follow from one time are inversely proportional to it.

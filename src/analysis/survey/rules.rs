@@ -1,7 +1,7 @@
-//! What rules have in common: bounds that several hold to, and how a flag and a finding are made of a concern.
+//! What rules have in common: bounds that several hold to, and how a finding is made of a concern.
 
 use crate::base::caveat::Concern;
-use crate::report::{Figure, Finding, Flag};
+use crate::report::{Figure, Finding};
 
 /// Probability below which a test counts, after adjusting for all of its kind.
 pub(super) const FALSE_ONES: f64 = 0.05;
@@ -10,11 +10,13 @@ pub(super) const FALSE_ONES: f64 = 0.05;
 /// differ by less.
 pub(super) const SLOWER_PERCENT: f64 = 5.0;
 
-/// The flag on a case.
-pub(super) fn flag(concern: Concern, evidence: Vec<Figure>) -> Flag {
-    let Concern { name, mark, severity, .. } = concern;
-    Flag { rule: name.to_owned(), mark: mark.to_owned(), severity, evidence }
+/// The sentence of a concern, with its bounds.
+macro_rules! says {
+    ($words:literal) => {
+        || format!($words)
+    };
 }
+pub(super) use says;
 
 /// A finding that nothing is said of yet but the rule and these numbers.
 pub(super) fn finding(concern: Concern, reports: &[usize], evidence: Vec<Figure>) -> Finding {

@@ -1,16 +1,17 @@
 //! The statistics of a case.
 
 use super::ranks;
-use super::subject::Subject;
+use crate::analysis::launches::agreement;
 use crate::analysis::times_ms;
-use crate::report::{Measured, Over, Samples, Statistics};
+use crate::report::{Case, Measured, Over, Report, Samples, Statistics};
 use crate::stats;
 
-/// The figures of a subject. `None` where no launch measured it.
-pub(super) fn statistics(subject: &Subject<'_>) -> Option<Statistics> {
-    let measured = subject.case.measured.as_ref()?;
-    let Measured { latency, iterations, invalid, .. } = measured;
-    let agreement = subject.agreement(latency.confidence);
+/// The figures of a case whose launches have these medians, ms. `None` where no launch measured it.
+pub(super) fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistics> {
+    let Measured { latency, iterations, invalid, .. } = case.measured.as_ref()?;
+    let bound = report.run.config.comparison.reproducible;
+    let agreement = agreement(medians, latency.confidence, bound).filter(|_| medians.len() > 1);
+    let agreement = agreement.as_ref();
     let median_ms = agreement.map_or(latency.median, |agreement| agreement.median_ms);
     // What the launch in the middle says of its own median, brought to this one.
     let scale = if latency.median > 0.0 { median_ms / latency.median } else { 1.0 };
@@ -21,13 +22,13 @@ pub(super) fn statistics(subject: &Subject<'_>) -> Option<Statistics> {
         }
     };
     // Where the report does not hold the samples there are medians of blocks, which are something else.
-    let times = match subject.case.samples {
-        Samples::Inline { .. } => times_ms(subject.case),
+    let times = match case.samples {
+        Samples::Inline { .. } => times_ms(case),
         _ => Vec::new(),
     };
-    let rate = subject.case.quoted_rate();
+    let rate = case.quoted_rate();
     Some(Statistics {
-        launches: subject.medians.len(),
+        launches: medians.len(),
         iterations: *iterations,
         effective_samples: latency.effective_samples,
         invalid: *invalid,
@@ -55,8 +56,8 @@ pub(super) fn statistics(subject: &Subject<'_>) -> Option<Statistics> {
         steady_since: latency.steady_since,
         between_percent: agreement.map(|agreement| agreement.between_percent),
         reproducible: agreement.map(|agreement| agreement.reproducible),
-        rank_spread: ranks::spread(subject.case),
-        rate: rate.map(|rate| rate.value / scale),
-        rate_unit: rate.map(|rate| rate.metric.unit.name().to_owned()),
+        rank_spread: ranks::spread(case),
+        rate: rate.map(|(_, rate)| rate / scale),
+        rate_unit: rate.map(|(metric, _)| metric.unit.name().to_owned()),
     })
 }

@@ -1,23 +1,20 @@
 //! What is examined: a case in all the launches that measured it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use super::statistics::statistics;
 use crate::analysis::comparison::differences::{Facts, between, facts};
-use crate::analysis::launches::agreement::Agreement;
 use crate::analysis::launches::middle;
-use crate::report::{Case, Origin, Report};
+use crate::report::{Case, Examined, Origin, Report};
 
 /// A case in all the reports that are launches of one thing.
-#[derive(Debug, Clone)]
 pub(super) struct Subject<'a> {
-    /// Those reports.
-    pub(super) reports: Vec<usize>,
     /// The case of the launch in the middle, the faster of two; where none measured it, of the first.
     pub(super) case: &'a Case,
     /// The report that it stands in.
     pub(super) report: &'a Report,
-    /// Medians of the launches, ms, in their order.
-    pub(super) medians: Vec<f64>,
+    /// What is said of it.
+    pub(super) examined: Examined,
 }
 
 /// The subjects of all reports, in the order in which they first come. Reports are launches of one thing where
@@ -54,12 +51,24 @@ fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<
     let measured = cases.iter().filter_map(|&(at, case)| Some((median(case)?, at, case)));
     let typical = middle(measured.collect(), |(median, ..)| *median);
     let (at, case) = typical.map_or(cases[0], |(_, at, case)| (at, case));
-    Subject {
+    let report = &reports[at];
+    let medians: Vec<f64> = cases.iter().flat_map(|(_, case)| medians(case)).collect();
+    let examined = Examined {
         reports: cases.iter().map(|(at, _)| *at).collect(),
-        case,
-        report: &reports[at],
-        medians: cases.iter().flat_map(|(_, case)| medians(case)).collect(),
-    }
+        id: case.id.clone(),
+        benchmark: case.benchmark.clone(),
+        problem: case.problem.clone(),
+        precision: case.precision,
+        placement: case.placement,
+        axis: case.axis.clone(),
+        group: case.group.clone(),
+        ranks: case.group_size,
+        outcome: case.outcome,
+        statistics: statistics(report, case, &medians),
+        flags: Vec::new(),
+        reliable: false,
+    };
+    Subject { case, report, examined }
 }
 
 /// The median of each launch of a case, ms.
@@ -93,15 +102,6 @@ pub(super) fn origin(report: &Report) -> Origin {
     }
 }
 
-/// What the ranks of a report drive, and how many of each.
-pub(super) fn devices(report: &Report) -> BTreeMap<String, usize> {
-    let mut devices = BTreeMap::new();
-    for rank in &report.environment.ranks {
-        *devices.entry(rank.device.name.clone()).or_default() += 1;
-    }
-    devices
-}
-
 /// The nodes of a report's ranks.
 pub(super) fn hosts(report: &Report) -> Vec<String> {
     report.environment.nodes.iter().map(|node| node.host.clone()).collect()
@@ -120,10 +120,9 @@ pub(super) fn hosts_of(report: &Report, ranks: &[usize]) -> Vec<String> {
 }
 
 impl Subject<'_> {
-    /// What its launches come to, where there are several.
-    pub(super) fn agreement(&self, confidence: f64) -> Option<Agreement> {
-        let bound = self.report.run.config.comparison.reproducible;
-        Agreement::of(&self.medians, confidence, bound).filter(|_| self.medians.len() > 1)
+    /// The reports that have it.
+    pub(super) fn reports(&self) -> &[usize] {
+        &self.examined.reports
     }
 
     /// Whether all ranks of its report took part, and nothing else ran at once.
