@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use wildmatch::WildMatch;
 
-use super::{format, write};
+use super::{format, one_of, write};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
 use crate::history::{
@@ -70,7 +70,7 @@ struct ListArgs {
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = one_of::<Answer>(Format::ANY.into_iter()))]
     format: Format,
 }
 

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, problem};
+use super::words::{counted, percent, problem, type_name};
 use super::{Format, Render, csv, limits, scaling};
 use crate::base::error::Result;
 use crate::base::metric::{Direction, Unit};
 use crate::base::units::{format_ms, significant};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Outcome, PairMatrix, Rate, Report, Steadiness};
+use crate::report::{Case, Cycles, Latency, Outcome, PairMatrix, Rate, Report, Steadiness};
 
 /// Most ranks whose matrix people can read.
 const MATRIX_LIMIT: usize = 32;
@@ -51,63 +51,92 @@ impl Render for Report {
 /// One row a case; those of pair matrices have tables of their own, unless something is to be said of them.
 fn cases(report: &Report) -> Option<Section> {
     let in_matrix = |case: &&Case| case.axis == mesh::PAIRS && case.outcome == Outcome::Measured;
-    let rows = report.cases.iter().filter(|case| !in_matrix(case)).map(row);
-    let names = "benchmark, type, problem, ranks, median, ± CI, p95, rate, of, launches, between, reproducible, \
-                 correct, notes";
-    let lacks = |case: &Case| {
-        let latency = case.measured.as_ref().map(|measured| &measured.latency);
-        latency.is_some_and(|latency| latency.half_width_percent.is_none() || latency.p95.is_none())
-    };
-    let too_few = report.cases.iter().any(lacks).then_some(
+    let few = |needed: usize| format!("n<{needed}").into();
+    let section = Section::table(
+        "cases",
+        report.cases.iter().filter(|case| !in_matrix(case)),
+        &[
+            ("benchmark", &|case| case.benchmark.as_str().into()),
+            ("type", &|case| type_name(case.precision).into()),
+            ("problem", &|case| size(case).into()),
+            ("ranks", &|case| ranks(case).into()),
+            ("median", &|case| told(latency(case), |of| Cell::number(of.median, format_ms))),
+            ("± CI", &|case| {
+                let width = |width| Cell::number(width, percent);
+                told(latency(case), |of| of.half_width_percent.map_or_else(|| few(6), width))
+            }),
+            ("p95", &|case| {
+                told(latency(case), |of| match of.p95 {
+                    Some(p95) => Cell::number(p95, format_ms),
+                    None => few(of.iterations_needed.get("p95").copied().unwrap_or(0)),
+                })
+            }),
+            ("rate", &|case| told(rate(case), |rate| Cell::number(rate.value, |_| shown(rate)))),
+            ("of", &|case| told(rate(case), |rate| rate.metric.label.into())),
+            ("launches", &|case| {
+                told(case.replication.as_ref(), |all| Cell::count(all.launches.len()))
+            }),
+            ("between", &|case| {
+                told(case.replication.as_ref(), |all| {
+                    let between = (all.launches.len() > 1).then_some(all.between_percent);
+                    Cell::number(between, percent)
+                })
+            }),
+            ("reproducible", &|case| {
+                told(case.replication.as_ref(), |all| {
+                    match (all.launches.len(), all.reproducible) {
+                        (0 | 1, _) => "-".into(),
+                        (_, true) => "yes".into(),
+                        (_, false) => "no".into(),
+                    }
+                })
+            }),
+            ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
+                Some(0) => "yes".into(),
+                Some(wrong) => format!("{wrong} wrong").into(),
+                None => "-".into(),
+            }),
+            ("notes", &|case| notes(case).into()),
+        ],
+    );
+    let lacks = |of: &Latency| of.half_width_percent.is_none() || of.p95.is_none();
+    let too_few = report.cases.iter().filter_map(latency).any(lacks).then_some(
         "n<N: too few iterations for this figure, which takes about N; an interval (CI) takes six independent ones",
     );
-    Some(Section::table("cases", names, rows)?.with(too_few))
+    Some(section?.with(too_few))
 }
 
-fn row(case: &Case) -> Vec<Cell> {
-    let mut size = problem(&case.problem);
-    if let Some(placement) = case.placement {
-        let _ = write!(size, " {}", placement.name());
-    }
+/// A cell of what not every case has.
+fn told<T>(of: Option<T>, cell: impl FnOnce(T) -> Cell) -> Cell {
+    of.map(cell).unwrap_or_default()
+}
+
+pub(super) fn latency(case: &Case) -> Option<&Latency> {
+    case.measured.as_ref().map(|measured| &measured.latency)
+}
+
+fn size(case: &Case) -> String {
+    let placement = case.placement.map(|placement| format!(" {}", placement.name()));
+    problem(&case.problem) + &placement.unwrap_or_default()
+}
+
+fn ranks(case: &Case) -> String {
     let at_once = case.concurrent && case.axis != mesh::PAIRS;
-    let mut row: Vec<Cell> = vec![
-        case.benchmark.as_str().into(),
-        case.precision.map_or("", |element| element.name()).into(),
-        size.into(),
-        format!("{}{}", case.group, if at_once { " at once" } else { "" }).into(),
-    ];
-    match &case.measured {
-        Some(measured) => {
-            let latency = &measured.latency;
-            let few = |needed: usize| format!("n<{needed}").into();
-            let needed = latency.iterations_needed.get("p95").copied().unwrap_or(0);
-            row.push(Cell::number(latency.median, format_ms));
-            row.push(latency.half_width_percent.map_or_else(|| few(6), percent));
-            row.push(latency.p95.map_or_else(|| few(needed), |p95| Cell::number(p95, format_ms)));
-            row.extend(rate(case));
-        }
-        None => row.extend(vec![Cell::default(); 5]),
-    }
-    row.extend(case.replication.as_ref().map_or_else(Default::default, |replication| {
-        let launches = replication.launches.len();
-        let (between, reproducible) = match (launches, replication.reproducible) {
-            (0 | 1, _) => ("-".into(), "-"),
-            (_, true) => (percent(replication.between_percent), "yes"),
-            (_, false) => (percent(replication.between_percent), "no"),
-        };
-        [Cell::count(launches), between, reproducible.into()]
-    }));
-    row.push(match &case.accuracy {
-        Some(accuracy) if accuracy.wrong > 0 => format!("{} wrong", accuracy.wrong).into(),
-        Some(_) => "yes".into(),
-        None => "-".into(),
-    });
-    row.push(notes(case).into());
-    row
+    format!("{}{}", case.group, if at_once { " at once" } else { "" })
 }
 
-fn percent(value: f64) -> Cell {
-    Cell::number(value, |value| format!("{value:.1} %"))
+/// The rate people look for first. Everything has operations each second, which say no more than the time.
+fn rate(case: &Case) -> Option<Rate> {
+    case.quoted_rate().filter(|rate| rate.metric.unit != Unit::PerSecond)
+}
+
+fn shown(rate: Rate) -> String {
+    match rate.metric.unit {
+        Unit::TeraflopsPerSecond if rate.value < 1.0 => {
+            format!("{} GFLOP/s", significant(rate.value * 1e3))
+        }
+        unit => format!("{} {unit}", significant(rate.value)),
+    }
 }
 
 /// Why there are no figures, or what is to be said of them.
@@ -163,20 +192,6 @@ fn cycles(cycles: &Cycles) -> String {
     counted(cycles.count, "cycle") + &drift.unwrap_or_default()
 }
 
-/// The rate people look for first, with its unit, and what it counts.
-fn rate(case: &Case) -> [Cell; 2] {
-    let Some(Rate { metric, value }) = case.quoted_rate() else { return Default::default() };
-    let show = |value: f64| match metric.unit {
-        Unit::TeraflopsPerSecond if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
-        unit => format!("{} {unit}", significant(value)),
-    };
-    match metric.unit {
-        // Everything has these, and they say no more than the time.
-        Unit::PerSecond => Default::default(),
-        _ => [Cell::number(value, show), metric.label.into()],
-    }
-}
-
 /// A pair matrix: the bandwidth of each pair where the benchmark has one, else its time. `!` marks slow links.
 /// Large ones are left to the report; their slow links are not.
 fn matrix(matrix: &PairMatrix) -> Section {
@@ -186,8 +201,7 @@ fn matrix(matrix: &PairMatrix) -> Section {
         true => (&matrix.median_ms, "us"),
         false => (&matrix.busbw_gbps, "GB/s of a pair in one direction"),
     };
-    let precision = matrix.precision.map_or("", |element| element.name());
-    let problem = problem(&matrix.problem);
+    let (precision, problem) = (type_name(matrix.precision), problem(&matrix.problem));
     let title = format!("pairs: {} {precision} {problem}, {unit}", matrix.benchmark);
     let is_slow = |a, b| matrix.slow.iter().any(|link| link.ranks == [a, b]);
     let cell = |a: usize, b: usize| {
@@ -196,11 +210,10 @@ fn matrix(matrix: &PairMatrix) -> Section {
         let scale = if by_time { 1e3 } else { 1.0 };
         Cell::number(value * scale, |value| format!("{mark}{}", significant(value)))
     };
-    let row = |a: usize| {
-        std::iter::once(Cell::count(a)).chain((1..matrix.ranks).map(|b| cell(a, b))).collect()
-    };
     let shown = if matrix.ranks <= MATRIX_LIMIT { matrix.ranks } else { 1 };
-    let names: String = (1..shown).map(|rank| format!(", {rank}")).collect();
+    let column = |b: usize| (b.to_string(), (0..shown - 1).map(|a| cell(a, b)).collect());
+    let ranks = ("rank".to_owned(), (0..shown - 1).map(Cell::count).collect());
+    let table = Section::columns(&title, std::iter::once(ranks).chain((1..shown).map(column)));
     let classes = matrix.classes.iter().map(|class| {
         let median = format_ms(class.median_ms);
         format!("{}: {} pairs, median {median}", class.distance.name(), class.pairs)
@@ -215,7 +228,6 @@ fn matrix(matrix: &PairMatrix) -> Section {
             100.0 * link.persistence
         )
     });
-    let table = Section::table(&title, &format!("rank{names}"), (0..shown - 1).map(row));
     table.unwrap_or(Section { title, ..Section::default() }).with(classes.chain(slow))
 }
 

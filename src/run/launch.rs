@@ -14,7 +14,7 @@ use tesserabench_launcher::{Ended, Job, die_with_parent, run as supervise};
 use super::recorder;
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::Plan;
-use crate::render::{Output, say};
+use crate::render::{Output, say, terminal_width};
 use crate::world::supervision;
 pub(super) use command::Command;
 pub use job::LauncherChoice;
@@ -25,7 +25,11 @@ use job_state::JobState;
 /// # Errors
 /// When they cannot be started, or ended without saying why.
 pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
-    let job = job::of(plan, command, &[(supervision::VARIABLE.to_owned(), "1".to_owned())])?;
+    // A rank prints to a pipe, and cannot see the terminal behind it.
+    let width = terminal_width().map(|width| ("COLUMNS".to_owned(), width.to_string()));
+    let supervised = (supervision::VARIABLE.to_owned(), "1".to_owned());
+    let more: Vec<_> = width.into_iter().chain([supervised]).collect();
+    let job = job::of(plan, command, &more)?;
     let (job, launcher) = bound(job)?;
     let mut state = JobState::new(command.shows_output);
     let Ended { end, left } = supervise(&job, |line| state.hear(line))
