@@ -131,11 +131,9 @@ fn reach(comparison: &Comparison) -> Option<String> {
 /// The last line.
 fn conclusion(comparison: &Comparison) -> String {
     let count = |verdict| comparison.cases.iter().filter(|case| case.verdict == verdict).count();
-    let counts: Vec<String> = Verdict::ALL
-        .into_iter()
-        .filter(|&verdict| count(verdict) > 0)
-        .map(|verdict| format!("{} {}", count(verdict), verdict.name()))
-        .collect();
+    let counts = Verdict::ALL.map(|verdict| (count(verdict), verdict.name()));
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
     let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
     let exit = Exit::from_code(comparison.exit).map_or("unknown exit", Exit::meaning);
     format!("{exit}: {counts}")

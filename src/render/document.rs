@@ -1,7 +1,5 @@
 //! What people read of a result, whatever draws it.
 
-use super::words::meaning;
-
 /// A page about a result. Its texts are raw: whatever draws them makes them harmless.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
@@ -55,8 +53,6 @@ pub struct Column {
     pub name: String,
     /// Whether its cells are numbers, which are aligned to the right.
     pub numeric: bool,
-    /// What the heading means; empty where it is clear.
-    pub meaning: &'static str,
 }
 
 /// A cell of a table.
@@ -94,7 +90,7 @@ impl Section {
                 continue;
             }
             let numeric = cells.iter().any(|cell| cell.value.is_some());
-            table.columns.push(Column { numeric, meaning: meaning(&name), name });
+            table.columns.push(Column { name, numeric });
             table.rows.resize_with(cells.len(), Vec::new);
             table.rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
         }

@@ -28,8 +28,7 @@ impl Render for Answer {
                 let list = list(reports, &machines);
                 (machines, vec![list])
             }
-            Content::Trend { trends } => tables(trends),
-            Content::Export { series } => tables(&unexamined(series)),
+            content => tables(&trends(content).unwrap_or_default()),
         };
         let legend = (1..).zip(machines).map(|(number, name)| format!("machine {number}: {name}"));
         let last = sections.pop().map(|last| last.with(legend).with(looked_at(&self.content)));
@@ -38,23 +37,25 @@ impl Render for Answer {
     }
 
     fn own(&self, format: Format) -> Result<String> {
-        match (&self.content, format) {
-            (Content::Trend { trends }, Format::Csv) => csv::trends(trends),
-            (Content::Export { series }, Format::Csv) => csv::trends(&unexamined(series)),
-            (Content::Trend { trends }, Format::OpenMetrics) => {
+        match (trends(&self.content), format) {
+            (None, _) => Err(format.refused()),
+            (Some(trends), Format::OpenMetrics) => {
                 Ok(open_metrics(trends.iter().map(|trend| &trend.series)))
             }
-            (Content::Export { series }, Format::OpenMetrics) => Ok(open_metrics(series.iter())),
-            _ => Err(format.refused()),
+            (Some(trends), _) => csv::trends(&trends),
         }
     }
 }
 
-/// Series of which nobody asked for changes.
-fn unexamined(series: &[Series]) -> Vec<Trend> {
-    let trend =
+/// The series with their changes, where anybody asked for these; `None` of a list of reports.
+fn trends(content: &Content) -> Option<Vec<Trend>> {
+    let unexamined =
         |series: &Series| Trend { series: series.clone(), looked_at: 0, changes: Vec::new() };
-    series.iter().map(trend).collect()
+    match content {
+        Content::List { .. } => None,
+        Content::Trend { trends } => Some(trends.clone()),
+        Content::Export { series } => Some(series.iter().map(unexamined).collect()),
+    }
 }
 
 /// One row a report; machines by number.

@@ -1,7 +1,6 @@
 //! The report of a run as a document.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use super::document::{Cell, Document, Section};
 use super::words::{counted, percent, problem, type_name};
@@ -251,60 +250,48 @@ fn facts(report: &Report) -> Vec<String> {
             run.seed
         )),
     }
-    let replicates = run.launches.iter().map(|launch| launch.replicate);
-    let launches = replicates.collect::<BTreeSet<_>>().len();
-    if launches > 1 {
+    let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
+    if launches.len() > 1 {
         lines.push(format!(
-            "{launches} launches; the figures of a case are those of the launch in the middle by its median"
+            "{} launches; the figures of a case are those of the launch in the middle by its median",
+            launches.len()
         ));
     }
-    for node in &report.environment.nodes {
-        let Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), .. } = node else {
-            lines.push(node.host.clone());
-            continue;
-        };
-        let gib = node.memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
-        lines.push(format!("{host}: {cores} x {cpu}, {gib:.0} GiB, {os}"));
-    }
+    lines.extend(report.environment.nodes.iter().map(|node| match node {
+        Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), memory_bytes } => {
+            let gib = memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
+            format!("{host}: {cores} x {cpu}, {gib:.0} GiB, {os}")
+        }
+        _ => node.host.clone(),
+    }));
     if let Some(mpi) = &report.environment.mpi {
         lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
     }
     if let (None, Some(floors)) = (&report.topology, &report.floors) {
-        let mut line = format!(
-            "floors: clock step {} ns, empty sample {} ns",
-            floors.clock_step_ns, floors.empty_sample_ns
+        let skew = format!(", barrier exit skew {}", format_ms(floors.barrier_exit_skew_ns / 1e6));
+        let drift = format!(
+            "; {} clocks, drift up to {:.1} ppm, synchronised",
+            floors.clocks, floors.clock_drift_ppm
         );
-        if report.environment.ranks.len() > 1 {
-            let _ = write!(
-                line,
-                ", barrier exit skew {}",
-                format_ms(floors.barrier_exit_skew_ns / 1e6)
-            );
-        }
-        if floors.clocks > 1 {
-            let _ = write!(
-                line,
-                "; {} clocks, drift up to {:.1} ppm, synchronised",
-                floors.clocks, floors.clock_drift_ppm
-            );
-        }
-        lines.push(line);
+        lines.push(format!(
+            "floors: clock step {} ns, empty sample {} ns{}{}",
+            floors.clock_step_ns,
+            floors.empty_sample_ns,
+            if report.environment.ranks.len() > 1 { &skew } else { "" },
+            if floors.clocks > 1 { &drift } else { "" }
+        ));
     }
     let mut gpus: BTreeMap<&str, usize> = BTreeMap::new();
     for rank in report.environment.ranks.iter().filter(|rank| rank.device.kind == "cuda") {
         *gpus.entry(&rank.device.name).or_default() += 1;
     }
-    for (name, count) in gpus {
-        let libraries = &report.environment.libraries;
-        let versions: Vec<String> =
-            libraries.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let gpus = if run.emulated {
-            "shared by all ranks".to_owned()
-        } else {
-            format!("{count} of them")
-        };
-        lines.push(format!("{name}, {gpus}; {}", versions.join(", ")));
-    }
+    let libraries = report.environment.libraries.iter();
+    let libraries: Vec<String> =
+        libraries.map(|(name, version)| format!("{name} {version}")).collect();
+    lines.extend(gpus.into_iter().map(|(name, count)| match run.emulated {
+        true => format!("{name}, shared by all ranks; {}", libraries.join(", ")),
+        false => format!("{name}, {count} of them; {}", libraries.join(", ")),
+    }));
     if run.emulated {
         lines.push(
             "EMULATED: ranks shared a GPU; times between them say nothing about a machine"

@@ -24,9 +24,9 @@ const MEANINGS: [(&str, &str); 13] = [
     ("delta", "Cliff's delta of the launches"),
 ];
 
-/// What the heading of a column means; empty where it is plain.
-pub(super) fn meaning(heading: &str) -> &'static str {
-    MEANINGS.iter().find(|(known, _)| *known == heading).map_or("", |(_, meaning)| meaning)
+/// What the heading of a column means, where that is not plain.
+pub(super) fn meaning(heading: &str) -> Option<&'static str> {
+    MEANINGS.iter().find(|(known, _)| *known == heading).map(|(_, meaning)| *meaning)
 }
 
 /// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`, `k=m=n=512`.
