@@ -30,7 +30,7 @@ pub use csv::field as csv_field;
 pub use document::{Cell, Column, Document, Note, Section, Table};
 pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
-pub use output::Output;
+pub use output::{Output, tell};
 pub use terminal::{say, width as terminal_width};
 pub use words::counted;
 

@@ -8,7 +8,7 @@ use crate::base::error::{Error, Exit, Result};
 use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::{Config, OutputConfig};
-use crate::render::{self, Output, Render as _, say};
+use crate::render::{Output, tell};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -42,10 +42,7 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     for output in &outputs {
         output.write(&report)?;
     }
-    render::print(&report.document());
-    let names: Vec<String> =
-        outputs.iter().map(|output| output.path.display().to_string()).collect();
-    say(&format!("wrote {}", names.join(", ")));
+    tell(&report, &outputs, false, "");
     let code = report.run.exit;
     Exit::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
 }

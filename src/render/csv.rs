@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use super::report::latency;
 use super::verdicts::remarks;
 use super::words::{problem, type_name};
 use crate::base::caveat::Caveat;
@@ -32,12 +31,12 @@ pub(super) fn report(report: &Report) -> Result<String> {
         ("outcome", &|of| of.outcome.name().to_owned()),
         ("iterations", &|of| text(of.measured.as_ref().map(|measured| measured.iterations))),
         ("invalid", &|of| text(of.measured.as_ref().map(|measured| measured.invalid))),
-        ("median_ms", &|of| text(latency(of).map(|latency| latency.median))),
-        ("ci_low_ms", &|of| text(latency(of).and_then(|latency| Some(latency.ci?[0])))),
-        ("ci_high_ms", &|of| text(latency(of).and_then(|latency| Some(latency.ci?[1])))),
-        ("min_ms", &|of| text(latency(of).map(|latency| latency.min))),
-        ("max_ms", &|of| text(latency(of).map(|latency| latency.max))),
-        ("p95_ms", &|of| text(latency(of).and_then(|latency| latency.p95))),
+        ("median_ms", &|of| text(of.latency().map(|latency| latency.median))),
+        ("ci_low_ms", &|of| text(of.latency().and_then(|latency| Some(latency.ci?[0])))),
+        ("ci_high_ms", &|of| text(of.latency().and_then(|latency| Some(latency.ci?[1])))),
+        ("min_ms", &|of| text(of.latency().map(|latency| latency.min))),
+        ("max_ms", &|of| text(of.latency().map(|latency| latency.max))),
+        ("p95_ms", &|of| text(of.latency().and_then(|latency| latency.p95))),
     ];
     // The times stand in columns of their own.
     let metrics = metric::ALL.iter().filter(|metric| ***metric != LATENCY);

@@ -76,7 +76,7 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn definition(&self) -> Option<Definition> {
-        self.first.measured.as_ref().map(|measured| measured.latency.definition)
+        self.first.latency().map(|latency| latency.definition)
     }
 
     /// Whether rows of `other` may stand here.

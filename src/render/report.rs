@@ -59,13 +59,13 @@ fn cases(report: &Report) -> Option<Section> {
             ("type", &|case| type_name(case.precision).into()),
             ("problem", &|case| size(case).into()),
             ("ranks", &|case| ranks(case).into()),
-            ("median", &|case| told(latency(case), |of| Cell::number(of.median, format_ms))),
+            ("median", &|case| told(case.latency(), |of| Cell::number(of.median, format_ms))),
             ("± CI", &|case| {
                 let width = |width| Cell::number(width, percent);
-                told(latency(case), |of| of.half_width_percent.map_or_else(|| few(6), width))
+                told(case.latency(), |of| of.half_width_percent.map_or_else(|| few(6), width))
             }),
             ("p95", &|case| {
-                told(latency(case), |of| match of.p95 {
+                told(case.latency(), |of| match of.p95 {
                     Some(p95) => Cell::number(p95, format_ms),
                     None => few(of.iterations_needed.get("p95").copied().unwrap_or(0)),
                 })
@@ -99,7 +99,7 @@ fn cases(report: &Report) -> Option<Section> {
         ],
     );
     let lacks = |of: &Latency| of.half_width_percent.is_none() || of.p95.is_none();
-    let too_few = report.cases.iter().filter_map(latency).any(lacks).then_some(
+    let too_few = report.cases.iter().filter_map(Case::latency).any(lacks).then_some(
         "n<N: too few iterations for this figure, which takes about N; an interval (CI) takes six independent ones",
     );
     Some(section?.with(too_few))
@@ -108,10 +108,6 @@ fn cases(report: &Report) -> Option<Section> {
 /// A cell of what not every case has.
 fn told<T>(of: Option<T>, cell: impl FnOnce(T) -> Cell) -> Cell {
     of.map(cell).unwrap_or_default()
-}
-
-pub(super) fn latency(case: &Case) -> Option<&Latency> {
-    case.measured.as_ref().map(|measured| &measured.latency)
 }
 
 fn size(case: &Case) -> String {

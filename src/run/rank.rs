@@ -12,8 +12,7 @@ use crate::base::error::{Error, Exit, Kind, Result};
 use crate::machine::environment::Environment;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
-use crate::render::{self, Output, Render as _};
-use crate::report::Report;
+use crate::render::{Output, tell};
 use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
@@ -130,7 +129,7 @@ impl Rank {
         bar.finish_and_clear();
         if let Some(report) = report {
             supervision::notify(&Note::Reported);
-            self.print(&report, &outputs);
+            tell(&report, &outputs, self.nccl_tests_table, "");
         }
         Ok(exit)
     }
@@ -141,19 +140,6 @@ impl Rank {
             self.watch = None;
         }
         self.watch.as_mut().map_or(Ok(()), |watch| watch.connect(world))
-    }
-
-    fn print(&self, report: &Report, outputs: &[Output]) {
-        let files: Vec<String> =
-            outputs.iter().map(|output| output.path.display().to_string()).collect();
-        let wrote = format!("wrote {}", files.join(", "));
-        if self.nccl_tests_table {
-            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
-            render::say(&format!("# {wrote}"));
-        } else {
-            render::print(&report.document());
-            render::say(&wrote);
-        }
     }
 }
 

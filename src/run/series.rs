@@ -16,7 +16,7 @@ use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::history::Baseline;
-use crate::render::{self, Render as _};
+use crate::render;
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -240,22 +240,13 @@ impl LaunchSeries {
     }
 
     fn print(&self, side: &Side, report: &Report) {
-        let files: Vec<String> =
-            side.outputs.iter().map(|output| output.path.display().to_string()).collect();
-        let (files, folder) = (files.join(", "), side.folder.display());
         let title = if side.name.is_empty() { "as asked for" } else { &side.name };
-        let wrote = format!("wrote {files} from the launches in {folder}");
+        let from = format!(" from the launches in {}", side.folder.display());
         let mark = if self.request.nccl_tests_table { "#" } else { "==" };
         if self.sides.len() > 1 {
             render::say(&format!("{mark} {title}"));
         }
-        if self.request.nccl_tests_table {
-            render::say(render::nccl_tests_table(report).trim_end_matches('\n'));
-            render::say(&format!("# {wrote}"));
-        } else {
-            render::print(&report.document());
-            render::say(&wrote);
-        }
+        render::tell(report, &side.outputs, self.request.nccl_tests_table, &from);
     }
 }
 
