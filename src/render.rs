@@ -27,7 +27,7 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use csv::field as csv_field;
-pub use document::{Cell, Column, Document, Note, Section, Table};
+pub use document::{Cell, Column, Described, Document, Note, Section, Table};
 pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
 pub use output::{Output, tell};

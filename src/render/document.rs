@@ -55,6 +55,9 @@ pub struct Column {
     pub numeric: bool,
 }
 
+/// What a column of rows of `R` is called, and its cell of a row.
+pub type Described<'a, R> = (&'a str, &'a dyn Fn(&R) -> Cell);
+
 /// A cell of a table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cell {
@@ -69,12 +72,11 @@ impl Section {
     pub fn table<R>(
         title: &str,
         rows: impl IntoIterator<Item = R>,
-        columns: &[(&str, &dyn Fn(&R) -> Cell)],
+        columns: &[Described<'_, R>],
     ) -> Option<Self> {
         let rows: Vec<R> = rows.into_iter().collect();
-        let cells = |(name, cell): &(&str, &dyn Fn(&R) -> Cell)| {
-            ((*name).to_owned(), rows.iter().map(cell).collect())
-        };
+        let cells =
+            |(name, cell): &Described<'_, R>| ((*name).to_owned(), rows.iter().map(cell).collect());
         Self::columns(title, columns.iter().map(cells))
     }
 
