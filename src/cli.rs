@@ -102,7 +102,13 @@ enum Command {
 
 /// Parses a flag that names a format of such results.
 fn format<R: Render>() -> impl TypedValueParser<Value = Format> {
-    let formats = Format::all::<R>();
+    one_of::<R>(Format::all::<R>())
+}
+
+/// The same of results that have only some of the formats.
+fn one_of<R: Render>(
+    formats: impl Iterator<Item = Format>,
+) -> impl TypedValueParser<Value = Format> {
     let values = formats.map(|format| PossibleValue::new(format.name()).help(format.purpose()));
     PossibleValuesParser::new(values).try_map(|name| Format::named::<R>(&name))
 }

@@ -277,7 +277,7 @@ fn fire(
     communicates: bool,
 ) -> Result<Vec<Sample>> {
     let mut samples = Vec::with_capacity(rounds);
-    let activity = if communicates { Activity::Collective } else { Activity::Working };
+    let activity = if communicates { Activity::Joint } else { Activity::Working };
     for _ in 0..rounds {
         progress::next_round();
         fault::strike_operation();

@@ -27,11 +27,11 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use csv::field as csv_field;
-pub use document::{Cell, Column, Document, Note, Section, Table};
+pub use document::{Cell, Column, Described, Document, Note, Section, Table};
 pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
-pub use output::Output;
-pub use terminal::say;
+pub use output::{Output, tell};
+pub use terminal::{say, width as terminal_width};
 pub use words::counted;
 
 use crate::base::error::{Error, Result, suggestion};
@@ -74,7 +74,7 @@ pub trait Render: Serialize {
 
 impl Format {
     /// The formats that every result has.
-    const ANY: [Self; 3] = [Self::Table, Self::Markdown, Self::Json];
+    pub const ANY: [Self; 3] = [Self::Table, Self::Markdown, Self::Json];
 
     /// The formats of a kind of result.
     pub fn all<R: Render>() -> impl Iterator<Item = Self> {
@@ -159,9 +159,13 @@ impl Format {
         })
     }
 
-    /// Why a result cannot be written so.
+    /// Why a result that has no formats of its own cannot be written so.
     fn refused(self) -> Error {
-        Error::usage(format!("this result cannot be written as {}", self.name()))
+        let [first, second, last] = Self::ANY.map(Self::name);
+        Error::usage(format!(
+            "this result cannot be written as {}, only as {first}, {second} or {last}",
+            self.name()
+        ))
     }
 }
 

@@ -16,7 +16,7 @@ mod session;
 pub mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
-pub use recorder::{OnExisting, print};
+pub use recorder::OnExisting;
 pub use request::{Request, Variables, Variant};
 
 use crate::analysis::Limits;
@@ -67,11 +67,11 @@ fn launch_once(request: Request, processes: usize) -> Result<Exit> {
     let config = request::with_found_backend(request.config?);
     Limits::resolve(&config.limits)?;
     let plan = Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(processes)))?;
+    let outputs = Output::resolve(&config)?;
     if request.dry_run {
         dry_run::show(&plan);
         return Ok(Exit::Ok);
     }
-    let outputs = Output::resolve(&config)?;
     recorder::refuse_unfinished(&outputs, request.on_existing)?;
     let command = launch::Command {
         program: launch::this_program()?,

@@ -216,7 +216,7 @@ impl Timers {
     fn overdue(&self, now: Instant, deadlines: &Deadlines) -> Option<DeadlineKind> {
         let Position { task, phase, activity, .. } = self.position;
         let gathers = matches!(phase, Phase::Gather | Phase::Write);
-        let with_others = matches!(activity, Activity::Waiting | Activity::Collective);
+        let with_others = matches!(activity, Activity::Waiting | Activity::Joint);
         let stop = self.stop.map_or(now, |since| since + STOP_MARGIN);
         let checks = [
             (self.stop.is_some(), DeadlineKind::Stop, stop),

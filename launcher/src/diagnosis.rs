@@ -54,7 +54,7 @@ pub enum Cause {
 ///
 /// Ranks that have died, or else silent ranks, are at fault. A rank that exceeds a limit rarely causes it: like all
 /// others it waits for a rank that does local work or has not connected yet. So the ranks that have not left are
-/// considered in this order: [`Working`](Activity::Working), never connected, [`Collective`](Activity::Collective),
+/// considered in this order: [`Working`](Activity::Working), never connected, [`Joint`](Activity::Joint),
 /// [`Waiting`](Activity::Waiting), [`Parked`](Activity::Parked). Of the first kind that occurs, all ranks with the least
 /// progress by task, stage and round are at fault.
 ///
@@ -98,7 +98,7 @@ fn fault_order(state: &RankState) -> (u8, u32, u8, u64) {
     };
     let kind = match heartbeat.activity {
         Activity::Working => 0,
-        Activity::Collective => 2,
+        Activity::Joint => 2,
         Activity::Waiting => 3,
         Activity::Parked => 4,
     };
@@ -134,7 +134,7 @@ mod tests {
         for word in picture.split_whitespace() {
             match word {
                 "working" => heartbeat.activity = Activity::Working,
-                "collective" => heartbeat.activity = Activity::Collective,
+                "joint" => heartbeat.activity = Activity::Joint,
                 "waiting" => heartbeat.activity = Activity::Waiting,
                 "parked" => heartbeat.activity = Activity::Parked,
                 "unconnected" => state.connection = Connection::NeverConnected,
@@ -172,7 +172,7 @@ mod tests {
     #[rustfmt::skip]
     const SITUATIONS: &[Situation] = &[
         ("all is well",
-         &["working 3.1.7", "collective 3.1.8", "waiting 3.1.8", "parked 3.0.0"],
+         &["working 3.1.7", "joint 3.1.8", "waiting 3.1.8", "parked 3.0.0"],
          None),
         ("all have left",
          &["working 9.0.0 left", "working 9.0.0 left 99s"],
@@ -181,25 +181,25 @@ mod tests {
          &["working 0.0.0", "unconnected 9s"],
          None),
         ("rank 2 hangs before the operation that the others are in",
-         &["collective 3.1.7 !2", "collective 3.1.7 !2", "working 3.1.6", "collective 3.1.7"],
+         &["joint 3.1.7 !2", "joint 3.1.7 !2", "working 3.1.6", "joint 3.1.7"],
          Some((Cause::Overdue(2), &[2]))),
         ("rank 2 hangs at something of its own, the others are in the operation",
-         &["collective 3.1.7 !2", "collective 3.1.7 !2", "working 3.1.7 !1", "collective 3.1.7 !2"],
+         &["joint 3.1.7 !2", "joint 3.1.7 !2", "working 3.1.7 !1", "joint 3.1.7 !2"],
          Some((Cause::Overdue(1), &[2]))),
         ("rank 2 works within its own limit, but blocks the others",
          &["waiting 3.1.7 !5", "waiting 3.1.7 !5", "working 3.1.6", "waiting 3.1.7 !5"],
          Some((Cause::Overdue(5), &[2]))),
         ("two work, one of them an operation behind",
-         &["working 3.1.7", "collective 3.1.7 !2", "working 3.1.6", "collective 3.1.7 !2"],
+         &["working 3.1.7", "joint 3.1.7 !2", "working 3.1.6", "joint 3.1.7 !2"],
          Some((Cause::Overdue(2), &[2]))),
         ("an operation that all have entered hangs",
-         &["collective 3.1.7 !2", "collective 3.1.7 !2", "collective 3.1.7", "collective 3.1.7 !2"],
+         &["joint 3.1.7 !2", "joint 3.1.7 !2", "joint 3.1.7", "joint 3.1.7 !2"],
          Some((Cause::Overdue(2), &[0, 1, 2, 3]))),
         ("an operation hangs that two are in, while the others rest",
-         &["collective 3.1.7 !2", "collective 3.1.7 !2", "parked 3.0.0", "parked 3.0.0 !4"],
+         &["joint 3.1.7 !2", "joint 3.1.7 !2", "parked 3.0.0", "parked 3.0.0 !4"],
          Some((Cause::Overdue(2), &[0, 1]))),
         ("one is still in the operation before",
-         &["collective 3.1.7 !2", "collective 3.1.6 !2", "collective 3.1.7 !2"],
+         &["joint 3.1.7 !2", "joint 3.1.6 !2", "joint 3.1.7 !2"],
          Some((Cause::Overdue(2), &[1]))),
         ("a parked rank never wakes up; its heartbeats are in order, so the ranks that wait for it are named",
          &["waiting 4.0.0 !3", "waiting 4.0.0 !3", "parked 3.0.0", "waiting 4.0.0 !3"],
@@ -211,22 +211,22 @@ mod tests {
          &["waiting 3.2.0 !3", "waiting 3.1.9 !3", "waiting 3.2.0", "waiting 4.0.0 !3"],
          Some((Cause::Overdue(3), &[1]))),
         ("one never connected while the others wait",
-         &["waiting 1.0.0 !3", "collective 0.0.0 !2", "unconnected 9s"],
+         &["waiting 1.0.0 !3", "joint 0.0.0 !2", "unconnected 9s"],
          Some((Cause::Overdue(2), &[2]))),
         ("who has left is at no fault for those who hang",
          &["working 1.0.0 left !7", "waiting 5.0.0 !3", "waiting 5.0.0 !3"],
          Some((Cause::Overdue(3), &[1, 2]))),
         ("a stopped process is silent, and the others hang for it",
-         &["collective 3.1.7 !2", "working 3.1.7 11s", "collective 3.1.7 !2"],
+         &["joint 3.1.7 !2", "working 3.1.7 11s", "joint 3.1.7 !2"],
          Some((Cause::Silent, &[1]))),
         ("two of four are silent",
-         &["collective 3.1.7", "collective 3.1.7 12s", "collective 3.1.7", "collective 3.1.7 13s"],
+         &["joint 3.1.7", "joint 3.1.7 12s", "joint 3.1.7", "joint 3.1.7 13s"],
          Some((Cause::Silent, &[1, 3]))),
         ("one never connected",
          &["waiting 0.0.0", "unconnected 11s"],
          Some((Cause::Silent, &[1]))),
         ("a killed process is gone, whatever the others are",
-         &["collective 3.1.7 !2", "collective 3.1.7 99s", "collective 3.1.7 lost 2s"],
+         &["joint 3.1.7 !2", "joint 3.1.7 99s", "joint 3.1.7 lost 2s"],
          Some((Cause::Died, &[2]))),
         ("two were killed together, one has left before",
          &["waiting 3.1.7 lost", "working 3.1.7 left 99s", "working 3.1.7 lost"],
@@ -242,8 +242,7 @@ mod tests {
     }
 
     fn states() -> impl Strategy<Value = RankState> {
-        let activities =
-            [Activity::Working, Activity::Collective, Activity::Waiting, Activity::Parked];
+        let activities = [Activity::Working, Activity::Joint, Activity::Waiting, Activity::Parked];
         let place = (0..3_u32, 0..2_u8, 0..3_u64);
         let heartbeat = (place, prop::sample::select(activities.to_vec()), any::<Option<u8>>());
         let heartbeat = heartbeat.prop_map(|((task, stage, round), activity, overdue)| {

@@ -53,8 +53,8 @@ pub struct Heartbeat {
 pub enum Activity {
     /// Local work: no other rank can block it.
     Working,
-    /// A collective operation of several ranks.
-    Collective,
+    /// An operation that several ranks perform together.
+    Joint,
     /// Waiting for other ranks.
     Waiting,
     /// Parked while the others work.
@@ -64,7 +64,7 @@ pub enum Activity {
 impl Activity {
     /// The activity with this number.
     pub fn numbered(number: u8) -> Option<Self> {
-        let all = [Self::Working, Self::Collective, Self::Waiting, Self::Parked];
+        let all = [Self::Working, Self::Joint, Self::Waiting, Self::Parked];
         all.get(usize::from(number)).copied()
     }
 }

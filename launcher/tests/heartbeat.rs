@@ -35,7 +35,7 @@ fn heartbeat(rank: u32) -> Heartbeat {
         task: 1,
         stage: 2,
         round: 3,
-        activity: Activity::Collective,
+        activity: Activity::Joint,
         unchanged_ms: 0,
         overdue: None,
         stop: false,

@@ -68,39 +68,44 @@ impl Element {
     /// Those that every machine computes in.
     pub const WIDE_FLOATS: [Self; 2] = [Self::F32, Self::F64];
 
+    /// Its name, its bytes, what nccl-tests calls it, and what others do.
+    fn facts(self) -> (&'static str, u64, &'static str, &'static [&'static str]) {
+        match self {
+            Self::F32 => ("f32", 4, "float", &["fp32", "float32"]),
+            Self::F64 => ("f64", 8, "double", &["fp64", "float64"]),
+            Self::F16 => ("f16", 2, "half", &["fp16", "float16"]),
+            Self::Bf16 => ("bf16", 2, "bfloat16", &[]),
+            Self::Fp8E4m3 => ("fp8e4m3", 1, "f8e4m3", &[]),
+            Self::Fp8E5m2 => ("fp8e5m2", 1, "f8e5m2", &[]),
+            Self::I8 => ("i8", 1, "int8", &[]),
+            Self::I16 => ("i16", 2, "int16", &[]),
+            Self::I32 => ("i32", 4, "int32", &["int"]),
+            Self::I64 => ("i64", 8, "int64", &[]),
+            Self::U8 => ("u8", 1, "uint8", &[]),
+            Self::U16 => ("u16", 2, "uint16", &[]),
+            Self::U32 => ("u32", 4, "uint32", &["uint"]),
+            Self::U64 => ("u64", 8, "uint64", &[]),
+        }
+    }
+
     /// The canonical name.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::Fp8E4m3 => "fp8e4m3",
-            Self::Fp8E5m2 => "fp8e5m2",
-            Self::I8 => "i8",
-            Self::I16 => "i16",
-            Self::I32 => "i32",
-            Self::I64 => "i64",
-            Self::U8 => "u8",
-            Self::U16 => "u16",
-            Self::U32 => "u32",
-            Self::U64 => "u64",
-        }
+        self.facts().0
+    }
+
+    /// Bytes of one element.
+    pub fn bytes(self) -> u64 {
+        self.facts().1
+    }
+
+    /// What nccl-tests calls it.
+    pub fn nccl_tests_name(self) -> &'static str {
+        self.facts().2
     }
 
     /// Whether it is a float of any width.
     pub fn is_float(self) -> bool {
         Self::FLOATS.contains(&self) || matches!(self, Self::Fp8E4m3 | Self::Fp8E5m2)
-    }
-
-    /// Bytes of one element.
-    pub fn bytes(self) -> u64 {
-        match self {
-            Self::I8 | Self::U8 | Self::Fp8E4m3 | Self::Fp8E5m2 => 1,
-            Self::I16 | Self::U16 | Self::F16 | Self::Bf16 => 2,
-            Self::F32 | Self::I32 | Self::U32 => 4,
-            Self::F64 | Self::I64 | Self::U64 => 8,
-        }
     }
 
     /// Reads a precision policy: `f32`, or the names other tools use (`fp32`, `float`, `int8` …).
@@ -109,24 +114,11 @@ impl Element {
     /// Usage error for an unknown name.
     pub fn parse(text: &str) -> Result<Self> {
         let lower = text.trim().to_ascii_lowercase();
-        let canonical = match lower.as_str() {
-            "float" | "fp32" | "float32" => "f32",
-            "double" | "fp64" | "float64" => "f64",
-            "half" | "fp16" | "float16" => "f16",
-            "bfloat16" => "bf16",
-            "f8e4m3" => "fp8e4m3",
-            "f8e5m2" => "fp8e5m2",
-            "int" | "int32" => "i32",
-            "int8" => "i8",
-            "int16" => "i16",
-            "int64" => "i64",
-            "uint8" => "u8",
-            "uint16" => "u16",
-            "uint" | "uint32" => "u32",
-            "uint64" => "u64",
-            other => other,
+        let is_named = |element: &Self| {
+            let (own, _, of_nccl_tests, others) = element.facts();
+            [own, of_nccl_tests].contains(&&*lower) || others.contains(&&*lower)
         };
-        Self::ALL.into_iter().find(|element| element.name() == canonical).ok_or_else(|| {
+        Self::ALL.into_iter().find(is_named).ok_or_else(|| {
             Error::usage(format!(
                 "precision '{text}' is not known; {}",
                 suggestion(&lower, Self::ALL.map(Self::name))

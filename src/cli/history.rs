@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 
 use super::compare::{RuleArgs, TellArgs};
 use super::sides::Side;
-use super::{format, write};
+use super::{format, one_of, write};
 use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
@@ -54,7 +54,7 @@ enum Action {
         #[arg(long, value_name = "N")]
         last: Option<usize>,
         /// How to print
-        #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
+        #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = one_of::<Answer>(Format::ANY.into_iter()))]
         format: Format,
     },
     /// Follow cases over time and find where they changed

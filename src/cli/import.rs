@@ -8,8 +8,7 @@ use crate::base::error::{Exit, Result};
 use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::{Config, OutputConfig};
-use crate::render::Output;
-use crate::run;
+use crate::render::{Output, tell};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -43,6 +42,6 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     for output in &outputs {
         output.write(&report)?;
     }
-    run::print(&report, &outputs, false, "");
+    tell(&report, &outputs, false, "");
     Exit::of(report.run.exit)
 }

@@ -35,15 +35,22 @@ struct Inspection {
 
 impl Render for Inspection {
     fn document(&self) -> Document {
-        let names = "kernel, function, arch, registers, spilled bytes, shared bytes";
-        let row = |function: &Value| {
-            let word = |key: &str| function[key].as_str().unwrap_or_default().into();
-            let count = |key: &str| Cell::number(function[key].as_f64(), |count| count.to_string());
-            let words = ["kernel", "function", "arch"].map(word);
-            let counts = ["registers", "spill_bytes", "shared_bytes"].map(count);
-            words.into_iter().chain(counts).collect()
+        let word = |function: &Value, key: &str| function[key].as_str().unwrap_or_default().into();
+        let count = |function: &Value, key: &str| {
+            Cell::number(function[key].as_f64(), |count| count.to_string())
         };
-        let table = Section::table("", names, self.functions.iter().map(row));
+        let table = Section::table(
+            "",
+            &self.functions,
+            &[
+                ("kernel", &|of| word(of, "kernel")),
+                ("function", &|of| word(of, "function")),
+                ("arch", &|of| word(of, "arch")),
+                ("registers", &|of| count(of, "registers")),
+                ("spilled bytes", &|of| count(of, "spill_bytes")),
+                ("shared bytes", &|of| count(of, "shared_bytes")),
+            ],
+        );
         Document {
             title: "Kernels".to_owned(),
             sections: table.into_iter().collect(),

@@ -3,16 +3,17 @@
 mod findings;
 mod statistics;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, few, problem};
+use super::words::{counted, few, percent, problem, quantity, type_name};
 use super::{Render, limits, scaling};
 use crate::base::error::Exit;
 use crate::base::units::{format_ms, significant};
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
-    Analysis, Examined, Leaderboard, Origin, Outcome, Over, Severity, Source, Study,
+    Analysis, Examined, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
 };
 
 /// Most rows of a table that the terminal shows.
@@ -92,118 +93,125 @@ fn source(analysis: &Analysis, at: usize, report: &Source) -> String {
 }
 
 fn cases(analysis: &Analysis) -> Option<Section> {
-    let names = "case, reports, median, ± CI, over, launches, cv, rate, reliable, flags";
-    let row = |case: &Examined| {
-        let mut row = vec![case.id.as_str().into(), named(analysis, &case.reports).into()];
-        row.extend(figures(case));
-        row
-    };
     // Pairs have matrices in their reports; slow ones are found.
     let in_matrix = |case: &&Examined| case.axis == PAIRS && case.statistics.is_some();
     let pairs = analysis.cases.iter().filter(in_matrix).count();
     let pairs =
         (pairs > 0).then(|| format!("{pairs} cases of pairs stand in their reports' matrices"));
-    let rows = analysis.cases.iter().filter(|case| !in_matrix(case)).map(row);
-    let section = Section::table("cases", names, rows);
+    let known = |case: &Examined, cell: &dyn Fn(&Statistics) -> Cell| {
+        case.statistics.as_ref().map(cell).unwrap_or_default()
+    };
+    let section = Section::table(
+        "cases",
+        analysis.cases.iter().filter(|case| !in_matrix(case)),
+        &[
+            ("case", &|case| case.id.as_str().into()),
+            ("reports", &|case| named(analysis, &case.reports).into()),
+            ("median", &|case| known(case, &|of| Cell::number(of.median_ms, format_ms))),
+            ("± CI", &|case| {
+                known(case, &|of| Cell::number(of.width_percent.map(|width| width / 2.0), percent))
+            }),
+            ("over", &|case| known(case, &over)),
+            ("launches", &|case| known(case, &|of| Cell::count(of.launches))),
+            ("cv", &|case| known(case, &|of| Cell::number(of.cv_percent, percent))),
+            ("rate", &|case| {
+                known(case, &|of| match (of.rate, &of.rate_unit) {
+                    (Some(rate), Some(unit)) => Cell::number(rate, |rate| quantity(rate, unit)),
+                    _ => "-".into(),
+                })
+            }),
+            ("reliable", &|case| reliable(case).into()),
+            ("flags", &|case| flags(case).into()),
+        ],
+    );
     Some(section.unwrap_or_default().with(pairs))
 }
 
-fn figures(case: &Examined) -> [Cell; 8] {
-    let Some(statistics) = &case.statistics else {
-        let reliable = if case.outcome == Outcome::Skipped { "-" } else { "no" };
-        let mut row: [Cell; 8] = Default::default();
-        [row[6], row[7]] = [reliable.into(), case.outcome.name().replace('_', " ").into()];
-        return row;
-    };
-    let percent = |value: f64| format!("{value:.1} %");
-    let over = match statistics.ci_over {
+fn over(statistics: &Statistics) -> Cell {
+    match statistics.ci_over {
         Some(Over::Launches) => "launches".into(),
         _ => Cell::number(statistics.iterations as f64, |_| {
             counted(statistics.iterations, "iteration")
         }),
-    };
-    let unit = statistics.rate_unit.as_deref();
-    let rate = statistics.rate.filter(|_| unit.is_some());
+    }
+}
+
+fn reliable(case: &Examined) -> &'static str {
+    match (&case.statistics, case.outcome, case.reliable) {
+        (Some(_), _, true) => "yes",
+        (None, Outcome::Skipped, _) => "-",
+        _ => "no",
+    }
+}
+
+fn flags(case: &Examined) -> String {
+    if case.statistics.is_none() {
+        return case.outcome.name().replace('_', " ");
+    }
     let marks = case.flags.iter().filter(|flag| flag.severity < Severity::Info);
-    let marks: Vec<&str> = marks.map(|flag| flag.mark.as_str()).collect();
-    [
-        Cell::number(statistics.median_ms, format_ms),
-        Cell::number(statistics.width_percent.map(|width| width / 2.0), percent),
-        over,
-        Cell::count(statistics.launches),
-        Cell::number(statistics.cv_percent, percent),
-        Cell::number(rate, |rate| format!("{} {}", significant(rate), unit.unwrap_or_default())),
-        if case.reliable { "yes" } else { "no" }.into(),
-        marks.join(", ").into(),
-    ]
+    marks.map(|flag| flag.mark.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn studies(analysis: &Analysis) -> Option<Section> {
-    let names = format!("{}, launches, reports", scaling::NAMES);
-    let rows = |study: &Study| -> Vec<Vec<Cell>> {
+    let rows = analysis.scaling.iter().flat_map(|study| {
         let launches = match (study.separate_launches, study.local_times) {
             (false, _) => "the same",
             (true, false) => "separate",
             (true, true) => "separate, local times",
         };
-        let points = scaling::rows(&study.scaling).zip(&study.reports);
-        let points = points.map(|(mut row, reports)| {
-            row.extend([launches.into(), named(analysis, reports).into()]);
-            row
-        });
-        points.collect()
-    };
+        study.scaling.points.iter().zip(&study.reports).map(move |(point, reports)| {
+            let reports = named(analysis, reports).unwrap_or_default();
+            (&study.scaling, point, [launches.to_owned(), reports])
+        })
+    });
     let serial = analysis.scaling.iter().filter_map(|study| {
         let fraction = 100.0 * study.scaling.amdahl_serial_fraction?;
         let (benchmark, problem) = (&study.scaling.benchmark, problem(&study.scaling.problem));
         Some(format!("{benchmark} {problem}: Amdahl's serial fraction {fraction:.2} %"))
     });
-    let definitions = scaling::definitions(analysis.scaling.iter().map(|study| &study.scaling));
-    let rows = analysis.scaling.iter().flat_map(rows);
-    Some(Section::table("scaling", &names, rows)?.with(definitions).with(serial))
+    let studies = analysis.scaling.iter().map(|study| &study.scaling);
+    Some(scaling::table(rows, studies)?.with(serial))
 }
 
 fn throughput(analysis: &Analysis) -> Option<Section> {
-    let names = "benchmark, type, ranks, throughput, time, cases, reports";
-    let rows = analysis.throughput.iter().map(|whole| {
-        vec![
-            whole.benchmark.as_str().into(),
-            whole.precision.map_or("", |element| element.name()).into(),
-            Cell::count(whole.ranks),
-            Cell::number(whole.rate, |rate| format!("{} {}", significant(rate), whole.unit)),
-            Cell::number(whole.time_ms, format_ms),
-            Cell::count(whole.cases.len()),
-            named(analysis, &whole.reports).into(),
-        ]
-    });
-    let mut units: Vec<String> =
+    let section = Section::table(
+        "aggregate throughput",
+        &analysis.throughput,
+        &[
+            ("benchmark", &|whole| whole.benchmark.as_str().into()),
+            ("type", &|whole| type_name(whole.precision).into()),
+            ("ranks", &|whole| Cell::count(whole.ranks)),
+            ("throughput", &|whole| Cell::number(whole.rate, |rate| quantity(rate, &whole.unit))),
+            ("time", &|whole| Cell::number(whole.time_ms, format_ms)),
+            ("cases", &|whole| Cell::count(whole.cases.len())),
+            ("reports", &|whole| named(analysis, &whole.reports).into()),
+        ],
+    );
+    let units: BTreeSet<String> =
         analysis.throughput.iter().map(|whole| format!("{} by {}", whole.unit, whole.of)).collect();
-    units.sort_unstable();
-    units.dedup();
-    let section = Section::table("aggregate throughput", names, rows)?;
     let what = "the work of all cases over the sum of their median times, never a mean of rates";
-    Some(section.with([what]).with(units))
+    Some(section?.with([what]).with(units))
 }
 
 fn leaderboard(analysis: &Analysis, board: &Leaderboard) -> Option<Section> {
-    let names = "place, rate, interval, case, devices, hosts, flags, reports";
-    let rows = board.entries.iter().map(|entry| {
-        vec![
-            Cell::count(entry.place),
-            Cell::number(entry.rate, significant),
-            Cell::range(entry.ci, significant),
-            entry.case.as_str().into(),
-            few(&entry.devices, 2).into(),
-            few(&entry.hosts, 2).into(),
-            entry.marks.join(", ").into(),
-            named(analysis, &entry.reports).into(),
-        ]
-    });
-    let precision = board.precision.map_or("", |element| element.name());
-    let mut title = format!("fastest {} {precision}", board.benchmark).trim_end().to_owned();
-    let _ = write!(title, ", {}", board.unit);
+    let title = format!("fastest {} {}", board.benchmark, type_name(board.precision));
+    let mut title = format!("{}, {}", title.trim_end(), board.unit);
     if board.origin != Origin::Measured {
         let _ = write!(title, ", {}", board.origin.name());
     }
-    Some(Section::table(&title, names, rows)?.at_most(BOARD_LIMIT))
+    let section = Section::table(
+        &title,
+        &board.entries,
+        &[
+            ("place", &|entry| Cell::count(entry.place)),
+            ("rate", &|entry| Cell::number(entry.rate, significant)),
+            ("interval", &|entry| Cell::range(entry.ci, significant)),
+            ("case", &|entry| entry.case.as_str().into()),
+            ("devices", &|entry| few(&entry.devices, 2).into()),
+            ("hosts", &|entry| few(&entry.hosts, 2).into()),
+            ("flags", &|entry| entry.marks.join(", ").into()),
+            ("reports", &|entry| named(analysis, &entry.reports).into()),
+        ],
+    );
+    Some(section?.at_most(BOARD_LIMIT))
 }

@@ -2,11 +2,10 @@
 
 use super::document::{Cell, Document, Section};
 use super::verdicts::{by_urgency, remarks, verdict};
-use super::words::{counted, probability};
+use super::words::{counted, probability, quantity};
 use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Direction;
-use crate::base::units::{format_ms, significant};
 use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::{Compared, Comparison, Side, Verdict};
 
@@ -17,10 +16,28 @@ impl Render for Comparison {
     const OWN: &'static [Format] = &[Format::Csv, Format::Junit];
 
     fn document(&self) -> Document {
-        let names =
-            "case, baseline, now, worse by, ratio, interval, p adj., delta, verdict, remarks";
-        let rows = by_urgency(self).into_iter().map(row);
-        let cases = Section::table("cases, the most urgent first", names, rows);
+        let p = |case: &Compared| match case.verdict {
+            Verdict::Improved => case.p_improved_adjusted,
+            _ => case.p_adjusted,
+        };
+        let figure = |case: &Compared, value| Cell::number(value, |v| quantity(v, &case.unit));
+        let ratio = |ratio: f64| format!("{ratio:.3}");
+        let cases = Section::table(
+            "cases, the most urgent first",
+            by_urgency(self),
+            &[
+                ("case", &|case| case.id.as_str().into()),
+                ("baseline", &|case| figure(case, case.baseline)),
+                ("now", &|case| figure(case, case.candidate)),
+                ("worse by", &|case| Cell::number(case.worse_percent, |v| format!("{v:+.1} %"))),
+                ("ratio", &|case| Cell::number(case.ratio, ratio)),
+                ("interval", &|case| Cell::range(case.ci, ratio)),
+                ("p adj.", &|case| Cell::number(p(case), probability)),
+                ("delta", &|case| Cell::number(case.cliffs_delta, |v| format!("{v:+.2}"))),
+                ("verdict", &|case| verdict(case).into()),
+                ("remarks", &|case| remarks(case).into()),
+            ],
+        );
         Document {
             title: "Comparison".to_owned(),
             facts: facts(self),
@@ -35,29 +52,6 @@ impl Render for Comparison {
             _ => csv::comparison(self),
         }
     }
-}
-
-fn row(case: &Compared) -> Vec<Cell> {
-    let figure = |value: f64| match case.unit.as_str() {
-        "ms" => format_ms(value),
-        unit => format!("{} {unit}", significant(value)),
-    };
-    let p = match case.verdict {
-        Verdict::Improved => case.p_improved_adjusted,
-        _ => case.p_adjusted,
-    };
-    vec![
-        case.id.as_str().into(),
-        Cell::number(case.baseline, figure),
-        Cell::number(case.candidate, figure),
-        Cell::number(case.worse_percent, |percent| format!("{percent:+.1} %")),
-        Cell::number(case.ratio, |ratio| format!("{ratio:.3}")),
-        Cell::range(case.ci, |end| format!("{end:.3}")),
-        Cell::number(p, probability),
-        Cell::number(case.cliffs_delta, |delta| format!("{delta:+.2}")),
-        verdict(case).into(),
-        remarks(case).into(),
-    ]
 }
 
 /// What stands above the table.
@@ -137,11 +131,9 @@ fn reach(comparison: &Comparison) -> Option<String> {
 /// The last line.
 fn conclusion(comparison: &Comparison) -> String {
     let count = |verdict| comparison.cases.iter().filter(|case| case.verdict == verdict).count();
-    let counts: Vec<String> = Verdict::ALL
-        .into_iter()
-        .filter(|&verdict| count(verdict) > 0)
-        .map(|verdict| format!("{} {}", count(verdict), verdict.name()))
-        .collect();
+    let counts = Verdict::ALL.map(|verdict| (count(verdict), verdict.name()));
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
     let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
     let exit = Exit::from_code(comparison.exit).map_or("unknown exit", Exit::meaning);
     format!("{exit}: {counts}")

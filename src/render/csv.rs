@@ -3,19 +3,15 @@
 use std::fmt::Display;
 
 use super::verdicts::remarks;
-use super::words::problem;
+use super::words::{problem, type_name};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result};
-use crate::benchmark::metric::{self, LATENCY, Metric};
+use crate::benchmark::metric::{self, LATENCY};
 use crate::history::Trend;
-use crate::report::{Comparison, Report};
+use crate::report::{Case, Comparison, Report};
 
-/// The columns of a report before its metrics.
-const OF_CASE: &str = "id,benchmark,problem,precision,placement,group,group_size,outcome,iterations,invalid,\
-                       median_ms,ci_low_ms,ci_high_ms,min_ms,max_ms,p95_ms";
-
-/// Those behind them.
-const ABOUT_CASE: &str = "contention_ratio,wrong,launches,between_percent,reproducible,caveats";
+/// What a column is called, and its value of a row; empty where there is none.
+type Column<'a, R> = (&'a str, &'a dyn Fn(&R) -> String);
 
 /// A text as one field of a row, in quotes.
 pub fn field(text: &str) -> String {
@@ -24,101 +20,98 @@ pub fn field(text: &str) -> String {
 
 /// One row a case; times in ms, metrics as in the report.
 pub(super) fn report(report: &Report) -> Result<String> {
+    let before: [Column<'_, &Case>; 16] = [
+        ("id", &|of| of.id.clone()),
+        ("benchmark", &|of| of.benchmark.clone()),
+        ("problem", &|of| problem(&of.problem)),
+        ("precision", &|of| type_name(of.precision).to_owned()),
+        ("placement", &|of| text(of.placement.map(|placement| placement.name()))),
+        ("group", &|of| of.group.clone()),
+        ("group_size", &|of| of.group_size.to_string()),
+        ("outcome", &|of| of.outcome.name().to_owned()),
+        ("iterations", &|of| text(of.measured.as_ref().map(|measured| measured.iterations))),
+        ("invalid", &|of| text(of.measured.as_ref().map(|measured| measured.invalid))),
+        ("median_ms", &|of| text(of.latency().map(|latency| latency.median))),
+        ("ci_low_ms", &|of| text(of.latency().and_then(|latency| Some(latency.ci?[0])))),
+        ("ci_high_ms", &|of| text(of.latency().and_then(|latency| Some(latency.ci?[1])))),
+        ("min_ms", &|of| text(of.latency().map(|latency| latency.min))),
+        ("max_ms", &|of| text(of.latency().map(|latency| latency.max))),
+        ("p95_ms", &|of| text(of.latency().and_then(|latency| latency.p95))),
+    ];
     // The times stand in columns of their own.
-    let metrics = || metric::ALL.iter().copied().filter(|metric| **metric != LATENCY);
-    let keys: Vec<&str> = metrics().map(|metric| metric.key).collect();
-    let header = format!("{OF_CASE},{},{ABOUT_CASE}", keys.join(","));
-    let rows = report.cases.iter().map(|case| {
-        let measured = case.measured.as_ref();
-        let latency = measured.map(|measured| &measured.latency);
-        let replication = case.replication.as_ref();
-        let marks: Vec<&str> = case.caveats.iter().map(Caveat::mark).collect();
-        let mut row = vec![
-            case.id.clone(),
-            case.benchmark.clone(),
-            problem(&case.problem),
-            text(case.precision.map(|element| element.name())),
-            text(case.placement.map(|placement| placement.name())),
-            case.group.clone(),
-            case.group_size.to_string(),
-            case.outcome.name().to_owned(),
-            text(measured.map(|measured| measured.iterations)),
-            text(measured.map(|measured| measured.invalid)),
-            text(latency.map(|latency| latency.median)),
-            text(latency.and_then(|latency| Some(latency.ci?[0]))),
-            text(latency.and_then(|latency| Some(latency.ci?[1]))),
-            text(latency.map(|latency| latency.min)),
-            text(latency.map(|latency| latency.max)),
-            text(latency.and_then(|latency| latency.p95)),
-        ];
-        row.extend(metrics().map(|metric: &Metric| text(case.headline(metric))));
-        row.extend([
-            text(case.contention_ratio),
-            text(case.accuracy.as_ref().map(|accuracy| accuracy.wrong)),
-            text(replication.map(|replication| replication.launches.len())),
-            text(replication.map(|replication| replication.between_percent)),
-            text(replication.map(|replication| replication.reproducible)),
-            marks.join("; "),
-        ]);
-        row
-    });
-    table(&header, rows)
+    let metrics = metric::ALL.iter().filter(|metric| ***metric != LATENCY);
+    let metrics: Vec<_> =
+        metrics.map(|metric| (metric.key, |of: &&Case| text(of.headline(metric)))).collect();
+    let after: [Column<'_, &Case>; 6] = [
+        ("contention_ratio", &|of| text(of.contention_ratio)),
+        ("wrong", &|of| text(of.accuracy.as_ref().map(|accuracy| accuracy.wrong))),
+        ("launches", &|of| {
+            text(of.replication.as_ref().map(|replication| replication.launches.len()))
+        }),
+        ("between_percent", &|of| text(of.replication.as_ref().map(|of| of.between_percent))),
+        ("reproducible", &|of| {
+            text(of.replication.as_ref().map(|replication| replication.reproducible))
+        }),
+        ("caveats", &|of| of.caveats.iter().map(Caveat::mark).collect::<Vec<_>>().join("; ")),
+    ];
+    let metrics = metrics.iter().map(|(key, value)| -> Column<'_, &Case> { (key, value) });
+    let columns: Vec<_> = before.into_iter().chain(metrics).chain(after).collect();
+    table(report.cases.iter(), &columns)
 }
 
 /// One row a case.
 pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
-    let header = "id,benchmark,verdict,severity,baseline,candidate,unit,baseline_launches,\
-                  candidate_launches,ratio,ci_low,ci_high,worse_percent,threshold_percent,p,\
-                  p_adjusted,cliffs_delta,remarks";
-    let rows = comparison.cases.iter().map(|case| {
-        vec![
-            case.id.clone(),
-            case.benchmark.clone(),
-            case.verdict.name().to_owned(),
-            text(case.severity.map(|severity| severity.name())),
-            text(case.baseline),
-            text(case.candidate),
-            case.unit.clone(),
-            case.launches[0].to_string(),
-            case.launches[1].to_string(),
-            text(case.ratio),
-            text(case.ci.map(|ci| ci[0])),
-            text(case.ci.map(|ci| ci[1])),
-            text(case.worse_percent),
-            case.threshold_percent.to_string(),
-            text(case.p),
-            text(case.p_adjusted),
-            text(case.cliffs_delta),
-            remarks(case),
-        ]
-    });
-    table(header, rows)
+    table(
+        &comparison.cases,
+        &[
+            ("id", &|case| case.id.clone()),
+            ("benchmark", &|case| case.benchmark.clone()),
+            ("verdict", &|case| case.verdict.name().to_owned()),
+            ("severity", &|case| text(case.severity.map(|severity| severity.name()))),
+            ("baseline", &|case| text(case.baseline)),
+            ("candidate", &|case| text(case.candidate)),
+            ("unit", &|case| case.unit.clone()),
+            ("baseline_launches", &|case| case.launches[0].to_string()),
+            ("candidate_launches", &|case| case.launches[1].to_string()),
+            ("ratio", &|case| text(case.ratio)),
+            ("ci_low", &|case| text(case.ci.map(|ci| ci[0]))),
+            ("ci_high", &|case| text(case.ci.map(|ci| ci[1]))),
+            ("worse_percent", &|case| text(case.worse_percent)),
+            ("threshold_percent", &|case| case.threshold_percent.to_string()),
+            ("p", &|case| text(case.p)),
+            ("p_adjusted", &|case| text(case.p_adjusted)),
+            ("cliffs_delta", &|case| text(case.cliffs_delta)),
+            ("remarks", &|case| remarks(case)),
+        ],
+    )
 }
 
 /// One row a value; what a change is stands in the row of the first value after it.
 pub(super) fn trends(trends: &[Trend]) -> Result<String> {
-    let header = "case,metric,unit,machine,method,started,git,run,file,value,change,ratio,p";
-    let rows = trends.iter().flat_map(|Trend { series, changes, .. }| {
-        series.points.iter().enumerate().map(|(i, point)| {
-            let change = changes.iter().find(|change| change.index == i);
-            vec![
-                series.case.clone(),
-                series.metric.clone(),
-                series.unit.clone(),
-                series.machine.clone(),
-                series.method.clone(),
-                point.started.clone(),
-                text(point.git.as_ref()),
-                point.run.clone(),
-                point.file.clone(),
-                point.value.to_string(),
-                text(change.map(|change| change.effect.name())),
-                text(change.and_then(|change| change.ratio)),
-                text(change.map(|change| change.p)),
-            ]
-        })
-    });
-    table(header, rows)
+    let rows =
+        trends.iter().flat_map(|Trend { series, changes, .. }| {
+            series.points.iter().enumerate().map(move |(i, point)| {
+                (series, point, changes.iter().find(|change| change.index == i))
+            })
+        });
+    table(
+        rows,
+        &[
+            ("case", &|(series, ..)| series.case.clone()),
+            ("metric", &|(series, ..)| series.metric.clone()),
+            ("unit", &|(series, ..)| series.unit.clone()),
+            ("machine", &|(series, ..)| series.machine.clone()),
+            ("method", &|(series, ..)| series.method.clone()),
+            ("started", &|(_, point, _)| point.started.clone()),
+            ("git", &|(_, point, _)| text(point.git.as_ref())),
+            ("run", &|(_, point, _)| point.run.clone()),
+            ("file", &|(_, point, _)| point.file.clone()),
+            ("value", &|(_, point, _)| point.value.to_string()),
+            ("change", &|(.., change)| text(change.map(|change| change.effect.name()))),
+            ("ratio", &|(.., change)| text(change.and_then(|change| change.ratio))),
+            ("p", &|(.., change)| text(change.map(|change| change.p))),
+        ],
+    )
 }
 
 /// A value; nothing where there is none.
@@ -126,12 +119,14 @@ fn text<T: Display>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn table(header: &str, rows: impl Iterator<Item = Vec<String>>) -> Result<String> {
+fn table<R>(rows: impl IntoIterator<Item = R>, columns: &[Column<'_, R>]) -> Result<String> {
     let wrong = |why: &dyn Display| Error::internal(format!("cannot write CSV: {why}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header.split(',')).map_err(|why| wrong(&why))?;
+    let header = columns.iter().map(|(name, _)| name);
+    writer.write_record(header).map_err(|why| wrong(&why))?;
     for row in rows {
-        writer.write_record(row).map_err(|why| wrong(&why))?;
+        let record = columns.iter().map(|(_, value)| value(&row));
+        writer.write_record(record).map_err(|why| wrong(&why))?;
     }
     let bytes = writer.into_inner().map_err(|why| wrong(&why))?;
     String::from_utf8(bytes).map_err(|why| wrong(&why))

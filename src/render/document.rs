@@ -1,7 +1,5 @@
 //! What people read of a result, whatever draws it.
 
-use super::words::meaning;
-
 /// A page about a result. Its texts are raw: whatever draws them makes them harmless.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
@@ -55,9 +53,10 @@ pub struct Column {
     pub name: String,
     /// Whether its cells are numbers, which are aligned to the right.
     pub numeric: bool,
-    /// What the heading means; empty where it is clear.
-    pub meaning: &'static str,
 }
+
+/// What a column of rows of `R` is called, and its cell of a row.
+pub type Described<'a, R> = (&'a str, &'a dyn Fn(&R) -> Cell);
 
 /// A cell of a table.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,29 +68,36 @@ pub struct Cell {
 }
 
 impl Section {
-    /// A section with a table, without the columns that are empty in every row; `None` without rows. `names` are
-    /// those of the columns, parted by commas; one in which a cell is a number is a column of numbers.
-    pub fn table(
+    /// A section with a table of rows: what each column is called, and its cell of a row. `None` without rows.
+    pub fn table<R>(
         title: &str,
-        names: &str,
-        rows: impl IntoIterator<Item = Vec<Cell>>,
+        rows: impl IntoIterator<Item = R>,
+        columns: &[Described<'_, R>],
     ) -> Option<Self> {
-        let mut rows: Vec<Vec<Cell>> = rows.into_iter().collect();
-        let column = |(at, name): (usize, &str)| Column {
-            name: name.to_owned(),
-            numeric: rows.iter().any(|row| row[at].value.is_some()),
-            meaning: meaning(name),
-        };
-        let mut columns: Vec<Column> = names.split(", ").enumerate().map(column).collect();
-        for at in (0..columns.len()).rev() {
-            if rows.iter().all(|row| row[at].text.is_empty()) {
-                columns.remove(at);
-                rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        let rows: Vec<R> = rows.into_iter().collect();
+        let cells =
+            |(name, cell): &Described<'_, R>| ((*name).to_owned(), rows.iter().map(cell).collect());
+        Self::columns(title, columns.iter().map(cells))
+    }
+
+    /// The same of columns that are known cell by cell, without those that are empty in every row. One in which a cell
+    /// is a number is a column of numbers.
+    pub fn columns(
+        title: &str,
+        columns: impl IntoIterator<Item = (String, Vec<Cell>)>,
+    ) -> Option<Self> {
+        let mut table = Table::default();
+        for (name, cells) in columns {
+            if cells.iter().all(|cell| cell.text.is_empty()) {
+                continue;
             }
+            let numeric = cells.iter().any(|cell| cell.value.is_some());
+            table.columns.push(Column { name, numeric });
+            table.rows.resize_with(cells.len(), Vec::new);
+            table.rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
         }
-        let some = !rows.is_empty();
-        let table = Some(Table { columns, rows });
-        some.then(|| Self { title: title.to_owned(), table, ..Self::default() })
+        let some = !table.rows.is_empty();
+        some.then(|| Self { title: title.to_owned(), table: Some(table), ..Self::default() })
     }
 
     /// A section of notes; `None` without any.

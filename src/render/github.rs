@@ -1,6 +1,5 @@
 //! A comparison where GitHub shows it: annotations in the log, and the summary of a step.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -45,21 +44,14 @@ pub(super) fn annotations(comparison: &Comparison) -> String {
     let of = |command: &str, verdicts: &[Verdict]| {
         let matching: Vec<&&Compared> =
             cases.iter().filter(|case| verdicts.contains(&case.verdict)).collect();
-        let mut lines = String::new();
-        for case in matching.iter().take(ANNOTATION_LIMIT) {
-            let title = format!("{}: {}", verdict(case), case.id);
-            let _ = writeln!(
-                lines,
-                "::{command} title={}::{}",
-                property(&title),
-                data(&sentence(case))
-            );
-        }
-        if matching.len() > ANNOTATION_LIMIT {
-            let more = matching.len() - ANNOTATION_LIMIT;
-            let _ = writeln!(lines, "::{command}::and {more} more, see the summary of this step");
-        }
-        lines
+        let named = matching.iter().take(ANNOTATION_LIMIT).map(|case| {
+            let title = property(&format!("{}: {}", verdict(case), case.id));
+            format!("::{command} title={title}::{}\n", data(&sentence(case)))
+        });
+        let more = matching.len().saturating_sub(ANNOTATION_LIMIT);
+        let more = (more > 0)
+            .then(|| format!("::{command}::and {more} more, see the summary of this step\n"));
+        named.chain(more).collect::<String>()
     };
     let errors = of("error", &[Verdict::Regressed, Verdict::Failed]);
     let warnings = of("warning", &[Verdict::NotComparable, Verdict::Vanished]);

@@ -2,10 +2,11 @@
 
 use super::document::{Cell, Document, Section};
 use super::open_metrics::open_metrics;
+use super::words::quantity;
 use super::{Format, Render, csv};
 use crate::base::error::Result;
-use crate::base::units::{format_ms, significant};
-use crate::history::{Answer, Change, Content, Effect, Entry, Series, Trend};
+use crate::base::units::significant;
+use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
 use crate::stats::mean;
 
 /// Characters of a commit.
@@ -21,105 +22,108 @@ impl Render for Answer {
     const OWN: &'static [Format] = &[Format::Csv, Format::OpenMetrics];
 
     fn document(&self) -> Document {
-        let mut machines = Legend::default();
-        let mut sections: Vec<Section> = match &self.content {
-            Content::List { reports, .. } => vec![list(reports, &mut machines)],
-            Content::Trend { trends } => {
-                let values = values(trends, &mut machines);
-                values.into_iter().chain(changes(trends, &mut machines)).collect()
+        let (machines, mut sections) = match &self.content {
+            Content::List { reports, .. } => {
+                let machines = distinct(reports.iter().map(|entry| entry.record.machine.clone()));
+                let list = list(reports, &machines);
+                (machines, vec![list])
             }
-            Content::Export { series } => {
-                values(&unexamined(series), &mut machines).into_iter().collect()
-            }
+            content => tables(&trends(content).unwrap_or_default()),
         };
-        let notes = machines.lines().chain(looked_at(&self.content));
-        let last = sections.pop().map(|last| last.with(notes));
+        let legend = (1..).zip(machines).map(|(number, name)| format!("machine {number}: {name}"));
+        let last = sections.pop().map(|last| last.with(legend).with(looked_at(&self.content)));
         sections.extend(last);
         Document { title: "History".to_owned(), sections, ..Document::default() }
     }
 
     fn own(&self, format: Format) -> Result<String> {
-        match (&self.content, format) {
-            (Content::Trend { trends }, Format::Csv) => csv::trends(trends),
-            (Content::Export { series }, Format::Csv) => csv::trends(&unexamined(series)),
-            (Content::Trend { trends }, Format::OpenMetrics) => {
+        match (trends(&self.content), format) {
+            (None, _) => Err(format.refused()),
+            (Some(trends), Format::OpenMetrics) => {
                 Ok(open_metrics(trends.iter().map(|trend| &trend.series)))
             }
-            (Content::Export { series }, Format::OpenMetrics) => Ok(open_metrics(series.iter())),
-            _ => Err(format.refused()),
+            (Some(trends), _) => csv::trends(&trends),
         }
     }
 }
 
-/// Series of which nobody asked for changes.
-fn unexamined(series: &[Series]) -> Vec<Trend> {
-    let trend =
+/// The series with their changes, where anybody asked for these; `None` of a list of reports.
+fn trends(content: &Content) -> Option<Vec<Trend>> {
+    let unexamined =
         |series: &Series| Trend { series: series.clone(), looked_at: 0, changes: Vec::new() };
-    series.iter().map(trend).collect()
+    match content {
+        Content::List { .. } => None,
+        Content::Trend { trends } => Some(trends.clone()),
+        Content::Export { series } => Some(series.iter().map(unexamined).collect()),
+    }
 }
 
 /// One row a report; machines by number.
-fn list(entries: &[Entry], machines: &mut Legend) -> Section {
-    let names = "started, commit, tag, pins, machine, measured, exit, file";
-    let rows = entries.iter().map(|entry| {
-        let record = &entry.record;
-        let incomplete = if record.incomplete { ", incomplete" } else { "" };
-        vec![
-            record.started.as_str().into(),
-            commit(record.git.as_ref()).into(),
-            entry.tag.clone().into(),
-            entry.pins.join(" ").into(),
-            machines.number(&record.machine),
-            Cell::number(record.measured as f64, |_| {
-                format!("{} of {}", record.measured, record.cases)
-            }),
-            format!("{}{incomplete}", record.exit).into(),
-            entry.file.as_str().into(),
-        ]
-    });
-    let none = || Section::default().with(["no report"]);
-    Section::table("", names, rows).unwrap_or_else(none)
+fn list(entries: &[Entry], machines: &[String]) -> Section {
+    let measured = |record: &Record| {
+        Cell::number(record.measured as f64, |_| format!("{} of {}", record.measured, record.cases))
+    };
+    let incomplete = |record: &Record| if record.incomplete { ", incomplete" } else { "" };
+    let section = Section::table(
+        "",
+        entries.iter().map(|entry| (entry, &entry.record)),
+        &[
+            ("started", &|(_, record)| record.started.as_str().into()),
+            ("commit", &|(_, record)| commit(record.git.as_ref()).into()),
+            ("tag", &|(entry, _)| entry.tag.clone().into()),
+            ("pins", &|(entry, _)| entry.pins.join(" ").into()),
+            ("machine", &|(_, record)| number(&record.machine, machines)),
+            ("measured", &|(_, record)| measured(record)),
+            ("exit", &|(_, record)| format!("{}{}", record.exit, incomplete(record)).into()),
+            ("file", &|(entry, _)| entry.file.as_str().into()),
+        ],
+    );
+    section.unwrap_or_else(|| Section::default().with(["no report"]))
 }
 
-/// One row a series.
-fn values(trends: &[Trend], machines: &mut Legend) -> Option<Section> {
-    let names = "case, machine, values, first, last, over time, changes";
-    let rows = trends.iter().map(|Trend { series, changes, .. }| {
-        let values: Vec<f64> = series.points.iter().map(|point| point.value).collect();
-        let shown = |value: Option<&f64>| quantity(value.copied(), series);
-        vec![
-            series.case.as_str().into(),
-            machines.of(series),
-            Cell::count(values.len()),
-            shown(values.first()),
-            shown(values.last()),
-            sparkline(&values).into(),
-            Cell::count(changes.len()),
-        ]
-    });
-    Section::table("", names, rows)
+/// The machines, a table with one row a series, and one with one row a change.
+fn tables(trends: &[Trend]) -> (Vec<String>, Vec<Section>) {
+    let machines = distinct(trends.iter().map(|trend| machine(&trend.series)));
+    let machine = |series: &Series| number(&machine(series), &machines);
+    let point =
+        |series: &Series, point: Option<&Point>| figure(point.map(|point| point.value), series);
+    let values = Section::table(
+        "",
+        trends.iter().map(|trend| (&trend.series, trend)),
+        &[
+            ("case", &|(series, _)| series.case.as_str().into()),
+            ("machine", &|(series, _)| machine(series)),
+            ("values", &|(series, _)| Cell::count(series.points.len())),
+            ("first", &|(series, _)| point(series, series.points.first())),
+            ("last", &|(series, _)| point(series, series.points.last())),
+            ("over time", &|(series, _)| sparkline(&values_of(series)).into()),
+            ("changes", &|(_, trend)| Cell::count(trend.changes.len())),
+        ],
+    );
+    let changes = Section::table(
+        "changes",
+        trends.iter().flat_map(|trend| trend.changes.iter().map(|c| (&trend.series, c))),
+        &[
+            ("case", &|(series, _)| series.case.as_str().into()),
+            ("machine", &|(series, _)| machine(series)),
+            ("change", &|(_, change)| extent(change).into()),
+            ("before", &|(series, change)| figure(change.before, series)),
+            ("after", &|(series, change)| figure(change.after, series)),
+            ("p", &|(_, change)| Cell::number(change.p, |p| format!("{p:.3}"))),
+            ("commits", &|(_, change)| commits(change).into()),
+            ("between", &|(_, change)| change.started.join(" – ").into()),
+        ],
+    );
+    (machines, values.into_iter().chain(changes).collect())
 }
 
-/// One row a change of a series.
-fn changes(trends: &[Trend], machines: &mut Legend) -> Option<Section> {
-    let names = "case, machine, change, before, after, p, commits, between";
-    let all = trends.iter().flat_map(|trend| trend.changes.iter().map(|c| (&trend.series, c)));
-    let rows = all.map(|(series, change)| {
-        let [old, new] = change.commits.each_ref().map(|git| commit(git.as_ref()));
-        let same = change.commits[0] == change.commits[1];
-        let commits = if same { format!("within {old}") } else { format!("{old}..{new}") };
-        vec![
-            series.case.as_str().into(),
-            machines.of(series),
-            extent(change).into(),
-            quantity(change.before, series),
-            quantity(change.after, series),
-            Cell::number(change.p, |p| format!("{p:.3}")),
-            commits.into(),
-            change.started.join(" – ").into(),
-        ]
-    });
-    Section::table("changes", names, rows)
+/// `within 0123456789`, `0123456789..9876543210`.
+fn commits(change: &Change) -> String {
+    let [old, new] = change.commits.each_ref().map(|git| commit(git.as_ref()));
+    match change.commits[0] == change.commits[1] {
+        true => format!("within {old}"),
+        false => format!("{old}..{new}"),
+    }
 }
 
 /// How far back changes were looked for, where that is not everywhere.
@@ -140,15 +144,16 @@ fn extent(change: &Change) -> String {
     format!("{} % {name} (×{ratio:.3}{interval})", significant(100.0 * (ratio - 1.0).abs()))
 }
 
-fn quantity(value: impl Into<Option<f64>>, series: &Series) -> Cell {
-    Cell::number(value, |value| match series.unit.as_str() {
-        "ms" => format_ms(value),
-        unit => format!("{} {unit}", significant(value)),
-    })
+fn figure(value: impl Into<Option<f64>>, series: &Series) -> Cell {
+    Cell::number(value, |value| quantity(value, &series.unit))
 }
 
 fn commit(git: Option<&String>) -> String {
     git.map_or_else(|| "-".to_owned(), |git| git.chars().take(COMMIT).collect())
+}
+
+fn values_of(series: &Series) -> Vec<f64> {
+    series.points.iter().map(|point| point.value).collect()
 }
 
 /// Values as blocks; where they are many, each block is the mean of neighbours.
@@ -166,26 +171,23 @@ fn sparkline(values: &[f64]) -> String {
     means.iter().map(block).collect()
 }
 
-/// Machines as numbers.
-#[derive(Default)]
-struct Legend(Vec<String>);
+fn machine(series: &Series) -> String {
+    format!("{}; {}", series.machine, series.method)
+}
 
-impl Legend {
-    fn number(&mut self, name: &str) -> Cell {
-        let at = self.0.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.0.push(name.to_owned());
-            self.0.len() - 1
-        });
-        Cell::count(at + 1)
-    }
+/// Each name once, in the order of the first.
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    names.fold(Vec::new(), |mut known, name| {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+        known
+    })
+}
 
-    fn of(&mut self, series: &Series) -> Cell {
-        self.number(&format!("{}; {}", series.machine, series.method))
-    }
-
-    fn lines(&self) -> impl Iterator<Item = String> {
-        (1..).zip(&self.0).map(|(number, name)| format!("machine {number}: {name}"))
-    }
+fn number(name: &str, names: &[String]) -> Cell {
+    let at = names.iter().position(|known| known == name);
+    Cell::number(at.map(|at| (at + 1) as f64), |number| number.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A document as a Markdown page.
 
 use super::document::{Document, Table};
+use super::words::meaning;
 use crate::base::plain::plain;
 
 /// The page, with all details.
@@ -21,9 +22,9 @@ pub(super) fn draw(document: &Document) -> String {
             page += &format!("\n{}", rows(table));
         }
         let columns = section.table.iter().flat_map(|table| &table.columns);
-        let explained = columns.filter(|column| !column.meaning.is_empty());
-        let meanings =
-            explained.map(|column| format!("- {}: {}\n", escape(&column.name), column.meaning));
+        let meanings = columns.filter_map(|column| {
+            Some(format!("- {}: {}\n", escape(&column.name), meaning(&column.name)?))
+        });
         let notes = section.notes.iter();
         let notes =
             notes.map(|note| format!("{}- {}\n", "  ".repeat(note.level), escape(&note.text)));

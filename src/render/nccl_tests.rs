@@ -8,95 +8,84 @@ use std::fmt::Write as _;
 use crate::base::plain::plain;
 use crate::base::units::format_ms;
 use crate::benchmark::Setting;
-use crate::benchmark::collective::{self, BlockSizes, Collective};
-use crate::benchmark::work::{Element, Placement};
+use crate::benchmark::collective::{self, BlockSizes};
+use crate::benchmark::metric::{ALGBW, BUSBW};
+use crate::benchmark::work::Placement;
 use crate::report::{Case, Definition, Outcome, Report};
 
 /// Keys of a problem that are columns of the table.
 const COLUMNS: [&str; 3] = ["bytes", "op", "root"];
 
+/// The two lines above the rows: the columns before the halves, and those of each half.
+const HEADINGS: [[&str; 2]; 2] = [
+    ["#       size         count      type   redop    root", "     time   algbw   busbw  #wrong"],
+    ["#        (B)    (elements)                          ", "     (us)  (GB/s)  (GB/s)        "],
+];
+
 /// The tables as text.
 pub fn nccl_tests_table(report: &Report) -> String {
     let mut tables: Vec<Table<'_>> = Vec::new();
-    for case in &report.cases {
-        let Some(row) = Row::of(case).filter(|_| !case.concurrent) else { continue };
-        let new = Table::of(case, row.test);
-        match tables.iter_mut().find(|table| table.is_of(&new)) {
-            Some(table) => table.add(row),
-            None => tables.push(Table { rows: vec![row], ..new }),
-        }
+    for case in report.cases.iter().filter(|case| !case.concurrent) {
+        let Some(row) = Row::of(case) else { continue };
+        let new = Table { first: case, problem: other_keys(case), rows: Vec::new() };
+        let known = tables.iter().position(|table| table.is_of(&new));
+        let place = known.unwrap_or_else(|| {
+            tables.push(new);
+            tables.len() - 1
+        });
+        tables[place].add(row);
     }
-    let mut text = String::new();
-    for table in &tables {
-        table.write(report, &mut text);
-    }
-    for line in remarks(report) {
-        let _ = writeln!(text, "# {}", plain(&line));
-    }
-    text
+    let lines = tables.iter().flat_map(|table| table.lines(report)).chain(remarks(report));
+    lines.map(|line| format!("{}\n", plain(&line))).collect()
 }
 
 /// What has no place in a table.
 fn remarks(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
-    for case in &report.cases {
-        let id = &case.id;
-        match (case.outcome, &case.reason, &case.error, &case.measured) {
-            (Outcome::Skipped, Some(reason), ..) => lines.push(format!("{id}: skipped: {reason}")),
-            (Outcome::Failed, _, Some(error), _) => {
-                lines.push(format!("{id}: FAILED: {}", error.detail));
+    let cases = report.cases.iter().filter_map(|case| {
+        let told = match (case.outcome, &case.reason, &case.error, &case.measured) {
+            (Outcome::Skipped, Some(reason), ..) => format!("skipped: {reason}"),
+            (Outcome::Failed, _, Some(error), _) => format!("FAILED: {}", error.detail),
+            (.., Some(measured)) if case.concurrent || Row::of(case).is_none() => {
+                let lacks = if case.concurrent { "groups at once" } else { "such test" };
+                format!("{}; nccl-tests has no {lacks}", format_ms(measured.latency.median))
             }
-            (.., Some(measured)) if case.concurrent => {
-                let median = format_ms(measured.latency.median);
-                lines.push(format!("{id}: {median}; nccl-tests has no groups at once"));
-            }
-            (.., Some(measured)) if Row::of(case).is_none() => {
-                let median = format_ms(measured.latency.median);
-                lines.push(format!("{id}: {median}; nccl-tests has no such test"));
-            }
-            _ => {}
-        }
-    }
+            _ => return None,
+        };
+        Some(format!("# {}: {told}", case.id))
+    });
     let caveats = report.caveats.iter();
-    lines.extend(caveats.map(|caveat| format!("note: {}: {caveat}", caveat.mark())));
-    lines.push(report.verdict());
-    lines
+    let caveats = caveats.map(|caveat| format!("# note: {}: {caveat}", caveat.mark()));
+    cases.chain(caveats).chain([format!("# {}", report.verdict())]).collect()
+}
+
+/// `form=persistent,spread=20`: keys of the problem that are no columns.
+fn other_keys(case: &Case) -> String {
+    let keys = case.problem.iter().filter(|(key, value)| {
+        !COLUMNS.contains(&key.as_str()) || (*key == "root" && value.word().is_some())
+    });
+    keys.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// The rows of one test on one group.
 struct Table<'a> {
-    test: &'static Collective,
-    group: &'a str,
-    participants: &'a [usize],
-    definition: Option<Definition>,
-    /// `form=persistent,spread=20`: keys of the problem that are no columns.
+    /// The case that the table began with.
+    first: &'a Case,
     problem: String,
     rows: Vec<Row<'a>>,
 }
 
 impl<'a> Table<'a> {
-    fn of(case: &'a Case, test: &'static Collective) -> Self {
-        let keys = case.problem.iter().filter(|(key, value)| {
-            !COLUMNS.contains(&key.as_str()) || (*key == "root" && value.word().is_some())
-        });
-        Self {
-            test,
-            group: &case.group,
-            participants: &case.participants,
-            definition: case.measured.as_ref().map(|measured| measured.latency.definition),
-            problem: keys
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect::<Vec<_>>()
-                .join(","),
-            rows: Vec::new(),
-        }
+    fn definition(&self) -> Option<Definition> {
+        self.first.latency().map(|latency| latency.definition)
     }
 
     /// Whether rows of `other` may stand here.
     fn is_of(&self, other: &Self) -> bool {
         // What was not measured has no definition.
-        (other.definition.is_none() || self.definition == other.definition)
-            && (self.test, self.group, &self.problem) == (other.test, other.group, &other.problem)
+        other.definition().is_none_or(|time| Some(time) == self.definition())
+            && self.first.benchmark == other.first.benchmark
+            && self.first.group == other.first.group
+            && self.problem == other.problem
     }
 
     fn add(&mut self, row: Row<'a>) {
@@ -114,68 +103,67 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn write(&self, report: &Report, text: &mut String) {
-        let name = format!("{}_perf", self.test.name);
-        let mut line = |line: String| {
-            text.push_str(&plain(&line));
-            text.push('\n');
-        };
-        let definition =
-            self.definition.and_then(|definition| serde_json::to_value(definition).ok());
+    fn lines(&self, report: &Report) -> Vec<String> {
+        let name = format!("{}_perf", self.first.benchmark);
+        let mut lines = vec![
+            self.origin(report),
+            format!("# Collective test starting: {name}"),
+            self.setup(),
+            "#".to_owned(),
+            "# Using devices".to_owned(),
+        ];
+        let ranks = report.environment.ranks.iter();
+        lines.extend(ranks.filter(|rank| self.first.participants.contains(&rank.rank)).map(
+            |rank| {
+                let host = report.environment.nodes.get(rank.node).map_or("", |node| &node.host);
+                format!(
+                    "#  Rank {:>2} Group  0 Pid      0 on {host:>10} device {:>2} [{}] {}",
+                    rank.rank,
+                    rank.local_rank,
+                    rank.device.pci.as_deref().unwrap_or("0000:00:00"),
+                    rank.device.name
+                )
+            },
+        ));
+        lines.push("#".to_owned());
+        let halves = "out-of-place                       in-place          ";
+        lines.push(format!("# {:61}{halves}", ""));
+        lines.extend(HEADINGS.map(|[first, half]| format!("{first}{half}{half} ")));
+        lines.extend(self.rows.iter().map(|row| {
+            let [out, within] = row.halves.map(half);
+            format!("{}{out}{within}", row.first)
+        }));
+        let wrong = self.cases().filter(|case| wrong(case) > 0).count();
+        let okay = if wrong == 0 { "OK" } else { "FAILED" };
+        let busbw = self.cases().filter_map(|case| case.measured.as_ref()?.metrics.busbw_gbps);
+        let mean = busbw.clone().sum::<f64>() / busbw.count().max(1) as f64;
+        lines.extend([
+            format!("# Out of bounds values : {wrong} {okay}"),
+            format!("# Avg bus bandwidth    : {} ", general(mean)),
+            "#".to_owned(),
+            format!("# Collective test concluded: {name}"),
+        ]);
+        lines
+    }
+
+    fn cases(&self) -> impl Iterator<Item = &'a Case> + Clone {
+        self.rows.iter().flat_map(|row| row.halves).flatten()
+    }
+
+    /// The line that nccl-tests does not have.
+    fn origin(&self, report: &Report) -> String {
         let run = &report.run;
         let backend = if run.emulated { "emulated" } else { &run.backend };
-        let mut origin =
-            format!("# tesserabench {} backend {backend} group {}", run.version, self.group);
-        if let Some(definition) = definition.as_ref().and_then(serde_json::Value::as_str) {
-            let _ = write!(origin, " time {definition}");
+        let group = &self.first.group;
+        let mut origin = format!("# tesserabench {} backend {backend} group {group}", run.version);
+        let time = self.definition().and_then(|time| serde_json::to_value(time).ok());
+        if let Some(time) = time.as_ref().and_then(serde_json::Value::as_str) {
+            let _ = write!(origin, " time {time}");
         }
         if !self.problem.is_empty() {
             let _ = write!(origin, " problem {}", self.problem);
         }
-        line(origin);
-        line(format!("# Collective test starting: {name}"));
-        line(self.setup());
-        line("#".to_owned());
-        line("# Using devices".to_owned());
-        for rank in &report.environment.ranks {
-            if !self.participants.contains(&rank.rank) {
-                continue;
-            }
-            let host = report.environment.nodes.get(rank.node).map_or("", |node| &node.host);
-            line(format!(
-                "#  Rank {:>2} Group {:>2} Pid {:>6} on {host:>10} device {:>2} [{}] {}",
-                rank.rank,
-                0,
-                0,
-                rank.local_rank,
-                rank.device.pci.as_deref().unwrap_or("0000:00:00"),
-                rank.device.name
-            ));
-        }
-        line("#".to_owned());
-        line(format!(
-            "# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}           out-of-place                       in-place          ",
-            "", "", "", "", ""
-        ));
-        line(header(
-            ["size", "count", "type", "redop", "root"],
-            ["time", "algbw", "busbw", "#wrong"],
-        ));
-        line(header(["(B)", "(elements)", "", "", ""], ["(us)", "(GB/s)", "(GB/s)", ""]));
-        for row in &self.rows {
-            let [out, within] = row.halves.map(half);
-            line(format!("{}{out}{within}", row.first));
-        }
-        let halves = || self.rows.iter().flat_map(|row| row.halves).flatten();
-        let wrong = halves().filter(|case| wrong(case) > 0).count();
-        let okay = if wrong == 0 { "OK" } else { "FAILED" };
-        let busbw: Vec<f64> =
-            halves().filter_map(|case| case.measured.as_ref()?.metrics.busbw_gbps).collect();
-        let mean = busbw.iter().sum::<f64>() / busbw.len().max(1) as f64;
-        line(format!("# {:<20} : {wrong} {okay}", "Out of bounds values"));
-        line(format!("# {:<20} : {} ", "Avg bus bandwidth", general(mean)));
-        line("#".to_owned());
-        line(format!("# Collective test concluded: {name}"));
+        origin
     }
 
     /// How it was measured, as far as one line says it for all rows: each rank is a process with one device,
@@ -194,15 +182,14 @@ impl<'a> Table<'a> {
             (_, Some((a, b))) if steps().all(|(c, d)| d - c == b - a) => (b - a, "bytes"),
             _ => (0, "bytes"),
         };
-        let cases = self.rows.iter().flat_map(|row| row.halves).flatten();
-        let measured = cases.filter_map(|case| case.measured.as_ref()).next();
-        let iterations = measured.map_or(0, |measured| measured.iterations);
+        let measured = self.cases().find_map(|case| case.measured.as_ref());
         format!(
-            "# nThread 1 nGpus 1 minBytes {} maxBytes {} step: {step}({unit}) warmup iters: {} iters: \
-             {iterations} agg iters: {} validation: 1 graph: 0 unalign: 0",
+            "# nThread 1 nGpus 1 minBytes {} maxBytes {} step: {step}({unit}) warmup iters: {} iters: {} agg \
+             iters: {} validation: 1 graph: 0 unalign: 0",
             sizes.first().unwrap_or(&0),
             sizes.last().unwrap_or(&0),
             measured.and_then(|measured| measured.warmup).unwrap_or(0),
+            measured.map_or(0, |measured| measured.iterations),
             measured.and_then(|measured| measured.batch).unwrap_or(1),
         )
     }
@@ -210,7 +197,6 @@ impl<'a> Table<'a> {
 
 /// One size, type, operator and root.
 struct Row<'a> {
-    test: &'static Collective,
     bytes: u64,
     /// The columns before the halves.
     first: String,
@@ -237,14 +223,12 @@ impl<'a> Row<'a> {
         let op = case.problem.get("op").and_then(Setting::word).unwrap_or("sum");
         let op = if test.reduces() { op } else { "none" };
         let root = match case.problem.get("root") {
-            _ if !test.has_root() => "-1".to_owned(),
-            Some(Setting::Word(_)) => "-1".to_owned(),
-            Some(Setting::Number(root)) => root.to_string(),
-            None => "0".to_owned(),
+            Some(Setting::Number(root)) if test.has_root() => root.to_string(),
+            None if test.has_root() => "0".to_owned(),
+            _ => "-1".to_owned(),
         };
-        let name = type_name(element);
+        let name = element.nccl_tests_name();
         Some(Self {
-            test,
             bytes: size,
             first: format!("{size:>12}  {count:>12}  {name:>8}  {op:>6}  {root:>6}"),
             halves: match placement {
@@ -260,47 +244,17 @@ fn wrong(case: &Case) -> u64 {
 }
 
 fn half(case: Option<&Case>) -> String {
-    let (time, rates) = match case.and_then(|case| case.measured.as_ref()) {
-        Some(measured) => {
-            let metrics = &measured.metrics;
-            let rate = |rate: Option<f64>| fitted(rate.unwrap_or(0.0), 6);
-            let rates = [rate(metrics.algbw_gbps), rate(metrics.busbw_gbps)];
-            (fitted(measured.latency.median * 1e3, 7), rates)
-        }
-        None => ("N/A".to_owned(), ["N/A".to_owned(), "N/A".to_owned()]),
-    };
+    let none = || "N/A".to_owned();
+    let measured = case.and_then(|case| case.measured.as_ref());
+    let time = measured.map_or_else(none, |of| fitted(of.latency.median * 1e3, 7));
+    let [algbw, busbw] = [&ALGBW, &BUSBW].map(|metric| {
+        measured.map_or_else(none, |of| fitted(metric.kept(&of.metrics).unwrap_or(0.0), 6))
+    });
     let wrong = match case.and_then(|case| case.accuracy.as_ref()) {
         Some(accuracy) => format!("  {:>6}", general(accuracy.wrong as f64)),
         None => "    N/A".to_owned(),
     };
-    let [algbw, busbw] = rates;
     format!("  {time:>7}  {algbw:>6}  {busbw:>6}{wrong}")
-}
-
-fn header(first: [&str; 5], half: [&str; 4]) -> String {
-    let [size, count, name, op, root] = first;
-    let [time, algbw, busbw, wrong] = half;
-    let half = format!("{time:>7}  {algbw:>6}  {busbw:>6}  {wrong:>6}");
-    format!("# {size:>10}  {count:>12}  {name:>8}  {op:>6}  {root:>6}  {half}  {half} ")
-}
-
-fn type_name(element: Element) -> &'static str {
-    match element {
-        Element::F32 => "float",
-        Element::F64 => "double",
-        Element::F16 => "half",
-        Element::Bf16 => "bfloat16",
-        Element::Fp8E4m3 => "f8e4m3",
-        Element::Fp8E5m2 => "f8e5m2",
-        Element::I8 => "int8",
-        Element::I16 => "int16",
-        Element::I32 => "int32",
-        Element::I64 => "int64",
-        Element::U8 => "uint8",
-        Element::U16 => "uint16",
-        Element::U32 => "uint32",
-        Element::U64 => "uint64",
-    }
 }
 
 /// A number in `width` places with as many decimals as fit, at most two; else with an exponent, as

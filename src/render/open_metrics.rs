@@ -16,7 +16,7 @@ pub(super) fn open_metrics<'a>(series: impl Iterator<Item = &'a Series> + Clone)
         if own.peek().is_none() {
             continue;
         }
-        let Family { name, unit, factor } = Family::of(metric);
+        let (name, unit, factor) = family(metric);
         let _ = writeln!(text, "# TYPE {name} gauge");
         let _ = writeln!(text, "# UNIT {name} {unit}");
         let _ = writeln!(text, "# HELP {name} {}", escape(metric.definition));
@@ -51,21 +51,13 @@ pub(super) fn open_metrics<'a>(series: impl Iterator<Item = &'a Series> + Clone)
     text
 }
 
-/// What a metric is called where units are base units.
-struct Family {
-    name: String,
-    unit: &'static str,
-    factor: f64,
-}
-
-impl Family {
-    fn of(metric: &Metric) -> Self {
-        let (unit, factor) = metric.unit.base();
-        let stem = metric.key.strip_suffix(metric.unit.suffix()).unwrap_or(metric.key);
-        // Some keys are nothing but their unit.
-        let stem = if stem.is_empty() { metric.label } else { stem.trim_end_matches('_') };
-        Self { name: format!("tesserabench_{stem}_{unit}"), unit, factor }
-    }
+/// What a metric is called where units are base units, its unit there, and how many of those make one of its own.
+fn family(metric: &Metric) -> (String, &'static str, f64) {
+    let (unit, factor) = metric.unit.base();
+    let stem = metric.key.strip_suffix(metric.unit.suffix()).unwrap_or(metric.key);
+    // Some keys are nothing but their unit.
+    let stem = if stem.is_empty() { metric.label } else { stem.trim_end_matches('_') };
+    (format!("tesserabench_{stem}_{unit}"), unit, factor)
 }
 
 /// A text in a label or a help line.
@@ -106,9 +98,9 @@ mod tests {
 
     #[test]
     fn every_metric_has_a_name_of_its_own_that_ends_in_its_unit() {
-        let families: Vec<Family> = metric::ALL.iter().map(|metric| Family::of(metric)).collect();
-        let mut names: Vec<&str> = families.iter().map(|family| family.name.as_str()).collect();
-        assert!(families.iter().all(|f| f.name.ends_with(f.unit) && !f.name.contains(' ')));
+        let families: Vec<_> = metric::ALL.iter().map(|metric| family(metric)).collect();
+        let mut names: Vec<&str> = families.iter().map(|(name, ..)| name.as_str()).collect();
+        assert!(families.iter().all(|(name, unit, _)| name.ends_with(unit) && !name.contains(' ')));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), metric::ALL.len());

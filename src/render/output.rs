@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Format;
+use super::{Format, Render as _, nccl_tests_table, print, say};
 use crate::base::error::{Error, Result};
 use crate::base::files::{probe, write_atomically};
 use crate::plan::config::Config;
@@ -64,6 +64,20 @@ impl Output {
     /// The path with another ending, for files that accompany this one.
     pub fn beside(&self, ending: &str) -> PathBuf {
         self.path.with_extension(ending)
+    }
+}
+
+/// Prints a report, as nccl-tests would where that is asked for, and the files that it stands in.
+pub fn tell(report: &Report, outputs: &[Output], as_nccl_tests: bool, from: &str) {
+    let files: Vec<String> =
+        outputs.iter().map(|output| output.path.display().to_string()).collect();
+    let wrote = format!("wrote {}{from}", files.join(", "));
+    if as_nccl_tests {
+        say(nccl_tests_table(report).trim_end());
+        say(&format!("# {wrote}"));
+    } else {
+        print(&report.document());
+        say(&wrote);
     }
 }
 

@@ -1,17 +1,17 @@
 //! The report of a run as a document.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, problem};
+use super::words::{counted, percent, problem, type_name};
 use super::{Format, Render, csv, limits, scaling};
 use crate::base::error::Result;
 use crate::base::metric::{Direction, Unit};
 use crate::base::units::{format_ms, significant};
+use crate::benchmark::metric::Metric;
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Outcome, PairMatrix, Report, Steadiness};
+use crate::report::{Case, Cycles, Latency, Outcome, PairMatrix, Report, Steadiness};
 
 /// Most ranks whose matrix people can read.
 const MATRIX_LIMIT: usize = 32;
@@ -51,63 +51,86 @@ impl Render for Report {
 /// One row a case; those of pair matrices have tables of their own, unless something is to be said of them.
 fn cases(report: &Report) -> Option<Section> {
     let in_matrix = |case: &&Case| case.axis == mesh::PAIRS && case.outcome == Outcome::Measured;
-    let rows = report.cases.iter().filter(|case| !in_matrix(case)).map(row);
-    let names = "benchmark, type, problem, ranks, median, ± CI, p95, rate, of, launches, between, reproducible, \
-                 correct, notes";
-    let lacks = |case: &Case| {
-        let latency = case.measured.as_ref().map(|measured| &measured.latency);
-        latency.is_some_and(|latency| latency.half_width_percent.is_none() || latency.p95.is_none())
-    };
-    let too_few = report.cases.iter().any(lacks).then_some(
+    let few = |needed: usize| format!("n<{needed}").into();
+    let section = Section::table(
+        "cases",
+        report.cases.iter().filter(|case| !in_matrix(case)),
+        &[
+            ("benchmark", &|case| case.benchmark.as_str().into()),
+            ("type", &|case| type_name(case.precision).into()),
+            ("problem", &|case| size(case).into()),
+            ("ranks", &|case| ranks(case).into()),
+            ("median", &|case| told(case.latency(), |of| Cell::number(of.median, format_ms))),
+            ("± CI", &|case| {
+                let width = |width| Cell::number(width, percent);
+                told(case.latency(), |of| of.half_width_percent.map_or_else(|| few(6), width))
+            }),
+            ("p95", &|case| {
+                told(case.latency(), |of| match of.p95 {
+                    Some(p95) => Cell::number(p95, format_ms),
+                    None => few(of.iterations_needed.get("p95").copied().unwrap_or(0)),
+                })
+            }),
+            ("rate", &|case| told(rate(case), |rate| Cell::number(rate.1, |_| shown(rate)))),
+            ("of", &|case| told(rate(case), |(metric, _)| metric.label.into())),
+            ("launches", &|case| {
+                told(case.replication.as_ref(), |all| Cell::count(all.launches.len()))
+            }),
+            ("between", &|case| {
+                told(case.replication.as_ref(), |all| {
+                    let between = (all.launches.len() > 1).then_some(all.between_percent);
+                    Cell::number(between, percent)
+                })
+            }),
+            ("reproducible", &|case| {
+                told(case.replication.as_ref(), |all| {
+                    match (all.launches.len(), all.reproducible) {
+                        (0 | 1, _) => "-".into(),
+                        (_, true) => "yes".into(),
+                        (_, false) => "no".into(),
+                    }
+                })
+            }),
+            ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
+                Some(0) => "yes".into(),
+                Some(wrong) => format!("{wrong} wrong").into(),
+                None => "-".into(),
+            }),
+            ("notes", &|case| notes(case).into()),
+        ],
+    );
+    let lacks = |of: &Latency| of.half_width_percent.is_none() || of.p95.is_none();
+    let too_few = report.cases.iter().filter_map(Case::latency).any(lacks).then_some(
         "n<N: too few iterations for this figure, which takes about N; an interval (CI) takes six independent ones",
     );
-    Some(Section::table("cases", names, rows)?.with(too_few))
+    Some(section?.with(too_few))
 }
 
-fn row(case: &Case) -> Vec<Cell> {
-    let mut size = problem(&case.problem);
-    if let Some(placement) = case.placement {
-        let _ = write!(size, " {}", placement.name());
-    }
+/// A cell of what not every case has.
+fn told<T>(of: Option<T>, cell: impl FnOnce(T) -> Cell) -> Cell {
+    of.map(cell).unwrap_or_default()
+}
+
+fn size(case: &Case) -> String {
+    let placement = case.placement.map(|placement| format!(" {}", placement.name()));
+    problem(&case.problem) + &placement.unwrap_or_default()
+}
+
+fn ranks(case: &Case) -> String {
     let at_once = case.concurrent && case.axis != mesh::PAIRS;
-    let mut row: Vec<Cell> = vec![
-        case.benchmark.as_str().into(),
-        case.precision.map_or("", |element| element.name()).into(),
-        size.into(),
-        format!("{}{}", case.group, if at_once { " at once" } else { "" }).into(),
-    ];
-    match &case.measured {
-        Some(measured) => {
-            let latency = &measured.latency;
-            let few = |needed: usize| format!("n<{needed}").into();
-            let needed = latency.iterations_needed.get("p95").copied().unwrap_or(0);
-            row.push(Cell::number(latency.median, format_ms));
-            row.push(latency.half_width_percent.map_or_else(|| few(6), percent));
-            row.push(latency.p95.map_or_else(|| few(needed), |p95| Cell::number(p95, format_ms)));
-            row.extend(rate(case));
-        }
-        None => row.extend(vec![Cell::default(); 5]),
-    }
-    row.extend(case.replication.as_ref().map_or_else(Default::default, |replication| {
-        let launches = replication.launches.len();
-        let (between, reproducible) = match (launches, replication.reproducible) {
-            (0 | 1, _) => ("-".into(), "-"),
-            (_, true) => (percent(replication.between_percent), "yes"),
-            (_, false) => (percent(replication.between_percent), "no"),
-        };
-        [Cell::count(launches), between, reproducible.into()]
-    }));
-    row.push(match &case.accuracy {
-        Some(accuracy) if accuracy.wrong > 0 => format!("{} wrong", accuracy.wrong).into(),
-        Some(_) => "yes".into(),
-        None => "-".into(),
-    });
-    row.push(notes(case).into());
-    row
+    format!("{}{}", case.group, if at_once { " at once" } else { "" })
 }
 
-fn percent(value: f64) -> Cell {
-    Cell::number(value, |value| format!("{value:.1} %"))
+/// The rate people look for first. Everything has operations each second, which say no more than the time.
+fn rate(case: &Case) -> Option<(&'static Metric, f64)> {
+    case.quoted_rate().filter(|(metric, _)| metric.unit != Unit::PerSecond)
+}
+
+fn shown((metric, value): (&Metric, f64)) -> String {
+    match metric.unit {
+        Unit::TeraflopsPerSecond if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
+        unit => format!("{} {}", significant(value), unit.name()),
+    }
 }
 
 /// Why there are no figures, or what is to be said of them.
@@ -163,20 +186,6 @@ fn cycles(cycles: &Cycles) -> String {
     counted(cycles.count, "cycle") + &drift.unwrap_or_default()
 }
 
-/// The rate people look for first, with its unit, and what it counts.
-fn rate(case: &Case) -> [Cell; 2] {
-    let Some((metric, value)) = case.quoted_rate() else { return Default::default() };
-    let show = |value: f64| match metric.unit {
-        Unit::TeraflopsPerSecond if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
-        unit => format!("{} {}", significant(value), unit.name()),
-    };
-    match metric.unit {
-        // Everything has these, and they say no more than the time.
-        Unit::PerSecond => Default::default(),
-        _ => [Cell::number(value, show), metric.label.into()],
-    }
-}
-
 /// A pair matrix: the bandwidth of each pair where the benchmark has one, else its time. `!` marks slow links.
 /// Large ones are left to the report; their slow links are not.
 fn matrix(matrix: &PairMatrix) -> Section {
@@ -186,8 +195,7 @@ fn matrix(matrix: &PairMatrix) -> Section {
         true => (&matrix.median_ms, "us"),
         false => (&matrix.busbw_gbps, "GB/s of a pair in one direction"),
     };
-    let precision = matrix.precision.map_or("", |element| element.name());
-    let problem = problem(&matrix.problem);
+    let (precision, problem) = (type_name(matrix.precision), problem(&matrix.problem));
     let title = format!("pairs: {} {precision} {problem}, {unit}", matrix.benchmark);
     let is_slow = |a, b| matrix.slow.iter().any(|link| link.ranks == [a, b]);
     let cell = |a: usize, b: usize| {
@@ -196,11 +204,10 @@ fn matrix(matrix: &PairMatrix) -> Section {
         let scale = if by_time { 1e3 } else { 1.0 };
         Cell::number(value * scale, |value| format!("{mark}{}", significant(value)))
     };
-    let row = |a: usize| {
-        std::iter::once(Cell::count(a)).chain((1..matrix.ranks).map(|b| cell(a, b))).collect()
-    };
     let shown = if matrix.ranks <= MATRIX_LIMIT { matrix.ranks } else { 1 };
-    let names: String = (1..shown).map(|rank| format!(", {rank}")).collect();
+    let column = |b: usize| (b.to_string(), (0..shown - 1).map(|a| cell(a, b)).collect());
+    let ranks = ("rank".to_owned(), (0..shown - 1).map(Cell::count).collect());
+    let table = Section::columns(&title, std::iter::once(ranks).chain((1..shown).map(column)));
     let classes = matrix.classes.iter().map(|class| {
         let median = format_ms(class.median_ms);
         format!("{}: {} pairs, median {median}", class.distance.name(), class.pairs)
@@ -215,7 +222,6 @@ fn matrix(matrix: &PairMatrix) -> Section {
             100.0 * link.persistence
         )
     });
-    let table = Section::table(&title, &format!("rank{names}"), (0..shown - 1).map(row));
     table.unwrap_or(Section { title, ..Section::default() }).with(classes.chain(slow))
 }
 
@@ -239,60 +245,48 @@ fn facts(report: &Report) -> Vec<String> {
             run.seed
         )),
     }
-    let replicates = run.launches.iter().map(|launch| launch.replicate);
-    let launches = replicates.collect::<BTreeSet<_>>().len();
-    if launches > 1 {
+    let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
+    if launches.len() > 1 {
         lines.push(format!(
-            "{launches} launches; the figures of a case are those of the launch in the middle by its median"
+            "{} launches; the figures of a case are those of the launch in the middle by its median",
+            launches.len()
         ));
     }
-    for node in &report.environment.nodes {
-        let Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), .. } = node else {
-            lines.push(node.host.clone());
-            continue;
-        };
-        let gib = node.memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
-        lines.push(format!("{host}: {cores} x {cpu}, {gib:.0} GiB, {os}"));
-    }
+    lines.extend(report.environment.nodes.iter().map(|node| match node {
+        Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), memory_bytes } => {
+            let gib = memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
+            format!("{host}: {cores} x {cpu}, {gib:.0} GiB, {os}")
+        }
+        _ => node.host.clone(),
+    }));
     if let Some(mpi) = &report.environment.mpi {
         lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
     }
     if let (None, Some(floors)) = (&report.topology, &report.floors) {
-        let mut line = format!(
-            "floors: clock step {} ns, empty sample {} ns",
-            floors.clock_step_ns, floors.empty_sample_ns
+        let skew = format!(", barrier exit skew {}", format_ms(floors.barrier_exit_skew_ns / 1e6));
+        let drift = format!(
+            "; {} clocks, drift up to {:.1} ppm, synchronised",
+            floors.clocks, floors.clock_drift_ppm
         );
-        if report.environment.ranks.len() > 1 {
-            let _ = write!(
-                line,
-                ", barrier exit skew {}",
-                format_ms(floors.barrier_exit_skew_ns / 1e6)
-            );
-        }
-        if floors.clocks > 1 {
-            let _ = write!(
-                line,
-                "; {} clocks, drift up to {:.1} ppm, synchronised",
-                floors.clocks, floors.clock_drift_ppm
-            );
-        }
-        lines.push(line);
+        lines.push(format!(
+            "floors: clock step {} ns, empty sample {} ns{}{}",
+            floors.clock_step_ns,
+            floors.empty_sample_ns,
+            if report.environment.ranks.len() > 1 { &skew } else { "" },
+            if floors.clocks > 1 { &drift } else { "" }
+        ));
     }
     let mut gpus: BTreeMap<&str, usize> = BTreeMap::new();
     for rank in report.environment.ranks.iter().filter(|rank| rank.device.kind == "cuda") {
         *gpus.entry(&rank.device.name).or_default() += 1;
     }
-    for (name, count) in gpus {
-        let libraries = &report.environment.libraries;
-        let versions: Vec<String> =
-            libraries.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let gpus = if run.emulated {
-            "shared by all ranks".to_owned()
-        } else {
-            format!("{count} of them")
-        };
-        lines.push(format!("{name}, {gpus}; {}", versions.join(", ")));
-    }
+    let libraries = report.environment.libraries.iter();
+    let libraries: Vec<String> =
+        libraries.map(|(name, version)| format!("{name} {version}")).collect();
+    lines.extend(gpus.into_iter().map(|(name, count)| match run.emulated {
+        true => format!("{name}, shared by all ranks; {}", libraries.join(", ")),
+        false => format!("{name}, {count} of them; {}", libraries.join(", ")),
+    }));
     if run.emulated {
         lines.push(
             "EMULATED: ranks shared a GPU; times between them say nothing about a machine"

@@ -1,59 +1,70 @@
 //! Scaling studies as a section.
 
-use super::document::{Cell, Section};
-use super::words::problem;
-use crate::base::units::format_ms;
-use crate::report::Scaling;
+use std::collections::BTreeSet;
 
-/// The columns of [`rows`].
-pub(super) const NAMES: &str =
-    "scaling, type, problem, ranks, median, speed-up, efficiency, Karp-Flatt, notes";
+use super::document::{Cell, Section};
+use super::words::{percent, problem, type_name};
+use crate::base::units::format_ms;
+use crate::report::{Point, Scaling};
+
+/// A point of a study, and what is said beside it: how its launches were made, and the reports it is from.
+pub(super) type Row<'a> = (&'a Scaling, &'a Point, [String; 2]);
 
 /// One row a point of each study.
 pub(super) fn section(studies: &[Scaling]) -> Option<Section> {
-    let section = Section::table("scaling", NAMES, studies.iter().flat_map(rows));
-    Some(section?.with(definitions(studies)))
+    let rows = studies
+        .iter()
+        .flat_map(|study| study.points.iter().map(move |point| (study, point, Default::default())));
+    table(rows, studies)
 }
 
-/// The definitions of efficiency in use, each once.
-pub(super) fn definitions<'a>(studies: impl IntoIterator<Item = &'a Scaling>) -> Vec<String> {
-    let mut definitions: Vec<String> =
-        studies.into_iter().map(|study| study.definition.clone()).collect();
-    definitions.sort_unstable();
-    definitions.dedup();
-    definitions
+/// The rows, and the definitions of efficiency in use, each once.
+pub(super) fn table<'a>(
+    rows: impl IntoIterator<Item = Row<'a>>,
+    studies: impl IntoIterator<Item = &'a Scaling>,
+) -> Option<Section> {
+    let digits = |value: f64| format!("{value:.3}");
+    let section = Section::table(
+        "scaling",
+        rows,
+        &[
+            ("scaling", &|(study, ..)| format!("{} {}", study.benchmark, definition(study)).into()),
+            ("type", &|(study, ..)| type_name(study.precision).into()),
+            ("problem", &|(study, ..)| problem(&study.problem).into()),
+            ("ranks", &|(_, point, _)| Cell::count(point.ranks)),
+            ("median", &|(_, point, _)| Cell::number(point.median_ms, format_ms)),
+            ("speed-up", &|(_, point, _)| Cell::number(point.speedup, digits)),
+            ("efficiency", &|(_, point, _)| {
+                Cell::number(point.efficiency, |v| efficiency(v, point))
+            }),
+            ("Karp-Flatt", &|(_, point, _)| Cell::number(point.karp_flatt, digits)),
+            ("notes", &|(study, point, _)| notes(study, point).into()),
+            ("launches", &|(.., [launches, _])| launches.as_str().into()),
+            ("reports", &|(.., [_, reports])| reports.as_str().into()),
+        ],
+    );
+    let definitions: BTreeSet<&str> =
+        studies.into_iter().map(|study| study.definition.as_str()).collect();
+    Some(section?.with(definitions))
 }
 
-/// The points of a study.
-pub(super) fn rows(study: &Scaling) -> impl Iterator<Item = Vec<Cell>> {
-    // A definition begins with its name, by which its sentence below the table is found.
-    let definition = study.definition.split(':').next().unwrap_or_default();
-    let base = study.base.as_ref().map(|base| base.ranks);
-    study.points.iter().map(move |point| {
-        let efficiency = |value: f64| match point.ci {
-            Some([low, high]) => {
-                format!("{:.1} % [{:.1}, {:.1}]", value * 100.0, low * 100.0, high * 100.0)
-            }
-            None => format!("{:.1} %", value * 100.0),
-        };
-        let notes = match (point.left_out, base) {
-            (true, _) => "left out, see the case".to_owned(),
-            (_, Some(ranks)) if ranks == point.ranks => "base".to_owned(),
-            _ => by_launch(&point.efficiencies),
-        };
-        let digits = |value: f64| format!("{value:.3}");
-        vec![
-            format!("{} {definition}", study.benchmark).into(),
-            study.precision.map_or("", |element| element.name()).into(),
-            problem(&study.problem).into(),
-            Cell::count(point.ranks),
-            Cell::number(point.median_ms, format_ms),
-            Cell::number(point.speedup, digits),
-            Cell::number(point.efficiency, efficiency),
-            Cell::number(point.karp_flatt, digits),
-            notes.into(),
-        ]
-    })
+/// A definition begins with its name, by which its sentence below the table is found.
+fn definition(study: &Scaling) -> &str {
+    study.definition.split(':').next().unwrap_or_default()
+}
+
+fn efficiency(share: f64, point: &Point) -> String {
+    let interval =
+        point.ci.map(|[low, high]| format!(" [{:.1}, {:.1}]", low * 100.0, high * 100.0));
+    percent(share * 100.0) + &interval.unwrap_or_default()
+}
+
+fn notes(study: &Scaling, point: &Point) -> String {
+    match (point.left_out, &study.base) {
+        (true, _) => "left out, see the case".to_owned(),
+        (_, Some(base)) if base.ranks == point.ranks => "base".to_owned(),
+        _ => by_launch(&point.efficiencies),
+    }
 }
 
 /// The range of a point's efficiencies in several launches.

@@ -234,7 +234,7 @@ fn a_history() {
     let list = Content::List { reports: (1..4).map(entry).collect(), damaged: damaged.clone() };
     let list = Answer::from(list);
     let why = Format::Csv.write(&list, true).unwrap_err().message;
-    assert_eq!(why, "this result cannot be written as csv");
+    assert_eq!(why, "this result cannot be written as csv, only as table, markdown or json");
     pages("history-list", &list);
     pages("history-empty", &Answer::from(Content::List { reports: Vec::new(), damaged }));
     pages("history-trend", &Answer::from(Content::Trend { trends: vec![trend()] }));

@@ -26,7 +26,7 @@ pub fn say(lines: &str) {
 }
 
 /// How many characters a line of the terminal has: what `COLUMNS` says, else what standard output knows.
-pub(super) fn width() -> Option<usize> {
+pub fn width() -> Option<usize> {
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let known = || rustix::termios::tcgetwinsize(std::io::stdout()).ok();
     told.or_else(|| known().map(|size| size.ws_col.into())).filter(|&columns| columns > 0)
@@ -64,13 +64,14 @@ pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> 
 }
 
 /// The first rows of a table. Where it is too wide, its widest columns of words stand beside it instead: above each row
-/// when the first column is among them, else below.
+/// when the first column is among them, and there once for rows that share them; else below.
 fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
-    let rows = || table.rows.iter().take(limit);
+    let rows = &table.rows[..table.rows.len().min(limit)];
     let text = |row: &[Cell], at: usize| short(&row[at].text);
+    let name = |at: usize| plain(&table.columns[at].name).into_owned();
     let length = |at: usize| {
-        let cells = rows().map(|row| text(row, at).chars().count());
-        cells.chain([table.columns[at].name.chars().count()]).max().unwrap_or(0) + PADDING
+        let cells = rows.iter().map(|row| text(row, at).chars().count());
+        cells.chain([name(at).chars().count()]).max().unwrap_or(0) + PADDING
     };
     let mut kept: Vec<(usize, usize)> =
         (0..table.columns.len()).map(|at| (at, length(at))).collect();
@@ -83,8 +84,8 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     folded.sort_unstable();
     let mut grid = Grid::new();
     grid.load_style(RULED_HEADER);
-    grid.set_header(kept.iter().map(|(at, _)| plain(&table.columns[*at].name).into_owned()));
-    for row in rows() {
+    grid.set_header(kept.iter().map(|(at, _)| name(*at)));
+    for row in rows {
         grid.add_row(kept.iter().map(|(at, _)| text(row, *at)));
     }
     for ((at, _), column) in kept.iter().zip(grid.column_iter_mut()) {
@@ -92,23 +93,37 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    let above = folded.first() == Some(&0);
+    // What a row is called comes before its numbers: one heading names it for all rows.
+    let numbers = table.columns.iter().position(|column| column.numeric).unwrap_or(1);
+    let is_title = |at: usize| above && at < numbers;
+    let titles: Vec<String> =
+        folded.iter().filter(|at| is_title(**at)).map(|at| name(*at)).collect();
+    let beside = |row: &[Cell]| {
+        let told = folded.iter().filter(|at| !["", "-"].contains(&row[**at].text.as_str()));
+        let cells = told.map(|&at| match is_title(at) {
+            true => text(row, at),
+            false => format!("{}: {}", name(at), text(row, at)),
+        });
+        wrapped(&cells.collect::<Vec<_>>().join("; "), if above { 1 } else { 3 }, width)
+    };
     // Without the spaces that fill the last column.
     let drawn = grid.to_string();
     let mut lines = drawn.lines().map(|line| line.trim_end().to_owned());
-    let mut all: Vec<String> = lines.by_ref().take(2).collect();
-    for (line, row) in lines.zip(rows()) {
-        let named = |at: &usize| match *at {
-            0 => text(row, 0),
-            at => format!("{}: {}", table.columns[at].name, text(row, at)),
+    let mut all = vec![wrapped(&titles.join("; "), 1, width)];
+    all.extend(lines.by_ref().take(2));
+    let mut last = String::new();
+    for (line, row) in lines.zip(rows) {
+        let beside = beside(row);
+        let [first, second] = match above {
+            true if beside == last => [String::new(), line],
+            true => [beside.clone(), line],
+            false => [line, beside.clone()],
         };
-        let beside =
-            folded.iter().filter(|at| !["", "-"].contains(&row[**at].text.as_str())).map(named);
-        let beside = beside.collect::<Vec<_>>().join("; ");
-        let (first, indent) = if folded.first() == Some(&0) { (true, 1) } else { (false, 3) };
-        let beside = Some(wrapped(&beside, indent, width)).filter(|beside| !beside.is_empty());
-        let pair = if first { [beside, Some(line)] } else { [Some(line), beside] };
-        all.extend(pair.into_iter().flatten());
+        all.extend([first, second]);
+        last = beside;
     }
+    all.retain(|line| !line.is_empty());
     all.join("\n")
 }
 

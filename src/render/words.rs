@@ -1,6 +1,7 @@
 //! Words that several pages share.
 
-use crate::base::units::format_size;
+use crate::base::units::{format_ms, format_size, significant};
+use crate::benchmark::work::Element;
 use crate::benchmark::{Problem, Setting};
 
 /// Smaller p are shown with an exponent.
@@ -23,9 +24,9 @@ const MEANINGS: [(&str, &str); 13] = [
     ("delta", "Cliff's delta of the launches"),
 ];
 
-/// What the heading of a column means; empty where it is plain.
-pub(super) fn meaning(heading: &str) -> &'static str {
-    MEANINGS.iter().find(|(known, _)| *known == heading).map_or("", |(_, meaning)| meaning)
+/// What the heading of a column means, where that is not plain.
+pub(super) fn meaning(heading: &str) -> Option<&'static str> {
+    MEANINGS.iter().find(|(known, _)| *known == heading).map(|(_, meaning)| *meaning)
 }
 
 /// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`, `k=m=n=512`.
@@ -42,6 +43,24 @@ pub(super) fn problem(problem: &Problem) -> String {
         _ => format!("{key}={value}"),
     };
     problem.iter().map(setting).collect::<Vec<_>>().join(" ")
+}
+
+/// The type of elements in one cell; empty for what has none.
+pub(super) fn type_name(element: Option<Element>) -> &'static str {
+    element.map_or("", |element| element.name())
+}
+
+/// A figure with its unit, as people read it.
+pub(super) fn quantity(value: f64, unit: &str) -> String {
+    match unit {
+        "ms" => format_ms(value),
+        unit => format!("{} {unit}", significant(value)),
+    }
+}
+
+/// Percent with one decimal.
+pub(super) fn percent(value: f64) -> String {
+    format!("{value:.1} %")
 }
 
 /// `1 rank`, `2 ranks`.

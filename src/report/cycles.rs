@@ -117,7 +117,7 @@ impl Report {
     /// Adds a finished case, which may run again.
     pub fn push(&mut self, mut case: Case, time: &str, repeats: bool) {
         case.cycles = repeats.then(|| {
-            let median_ms = case.measured.as_ref().map(|measured| measured.latency.median);
+            let median_ms = case.latency().map(|latency| latency.median);
             let first = Turn { cycle: 0, time: time.to_owned(), median_ms };
             Cycles::new(first, case.error.is_some())
         });

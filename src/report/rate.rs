@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Case;
+use super::{Case, Latency};
 use crate::base::metric::Direction;
 use crate::benchmark::metric::{
     self, ARITHMETIC, BUSBW, MEMORY, Metric, Metrics, OPERATIONS, Observed,
@@ -36,6 +36,11 @@ impl MetricFacts {
 }
 
 impl Case {
+    /// Its time; `None` for a case without.
+    pub fn latency(&self) -> Option<&Latency> {
+        self.measured.as_ref().map(|measured| &measured.latency)
+    }
+
     /// What its figures follow from when its median time is this. Of a report that does not say what its cases count
     /// only the time and what was measured beside it. `None` for a case without times.
     pub fn observed(&self, median_ms: f64) -> Option<Observed> {
@@ -51,7 +56,7 @@ impl Case {
 
     /// Brings its metrics to the headline's time.
     pub fn renew_metrics(&mut self) {
-        let median = self.measured.as_ref().map(|measured| measured.latency.median);
+        let median = self.latency().map(|latency| latency.median);
         let metrics = median.and_then(|median| Some(Metrics::of(&self.observed(median)?)));
         if let (Some(measured), Some(metrics)) = (&mut self.measured, metrics) {
             measured.metrics = metrics;

@@ -12,14 +12,18 @@ pub(super) fn show(plan: &Plan) {
 
 fn document(plan: &Plan) -> Document {
     let footprint = |case: &Case| case.work.footprint(case.group.ranks.len());
-    let rows = plan.cases.iter().map(|case| {
-        vec![
-            case.id.as_str().into(),
-            Cell::count(case.group.ranks.len()),
-            case.study.as_ref().map_or("-", |_| "yes").into(),
-            Cell::number(footprint(case) as f64, |_| format_size(footprint(case))),
-        ]
-    });
+    let table = Section::table(
+        "",
+        &plan.cases,
+        &[
+            ("case", &|case| case.id.as_str().into()),
+            ("ranks", &|case| Cell::count(case.group.ranks.len())),
+            ("scaling", &|case| case.study.as_ref().map_or("-", |_| "yes").into()),
+            ("memory of a rank", &|case| {
+                Cell::number(footprint(case) as f64, |_| format_size(footprint(case)))
+            }),
+        ],
+    );
     let largest = plan.cases.iter().map(footprint).max().unwrap_or(0);
     let budget = &plan.budget;
     let rounds = u64::from(budget.iterations);
@@ -58,8 +62,7 @@ fn document(plan: &Plan) -> Document {
             samples as f64 * 13e-6
         ),
     ];
-    let names = "case, ranks, scaling, memory of a rank";
-    let cases = Section::table("", names, rows).unwrap_or_default().with(totals);
+    let cases = table.unwrap_or_default().with(totals);
     Document { sections: vec![cases], ..Document::default() }
 }
 

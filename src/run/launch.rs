@@ -13,7 +13,7 @@ use tesserabench_launcher::{Ended, Job, die_with_parent, run as supervise};
 use super::recorder;
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::Plan;
-use crate::render::{Output, say};
+use crate::render::{Output, say, terminal_width};
 use crate::world::supervision;
 pub(super) use job::Command;
 pub use job::LauncherChoice;
@@ -21,7 +21,11 @@ use job_state::JobState;
 
 /// Starts the ranks of the plan, waits for them, and keeps what was measured if they cannot.
 pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
-    let job = job::of(plan, command, &[(supervision::VARIABLE.to_owned(), "1".to_owned())])?;
+    // A rank prints to a pipe, and cannot see the terminal behind it.
+    let width = terminal_width().map(|width| ("COLUMNS".to_owned(), width.to_string()));
+    let supervised = (supervision::VARIABLE.to_owned(), "1".to_owned());
+    let more: Vec<_> = width.into_iter().chain([supervised]).collect();
+    let job = job::of(plan, command, &more)?;
     let launcher = job.program.clone();
     let job = bound(job)?;
     let mut state = JobState::new(command.shows_output);

@@ -9,7 +9,7 @@ use super::{panic, progress_bar, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
-use crate::render::Output;
+use crate::render::{Output, tell};
 use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
@@ -108,7 +108,7 @@ fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Res
     bar.finish_and_clear();
     if let Some(report) = report {
         supervision::notify(&Note::Reported);
-        recorder::print(&report, &outputs, request.nccl_tests_table, "");
+        tell(&report, &outputs, request.nccl_tests_table, "");
     }
     Ok(exit)
 }

@@ -14,7 +14,7 @@ use crate::base::units::now;
 use crate::machine::environment::Environment;
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
-use crate::render::{self, Output, Render as _, say};
+use crate::render::Output;
 use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
@@ -159,20 +159,6 @@ impl Recorder {
             self.journal.finish()?;
         }
         Ok(self.report)
-    }
-}
-
-/// Prints the report, as nccl-tests would if that is asked for, and where it was written `from`.
-pub fn print(report: &Report, outputs: &[Output], nccl_tests_table: bool, from: &str) {
-    let files: Vec<String> =
-        outputs.iter().map(|output| output.path.display().to_string()).collect();
-    let wrote = format!("wrote {}{from}", files.join(", "));
-    if nccl_tests_table {
-        say(render::nccl_tests_table(report).trim_end_matches('\n'));
-        say(&format!("# {wrote}"));
-    } else {
-        render::print(&report.document());
-        say(&wrote);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
-use crate::render::say;
+use crate::render::{self, say};
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -183,7 +183,7 @@ impl LaunchSeries {
                 say(&format!("{mark} {}", if name.is_empty() { "as asked for" } else { name }));
             }
             let from = format!(" from the launches in {}", side.folder.display());
-            recorder::print(report, &side.outputs, table, &from);
+            render::tell(report, &side.outputs, table, &from);
             if !report.run.incomplete {
                 side.end()?;
             }

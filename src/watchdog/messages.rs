@@ -159,7 +159,7 @@ impl FaultMessages {
         let how = match heartbeat.map(|heartbeat| heartbeat.activity) {
             _ if self.members.len() < 2 => "hangs".to_owned(),
             Some(Activity::Working) | None => format!("block{s} the other ranks"),
-            Some(Activity::Collective) => format!("hang{s} in an operation with other ranks"),
+            Some(Activity::Joint) => format!("hang{s} in an operation with other ranks"),
             Some(Activity::Waiting | Activity::Parked) => format!("wait{s} for other ranks"),
         };
         match deadline {
@@ -267,7 +267,7 @@ fn step(heartbeat: &Heartbeat) -> String {
         if heartbeat.round > 0 { format!(", round {}", heartbeat.round) } else { String::new() };
     let activity = match heartbeat.activity {
         Activity::Working => "in local work",
-        Activity::Collective => "in an operation of several ranks",
+        Activity::Joint => "in an operation of several ranks",
         Activity::Waiting => "waiting for other ranks",
         Activity::Parked => "parked while others measure",
     };

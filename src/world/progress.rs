@@ -160,7 +160,7 @@ pub fn waiting<T>(act: impl FnOnce() -> T) -> T {
 
 /// Runs `act` as an operation of several ranks.
 pub fn in_collective<T>(act: impl FnOnce() -> T) -> T {
-    during(Activity::Collective, act)
+    during(Activity::Joint, act)
 }
 
 fn during<T>(activity: Activity, act: impl FnOnce() -> T) -> T {

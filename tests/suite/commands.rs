@@ -47,6 +47,21 @@ fn a_dry_run_shows_the_cases_and_starts_nothing() {
         assert!(ended.out.contains(text), "{}", ended.out);
     }
     assert_eq!(std::fs::read_dir(ended.folder()).unwrap().count(), 0);
+    // It refuses what the run would refuse.
+    let refused = ranks(2, "-b barrier --dry-run --format table").fails(2);
+    assert!(refused.error().contains("--format table is for a terminal"), "{}", refused.error());
+}
+
+#[test]
+fn a_format_is_refused_by_the_formats_that_there_are() {
+    for (words, known) in [
+        ("list-benchmarks --format csv", "table, markdown, json, names-only"),
+        ("history list --format csv", "table, markdown, json]"),
+        ("run --dry-run -b barrier --format junit", "table, markdown, json, csv"),
+    ] {
+        let err = tesserabench(words).fails(2).err;
+        assert!(err.contains(known), "{words}: {err}");
+    }
 }
 
 #[test]

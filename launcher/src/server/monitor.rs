@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn heartbeat(rank: u32, overdue: Option<u8>) -> Heartbeat {
-        let activity = if rank == 1 { Activity::Working } else { Activity::Collective };
+        let activity = if rank == 1 { Activity::Working } else { Activity::Joint };
         Heartbeat {
             rank,
             task: 0,

@@ -252,7 +252,7 @@ pub(super) fn of_cases() -> impl Iterator<Item = Concern> {
 
 /// The numbers of a caveat that was met while measuring.
 fn of_caveat(concern: Concern, case: &Case, statistics: &Statistics) -> Option<Vec<Figure>> {
-    Some(match case.caveats.iter().find(|caveat| caveat.concern() == concern)? {
+    Some(match case.caveats.iter().find(|caveat| caveat.mark() == concern.mark)? {
         Caveat::Oversubscribed { ranks, cores } => {
             let share = *ranks as f64 / (*cores).max(1) as f64;
             vec![figure("ranks a core", share, ""), count("ranks", *ranks)]

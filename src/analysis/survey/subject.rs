@@ -47,7 +47,7 @@ pub(super) fn subjects(reports: &[Report]) -> Vec<Subject<'_>> {
 }
 
 fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<'a> {
-    let median = |case: &Case| case.measured.as_ref().map(|measured| measured.latency.median);
+    let median = |case: &Case| case.latency().map(|latency| latency.median);
     let measured = cases.iter().filter_map(|&(at, case)| Some((median(case)?, at, case)));
     let typical = middle(measured.collect(), |(median, ..)| *median);
     let (at, case) = typical.map_or(cases[0], |(_, at, case)| (at, case));

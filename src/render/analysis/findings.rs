@@ -40,16 +40,13 @@ fn sentence(analysis: &Analysis, finding: &Finding) -> String {
         1 => format!("report {reports}"),
         _ => format!("reports {reports}"),
     }));
-    if !finding.ranks.is_empty() {
+    let hosts = (!finding.hosts.is_empty()).then(|| format!("on {}", few(&finding.hosts, 4)));
+    let ranks = (!finding.ranks.is_empty()).then(|| {
         let plural = if finding.ranks.len() == 1 { "rank" } else { "ranks" };
-        let mut ranks = format!("{plural} {}", format_ranges(finding.ranks.iter().copied()));
-        if !finding.hosts.is_empty() {
-            let _ = write!(ranks, " on {}", few(&finding.hosts, 4));
-        }
-        at.push(ranks);
-    } else if !finding.hosts.is_empty() {
-        at.push(format!("on {}", few(&finding.hosts, 4)));
-    }
+        format!("{plural} {}", format_ranges(finding.ranks.iter().copied()))
+    });
+    let place: Vec<String> = ranks.into_iter().chain(hosts).collect();
+    at.extend((!place.is_empty()).then(|| place.join(" ")));
     let mut text = at.join(", ");
     for (i, figure) in finding.evidence.iter().enumerate() {
         let between = match figure.name.as_str() {

@@ -13,31 +13,42 @@ pub(super) fn lines(analysis: &Analysis, case: &Examined) -> Vec<Note> {
         .map_or_else(String::new, |reports| format!(" (reports {reports})"));
     let mut lines = vec![format!("{}{reports}", case.id).into()];
     let kinds = [
-        ("median", Some(median(statistics))),
-        ("iterations", Some(iterations(statistics))),
-        ("mean", Some(mean(statistics))),
-        ("quantiles", Some(quantiles(statistics))),
-        ("outliers", Some(outliers(statistics))),
-        ("normality", normality(statistics)),
-        ("launches", Some(launches(statistics))),
-        ("ranks", ranks(statistics)),
+        Some(median(statistics)),
+        Some(iterations(statistics)),
+        Some(format!(
+            "mean       {}, standard deviation {} ({:.2} %), from {} to {}",
+            format_ms(statistics.mean_ms),
+            format_ms(statistics.std_dev_ms),
+            statistics.cv_percent,
+            format_ms(statistics.min_ms),
+            format_ms(statistics.max_ms)
+        )),
+        Some(format!(
+            "quantiles  {}, {}",
+            quantile("p95", statistics.p95_ms, statistics),
+            quantile("p99", statistics.p99_ms, statistics)
+        )),
+        Some(outliers(statistics)),
+        normality(statistics),
+        Some(launches(statistics)),
+        ranks(statistics),
     ];
-    let known = kinds.into_iter().filter_map(|(kind, text)| Some((kind, text?)));
-    lines.extend(known.map(|(kind, text)| Note::below(format!("{kind:<10} {text}"))));
+    lines.extend(kinds.into_iter().flatten().map(Note::below));
     lines
 }
 
 fn median(statistics: &Statistics) -> String {
     let median = format_ms(statistics.median_ms);
     let Some([low, high]) = statistics.ci else {
-        return format!("{median}; too few iterations for an interval");
+        return format!("median     {median}; too few iterations for an interval");
     };
     let over = match statistics.ci_over {
         Some(Over::Launches) => "launches",
         _ => "the iterations of one launch",
     };
     let confidence = 100.0 * statistics.confidence;
-    format!("{median}, {} to {} at {confidence} % over {over}", format_ms(low), format_ms(high))
+    let (low, high) = (format_ms(low), format_ms(high));
+    format!("median     {median}, {low} to {high} at {confidence} % over {over}")
 }
 
 fn iterations(statistics: &Statistics) -> String {
@@ -52,43 +63,30 @@ fn iterations(statistics: &Statistics) -> String {
         (None, _) => String::new(),
     };
     format!(
-        "{}, as informative as {:.1} independent ones; {} left out because a rank came late{lag}{level}",
+        "iterations {}, as informative as {:.1} independent ones; {} left out because a rank came late{lag}{level}",
         statistics.iterations, statistics.effective_samples, statistics.invalid
     )
 }
 
-fn mean(statistics: &Statistics) -> String {
-    format!(
-        "{}, standard deviation {} ({:.2} %), from {} to {}",
-        format_ms(statistics.mean_ms),
-        format_ms(statistics.std_dev_ms),
-        statistics.cv_percent,
-        format_ms(statistics.min_ms),
-        format_ms(statistics.max_ms)
-    )
-}
-
-fn quantiles(statistics: &Statistics) -> String {
-    let of = |name: &str, value: Option<f64>| match (value, statistics.iterations_needed.get(name))
-    {
+fn quantile(name: &str, value: Option<f64>, statistics: &Statistics) -> String {
+    match (value, statistics.iterations_needed.get(name)) {
         (Some(value), _) => format!("{name} {}", format_ms(value)),
         (None, Some(needed)) => format!("{name} needs {needed} iterations"),
         (None, None) => format!("{name} not known"),
-    };
-    format!("{}, {}", of("p95", statistics.p95_ms), of("p99", statistics.p99_ms))
+    }
 }
 
 fn outliers(statistics: &Statistics) -> String {
     match &statistics.outliers {
         Some(found) => format!(
-            "{} mild ({:.1} %) and {} extreme ones ({:.1} %) by Tukey's fences; none left out",
+            "outliers   {} mild ({:.1} %) and {} extreme ones ({:.1} %) by Tukey's fences; none left out",
             found.beyond_inner.saturating_sub(found.beyond_outer),
             found.beyond_inner_percent - found.beyond_outer_percent,
             found.beyond_outer,
             found.beyond_outer_percent
         ),
         None => format!(
-            "{} extreme ones by Tukey's fences, none left out; the report does not hold the samples",
+            "outliers   {} extreme ones by Tukey's fences, none left out; the report does not hold the samples",
             statistics.far_outliers
         ),
     }
@@ -100,23 +98,24 @@ fn normality(statistics: &Statistics) -> Option<String> {
         statistics.anderson_darling_p.map(|p| format!("Anderson-Darling p {}", probability(p))),
     ];
     let tests: Vec<String> = tests.into_iter().flatten().collect();
-    (!tests.is_empty()).then(|| format!("{} (nothing is chosen by it)", tests.join(", ")))
+    (!tests.is_empty())
+        .then(|| format!("normality  {} (nothing is chosen by it)", tests.join(", ")))
 }
 
 fn launches(statistics: &Statistics) -> String {
     match (statistics.between_percent, statistics.reproducible) {
         (Some(percent), Some(reproducible)) => format!(
-            "{}, medians vary by {percent:.2} %: {}",
+            "launches   {}, medians vary by {percent:.2} %: {}",
             statistics.launches,
             if reproducible { "reproducible" } else { "not reproducible" }
         ),
-        _ => "1: how launches differ is not known".to_owned(),
+        _ => "launches   1: how launches differ is not known".to_owned(),
     }
 }
 
 fn ranks(statistics: &Statistics) -> Option<String> {
     let spread = statistics.rank_spread.as_ref()?;
-    let mut text = format!("medians {:.1} % apart", spread.percent);
+    let mut text = format!("ranks      medians {:.1} % apart", spread.percent);
     if let Some(p) = spread.friedman_p {
         text.push_str(&format!(", Friedman's p {}", probability(p)));
     }
