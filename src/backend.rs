@@ -131,6 +131,16 @@ pub enum Start {
     Now,
 }
 
+impl Start {
+    /// Waits for it; whether it is over already.
+    fn is_late(self, clock: &impl Clock) -> bool {
+        match self {
+            Self::At(at) => clock.wait_until(at),
+            Self::Now => false,
+        }
+    }
+}
+
 /// What one rank read in one iteration. Never a quotient, never dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {

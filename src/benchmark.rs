@@ -44,7 +44,7 @@ const BYTE_KEYS: [&str; 3] = ["array", "bytes", "offset"];
 pub enum Preset {
     /// Fits in a cache; seconds.
     Small,
-    /// What is used when nothing is said.
+    /// What is used when nothing is explicit.
     #[default]
     Medium,
     /// Large enough that start-up costs vanish.
@@ -75,7 +75,8 @@ pub enum Values {
     /// A number, or one of some words.
     Numbers {
         /// Where not given; below `least` it stands for the first word.
-        usual: u32,
+        #[serde(rename = "usual")]
+        default: u32,
         /// Smallest.
         least: u32,
         /// Largest.
@@ -107,7 +108,8 @@ pub struct Benchmark {
     /// Whether its ranks exchange data, so that it is measured on every group of the mesh.
     pub collective: bool,
     /// Whether it is measured when no benchmark is named.
-    pub usual: bool,
+    #[serde(rename = "usual")]
+    pub default: bool,
     #[serde(skip)]
     kind: WorkKind,
 }
@@ -128,8 +130,8 @@ pub fn find(name: &str) -> Option<&'static Benchmark> {
 }
 
 /// Names of the benchmarks that are measured when none is named.
-pub fn usual() -> impl Iterator<Item = &'static str> {
-    CATALOGUE.iter().filter(|benchmark| benchmark.usual).map(|benchmark| &*benchmark.name)
+pub fn defaults() -> impl Iterator<Item = &'static str> {
+    CATALOGUE.iter().filter(|benchmark| benchmark.default).map(|benchmark| &*benchmark.name)
 }
 
 /// The benchmark called `name`.
@@ -161,7 +163,7 @@ impl Key {
         Self { divides: true, ..self }
     }
 
-    /// The values that a text means; `None` for a value that need not be said.
+    /// The values that a text means; `None` for a value that need not be explicit.
     ///
     /// # Errors
     /// Usage error for what the key cannot be set to.
@@ -180,12 +182,12 @@ impl Key {
             Values::Words(words) => {
                 text.split(',').map(|word| self.word(word.trim(), words)).collect()
             }
-            Values::Numbers { usual, least, most, words } => {
+            Values::Numbers { default, least, most, words } => {
                 let mut values = Vec::new();
                 for part in text.split(',').map(str::trim) {
                     refuse_long(values.len())?;
                     if part.starts_with(char::is_alphabetic) {
-                        values.push(self.word(part, words)?.filter(|_| usual >= least));
+                        values.push(self.word(part, words)?.filter(|_| default >= least));
                         continue;
                     }
                     for number in parse_sizes(part)? {
@@ -195,8 +197,8 @@ impl Key {
                                 self.name
                             )));
                         }
-                        let said = number != u64::from(usual);
-                        values.push(said.then_some(Setting::Number(number)));
+                        let explicit = number != u64::from(default);
+                        values.push(explicit.then_some(Setting::Number(number)));
                     }
                 }
                 Ok(values)
@@ -209,18 +211,20 @@ impl Key {
             let known = suggestion(word, words.iter().copied());
             return Err(Error::usage(format!("{}={word} is not possible; {known}", self.name)));
         }
-        let usual = matches!(self.values, Values::Words(_)) && words[0] == word;
-        Ok((!usual).then(|| Setting::Word(word.to_owned())))
+        let default = matches!(self.values, Values::Words(_)) && words[0] == word;
+        Ok((!default).then(|| Setting::Word(word.to_owned())))
     }
 
-    /// Its value where nothing is said, for people.
-    pub fn usual(&self) -> String {
+    /// Its value where nothing is explicit, for people.
+    pub fn default(&self) -> String {
         match &self.values {
             Values::Sizes([_, medium, _]) => medium.clone().into_owned(),
             Values::AsFirst | Values::File => String::new(),
             Values::Words(words) => words[0].to_owned(),
-            Values::Numbers { usual, least, words, .. } if *usual < *least => words[0].to_owned(),
-            Values::Numbers { usual, .. } => usual.to_string(),
+            Values::Numbers { default, least, words, .. } if *default < *least => {
+                words[0].to_owned()
+            }
+            Values::Numbers { default, .. } => default.to_string(),
         }
     }
 }
@@ -265,12 +269,12 @@ impl Benchmark {
         for key in &self.keys {
             let setting = problem.get(&*key.name);
             let word = setting.and_then(Setting::word);
-            let usual = match key.values {
-                Values::Numbers { usual, .. } => usual,
+            let default = match key.values {
+                Values::Numbers { default, .. } => default,
                 _ => 0,
             };
             // `Key::parse` has seen to it that numbers fit and words are known.
-            let number = setting.and_then(Setting::number).map_or(usual, |number| number as u32);
+            let number = setting.and_then(Setting::number).map_or(default, |number| number as u32);
             match &*key.name {
                 "op" => exchange.operator = word.and_then(Operator::find).unwrap_or_default(),
                 "root" if word.is_some() => exchange.root = Root::Rotating,
@@ -376,15 +380,15 @@ mod tests {
         let key = |benchmark: &str, name: &str| {
             find(benchmark).unwrap().keys.iter().find(|key| key.name == name).unwrap()
         };
-        let said = |benchmark, name, text| -> Vec<Option<String>> {
+        let explicit = |benchmark, name, text| -> Vec<Option<String>> {
             let values = key(benchmark, name).parse(text).unwrap();
             values.into_iter().map(|value| value.map(|value| value.to_string())).collect()
         };
         let word = |word: &str| Some(word.to_owned());
-        assert_eq!(said("reduce", "op", "sum, max"), [None, word("max")]);
-        assert_eq!(said("reduce", "root", "0,1,rotate"), [None, word("1"), word("rotate")]);
-        assert_eq!(said("latency", "pairs", "all,2"), [None, word("2")]);
-        assert_eq!(key("latency", "pairs").usual(), "all");
+        assert_eq!(explicit("reduce", "op", "sum, max"), [None, word("max")]);
+        assert_eq!(explicit("reduce", "root", "0,1,rotate"), [None, word("1"), word("rotate")]);
+        assert_eq!(explicit("latency", "pairs", "all,2"), [None, word("2")]);
+        assert_eq!(key("latency", "pairs").default(), "all");
         let wrong = |benchmark, name, text| key(benchmark, name).parse(text).unwrap_err().message;
         assert!(wrong("reduce", "op", "summ").contains("'sum'"));
         assert!(wrong("reduce", "aggregate", "0").contains("between 1"));

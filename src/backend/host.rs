@@ -121,10 +121,7 @@ struct Window {
 impl Window {
     /// Waits for the start, and stamps both ends of the runs. Nothing else happens in between.
     fn time(&mut self, mut run: impl FnMut()) {
-        let late = match self.start {
-            Start::At(at) => self.clock.wait_until(at),
-            Start::Now => false,
-        };
+        let late = self.start.is_late(&self.clock);
         let start = self.clock.now();
         for _ in 0..self.batch {
             run();

@@ -126,10 +126,7 @@ impl Prepared for Model<'_> {
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
         let clock = &self.machine.clock;
-        let late = match start {
-            Start::At(at) => clock.wait_until(at),
-            Start::Now => false,
-        };
+        let late = start.is_late(clock);
         let rank = self.machine.rank as u64;
         // Ranks that exchange data are delayed together.
         let together = if self.communicates { u64::MAX } else { rank };

@@ -18,7 +18,7 @@ fn exchange(collective: &'static Collective) -> Benchmark {
         precisions: if keys.is_empty() { Vec::new() } else { Element::ALL.to_vec() },
         placements: in_place.is_some(),
         collective: true,
-        usual: default,
+        default,
         kind: WorkKind::Exchange(collective),
     }
 }
@@ -33,7 +33,7 @@ impl From<&'static Kernel> for Benchmark {
             precisions: kernel.precisions.clone(),
             placements: false,
             collective: false,
-            usual: kernel.default,
+            default: kernel.default,
             kind: WorkKind::Kernel(kernel),
         }
     }

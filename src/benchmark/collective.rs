@@ -31,7 +31,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use all_reduce::ALL_REDUCE;
 pub use exchange::{Blocks, CompletionMode, Exchange, Placement, Root};
-pub use layout::{BlockSizes, Flow, InPlace, Part, Path, Seat, Sharing, Span};
+pub use layout::{BlockSizes, Flow, InPlace, Part, Seat, Sharing, Span};
 pub use mpi_call::{MpiCall, MpiCollective, MpiMessages};
 pub use nccl_call::{Location, Nccl, NcclCall, Stages, Step};
 pub use operator::Operator;

@@ -41,8 +41,8 @@ pub(super) fn run(format: Format, filter: &str) -> Result<Exit> {
 }
 
 fn describe(benchmark: &Benchmark) -> Section {
-    let usual = if benchmark.usual { " (usual)" } else { "" };
-    let title = format!("{}: {}{usual}", benchmark.name, benchmark.description);
+    let default = if benchmark.default { " (default)" } else { "" };
+    let title = format!("{}: {}{default}", benchmark.name, benchmark.description);
     let mut lines = Vec::new();
     if !benchmark.aliases.is_empty() {
         lines.push(format!("also: {}", benchmark.aliases.join(" ")));
@@ -56,9 +56,9 @@ fn describe(benchmark: &Benchmark) -> Section {
             Values::Words(words) => format!(": {}", words.join(", ")),
             _ => String::new(),
         };
-        let usual = key.usual();
-        let usual = if usual.is_empty() { usual } else { format!(" [{usual}]") };
-        lines.push(format!("{}: {}{words}{usual}", key.name, key.help));
+        let default = key.default();
+        let default = if default.is_empty() { default } else { format!(" [{default}]") };
+        lines.push(format!("{}: {}{words}{default}", key.name, key.help));
     }
     if benchmark.placements {
         lines.push("placement: out, in, or both [out]".to_owned());

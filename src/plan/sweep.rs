@@ -24,7 +24,7 @@ const PLACEMENT: &str = "placement";
 
 /// The configured sweeps.
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
-    let defaults = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
+    let defaults = || benchmark::defaults().map(|name| (name.to_owned(), None)).collect();
     let benchmarks: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(defaults);
     let precisions = match &config.precision_policies {
         Some(names) => unique(names.iter().map(|name| Element::parse(name)))?,

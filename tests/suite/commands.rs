@@ -19,7 +19,7 @@ fn list_benchmarks_in_three_forms() {
     assert_eq!(benchmarks[0]["precisions"][0], "f32");
     let table = tesserabench("list-benchmarks").passes().out;
     for text in
-        ["(usual)", "bytes: size as nccl-tests counts it", "root: ", "[all]", "also: allreduce"]
+        ["(default)", "bytes: size as nccl-tests counts it", "root: ", "[all]", "also: allreduce"]
     {
         assert!(table.contains(text), "{text}: {table}");
     }

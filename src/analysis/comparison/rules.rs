@@ -50,8 +50,8 @@ impl Rules {
         let confidence = config.benchmarking.statistical_significance.unwrap_or(0.95);
         let seed = config.seed.unwrap_or(1);
         let config = &config.comparison;
-        let share = |name: &str, percent: Option<f64>, usual: f64| {
-            let percent = percent.unwrap_or(usual);
+        let share = |name: &str, percent: Option<f64>, default: f64| {
+            let percent = percent.unwrap_or(default);
             match percent.is_finite() && percent >= 0.0 {
                 true => Ok(percent / 100.0),
                 false => Err(Error::usage(format!(

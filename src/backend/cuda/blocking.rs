@@ -26,9 +26,6 @@ pub(super) struct BlockingKernel {
 
 impl BlockingKernel {
     /// Compiles it, and lets one pass, so that it is loaded.
-    ///
-    /// # Errors
-    /// Unfit when it cannot be compiled or run here.
     pub(super) fn build(gpu: &Gpu) -> Result<Self> {
         let function = function(&gpu.load(&kernel::BLOCKING)?, "blocking")?;
         let kernel = Self { function, words: gpu.pinned_words()?, ticket: Cell::new(0) };

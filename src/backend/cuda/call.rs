@@ -107,9 +107,6 @@ impl Caller {
 
     /// Queues calls that begin together.
     ///
-    /// # Errors
-    /// What NCCL says.
-    ///
     /// # Safety
     /// What each call reads and writes is memory of the communicator's GPU that lives until the stream is done
     /// with it.
@@ -127,9 +124,6 @@ impl Caller {
     }
 
     /// Looks for an error in flight.
-    ///
-    /// # Errors
-    /// That error.
     pub(super) fn check(&self) -> Result<()> {
         self.comm.check()
     }

@@ -62,10 +62,7 @@ impl Prepared for Creation<'_> {
     }
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
-        let late = match start {
-            Start::At(at) => self.clock.wait_until(at),
-            Start::Now => false,
-        };
+        let late = start.is_late(&self.clock);
         let mut made = Vec::with_capacity(self.ids.len());
         let start = self.clock.now();
         for &id in &self.ids {

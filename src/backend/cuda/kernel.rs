@@ -50,9 +50,6 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Room for them.
-    ///
-    /// # Errors
-    /// Unsupported when memory is short.
     pub(super) fn new(gpu: &Gpu, run: &KernelRun) -> Result<Self> {
         let room = |(_, shape): (&Tensor, &[usize])| gpu.allocate(run.bytes_of(shape));
         Ok(Self {

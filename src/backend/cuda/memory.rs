@@ -27,9 +27,6 @@ pub(super) struct Memory<T> {
 
 impl<T: Number> Memory<T> {
     /// For the rank that calls it; in place, input and result share their buffer like this.
-    ///
-    /// # Errors
-    /// Unsupported when memory is short.
     pub(super) fn new(
         gpu: &Gpu,
         comm: &Comm,

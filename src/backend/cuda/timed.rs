@@ -107,10 +107,7 @@ impl Prepared for Timed<'_> {
     }
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
-        let late = match start {
-            Start::At(at) => self.clock.wait_until(at),
-            Start::Now => false,
-        };
+        let late = start.is_late(&self.clock);
         let start = self.clock.now();
         self.cuda.blocking.open();
         self.finish()?;

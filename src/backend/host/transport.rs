@@ -106,6 +106,55 @@ fn collective<'a, T: Number>(
     Ok(Box::new(collective::Calls::<T>::new(comm, exchange, function, clock)?))
 }
 
+/// Requests that are begun and waited for together. Their owner declares them before the memory that they use.
+struct Requests {
+    all: Vec<ffi::MPI_Request>,
+    persistent: bool,
+}
+
+impl Requests {
+    fn new(len: usize, completion: CompletionMode) -> Self {
+        // SAFETY: a constant of the library.
+        let none = unsafe { ffi::RSMPI_REQUEST_NULL };
+        Self { all: vec![none; len], persistent: completion == CompletionMode::Persistent }
+    }
+
+    /// Starts all of them where they are persistent; false where each is to be begun.
+    fn start(&mut self) -> bool {
+        if self.persistent {
+            // SAFETY: made by their owner, and none of them is active.
+            unsafe {
+                ffi::MPI_Startall(self.all.len() as i32, self.all.as_mut_ptr());
+            }
+        }
+        self.persistent
+    }
+
+    fn wait(&mut self) {
+        // SAFETY: as many requests as counted.
+        unsafe {
+            let ignore = ffi::RSMPI_STATUSES_IGNORE;
+            ffi::MPI_Waitall(self.all.len() as i32, self.all.as_mut_ptr(), ignore);
+        }
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        if !self.persistent || std::thread::panicking() {
+            return;
+        }
+        // SAFETY: a constant of the library.
+        let none = unsafe { ffi::RSMPI_REQUEST_NULL };
+        for request in self.all.iter_mut().filter(|request| **request != none) {
+            // SAFETY: made by their owner, inactive, and freed once.
+            unsafe {
+                ffi::MPI_Request_free(request);
+            }
+        }
+    }
+}
+
 /// This rank's place in a communicator, and how many ranks that has.
 fn place(comm: &Comm) -> (usize, usize) {
     (comm.rank().unsigned_abs() as usize, comm.size().unsigned_abs() as usize)

@@ -15,7 +15,7 @@ pub(super) static ALL_GATHER: Collective = Collective {
     ranks: RankCount::Any,
     blocks: BlockSizes::Equal,
     input: |seat| seat.own_block().len,
-    flow: Flow::Moves(|path| Some(path.only_block())),
+    flow: Flow::Moves(|from, to| Some(from.only_block(to))),
     bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Allgather),
     nccl: Nccl::Calls(|seat| one(NcclCall::AllGather, seat.own_block().len)),

@@ -15,7 +15,7 @@ pub(super) static ALLTOALL: Collective = Collective {
     ranks: RankCount::Any,
     blocks: BlockSizes::Equal,
     input: |seat| seat.row(),
-    flow: Flow::Moves(|path| Some(path.block_among_all())),
+    flow: Flow::Moves(|from, to| Some(from.block_among_all(to))),
     bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Alltoall),
     nccl: Nccl::Calls(messages),

@@ -14,9 +14,7 @@ pub(super) static BROADCAST: Collective = Collective {
     ranks: RankCount::Any,
     blocks: BlockSizes::Whole,
     input: |seat| seat.at_root(seat.elements()),
-    flow: Flow::Moves(|path| {
-        (path.from == path.root && path.to != path.root).then(|| path.whole())
-    }),
+    flow: Flow::Moves(|from, to| (from.is_root() && to != from.root).then(|| from.whole())),
     bandwidth: Some(ONE_BUFFER),
     mpi: MpiCall::Collective(MpiCollective::Bcast),
     // One buffer on each rank, as in MPI: the root gets no second copy, and the others read nothing.

@@ -15,7 +15,7 @@ pub(super) static GATHER: Collective = Collective {
     ranks: RankCount::Any,
     blocks: BlockSizes::Equal,
     input: |seat| seat.own_block().len,
-    flow: Flow::Moves(|path| (path.to == path.root).then(|| path.only_block())),
+    flow: Flow::Moves(|from, to| (to == from.root).then(|| from.only_block(to))),
     bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Gather),
     nccl: Nccl::Calls(messages),
@@ -41,7 +41,7 @@ pub(super) static SCATTER: Collective = Collective {
     name: "scatter",
     description: "each rank ends with its block of the root's data",
     input: |seat| seat.at_root(seat.row()),
-    flow: Flow::Moves(|path| (path.from == path.root).then(|| path.block_among_all())),
+    flow: Flow::Moves(|from, to| (from.is_root()).then(|| from.block_among_all(to))),
     mpi: MpiCall::Collective(MpiCollective::Scatter),
     osu: &[OsuTest::new("Scatter Latency", OsuSize::Block, OsuRanks::All)],
     ..GATHER

@@ -25,7 +25,7 @@ pub(super) const OP: Key = Key::new(
 pub(super) const ROOT: Key = Key::new(
     "root",
     "place in the group of the rank with a part of its own, or rotate",
-    Values::Numbers { usual: 0, least: 0, most: u32::MAX, words: &["rotate"] },
+    Values::Numbers { default: 0, least: 0, most: u32::MAX, words: &["rotate"] },
 );
 
 pub(super) const FORM: Key = form(&["blocking", "nonblocking", "persistent", "overlapped"]);
@@ -40,27 +40,27 @@ const fn form(words: &'static [&'static str]) -> Key {
 pub(super) const AGGREGATE: Key = Key::new(
     "aggregate",
     "operations started together and waited for together",
-    Values::Numbers { usual: 1, least: 1, most: 1024, words: &[] },
+    Values::Numbers { default: 1, least: 1, most: 1024, words: &[] },
 );
 
 pub(super) const WINDOW: Key = window(64);
 pub(super) const ONE: Key = window(1);
 
-const fn window(usual: u32) -> Key {
-    let values = Values::Numbers { usual, least: 1, most: 4096, words: &[] };
+const fn window(default: u32) -> Key {
+    let values = Values::Numbers { default, least: 1, most: 4096, words: &[] };
     Key::new("window", "messages of a sender in flight together", values)
 }
 
 pub(super) const OFFSET: Key = Key::new(
     "offset",
     "bytes by which buffers begin behind a page; whole elements",
-    Values::Numbers { usual: 0, least: 0, most: 4096, words: &[] },
+    Values::Numbers { default: 0, least: 0, most: 4096, words: &[] },
 );
 
 pub(super) const SPREAD: Key = Key::new(
     "spread",
     "by how many percent the smallest and the largest block differ from the mean",
-    Values::Numbers { usual: 50, least: 0, most: 100, words: &[] },
+    Values::Numbers { default: 50, least: 0, most: 100, words: &[] },
 );
 
 pub(super) const MATRIX: Key = Key::new(
@@ -72,7 +72,7 @@ pub(super) const MATRIX: Key = Key::new(
 pub(super) const PAIRS: Key = Key::new(
     "pairs",
     "how many pairs act at once: ranks of the first half with those of the second",
-    Values::Numbers { usual: 0, least: 1, most: u32::MAX, words: &["all"] },
+    Values::Numbers { default: 0, least: 1, most: u32::MAX, words: &["all"] },
 );
 
 pub(super) const REDUCES: &[Key] = &[BYTES, OP, FORM, AGGREGATE, OFFSET];

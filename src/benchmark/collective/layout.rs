@@ -44,7 +44,7 @@ pub enum Flow {
     /// There are none.
     Nothing,
     /// What one rank's input has for another rank's result.
-    Moves(fn(Path<'_>) -> Option<Span>),
+    Moves(fn(Seat<'_>, usize) -> Option<Span>),
     /// Which stretch of the reduction over all ranks' inputs a rank gets.
     Reduces(fn(Seat<'_>) -> Option<Span>),
 }
@@ -114,6 +114,22 @@ impl Seat<'_> {
         Span { at: exchange.blocks_before(ranks, rank), len: exchange.block(ranks, rank, rank) }
     }
 
+    /// The block for rank `to` of an input that is one block.
+    pub(super) fn only_block(self, to: usize) -> Span {
+        Span { at: 0, len: self.exchange.block(self.ranks, self.rank, to) }
+    }
+
+    /// The block for rank `to` of an input that has one for each rank.
+    pub(super) fn block_among_all(self, to: usize) -> Span {
+        let block = |to| self.exchange.block(self.ranks, self.rank, to);
+        Span { at: (0..to).map(block).sum(), len: block(to) }
+    }
+
+    /// Whether it and rank `other` are a pair.
+    pub(super) fn is_paired_with(self, other: usize) -> bool {
+        self.exchange.partner(self.ranks, self.rank) == Some(other)
+    }
+
     /// Elements of the blocks that the rank has for all ranks.
     pub(super) fn row(self) -> u64 {
         (0..self.ranks).map(|to| self.exchange.block(self.ranks, self.rank, to)).sum()
@@ -123,44 +139,6 @@ impl Seat<'_> {
     pub(super) fn of_pair(self, acts: impl Fn(bool) -> bool) -> u64 {
         let partner = self.exchange.partner(self.ranks, self.rank);
         if partner.is_some_and(|partner| acts(self.rank < partner)) { self.elements() } else { 0 }
-    }
-}
-
-/// From a rank of an exchange to another or itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Path<'a> {
-    /// The exchange.
-    pub exchange: &'a Exchange,
-    /// How many ranks there are.
-    pub ranks: usize,
-    /// Whose input it is.
-    pub from: usize,
-    /// Whose result it is.
-    pub to: usize,
-    /// Which one is the root, where there is one.
-    pub root: usize,
-}
-
-impl Path<'_> {
-    /// The whole of a buffer that is not cut.
-    pub(super) fn whole(self) -> Span {
-        Span { at: 0, len: self.exchange.elements() }
-    }
-
-    /// The block of an input that is one block.
-    pub(super) fn only_block(self) -> Span {
-        Span { at: 0, len: self.exchange.block(self.ranks, self.from, self.to) }
-    }
-
-    /// The block of an input that has one for each rank.
-    pub(super) fn block_among_all(self) -> Span {
-        let block = |to| self.exchange.block(self.ranks, self.from, to);
-        Span { at: (0..self.to).map(block).sum(), len: block(self.to) }
-    }
-
-    /// Whether both are the ranks of a pair.
-    pub(super) fn joins_a_pair(self) -> bool {
-        self.exchange.partner(self.ranks, self.from) == Some(self.to)
     }
 }
 
@@ -211,8 +189,8 @@ impl Exchange {
             Flow::Nothing => Vec::new(),
             Flow::Moves(span) => {
                 let part = |from| {
-                    let Span { at, len } =
-                        span(Path { exchange: self, ranks, from, to: rank, root })?;
+                    let seat = Seat { exchange: self, ranks, rank: from, root };
+                    let Span { at, len } = span(seat, rank)?;
                     Some(Part { len, from: Some(from), at })
                 };
                 (0..ranks).filter_map(part).collect()
@@ -228,7 +206,7 @@ impl Exchange {
     pub fn sent(&self, ranks: usize, rank: usize, root: usize) -> Vec<(usize, Part)> {
         let Flow::Moves(span) = self.collective.flow else { return Vec::new() };
         let part = |to| {
-            let Span { at, len } = span(Path { exchange: self, ranks, from: rank, to, root })?;
+            let Span { at, len } = span(Seat { exchange: self, ranks, rank, root }, to)?;
             Some((to, Part { len, from: Some(rank), at }))
         };
         (0..ranks).filter_map(part).collect()

@@ -69,13 +69,7 @@ impl Operator {
     pub fn fixed_point(self) -> i64 {
         match self {
             Self::Sum | Self::MulSum | Self::Avg | Self::Lxor | Self::Bxor => 0,
-            Self::Prod
-            | Self::Max
-            | Self::Min
-            | Self::Land
-            | Self::Lor
-            | Self::Band
-            | Self::Bor => 1,
+            _ => 1,
         }
     }
 }

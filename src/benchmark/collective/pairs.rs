@@ -32,7 +32,7 @@ pub(super) static BANDWIDTH: Collective = Collective {
     ranks: RankCount::Several,
     blocks: BlockSizes::Whole,
     input: |seat| seat.of_pair(|is_first| is_first),
-    flow: Flow::Moves(|path| (path.joins_a_pair() && path.from < path.to).then(|| path.whole())),
+    flow: Flow::Moves(|from, to| (from.is_paired_with(to) && from.rank < to).then(|| from.whole())),
     bandwidth: Some(ONE_OF_EACH_PAIR),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
     nccl: Nccl::Calls(messages),
@@ -51,7 +51,7 @@ pub(super) static BIDIRECTIONAL: Collective = Collective {
     description: "a window of messages both ways; with all pairs, between the halves of the group",
     roles: Roles::Pairs { messages: Some(2), operations: 1 },
     input: |seat| seat.of_pair(|_| true),
-    flow: Flow::Moves(|path| path.joins_a_pair().then(|| path.whole())),
+    flow: Flow::Moves(|from, to| from.is_paired_with(to).then(|| from.whole())),
     // What one pair moves in one direction.
     bandwidth: Some(Bandwidth {
         elements: |exchange, ranks| 2 * exchange.pair_count(ranks) as u64 * exchange.elements(),
@@ -79,7 +79,7 @@ pub(super) static GET: Collective = Collective {
     name: "get",
     description: "one-sided reads from the memory of the other rank of a pair",
     input: |seat| seat.of_pair(|is_first| !is_first),
-    flow: Flow::Moves(|path| (path.joins_a_pair() && path.from > path.to).then(|| path.whole())),
+    flow: Flow::Moves(|from, to| (from.is_paired_with(to) && from.rank > to).then(|| from.whole())),
     mpi: MpiCall::Get,
     // The request has to arrive first.
     model: Some(Model::Pair { trips: 2.0 }),

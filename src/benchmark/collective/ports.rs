@@ -15,9 +15,7 @@ pub(super) static INCAST: Collective = Collective {
     ranks: RankCount::Several,
     blocks: BlockSizes::Whole,
     input: |seat| seat.elements() - seat.at_root(seat.elements()),
-    flow: Flow::Moves(|path| {
-        (path.to == path.root && path.from != path.root).then(|| path.whole())
-    }),
+    flow: Flow::Moves(|from, to| (to == from.root && !from.is_root()).then(|| from.whole())),
     bandwidth: Some(Bandwidth { elements: of_all_others, bus_factor: |_, _| 1.0 }),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
     nccl: Nccl::Calls(messages),
@@ -31,10 +29,10 @@ pub(super) static OUTCAST: Collective = Collective {
     name: "outcast",
     description: "the root sends to every rank at once, something else to each",
     input: |seat| seat.at_root(of_all_others(seat.exchange, seat.ranks)),
-    flow: Flow::Moves(|path| {
-        let place = if path.to > path.root { path.to - 1 } else { path.to } as u64;
-        let Span { len, .. } = path.whole();
-        (path.from == path.root && path.to != path.root).then_some(Span { at: place * len, len })
+    flow: Flow::Moves(|from, to| {
+        let place = if to > from.root { to - 1 } else { to } as u64;
+        let Span { len, .. } = from.whole();
+        (from.is_root() && to != from.root).then_some(Span { at: place * len, len })
     }),
     ..INCAST
 };

@@ -15,7 +15,7 @@ pub(super) static SENDRECV: Collective = Collective {
     ranks: RankCount::Any,
     blocks: BlockSizes::Whole,
     input: |seat| seat.elements(),
-    flow: Flow::Moves(|path| (path.to == (path.from + 1) % path.ranks).then(|| path.whole())),
+    flow: Flow::Moves(|from, to| (to == (from.rank + 1) % from.ranks).then(|| from.whole())),
     bandwidth: Some(ONE_BUFFER),
     mpi: MpiCall::Collective(MpiCollective::Sendrecv),
     nccl: Nccl::Calls(messages),

@@ -103,10 +103,10 @@ impl RunArgs {
     }
 }
 
-/// The benchmarks to run with their settings; the usual ones where none is named.
+/// The benchmarks to run with their settings; the default ones where none is named.
 fn chosen(config: &mut Config) -> &mut BTreeMap<String, Option<BTreeMap<String, Values>>> {
-    let usual = || benchmark::usual().map(|name| (name.to_owned(), None)).collect();
-    config.benchmarks.get_or_insert_with(usual)
+    let default = || benchmark::defaults().map(|name| (name.to_owned(), None)).collect();
+    config.benchmarks.get_or_insert_with(default)
 }
 
 /// Both placements where a benchmark has both and none was asked for: the halves of nccl-tests' table.

@@ -1,11 +1,9 @@
 //! A collective operation: one after another, or several in flight, in each form that MPI has.
 
-use mpi::ffi;
-
 use super::call::{Call, Mode};
 use super::datatype::PIECE;
 use super::memory::Memory;
-use super::{Comm, barrier, largest, place, together};
+use super::{Comm, Requests, barrier, largest, place, together};
 use crate::backend::Remarks;
 use crate::backend::host::{Operation, Window};
 use crate::backend::reference::Number;
@@ -27,9 +25,9 @@ const ROOTS: usize = 4;
 
 /// Operations that are begun together and waited for together, mostly one.
 pub(super) struct Calls<'a, T> {
+    requests: Requests,
     calls: Vec<Call>,
     memories: Vec<Memory<T>>,
-    requests: Vec<ffi::MPI_Request>,
     completion: CompletionMode,
     comm: Comm,
     ranks: usize,
@@ -70,18 +68,15 @@ impl<'a, T: Number> Calls<'a, T> {
         let (calls, memories): (Vec<Vec<Call>>, Vec<Memory<T>>) =
             together(&comm, all)?.into_iter().unzip();
         let calls: Vec<Call> = calls.into_iter().flatten().collect();
-        // SAFETY: a constant of the library.
-        let none = unsafe { ffi::RSMPI_REQUEST_NULL };
         // Several in flight are begun, whatever the completion mode.
         let completion = match exchange.completion {
             CompletionMode::Blocking if exchange.window > 1 => CompletionMode::NonBlocking,
             mode => mode,
         };
-        let requests = vec![none; calls.len()];
         let mut own = Self {
+            requests: Requests::new(calls.len(), completion),
             calls,
             memories,
-            requests,
             completion,
             comm,
             ranks,
@@ -104,7 +99,7 @@ impl<'a, T: Number> Calls<'a, T> {
                 "a persistent operation keeps its root; choose another form, or root=0",
             ));
         };
-        for (call, request) in self.calls.iter().zip(&mut self.requests) {
+        for (call, request) in self.calls.iter().zip(&mut self.requests.all) {
             // SAFETY: the memories live as long as `self`.
             if !unsafe { call.issue(root as usize, Mode::Make(request)) } {
                 return Err(Error::unsupported(
@@ -124,29 +119,14 @@ impl<'a, T: Number> Calls<'a, T> {
     }
 
     fn start(&mut self, root: usize) {
-        if self.completion == CompletionMode::Persistent {
-            // SAFETY: made in `make`, and none of them is active.
-            unsafe {
-                ffi::MPI_Startall(self.requests.len() as i32, self.requests.as_mut_ptr());
-            }
+        if self.requests.start() {
             return;
         }
-        for (call, request) in self.calls.iter().zip(&mut self.requests) {
-            // SAFETY: the memories live as long as `self`, and `finish` comes before they are touched.
+        for (call, request) in self.calls.iter().zip(&mut self.requests.all) {
+            // SAFETY: the memories live as long as `self`, and `wait` comes before they are touched.
             unsafe {
                 call.issue(root, Mode::Start(request));
             }
-        }
-    }
-
-    fn finish(&mut self) {
-        // SAFETY: as many requests as counted.
-        unsafe {
-            ffi::MPI_Waitall(
-                self.requests.len() as i32,
-                self.requests.as_mut_ptr(),
-                ffi::RSMPI_STATUSES_IGNORE,
-            );
         }
     }
 
@@ -159,7 +139,7 @@ impl<'a, T: Number> Calls<'a, T> {
             let root = self.root_of(self.turn);
             self.turn += 1;
             self.start(root);
-            self.finish();
+            self.requests.wait();
             took.push((self.clock.now() - began) as f64);
         }
         let own = stats::median(&took).unwrap_or(0.0) as Nanos;
@@ -182,7 +162,7 @@ impl<T: Number> Operation for Calls<'_, T> {
             }
             CompletionMode::NonBlocking | CompletionMode::Persistent => {
                 self.start(root);
-                self.finish();
+                self.requests.wait();
             }
             CompletionMode::Overlapped => {
                 self.start(root);
@@ -190,7 +170,7 @@ impl<T: Number> Operation for Calls<'_, T> {
                 while self.clock.now() < end {
                     std::hint::spin_loop();
                 }
-                self.finish();
+                self.requests.wait();
             }
         }
     }
@@ -239,21 +219,5 @@ impl<T: Number> Operation for Calls<'_, T> {
         let one = self.alone.map(|alone| milliseconds(alone as f64) / self.memories.len() as f64);
         let overlap = one.map(|one| Overlap { alone_ms: one, computed_ms: one });
         Remarks { split, overlap }
-    }
-}
-
-impl<T> Drop for Calls<'_, T> {
-    fn drop(&mut self) {
-        if self.completion != CompletionMode::Persistent || std::thread::panicking() {
-            return;
-        }
-        // SAFETY: a constant of the library.
-        let none = unsafe { ffi::RSMPI_REQUEST_NULL };
-        for request in self.requests.iter_mut().filter(|request| **request != none) {
-            // SAFETY: made here, inactive, and freed once.
-            unsafe {
-                ffi::MPI_Request_free(request);
-            }
-        }
     }
 }

@@ -22,9 +22,6 @@ pub(super) struct Memory<T> {
 
 impl<T: Number> Memory<T> {
     /// For the rank that calls it.
-    ///
-    /// # Errors
-    /// Unsupported when memory is short.
     pub(super) fn new(comm: &Comm, exchange: &Exchange) -> Result<Self> {
         let (rank, ranks) = place(comm);
         let sharing = exchange.collective.in_place.map_or(Sharing::Front, |in_place| in_place.mpi);

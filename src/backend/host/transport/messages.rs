@@ -7,7 +7,7 @@ use mpi::raw::AsRaw as _;
 
 use super::datatype::Counted;
 use super::memory::Memory;
-use super::{Comm, place};
+use super::{Comm, Requests, place};
 use crate::backend::host::Operation;
 use crate::backend::reference::Number;
 use crate::backend::{Accuracy, Remarks};
@@ -26,29 +26,19 @@ const SENT: usize = 1;
 
 /// A rank's part in an exchange of messages.
 pub(super) struct Messages<T> {
+    requests: Requests,
     comm: Comm,
     memory: Memory<T>,
     counted: Counted,
     completion: CompletionMode,
-    role: Role,
+    /// The two messages of a ping-pong in their order; else all are begun, and waited for.
+    turns: Option<[usize; 2]>,
     /// What is received and sent in one run, receives first.
     messages: Vec<Message>,
-    requests: Vec<ffi::MPI_Request>,
     /// Whom this rank answers when all has come, and who answers it.
     owed: Vec<c_int>,
     awaited: Vec<c_int>,
     root: usize,
-}
-
-/// What a rank does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// Sends, then waits for what comes back.
-    Serves,
-    /// Waits for what comes, and sends it on.
-    Returns,
-    /// Begins everything, and waits for it.
-    Floods,
 }
 
 /// One message.
@@ -95,11 +85,11 @@ impl<T: Number> Messages<T> {
         let window = exchange.window as usize;
         messages = messages.into_iter().flat_map(|one| std::iter::repeat_n(one, window)).collect();
         let first = exchange.partner(ranks, rank).is_some_and(|partner| rank < partner);
-        let (role, answered) = match way {
-            MpiMessages::Window { answered } => (Role::Floods, answered),
-            MpiMessages::PingPong if messages.is_empty() => (Role::Floods, false),
-            MpiMessages::PingPong if first => (Role::Serves, false),
-            MpiMessages::PingPong => (Role::Returns, false),
+        let (turns, answered) = match way {
+            MpiMessages::Window { answered } => (None, answered),
+            MpiMessages::PingPong if messages.is_empty() => (None, false),
+            MpiMessages::PingPong if first => (Some([SENT, RECEIVED]), false),
+            MpiMessages::PingPong => (Some([RECEIVED, SENT]), false),
         };
         let with = |sends: bool| {
             let mut ranks: Vec<c_int> = messages
@@ -111,18 +101,16 @@ impl<T: Number> Messages<T> {
             ranks
         };
         let (owed, awaited) = (with(false), with(true));
-        // SAFETY: a constant of the library.
-        let none = unsafe { ffi::RSMPI_REQUEST_NULL };
-        let requests = vec![none; messages.len()];
         let completion = exchange.completion;
+        let requests = Requests::new(messages.len(), completion);
         let mut own = Self {
+            requests,
             comm,
             memory,
             counted,
             completion,
-            role,
+            turns,
             messages,
-            requests,
             owed,
             awaited,
             root,
@@ -146,29 +134,17 @@ impl<T: Number> Messages<T> {
     /// Does something with each message and its request.
     fn each(&mut self, act: impl Fn(Message, &Counted, ffi::MPI_Comm, *mut ffi::MPI_Request)) {
         let comm = self.comm.as_raw();
-        for (message, request) in self.messages.iter().zip(&mut self.requests) {
+        for (message, request) in self.messages.iter().zip(&mut self.requests.all) {
             act(*message, &self.counted, comm, request);
         }
     }
 
     /// Begins what there is to receive and then what there is to send, and waits for all of it.
     fn flood(&mut self) {
-        if self.completion == CompletionMode::Persistent {
-            // SAFETY: made in `new`, and none of them is active.
-            unsafe {
-                ffi::MPI_Startall(self.requests.len() as c_int, self.requests.as_mut_ptr());
-            }
-        } else {
+        if !self.requests.start() {
             self.each(begin);
         }
-        // SAFETY: as many requests as counted.
-        unsafe {
-            ffi::MPI_Waitall(
-                self.requests.len() as c_int,
-                self.requests.as_mut_ptr(),
-                ffi::RSMPI_STATUSES_IGNORE,
-            );
-        }
+        self.requests.wait();
         let (byte, mut answer) = (0u8, 0u8);
         let datatype = super::datatype::datatype(crate::benchmark::work::Element::U8);
         let comm = self.comm.as_raw();
@@ -199,7 +175,7 @@ impl<T: Number> Messages<T> {
                     ffi::MPI_Recv(message.at, count, datatype, message.other, DATA, comm, ignore);
                 }
                 (completion, _) => {
-                    let request = &raw mut self.requests[i];
+                    let request = &raw mut self.requests.all[i];
                     if completion == CompletionMode::Persistent {
                         ffi::MPI_Start(request);
                     } else {
@@ -226,16 +202,9 @@ fn begin(message: Message, counted: &Counted, comm: ffi::MPI_Comm, request: *mut
 
 impl<T: Number> Operation for Messages<T> {
     fn run(&mut self) {
-        match self.role {
-            Role::Floods => self.flood(),
-            Role::Serves => {
-                self.one(SENT);
-                self.one(RECEIVED);
-            }
-            Role::Returns => {
-                self.one(RECEIVED);
-                self.one(SENT);
-            }
+        match self.turns {
+            None => self.flood(),
+            Some(turns) => turns.into_iter().for_each(|message| self.one(message)),
         }
     }
 
@@ -253,19 +222,5 @@ impl<T: Number> Operation for Messages<T> {
 
     fn remarks(&self) -> Remarks {
         Remarks { split: self.counted.remark(), overlap: None }
-    }
-}
-
-impl<T> Drop for Messages<T> {
-    fn drop(&mut self) {
-        if self.completion != CompletionMode::Persistent || std::thread::panicking() {
-            return;
-        }
-        for request in &mut self.requests {
-            // SAFETY: made here, inactive, and freed once.
-            unsafe {
-                ffi::MPI_Request_free(request);
-            }
-        }
     }
 }

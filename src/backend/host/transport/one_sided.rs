@@ -35,8 +35,6 @@ pub(super) struct OneSided<T> {
 }
 
 impl<T: Number> OneSided<T> {
-    /// # Errors
-    /// Unsupported when memory is short.
     pub(super) fn new(comm: Comm, exchange: &Exchange, puts: bool) -> Result<Self> {
         let (rank, ranks) = place(&comm);
         let len = exchange.elements() as usize;
