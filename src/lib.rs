@@ -1,8 +1,8 @@
 //! Measures machines with many accelerators: how fast, how close to the possible, how well it scales.
 //!
 //! `mpirun`, Slurm or the program itself starts one process (a *rank*) per device. The ranks arrange
-//! themselves in a mesh, start each operation together, stamp it, and gather every stamp at rank 0, which
-//! computes figures and writes a report.
+//! themselves in a mesh, start each operation together, record its start and end, and send these times to
+//! rank 0, which computes figures and writes a report.
 //!
 //! # The way of a run
 //!
@@ -15,21 +15,22 @@
 //!
 //! # The map
 //!
-//! From the ground up. A room uses only rooms above it in this table, and of those only the ones it names;
-//! `tests/suite/tidy.rs` holds the same table and fails on any other arrow.
+//! Lowest layer first. A room (a top-level module) uses only rooms listed before it, and of those only the ones
+//! it names; `tests/suite/tidy.rs` holds the same table and fails on any other use. The crate `launcher/` stands
+//! below them all: it starts and ends jobs, carries heartbeats and decides which rank is at fault.
 //!
 //! | room | what it is | uses |
 //! |---|---|---|
 //! | [`base`] | errors and exit codes, quantities, metrics, caveats, random numbers, bounded files | |
-//! | [`stats`] | numbers in, numbers out; the only user of statrs | base |
+//! | [`stats`] | statistics on plain numbers; the only user of statrs | base |
 //! | [`machine`] | devices, libraries, memory, telemetry, kernels' machine code, described machines | base |
 //! | [`benchmark`] | what can be measured: each benchmark with its sizes, what it counts, and a model of its time | base, machine |
-//! | [`plan`] | what to run, as values: configuration, mesh, places, cases, deadlines | base, machine, benchmark |
+//! | [`plan`] | what to run, as values: configuration, mesh, nodes and sockets of ranks, cases, deadlines | base, machine, benchmark |
 //! | [`world`] | this process among the ranks: messages, clocks, progress, planted faults, aborting | base, stats, plan |
 //! | [`watchdog`] | the threads that send heartbeats, judge the ranks and end the job at a deadline | base, machine, plan, world |
-//! | [`backend`] | interprets work: `host` on CPUs and MPI, `cuda` on NVIDIA GPUs and NCCL, `simulated` in virtual time | base, stats, machine, benchmark, plan, world |
+//! | [`backend`] | runs the operations: `host` on CPUs and MPI, `cuda` on NVIDIA GPUs and NCCL, `simulated` in virtual time | base, stats, machine, benchmark, plan, world |
 //! | [`report`] | the result as data | base, stats, machine, benchmark, plan |
-//! | [`measure`] | common starts, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
+//! | [`measure`] | common starts, warm-up, the timed loop, written once for all backends, and when it stops | base, stats, machine, benchmark, plan, world, backend, report |
 //! | [`analysis`] | from samples to figures; scaling, launches, comparison, survey, limits | base, stats, machine, benchmark, plan, measure, report |
 //! | [`history`] | reports over time: an append-only folder, its index, change points, baselines | base, stats, benchmark, report, analysis |
 //! | [`render`] | what people and programs read of a result: one document, one file a format | base, stats, machine, benchmark, plan, report, history |
@@ -44,31 +45,32 @@
 //! - Nothing allocates, logs, formats or talks to another rank between the stamps of a sample unless it is
 //!   the work itself.
 //! - A rank that is not in a case sleeps; it does not spin on the cores under test.
-//! - `stats` never sees a rank, `report` never sees a backend's inside or a formula, `measure` never sees
-//!   MPI, the launcher never sees a benchmark.
-//! - A sample is never dropped. Rounds in which a rank came late to the start are left out of statistics
-//!   and counted.
+//! - `stats` knows no ranks, `report` depends on no backend and contains no formulas, `measure` knows no MPI,
+//!   the launcher knows no benchmarks.
+//! - Every sample is kept in the file. Rounds in which a rank came late to the start are marked, counted and
+//!   not used in statistics.
 //! - A finished case is on disk before the next one starts.
 //! - Each outside thing lives in one room; `tests/suite/tidy.rs` holds that table too.
 //!
 //! # Why
 //!
-//! - *Why is dropping a `World` nothing?* `MPI_Finalize` waits for all ranks. A rank that unwinds would
+//! - *Why does dropping a `World` not call `MPI_Finalize`?* It waits for all ranks. A rank that unwinds would
 //!   wait for ranks that never come, and the job would hang instead of failing.
 //! - *Why are errors of MPI fatal?* rsmpi discards return codes; anything else would make failures silent.
-//! - *Why MPI at thread level single, with a watchdog thread beside it?* On Open MPI 4.1 the next level costs
-//!   half as much again at 8 bytes, while a thread that never calls MPI costs nothing that can be measured
+//! - *Why MPI at thread level single, with a watchdog thread beside it?* On Open MPI 4.1 an 8-byte
+//!   message takes half as long again with the next level, while a thread that never calls MPI costs nothing that can be measured
 //!   (docs/results). MPI's standard wants the next level; nccl-tests and every program on CUDA have such
-//!   threads at this one. `--thread-level funneled` keeps to the letter, `--heartbeats off` has no threads.
+//!   threads at this one. `--thread-level funneled` follows the standard, `--heartbeats off` starts no threads.
 //! - *Why last end minus first start?* It is what the slowest rank makes everybody wait; a mean over ranks
 //!   hides it. It needs a common clock: where the clocks of different machines cannot be brought together
 //!   well enough, the whole sweep reports the slowest rank's own time, with a caveat.
 //! - *Why does every rank keep its own samples until a case is over?* While it runs, ranks combine a few
 //!   numbers for each round, however many ranks there are; rank 0 then takes the samples in blocks.
 //! - *Why is efficiency measured against a separate case?* Throughput of rank 0 in the same case already
-//!   holds the contention, so the ratio would be near 100 % by construction.
+//!   includes the contention, so the ratio would be near 100 % by construction.
 //! - *Why several launches?* Where memory lies and which connections are made is settled at the start, and moves
-//!   medians by more than iterations within a launch show: launches are the replicates, never pooled.
+//!   medians by more than iterations within a launch show: each launch counts as one measurement, and
+//!   iterations of different launches are not mixed.
 
 pub mod analysis;
 pub mod backend;

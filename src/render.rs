@@ -129,6 +129,17 @@ impl Format {
         self.facts().1.first().copied()
     }
 
+    /// The endings of files of a kind of result, for people: `.md, .json or .csv`.
+    fn endings<R: Render>() -> String {
+        let all: Vec<String> =
+            Self::all::<R>().filter_map(Self::ending).map(|ending| format!(".{ending}")).collect();
+        match &all[..] {
+            [one] => one.clone(),
+            [most @ .., last] => format!("{} or {last}", most.join(", ")),
+            [] => String::new(),
+        }
+    }
+
     /// The format of this name.
     ///
     /// # Errors

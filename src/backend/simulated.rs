@@ -1,5 +1,5 @@
 //! Virtual time: real ranks and real messages between them, but each operation takes as long as
-//! [`predict`](crate::benchmark::model) says. The same seed gives the same stamps under any MPI.
+//! [the model](crate::benchmark::model) says. The same seed gives the same stamps under any MPI.
 
 use std::cell::Cell;
 

@@ -1,7 +1,6 @@
 //! What can be timed: plain data that a plan names and a backend interprets.
 //!
-//! FLOPs, bytes and bus factors stand here, beside the work they belong to; nothing else in the
-//! program knows a formula.
+//! Its formulas stand with each collective and each kernel.
 
 use serde::{Deserialize, Serialize};
 

@@ -31,7 +31,7 @@ pub(super) struct AnalyzeArgs {
     /// What is printed
     #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Analysis>())]
     format: Format,
-    /// File to write, .json or .md; repeat for more
+    /// File to write, in the format that its ending names; repeatable
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
 }

@@ -54,7 +54,7 @@ pub(super) struct TellArgs {
     /// What is printed
     #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Comparison>())]
     format: Format,
-    /// File to write, .json, .csv, .md or .xml (JUnit); repeat for more
+    /// File to write, in the format that its ending names, such as .xml for JUnit; repeatable
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Print annotations for GitHub too, and add to the step's summary [default: under GitHub Actions]

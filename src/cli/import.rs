@@ -22,10 +22,10 @@ pub(super) struct ImportArgs {
     /// Which benchmark it is, where a file does not tell, as before nccl-tests 2.17
     #[arg(long, short, value_name = "NAME")]
     benchmark: Option<String>,
-    /// File to write, .json, .csv or .md; repeat for more [default: results.json]
+    /// File to write, in the format that its ending names; repeatable [default: results.json]
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// Format of files whose ending says nothing: json, csv, markdown
+    /// Format of files whose ending names none, such as json
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
 }

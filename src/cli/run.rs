@@ -156,10 +156,10 @@ pub(super) struct RunArgs {
     compare_baseline: Option<String>,
     #[command(flatten)]
     rules: RuleArgs,
-    /// File to write, .json, .csv or .md; repeatable [default: results.json]
+    /// File to write, in the format that its ending names; repeatable [default: results.json]
     #[arg(long, short, value_name = "FILE")]
     output: Option<Vec<PathBuf>>,
-    /// Format of files without a known extension: json, csv, markdown
+    /// Format of files whose ending names none, such as json
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Print the table of nccl-tests, for tools that parse it; measures both placements unless one is given

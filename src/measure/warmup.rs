@@ -25,9 +25,9 @@ impl Warmup {
         Self { settling_s, blocks: 0, last: None }
     }
 
-    /// Whether it is warm after one more block that took its rounds `nanos`, `elapsed_s` after the
-    /// first began. As long as ranks come late to the start it is not. Flat means: the medians of two blocks differ by less than 2 %, or by no more than the
-    /// spread within the blocks explains.
+    /// Whether it is warm after one more block (of `--warmup` rounds) that took its rounds `nanos`, `elapsed_s` after
+    /// the first began. As long as ranks come late to the start it is not. Flat means: the medians of two blocks
+    /// differ by less than 2 %, or by no more than the spread within the blocks explains.
     pub(super) fn is_over(&mut self, nanos: &[f64], late: bool, elapsed_s: f64) -> bool {
         self.blocks += 1;
         let quantile = |q| stats::quantile(nanos, q).unwrap_or(0.0);

@@ -184,7 +184,7 @@ pub struct HistoryConfig {
 pub struct OutputConfig {
     /// The files; the extension selects the format.
     pub files: Option<Vec<PathBuf>>,
-    /// The format of files without a known extension: `json`, `csv`, `markdown`.
+    /// The format of files whose ending names none.
     pub format: Option<String>,
 }
 

@@ -27,7 +27,10 @@ impl Output {
     pub fn resolve(config: &Config) -> Result<Vec<Self>> {
         let asked = config.output.format.as_deref().map(Format::named::<Report>).transpose()?;
         let ending = asked.map_or(Some("json"), Format::ending).ok_or_else(|| {
-            Error::usage("--format table is for a terminal; files are .json, .csv or .md")
+            Error::usage(format!(
+                "--format table is for a terminal; files are {}",
+                Format::endings::<Report>()
+            ))
         })?;
         let default = || vec![format!("results.{ending}").into()];
         let files = config.output.files.clone().unwrap_or_else(default);
@@ -41,9 +44,9 @@ impl Output {
         let outputs = files.into_iter().map(|path| {
             let format = of(&path).or(asked).ok_or_else(|| {
                 Error::usage(format!(
-                    "the format of '{}' cannot be told from its ending; use .json, .csv or .md, or add \
-                     --format",
-                    path.display()
+                    "the format of '{}' cannot be told from its ending; use {}, or add --format",
+                    path.display(),
+                    Format::endings::<Report>()
                 ))
             })?;
             probe(&path)?;
