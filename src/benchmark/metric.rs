@@ -24,8 +24,8 @@ pub struct Metric {
     pub label: &'static str,
     /// What exactly it is.
     pub definition: &'static str,
-    follows: fn(&Observed) -> Option<f64>,
-    kept: Option<fn(&Metrics) -> Option<f64>>,
+    compute: fn(&Observed) -> Option<f64>,
+    stored: Option<fn(&Metrics) -> Option<f64>>,
 }
 
 /// What a described machine can do at best.
@@ -69,11 +69,11 @@ macro_rules! table {
     (
         elsewhere {$(
             $name:ident $key:ident, $unit:ident, $direction:ident, $peak:expr, $label:literal, $definition:literal,
-            $follows:expr;
+            $compute:expr;
         )+}
         metrics {$(
             $rate:ident $field:ident, $rate_unit:ident, $rate_direction:ident, $rate_peak:expr, $rate_label:literal,
-            $rate_definition:literal, $rate_follows:expr;
+            $rate_definition:literal, $rate_compute:expr;
         )+}
     ) => {
         $(
@@ -85,8 +85,8 @@ macro_rules! table {
                 peak: $peak,
                 label: $label,
                 definition: $definition,
-                follows: $follows,
-                kept: None,
+                compute: $compute,
+                stored: None,
             };
         )+
         $(
@@ -98,8 +98,8 @@ macro_rules! table {
                 peak: $rate_peak,
                 label: $rate_label,
                 definition: $rate_definition,
-                follows: $rate_follows,
-                kept: Some(|metrics| metrics.$field),
+                compute: $rate_compute,
+                stored: Some(|metrics| metrics.$field),
             };
         )+
 
@@ -168,8 +168,8 @@ pub static EFFICIENCY: Metric = Metric {
     peak: None,
     label: "efficiency",
     definition: "share of the ideal that a point of a scaling study reaches, as the study defines it",
-    follows: |_| None,
-    kept: None,
+    compute: |_| None,
+    stored: None,
 };
 
 impl Metric {
@@ -180,12 +180,12 @@ impl Metric {
 
     /// The figure; `None` where the work has none.
     pub fn figure(&self, observed: &Observed) -> Option<f64> {
-        (self.follows)(observed)
+        (self.compute)(observed)
     }
 
     /// The figure as a report holds it; `None` too for a metric that does not stand under `metrics`.
-    pub fn kept(&self, metrics: &Metrics) -> Option<f64> {
-        self.kept.and_then(|kept| kept(metrics))
+    pub fn stored(&self, metrics: &Metrics) -> Option<f64> {
+        self.stored.and_then(|stored| stored(metrics))
     }
 
     /// What is divided by the time, where the metric is such a rate.
@@ -251,13 +251,16 @@ mod tests {
     fn a_report_holds_what_the_table_names() {
         let metrics = serde_json::to_value(Metrics::default()).unwrap();
         let fields: Vec<&String> = metrics.as_object().unwrap().keys().collect();
-        let kept: Vec<&&Metric> = ALL.iter().filter(|metric| metric.kept.is_some()).collect();
-        assert_eq!(fields.len(), kept.len());
-        assert!(kept.iter().all(|metric| fields.iter().any(|field| *field == metric.key)));
+        let stored: Vec<&&Metric> = ALL.iter().filter(|metric| metric.stored.is_some()).collect();
+        assert_eq!(fields.len(), stored.len());
+        assert!(stored.iter().all(|metric| fields.iter().any(|field| *field == metric.key)));
         for metric in ALL {
             assert!(metric.key.ends_with(metric.unit.suffix()), "{}", metric.key);
             assert_eq!(Metric::find(metric.key), Some(*metric));
         }
-        assert_eq!(BUSBW.kept(&Metrics { busbw_gbps: Some(1.0), ..Default::default() }), Some(1.0));
+        assert_eq!(
+            BUSBW.stored(&Metrics { busbw_gbps: Some(1.0), ..Default::default() }),
+            Some(1.0)
+        );
     }
 }

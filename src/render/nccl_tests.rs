@@ -248,7 +248,7 @@ fn half(case: Option<&Case>) -> String {
     let measured = case.and_then(|case| case.measured.as_ref());
     let time = measured.map_or_else(none, |of| fitted(of.latency.median * 1e3, 7));
     let [algbw, busbw] = [&ALGBW, &BUSBW].map(|metric| {
-        measured.map_or_else(none, |of| fitted(metric.kept(&of.metrics).unwrap_or(0.0), 6))
+        measured.map_or_else(none, |of| fitted(metric.stored(&of.metrics).unwrap_or(0.0), 6))
     });
     let wrong = match case.and_then(|case| case.accuracy.as_ref()) {
         Some(accuracy) => format!("  {:>6}", general(accuracy.wrong as f64)),

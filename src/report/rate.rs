@@ -66,7 +66,7 @@ impl Case {
     /// Its figure at the headline's time.
     pub fn headline(&self, metric: &Metric) -> Option<f64> {
         let measured = self.measured.as_ref()?;
-        let kept = metric.kept(&measured.metrics);
+        let kept = metric.stored(&measured.metrics);
         kept.or_else(|| metric.figure(&self.observed(measured.latency.median)?))
     }
 
@@ -86,7 +86,7 @@ impl Case {
             .into_iter()
             // One rank alone moves nothing over any link.
             .filter(|metric| self.group_size > 1 || *metric != &BUSBW)
-            .find_map(|metric| Some((metric, metric.kept(metrics)?)))
+            .find_map(|metric| Some((metric, metric.stored(metrics)?)))
     }
 }
 

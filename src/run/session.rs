@@ -26,11 +26,11 @@ use crate::world::fault;
 use crate::world::progress::{self, Phase};
 use crate::world::{World, mpi_yields};
 
-/// A device that has not worked for this long may have slowed down, ns.
-const REST: Nanos = 1_000_000_000;
+/// A device that has not last_used for this long may have slowed down, ns.
+const IDLE_LIMIT: Nanos = 1_000_000_000;
 
-/// Runs the plan. Every rank calls it; rank 0 brings the root and gets the report. When the run as a whole cannot go
-/// on, finished cases are in the journal.
+/// Runs the plan. Every rank calls it; rank 0 passes its outputs and gets the report. When the run as a whole cannot
+/// go on, finished cases are in the journal.
 pub(super) fn run(
     world: &mut World,
     plan: &Plan,
@@ -56,7 +56,7 @@ pub(super) fn run(
         Ok(recorder)
     });
     let recorder = world.unanimous(recorder.transpose())?;
-    let rank = Rank { plan, backend: &*backend, clocks, sensors, worked: None };
+    let rank = Rank { plan, backend: &*backend, clocks, sensors, last_used: None };
     let done = world.broadcast(recorder.as_ref().map(|recorder| recorder.done))?;
     let teams = Teams { world, known: HashMap::new() };
     let began = rank.backend.clock().now();
@@ -74,7 +74,7 @@ struct CaseLoop<'a> {
     teams: Teams<'a>,
     /// On rank 0.
     recorder: Option<Recorder>,
-    /// Cases that earlier launches have finished, through all cycles.
+    /// Cases that the journal already holds, through all cycles.
     done: usize,
     /// Cases that are finished, through all cycles.
     place: usize,
@@ -162,7 +162,7 @@ impl CaseLoop<'_> {
             let results = results.as_mut().and_then(|results| results[ranks[0]].take());
             let recorded = match (recorder, results) {
                 (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
-                    let found = (crowding(world, plan, set, case), samples);
+                    let found = (sharing(world, plan, set, case), samples);
                     recorder.record(plan, (place, case), outcome, found)
                 }),
                 _ => Ok(false),
@@ -204,12 +204,12 @@ impl CaseLoop<'_> {
     }
 }
 
-/// How the ranks of a case share what each should have alone, if they do.
-fn crowding(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Caveat> {
+/// The caveat of a case whose ranks share cores or a GPU, if they do.
+fn sharing(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Caveat> {
     if plan.backend == (BackendSpec::Cuda { emulated: true }) {
         return Some(Caveat::Emulated);
     }
-    let ranks = everybody(set);
+    let ranks = all_ranks(set);
     let oversubscribed = world.oversubscription(&ranks);
     // Only the host backend's data goes through MPI.
     let by_mpi = plan.backend == BackendSpec::Host && case.work.communicates();
@@ -220,7 +220,7 @@ fn crowding(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Cav
 }
 
 /// All ranks that run cases of a set, in order.
-fn everybody(set: &[Case]) -> Vec<usize> {
+fn all_ranks(set: &[Case]) -> Vec<usize> {
     let mut ranks: Vec<usize> = set.iter().flat_map(|case| case.group.ranks.clone()).collect();
     // A single group keeps its own order.
     if set.len() > 1 {
@@ -238,7 +238,7 @@ struct Teams<'a> {
 impl Teams<'_> {
     /// The ranks that this rank measures a case with; their worlds are made the first time.
     fn team(&mut self, set: &[Case], case: &Case) -> Result<Team<'_>> {
-        let all = everybody(set);
+        let all = all_ranks(set);
         for ranks in [&all, &case.group.ranks] {
             if !self.known.contains_key(ranks) {
                 self.known.insert(ranks.clone(), self.world.subset(ranks)?);
@@ -255,7 +255,7 @@ struct Rank<'a> {
     clocks: Clocks,
     sensors: Option<Sensors>,
     /// When its device last did something.
-    worked: Option<Nanos>,
+    last_used: Option<Nanos>,
 }
 
 /// What a rank has when a case ends.
@@ -267,8 +267,8 @@ struct CaseEnd {
 }
 
 impl Rank<'_> {
-    /// Prepares, verifies and measures a case; the result alone when it ends before samples are taken. Only that of
-    /// the first rank counts.
+    /// Prepares, verifies and measures a case. `Err` when it ends before samples are taken: its outcome, on its first
+    /// rank only.
     fn run(
         &mut self,
         team: Team<'_>,
@@ -309,7 +309,7 @@ impl Rank<'_> {
         prepared: &mut dyn Prepared,
     ) -> Option<(Vec<Sample>, Option<Recording>)> {
         let clock = self.backend.clock();
-        let rested = self.worked.is_none_or(|worked| clock.now() - worked > REST);
+        let was_idle = self.last_used.is_none_or(|last_used| clock.now() - last_used > IDLE_LIMIT);
         let rank = case.group.ranks[team.group.rank()];
         let method = Method {
             rank,
@@ -318,10 +318,10 @@ impl Rank<'_> {
             communicates: case.work.communicates(),
             operations: case.work.operations(),
             once: case.work.happens_once(),
-            settling: if rested { self.backend.settling() } else { 0 },
+            settling: if was_idle { self.backend.settling() } else { 0 },
             stop_seconds: self.plan.deadlines.stop,
         };
-        let time = CommonTime::of(team.all, &everybody(set), clock, &self.clocks);
+        let time = CommonTime::of(team.all, &all_ranks(set), clock, &self.clocks);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
         let (samples, recording) =
             measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why))?;
@@ -331,8 +331,8 @@ impl Rank<'_> {
             .as_ref()
             .zip(before)
             .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
-        self.worked = Some(clock.now());
-        // Of a virtual machine it says nothing, and would differ from run to run.
+        self.last_used = Some(clock.now());
+        // Meaningless for the simulated backend, whose reports are the same from run to run.
         let is_real = !matches!(self.plan.backend, BackendSpec::Simulated(_));
         let peak = memory::peak_bytes().filter(|_| is_real);
         let memory = peak.map(|host_peak_bytes| RankMemory { rank, host_peak_bytes });
@@ -344,7 +344,7 @@ impl Rank<'_> {
     }
 }
 
-/// Whether another rank may wait inside the work of this case for one that fails.
+/// Whether a failure on one rank can leave others blocked in the operation.
 fn exchanges(team: Team<'_>, case: &Case) -> bool {
     case.work.communicates() && team.group.size() > 1
 }
@@ -356,7 +356,7 @@ fn prepare<'a>(
     case: &Case,
 ) -> Result<Box<dyn Prepared + 'a>, CaseOutcome> {
     fault::enter(Phase::Prepare);
-    // Faults strike after the step: within it, another rank may wait for this one.
+    // Planted faults take effect after the step: within it, another rank may wait for this one.
     let prepared = case
         .work
         .check(team.group.size())
@@ -367,7 +367,7 @@ fn prepare<'a>(
     if let Some(why) = prepared.as_ref().err().filter(while_connecting) {
         give_up(why);
     }
-    // Kept until all agree: letting go of some work is a thing that all of its ranks do.
+    // Kept until all agree: dropping some operations is itself collective.
     let ready = prepared.as_ref().map(|_| ()).map_err(Clone::clone);
     let ready = ready.and_then(|()| fault::check(Phase::Prepare));
     match (agree(team, case, ready, Phase::Prepare), prepared) {
@@ -403,13 +403,13 @@ fn verify(
     Ok(accuracy)
 }
 
-/// Ends the job because of an error on this rank alone, while the others may wait inside the work for it.
+/// Aborts the job because of an error on this rank alone, while the others may be blocked in the operation.
 fn give_up(why: &Error) -> ! {
     let message = format!("{}: {}", progress::describe(), why.message);
     abort(&Error { message, ..why.clone() })
 }
 
-/// Makes one rank's failure the case's, and that of all cases that run with it.
+/// If one rank fails, the case fails on all ranks, and so do all cases of the set.
 fn agree<T>(
     team: Team<'_>,
     case: &Case,
@@ -430,8 +430,7 @@ fn agree<T>(
     })
 }
 
-/// What comes of a case whose ranks found this wrong, or were at work at once with ranks that did. `all` is of
-/// everything that was checked.
+/// The outcome of a case with wrong results, or that ran at once with one. `all` is the accuracy of all checks.
 fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
     if found.wrong == 0 {
         let detail = "not measured: a group that runs at once with it has wrong results";

@@ -47,7 +47,7 @@ pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
 /// Work for each second at the median time.
 fn work_rate(measured: &Measured) -> Option<(&'static Metric, f64)> {
     let known: [&'static Metric; 4] = [&ALGBW, &MEMORY, &ARITHMETIC, &OPERATIONS];
-    known.into_iter().find_map(|metric| Some((metric, metric.kept(&measured.metrics)?)))
+    known.into_iter().find_map(|metric| Some((metric, metric.stored(&measured.metrics)?)))
 }
 
 fn counts(subject: &Subject<'_>) -> bool {
