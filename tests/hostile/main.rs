@@ -134,7 +134,7 @@ fn configurations(files: &Files) {
         "pairs of 10^6 ranks",
         "mesh: {pairs: all}\nbenchmarks: {latency: }".to_owned(),
         1_000_000,
-        "more than 100000 cases",
+        "more than 100000",
     );
     let ranges = "0..5000+1,".repeat(90_000);
     asked(
