@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use serde::ser::{Serialize, SerializeTuple as _, Serializer};
+
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::random::{Stream, fingerprint};
@@ -67,16 +69,9 @@ impl Backend for Simulated {
         let seconds = crate::benchmark::model::seconds(work, &self.topology, &group.ranks)
             .ok_or_else(|| Error::unsupported("the start of a library is not modelled"))?;
         let name = match work {
-            Work::Kernel(run) => {
-                let mut name = encode(&KERNELS)?;
-                for size in run.sizes() {
-                    name.extend(encode(size)?);
-                }
-                name.extend(encode(&(run.element, group))?);
-                name
-            }
-            _ => encode(&(work, group))?,
-        };
+            Work::Kernel(run) => encode(&(KERNELS, Unprefixed(run.sizes()), run.element, group)),
+            _ => encode(&(work, group)),
+        }?;
         Ok(Box::new(Model {
             machine: self,
             nanos: 1e9 * f64::from(work.operations()) * seconds,
@@ -91,6 +86,17 @@ impl Backend for Simulated {
 /// What a case of a kernel is told apart by, beside its sizes, its type and its group: kernels of equal sizes are
 /// delayed alike.
 const KERNELS: u8 = 2;
+
+/// Numbers one after another, without their number in front.
+struct Unprefixed<'a>(&'a [u64]);
+
+impl Serialize for Unprefixed<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = to.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|number| tuple.serialize_element(number))?;
+        tuple.end()
+    }
+}
 
 /// Work that takes a computed time.
 struct Model<'a> {
