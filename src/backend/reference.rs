@@ -1,13 +1,12 @@
-//! Inputs whose right expected are known exactly, and what those expected are: shared by the backends
-//! that compute.
+//! Inputs whose right results are known exactly, and those results: shared by the backends that compute.
 
 mod buffer_layout;
-mod expected_results;
+pub(super) mod expected_results;
 mod kernel;
 mod operands;
 
 pub(super) use buffer_layout::BufferLayout;
-pub(super) use expected_results::{Data, ExpectedResults};
+pub(super) use expected_results::ExpectedResults;
 pub(super) use kernel::judge;
 pub(super) use operands::{FACTOR, Operands};
 
