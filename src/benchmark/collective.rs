@@ -1,7 +1,8 @@
 //! The collective and point-to-point operations: each is one value that holds every fact about it.
 //!
-//! A new one is a value in a file of this folder and a line in [`COLLECTIVES`]. Nothing else names a single
-//! operation: the catalogue, the formulas, the backends, the model and the importers read its value.
+//! A new one is a value in a file of this folder and a line in [`COLLECTIVES`]. The catalogue, the
+//! formulas, the backends, the model and the importers read its value. One that calls another function of MPI adds it
+//! to `mpi_call.rs`.
 
 mod all_gather;
 mod all_reduce;

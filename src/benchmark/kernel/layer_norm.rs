@@ -13,10 +13,11 @@ use crate::machine::kernel::Source;
 /// What is added to the variance, as in PyTorch.
 const EPS: f64 = 1e-5;
 
-/// Elements whose sum is kept in their own type; what is beyond goes to 64 bits, so that long rows lose nothing.
+/// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose
+/// nothing.
 const PIECE: usize = 1024;
 
-/// Sums that do not wait for each other: two of the widest vectors.
+/// Independent partial sums: two of the widest vectors.
 const LANES: usize = 32;
 
 pub(super) fn kernel() -> Kernel {
@@ -32,7 +33,7 @@ pub(super) fn kernel() -> Kernel {
         default: false,
         bound: Bound::Memory,
         inputs: vec![
-            // Far from 0, where a variance by the difference of two sums would cancel.
+            // Far from 0, so that E[x²] − E[x]² would be wrong and be noticed.
             Tensor::input("x", matrix, Fill::Uniform(9.0, 11.0)),
             Tensor::input("weight", &["cols"], Fill::Uniform(0.5, 1.5)),
             Tensor::input("bias", &["cols"], Fill::Uniform(-1.0, 1.0)),

@@ -10,10 +10,11 @@ use crate::benchmark::element::Element;
 use crate::benchmark::{Key, Number, Values as Setting};
 use crate::machine::kernel::Source;
 
-/// Elements that are summed in their own type; what is beyond goes to 64 bits, so that long rows lose nothing.
+/// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose
+/// nothing.
 const PIECE: usize = 1024;
 
-/// Elements that do not wait for each other: two of the widest vectors.
+/// Independent partial sums: two of the widest vectors.
 const LANES: usize = 32;
 
 pub(super) fn kernel() -> Kernel {
