@@ -28,7 +28,7 @@ pub(super) fn table<'a>(
         "scaling",
         rows,
         &[
-            ("scaling", &|(study, ..)| format!("{} {}", study.benchmark, definition(study)).into()),
+            ("study", &|(study, ..)| format!("{} {}", study.benchmark, definition(study)).into()),
             ("type", &|(study, ..)| type_name(study.precision).into()),
             ("problem", &|(study, ..)| problem(&study.problem).into()),
             ("ranks", &|(_, point, _)| Cell::count(point.ranks)),

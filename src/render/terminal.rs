@@ -63,8 +63,9 @@ pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> 
     blocks.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The first rows of a table. Where it is too wide, its widest columns of words stand beside it instead: above each row
-/// when the first column is among them, and there once for rows that share them; else below.
+/// The first rows of a table. Where it is too wide, columns of words leave it, the widest first: those behind the numbers,
+/// then those that name the row. They stand below each row; where the first column is among them, those that name it stand
+/// above it, once for rows that share them.
 fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     let rows = &table.rows[..table.rows.len().min(limit)];
     let text = |row: &[Cell], at: usize| short(&row[at].text);
@@ -75,10 +76,13 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     };
     let mut kept: Vec<(usize, usize)> =
         (0..table.columns.len()).map(|at| (at, length(at))).collect();
+    // What a row is called comes before its numbers.
+    let numbers = table.columns.iter().position(|column| column.numeric).unwrap_or(1);
     let mut folded = Vec::new();
     while width.is_some_and(|width| kept.iter().map(|(_, length)| length).sum::<usize>() > width) {
         let words = kept.iter().enumerate().filter(|(_, (at, _))| !table.columns[*at].numeric);
-        let Some((widest, _)) = words.max_by_key(|(_, (_, length))| *length) else { break };
+        let widest = words.max_by_key(|(_, (at, length))| (*at > numbers, *length));
+        let Some((widest, _)) = widest else { break };
         folded.push(kept.remove(widest).0);
     }
     folded.sort_unstable();
@@ -94,18 +98,19 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
         }
     }
     let above = folded.first() == Some(&0);
-    // What a row is called comes before its numbers: one heading names it for all rows.
-    let numbers = table.columns.iter().position(|column| column.numeric).unwrap_or(1);
+    // One heading names it for all rows.
     let is_title = |at: usize| above && at < numbers;
     let titles: Vec<String> =
         folded.iter().filter(|at| is_title(**at)).map(|at| name(*at)).collect();
-    let beside = |row: &[Cell]| {
-        let told = folded.iter().filter(|at| !["", "-"].contains(&row[**at].text.as_str()));
-        let cells = told.map(|&at| match is_title(at) {
+    let beside = |row: &[Cell], of_titles: bool| {
+        let told = folded.iter().filter(|at| is_title(**at) == of_titles);
+        let told = told.filter(|at| !["", "-"].contains(&row[**at].text.as_str()));
+        let cells = told.map(|&at| match of_titles {
             true => text(row, at),
             false => format!("{}: {}", name(at), text(row, at)),
         });
-        wrapped(&cells.collect::<Vec<_>>().join("; "), if above { 1 } else { 3 }, width)
+        let cells = cells.collect::<Vec<_>>().join("; ");
+        wrapped(&cells, if of_titles { 1 } else { 3 }, width)
     };
     // Without the spaces that fill the last column.
     let drawn = grid.to_string();
@@ -114,14 +119,10 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     all.extend(lines.by_ref().take(2));
     let mut last = String::new();
     for (line, row) in lines.zip(rows) {
-        let beside = beside(row);
-        let [first, second] = match above {
-            true if beside == last => [String::new(), line],
-            true => [beside.clone(), line],
-            false => [line, beside.clone()],
-        };
-        all.extend([first, second]);
-        last = beside;
+        let title = beside(row, true);
+        all.extend([if title == last { String::new() } else { title.clone() }, line]);
+        all.push(beside(row, false));
+        last = title;
     }
     all.retain(|line| !line.is_empty());
     all.join("\n")

@@ -1,7 +1,8 @@
 //! What keeps two figures from meaning the same.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+
+use serde::Serialize;
 
 use crate::report::{Case, Difference, Report};
 
@@ -107,17 +108,27 @@ pub(super) fn differs(what: &str, before: &str, after: &str) -> String {
     format!("{what} is {before} in the baseline and {after} now")
 }
 
+/// A value by the name that reports have for it.
+fn as_in_reports(value: impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Why the figures of a case do not mean the same on both sides; nothing where they do.
 pub(in crate::analysis) fn between(baseline: &Case, candidate: &Case) -> Vec<String> {
     let (Some(before), Some(after)) = (&baseline.measured, &candidate.measured) else {
         return Vec::new();
     };
-    let pairs: [(&str, [&dyn Debug; 2]); 3] = [
-        ("the definition of time", [&before.latency.definition, &after.latency.definition]),
-        ("the protocol", [&before.protocol, &after.protocol]),
-        ("the number of ranks", [&baseline.group_size, &candidate.group_size]),
+    let [definitions, protocols, sizes] = [
+        [before.latency.definition, after.latency.definition].map(as_in_reports),
+        [before.protocol, after.protocol].map(as_in_reports),
+        [baseline.group_size, candidate.group_size].map(as_in_reports),
     ];
-    let pairs = pairs.map(|(what, sides)| (what, sides.map(|side| format!("{side:?}"))));
+    let pairs = [
+        ("the definition of time", definitions),
+        ("the protocol", protocols),
+        ("the number of ranks", sizes),
+    ];
     let differ = pairs.iter().filter(|(_, [before, after])| before != after);
     let mut reasons: Vec<String> =
         differ.map(|(what, [before, after])| differs(what, before, after)).collect();
