@@ -104,7 +104,7 @@ fn variables_are_swept_over_launches_of_one_rank() {
 fn two_sides_take_turns() {
     // They are compared, and what they measured does not mean the same.
     let ended = two("--launches 2 --against c.yaml").file("c.yaml", "protocol: barrier\n").fails(6);
-    let why = "the protocol is Barrier in the baseline and Synchronised now";
+    let why = "the protocol is barrier in the baseline and synchronised now";
     assert!(ended.out.contains(why) && ended.out.contains("2 NOT COMPARABLE"), "{}", ended.out);
     assert_eq!(comparison(&ended)["summary"]["not_comparable"], 2);
     let protocol = |name: &str| read(&ended, name)["cases"][0]["protocol"].clone();
