@@ -131,13 +131,8 @@ impl Format {
 
     /// The endings of files of a kind of result, for people: `.md, .json or .csv`.
     fn endings<R: Render>() -> String {
-        let all: Vec<String> =
-            Self::all::<R>().filter_map(Self::ending).map(|ending| format!(".{ending}")).collect();
-        match &all[..] {
-            [one] => one.clone(),
-            [most @ .., last] => format!("{} or {last}", most.join(", ")),
-            [] => String::new(),
-        }
+        let endings = Self::all::<R>().filter_map(Self::ending);
+        one_of(endings.map(|ending| format!(".{ending}")))
     }
 
     /// The format of this name.
@@ -154,8 +149,13 @@ impl Format {
 
     /// The format that a file's ending names, of those that a result of this kind has.
     pub fn of<R: Render>(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?;
-        Self::all::<R>().find(|format| format.facts().1.contains(&ending))
+        let name = path.file_name()?.to_str()?;
+        let all = Self::all::<R>().flat_map(|format| {
+            format.facts().1.iter().map(move |ending| (format, format!(".{ending}")))
+        });
+        let fitting = all.filter(|(_, ending)| name.len() > ending.len() && name.ends_with(ending));
+        // `.badge.json` tells more than `.json` does.
+        fitting.max_by_key(|(_, ending)| ending.len()).map(|(format, _)| format)
     }
 
     /// The same of a file that must name one.
@@ -172,11 +172,17 @@ impl Format {
 
     /// Why a result that has no formats of its own cannot be written so.
     fn refused(self) -> Error {
-        let [first, second, last] = Self::ANY.map(Self::name);
-        Error::usage(format!(
-            "this result cannot be written as {}, only as {first}, {second} or {last}",
-            self.name()
-        ))
+        let any = one_of(Self::ANY.iter().map(|format| format.name().to_owned()));
+        Error::usage(format!("this result cannot be written as {}, only as {any}", self.name()))
+    }
+}
+
+/// A choice of words: `a, b or c`.
+fn one_of(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.collect();
+    match &words[..] {
+        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+        all => all.concat(),
     }
 }
 

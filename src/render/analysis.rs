@@ -37,6 +37,7 @@ impl Render for Analysis {
             facts: (0..).zip(&self.reports).map(|(at, report)| source(self, at, report)).collect(),
             sections,
             verdict: conclusion(self),
+            exit: None,
         }
     }
 }

@@ -43,6 +43,7 @@ impl Render for Comparison {
             facts: facts(self),
             sections: cases.map(|cases| cases.at_most(ROW_LIMIT)).into_iter().collect(),
             verdict: conclusion(self),
+            exit: Exit::from_code(self.exit),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Cell, Document, Section};
 use super::words::{counted, percent, problem, type_name};
 use super::{Format, Render, csv, limits, scaling};
-use crate::base::error::Result;
+use crate::base::error::{Exit, Result};
 use crate::base::metric::{Direction, Unit};
 use crate::base::units::{format_ms, significant};
 use crate::benchmark::metric::Metric;
@@ -40,6 +40,7 @@ impl Render for Report {
             facts: facts(self),
             sections,
             verdict: self.verdict(),
+            exit: Exit::from_code(self.run.exit),
         }
     }
 
