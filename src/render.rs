@@ -1,6 +1,7 @@
 //! What people and programs read of a result: one document, drawn by many formats, and a few formats of their own.
 
 mod analysis;
+mod badge;
 mod comparison;
 mod csv;
 mod document;
@@ -45,6 +46,8 @@ pub enum Format {
     Markdown,
     /// All data.
     Json,
+    /// The verdict, for a page that shows badges.
+    Badge,
     /// Rows for spreadsheets.
     Csv,
     /// Test results.
@@ -74,7 +77,7 @@ pub trait Render: Serialize {
 
 impl Format {
     /// The formats that every result has.
-    pub const ANY: [Self; 3] = [Self::Table, Self::Markdown, Self::Json];
+    pub const ANY: [Self; 4] = [Self::Table, Self::Markdown, Self::Json, Self::Badge];
 
     /// The formats of a kind of result.
     pub fn all<R: Render>() -> impl Iterator<Item = Self> {
@@ -89,6 +92,7 @@ impl Format {
                 ("markdown", &["md", "markdown"], "For people, in a file or a comment")
             }
             Self::Json => ("json", &["json"], "For programs, all of it"),
+            Self::Badge => ("badge", &["badge.json"], "For shields.io, the verdict in one line"),
             Self::Csv => ("csv", &["csv"], "For programs, one row a case or value"),
             Self::Junit => ("junit", &["xml"], "For what shows test results"),
             Self::OpenMetrics => ("openmetrics", &[], "For Prometheus and its like, in base units"),
@@ -106,6 +110,7 @@ impl Format {
             Self::Markdown => markdown::draw(&result.document()),
             Self::Json => serde_json::to_string_pretty(result)
                 .map_err(|why| Error::internal(format!("cannot write JSON: {why}")))?,
+            Self::Badge => badge::draw(&result.document()),
             Self::Csv | Self::Junit | Self::OpenMetrics | Self::NamesOnly => result.own(self)?,
         };
         if !text.ends_with('\n') {

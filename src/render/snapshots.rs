@@ -29,6 +29,7 @@ pub(crate) fn drawn(name: &str, document: &Document) {
     page(&format!("{name}.full.txt"), &(terminal::draw(document, None, true) + "\n"));
     page(&format!("{name}.txt"), &(terminal::draw(document, Some(80), false) + "\n"));
     page(&format!("{name}.md"), &markdown::draw(document));
+    page(&format!("{name}.badge.json"), &(badge::draw(document) + "\n"));
 }
 
 /// The same of a result, and its texts in its own formats.
@@ -234,7 +235,7 @@ fn a_history() {
     let list = Content::List { reports: (1..4).map(entry).collect(), damaged: damaged.clone() };
     let list = Answer::from(list);
     let why = Format::Csv.write(&list, true).unwrap_err().message;
-    assert_eq!(why, "this result cannot be written as csv, only as table, markdown or json");
+    assert_eq!(why, "this result cannot be written as csv, only as table, markdown, json or badge");
     pages("history-list", &list);
     pages("history-empty", &Answer::from(Content::List { reports: Vec::new(), damaged }));
     pages("history-trend", &Answer::from(Content::Trend { trends: vec![trend()] }));
