@@ -229,6 +229,7 @@ fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
     measured.invalid = 10;
     measured.latency.ci = Some([0.95, 1.05]);
     measured.latency.effective_samples = 9.0;
+    measured.latency.p99 = Some(2.5);
     let analysis = of(&[loud]);
     let marks: Vec<&str> = analysis.cases[0].flags.iter().map(|flag| flag.mark.as_str()).collect();
     for mark in [
@@ -239,6 +240,7 @@ fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
         "late starts",
         "wide interval",
         "dependent",
+        "long tail",
     ] {
         assert!(marks.contains(&mark), "{mark}: {marks:?}");
     }
