@@ -31,8 +31,8 @@ pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
                 }
                 // The launcher resumed a stopped process in order to end it.
                 let own_stop = shared.messages().of_own_stop();
-                if let Some((failure, message)) = own_stop {
-                    abort::abort_from_watchdog(&failure, &message);
+                if let Some(failure) = own_stop {
+                    abort::abort_from_watchdog(&failure, "");
                 }
                 let error = Error::new(Kind::Interrupted, format!("stopped by signal {signal}"));
                 abort::save_report(&abort::failure_here(&error));

@@ -49,13 +49,13 @@ pub fn save_report(failure: &Failure) {
 
 /// Aborts the job because of an error of this rank. Only the thread that calls MPI may call this.
 pub fn abort(error: &Error) -> ! {
-    report(&failure_here(error), &error.message);
+    report(&failure_here(error), "");
     mpi::abort(error.exit())
 }
 
-/// Aborts the job from a thread that does not call MPI. The message may be longer than one sentence.
-pub fn abort_from_watchdog(failure: &Failure, message: &str) -> ! {
-    report(failure, message);
+/// Aborts the job from a thread that does not call MPI; `more` follows the sentence of the failure.
+pub fn abort_from_watchdog(failure: &Failure, more: &str) -> ! {
+    report(failure, more);
     mpi::exit_process(failure.exit())
 }
 
@@ -71,8 +71,8 @@ pub fn abort_at_deadline() -> ! {
     ))
 }
 
-fn report(failure: &Failure, message: &str) {
-    tracing::error!("{message}");
+fn report(failure: &Failure, more: &str) {
+    tracing::error!("{}{more}", failure.error.detail);
     save_report(failure);
     // Failures of other threads from now on are consequences of this one.
     stop_saving();

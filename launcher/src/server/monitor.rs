@@ -37,14 +37,13 @@ struct Rank {
     stop_sent: bool,
 }
 
-/// Whether a rank has reported its state.
+/// Whether a rank is yet to report its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StateReport {
-    NotNeeded,
+    NotPending,
     /// The reply to its next frame requests the report.
     ToRequest,
     Requested,
-    Received,
 }
 
 /// The progress of a diagnosis.
@@ -67,7 +66,7 @@ impl Monitor {
             heartbeat: None,
             last_frame: now,
             connection: Connection::NeverConnected,
-            report: StateReport::NotNeeded,
+            report: StateReport::NotPending,
             stop_sent: false,
         };
         Self {
@@ -80,11 +79,11 @@ impl Monitor {
         }
     }
 
-    /// Marks a rank as connected; false if there is no such rank, or it has connected before.
-    pub(super) fn admit(&mut self, rank: u32) -> bool {
+    /// Marks a rank as connected; `None` if there is no such rank, or it has connected before.
+    pub(super) fn admit(&mut self, rank: u32) -> Option<()> {
         let rank = self.ranks.get_mut(rank as usize);
         let rank = rank.filter(|rank| rank.connection == Connection::NeverConnected);
-        rank.map(|rank| rank.connection = Connection::Open).is_some()
+        rank.map(|rank| rank.connection = Connection::Open)
     }
 
     /// Processes a frame of an admitted rank; returns the reply.
@@ -95,7 +94,7 @@ impl Monitor {
         rank.last_frame = now;
         match kind {
             FrameKind::StateReported if rank.report == StateReport::Requested => {
-                rank.report = StateReport::Received;
+                rank.report = StateReport::NotPending;
             }
             FrameKind::Heartbeat | FrameKind::StateReported => {}
             FrameKind::Leave => rank.connection = Connection::Left,
@@ -131,28 +130,23 @@ impl Monitor {
             self.ranks.iter_mut().for_each(|rank| rank.last_frame += late);
         }
         self.next_check = now + self.interval;
-        self.alarm = match mem::replace(&mut self.alarm, Alarm::None) {
-            Alarm::None => match diagnose(&self.table(now), self.silence) {
-                Some(diagnosis) => self.confirm(diagnosis.cause, now),
-                None => Alarm::None,
-            },
-            Alarm::Confirming { died } => match diagnose(&self.table(now), self.silence) {
-                Some(diagnosis) if diagnosis.cause == Cause::Died && !died => {
-                    self.confirm(diagnosis.cause, now)
-                }
-                Some(diagnosis) => self.request_reports(diagnosis, now),
-                None => Alarm::None,
-            },
-            other => other,
+        let fault = diagnose(&self.table(now), self.silence);
+        let alarm = match (mem::replace(&mut self.alarm, Alarm::Raised), fault) {
+            (Alarm::None | Alarm::Confirming { .. }, None) => Alarm::None,
+            (Alarm::Confirming { died }, Some(fault)) if died || fault.cause != Cause::Died => {
+                self.request_reports(fault, now)
+            }
+            (Alarm::None | Alarm::Confirming { .. }, Some(fault)) => self.confirm(fault.cause, now),
+            (alarm, _) => alarm,
         };
-        match mem::replace(&mut self.alarm, Alarm::Raised) {
+        match alarm {
             Alarm::AwaitingReports { diagnosis, until }
                 if now >= until || !self.reports_pending() =>
             {
                 Some(diagnosis)
             }
-            other => {
-                self.alarm = other;
+            alarm => {
+                self.alarm = alarm;
                 None
             }
         }
@@ -185,8 +179,7 @@ impl Monitor {
     }
 
     fn reports_pending(&self) -> bool {
-        let pending =
-            |rank: &Rank| matches!(rank.report, StateReport::ToRequest | StateReport::Requested);
+        let pending = |rank: &Rank| rank.report != StateReport::NotPending;
         self.ranks.iter().any(|rank| rank.connection == Connection::Open && pending(rank))
     }
 }
@@ -232,7 +225,7 @@ mod tests {
                 silence: 10 * SECOND,
             };
             let mut monitor = Monitor::new(&options, now);
-            assert!(monitor.admit(0) && monitor.admit(1));
+            assert_eq!((monitor.admit(0), monitor.admit(1)), (Some(()), Some(())));
             Self { monitor, now }
         }
 
@@ -259,10 +252,10 @@ mod tests {
     #[test]
     fn a_rank_is_admitted_once() {
         let mut scene = Scene::new();
-        assert!(!scene.monitor.admit(0) && !scene.monitor.admit(2));
+        assert_eq!((scene.monitor.admit(0), scene.monitor.admit(2)), (None, None));
         scene.send(heartbeat(0, None), FrameKind::Leave);
         scene.disconnect(0);
-        assert!(!scene.monitor.admit(0));
+        assert_eq!(scene.monitor.admit(0), None);
         assert_eq!(scene.monitor.table(scene.now)[0].connection, Connection::Left);
     }
 

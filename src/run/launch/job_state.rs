@@ -41,8 +41,8 @@ impl JobState {
     }
 
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
-    pub(super) fn hear(&mut self, line: OutputLine<'_>) {
-        match line {
+    pub(super) fn hear(&mut self, line: OutputLine) {
+        match &line {
             // Hydra prints on standard output how a job ended.
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
             OutputLine::Out(line) if self.shows_output => self.above_bar(|| say(line)),
