@@ -128,7 +128,7 @@ impl History {
     }
 
     /// Saves the index. Without it the reports are still there.
-    fn save_index(&mut self) {
+    fn save_index(&self) {
         if let Err(why) = self.index.save() {
             tracing::warn!("{}; the next command brings the index up to date", why.message);
         }

@@ -20,6 +20,13 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))
 }
 
+/// What stands behind `key` at the start of a line of a file of the system's, such as `/proc/cpuinfo`.
+pub fn value_in(path: &str, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(value.trim_matches([' ', '\t', ':', '"']).to_owned())
+}
+
 /// Makes sure a file can be written there, before anything is measured.
 ///
 /// # Errors

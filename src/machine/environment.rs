@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
+use crate::base::files::value_in;
 use crate::machine::device::Device;
+use crate::machine::memory::bytes_in;
 
 /// The environment of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -133,11 +135,8 @@ pub fn is_recorded(name: &str) -> bool {
 /// The node this process runs on.
 pub fn this_node() -> Node {
     let uname = rustix::system::uname();
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let distribution = release
-        .lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
-        .map_or("unknown", |name| name.trim_matches('"'));
+    let distribution = value_in("/etc/os-release", "PRETTY_NAME=");
+    let distribution = distribution.unwrap_or_else(|| "unknown".to_owned());
     let cores = std::fs::read_to_string("/proc/cpuinfo")
         .map_or(0, |text| text.lines().filter(|line| line.starts_with("processor")).count());
     Node {
@@ -145,22 +144,13 @@ pub fn this_node() -> Node {
         os: Some(format!("{distribution}, Linux {}", uname.release().to_string_lossy())),
         cpu: Some(cpu_model()),
         cores: Some(cores.max(1)),
-        memory_bytes: Some(memory_bytes()),
+        memory_bytes: Some(bytes_in("/proc/meminfo", "MemTotal:").unwrap_or(0)),
     }
 }
 
 /// The CPU model, from `/proc/cpuinfo`.
 pub fn cpu_model() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
-    model.map_or("unknown CPU", |line| line.trim_start_matches([' ', '\t', ':'])).to_owned()
-}
-
-fn memory_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = kib.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
+    value_in("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown CPU".to_owned())
 }
 
 /// This build: its content hash, and the commit it was built from, if known.
