@@ -86,9 +86,6 @@ impl Watchdog {
     }
 
     /// Connects this rank to the heartbeat server. All ranks call it.
-    ///
-    /// # Errors
-    /// If the server's address cannot be broadcast.
     pub fn connect(&mut self, world: &World) -> Result<()> {
         self.shared.messages().members = world.members().to_vec();
         if world.size() == 1 {

@@ -240,9 +240,6 @@ impl World {
     }
 
     /// A world of these ranks. All of them call it, and no others.
-    ///
-    /// # Errors
-    /// Internal error if this rank is not one of them.
     pub fn subset(&self, ranks: &[usize]) -> Result<Self> {
         let position = ranks
             .iter()
@@ -302,9 +299,6 @@ impl World {
     }
 
     /// Rank 0's value on every rank; the others pass `None`.
-    ///
-    /// # Errors
-    /// If the value cannot be encoded or decoded.
     pub fn broadcast<T: Serialize + DeserializeOwned>(&self, value: Option<T>) -> Result<T> {
         self.broadcast_from(0, value)
     }
@@ -325,9 +319,6 @@ impl World {
     }
 
     /// Every rank's value on rank 0, by rank; `None` on the others.
-    ///
-    /// # Errors
-    /// If a value cannot be encoded or decoded.
     pub fn gather<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<Option<Vec<T>>> {
         let Some(comm) = &self.comm else { return Ok(Some(vec![value])) };
         let own = wire::encode(&value)?;

@@ -170,9 +170,6 @@ impl Exit {
     }
 
     /// The exit that a file of ours holds.
-    ///
-    /// # Errors
-    /// Internal error for a number that is no exit.
     pub fn of(code: u8) -> Result<Self> {
         Self::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
     }

@@ -28,9 +28,6 @@ pub fn value_in(path: &str, key: &str) -> Option<String> {
 }
 
 /// Makes sure a file can be written there, before anything is measured.
-///
-/// # Errors
-/// Usage error when it cannot.
 pub fn probe(path: &Path) -> Result<()> {
     let wrong = |why: &dyn std::fmt::Display| Error::file("write", path, why);
     if path.is_dir() {
@@ -47,9 +44,6 @@ fn temporary_name(path: &Path) -> PathBuf {
 }
 
 /// Writes a file under a temporary name, to the disk, and renames it: a reader sees all or nothing.
-///
-/// # Errors
-/// Usage error when the file cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = temporary_name(path);
     let written = std::fs::File::create(&temporary).and_then(|mut file| {

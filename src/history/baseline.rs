@@ -150,9 +150,6 @@ impl History {
 
     /// The report that is meant where one is wanted: the newest, or by a pin, a file, a run or a commit (of which
     /// the newest), in the order of [`Baseline::find`].
-    ///
-    /// # Errors
-    /// Usage error when there is no such report.
     pub fn one(&self, what: Option<&str>) -> Result<&Entry> {
         let Some(what) = what else {
             return self.entries.last().ok_or_else(|| {

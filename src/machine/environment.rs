@@ -89,10 +89,7 @@ const BOOKKEEPING: [&str; 4] =
     ["OMPI_MCA_orte_", "OMPI_MCA_ess_", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir"];
 
 impl Environment {
-    /// Refuses two ranks on one device.
-    ///
-    /// # Errors
-    /// Unfit, naming both ranks.
+    /// Refuses two ranks on one device, as unfit.
     pub fn refuse_shared_devices(&self) -> Result<()> {
         for (index, rank) in self.ranks.iter().enumerate() {
             let same = |other: &&Rank| {

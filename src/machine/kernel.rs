@@ -59,9 +59,6 @@ pub fn arch_of(major: i32, minor: i32) -> String {
 }
 
 /// NVRTC's version, such as `13.0`.
-///
-/// # Errors
-/// Unfit without NVRTC.
 pub fn compiler_version() -> Result<String> {
     nvidia::NVRTC.require()?;
     let (mut major, mut minor) = (0, 0);

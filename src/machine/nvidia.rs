@@ -200,10 +200,7 @@ impl Library {
         }
     }
 
-    /// Loads the first of these file names that can be loaded.
-    ///
-    /// # Errors
-    /// The loader's message for the last name.
+    /// Loads the first of these file names that can be loaded; the error is the message for the last.
     fn load(&self, names: &[&str]) -> Result<Loaded, String> {
         let mut message = String::new();
         for &name in names {

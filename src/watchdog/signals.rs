@@ -44,9 +44,6 @@ pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
 }
 
 /// Makes signals set the stop flag, without a thread; the report is then written after the current case stops.
-///
-/// # Errors
-/// Unfit if the handlers cannot be installed.
 pub fn set_stop_flag_on_signals() -> Result<()> {
     for signal in [SIGTERM, SIGINT, SIGUSR1] {
         signal_hook::flag::register(signal, progress::stop_flag()).map_err(cannot)?;

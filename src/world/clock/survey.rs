@@ -31,9 +31,6 @@ impl Clocks {
 
     /// Verifies that the ranks of a node share a clock, and measures the drift of different clocks. All ranks call it,
     /// before they create subsets. Takes a second if there are several clocks.
-    ///
-    /// # Errors
-    /// If the results cannot be encoded or decoded.
     pub fn survey(world: &mut World, clock: &dyn Clock) -> Result<Self> {
         let one = Self::one(world.size());
         if world.size() == 1 {
