@@ -14,7 +14,6 @@ mod git;
 #[cfg(test)]
 mod hostile;
 mod index;
-mod lock;
 mod notes;
 mod retention;
 mod series;
@@ -35,9 +34,8 @@ pub use series::{Asked, Point, Series};
 pub use trend::{Change, Effect, Trend, trends};
 
 use crate::base::error::{Error, Result};
-use folder::Folder;
+use folder::{Folder, Lock};
 use index::{Index, Row};
-use lock::Lock;
 
 /// Where the history is when nothing else is said.
 pub const FOLDER: &str = ".tesserabench/history";
@@ -78,7 +76,7 @@ impl History {
         let folder = Folder::at(folder);
         let reports = folder.reports();
         std::fs::create_dir_all(&reports).map_err(|why| Error::file("make", &reports, why))?;
-        let lock = Lock::take(&folder, lock::TRIES)?;
+        let lock = Lock::take(&folder, folder::TRIES)?;
         let (index, damaged) = Index::open(&folder, &lock)?;
         let (pins, labels) = (notes::read(&folder.pins())?, notes::read(&folder.labels())?);
         let mut history = Self { folder, index, pins, labels, entries: Vec::new(), damaged, lock };

@@ -198,7 +198,7 @@ impl Shutdown {
             // An error here and below means that the process has already exited.
             let _ = self.process.map(|process| kill_process(process, Signal::USR1));
         } else {
-            self.terminate();
+            self.kill(Step::Terminated, Signal::TERM);
         }
     }
 
@@ -206,21 +206,17 @@ impl Shutdown {
     fn escalate(&mut self) -> Option<End> {
         let reason = *self.reason.get_or_insert(End::TimedOut);
         match self.step {
-            Step::Running | Step::Requested => self.terminate(),
-            Step::Terminated => {
-                self.step = Step::Killed;
-                self.due = Instant::now() + KILL_DELAY;
-                let _ = self.process.map(|group| kill_process_group(group, Signal::KILL));
-            }
+            Step::Running | Step::Requested => self.kill(Step::Terminated, Signal::TERM),
+            Step::Terminated => self.kill(Step::Killed, Signal::KILL),
             Step::Killed => return Some(reason),
         }
         None
     }
 
-    fn terminate(&mut self) {
-        self.step = Step::Terminated;
+    fn kill(&mut self, step: Step, signal: Signal) {
+        self.step = step;
         self.due = Instant::now() + KILL_DELAY;
-        let _ = self.process.map(|group| kill_process_group(group, Signal::TERM));
+        let _ = self.process.map(|group| kill_process_group(group, signal));
     }
 }
 

@@ -124,9 +124,8 @@ pub fn machine(report: &Report) -> String {
         text.push_str(", emulated");
     }
     if let Some(files) = &run.imported_from {
-        let tools = counted(files.iter().map(|file| file.tool.clone()));
-        let tools: Vec<&str> = tools.keys().map(String::as_str).collect();
-        text.push_str(&format!(", imported from {}", tools.join(" and ")));
+        let tools: BTreeSet<&str> = files.iter().map(|file| file.tool.as_str()).collect();
+        text.push_str(&format!(", imported from {}", Vec::from_iter(tools).join(" and ")));
     }
     let environment = &report.environment;
     let devices = counted(environment.ranks.iter().map(|rank| rank.device.name.clone()));

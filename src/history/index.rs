@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Damaged, Key, Record, figures};
-use super::folder::{Folder, Stamp, json_files};
-use super::lock::Lock;
+use super::folder::{Folder, Lock, Stamp, json_files};
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
 use crate::base::random::fingerprint;

@@ -60,10 +60,10 @@ impl FaultMessages {
             Cause::Silent => {
                 let age = state.map_or(0.0, |state| state.age.as_secs_f64());
                 let process = self.process_state(first);
-                let process =
-                    process.map_or_else(String::new, |state| format!(" (process state: {state})"));
+                let process = process.map(|state| format!(" (process state: {state})"));
                 let text = format!(
-                    "{has} sent no heartbeat for {age:.1} s{process}, longer than --deadline silence allows"
+                    "{has} sent no heartbeat for {age:.1} s{}, longer than --deadline silence allows",
+                    process.unwrap_or_default()
                 );
                 (Kind::TimedOut, text)
             }

@@ -1,6 +1,6 @@
 //! A rank of the world: its build, node, clock and cores.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::{Deserialize, Serialize};
@@ -79,9 +79,7 @@ fn clock_domain() -> u64 {
 
 /// Ranks and cores of the most oversubscribed node, if there is one.
 pub(super) fn oversubscription(members: &[Member]) -> Option<(usize, usize)> {
-    let mut hosts: Vec<&str> = members.iter().map(|member| member.host.as_str()).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
+    let hosts: BTreeSet<&str> = members.iter().map(|member| member.host.as_str()).collect();
     let load = |host: &str| {
         let here = || members.iter().filter(|member| member.host == host);
         let cores: HashSet<usize> = here().flat_map(|member| &member.cores).copied().collect();

@@ -1,5 +1,6 @@
 //! The survey of the ranks' clocks: which ranks share one, and how fast the others drift.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::offset::{measure_offset, serve_offset};
@@ -58,9 +59,7 @@ impl Clocks {
             .collect();
         let rates = world.gather(stats::slope(&points))?;
         let rates = world.broadcast(rates)?;
-        let mut clocks: Vec<u64> = world.members().iter().map(|member| member.clock).collect();
-        clocks.sort_unstable();
-        clocks.dedup();
+        let clocks: HashSet<u64> = world.members().iter().map(|member| member.clock).collect();
         Ok(Self { rates, count: clocks.len() })
     }
 
