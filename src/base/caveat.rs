@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::plain::name_in_reports;
+
 /// Share of invalid rounds above which a case carries a caveat, percent.
 pub const INVALID_PERCENT: f64 = 10.0;
 
@@ -31,12 +33,8 @@ pub enum Severity {
 
 impl Severity {
     /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serious => "serious",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
+    pub fn name(self) -> String {
+        name_in_reports(&self)
     }
 }
 

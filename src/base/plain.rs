@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 /// The text on one line, without characters that move a terminal's cursor or turn the direction of writing.
 /// They are shown as `\u001b`, which JSON reads as the same character.
 pub fn plain(text: &str) -> Cow<'_, str> {
@@ -18,6 +20,12 @@ pub fn plain_lines(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.split('\n').map(plain).collect::<Vec<_>>().join("\n"))
+}
+
+/// The name that reports have for such a value.
+pub fn name_in_reports(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Whether a character does something instead of being seen: control characters, ends of lines, and those

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::git::{is_commit, short};
 use super::notes::Label;
 use crate::base::caveat::Caveat;
+use crate::base::plain::name_in_reports;
 use crate::base::random::fingerprint;
 use crate::base::units::{format_utc, parse_utc};
 use crate::benchmark::metric;
@@ -199,13 +200,8 @@ fn method(case: &Case, measured: &Measured) -> String {
         )
     };
     let marks: BTreeSet<&str> = marks.filter(|mark| !told(mark)).map(Caveat::mark).collect();
-    let mut words = vec![word(&measured.protocol), word(&measured.latency.definition)];
+    let mut words =
+        vec![name_in_reports(&measured.protocol), name_in_reports(&measured.latency.definition)];
     words.extend(marks.into_iter().map(str::to_owned));
     words.join(", ")
-}
-
-/// A value's name in the report.
-fn word(value: &impl Serialize) -> String {
-    let value = serde_json::to_value(value).unwrap_or_default();
-    value.as_str().unwrap_or_default().to_owned()
 }

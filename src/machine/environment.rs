@@ -92,19 +92,14 @@ impl Environment {
     /// Refuses two ranks on one device, as unfit.
     pub fn refuse_shared_devices(&self) -> Result<()> {
         for (index, rank) in self.ranks.iter().enumerate() {
-            let same = |other: &&Rank| {
-                rank.device.uuid.is_some()
-                    && (other.node, &other.device.uuid) == (rank.node, &rank.device.uuid)
-            };
+            let Some(uuid) = &rank.device.uuid else { continue };
+            let same =
+                |other: &&Rank| (other.node, &other.device.uuid) == (rank.node, &rank.device.uuid);
             if let Some(other) = self.ranks[..index].iter().find(same) {
                 return Err(Error::unfit(format!(
-                    "ranks {} and {} both drive {} ({}) of {}; start one rank per GPU, or add \
+                    "ranks {} and {} both drive {} ({uuid}) of {}; start one rank per GPU, or add \
                      --emulate-ranks to let ranks share one for a trial",
-                    other.rank,
-                    rank.rank,
-                    rank.device.name,
-                    rank.device.uuid.as_deref().unwrap_or_default(),
-                    self.nodes[rank.node].host
+                    other.rank, rank.rank, rank.device.name, self.nodes[rank.node].host
                 )));
             }
         }

@@ -230,12 +230,8 @@ fn has_symbol(handle: &libloading::Library, symbol: &str) -> bool {
 fn file_of(handle: &libloading::Library, symbols: &[&str]) -> Option<PathBuf> {
     // SAFETY: the symbol is only looked up, never called through this type.
     let symbol = unsafe { handle.get::<unsafe extern "C" fn()>(*symbols.first()?) }.ok()?;
-    let mut found = libc::Dl_info {
-        dli_fname: std::ptr::null(),
-        dli_fbase: std::ptr::null_mut(),
-        dli_sname: std::ptr::null(),
-        dli_saddr: std::ptr::null_mut(),
-    };
+    // SAFETY: it consists of pointers, which may be null.
+    let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: dladdr takes any address, and fills in the structure if it returns nonzero.
     let known = unsafe { libc::dladdr(*symbol as *const std::ffi::c_void, &raw mut found) } != 0;
     if !known || found.dli_fname.is_null() {
