@@ -50,7 +50,6 @@ pub struct Watchdog {
     shared: Arc<Shared>,
 }
 
-/// The state that the threads share.
 struct Shared(Mutex<FaultMessages>);
 
 /// When the state of this rank last changed.

@@ -46,14 +46,12 @@ pub struct Client {
     thread: JoinHandle<()>,
 }
 
-/// A command to the thread.
 #[derive(Debug)]
 enum Command {
     Connect(SocketAddr, Token),
     Leave,
 }
 
-/// The state of the thread.
 struct HeartbeatLoop<R, E> {
     options: ClientOptions,
     read: R,

@@ -153,7 +153,6 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine)) -> io::Result
     Ok(Ended { end: end?, left })
 }
 
-/// Waits for any of these signals.
 async fn any_of(signals: &mut [tokio::signal::unix::Signal]) {
     poll_fn(|context| {
         match signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
@@ -171,7 +170,6 @@ struct Shutdown {
     grace: Duration,
     deadline: Instant,
     step: Step,
-    /// When the next step is due.
     due: Instant,
     /// Why the job is shut down, once it is.
     reason: Option<End>,
@@ -189,7 +187,6 @@ enum Step {
 }
 
 impl Shutdown {
-    /// This process received a signal to stop.
     fn on_signal(&mut self) {
         self.reason = Some(End::Interrupted);
         if self.step == Step::Running {

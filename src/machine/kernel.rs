@@ -149,7 +149,6 @@ impl Drop for Program {
     }
 }
 
-/// Reads the assembler's report.
 fn functions(log: &str) -> Vec<Function> {
     let mut functions: Vec<Function> = Vec::new();
     for line in log.lines() {

@@ -29,7 +29,6 @@ pub struct Library {
     loaded: OnceLock<Result<Loaded>>,
 }
 
-/// A loaded library.
 #[derive(Debug)]
 struct Loaded {
     handle: libloading::Library,

@@ -21,7 +21,6 @@ const RESUME_WINDOW: Duration = Duration::from_secs(5);
 
 /// What messages need to know about the ranks and the plan.
 pub(super) struct FaultMessages {
-    /// The deadlines in force.
     pub(super) deadlines: Deadlines,
     pub(super) members: Vec<Member>,
     pub(super) devices: Vec<String>,
@@ -33,7 +32,6 @@ pub(super) struct FaultMessages {
 }
 
 impl FaultMessages {
-    /// Before the ranks are connected.
     pub(super) fn new(deadlines: Deadlines) -> Self {
         let (members, devices, tasks, stopped) = Default::default();
         Self { deadlines, members, devices, tasks, stopped }
@@ -122,7 +120,6 @@ impl FaultMessages {
         self.failure(kind, rank, Some(heartbeat), detail)
     }
 
-    /// The ranks at fault as the subject of a sentence.
     fn subject(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> String {
         let present =
             diagnosis.table.iter().filter(|state| state.connection != Connection::Left).count();

@@ -13,7 +13,6 @@ use crate::world::progress;
 const STACK_PRINTERS: [&[&str]; 2] =
     [&["eu-stack", "-1", "-n", "20", "-p"], &["gdb", "--batch", "-nx", "-ex", "bt 20", "-p"]];
 
-/// Time limit of one of them.
 const PRINTER_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Longest line of a stack, characters.

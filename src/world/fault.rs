@@ -66,7 +66,6 @@ struct Planted {
     cases: Option<WildMatch>,
 }
 
-/// The moment that is not a phase.
 const OPERATION: &str = "operation";
 
 static PLANTED: OnceLock<Planted> = OnceLock::new();

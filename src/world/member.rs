@@ -10,9 +10,6 @@ use crate::base::random::fingerprint;
 use crate::world::fault::{Fault, is_planted};
 use crate::world::progress::Phase;
 
-/// Most cores of a node.
-const CORES: usize = 1024;
-
 /// A rank of the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -35,11 +32,10 @@ pub struct Member {
 }
 
 impl Member {
-    /// This process.
     pub(super) fn this(launch: Option<&Launch>) -> Self {
         let build = u64::from_str_radix(env!("TESSERABENCH_BUILD"), 16).unwrap_or(0);
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
-        let cores: Vec<usize> = (0..CORES).filter(|&core| set.is_set(core)).collect();
+        let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect();
         let bound = cores.len();
         let quota = std::thread::available_parallelism().map(usize::from).ok();
         Self {
@@ -55,7 +51,6 @@ impl Member {
     }
 }
 
-/// The host name.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

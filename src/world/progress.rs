@@ -32,7 +32,6 @@ pub enum Phase {
     Leave,
 }
 
-/// All phases with their names, by number.
 const PHASES: [(Phase, &str); 9] = [
     (Phase::Join, "join"),
     (Phase::Parked, "parked"),
@@ -80,7 +79,6 @@ static ROUND: AtomicU64 = AtomicU64::new(0);
 static ACTIVITY: AtomicU8 = AtomicU8::new(Activity::Working as u8);
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Names for messages.
 struct Names {
     rank: Option<usize>,
     host: String,

@@ -17,8 +17,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The ranks of a job, and the progress of a diagnosis.
 #[derive(Debug)]
 pub(super) struct Monitor {
-    interval: Duration,
-    silence: Duration,
+    options: ServerOptions,
     ranks: Vec<Rank>,
     alarm: Alarm,
     /// Whether a stop was requested at some rank; it is passed on to all.
@@ -27,7 +26,6 @@ pub(super) struct Monitor {
     pub(super) next_check: Instant,
 }
 
-/// One rank.
 #[derive(Debug, Clone)]
 struct Rank {
     heartbeat: Option<Heartbeat>,
@@ -49,18 +47,21 @@ enum StateReport {
 /// The progress of a diagnosis.
 #[derive(Debug)]
 enum Alarm {
-    /// There is no fault.
     None,
     /// There is a fault, to be confirmed by the next check; `died` if a rank has died already.
-    Confirming { died: bool },
+    Confirming {
+        died: bool,
+    },
     /// The ranks at fault have until then to report their state.
-    AwaitingReports { diagnosis: Diagnosis, until: Instant },
+    AwaitingReports {
+        diagnosis: Diagnosis,
+        until: Instant,
+    },
     /// The diagnosis was returned.
     Raised,
 }
 
 impl Monitor {
-    /// A monitor of ranks that have yet to connect.
     pub(super) fn new(options: &ServerOptions, now: Instant) -> Self {
         let rank = Rank {
             heartbeat: None,
@@ -70,8 +71,7 @@ impl Monitor {
             stop_sent: false,
         };
         Self {
-            interval: options.interval,
-            silence: options.silence,
+            options: *options,
             ranks: vec![rank; options.ranks],
             alarm: Alarm::None,
             stop: false,
@@ -126,11 +126,11 @@ impl Monitor {
     pub(super) fn check(&mut self, now: Instant) -> Option<Diagnosis> {
         // A late check means that this process was stopped; that time does not count as silence of the ranks.
         let late = now.saturating_duration_since(self.next_check);
-        if late > self.interval {
+        if late > self.options.interval {
             self.ranks.iter_mut().for_each(|rank| rank.last_frame += late);
         }
-        self.next_check = now + self.interval;
-        let fault = diagnose(&self.table(now), self.silence);
+        self.next_check = now + self.options.interval;
+        let fault = diagnose(&self.table(now), self.options.silence);
         let alarm = match (mem::replace(&mut self.alarm, Alarm::Raised), fault) {
             (Alarm::None | Alarm::Confirming { .. }, None) => Alarm::None,
             (Alarm::Confirming { died }, Some(fault)) if died || fault.cause != Cause::Died => {
@@ -163,7 +163,11 @@ impl Monitor {
 
     fn confirm(&mut self, cause: Cause, now: Instant) -> Alarm {
         let died = cause == Cause::Died;
-        let wait = if died { DISCONNECT_WINDOW.min(2 * self.interval) } else { self.interval };
+        let wait = if died {
+            DISCONNECT_WINDOW.min(2 * self.options.interval)
+        } else {
+            self.options.interval
+        };
         self.next_check = now + wait;
         Alarm::Confirming { died }
     }
@@ -175,7 +179,10 @@ impl Monitor {
                 self.ranks[rank as usize].report = StateReport::ToRequest;
             }
         }
-        Alarm::AwaitingReports { diagnosis, until: now + REPORT_TIMEOUT.max(3 * self.interval) }
+        Alarm::AwaitingReports {
+            diagnosis,
+            until: now + REPORT_TIMEOUT.max(3 * self.options.interval),
+        }
     }
 
     fn reports_pending(&self) -> bool {

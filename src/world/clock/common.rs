@@ -18,9 +18,7 @@ const DRIFT_INTERVAL: Nanos = 2_000_000_000;
 /// Simultaneous readings of this rank's clock and the common time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SyncPoint {
-    /// This rank's clock.
     pub(super) own: Nanos,
-    /// The common time.
     pub(super) common: Nanos,
     /// Bound of the error of `common`, ns.
     pub(super) error: Nanos,
