@@ -135,7 +135,7 @@ impl World {
         let init_time = began.elapsed();
         let (rank, size) = comm.as_ref().map_or((0, 1), |comm| (comm.rank(), comm.size()));
         progress::set_place(rank, &member::host());
-        let me = Member::this(launch.as_ref());
+        let me = Member::this();
         if let Some(Launch { name, size: Some(expected), .. }) = launch
             && expected != size
         {
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn alone_every_collective_is_the_identity() {
-        let world = World::new(None, 0, vec![Member::this(None)]);
+        let world = World::new(None, 0, vec![Member::this()]);
         assert_eq!(world.broadcast(Some(7)).unwrap(), 7);
         assert_eq!(world.gather("x".to_owned()).unwrap().unwrap(), ["x"]);
         assert_eq!(world.max(-3), -3);

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashSet};
 use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::{Deserialize, Serialize};
 
-use super::Launch;
 use crate::base::random::fingerprint;
 use crate::world::fault::{Fault, is_planted};
 use crate::world::progress::Phase;
@@ -21,8 +20,6 @@ pub struct Member {
     pub process: u32,
     /// Clock domain: ranks with the same value (same kernel, same time namespace) read the same clock.
     pub clock: u64,
-    /// Rank on its node, if the launcher sets it.
-    pub local_rank: Option<usize>,
     /// The socket, if all cores of the affinity are on one.
     pub socket: Option<usize>,
     /// The cores of the rank's CPU affinity, ascending.
@@ -32,7 +29,7 @@ pub struct Member {
 }
 
 impl Member {
-    pub(super) fn this(launch: Option<&Launch>) -> Self {
+    pub(super) fn this() -> Self {
         let build = u64::from_str_radix(env!("TESSERABENCH_BUILD"), 16).unwrap_or(0);
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
         let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect();
@@ -43,7 +40,6 @@ impl Member {
             host: host(),
             process: std::process::id(),
             clock: clock_domain(),
-            local_rank: launch.and_then(|launch| launch.local_rank),
             socket: socket(&cores),
             cores,
             quota: quota.filter(|&quota| quota < bound),
@@ -94,7 +90,7 @@ mod tests {
 
     fn member(host: &str, cores: &[usize]) -> Member {
         let (host, cores) = (host.to_owned(), cores.to_vec());
-        Member { host, cores, quota: None, ..Member::this(None) }
+        Member { host, cores, quota: None, ..Member::this() }
     }
 
     #[test]

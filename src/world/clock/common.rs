@@ -69,7 +69,7 @@ pub struct CommonTime<'a> {
 impl<'a> CommonTime<'a> {
     /// The common time of `team`, whose world ranks are `ranks`. All of them call it.
     pub fn of(team: &'a World, ranks: &[usize], clock: &'a dyn Clock, clocks: &Clocks) -> Self {
-        let differ = !clock.is_global() && !team.shares_clock();
+        let differ = clocks.count > 1 && !team.shares_clock();
         let mut known = HashSet::new();
         let is_first = |rank: &usize| known.insert(team.members()[*rank].clock);
         let leaders = (0..team.size()).filter(|_| differ).filter(is_first).collect();

@@ -25,7 +25,7 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// One clock that all `ranks` ranks share.
+    /// One clock that all `ranks` ranks share, whatever node they are on.
     pub fn one(ranks: usize) -> Self {
         Self { rates: vec![0.0; ranks], count: 1 }
     }
@@ -44,7 +44,9 @@ impl Clocks {
             return Ok(one);
         }
         let ranks: Vec<usize> = (0..world.size()).collect();
-        let time = CommonTime::of(world, &ranks, clock, &one);
+        // Their drift is not known yet.
+        let different = Self { count: world.size(), ..one };
+        let time = CommonTime::of(world, &ranks, clock, &different);
         let first = time.synchronise();
         let later = (1..SYNC_POINTS).map(|_| {
             std::thread::sleep(SYNC_INTERVAL);
