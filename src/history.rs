@@ -125,6 +125,11 @@ impl History {
         Ok(())
     }
 
+    /// The usage error for what it does not have.
+    fn lacks(&self, what: &str) -> Error {
+        Error::usage(format!("the history in '{}' has no {what}", self.folder.path.display()))
+    }
+
     /// Saves the index. Without it the reports are still there.
     fn save_index(&self) {
         if let Err(why) = self.index.save() {
@@ -135,12 +140,15 @@ impl History {
     /// Makes the entries anew, of the index and of what people said.
     fn refresh(&mut self) {
         let entry = |row: &Row| {
-            let label = self.labels.get(&row.record.run).cloned().unwrap_or_default();
-            let pins = self.pins.iter().filter(|(_, run)| **run == row.record.run);
+            let (file, mut record) = (row.file.clone(), row.record.clone());
+            let Label { git, tag } = self.labels.get(&record.run).cloned().unwrap_or_default();
+            record.git = git.or(record.git);
+            let pins = self.pins.iter().filter(|(_, run)| **run == record.run);
             let pins = pins.map(|(name, _)| name.clone()).collect();
-            Entry::new(row.file.clone(), row.record.clone(), label, pins)
+            Entry { file, record, tag, pins }
         };
         self.entries = self.index.rows.iter().map(entry).collect();
-        self.entries.sort_by(|a, b| a.place().cmp(&b.place()));
+        let place = |entry: &Entry| (entry.record.started.clone(), entry.file.clone());
+        self.entries.sort_by_cached_key(place);
     }
 }

@@ -20,7 +20,7 @@ use tesserabench_launcher::{
 
 use crate::base::error::{Error, Kind, Result};
 use crate::machine::environment::Environment;
-use crate::plan::{DeadlineKind, Deadlines, Plan};
+use crate::plan::{Case, DeadlineKind, Deadlines, Plan};
 use crate::world::World;
 use crate::world::abort;
 use crate::world::fault;
@@ -123,7 +123,11 @@ impl Watchdog {
 
     /// Sets the plan, with its deadlines.
     pub fn set_plan(&self, plan: &Plan) {
-        self.shared.messages().set_plan(plan);
+        let name = |case: &Case| (case.group.ranks.clone(), case.id.clone());
+        let sets = plan.cases.chunk_by(Case::runs_with);
+        let mut messages = self.shared.messages();
+        messages.deadlines = plan.deadlines;
+        messages.tasks = sets.map(|set| set.iter().map(name).collect()).collect();
     }
 
     /// Sets the devices of the ranks.

@@ -86,11 +86,6 @@ impl Error {
         let kind = if full { Kind::Unfit } else { Kind::Usage };
         Self { kind, ..Self::file("write", path, why) }
     }
-
-    /// The exit code this error ends in.
-    pub fn exit(&self) -> Exit {
-        self.kind.exit()
-    }
 }
 
 impl Kind {

@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::git::{is_commit, short};
-use super::notes::Label;
 use crate::base::caveat::Caveat;
 use crate::base::plain::name_in_reports;
 use crate::base::random::fingerprint;
@@ -62,16 +61,6 @@ pub struct Damaged {
 }
 
 impl Entry {
-    pub(super) fn new(file: String, mut record: Record, label: Label, pins: Vec<String>) -> Self {
-        record.git = label.git.or(record.git);
-        Self { file, record, tag: label.tag, pins }
-    }
-
-    /// Its place among the others: by time.
-    pub(super) fn place(&self) -> (&str, &str) {
-        (&self.record.started, &self.file)
-    }
-
     /// What it is called in a sentence.
     pub fn name(&self) -> String {
         match &self.record.git {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat};
+use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat, RankState};
 
 use super::stack;
 use crate::base::error::Kind;
 use crate::base::failure::{CaseError, Failure};
 use crate::plan::mesh;
-use crate::plan::{Case, DeadlineKind, Deadlines, Plan};
+use crate::plan::{DeadlineKind, Deadlines};
 use crate::world::Member;
 use crate::world::progress::{self, Phase};
 
@@ -25,7 +25,7 @@ pub(super) struct FaultMessages {
     pub(super) members: Vec<Member>,
     pub(super) devices: Vec<String>,
     /// The concurrent cases of each task: ranks and name.
-    tasks: Vec<Vec<(Vec<usize>, String)>>,
+    pub(super) tasks: Vec<Vec<(Vec<usize>, String)>>,
     /// When this process resumed after it was stopped for longer than the silence deadline, and for how many seconds
     /// it was stopped.
     pub(super) stopped: Option<(Instant, f64)>,
@@ -35,13 +35,6 @@ impl FaultMessages {
     pub(super) fn new(deadlines: Deadlines) -> Self {
         let (members, devices, tasks, stopped) = Default::default();
         Self { deadlines, members, devices, tasks, stopped }
-    }
-
-    pub(super) fn set_plan(&mut self, plan: &Plan) {
-        self.deadlines = plan.deadlines;
-        let name = |case: &Case| (case.group.ranks.clone(), case.id.clone());
-        let sets = plan.cases.chunk_by(Case::runs_with);
-        self.tasks = sets.map(|set| set.iter().map(name).collect()).collect();
     }
 
     /// The failure that rank 0's heartbeat server has diagnosed, and further lines about the other ranks.
@@ -67,7 +60,14 @@ impl FaultMessages {
             }
             Cause::Overdue(number) => self.beyond(number, heartbeat, single),
         };
-        let who = self.subject(diagnosis, &at_fault);
+        let present = |state: &&RankState| state.connection != Connection::Left;
+        let present = diagnosis.table.iter().filter(present).count();
+        let who = match at_fault.len() {
+            2.. if at_fault.len() == present => {
+                format!("all {present} ranks, none behind another,")
+            }
+            _ => self.names(&at_fault),
+        };
         let position = heartbeat.map(|heartbeat| self.position(&heartbeat));
         // The last heartbeat of a dead or silent rank may be some cases old.
         let outdated = !matches!(diagnosis.cause, Cause::Overdue(_));
@@ -118,17 +118,6 @@ impl FaultMessages {
         let who = if self.members.is_empty() { "this process".to_owned() } else { self.name(rank) };
         let detail = format!("{who} {what}, {}", self.position(heartbeat));
         self.failure(kind, rank, Some(heartbeat), detail)
-    }
-
-    fn subject(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> String {
-        let present =
-            diagnosis.table.iter().filter(|state| state.connection != Connection::Left).count();
-        match at_fault.len() {
-            2.. if at_fault.len() == present => {
-                format!("all {present} ranks, none behind another,")
-            }
-            _ => self.names(at_fault),
-        }
     }
 
     /// What it means that one or several ranks exceed the deadline of this number.
