@@ -152,7 +152,7 @@ pub fn main() -> ExitCode {
         } else {
             world::wait_for_first_process();
         }
-        error.exit()
+        error.kind.exit()
     });
     ExitCode::from(exit.code())
 }

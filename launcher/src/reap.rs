@@ -41,7 +41,6 @@ pub fn die_with_parent(parent: u32, signal: Signal) -> io::Result<()> {
 /// children become ours.
 #[derive(Debug)]
 pub(crate) struct Orphans {
-    /// Children from before the job.
     before: HashSet<Pid>,
 }
 

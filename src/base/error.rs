@@ -86,11 +86,6 @@ impl Error {
         let kind = if full { Kind::Unfit } else { Kind::Usage };
         Self { kind, ..Self::file("write", path, why) }
     }
-
-    /// The exit code this error ends in.
-    pub fn exit(&self) -> Exit {
-        self.kind.exit()
-    }
 }
 
 impl Kind {
@@ -170,9 +165,6 @@ impl Exit {
     }
 
     /// The exit that a file of ours holds.
-    ///
-    /// # Errors
-    /// Internal error for a number that is no exit.
     pub fn of(code: u8) -> Result<Self> {
         Self::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
     }

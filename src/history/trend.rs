@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::series::Series;
 use crate::analysis::in_parallel;
 use crate::base::metric::Direction;
+use crate::base::plain::name_in_reports;
 use crate::base::random::fingerprint;
 use crate::stats::{
     Estimate, SERIES_LIMIT, change_points, median, quantile_interval, ratio_interval,
@@ -40,12 +41,8 @@ pub enum Effect {
 
 impl Effect {
     /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::Spread => "spread",
-        }
+    pub fn name(self) -> String {
+        name_in_reports(&self)
     }
 }
 

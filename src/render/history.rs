@@ -137,7 +137,7 @@ fn looked_at(content: &Content) -> Option<String> {
 fn extent(change: &Change) -> String {
     let name = change.effect.name();
     let (Some(ratio), false) = (change.ratio, change.effect == Effect::Spread) else {
-        return name.to_owned();
+        return name;
     };
     let interval =
         change.ratio_ci.map_or_else(String::new, |[low, high]| format!(", {low:.3}–{high:.3}"));
