@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, with_found_backend};
-use super::run_listener::RunListener;
-use super::{panic, progress_bar, restart, session};
+use super::{panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
@@ -100,12 +99,7 @@ fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Res
             .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_at_deadline),
     }
     let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
-    let shown = world.is_root() && !supervision::is_supervised();
-    let bar = progress_bar::new(plan.cases.len(), shown);
-    let watch = watch.as_ref();
-    let listener = RunListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
-    let (exit, report) = session::run(world, &plan, root, &listener)?;
-    bar.finish_and_clear();
+    let (exit, report) = session::run(world, &plan, root, watch.as_ref())?;
     if let Some(report) = report {
         supervision::notify(&Note::Reported);
         tell(&report, &outputs, request.nccl_tests_table, "");

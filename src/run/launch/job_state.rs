@@ -65,12 +65,8 @@ impl JobState {
                 // The job goes on, so that was no farewell.
                 self.farewell = [false; 2];
                 self.show_held();
-                let bar = self.bar.get_or_insert_with(|| progress_bar::new(total, true));
-                bar.set_position(done as u64);
-                bar.set_message(id.clone());
-                if done == total {
-                    bar.finish_and_clear();
-                }
+                let bar = self.bar.get_or_insert_with(|| progress_bar::new(total));
+                progress_bar::advance(bar, done, &id);
                 self.case = id;
             }
             Note::Journal => self.journal = true,
