@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::sides::Side;
-use super::{files, format, write};
+use super::{files, format, set_name, write};
 use crate::analysis::{self, Rules};
 use crate::base::error::{Error, Exit, Result};
-use crate::plan::config::{ComparisonConfig, Config, from_name};
+use crate::plan::config::{ComparisonConfig, Config};
 use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
 
@@ -35,12 +35,8 @@ pub(super) struct RuleArgs {
 impl RuleArgs {
     /// The configuration with these flags over it.
     pub(super) fn apply(&self, config: &mut ComparisonConfig) -> Result<()> {
-        if let Some(name) = &self.metric {
-            config.metric = Some(from_name("--metric", name)?);
-        }
-        if let Some(name) = &self.statistical_test {
-            config.statistical_test = Some(from_name("--statistical-test", name)?);
-        }
+        set_name(&mut config.metric, "--metric", &self.metric)?;
+        set_name(&mut config.statistical_test, "--statistical-test", &self.statistical_test)?;
         config.regression_threshold = self.regression_threshold.or(config.regression_threshold);
         config.strict = self.strict.then_some(true).or(config.strict);
         config.allow.extend(self.allow.iter().cloned());

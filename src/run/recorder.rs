@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use super::journal::{Entry, Journal, Recovered};
+use super::journal::{Entry, Journal, Recovered, difference};
 use super::sidecar::{INLINE_LIMIT, Sidecar};
 use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
@@ -230,7 +230,8 @@ fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
 
 /// Resumes a journal, if it is that of this plan.
 fn resume(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> Result<Journal> {
-    if let Some(difference) = recovered.difference(plan, report)? {
+    let left = (&recovered.plan, &recovered.report);
+    if let Some(difference) = difference((plan, report), left)? {
         return Err(Error::usage(format!(
             "'{}' is the journal of another plan ({difference}); resume with the arguments it was started with, \
              or start anew with --force",

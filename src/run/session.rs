@@ -29,7 +29,7 @@ use crate::world::progress::{self, Phase};
 use crate::world::supervision::{self, Note};
 use crate::world::{World, mpi_yields};
 
-/// A device that has not last_used for this long may have slowed down, ns.
+/// A device that has not been used for this long may have slowed down, ns.
 const IDLE_LIMIT: Nanos = 1_000_000_000;
 
 /// Runs the plan. Every rank calls it; rank 0 passes its outputs and gets the report. When the run as a whole cannot

@@ -48,11 +48,6 @@ impl Side {
         }
     }
 
-    /// Whether its program is this one.
-    pub(super) fn is_own_program(&self) -> bool {
-        launch::this_program().is_ok_and(|own| own == self.program)
-    }
-
     /// The first of its report's files.
     pub(super) fn file(&self) -> String {
         self.outputs[0].path.display().to_string()
