@@ -12,7 +12,6 @@ use crate::plan::config::{ComparisonConfig, Config};
 use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
 
-/// By what rules two sides are compared, as typed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RuleArgs {
     /// What is compared: latency, throughput, efficiency [default: latency]
@@ -33,7 +32,6 @@ pub(super) struct RuleArgs {
 }
 
 impl RuleArgs {
-    /// The configuration with these flags over it.
     pub(super) fn apply(&self, config: &mut ComparisonConfig) -> Result<()> {
         set_name(&mut config.metric, "--metric", &self.metric)?;
         set_name(&mut config.statistical_test, "--statistical-test", &self.statistical_test)?;
@@ -44,7 +42,6 @@ impl RuleArgs {
     }
 }
 
-/// How a comparison is printed and written, as typed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TellArgs {
     /// What is printed
@@ -59,12 +56,10 @@ pub(super) struct TellArgs {
 }
 
 impl TellArgs {
-    /// The files to write, with their formats.
     pub(super) fn files(&self) -> Result<Vec<(&Path, Format)>> {
         files::<Comparison>(&self.output)
     }
 
-    /// Prints and writes a comparison; its exit.
     pub(super) fn tell(&self, comparison: &Comparison) -> Result<Exit> {
         if self.format == Format::Table {
             say("== comparison");
@@ -75,7 +70,6 @@ impl TellArgs {
     }
 }
 
-/// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
     /// The baseline: a report of several launches, a folder of reports, several parted by commas, or results of
@@ -93,7 +87,6 @@ pub(super) struct CompareArgs {
     tell: TellArgs,
 }
 
-/// Runs the command.
 pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
     let mut rules = Rules::resolve(&config)?;

@@ -13,7 +13,6 @@ use crate::base::error::{Exit, Result};
 use crate::plan::config::{Config, from_name};
 use crate::run::{self, OnExisting, Request};
 
-/// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Benchmark to run, globs allowed; repeatable [default: those that list-benchmarks marks as usual]

@@ -19,7 +19,6 @@ use crate::report::{Case, Launch, Report, Turn};
 use crate::world::fault::{self, Fault};
 use crate::world::progress::Phase;
 
-/// Names the format and its version.
 const SCHEMA: &str = "tesserabench.journal/2";
 
 /// Most bytes of a line: a case with the samples of many ranks has far fewer.
@@ -28,7 +27,6 @@ const LINE_LIMIT: u64 = 256 << 20;
 /// Most bytes of a journal that is read back.
 const FILE_LIMIT: u64 = 4 << 30;
 
-/// Differences of two plans that are named.
 const DIFFERENCES: usize = 3;
 
 /// An open journal.
@@ -40,7 +38,6 @@ pub struct Journal {
     length: u64,
 }
 
-/// A line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
@@ -91,7 +88,6 @@ impl Journal {
         output.with_file_name(format!("{name}.journal.jsonl"))
     }
 
-    /// Starts the journal of `output` anew.
     pub(super) fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
         let path = Self::path_for(output);
         let file = File::create(&path).map_err(|why| Error::write(&path, &why))?;
@@ -192,7 +188,6 @@ impl Recovered {
         Ok(recovered)
     }
 
-    /// What the first line says.
     fn begin(entry: Entry) -> Result<Self, String> {
         let Entry::Run { schema, plan, report } = entry else {
             return Err("it does not say what is run".to_owned());
@@ -286,7 +281,6 @@ fn differences(place: &str, new: &Value, old: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// A value in a few words.
 fn short(value: &Value) -> String {
     match value {
         Value::Array(list) => match list.iter().map(Value::as_str).collect::<Option<Vec<_>>>() {

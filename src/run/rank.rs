@@ -49,7 +49,6 @@ pub(super) fn live(request: Request) -> Result<Exit> {
     })
 }
 
-/// The watchdog of this process, unless it is to have no threads.
 fn watch(config: &Result<Config>) -> Result<Option<Watchdog>> {
     let Some(config) = config.as_ref().ok().filter(|config| config.heartbeats.unwrap_or(true))
     else {
@@ -64,7 +63,6 @@ fn watch(config: &Result<Config>) -> Result<Option<Watchdog>> {
         .transpose()
 }
 
-/// Joins the other ranks, or ends the job.
 fn join(config: &Result<Config>) -> World {
     let threads = config.as_ref().map_or(None, |config| config.thread_level);
     World::join(threads.unwrap_or_default()).unwrap_or_else(|why| {
@@ -76,7 +74,6 @@ fn join(config: &Result<Config>) -> World {
     })
 }
 
-/// Agrees on the plan with the other ranks and runs it.
 fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Result<Exit> {
     let config = agree_on_config(world, request.config)?;
     // Either all ranks have a watchdog or none has.
@@ -118,7 +115,6 @@ fn agree_on_config(world: &World, config: Result<Config>) -> Result<Config> {
     }))
 }
 
-/// Rank 0's plan on every rank, and what rank 0 keeps beside it.
 fn agree_on_plan(
     world: &World,
     config: Config,

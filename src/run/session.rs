@@ -77,13 +77,11 @@ pub(super) fn run(
     case_loop.finish(end)
 }
 
-/// The cases of a run, one set after another.
 struct CaseLoop<'a> {
     world: &'a World,
     plan: &'a Plan,
     rank: Rank<'a>,
     teams: Teams<'a>,
-    /// On rank 0.
     recorder: Option<Recorder>,
     bar: Option<ProgressBar>,
     /// Cases that the journal already holds, through all cycles.
@@ -237,7 +235,6 @@ fn sharing(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Cave
         .or(yields.then_some(Caveat::Yielding))
 }
 
-/// All ranks that run cases of a set, in order.
 fn all_ranks(set: &[Case]) -> Vec<usize> {
     let mut ranks: Vec<usize> = set.iter().flat_map(|case| case.group.ranks.clone()).collect();
     // A single group keeps its own order.
@@ -247,7 +244,6 @@ fn all_ranks(set: &[Case]) -> Vec<usize> {
     ranks
 }
 
-/// The worlds of the groups that this rank has been in.
 struct Teams<'a> {
     world: &'a World,
     known: HashMap<Vec<usize>, World>,
@@ -266,7 +262,6 @@ impl Teams<'_> {
     }
 }
 
-/// One rank at work.
 struct Rank<'a> {
     plan: &'a Plan,
     backend: &'a dyn Backend,

@@ -11,7 +11,6 @@ use crate::cli::set_name;
 use crate::plan::config::{Config, DeadlineConfig, Quantity, Values, from_name};
 
 impl RunArgs {
-    /// The configuration with these flags over it.
     pub(super) fn apply(&self, mut config: Config) -> Result<Config> {
         fn set<T: Clone>(to: &mut Option<T>, flag: &Option<T>) {
             if flag.is_some() {

@@ -13,7 +13,6 @@ use crate::run::{Variables, Variant};
 const SIDE_LIMIT: usize = 1000;
 
 impl RunArgs {
-    /// The sides that are asked for.
     pub(super) fn sides(&self) -> Result<Vec<Variant>> {
         let arguments = without(&OF_THE_SERIES, std::env::args_os())?;
         let own = Variant { arguments, ..Variant::default() };

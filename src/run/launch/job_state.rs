@@ -11,7 +11,6 @@ use crate::render::say;
 use crate::run::progress_bar;
 use crate::world::supervision::Note;
 
-/// What the ranks and their launcher have said.
 #[derive(Default)]
 pub(super) struct JobState {
     /// Ranks by process number.
@@ -30,12 +29,10 @@ pub(super) struct JobState {
     /// The rank whose process the launcher names.
     named: Option<(usize, String)>,
     bar: Option<ProgressBar>,
-    /// Whether to print what the ranks print.
     shows_output: bool,
 }
 
 impl JobState {
-    /// Of a job that has said nothing yet.
     pub(super) fn new(shows_output: bool) -> Self {
         Self { shows_output, ..Self::default() }
     }

@@ -16,7 +16,6 @@ use crate::run::recorder::OnExisting;
 /// A file that lies there until all launches have finished.
 const MARK: &str = "unfinished";
 
-/// What it says to people who find it.
 const TEXT: &str =
     "This series of launches is unfinished: resume it with --resume, or start anew with --force.\n";
 
@@ -27,7 +26,6 @@ impl Side {
         Output { path, format: Format::Json }
     }
 
-    /// Refuses to overwrite the launches of an unfinished series.
     pub(super) fn refuse_unfinished(&self) -> Result<()> {
         let mut held = 0;
         for launch in self.launches()? {
@@ -66,7 +64,6 @@ impl Side {
         write_atomically(&self.folder.join(MARK), TEXT.as_bytes())
     }
 
-    /// Marks the series as finished.
     pub(super) fn end(&self) -> Result<()> {
         remove(&self.folder.join(MARK))
     }
@@ -86,7 +83,6 @@ impl Side {
         Ok(entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect())
     }
 
-    /// The report of a launch, where it has left one.
     pub(super) fn report(&self, launch: usize) -> Result<Option<Report>> {
         let path = self.output(launch).path;
         if !path.exists() {
