@@ -4,6 +4,7 @@
 //! apart; the commit and compiler stand in reports; the MPI's folder becomes a run path, so that the
 //! binary starts without `LD_LIBRARY_PATH`.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,14 +12,14 @@ use std::process::Command;
 const SOURCES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "src", "launcher", "topologies"];
 
 fn main() {
-    let mut identity = Fnv::default();
+    let mut identity = DefaultHasher::new();
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
         hash_files(Path::new(source), &mut identity);
     }
     let rustc = first_line(Command::new(variable("RUSTC")).arg("--version"));
-    identity.add(rustc.as_bytes());
-    identity.add(variable("PROFILE").as_bytes());
+    identity.write(rustc.as_bytes());
+    identity.write(variable("PROFILE").as_bytes());
     println!("cargo::rustc-env=TESSERABENCH_RUSTC={rustc}");
 
     // Not `.git/HEAD`: in a worktree `.git` is a file, and a path that is not there builds everything anew each time.
@@ -36,14 +37,14 @@ fn main() {
         let mpicc = std::env::var("MPICC").unwrap_or_else(|_| "mpicc".to_owned());
         // The same wrapper, asked the same way, as the `mpi` crate's own build script.
         let flags = first_line(Command::new(&mpicc).arg("-show"));
-        identity.add(flags.as_bytes());
+        identity.write(flags.as_bytes());
         for folder in flags.split_whitespace().filter_map(|flag| flag.strip_prefix("-L")) {
             println!("cargo::rustc-link-arg=-Wl,-rpath,{}", folder.trim_matches(['"', '\'']));
         }
         println!("cargo::rustc-env=TESSERABENCH_MPI_IN_PLACE={}", in_place(&mpicc));
         println!("cargo::rustc-env=TESSERABENCH_MPI_BIN={}", folder_of(&mpicc));
     }
-    println!("cargo::rustc-env=TESSERABENCH_BUILD={:016x}", identity.0);
+    println!("cargo::rustc-env=TESSERABENCH_BUILD={:016x}", identity.finish());
 }
 
 /// The address that `MPI_IN_PLACE` stands for. It is a macro with a cast, which bindgen leaves out;
@@ -65,7 +66,7 @@ fn folder_of(program: &str) -> String {
     folder.map_or_else(String::new, |folder| folder.display().to_string())
 }
 
-fn hash_files(path: &Path, identity: &mut Fnv) {
+fn hash_files(path: &Path, identity: &mut DefaultHasher) {
     if path.is_dir() {
         let entries = std::fs::read_dir(path).expect("a source folder is readable");
         let mut paths: Vec<PathBuf> =
@@ -73,25 +74,8 @@ fn hash_files(path: &Path, identity: &mut Fnv) {
         paths.sort();
         paths.iter().for_each(|path| hash_files(path, identity));
     } else if let Ok(bytes) = std::fs::read(path) {
-        identity.add(path.as_os_str().as_encoded_bytes());
-        identity.add(&bytes);
-    }
-}
-
-/// 64-bit FNV-1a.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
+        identity.write(path.as_os_str().as_encoded_bytes());
+        identity.write(&bytes);
     }
 }
 

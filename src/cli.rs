@@ -18,11 +18,12 @@ use std::process::ExitCode;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use serde::de::DeserializeOwned;
 
 use crate::base::error::{Exit, Result};
 use crate::base::files::write_atomically;
 use crate::base::plain::plain;
-use crate::plan::config::Config;
+use crate::plan::config::{Config, from_name};
 use crate::render::{Format, Render, say};
 use crate::world;
 
@@ -129,6 +130,18 @@ fn write<R: Render>(
     files.iter().try_for_each(|(path, format)| {
         write_atomically(path, format.write(result, true)?.as_bytes())
     })
+}
+
+/// Sets what a flag names, if it is given.
+fn set_name<T: DeserializeOwned>(
+    to: &mut Option<T>,
+    flag: &str,
+    name: &Option<String>,
+) -> Result<()> {
+    if let Some(name) = name {
+        *to = Some(from_name(flag, name)?);
+    }
+    Ok(())
 }
 
 /// Parses the arguments, runs the command, and reports its exit.

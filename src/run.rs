@@ -10,10 +10,9 @@ mod rank;
 mod recorder;
 mod request;
 pub mod restart;
-mod run_listener;
 mod series;
 mod session;
-pub mod sidecar;
+mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::OnExisting;

@@ -13,7 +13,6 @@ use crate::plan::config::Config;
 use crate::render::{Format, say};
 use crate::report::{self, Analysis, Report};
 
-/// Arguments of `analyze`.
 #[derive(Debug, Args)]
 pub(super) struct AnalyzeArgs {
     /// Reports, folders of reports, or results of nccl-tests or OSU; all are read together
@@ -36,7 +35,6 @@ pub(super) struct AnalyzeArgs {
     output: Vec<PathBuf>,
 }
 
-/// Runs the command.
 pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
     if !(args.margin > 0.0 && args.margin < 100.0) {
         return Err(Error::usage(format!(
@@ -59,7 +57,6 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
     Ok(report::limits_exit(&analysis.limits, config.comparison.strict.unwrap_or(false)))
 }
 
-/// Writes what machines like these must keep to.
 fn derive(reports: &[Report], margin: f64, path: &Path) -> Result<()> {
     let limits = analysis::derive_limits(reports, margin / 100.0)?;
     let count = limits.len();

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::sides::Side;
-use super::{files, format, write};
+use super::{files, format, set_name, write};
 use crate::analysis::{self, Rules};
 use crate::base::error::{Error, Exit, Result};
-use crate::plan::config::{ComparisonConfig, Config, from_name};
+use crate::plan::config::{ComparisonConfig, Config};
 use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
 
-/// By what rules two sides are compared, as typed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RuleArgs {
     /// What is compared: latency, throughput, efficiency [default: latency]
@@ -33,14 +32,9 @@ pub(super) struct RuleArgs {
 }
 
 impl RuleArgs {
-    /// The configuration with these flags over it.
     pub(super) fn apply(&self, config: &mut ComparisonConfig) -> Result<()> {
-        if let Some(name) = &self.metric {
-            config.metric = Some(from_name("--metric", name)?);
-        }
-        if let Some(name) = &self.statistical_test {
-            config.statistical_test = Some(from_name("--statistical-test", name)?);
-        }
+        set_name(&mut config.metric, "--metric", &self.metric)?;
+        set_name(&mut config.statistical_test, "--statistical-test", &self.statistical_test)?;
         config.regression_threshold = self.regression_threshold.or(config.regression_threshold);
         config.strict = self.strict.then_some(true).or(config.strict);
         config.allow.extend(self.allow.iter().cloned());
@@ -48,7 +42,6 @@ impl RuleArgs {
     }
 }
 
-/// How a comparison is printed and written, as typed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TellArgs {
     /// What is printed
@@ -63,12 +56,10 @@ pub(super) struct TellArgs {
 }
 
 impl TellArgs {
-    /// The files to write, with their formats.
     pub(super) fn files(&self) -> Result<Vec<(&Path, Format)>> {
         files::<Comparison>(&self.output)
     }
 
-    /// Prints and writes a comparison; its exit.
     pub(super) fn tell(&self, comparison: &Comparison) -> Result<Exit> {
         if self.format == Format::Table {
             say("== comparison");
@@ -79,7 +70,6 @@ impl TellArgs {
     }
 }
 
-/// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
     /// The baseline: a report of several launches, a folder of reports, several parted by commas, or results of
@@ -97,7 +87,6 @@ pub(super) struct CompareArgs {
     tell: TellArgs,
 }
 
-/// Runs the command.
 pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     args.rules.apply(&mut config.comparison)?;
     let mut rules = Rules::resolve(&config)?;

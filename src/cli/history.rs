@@ -21,7 +21,6 @@ use crate::render::{Format, counted, say};
 /// Reports of which adding is told one by one.
 const FEW: usize = 20;
 
-/// Arguments of `history`.
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
     /// Folder of the history [default: .tesserabench/history]
@@ -126,7 +125,6 @@ enum Action {
     },
 }
 
-/// Runs the command.
 pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
     let folder = args.dir.or_else(|| config.history.folder.clone());
     let folder = folder.unwrap_or_else(|| FOLDER.into());
@@ -262,7 +260,6 @@ fn prune(folder: &Path, days: u64, dry_run: bool) -> Result<()> {
     Ok(())
 }
 
-/// Seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

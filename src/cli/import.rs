@@ -10,7 +10,6 @@ use crate::import::{self, Asked};
 use crate::plan::config::{Config, OutputConfig};
 use crate::render::{Output, tell};
 
-/// Arguments of `import`.
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
     /// Output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks; several make one report
@@ -30,7 +29,6 @@ pub(super) struct ImportArgs {
     format: Option<String>,
 }
 
-/// Runs the command.
 pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     let files = Some(args.output).filter(|files| !files.is_empty());
     let config =

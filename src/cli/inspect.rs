@@ -12,7 +12,6 @@ use crate::benchmark::kernel::{Cuda, KERNELS};
 use crate::machine::kernel::{self, BLOCKING, Source};
 use crate::render::{Cell, Document, Format, Render, Section};
 
-/// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
     /// Architectures to compile for
@@ -26,7 +25,6 @@ pub(super) struct InspectArgs {
     format: Format,
 }
 
-/// What compiling found.
 #[derive(Serialize)]
 struct Inspection {
     compiler: String,
@@ -60,7 +58,6 @@ impl Render for Inspection {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     let own = KERNELS.iter().filter_map(|kernel| match &kernel.cuda {
         Cuda::Own(own) => Some(own.source.clone()),

@@ -9,7 +9,6 @@ use crate::benchmark::work::Element;
 use crate::benchmark::{Benchmark, CATALOGUE, Values};
 use crate::render::{Document, Format, Render, Section};
 
-/// Benchmarks of the catalogue.
 #[derive(Serialize)]
 pub(super) struct List(Vec<&'static Benchmark>);
 
@@ -29,7 +28,6 @@ impl Render for List {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(format: Format, filter: &str) -> Result<Exit> {
     let matcher = WildMatch::new(filter);
     let is_meant = |benchmark: &&Benchmark| {

@@ -12,9 +12,7 @@ use super::compare::RuleArgs;
 use crate::base::error::{Exit, Result};
 use crate::plan::config::{Config, from_name};
 use crate::run::{self, OnExisting, Request};
-use words::{OF_THE_SERIES, without};
 
-/// Arguments of `run`, as typed.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Benchmark to run, globs allowed; repeatable [default: those that list-benchmarks marks as usual]
@@ -172,11 +170,10 @@ pub(super) struct RunArgs {
 
 /// Runs the command: what these arguments and the configuration file ask for.
 pub(super) fn run(args: RunArgs, config: Result<Config>) -> Result<Exit> {
-    let typed = || std::env::args_os().skip(1);
     run::run(Request {
         ranks: args.ranks,
         launcher: from_name("--launcher", &args.launcher)?,
-        sides: args.sides(without(typed(), OF_THE_SERIES))?,
+        sides: args.sides()?,
         on_existing: match (args.resume, args.force) {
             (true, _) => OnExisting::Resume,
             (_, true) => OnExisting::Overwrite,
@@ -186,7 +183,7 @@ pub(super) fn run(args: RunArgs, config: Result<Config>) -> Result<Exit> {
         dry_run: args.dry_run,
         nccl_tests_table: args.nccl_tests_table,
         // A command that is printed prints no command when it is run.
-        arguments: typed().filter(|word| word != "--print-command").collect(),
+        arguments: std::env::args_os().skip(1).filter(|word| word != "--print-command").collect(),
         config: config.and_then(|config| args.apply(config)),
         compare_baseline: args.compare_baseline,
     })

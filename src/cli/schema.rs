@@ -8,7 +8,6 @@ use crate::plan::config::Config;
 use crate::render::say;
 use crate::report::{Analysis, Comparison, Report};
 
-/// The file that a schema is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Of {
     /// The result of `run`.
@@ -23,7 +22,6 @@ pub(super) enum Of {
     Configuration,
 }
 
-/// Runs the command.
 pub(super) fn run(of: Of) -> Result<Exit> {
     let schema = match of {
         Of::Report => schemars::schema_for!(Report),

@@ -63,7 +63,6 @@ impl Side {
     }
 }
 
-/// The JSON files of a folder, by name.
 fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let wrong = |why: std::io::Error| Error::file("read the folder", folder, why);
     let mut paths = Vec::new();

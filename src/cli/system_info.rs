@@ -17,7 +17,6 @@ use crate::render::{Document, Format, Render};
 use crate::run::restart;
 use crate::world;
 
-/// What is known of this machine, its libraries and this build.
 #[derive(Serialize)]
 pub(super) struct Info {
     version: &'static str,
@@ -42,7 +41,6 @@ struct Mpi {
 /// One of NVIDIA's libraries on this machine by its key: its version and its file.
 type Library = (&'static str, Result<(String, PathBuf)>);
 
-/// Runs the command.
 pub(super) fn run(format: Format) -> Result<Exit> {
     restart::for_cuda(false)?;
     let find = |(library, version): (&nvidia::Library, Result<String>)| {

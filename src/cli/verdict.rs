@@ -7,7 +7,6 @@ use crate::base::error::{Error, Exit, Result};
 use crate::render::say;
 use crate::report::Report;
 
-/// Runs the command.
 pub(super) fn run(path: &Path) -> Result<Exit> {
     let report = Report::load(path)?;
     say(&report.verdict());

@@ -5,7 +5,6 @@ use crate::base::units::format_size;
 use crate::plan::{Case, Cycles, Plan};
 use crate::render::{self, Cell, Document, Section, counted};
 
-/// Prints what the plan would run.
 pub(super) fn show(plan: &Plan) {
     render::print(&document(plan));
 }

@@ -8,7 +8,6 @@ use crate::machine::environment::{Environment, Mpi, Node, Rank, TOOLCHAIN, this_
 use crate::plan::mesh;
 use crate::world::{World, mpi_library};
 
-/// Gathers the environment at rank 0; every rank calls it.
 pub(super) fn gather(
     world: &World,
     device: Device,

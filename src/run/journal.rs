@@ -19,7 +19,6 @@ use crate::report::{Case, Launch, Report, Turn};
 use crate::world::fault::{self, Fault};
 use crate::world::progress::Phase;
 
-/// Names the format and its version.
 const SCHEMA: &str = "tesserabench.journal/2";
 
 /// Most bytes of a line: a case with the samples of many ranks has far fewer.
@@ -28,7 +27,6 @@ const LINE_LIMIT: u64 = 256 << 20;
 /// Most bytes of a journal that is read back.
 const FILE_LIMIT: u64 = 4 << 30;
 
-/// Differences of two plans that are named.
 const DIFFERENCES: usize = 3;
 
 /// An open journal.
@@ -40,7 +38,6 @@ pub struct Journal {
     length: u64,
 }
 
-/// A line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
@@ -91,7 +88,6 @@ impl Journal {
         output.with_file_name(format!("{name}.journal.jsonl"))
     }
 
-    /// Starts the journal of `output` anew.
     pub(super) fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
         let path = Self::path_for(output);
         let file = File::create(&path).map_err(|why| Error::write(&path, &why))?;
@@ -192,7 +188,6 @@ impl Recovered {
         Ok(recovered)
     }
 
-    /// What the first line says.
     fn begin(entry: Entry) -> Result<Self, String> {
         let Entry::Run { schema, plan, report } = entry else {
             return Err("it does not say what is run".to_owned());
@@ -237,36 +232,31 @@ impl Recovered {
         entry.add_to(&mut self.report, repeats);
         Ok(())
     }
+}
 
-    /// How this plan differs from that of the journal: `budget.iterations is 50, was 100`; `None` when a run
-    /// of it can go on from here. How long things may take, and how many may fail, may change.
-    ///
-    /// # Errors
-    /// Internal error when a plan cannot be written as JSON.
-    pub fn difference(&self, plan: &Plan, report: &Report) -> Result<Option<String>> {
-        let identity = |plan: &Plan, report: &Report| {
-            let value = serde_json::to_value(plan);
-            let mut value =
-                value.map_err(|why| Error::internal(format!("cannot compare plans: {why}")))?;
-            if let Value::Object(keys) = &mut value {
-                keys.retain(|key, _| key != "deadlines" && key != "max_failures");
-                keys.insert("build".to_owned(), report.run.build.clone().into());
-                let hosts = report.environment.nodes.iter().map(|node| node.host.clone());
-                keys.insert("hosts".to_owned(), hosts.collect());
-            }
-            Ok(value)
-        };
-        let (new, old) = (identity(plan, report)?, identity(&self.plan, &self.report)?);
-        let mut found = Vec::new();
-        differences("", &new, &old, &mut found);
-        if found.is_empty() {
-            return Ok(None);
+/// How a plan and its report differ from older ones: `budget.iterations is 50, was 100`; `None` when the run can go on
+/// from there. How long things may take, and how many may fail, may change.
+pub(super) fn difference(new: (&Plan, &Report), old: (&Plan, &Report)) -> Result<Option<String>> {
+    let identity = |(plan, report): (&Plan, &Report)| {
+        let value = serde_json::to_value(plan);
+        let mut value =
+            value.map_err(|why| Error::internal(format!("cannot compare plans: {why}")))?;
+        if let Value::Object(keys) = &mut value {
+            keys.retain(|key, _| key != "deadlines" && key != "max_failures");
+            keys.insert("build".to_owned(), report.run.build.clone().into());
+            let hosts = report.environment.nodes.iter().map(|node| node.host.clone());
+            keys.insert("hosts".to_owned(), hosts.collect());
         }
-        let more = found.len().saturating_sub(DIFFERENCES);
-        found.truncate(DIFFERENCES);
-        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-        Ok(Some(format!("{}{more}", found.join(", "))))
+        Ok(value)
+    };
+    let mut found = Vec::new();
+    differences("", &identity(new)?, &identity(old)?, &mut found);
+    let more = found.len().saturating_sub(DIFFERENCES);
+    found.truncate(DIFFERENCES);
+    if more > 0 {
+        found.push(format!("and {more} more"));
     }
+    Ok((!found.is_empty()).then(|| found.join(", ")))
 }
 
 /// Where two values differ, the innermost places of both.
@@ -291,7 +281,6 @@ fn differences(place: &str, new: &Value, old: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// A value in a few words.
 fn short(value: &Value) -> String {
     match value {
         Value::Array(list) => match list.iter().map(Value::as_str).collect::<Option<Vec<_>>>() {
@@ -400,16 +389,17 @@ mod tests {
         let (output, first) = (output(&folder), plan(THREE));
         written(&output, &first, 1);
         let read = Recovered::read(&output).unwrap().unwrap();
-        let difference = |yaml: &str| {
+        let changed = |yaml: &str| {
             let other = plan(yaml);
-            read.difference(&other, &empty_report(&other)).unwrap().unwrap_or_default()
+            let new = (&other, &empty_report(&other));
+            difference(new, (&read.plan, &read.report)).unwrap().unwrap_or_default()
         };
-        assert_eq!(difference(THREE), "");
-        assert_eq!(difference(&format!("{THREE}\ntimeout: 50\nmax_failures: 3")), "");
-        assert_eq!(difference(&format!("{THREE}\nseed: 2")), "seed is 2, was 1");
-        let more = difference("benchmarks: {all_reduce: {bytes: '8,64'}}\nbackend: simulated");
+        assert_eq!(changed(THREE), "");
+        assert_eq!(changed(&format!("{THREE}\ntimeout: 50\nmax_failures: 3")), "");
+        assert_eq!(changed(&format!("{THREE}\nseed: 2")), "seed is 2, was 1");
+        let more = changed("benchmarks: {all_reduce: {bytes: '8,64'}}\nbackend: simulated");
         assert_eq!(more, "cases is 2 of them, was 3 of them");
-        let many = difference(&format!("{THREE}\nprecision_policies: [f64]"));
+        let many = changed(&format!("{THREE}\nprecision_policies: [f64]"));
         assert!(many.contains("cases.0.id") && many.contains("more"), "{many}");
     }
 
@@ -439,7 +429,8 @@ mod tests {
             read.report.cases.len() <= read.done && read.length + read.torn <= bytes.len() as u64
         );
         let current = plan(THREE);
-        let _ = read.difference(&current, &empty_report(&current)).unwrap();
+        let new = (&current, &empty_report(&current));
+        let _ = difference(new, (&read.plan, &read.report)).unwrap();
         Journal::resume(&output, &read).unwrap();
         let error =
             CaseError::now(crate::base::error::Kind::TimedOut, "measure", "late".to_owned());

@@ -74,7 +74,6 @@ pub fn with_parent(parent: u32, program: &[OsString]) -> Result<Exit> {
     Err(cannot(std::process::Command::new(program).args(arguments).exec()))
 }
 
-/// The path of this program.
 pub(super) fn this_program() -> Result<PathBuf> {
     std::env::current_exe()
         .map_err(|why| Error::internal(format!("cannot tell this program's own path: {why}")))

@@ -11,7 +11,6 @@ use crate::base::error::{Error, Kind};
 
 static LAST: Mutex<String> = Mutex::new(String::new());
 
-/// Runs a rank's life; a panic in it ends the whole job.
 pub(super) fn guard<T>(life: impl FnOnce() -> T) -> T {
     let guarded = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, with_found_backend};
-use super::run_listener::RunListener;
-use super::{panic, progress_bar, restart, session};
+use super::{panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
@@ -50,7 +49,6 @@ pub(super) fn live(request: Request) -> Result<Exit> {
     })
 }
 
-/// The watchdog of this process, unless it is to have no threads.
 fn watch(config: &Result<Config>) -> Result<Option<Watchdog>> {
     let Some(config) = config.as_ref().ok().filter(|config| config.heartbeats.unwrap_or(true))
     else {
@@ -65,7 +63,6 @@ fn watch(config: &Result<Config>) -> Result<Option<Watchdog>> {
         .transpose()
 }
 
-/// Joins the other ranks, or ends the job.
 fn join(config: &Result<Config>) -> World {
     let threads = config.as_ref().map_or(None, |config| config.thread_level);
     World::join(threads.unwrap_or_default()).unwrap_or_else(|why| {
@@ -77,7 +74,6 @@ fn join(config: &Result<Config>) -> World {
     })
 }
 
-/// Agrees on the plan with the other ranks and runs it.
 fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Result<Exit> {
     let config = agree_on_config(world, request.config)?;
     // Either all ranks have a watchdog or none has.
@@ -100,12 +96,7 @@ fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Res
             .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_at_deadline),
     }
     let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
-    let shown = world.is_root() && !supervision::is_supervised();
-    let bar = progress_bar::new(plan.cases.len(), shown);
-    let watch = watch.as_ref();
-    let listener = RunListener { watch, plan: &plan, outputs: &outputs, bar: &bar };
-    let (exit, report) = session::run(world, &plan, root, &listener)?;
-    bar.finish_and_clear();
+    let (exit, report) = session::run(world, &plan, root, watch.as_ref())?;
     if let Some(report) = report {
         supervision::notify(&Note::Reported);
         tell(&report, &outputs, request.nccl_tests_table, "");
@@ -124,7 +115,6 @@ fn agree_on_config(world: &World, config: Result<Config>) -> Result<Config> {
     }))
 }
 
-/// Rank 0's plan on every rank, and what rank 0 keeps beside it.
 fn agree_on_plan(
     world: &World,
     config: Config,

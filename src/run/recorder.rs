@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use super::journal::{Entry, Journal, Recovered};
+use super::journal::{Entry, Journal, Recovered, difference};
 use super::sidecar::{INLINE_LIMIT, Sidecar};
 use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
@@ -35,18 +35,13 @@ pub enum OnExisting {
     Resume,
 }
 
-/// What rank 0 needs beside the plan.
 #[derive(Debug)]
 pub(super) struct RootOutputs {
-    /// The configuration the plan was made from, for the report.
     pub(super) config: Config,
-    /// The files to write.
     pub(super) outputs: Vec<Output>,
-    /// What to do with the results of an earlier run there.
     pub(super) on_existing: OnExisting,
 }
 
-/// The report so far, and the files that hold it.
 pub(super) struct Recorder {
     report: Report,
     outputs: Vec<Output>,
@@ -57,7 +52,6 @@ pub(super) struct Recorder {
     pub(super) sidecar: Sidecar,
 }
 
-/// Refuses to overwrite the finished cases of an unfinished run.
 pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<()> {
     let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
         return Ok(());
@@ -228,9 +222,9 @@ fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     report.conclude(plan.cases.len(), exit);
 }
 
-/// Resumes a journal, if it is that of this plan.
 fn resume(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> Result<Journal> {
-    if let Some(difference) = recovered.difference(plan, report)? {
+    let left = (&recovered.plan, &recovered.report);
+    if let Some(difference) = difference((plan, report), left)? {
         return Err(Error::usage(format!(
             "'{}' is the journal of another plan ({difference}); resume with the arguments it was started with, \
              or start anew with --force",
@@ -252,7 +246,6 @@ fn resume(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) ->
     Journal::resume(output, recovered)
 }
 
-/// Refuses a run whose results the disk has no room for.
 fn require_space(plan: &Plan, done: usize, output: &Path) -> Result<()> {
     let folder =
         output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));

@@ -25,7 +25,6 @@ use side::Side;
 /// difference in one of some hundred cases.
 const TO_COMPARE: u32 = 8;
 
-/// Most launches of a side.
 const LAUNCH_LIMIT: u32 = 10_000;
 
 /// How many launches each side has; `None` when the request is for one launch and nothing else.
@@ -43,18 +42,15 @@ pub(super) fn launches(request: &Request) -> Result<Option<u32>> {
     Ok((launches > 1 || compares || variable).then_some(launches))
 }
 
-/// A series of launches.
 pub(super) struct LaunchSeries {
     request: Request,
     sides: Vec<Side>,
     /// Of each side.
     launches: usize,
-    /// What the first side is compared with.
     baseline: Option<Baseline>,
 }
 
 impl LaunchSeries {
-    /// The series that is asked for.
     pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
         let config = with_found_backend(request.config.clone()?);
         let folder = config.history.folder.clone().unwrap_or_else(|| FOLDER.into());
@@ -66,7 +62,6 @@ impl LaunchSeries {
         Ok(Self { request, sides, launches: launches as usize, baseline })
     }
 
-    /// Shows what would be started, or starts it.
     pub(super) fn run(&self) -> Result<Exit> {
         if self.request.dry_run {
             self.show()?;
@@ -134,7 +129,6 @@ impl LaunchSeries {
         Ok(due)
     }
 
-    /// Makes the launches; the worst of their exits.
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
         // A signal that comes between two of them counts too.
         set_stop_flag_on_signals()?;

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::recorder::{Recorder, RootOutputs};
-use super::run_listener::RunListener;
-use super::{environment, sidecar};
+use indicatif::ProgressBar;
+
+use super::recorder::{self, Recorder, RootOutputs};
+use super::{environment, progress_bar, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
@@ -20,13 +21,15 @@ use crate::machine::telemetry::{Sensors, Telemetry};
 use crate::measure::{self, Method, Recording, Team};
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::report::Report;
+use crate::watchdog::Watchdog;
 use crate::world::abort::{self, abort};
 use crate::world::clock::{Clocks, CommonTime, HostClock};
 use crate::world::fault;
 use crate::world::progress::{self, Phase};
+use crate::world::supervision::{self, Note};
 use crate::world::{World, mpi_yields};
 
-/// A device that has not last_used for this long may have slowed down, ns.
+/// A device that has not been used for this long may have slowed down, ns.
 const IDLE_LIMIT: Nanos = 1_000_000_000;
 
 /// Runs the plan. Every rank calls it; rank 0 passes its outputs and gets the report. When the run as a whole cannot
@@ -35,7 +38,7 @@ pub(super) fn run(
     world: &mut World,
     plan: &Plan,
     root: Option<RootOutputs>,
-    listener: &RunListener<'_>,
+    watch: Option<&Watchdog>,
 ) -> Result<(Exit, Option<Report>)> {
     let clocks = match plan.backend {
         BackendSpec::Simulated(_) => Clocks::one(world.size()),
@@ -51,8 +54,14 @@ pub(super) fn run(
     libraries.extend(driver.map(|version| ("driver".to_owned(), version)));
     let environment = environment::gather(world, backend.device(), libraries)?;
     let recorder = root.zip(environment).map(|(root, environment)| {
+        let outputs = root.outputs.clone();
         let recorder = Recorder::start(plan, root, environment.clone(), floors)?;
-        listener.on_journal(&environment);
+        // From now on there is something to keep if the run ends before its time.
+        supervision::notify(&Note::Journal);
+        if let Some(watch) = watch {
+            watch.set_devices(&environment);
+        }
+        abort::save_report_with(move |failure| recorder::save_incomplete(&outputs, failure));
         Ok(recorder)
     });
     let recorder = world.unanimous(recorder.transpose())?;
@@ -60,20 +69,21 @@ pub(super) fn run(
     let done = world.broadcast(recorder.as_ref().map(|recorder| recorder.done))?;
     let teams = Teams { world, known: HashMap::new() };
     let began = rank.backend.clock().now();
+    let is_shown = world.is_root() && !supervision::is_supervised();
+    let bar = is_shown.then(|| progress_bar::new(plan.cases.len()));
     let mut case_loop =
-        CaseLoop { world, plan, rank, teams, recorder, done, place: 0, failures: 0, began };
-    let end = case_loop.run(listener)?;
+        CaseLoop { world, plan, rank, teams, recorder, bar, done, place: 0, failures: 0, began };
+    let end = case_loop.run()?;
     case_loop.finish(end)
 }
 
-/// The cases of a run, one set after another.
 struct CaseLoop<'a> {
     world: &'a World,
     plan: &'a Plan,
     rank: Rank<'a>,
     teams: Teams<'a>,
-    /// On rank 0.
     recorder: Option<Recorder>,
+    bar: Option<ProgressBar>,
     /// Cases that the journal already holds, through all cycles.
     done: usize,
     /// Cases that are finished, through all cycles.
@@ -84,7 +94,7 @@ struct CaseLoop<'a> {
 
 impl CaseLoop<'_> {
     /// Runs set after set until the plan, a failure or a request to stop ends the run; how it ends.
-    fn run(&mut self, listener: &RunListener<'_>) -> Result<Exit> {
+    fn run(&mut self) -> Result<Exit> {
         let mut tasks = 0;
         let end = loop {
             let left = &self.plan.cases[self.place % self.plan.cases.len()..];
@@ -92,7 +102,7 @@ impl CaseLoop<'_> {
             tasks += 1;
             // In a set whose ranks died in the middle of writing, some cases may be done.
             let is_due = self.place + set.len() > self.done;
-            if is_due && !self.run_set(tasks, set, listener)? {
+            if is_due && !self.run_set(tasks, set)? {
                 break Exit::Interrupted;
             }
             self.place += set.len();
@@ -100,34 +110,40 @@ impl CaseLoop<'_> {
                 break end;
             }
         };
-        if self.world.is_root() {
-            listener.on_case(self.place, "");
-        }
+        self.show("");
         Ok(end)
     }
 
+    /// Reports on rank 0 which case starts; an empty one after the last.
+    fn show(&self, id: &str) {
+        let total = self.plan.cases.len();
+        // Each cycle of cases that run again begins at 0.
+        let done = if id.is_empty() { total } else { self.place % total };
+        if self.world.is_root() {
+            supervision::notify(&Note::Case { done, total, id: id.to_owned() });
+        }
+        self.bar.iter().for_each(|bar| progress_bar::advance(bar, done, id));
+    }
+
     /// Runs the cases of a set at once and records them; false when a request to stop ended them.
-    fn run_set(&mut self, task: usize, set: &[Case], listener: &RunListener<'_>) -> Result<bool> {
+    fn run_set(&mut self, task: usize, set: &[Case]) -> Result<bool> {
         let world = self.world;
         let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
         progress::enter_case(task, &own.unwrap_or(&set[0]).id);
-        if world.is_root() {
-            listener.on_case(self.place, &set[0].id);
-        }
-        let CaseEnd { outcome, samples } = match own {
+        self.show(&set[0].id);
+        let (outcome, samples) = match own {
             Some(case) => {
                 let team = fault::during(Phase::Connect, || {
                     progress::in_collective(|| self.teams.team(set, case))
                 })?;
                 memory::reset_peak();
-                self.rank.run(team, set, case).unwrap_or_else(|outcome| CaseEnd {
-                    outcome: outcome.filter(|_| team.group.is_root()),
-                    samples: Some(Vec::new()),
+                self.rank.run(team, set, case).unwrap_or_else(|outcome| {
+                    (outcome.filter(|_| team.group.is_root()), Some(Vec::new()))
                 })
             }
             None => {
                 fault::enter(Phase::Parked);
-                CaseEnd { outcome: None, samples: Some(Vec::new()) }
+                (None, Some(Vec::new()))
             }
         };
         world.park();
@@ -219,7 +235,6 @@ fn sharing(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Cave
         .or(yields.then_some(Caveat::Yielding))
 }
 
-/// All ranks that run cases of a set, in order.
 fn all_ranks(set: &[Case]) -> Vec<usize> {
     let mut ranks: Vec<usize> = set.iter().flat_map(|case| case.group.ranks.clone()).collect();
     // A single group keeps its own order.
@@ -229,7 +244,6 @@ fn all_ranks(set: &[Case]) -> Vec<usize> {
     ranks
 }
 
-/// The worlds of the groups that this rank has been in.
 struct Teams<'a> {
     world: &'a World,
     known: HashMap<Vec<usize>, World>,
@@ -248,7 +262,6 @@ impl Teams<'_> {
     }
 }
 
-/// One rank at work.
 struct Rank<'a> {
     plan: &'a Plan,
     backend: &'a dyn Backend,
@@ -258,13 +271,9 @@ struct Rank<'a> {
     last_used: Option<Nanos>,
 }
 
-/// What a rank has when a case ends.
-struct CaseEnd {
-    /// On the first rank of the case.
-    outcome: Option<CaseOutcome>,
-    /// The rank's own; `None` when the case was given up because the run was asked to stop.
-    samples: Option<Vec<Sample>>,
-}
+/// What a rank has when a case ends: the outcome, on the first rank of the case, and the rank's own samples; no
+/// samples when the case was given up because the run was asked to stop.
+type CaseEnd = (Option<CaseOutcome>, Option<Vec<Sample>>);
 
 impl Rank<'_> {
     /// Prepares, verifies and measures a case. `Err` when it ends before samples are taken: its outcome, on its first
@@ -278,15 +287,9 @@ impl Rank<'_> {
         let mut prepared = prepare(self.backend, team, case)?;
         let accuracy = verify(team, case, &mut *prepared)?;
         fault::enter(Phase::Measure);
-        if let Err(outcome) = agree(team, case, fault::check(Phase::Measure), Phase::Measure) {
-            let outcome = match outcome {
-                CaseOutcome::Failed(error, _) => CaseOutcome::Failed(error, accuracy),
-                other => other,
-            };
-            return Err(Some(outcome));
-        }
+        agree(team, case, fault::check(Phase::Measure), Phase::Measure)?;
         let Some((samples, recording)) = self.measure(team, (set, case), &mut *prepared) else {
-            return Ok(CaseEnd { outcome: None, samples: None });
+            return Ok((None, None));
         };
         let wrong = recording.as_ref().is_some_and(|recording| recording.accuracy.wrong > 0);
         let wrong = team.all.max(wrong.into()) == 1;
@@ -298,7 +301,7 @@ impl Rank<'_> {
                 true => wrong_result(&checked, accuracy, Phase::Measure),
             }
         });
-        Ok(CaseEnd { outcome, samples: Some(samples) })
+        Ok((outcome, Some(samples)))
     }
 
     /// Takes the samples, and what the sensors read meanwhile. `None` as from [`measure::measure`].

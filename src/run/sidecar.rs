@@ -1,8 +1,8 @@
 //! The samples of a run, brought to rank 0 a block of rounds at a time: a case's few in the report, its many in a
 //! compressed CSV file. Nobody but their owner ever holds all of a rank's.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
 use flate2::Compression;
@@ -23,10 +23,7 @@ const SAMPLES_PER_BLOCK: usize = 1 << 19;
 /// Brings `own` samples of every rank of a case, named by its id, its cycle and its world ranks, to rank 0's
 /// sidecar. Every rank of `world` calls this; those that were not in the case bring none. What comes of
 /// writing is known to rank 0 only, so that the others send on whatever it is.
-///
-/// # Errors
-/// When ranks cannot be heard.
-pub fn gather(
+pub(super) fn gather(
     world: &World,
     (case, cycle, ranks): (&str, usize, &[usize]),
     own: Vec<Sample>,
@@ -47,78 +44,52 @@ pub fn gather(
             written = series.add(&block, sidecar);
         }
     }
-    Ok(written.and_then(|()| match sidecar {
-        Some(sidecar) => series.finish(sidecar),
-        None => Ok(Samples::None),
-    }))
-}
-
-/// A file that is created when the first case needs it. Each case is a gzip member of its own, as gzip's
-/// format allows: what a finished case has there is whole, whatever happens to the next.
-#[derive(Debug)]
-pub struct Sidecar {
-    path: PathBuf,
-    file: Option<File>,
-    /// The member of the case that arrives.
-    member: Option<GzEncoder<File>>,
-    /// Bytes of finished members.
-    pub(super) length: u64,
+    Ok(written.map(|()| sidecar.map_or(Samples::None, |sidecar| series.finish(sidecar))))
 }
 
 /// The samples of a case that arrive in blocks. Those for the file are not kept.
 #[derive(Debug)]
 struct CaseSamples<'a> {
-    /// Its id as a field of a row.
-    case: String,
+    case: &'a str,
     cycle: usize,
     ranks: &'a [usize],
-    inline: bool,
     /// Rounds so far.
     rounds: usize,
-    /// Samples by rank, then by round, when they are few.
-    few: Vec<Vec<Sample>>,
+    /// Samples by rank, then by round, when they are few enough for the report.
+    few: Option<Vec<Vec<Sample>>>,
 }
 
 impl<'a> CaseSamples<'a> {
     /// Of a case that has this many rounds. Those of later cycles are all for the file.
-    fn new((case, cycle): (&str, usize), ranks: &'a [usize], rounds: usize) -> Self {
+    fn new((case, cycle): (&'a str, usize), ranks: &'a [usize], rounds: usize) -> Self {
         let inline = cycle == 0 && rounds * ranks.len() <= INLINE_LIMIT;
-        Self {
-            case: csv_field(case),
-            cycle,
-            ranks,
-            inline,
-            rounds: 0,
-            few: vec![Vec::new(); ranks.len()],
-        }
+        let few = inline.then(|| vec![Vec::new(); ranks.len()]);
+        Self { case, cycle, ranks, rounds: 0, few }
     }
 
-    /// Adds a block, by rank and then by round. What goes to the file is there when this returns.
+    /// Adds a block, by rank and then by round. What goes to the file is on the disk when this returns.
     fn add(&mut self, block: &[Vec<Sample>], sidecar: &mut Sidecar) -> Result<()> {
-        if self.inline {
-            self.few.iter_mut().zip(block).for_each(|(all, part)| all.extend(part));
-        } else {
-            sidecar.add(self, block).map_err(|why| Error::write(&sidecar.path, &why))?;
+        match &mut self.few {
+            Some(few) => few.iter_mut().zip(block).for_each(|(all, part)| all.extend(part)),
+            None => sidecar.add(self, block).map_err(|why| Error::write(&sidecar.path, &why))?,
         }
         self.rounds += block.first().map_or(0, Vec::len);
         Ok(())
     }
 
-    /// What the report says of them. Those in the file are on the disk when this returns.
-    fn finish(self, sidecar: &mut Sidecar) -> Result<Samples> {
-        if !self.inline {
-            sidecar.end_member()?;
+    /// What the report says of them.
+    fn finish(self, sidecar: &Sidecar) -> Samples {
+        let Some(samples) = self.few else {
             let name = sidecar.path.file_name().unwrap_or_default();
             let file = name.to_string_lossy().into_owned();
-            return Ok(Samples::Sidecar { file, rows: self.rounds * self.ranks.len() });
-        }
-        let samples = &self.few;
+            return Samples::Sidecar { file, rows: self.rounds * self.ranks.len() };
+        };
         let origin = samples.iter().flatten().map(|sample| sample.start).min().unwrap_or(0);
         let column = |get: fn(&Sample) -> i64| {
             samples.iter().map(|rank| rank.iter().map(|s| get(s) - origin).collect()).collect()
         };
         let late = |i: &usize| samples.iter().any(|rank| rank[*i].late);
-        Ok(Samples::Inline {
+        Samples::Inline {
             start_ns: column(|sample| sample.start),
             end_ns: column(|sample| sample.end),
             device_ns: samples
@@ -126,16 +97,25 @@ impl<'a> CaseSamples<'a> {
                 .map(|rank| rank.iter().map(|sample| sample.device).collect())
                 .collect(),
             invalid_rounds: (0..self.rounds).filter(late).collect(),
-        })
+        }
     }
+}
+
+/// A file that is created when the first case needs it. Each block is a gzip member of its own, as gzip's
+/// format allows: what a finished case has there is whole, whatever happens to the next.
+#[derive(Debug)]
+pub(super) struct Sidecar {
+    path: PathBuf,
+    /// Bytes of whole members.
+    pub(super) length: u64,
 }
 
 impl Sidecar {
     /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
-    pub fn at(path: PathBuf) -> Self {
+    pub(super) fn at(path: PathBuf) -> Self {
         // Usually there is none; one that cannot be removed cannot be written either, and says so then.
         let _ = std::fs::remove_file(&path);
-        Self { path, file: None, member: None, length: 0 }
+        Self { path, length: 0 }
     }
 
     /// The file at `path` after its first `length` bytes; what is behind them belongs to no finished case.
@@ -143,69 +123,41 @@ impl Sidecar {
         if length == 0 {
             return Ok(Self::at(path));
         }
-        let open = || {
-            let mut file = OpenOptions::new().write(true).open(&path)?;
+        let cut = File::options().write(true).open(&path).and_then(|file| {
             let size = file.metadata()?.len();
             if size < length {
                 let why = format!("{size} bytes are left of {length}");
                 return Err(std::io::Error::other(why));
             }
-            file.set_len(length)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let file = open().map_err(|why| Error::file("resume", &path, why))?;
-        Ok(Self { path, file: Some(file), member: None, length })
-    }
-
-    /// Adds a block of a case's samples, invalid rounds included, and brings them to the file.
-    fn add(&mut self, series: &CaseSamples<'_>, block: &[Vec<Sample>]) -> std::io::Result<()> {
-        let member = match &mut self.member {
-            Some(member) => member,
-            None => {
-                let file = match self.file.take() {
-                    Some(file) => file,
-                    None => File::create(&self.path)?,
-                };
-                let mut member = GzEncoder::new(file.try_clone()?, Compression::fast());
-                self.file = Some(file);
-                if self.length == 0 {
-                    member.write_all(b"case,cycle,round,rank,start_ns,end_ns,device_ns,late\n")?;
-                }
-                self.member.insert(member)
-            }
-        };
-        write(member, series, block)
-    }
-
-    fn end_member(&mut self) -> Result<()> {
-        let Some(member) = self.member.take() else { return Ok(()) };
-        let ended = member.finish().and_then(|file| {
-            file.sync_data()?;
-            file.metadata()
+            file.set_len(length)
         });
-        self.length = ended.map_err(|why| Error::write(&self.path, &why))?.len();
+        cut.map_err(|why| Error::file("resume", &path, why))?;
+        Ok(Self { path, length })
+    }
+
+    /// Adds a block of a case's samples, invalid rounds included.
+    fn add(&mut self, series: &CaseSamples<'_>, block: &[Vec<Sample>]) -> std::io::Result<()> {
+        let file = File::options().create(true).append(true).open(&self.path)?;
+        // The encoder is slow at many small pieces.
+        let member = GzEncoder::new(file, Compression::fast());
+        let mut rows = BufWriter::with_capacity(1 << 16, member);
+        if self.length == 0 {
+            rows.write_all(b"case,cycle,round,rank,start_ns,end_ns,device_ns,late\n")?;
+        }
+        let (case, cycle) = (csv_field(series.case), series.cycle);
+        for i in 0..block.first().map_or(0, Vec::len) {
+            let round = series.rounds + i;
+            for (rank, samples) in series.ranks.iter().zip(block) {
+                let Sample { start, end, device, late } = samples[i];
+                let device = device.map_or_else(String::new, |nanos| nanos.to_string());
+                writeln!(rows, "{case},{cycle},{round},{rank},{start},{end},{device},{late}")?;
+            }
+        }
+        let file = rows.into_inner()?.finish()?;
+        file.sync_data()?;
+        self.length = file.metadata()?.len();
         Ok(())
     }
-}
-
-fn write(
-    file: &mut GzEncoder<File>,
-    series: &CaseSamples<'_>,
-    block: &[Vec<Sample>],
-) -> std::io::Result<()> {
-    let CaseSamples { case, cycle, .. } = series;
-    // The encoder is slow at many small pieces.
-    let mut file = BufWriter::with_capacity(1 << 16, file);
-    for i in 0..block.first().map_or(0, Vec::len) {
-        let round = series.rounds + i;
-        for (rank, samples) in series.ranks.iter().zip(block) {
-            let Sample { start, end, device, late } = samples[i];
-            let device = device.map_or_else(String::new, |nanos| nanos.to_string());
-            writeln!(file, "{case},{cycle},{round},{rank},{start},{end},{device},{late}")?;
-        }
-    }
-    file.flush()
 }
 
 #[cfg(test)]
@@ -227,7 +179,7 @@ mod tests {
             device_ns: None,
             invalid_rounds: vec![1],
         };
-        assert_eq!(series.finish(&mut sidecar), Ok(expected));
+        assert_eq!(series.finish(&sidecar), expected);
     }
 
     #[test]
@@ -242,7 +194,7 @@ mod tests {
             series.add(&[vec![sample(0)], vec![sample(1)]], &mut sidecar).unwrap();
             series.add(&[vec![sample(10)], vec![sample(11)]], &mut sidecar).unwrap();
             let file = "x.samples.csv.gz".to_owned();
-            assert_eq!(series.finish(&mut sidecar), Ok(Samples::Sidecar { file, rows: 4 }));
+            assert_eq!(series.finish(&sidecar), Samples::Sidecar { file, rows: 4 });
         }
         let rows = read(&path);
         assert_eq!(rows.len(), 9);
@@ -264,11 +216,11 @@ mod tests {
         let add = |sidecar: &mut Sidecar| {
             let mut series = CaseSamples::new(("a", 1), &[0], 1);
             series.add(&[vec![sample]], sidecar).unwrap();
-            series.finish(sidecar).unwrap();
+            series.finish(sidecar);
             sidecar.length
         };
         let length = add(&mut Sidecar::at(path.clone()));
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"torn").unwrap();
+        File::options().append(true).open(&path).unwrap().write_all(b"torn").unwrap();
         add(&mut Sidecar::resume(path.clone(), length).unwrap());
         assert_eq!(read(&path).len(), 3);
         assert!(Sidecar::resume(path, 1 << 20).is_err());

@@ -176,7 +176,7 @@ fn a_launch_that_fails_leaves_the_others_and_can_be_resumed() {
     let ended = two("--launches 4").after(ended).fails(2);
     assert!(["--resume", "--force"].iter().all(|way| ended.error().contains(way)), "{}", ended.err);
     let ended = two("--launches 4 --resume --seed 2").after(ended).fails(2);
-    assert!(ended.error().contains("its seed is 1, not 2"), "{}", ended.err);
+    assert!(ended.error().contains("seed is 2, was 1"), "{}", ended.err);
     let ended = two("--launches 4 --resume").after(ended).passes();
     assert_eq!(announced(&ended), ["3 of 4", "4 of 4"]);
     let report = read(&ended, "results.json");

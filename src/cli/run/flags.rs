@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::DeserializeOwned;
 use wildmatch::WildMatch;
 
 use super::RunArgs;
 use crate::base::error::{Error, Result, suggestion};
 use crate::benchmark;
+use crate::cli::set_name;
 use crate::plan::config::{Config, DeadlineConfig, Quantity, Values, from_name};
 
 impl RunArgs {
-    /// The configuration with these flags over it.
     pub(super) fn apply(&self, mut config: Config) -> Result<Config> {
         fn set<T: Clone>(to: &mut Option<T>, flag: &Option<T>) {
             if flag.is_some() {
@@ -20,16 +19,6 @@ impl RunArgs {
         }
         fn set_quantity(to: &mut Option<Quantity>, flag: &Option<String>) {
             set(to, &flag.clone().map(Quantity::Text));
-        }
-        fn set_name<T: DeserializeOwned>(
-            to: &mut Option<T>,
-            what: &str,
-            flag: &Option<String>,
-        ) -> Result<()> {
-            if let Some(text) = flag {
-                *to = Some(from_name(what, text)?);
-            }
-            Ok(())
         }
         set_name(&mut config.backend, "--backend", &self.backend)?;
         set_name(&mut config.protocol, "--protocol", &self.protocol)?;
@@ -164,21 +153,10 @@ fn set_deadline(deadlines: &mut DeadlineConfig, text: &str) -> Result<()> {
     let (name, time) = text.split_once('=').ok_or_else(|| {
         Error::usage(format!("--deadline '{text}' is not NAME=TIME, such as case=10m"))
     })?;
-    let deadlines = [
-        ("startup", &mut deadlines.startup),
-        ("communicator", &mut deadlines.communicator),
-        ("case", &mut deadlines.case),
-        ("barrier", &mut deadlines.barrier),
-        ("gather", &mut deadlines.gather),
-        ("silence", &mut deadlines.silence),
-        ("stop", &mut deadlines.stop),
-    ];
-    let names = deadlines.each_ref().map(|(name, _)| *name);
-    let named = deadlines.into_iter().find(|(known, _)| *known == name);
-    let (_, deadline) = named.ok_or_else(|| {
-        let suggestion = suggestion(name, names);
-        Error::usage(format!("--deadline '{name}' is unknown ({suggestion})"))
-    })?;
-    *deadline = Some(Quantity::Text(time.to_owned()));
+    let set = serde_json::to_value(&*deadlines).and_then(|mut known| {
+        known[name] = time.into();
+        serde_json::from_value(known)
+    });
+    *deadlines = set.map_err(|why| Error::usage(format!("--deadline '{text}': {why}")))?;
     Ok(())
 }

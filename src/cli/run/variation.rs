@@ -1,11 +1,10 @@
 //! `--against` and `--env`: how the sides of a series differ.
 
-use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::RunArgs;
-use super::words::{CONFIG, without};
+use super::words::{OF_THE_SERIES, without};
 use crate::base::error::{Error, Result};
 use crate::plan::config::Config;
 use crate::run::{Variables, Variant};
@@ -14,8 +13,8 @@ use crate::run::{Variables, Variant};
 const SIDE_LIMIT: usize = 1000;
 
 impl RunArgs {
-    /// The sides that are asked for; `arguments` are those of a rank of this program and configuration.
-    pub(super) fn sides(&self, arguments: Vec<OsString>) -> Result<Vec<Variant>> {
+    pub(super) fn sides(&self) -> Result<Vec<Variant>> {
+        let arguments = without(&OF_THE_SERIES, std::env::args_os())?;
         let own = Variant { arguments, ..Variant::default() };
         let against = Variant { name: "against".to_owned(), ..own.clone() };
         match &self.against {
@@ -33,7 +32,8 @@ impl RunArgs {
             )),
             Some(path) if is_config(path) => {
                 let config = Some(self.apply(Config::load(path)?)?);
-                let mut arguments = without(own.arguments.clone(), CONFIG);
+                let left_out = [&OF_THE_SERIES[..], &["config"]].concat();
+                let mut arguments = without(&left_out, std::env::args_os())?;
                 arguments.extend(["--config".into(), path.into()]);
                 Ok(vec![own, Variant { config, arguments, ..against }])
             }

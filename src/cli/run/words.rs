@@ -2,107 +2,87 @@
 
 use std::ffi::OsString;
 
-/// Flags that are taken out: those with a value behind them or after `=`, those without a value, and one with a value
-/// by its short name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Flags {
-    valued: &'static [&'static str],
-    plain: &'static [&'static str],
-    short: u8,
-}
+use clap::parser::ValueSource;
+use clap::{ArgAction, CommandFactory as _};
+
+use super::super::Cli;
+use crate::base::error::{Error, Result};
 
 /// What concerns all launches together. `--nccl-tests-table` stays: it chooses cases too.
-pub(super) const OF_THE_SERIES: Flags = Flags {
-    valued: &[
-        "--launches",
-        "--against",
-        "--env",
-        "--output",
-        "--format",
-        "--compare-baseline",
-        "--regression-threshold",
-        "--statistical-test",
-        "--metric",
-        "--allow",
-    ],
-    plain: &["--dry-run", "--print-command"],
-    short: b'o',
-};
+pub(super) const OF_THE_SERIES: [&str; 12] = [
+    "launches",
+    "against",
+    "env",
+    "output",
+    "format",
+    "compare_baseline",
+    "regression_threshold",
+    "statistical_test",
+    "metric",
+    "allow",
+    "dry_run",
+    "print_command",
+];
 
-/// The configuration file.
-pub(super) const CONFIG: Flags = Flags { valued: &["--config"], plain: &[], short: b'c' };
-
-/// Short flags that have a value, which is what follows them in the same word.
-const SHORT_VALUED: &[u8] = b"bcop";
-
-/// The words without these flags and their values.
-pub(super) fn without(words: impl IntoIterator<Item = OsString>, flags: Flags) -> Vec<OsString> {
-    let mut left = Vec::new();
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        let bytes = word.as_encoded_bytes();
-        let is_long = |name: &&str| bytes == name.as_bytes();
-        let is_joined = |name: &&str| {
-            bytes.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
-        };
-        if flags.valued.iter().any(is_long) {
-            words.next();
-        } else if flags.plain.iter().any(is_long) || flags.valued.iter().any(is_joined) {
-        } else if let Some(place) = short(bytes, flags.short) {
-            // `-qo FILE` and `-qoFILE` leave `-q`.
-            if place > 1 {
-                left.push(String::from_utf8_lossy(&bytes[..place]).into_owned().into());
+/// The typed words without these flags and their values, every other flag by its long name.
+pub(super) fn without(
+    left_out: &[&str],
+    typed: impl IntoIterator<Item = OsString>,
+) -> Result<Vec<OsString>> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(typed);
+    let matches = matches.map_err(|why| Error::internal(why.to_string()))?;
+    let run = command.find_subcommand("run").zip(matches.subcommand_matches("run"));
+    let (run, given) = run.ok_or_else(|| Error::internal("this command is not run"))?;
+    let mut words = vec![OsString::from("run")];
+    for flag in run.get_arguments() {
+        let id = flag.get_id().as_str();
+        let is_typed = given.value_source(id) == Some(ValueSource::CommandLine);
+        if !is_typed || left_out.contains(&id) {
+            continue;
+        }
+        let name = format!("--{}", flag.get_long().unwrap_or(id));
+        match flag.get_action() {
+            ArgAction::SetTrue => words.push(name.into()),
+            ArgAction::Count => {
+                words.extend((0..given.get_count(id)).map(|_| OsString::from(&name)));
             }
-            if place + 1 == bytes.len() {
-                words.next();
-            }
-        } else {
-            left.push(word);
+            _ => words.extend(given.get_raw(id).into_iter().flatten().map(|value| {
+                let mut word = OsString::from(format!("{name}="));
+                word.push(value);
+                word
+            })),
         }
     }
-    left
-}
-
-/// Where in a word of short flags this one stands.
-fn short(word: &[u8], flag: u8) -> Option<usize> {
-    let flags = word.strip_prefix(b"-").filter(|flags| !flags.starts_with(b"-"))?;
-    let place = flags.iter().position(|letter| SHORT_VALUED.contains(letter))?;
-    (flags[place] == flag).then_some(place + 1)
+    Ok(words)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn left(words: &str, flags: Flags) -> String {
-        let words = without(words.split(' ').map(OsString::from), flags);
-        words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
-    }
-
     #[test]
-    fn what_concerns_all_launches_is_taken_out() {
+    fn what_concerns_all_launches_is_left_out() {
         for (typed, expected) in [
-            ("run --launches 3 --ranks 2", "run --ranks 2"),
-            ("run --launches=3 -b gemm", "run -b gemm"),
-            ("run -o x.json -ox.csv --output x.md --output=x -b gemm", "run -b gemm"),
-            ("-qo x.json run -vvoy.json", "-q run -vv"),
-            ("run -bo -p o -b=o", "run -bo -p o -b=o"),
-            ("run --against a.yaml --env K=a,b --env=L=c --format csv --seed 2", "run --seed 2"),
+            ("run --launches 3 --ranks 2", "run --ranks=2"),
+            ("run --launches=3 -b gemm", "run --benchmark=gemm"),
+            ("run -o x.json -ox.csv --output x.md --output=x -b gemm", "run --benchmark=gemm"),
+            ("-q run -bo -p o -b=o", "run --benchmark=o --benchmark=o --precision=o --quiet"),
+            ("run -vvoy.json -c x", "run --config=x --verbose --verbose"),
+            ("run --against a.yaml --env K=a,b --env=L=c --format csv --seed 2", "run --seed=2"),
             ("run --compare-baseline pin --regression-threshold=5 --strict", "run --strict"),
-            ("run --print-command --dry-run --nccl-tests-table", "run --nccl-tests-table"),
-            ("run --launcher mpirun --environment x", "run --launcher mpirun --environment x"),
-            ("run --seed 1 --launches", "run --seed 1"),
+            (
+                "run --ranks 1 --print-command --dry-run --nccl-tests-table",
+                "run --ranks=1 --nccl-tests-table",
+            ),
+            (
+                "run --scaling-ranks 1,2 --timeout -5",
+                "run --scaling-ranks=1 --scaling-ranks=2 --timeout=-5",
+            ),
         ] {
-            assert_eq!(left(typed, OF_THE_SERIES), expected, "{typed}");
+            let typed = ["tesserabench"].into_iter().chain(typed.split(' ')).map(OsString::from);
+            let left = without(&OF_THE_SERIES, typed).unwrap();
+            assert_eq!(left.join(" ".as_ref()), expected);
         }
-    }
-
-    #[test]
-    fn a_configuration_can_be_replaced() {
-        for typed in ["--config x run -b c", "-c x run -b c", "run -b c -cx", "run --config=x -b c"]
-        {
-            assert_eq!(left(typed, CONFIG), "run -b c", "{typed}");
-        }
-        assert_eq!(left("-qc x run", CONFIG), "-q run");
     }
 }

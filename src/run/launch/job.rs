@@ -25,18 +25,14 @@ pub enum LauncherChoice {
     Srun,
 }
 
-/// What is started as every rank.
 #[derive(Debug)]
 pub(in crate::run) struct Command {
-    /// The program.
     pub(in crate::run) program: PathBuf,
-    /// Its arguments.
     pub(in crate::run) arguments: Vec<OsString>,
     /// Variables of the ranks, beside those that this process has.
     pub(in crate::run) variables: Vec<(String, String)>,
     /// What starts them; one rank needs nothing.
     pub(in crate::run) launcher: Option<LauncherChoice>,
-    /// Whether to print what the ranks print.
     pub(in crate::run) shows_output: bool,
 }
 
@@ -93,7 +89,6 @@ pub(super) fn of(plan: &Plan, command: &Command, more: &[(String, String)]) -> R
     })
 }
 
-/// The launcher and its program.
 fn launcher(choice: LauncherChoice) -> Result<(Launcher, PathBuf)> {
     let library = world::mpi_library().ok_or_else(|| {
         Error::unfit(
@@ -129,7 +124,6 @@ fn launcher(choice: LauncherChoice) -> Result<(Launcher, PathBuf)> {
     Ok((launcher, program))
 }
 
-/// How the launcher places the ranks.
 fn placement<'a>(plan: &Plan, forward: &'a [&'a str]) -> Placement<'a> {
     let local = std::thread::available_parallelism().map_or(1, usize::from);
     let allocated = std::env::var("SLURM_NTASKS").ok().and_then(|text| text.parse().ok());

@@ -11,7 +11,6 @@ use crate::render::say;
 use crate::run::progress_bar;
 use crate::world::supervision::Note;
 
-/// What the ranks and their launcher have said.
 #[derive(Default)]
 pub(super) struct JobState {
     /// Ranks by process number.
@@ -30,12 +29,10 @@ pub(super) struct JobState {
     /// The rank whose process the launcher names.
     named: Option<(usize, String)>,
     bar: Option<ProgressBar>,
-    /// Whether to print what the ranks print.
     shows_output: bool,
 }
 
 impl JobState {
-    /// Of a job that has said nothing yet.
     pub(super) fn new(shows_output: bool) -> Self {
         Self { shows_output, ..Self::default() }
     }
@@ -65,12 +62,8 @@ impl JobState {
                 // The job goes on, so that was no farewell.
                 self.farewell = [false; 2];
                 self.show_held();
-                let bar = self.bar.get_or_insert_with(|| progress_bar::new(total, true));
-                bar.set_position(done as u64);
-                bar.set_message(id.clone());
-                if done == total {
-                    bar.finish_and_clear();
-                }
+                let bar = self.bar.get_or_insert_with(|| progress_bar::new(total));
+                progress_bar::advance(bar, done, &id);
                 self.case = id;
             }
             Note::Journal => self.journal = true,

@@ -7,16 +7,15 @@ use super::side::Side;
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
 use crate::machine::environment;
-use crate::plan::config::Config;
+use crate::plan::Plan;
 use crate::render::{Format, Output};
 use crate::report::{Report, Samples};
-use crate::run::journal::{Journal, Recovered};
+use crate::run::journal::{Journal, Recovered, difference};
 use crate::run::recorder::OnExisting;
 
 /// A file that lies there until all launches have finished.
 const MARK: &str = "unfinished";
 
-/// What it says to people who find it.
 const TEXT: &str =
     "This series of launches is unfinished: resume it with --resume, or start anew with --force.\n";
 
@@ -27,7 +26,6 @@ impl Side {
         Output { path, format: Format::Json }
     }
 
-    /// Refuses to overwrite the launches of an unfinished series.
     pub(super) fn refuse_unfinished(&self) -> Result<()> {
         let mut held = 0;
         for launch in self.launches()? {
@@ -66,7 +64,6 @@ impl Side {
         write_atomically(&self.folder.join(MARK), TEXT.as_bytes())
     }
 
-    /// Marks the series as finished.
     pub(super) fn end(&self) -> Result<()> {
         remove(&self.folder.join(MARK))
     }
@@ -86,7 +83,6 @@ impl Side {
         Ok(entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect())
     }
 
-    /// The report of a launch, where it has left one.
     pub(super) fn report(&self, launch: usize) -> Result<Option<Report>> {
         let path = self.output(launch).path;
         if !path.exists() {
@@ -108,7 +104,13 @@ impl Side {
         let Some(report) = self.report(launch)?.filter(|report| !report.run.incomplete) else {
             return Ok(false);
         };
-        match self.difference(&report) {
+        let is_rebuilt = self.variant.program.is_none() && report.run.build != environment::build();
+        let old = Plan::resolve(&report.run.config, &self.plan.places)?;
+        let difference = match is_rebuilt {
+            true => Some(format!("its program is {}", report.run.build)),
+            false => difference((&self.plan, &report), (&old, &report))?,
+        };
+        match difference {
             None => Ok(true),
             Some(difference) => Err(Error::usage(format!(
                 "'{}' is the report of another run ({difference}); resume with the arguments it was started \
@@ -117,47 +119,8 @@ impl Side {
             ))),
         }
     }
-
-    /// How a launch's report differs from what is to be run.
-    fn difference(&self, report: &Report) -> Option<String> {
-        let planned: BTreeSet<&String> = self.plan.cases.iter().map(|case| &case.id).collect();
-        let measured: BTreeSet<&String> = report.cases.iter().map(|case| &case.id).collect();
-        if let Some(id) = planned.difference(&measured).next() {
-            return Some(format!("it lacks case {id}"));
-        }
-        if let Some(id) = measured.difference(&planned).next() {
-            return Some(format!("its case {id} is not asked for"));
-        }
-        if report.run.seed != self.plan.seed {
-            return Some(format!("its seed is {}, not {}", report.run.seed, self.plan.seed));
-        }
-        if self.is_own_program() && report.run.build != environment::build() {
-            return Some(format!("its program is {}", report.run.build));
-        }
-        let same = identity(&report.run.config) == identity(&self.config);
-        (!same).then(|| "its configuration is another".to_owned())
-    }
 }
 
 fn remove(file: &Path) -> Result<()> {
     std::fs::remove_file(file).map_err(|why| Error::file("remove", file, why))
-}
-
-/// What of a configuration decides what is measured. How long it may take, what is written, and what figures are
-/// held against may change.
-fn identity(config: &Config) -> Config {
-    let mut config = config.clone();
-    config.benchmarking.launches = None;
-    Config {
-        output: Default::default(),
-        limits: Default::default(),
-        comparison: Default::default(),
-        history: Default::default(),
-        deadlines: Default::default(),
-        timeout: None,
-        continue_on_error: None,
-        max_failures: None,
-        heartbeats: None,
-        ..config
-    }
 }

@@ -15,7 +15,6 @@ use crate::run::request::{Request, Variant, with_found_backend};
 /// Longest name of a side that names files as it is, bytes.
 const NAME_LIMIT: usize = 100;
 
-/// The launches of one kind.
 #[derive(Debug)]
 pub(super) struct Side {
     /// What is asked for.
@@ -48,12 +47,6 @@ impl Side {
         }
     }
 
-    /// Whether its program is this one.
-    pub(super) fn is_own_program(&self) -> bool {
-        launch::this_program().is_ok_and(|own| own == self.program)
-    }
-
-    /// The first of its report's files.
     pub(super) fn file(&self) -> String {
         self.outputs[0].path.display().to_string()
     }
