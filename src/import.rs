@@ -58,7 +58,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
             gathering.add(log.tool, &log.time, reading).map_err(there)?;
         }
     }
-    let cases = gathering.cases();
+    let cases = gathering.cases()?;
     let ranks = cases.iter().flat_map(|case| &case.participants).max().map_or(1, |last| last + 1);
     let mesh = MeshFacts { order: DEFAULT_ORDER.to_owned(), axes: Mesh::flat(ranks).axes };
     let mut report = begun("imported", config, environment, mesh);
@@ -74,7 +74,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
 fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
     let mut logs = Vec::new();
     if text.trim_start().starts_with('{') {
-        logs.extend(nccl_json::read(text, asked)?);
+        logs.push(nccl_json::read(text, asked)?);
     } else {
         let name = file.display().to_string();
         for lines in lines::streams(text)? {

@@ -56,7 +56,7 @@ pub use crate::stats::Steadiness;
 pub const SCHEMA: &str = "tesserabench.report/1";
 
 /// The result of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// `tesserabench.report/1`.
     pub schema: String,
@@ -89,7 +89,7 @@ pub struct Report {
 }
 
 /// The run itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Unique name.
     pub id: String,
@@ -140,7 +140,7 @@ pub struct ImportedFrom {
 }
 
 /// The ranks' arrangement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeshFacts {
     /// The axes from fastest to slowest, as asked for.
     pub order: String,
@@ -149,10 +149,11 @@ pub struct MeshFacts {
 }
 
 /// How a case ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It has times.
+    #[default]
     Measured,
     /// The backend cannot do it; `reason` says why.
     Skipped,
@@ -175,7 +176,7 @@ impl Outcome {
 }
 
 /// One case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
     /// Name that stays the same from run to run.
     pub id: String,
@@ -230,7 +231,7 @@ pub struct Case {
 }
 
 /// The figures of a measured case. What an imported file does not tell is null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// How the ranks started each iteration.
     pub protocol: Protocol,
@@ -268,7 +269,7 @@ pub struct Measured {
 }
 
 /// Times of one operation over the iterations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// Which time.
     pub definition: Definition,

@@ -9,6 +9,57 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a str,
 }
 
+impl Line<'_> {
+    /// The error, with where it is.
+    pub(super) fn refused(self, why: Error) -> Error {
+        Error::usage(format!("line {}: {}", self.number, why.message))
+    }
+}
+
+/// The rows of a table, of which the last one may be cut.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// The line of a row with too few fields, and how many it has.
+    short: Option<(usize, usize)>,
+}
+
+impl Rows {
+    /// The fields of the next row, which are as many as there are columns, or one to `more` of them beyond that. `None`
+    /// where they are too few.
+    pub(super) fn fields<'a>(
+        &mut self,
+        line: Line<'a>,
+        columns: usize,
+        more: usize,
+    ) -> Result<Option<Vec<&'a str>>> {
+        self.refuse_cut(columns)?;
+        let fields: Vec<&str> = line.text.split_whitespace().collect();
+        if fields.len() > columns + more {
+            return Err(wrong_width("the row", fields.len(), columns));
+        }
+        self.short = (fields.len() < columns).then_some((line.number, fields.len()));
+        Ok(self.short.is_none().then_some(fields))
+    }
+
+    /// Refuses a cut row: the table goes on behind it.
+    pub(super) fn refuse_cut(&self, columns: usize) -> Result<()> {
+        let wrong =
+            |(line, fields)| wrong_width(&format!("the row of line {line}"), fields, columns);
+        self.short.map_or(Ok(()), |short| Err(wrong(short)))
+    }
+
+    /// What is missing at the end, if something is.
+    pub(super) fn cut(&self) -> Option<String> {
+        self.short.map(|(line, _)| format!("the row of line {line} is cut and left out"))
+    }
+}
+
+fn wrong_width(row: &str, fields: usize, columns: usize) -> Error {
+    Error::usage(format!(
+        "{row} has {fields} fields, and the table {columns} columns; mend or remove it"
+    ))
+}
+
 /// Most lines of a file that hold something.
 const LINE_LIMIT: usize = 1 << 22;
 
@@ -36,13 +87,6 @@ pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
         streams[place].1.push(Line { number, text });
     }
     Ok(streams.into_iter().map(|(_, lines)| lines).collect())
-}
-
-/// The refusal of a row that does not fit its table.
-pub(super) fn wrong_width(fields: usize, columns: usize) -> Error {
-    Error::usage(format!(
-        "the row has {fields} fields, and the table {columns} columns; mend or remove it"
-    ))
 }
 
 /// The launcher's mark (`0: ` of srun, `[1,0]<stdout>:` of Open MPI, `[0] ` of MPICH), and what follows.

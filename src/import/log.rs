@@ -65,13 +65,8 @@ pub(super) struct Reading {
     pub(super) outcome: Outcome,
 }
 
-/// What came of a test.
-#[derive(Debug, Clone)]
-pub(super) enum Outcome {
-    Took(Box<Took>),
-    /// The tool found wrong results; in how many elements, where it says so.
-    Wrong(String),
-}
+/// How long it took; or that results are wrong, and how many where the tool says so.
+pub(super) type Outcome = Result<Took, String>;
 
 /// How long it took.
 #[derive(Debug, Clone)]
@@ -82,21 +77,15 @@ pub(super) struct Took {
     pub(super) batch: Option<u32>,
     /// Untimed iterations, where they are known.
     pub(super) warmup: Option<usize>,
-    pub(super) rates: Rates,
-    /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
-    pub(super) each: Vec<f64>,
-    /// Quantiles over iterations, us, by percent.
-    pub(super) quantiles: BTreeMap<u32, f64>,
-}
-
-/// The printed figures of one result.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rates {
     /// Time of one operation, us; where it is missing it follows from `algbw`.
     pub(super) time: Option<Printed>,
     /// GB/s, as is the next.
     pub(super) algbw: Option<Printed>,
     pub(super) busbw: Option<Printed>,
+    /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
+    pub(super) each: Vec<f64>,
+    /// Quantiles over iterations, us, by percent.
+    pub(super) quantiles: BTreeMap<u32, f64>,
 }
 
 /// Where a rank ran, under the names of nccl-tests' JSON.
@@ -139,8 +128,30 @@ pub(super) fn world(ranks: usize) -> Result<Group> {
     Ok(Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() })
 }
 
-/// The ranks that act together with the first one.
-pub(super) fn group_of(places: &[Place]) -> Result<Group> {
+/// The ranks that act together with the first one of those that are listed, each of which stands for as many as `each`
+/// says; of no list as many as were asked for.
+pub(super) fn group_of(places: &[Place], each: usize, asked: &Asked) -> Result<Group> {
+    let ranks = places.len().saturating_mul(each);
+    match asked.ranks {
+        Some(asked) if places.is_empty() => return world(asked),
+        None if places.is_empty() => {
+            return Err(Error::usage(
+                "the file does not list the ranks; say how many there were with --ranks",
+            ));
+        }
+        Some(asked) if asked != ranks => {
+            return Err(Error::usage(format!(
+                "the file lists {ranks} ranks, not {asked}; leave --ranks out"
+            )));
+        }
+        _ if each > 1 && parts(places) > 1 => {
+            return Err(Error::usage(
+                "its groups cannot be told apart, because it lists one rank of each process only",
+            ));
+        }
+        _ if each > 1 => return world(ranks),
+        _ => {}
+    }
     let first = places.first().map_or(0, |place| place.group);
     let mut ranks: Vec<usize> =
         places.iter().filter(|place| place.group == first).map(|place| place.rank).collect();

@@ -230,7 +230,7 @@ fn what_cannot_be_read_is_named_by_its_line() {
         tesserabench("import log.txt").file("log.txt", &good.replacen(from, to, 1))
     };
     refused(changed("   61.70   16.99", "   61.70   19.99"), "line 19: algbw is printed as 19.99");
-    refused(changed("   29.74       0", "   29.74"), "line 19: the row has 12 fields");
+    refused(changed("   29.74       0", "   29.74"), "line 20: the row of line 19 has 12 fields");
     refused(changed("   29.74       0", "   29.74       0  0"), "line 19: the row has 14 fields");
     refused(changed("   61.70   16.99", "   6l.70   16.99"), "line 19: time '6l.70' is no number");
     refused(changed("262144     float", "262144     flaot"), "line 19: precision 'flaot'");
