@@ -125,7 +125,6 @@ impl History {
         Ok(())
     }
 
-    /// The usage error for what it does not have.
     fn lacks(&self, what: &str) -> Error {
         Error::usage(format!("the history in '{}' has no {what}", self.folder.path.display()))
     }

@@ -31,7 +31,6 @@ pub use signals::set_stop_flag_on_signals;
 /// A case gives up by itself at the end of the grace period after a stop; the watchdog follows this much later.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
 
-/// How long a rank tries to connect to the heartbeat server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Delay after which rank 1 aborts the job if the server is lost; each further rank waits longer by [`STAGGER`]. In
@@ -55,7 +54,6 @@ struct Shared(Mutex<FaultMessages>);
 /// When the state of this rank last changed.
 struct Timers {
     began: Instant,
-    /// The last reading.
     read: Instant,
     position: Position,
     /// The last change of the position, of the task, and of the phase.
@@ -223,7 +221,6 @@ impl Timers {
     }
 }
 
-/// Opens the heartbeat server on rank 0.
 fn open_server(world: &World, shared: &Arc<Shared>) -> Result<(Server, Token)> {
     let cannot = |why: std::io::Error| {
         Error::unfit(format!("rank 0 cannot open the port of the heartbeat server: {why}"))
@@ -273,7 +270,6 @@ fn on_fault(diagnosis: &Diagnosis, shared: &Shared) {
     abort::abort_from_watchdog(&failure, &others)
 }
 
-/// Handles an event of this rank's client.
 fn on_event(event: ClientEvent, shared: &Shared) {
     match event {
         ClientEvent::ReportState => tracing::error!("{}", stack::report()),

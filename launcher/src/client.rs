@@ -56,7 +56,6 @@ struct HeartbeatLoop<R, E> {
     options: ClientOptions,
     read: R,
     on_event: E,
-    /// One-time events that have occurred.
     emitted: HashSet<Discriminant<ClientEvent>>,
     parent: Option<Pid>,
     connection: Option<ServerConnection>,

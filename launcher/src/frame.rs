@@ -6,7 +6,6 @@ use crate::token::Token;
 const FRAME_MAGIC: [u8; 8] = *b"beat\r\n\0\x01";
 const REPLY_MAGIC: [u8; 8] = *b"hear\r\n\0\x01";
 
-/// Flags of a frame.
 const IS_OVERDUE: u8 = 1;
 const IS_TO_STOP: u8 = 2;
 

@@ -90,8 +90,8 @@ fn trend(series: Series) -> Trend {
     edges.extend(found.iter().map(|change| change.index));
     edges.push(values.len());
     let found = found.iter().zip(edges.windows(3));
-    let changes = found.filter_map(|(found, edge)| change(&series, &values, found.p, edge));
-    let changes = changes.collect();
+    let changes =
+        found.filter_map(|(found, edge)| change(&series, &values, found.p, edge)).collect();
     Trend { series, looked_at, changes }
 }
 

@@ -21,7 +21,6 @@ pub struct Library {
     name: &'static str,
     /// File names that cudarc tries, in its order.
     files: &'static [&'static str],
-    /// How to install it.
     remedy: &'static str,
     /// Every symbol that this program or cudarc calls.
     pub symbols: &'static [&'static str],

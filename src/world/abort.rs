@@ -23,7 +23,8 @@ pub fn failure_here(error: &Error) -> Failure {
 }
 
 /// Writes the report of what was measured; `None` when no thread may. Locked meanwhile, so that only one thread does.
-static SAVE_REPORT: Mutex<Option<Box<dyn Fn(&Failure) + Send + Sync>>> = Mutex::new(None);
+static SAVE_REPORT: Mutex<Option<Box<SaveReport>>> = Mutex::new(None);
+type SaveReport = dyn Fn(&Failure) + Send + Sync;
 
 /// Sets how the report is saved if this process aborts. Rank 0 calls it.
 pub fn save_report_with(save: impl Fn(&Failure) + Send + Sync + 'static) {

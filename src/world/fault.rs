@@ -28,7 +28,6 @@ use crate::base::units::Nanos;
 use crate::plan::config::from_name;
 use crate::world::progress::{self, Phase};
 
-/// The kind of a planted fault, as described above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Fault {
@@ -60,7 +59,6 @@ struct Planted {
     moment: String,
     /// The occurrence, from 1; every one if absent.
     occurrence: Option<u32>,
-    /// Occurrences so far.
     count: AtomicU32,
     /// The cases; all if absent.
     cases: Option<WildMatch>,

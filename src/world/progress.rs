@@ -79,6 +79,7 @@ static ROUND: AtomicU64 = AtomicU64::new(0);
 static ACTIVITY: AtomicU8 = AtomicU8::new(Activity::Working as u8);
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
+#[derive(Default)]
 struct Names {
     rank: Option<usize>,
     host: String,
@@ -86,12 +87,7 @@ struct Names {
     device: String,
 }
 
-static NAMES: Mutex<Names> = Mutex::new(Names {
-    rank: None,
-    host: String::new(),
-    case: String::new(),
-    device: String::new(),
-});
+static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
 fn with<T>(act: impl FnOnce(&mut Names) -> T) -> T {
     act(&mut NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner))

@@ -16,7 +16,6 @@ pub(crate) const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
 /// The start of every marked line.
 const MARK: &str = "@tesserabench ";
 
-/// A note to the supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Note {
@@ -41,7 +40,6 @@ pub(crate) enum Note {
     Exit(Exit),
 }
 
-/// Whether this process has a supervisor.
 pub(crate) fn is_supervised() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }

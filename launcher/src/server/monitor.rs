@@ -44,7 +44,6 @@ enum StateReport {
     Requested,
 }
 
-/// The progress of a diagnosis.
 #[derive(Debug)]
 enum Alarm {
     None,

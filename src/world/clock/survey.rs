@@ -59,8 +59,7 @@ impl Clocks {
                 (passed as f64, (point.common - first.common - passed) as f64)
             })
             .collect();
-        let rates = world.gather(stats::slope(&points))?;
-        let rates = world.broadcast(rates)?;
+        let rates = world.broadcast(world.gather(stats::slope(&points))?)?;
         let clocks: HashSet<u64> = world.members().iter().map(|member| member.clock).collect();
         Ok(Self { rates, count: clocks.len() })
     }
