@@ -10,6 +10,15 @@ use super::error::{Error, Result};
 /// # Errors
 /// Usage error when it cannot be read, is larger, or is not UTF-8.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<String> {
+    let bytes = read_bytes(path, limit)?;
+    String::from_utf8(bytes).map_err(|_| Error::file("read", path, "it is not UTF-8 text"))
+}
+
+/// The bytes of a file of at most `limit` bytes.
+///
+/// # Errors
+/// Usage error when it cannot be read or is larger.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let wrong = |why: String| Error::file("read", path, why);
     let file = std::fs::File::open(path).map_err(|why| wrong(why.to_string()))?;
     let mut bytes = Vec::new();
@@ -17,7 +26,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<String> {
     if bytes.len() as u64 > limit {
         return Err(wrong(format!("it is larger than {limit} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))
+    Ok(bytes)
 }
 
 /// What stands behind `key` at the start of a line of a file of the system's, such as `/proc/cpuinfo`.

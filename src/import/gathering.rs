@@ -1,14 +1,16 @@
 //! From readings to the cases of a report: each named as a run of ours would name it, and checked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::log::{Outcome, Reading, Took};
+use super::log::{Outcome, Reading, Setup, Took};
 use super::printed::{Printed, meet};
 use crate::analysis;
+use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::failure::CaseError;
-use crate::base::units::milliseconds;
+use crate::base::units::{milliseconds, significant};
+use crate::benchmark::work::Element;
 use crate::benchmark::{Counts, Setting};
 use crate::plan::config::{Benchmarking, Config, MeshConfig, Values};
 use crate::plan::place::Place;
@@ -19,6 +21,10 @@ use crate::report::{self, Case, Definition, Latency, Measured};
 pub(super) struct Gathering {
     cases: Vec<Gathered>,
     places: HashMap<String, usize>,
+    /// Readings of a case that are far apart: how many times, and which.
+    unlike: Vec<(f64, String)>,
+    /// How many readings have the bus bandwidth under the name of algbw.
+    misnamed: usize,
 }
 
 /// One case with all its readings.
@@ -26,50 +32,106 @@ struct Gathered {
     case: Case,
     tool: &'static str,
     test: String,
+    file: String,
+    setup: Setup,
+    /// Where the first reading stands.
+    at: String,
+    element: Option<Element>,
     /// Mean times, ns; several where the case was measured several times.
     means: Vec<f64>,
-    /// With the iterations of all readings; wrong where one of them is.
+    /// With the iterations of all readings; wrong where one of them is, else left out where one of them is.
     outcome: Outcome,
 }
 
+/// How much longer a reading may take than another of the same case until that is said.
+const UNLIKE: f64 = 2.0;
+
 impl Gathering {
-    /// Adds a reading of `tool`, whose times are `time`.
-    pub(super) fn add(&mut self, tool: &'static str, time: &str, reading: Reading) -> Result<()> {
+    /// Adds a reading of a file of `tool`, whose times are `time`.
+    pub(super) fn add(
+        &mut self,
+        (tool, time, file): (&'static str, &str, &str),
+        reading: Reading,
+    ) -> Result<()> {
         let mut case = planned(tool, &reading)?;
-        let mean = match (&reading.outcome, &case.counts) {
-            (Ok(took), Some(counts)) => nanos(counts, took)?,
+        let Reading { test, mut outcome, setup, at, precision: element, .. } = reading;
+        let mean = match (&outcome, &case.counts) {
+            (Outcome::Took(took), Some(counts)) => {
+                let (mean, misnamed) = nanos(counts, took)?;
+                self.misnamed += usize::from(misnamed);
+                mean
+            }
             _ => None,
         };
-        let Reading { test, outcome, .. } = reading;
+        if mean.is_none() && matches!(outcome, Outcome::Took(_)) {
+            let why = format!("{at}: what is printed has too few digits to tell its time");
+            outcome = Outcome::LeftOut(why);
+        }
         let Some(place) = self.places.get(&case.id) else {
             self.places.insert(case.id.clone(), self.cases.len());
             case.caveats.push(Caveat::Imported { tool: tool.to_owned(), time: time.to_owned() });
-            let means = mean.into_iter().collect();
-            self.cases.push(Gathered { case, tool, test, means, outcome });
+            let (means, file) = (mean.into_iter().collect(), file.to_owned());
+            self.cases.push(Gathered {
+                case,
+                tool,
+                test,
+                file,
+                setup,
+                at,
+                element,
+                means,
+                outcome,
+            });
             return Ok(());
         };
         let known = &mut self.cases[*place];
-        let kind = |took: &Took| (took.definition, took.each.is_empty());
-        let other = match (&outcome, &known.outcome) {
-            (Ok(took), Ok(known)) => kind(took) != kind(known),
-            _ => false,
-        };
-        if (known.tool, &known.test) != (tool, &test) || other {
-            return Err(Error::usage(format!(
-                "{} is there already with times of another kind; import it into a report of its own",
-                case.id
-            )));
+        known.refuse_unlike(&case.id, (tool, &test, file), &setup, &outcome)?;
+        if case.problem.get("bytes").and_then(Setting::number) == Some(0) {
+            outcome = Outcome::LeftOut(format!(
+                "{} and {at} are both of 0 bytes: sizes that the test has rounded down",
+                known.at
+            ));
+        }
+        if let (Some(mean), Some(first)) = (mean, known.means.first()) {
+            let times = (mean / first).max(first / mean);
+            if times >= UNLIKE {
+                let us = [first, &mean].map(|nanos| significant(nanos / 1e3));
+                let what = format!(
+                    "{}: {} us ({}) and {} us ({at})",
+                    known.case.id, us[0], known.at, us[1]
+                );
+                self.unlike.push((times, what));
+            }
         }
         known.means.extend(mean);
         match (&mut known.outcome, outcome) {
-            (Ok(known), Ok(took)) => known.each.extend(took.each),
-            (Ok(_), wrong) => known.outcome = wrong,
-            (Err(_), _) => {}
+            (Outcome::Took(known), Outcome::Took(took)) => {
+                known.each.extend(took.each);
+                known.checked &= took.checked;
+            }
+            (Outcome::Took(_), other) | (Outcome::LeftOut(_), other @ Outcome::Wrong(_)) => {
+                known.outcome = other;
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    pub(super) fn cases(self) -> Result<Vec<Case>> {
+    pub(super) fn cases(mut self) -> Result<Vec<Case>> {
+        self.unlike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        if let Some((times, worst)) = self.unlike.first() {
+            tracing::warn!(
+                "repeated results differ {UNLIKE} times or more in {} places, most in {worst}, {times:.1} times; see \
+                 whether all were run in the same way",
+                self.unlike.len()
+            );
+        }
+        if self.misnamed > 0 {
+            tracing::warn!(
+                "algbw is printed as busbw in {} results; the rates are those of size and time",
+                self.misnamed
+            );
+        }
         let budget = Budget::resolve(&Benchmarking::default())?;
         Ok(self.cases.into_iter().map(|gathered| gathered.conclude(&budget)).collect())
     }
@@ -119,8 +181,8 @@ fn planned(tool: &str, reading: &Reading) -> Result<Case> {
 }
 
 /// The time of one operation, ns, once all that is printed fits together; `None` where it is so short
-/// that its rounding is all there is.
-fn nanos(counts: &Counts, took: &Took) -> Result<Option<f64>> {
+/// that its rounding is all there is. And whether algbw is printed as busbw is.
+fn nanos(counts: &Counts, took: &Took) -> Result<(Option<f64>, bool)> {
     let by = |[low, high]: [f64; 2], what: f64| [what / high, what / low];
     // 1e-3: bytes per microsecond are 1e-3 GB/s.
     let bytes = counts.algorithm_bytes.map(|bytes| bytes as f64 * 1e-3);
@@ -129,9 +191,13 @@ fn nanos(counts: &Counts, took: &Took) -> Result<Option<f64>> {
     let printed = took.algbw.map(Printed::ends);
     let busbw = algbw.or(printed).zip(counts.bus_factor);
     let busbw = busbw.map(|(ends, factor)| ends.map(|end| end * factor));
-    for (what, ours, theirs) in
-        [("algbw", algbw, printed), ("busbw", busbw, took.busbw.map(Printed::ends))]
-    {
+    let theirs = took.busbw.map(Printed::ends);
+    // Some builds print the bus bandwidth under both names.
+    let both = printed.zip(busbw).filter(|(a, b)| took.time.is_some() && meet(*a, *b));
+    if both.is_some() && printed == theirs && algbw.zip(printed).is_some_and(|(a, b)| !meet(a, b)) {
+        return Ok((took.time.map(|time| time.value * 1e3), true));
+    }
+    for (what, ours, theirs) in [("algbw", algbw, printed), ("busbw", busbw, theirs)] {
         if let (Some(ours), Some(theirs)) = (ours, theirs)
             && !meet(ours, theirs)
         {
@@ -143,7 +209,7 @@ fn nanos(counts: &Counts, took: &Took) -> Result<Option<f64>> {
         (None, Some(algbw), Some(bytes)) if algbw.is_fine() => Some(bytes / algbw.value),
         _ => None,
     };
-    Ok(us.filter(|us| *us > 0.0).map(|us| us * 1e3))
+    Ok((us.filter(|us| *us > 0.0).map(|us| us * 1e3), false))
 }
 
 fn differs(what: &str, [low, high]: [f64; 2], [from, to]: [f64; 2]) -> Error {
@@ -155,20 +221,56 @@ fn differs(what: &str, [low, high]: [f64; 2], [from, to]: [f64; 2]) -> Error {
 }
 
 impl Gathered {
+    /// Refuses a reading that is no repetition of this case: equal names do not make equal runs.
+    fn refuse_unlike(
+        &self,
+        id: &str,
+        (tool, test, file): (&str, &str, &str),
+        setup: &Setup,
+        outcome: &Outcome,
+    ) -> Result<()> {
+        let kind = |took: &Took| (took.definition, took.each.is_empty());
+        let other_kind = match (outcome, &self.outcome) {
+            (Outcome::Took(took), Outcome::Took(known)) => kind(took) != kind(known),
+            _ => false,
+        };
+        let keys: BTreeSet<&str> = setup.keys().chain(self.setup.keys()).copied().collect();
+        let said =
+            |setup: &Setup, key: &str| setup.get(key).map_or("nothing", String::as_str).to_owned();
+        let change = keys.into_iter().find(|key| setup.get(key) != self.setup.get(key));
+        let why = if file != self.file {
+            format!("{} has it too, and files are runs of their own", self.file)
+        } else if (self.tool, &*self.test) != (tool, test) || other_kind {
+            format!("{} has it with times of another kind", self.at)
+        } else if let Some(key) = change {
+            let (now, then) = (said(setup, key), said(&self.setup, key));
+            format!("{} has it too, and the {key} differs: {then} there, {now} here", self.at)
+        } else {
+            return Ok(());
+        };
+        Err(Error::usage(format!(
+            "{id}: {why}; import each run into a report of its own, and give all of them to analyze or compare"
+        )))
+    }
+
     fn conclude(self, budget: &Budget) -> Case {
         let mut case = self.case;
         match self.outcome {
-            Err(detail) => {
+            Outcome::Wrong(detail) => {
                 case.outcome = report::Outcome::Failed;
                 let error = CaseError::now(Kind::WrongResult, "verify", detail);
                 case.error = Some(CaseError { time: None, ..error });
             }
-            Ok(_) if self.means.is_empty() => {
+            Outcome::LeftOut(why) => {
                 case.outcome = report::Outcome::Skipped;
-                case.reason =
-                    Some("what is printed has too few digits to tell its time".to_owned());
+                case.reason = Some(why);
             }
-            Ok(took) => {
+            Outcome::Took(took) => {
+                let bytes = case.counts.and_then(|counts| counts.algorithm_bytes);
+                let elements = bytes.zip(self.element).map(|(bytes, one)| bytes / one.bytes());
+                // As many as one rank's result has, of those that the tool compared.
+                let checked = elements.filter(|_| took.checked);
+                case.accuracy = checked.map(|checked| Accuracy { checked, ..Accuracy::default() });
                 case.measured = Some(measured(&self.means, took, budget));
                 case.renew_metrics();
             }

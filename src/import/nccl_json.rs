@@ -10,13 +10,14 @@ use super::nccl_header::nccl_version;
 use super::nccl_text::{MEAN, benchmark_of, element, settings};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
+use crate::base::units::parse_utc;
 use crate::benchmark::work::Placement;
 use crate::machine::environment;
 use crate::plan::config::Protocol;
 use crate::report::Definition;
 
-/// The version of the format that is read.
-const VERSION: u64 = 3;
+/// The versions of the format that are read: nccl-tests 2.17 to 2.19, and 2.20.
+const VERSIONS: [u64; 2] = [3, 4];
 
 #[derive(Deserialize)]
 struct Document {
@@ -28,6 +29,7 @@ struct Document {
     nccl_version: Option<u64>,
     config: Setup,
     results: Vec<Row>,
+    start_time: Option<String>,
     end_time: Option<String>,
 }
 
@@ -74,15 +76,19 @@ struct Each {
 
 /// Reads a file.
 pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
-    let document: Document = serde_json::from_str(text).map_err(|why| {
-        let what = if why.is_data() { "not the output of nccl-tests -J" } else { "not whole JSON" };
-        Error::usage(format!("it is {what}: {why}"))
+    let other = |why: &str| {
+        Error::usage(format!(
+            "it is not JSON of nccl-tests -J that can be read (versions {} and {}): {why}; import the text that the \
+             same run printed",
+            VERSIONS[0], VERSIONS[1]
+        ))
+    };
+    let document: Document = serde_json::from_str(text).map_err(|why| match why.is_data() {
+        true => other(&why.to_string()),
+        false => Error::usage(format!("it is not whole JSON: {why}")),
     })?;
-    if document.version != VERSION {
-        return Err(Error::usage(format!(
-            "it is version {} of nccl-tests' JSON, and {VERSION} is the one that can be read",
-            document.version
-        )));
+    if !VERSIONS.contains(&document.version) {
+        return Err(other(&format!("its version is {}", document.version)));
     }
     let variables = document.env.iter().filter_map(|pair| pair.split_once('='));
     let variables = variables.filter(|(name, _)| environment::is_recorded(name));
@@ -94,6 +100,12 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
         variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         ..Log::default()
     };
+    let utc = |time: &str| {
+        let time = format!("{}Z", time.replacen(' ', "T", 1));
+        parse_utc(&time).map(|_| time)
+    };
+    let ends = document.start_time.as_deref().zip(document.end_time.as_deref());
+    log.times = ends.and_then(|(start, end)| Some([utc(start)?, utc(end)?]));
     if document.end_time.is_none() {
         log.cut = Some("the test did not end: rows may be missing".to_owned());
     }
@@ -122,6 +134,7 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
                 precision: Some(element(&row.element).map_err(wrong)?),
                 placement: Some(placement),
                 group: group.clone(),
+                setup: log::Setup::default(),
                 outcome: setup.outcome(half, each.as_ref()).map_err(wrong)?,
             })?;
         }
@@ -139,7 +152,14 @@ impl Setup {
         };
         let errors = half.nwrong.as_ref().and_then(Value::as_f64).filter(|errors| *errors > 0.0);
         if let Some(errors) = errors {
-            return Ok(Err(format!("{errors} elements are wrong")));
+            return Ok(Outcome::Wrong(format!("{errors} elements are wrong")));
+        }
+        if let Some(text) = [Some(&half.alg_bw), Some(&half.bus_bw), half.time.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|value| value.is_string())
+        {
+            return Ok(Outcome::LeftOut(format!("a time or rate of it is {text}")));
         }
         let loops =
             self.iterations.and_then(|n| n.checked_mul(self.aggregated_iterations.unwrap_or(1)));
@@ -148,7 +168,7 @@ impl Setup {
         if let Some(wrong) = counted.iter().find(|time| !(0.0..1e12).contains(*time)) {
             return Err(Error::usage(format!("{wrong} us is no time of an iteration")));
         }
-        Ok(Ok(Took {
+        Ok(Outcome::Took(Took {
             definition: Definition::MeanOfRanksAndIterations,
             protocol: Protocol::BackToBack,
             batch: if counted.is_empty() { loops } else { self.aggregated_iterations },
@@ -158,6 +178,7 @@ impl Setup {
             busbw: Some(number(&half.bus_bw)?),
             each: counted.iter().map(|us| us * 1e3).collect(),
             quantiles: BTreeMap::new(),
+            checked: half.nwrong.as_ref().is_some_and(Value::is_number),
         }))
     }
 }

@@ -1,18 +1,22 @@
 //! Tables of nccl-tests, those of versions before 2.17 as well, and ours of the same form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines::{Line, Rows};
-use super::log::{self, Asked, Log, Outcome, Place, Reading, Took};
-use super::nccl_header::{Columns, after, nccl_version, place};
+use super::log::{self, Asked, Log, Outcome, Place, Reading, Setup, Took};
+use super::nccl_header::{Columns, Sizes, after, nccl_version, place};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
-use crate::benchmark::collective;
+use crate::benchmark::collective::{self, Collective};
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{self, Benchmark};
+use crate::machine::environment;
 use crate::plan::config::{Protocol, Values, from_name};
 use crate::plan::mesh::Group;
 use crate::report::Definition;
+
+/// What begins the line above each table.
+pub(super) const SIGN: &str = "# nThread ";
 
 /// What nccl-tests' times are.
 pub(super) const MEAN: &str =
@@ -23,7 +27,8 @@ pub(super) fn read(lines: &[Line<'_>], file: &str, asked: &Asked) -> Result<Opti
     let mut reader = Reader {
         asked,
         log: Log { tool: "nccl-tests", time: MEAN.to_owned(), ..Log::default() },
-        named: file_name_test(file),
+        named: None,
+        file: file_name_test(file),
         section: Section::default(),
         seen: false,
     };
@@ -42,19 +47,39 @@ fn file_name_test(file: &str) -> Option<String> {
         .find(|test| name.contains(test))
 }
 
-/// The benchmark that was asked for, else that of a test's program, `all_reduce_perf` or a path to it.
+/// The benchmark of a test's program, `all_reduce_perf` or a path to it; where there is none, the one asked for.
 pub(super) fn benchmark_of(asked: &Asked, program: Option<&str>) -> Result<&'static Benchmark> {
-    if let Some(benchmark) = asked.benchmark {
-        return Ok(benchmark);
-    }
-    let program = program.ok_or_else(|| {
-        Error::usage("the log does not say which test this is; name it with --benchmark")
+    let Some(program) = program else {
+        return asked.benchmark.ok_or_else(|| {
+            Error::usage("the log does not say which test this is; name it with --benchmark")
+        });
+    };
+    let known = test_of(program).ok_or_else(|| {
+        Error::usage(format!("'{program}' is no test of nccl-tests that is known"))
     })?;
-    let name = program.rsplit('/').next().unwrap_or_default();
-    let name = name.split("_perf").next().unwrap_or_default();
+    match asked.benchmark {
+        Some(asked) if asked.name != known.name => Err(Error::usage(format!(
+            "the log says that it is of {program}, not of {}; leave --benchmark out",
+            asked.name
+        ))),
+        _ => Ok(known),
+    }
+}
+
+/// The benchmark that a program of nccl-tests is.
+fn test_of(program: &str) -> Option<&'static Benchmark> {
+    let name = program.rsplit('/').next()?.split("_perf").next()?;
     let known = collective::in_nccl_tests().any(|test| test.name == name);
-    let known = benchmark::find(name).filter(|_| known);
-    known.ok_or_else(|| Error::usage(format!("'{program}' is no test of nccl-tests that is known")))
+    benchmark::find(name).filter(|_| known)
+}
+
+/// The variables that the command of a line sets for the test and that change what is measured.
+fn variables(command: &str) -> String {
+    let set = command.split_whitespace().filter_map(|word| word.split_once('='));
+    let set = set.filter(|(name, _)| environment::is_recorded(name));
+    let set: Vec<String> =
+        set.map(|(name, value)| format!("{name}={}", value.trim_matches('"'))).collect();
+    set.join(" ")
 }
 
 /// The element type that nccl-tests calls so.
@@ -81,8 +106,18 @@ pub(super) fn settings(
         let told = text.filter(|text| !["", "none", "-1"].contains(text));
         settings.extend(told.map(|text| (key.to_owned(), Values::Text(text.to_owned()))));
     };
-    if test.reduces() {
-        set("op", redop);
+    let none = |text: &str| ["", "none"].contains(&text);
+    match redop {
+        Some(redop) if test.reduces() == none(redop) => {
+            let (kind, said) =
+                if test.reduces() { ("reduces", "none") } else { ("does not reduce", redop) };
+            return Err(Error::usage(format!(
+                "{} {kind}, and the operator of this row is '{said}': it is of another test",
+                benchmark.name
+            )));
+        }
+        _ if test.reduces() => set("op", redop),
+        _ => {}
     }
     if test.has_root() {
         set("root", root);
@@ -95,7 +130,14 @@ pub(super) fn settings(
 struct Section {
     warmup: Option<usize>,
     batch: Option<u32>,
+    /// How it is measured, and which sizes were asked for.
+    setup: Setup,
+    asked: Option<Sizes>,
+    /// The sizes of its rows.
+    sizes: BTreeSet<u64>,
     places: Vec<Place>,
+    /// Whether the half in place stands first.
+    in_place_first: bool,
     /// Those that act together, once a row has asked.
     group: Option<Group>,
     columns: Option<Columns>,
@@ -107,7 +149,8 @@ struct Section {
 
 /// What our own tables say of themselves.
 struct Own {
-    definition: Definition,
+    /// None where nothing was measured.
+    definition: Option<Definition>,
     group: Group,
     settings: BTreeMap<String, Values>,
 }
@@ -125,7 +168,7 @@ impl Own {
             .ok_or_else(|| wrong("group"))?;
         let mut group = Group::parse_list(&members.replace(',', "+"), log::RANK_LIMIT)?.remove(0);
         group.axis = axis.to_owned();
-        let definition = after(text, " time ").ok_or_else(|| wrong("time"))?;
+        let definition = after(text, " time ").map(|name| from_name("time", name)).transpose()?;
         let pairs = after(text, " problem ").unwrap_or_default().split(',');
         let settings = pairs.filter(|pair| !pair.is_empty()).map(|pair| {
             // A log must not make this program open files.
@@ -134,14 +177,16 @@ impl Own {
             Ok((key.to_owned(), Values::Text(value.to_owned())))
         });
         let settings = settings.collect::<Result<_>>()?;
-        Ok(Self { definition: from_name("time", definition)?, group, settings })
+        Ok(Self { definition, group, settings })
     }
 }
 
 struct Reader<'a> {
     asked: &'a Asked,
     log: Log,
+    /// The test's program, as the log names it, and as the file's name does.
     named: Option<String>,
+    file: Option<String>,
     section: Section,
     seen: bool,
 }
@@ -151,16 +196,17 @@ impl Reader<'_> {
         let text = line.text.trim();
         let Some(comment) = text.strip_prefix('#').map(str::trim) else {
             // Other programs' lines may stand between; they begin with a name or a time of day.
-            let size =
-                text.split_whitespace().next().is_some_and(|word| word.parse::<u64>().is_ok());
-            if size && self.section.columns.is_some() {
-                return self.row(line);
+            if let Some(text) =
+                self.section.columns.as_ref().and_then(|columns| columns.row_in(text))
+            {
+                return self.row(Line { text, ..line });
             }
             // What starts the test is often in the log as well; old versions do not say which one runs.
             let program = text.split_whitespace().find(|word| word.ends_with("_perf"));
-            let known = |program: &&str| benchmark_of(&Asked::default(), Some(program)).is_ok();
-            if let Some(program) = program.filter(known) {
+            if let Some(program) = program.filter(|program| test_of(program).is_some()) {
+                self.end();
                 self.named = Some(program.to_owned());
+                self.section.setup.insert("environment", variables(text));
             }
             return Ok(());
         };
@@ -181,20 +227,29 @@ impl Reader<'_> {
         } else if comment.starts_with("nThread ") {
             self.end();
             self.seen = true;
+            self.section.asked = Sizes::of(comment);
             let rest = comment.split_once("warmup iters:").map_or("", |(_, rest)| rest);
             self.section.warmup = rest.split_whitespace().next().and_then(|n| n.parse().ok());
             let number = |name: &str| after(rest, name)?.parse::<u32>().ok();
             let batch =
                 number(" iters:").and_then(|n| n.checked_mul(number("agg iters:").unwrap_or(1)));
             self.section.batch = batch.filter(|_| self.section.own.is_none());
+            let each = comment.split_once(" minBytes").map_or("", |(each, _)| each);
+            self.section.setup.insert("loop", format!("{each} warmup iters:{rest}"));
+        } else if let Some(first) = Columns::in_place_first(comment) {
+            self.section.in_place_first = first;
         } else if let Some(columns) = Columns::of(text) {
             self.seen = true;
-            self.section.columns = Some(columns);
+            let in_place_first = self.section.in_place_first;
+            self.section.columns = Some(Columns { in_place_first, ..columns });
             self.section.first_reading = self.log.readings.len();
         } else if comment.starts_with("Out of bounds values") {
-            let Section { columns, rows, first_reading, places, .. } =
-                std::mem::take(&mut self.section);
-            rows.refuse_cut(columns.as_ref().map_or(0, Columns::fields))?;
+            let section = std::mem::take(&mut self.section);
+            section.rows.refuse_cut(section.columns.as_ref().map_or(0, Columns::fields))?;
+            if let Some(missing) = section.missing() {
+                self.log.cut = Some(format!("line {}: {missing}", line.number));
+            }
+            let Section { first_reading, places, .. } = section;
             if comment.ends_with("FAILED") {
                 self.log.refute(first_reading);
             }
@@ -210,10 +265,14 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A table that ends without its last lines was cut.
+    /// A table that ends without its last lines was cut. What stands before the columns is kept for the table.
     fn end(&mut self) {
-        let own = if self.section.columns.is_none() { self.section.own.take() } else { None };
-        let section = std::mem::replace(&mut self.section, Section { own, ..Section::default() });
+        let mut kept = Section::default();
+        if self.section.columns.is_none() {
+            kept.own = self.section.own.take();
+            kept.setup = std::mem::take(&mut self.section.setup);
+        }
+        let section = std::mem::replace(&mut self.section, kept);
         if section.columns.is_some() {
             let rows = || "a table has no last lines: rows may be missing".to_owned();
             self.log.cut = Some(section.rows.cut().unwrap_or_else(rows));
@@ -223,10 +282,14 @@ impl Reader<'_> {
 
     fn row(&mut self, line: Line<'_>) -> Result<()> {
         let Some(mut columns) = self.section.columns.clone() else { return Ok(()) };
-        let benchmark = benchmark_of(self.asked, self.named.as_deref())?;
+        let benchmark = match (&self.named, self.asked.benchmark) {
+            (None, Some(asked)) => asked,
+            (named, _) => benchmark_of(self.asked, named.as_deref().or(self.file.as_deref()))?,
+        };
         let fields = line.text.split_whitespace().count();
-        // nccl-tests prints an empty operator for hypercube.
-        if benchmark.name == "hypercube" && fields + 1 == columns.fields() {
+        let reduces = collective::find(&benchmark.name).is_some_and(Collective::reduces);
+        // Where nothing is reduced the operator may be left blank.
+        if !reduces && fields + 1 == columns.fields() {
             columns.first.retain(|name| name != "redop");
         }
         // A time of day has one or two words.
@@ -236,7 +299,7 @@ impl Reader<'_> {
         };
         for (half, placement) in columns.halves(&fields).iter().zip([Placement::Out, Placement::In])
         {
-            if let Some(outcome) = self.outcome(half)? {
+            if let Some(outcome) = self.outcome(half, line.number)? {
                 let reading = self.reading(line.number, benchmark, half, placement, outcome)?;
                 self.log.add(reading)?;
             }
@@ -245,16 +308,27 @@ impl Reader<'_> {
     }
 
     /// What a half of a row says; `None` where it was not measured.
-    fn outcome(&self, half: &BTreeMap<&str, &str>) -> Result<Option<Outcome>> {
+    fn outcome(&self, half: &BTreeMap<&str, &str>, line: usize) -> Result<Option<Outcome>> {
         let number = |name: &str| {
             let text = half.get(name).copied().unwrap_or_default();
             let wrong = || Error::usage(format!("{name} '{text}' is no number"));
             Printed::parse(text).ok_or_else(wrong)
         };
-        if half.get("#wrong").is_some_and(|text| *text != "N/A") {
+        let wrong = half.get("#wrong").copied().filter(|text| *text != "N/A");
+        if let Some(text) = wrong.filter(|text| *text != "0") {
             let wrong = number("#wrong")?.value;
             if wrong > 0.0 {
-                return Ok(Some(Err(format!("{wrong} elements are wrong"))));
+                return Ok(Some(Outcome::Wrong(format!("{text} elements are wrong"))));
+            }
+        }
+        let error = half.get("error").copied().filter(|text| *text != "N/A");
+        if let Some(text) = error {
+            let element = element(half.get("type").copied().unwrap_or_default())?;
+            // rccl-tests marks what is beyond its bound.
+            let marked = text.ends_with('*');
+            let error: f64 = text.trim_end_matches('*').parse().unwrap_or(f64::NAN);
+            if marked || error > largest_error(element) || error.is_nan() {
+                return Ok(Some(Outcome::Wrong(format!("the largest error is {text}"))));
             }
         }
         // The CPU's time is not that of the operation.
@@ -262,9 +336,22 @@ impl Reader<'_> {
         if time.or(half.get("cputime")) == Some(&"N/A") {
             return Ok(None);
         }
-        let own = self.section.own.as_ref();
-        Ok(Some(Ok(Took {
-            definition: own.map_or(Definition::MeanOfRanksAndIterations, |own| own.definition),
+        let no_number = |name: &&str| {
+            let text = half.get(*name).map_or(String::new(), |text| text.to_lowercase());
+            text.contains("nan") || text.contains("inf")
+        };
+        if let Some(name) = ["time", "algbw", "busbw"].iter().find(|name| no_number(name)) {
+            let why = format!("line {line}: its {name} is printed as {}", half[name]);
+            return Ok(Some(Outcome::LeftOut(why)));
+        }
+        let definition = match &self.section.own {
+            None => Definition::MeanOfRanksAndIterations,
+            Some(own) => own.definition.ok_or_else(|| {
+                Error::usage("the table has times and does not say of which definition")
+            })?,
+        };
+        Ok(Some(Outcome::Took(Took {
+            definition,
             protocol: Protocol::BackToBack,
             batch: self.section.batch,
             warmup: self.section.warmup,
@@ -273,6 +360,7 @@ impl Reader<'_> {
             busbw: Some(number("busbw")?),
             each: Vec::new(),
             quantiles: BTreeMap::new(),
+            checked: wrong.or(error).is_some(),
         })))
     }
 
@@ -289,7 +377,9 @@ impl Reader<'_> {
         let wrong = |_| Error::usage(format!("size '{size}' is no number"));
         let bytes = size.parse().map_err(wrong)?;
         let mut settings = settings(benchmark, bytes, of("redop"), of("root"))?;
-        let Section { places, group, own, .. } = &mut self.section;
+        let Section { places, group, own, setup, sizes, .. } = &mut self.section;
+        sizes.insert(bytes);
+        setup.extend(log::machine(places).map(|machine| ("machine", machine)));
         let group = match (own, group) {
             (Some(own), _) => {
                 settings.extend(own.settings.clone());
@@ -306,8 +396,30 @@ impl Reader<'_> {
             precision: Some(element(of("type").unwrap_or_default())?),
             placement: Some(placement),
             group,
+            setup: setup.clone(),
             outcome,
         })
+    }
+}
+
+impl Section {
+    /// The rows that are missing, in words.
+    fn missing(&self) -> Option<String> {
+        let missing = self.asked.filter(|_| self.own.is_none())?.missing(&self.sizes);
+        let sizes: Vec<String> = missing.iter().take(4).map(u64::to_string).collect();
+        let more = if missing.len() > sizes.len() { ", …" } else { "" };
+        let rows = format!("the rows of {}{more} bytes are missing", sizes.join(", "));
+        (!missing.is_empty() && !self.sizes.is_empty()).then_some(rows)
+    }
+}
+
+/// The largest error that nccl-tests before 2.13 takes for right (`deltaMaxValue` in src/common.cu).
+fn largest_error(element: Element) -> f64 {
+    match element {
+        Element::F64 => 1e-12,
+        Element::F32 => 1e-5,
+        Element::F16 | Element::Bf16 => 1e-2,
+        _ => 0.0,
     }
 }
 
@@ -315,9 +427,9 @@ impl Log {
     /// Wrong results were found in a table, which begins with this result: old versions do not say in which rows.
     fn refute(&mut self, first: usize) {
         let table = &mut self.readings[first..];
-        if table.iter().all(|reading| reading.outcome.is_ok()) {
+        if !table.iter().any(|reading| matches!(reading.outcome, Outcome::Wrong(_))) {
             let why = "results of this table are wrong, and it does not say which";
-            table.iter_mut().for_each(|reading| reading.outcome = Err(why.to_owned()));
+            table.iter_mut().for_each(|reading| reading.outcome = Outcome::Wrong(why.to_owned()));
         }
     }
 

@@ -14,6 +14,9 @@ use crate::plan::config::{Protocol, Values};
 use crate::plan::mesh::Group;
 use crate::report::Definition;
 
+/// What begins the title of each table.
+pub(super) const SIGN: &str = "# OSU MPI";
+
 /// What OSU's times are.
 const MEAN: &str = "means over iterations, averaged over the ranks";
 
@@ -22,7 +25,7 @@ pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
     let mut log = Log { tool: "osu", time: MEAN.to_owned(), ..Log::default() };
     let mut table: Option<Table> = None;
     for line in lines {
-        if let Some(title) = line.text.trim().strip_prefix("# OSU MPI") {
+        if let Some(title) = line.text.trim().strip_prefix(SIGN) {
             log.cut = log.cut.or_else(|| table?.rows.cut());
             let (new, version) = Table::titled(title).map_err(|why| line.refused(why))?;
             log.version = version;
@@ -44,6 +47,8 @@ struct Table {
     element: Option<Element>,
     pairs: Option<usize>,
     window: Option<u64>,
+    /// Where they lie, where that is said.
+    buffers: Option<String>,
     columns: Vec<String>,
     rows: Rows,
 }
@@ -76,9 +81,19 @@ impl Table {
         // With the kind of memory: the same test in another one is not the same figure.
         let title = format!("OSU MPI{}", title.trim_end().trim_end_matches("Test").trim_end());
         let (columns, rows) = (Vec::new(), Rows::default());
-        let (element, pairs, window) = (None, None, None);
-        let new =
-            Self { title, benchmark, test, persistent, element, pairs, window, columns, rows };
+        let (element, pairs, window, buffers) = (None, None, None, None);
+        let new = Self {
+            title,
+            benchmark,
+            test,
+            persistent,
+            element,
+            pairs,
+            window,
+            buffers,
+            columns,
+            rows,
+        };
         Ok((new, version))
     }
 
@@ -92,6 +107,8 @@ impl Table {
         };
         if let Some(name) = comment.strip_prefix("Datatype:") {
             self.element = Some(element(name.trim().trim_end_matches('.'))?);
+        } else if comment.contains("Buffer on ") {
+            self.buffers = Some(comment.trim_end_matches('.').to_owned());
         } else if let Some(rest) = comment.strip_prefix("[ pairs:") {
             self.pairs = rest.split_whitespace().next().and_then(|pairs| pairs.parse().ok());
             self.window = after(rest, "window size:").and_then(|window| window.parse().ok());
@@ -119,12 +136,27 @@ impl Table {
             precision: (!self.benchmark.precisions.is_empty()).then_some(element),
             placement: self.benchmark.placements.then_some(Placement::Out),
             group,
+            setup: self.buffers.iter().map(|text| ("buffers", text.clone())).collect(),
             outcome: self.outcome(&fields)?,
         })?;
+        log.time = MEAN.to_owned();
         if self.window.is_none() && self.has_key("window") {
-            log.time = format!("{MEAN}; a window that is not printed is taken to be 64");
+            log.time += "; a window that is not printed is taken to be 64";
+        }
+        if let Some(memory) = self.memory() {
+            log.time += &format!("; buffers are in memory of {memory}");
+        }
+        if let Some(buffers) = &self.buffers {
+            log.time += &format!("; {buffers}");
         }
         Ok(())
+    }
+
+    /// The kind of memory, where it is not the host's: `CUDA MANAGED` of `OSU MPI-CUDA MANAGED Latency`.
+    fn memory(&self) -> Option<&str> {
+        let kind = self.title.strip_prefix("OSU MPI-")?;
+        let end = kind.find(|c: char| c.is_ascii_lowercase())?;
+        Some(kind[..end].rsplit_once(' ')?.0)
     }
 
     fn has_key(&self, name: &str) -> bool {
@@ -176,7 +208,7 @@ impl Table {
             names.iter().find_map(place).map(|place| fields[place])
         };
         if column(&["Validation"]) == Some("Fail") {
-            return Ok(Err("results are wrong".to_owned()));
+            return Ok(Outcome::Wrong("results are wrong".to_owned()));
         }
         let number = |names: &[&str]| {
             let read = |text: &str| {
@@ -196,7 +228,7 @@ impl Table {
             let percent = percent.and_then(|percent| percent.parse().ok());
             quantiles.extend(percent.zip(Printed::parse(text)).map(|(p, us)| (p, us.value)));
         }
-        Ok(Ok(Took {
+        Ok(Outcome::Took(Took {
             definition: Definition::MeanOfRanksAndIterations,
             protocol: Protocol::Barrier,
             batch: column(&["Iterations"]).and_then(|text| text.parse().ok()),
@@ -206,6 +238,7 @@ impl Table {
             busbw: None,
             each: Vec::new(),
             quantiles,
+            checked: column(&["Validation"]).is_some(),
         }))
     }
 }

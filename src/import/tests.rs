@@ -20,7 +20,7 @@ fn gathered(text: &str, asked: &Asked) -> Result<Vec<report::Case>> {
     let log = read(text, Path::new("log.txt"), asked)?;
     let mut gathering = Gathering::default();
     for reading in log.readings {
-        gathering.add(log.tool, &log.time, reading)?;
+        gathering.add((log.tool, &log.time, "log.txt"), reading)?;
     }
     gathering.cases()
 }
@@ -46,7 +46,8 @@ fn report(rows: &[(usize, u64, usize, f64)], ranks: usize, axis: &str) -> Report
                 axis: axis.to_owned(),
                 ranks: (0..ranks).map(|rank| 2 * rank).collect(),
             },
-            outcome: Ok(Took {
+            setup: Default::default(),
+            outcome: Outcome::Took(Took {
                 definition: Definition::SlowestRank,
                 protocol: Protocol::Synchronised,
                 batch: Some(1),
@@ -56,9 +57,10 @@ fn report(rows: &[(usize, u64, usize, f64)], ranks: usize, axis: &str) -> Report
                 busbw: None,
                 each: Vec::new(),
                 quantiles: Default::default(),
+                checked: true,
             }),
         };
-        gathering.add("tesserabench", "", reading).unwrap();
+        gathering.add(("tesserabench", "", "log.txt"), reading).unwrap();
     }
     let mut report = import_nothing();
     report.cases = gathering.cases().unwrap();
