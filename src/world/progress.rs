@@ -125,7 +125,8 @@ pub fn enter_case(task: usize, id: &str) {
     TASK.store(u32::try_from(task).unwrap_or(u32::MAX), Ordering::Relaxed);
 }
 
-pub(crate) fn enter(phase: Phase) {
+/// Enters a phase.
+pub fn enter(phase: Phase) {
     PHASE.store(phase as u8, Ordering::Relaxed);
     ROUND.store(0, Ordering::Relaxed);
     set_activity(Activity::Working);
