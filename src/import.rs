@@ -47,7 +47,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
     let mut gathering = Gathering::default();
     let (mut origins, mut environment) = (Vec::new(), Environment::default());
     let mut known: Vec<(Vec<u8>, String)> = Vec::new();
-    let (mut ended, mut times) = (Exit::Ok, None);
+    let (mut ended, mut times, mut remarks) = (Exit::Ok, None, Vec::new());
     for file in files {
         let bytes = read_bytes(file, FILE_LIMIT)?;
         let name = file.display().to_string();
@@ -64,7 +64,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
         ended = ended.worst(log.ended());
         environment.learn(&log);
         times = times.or(log.times.clone());
-        log.warn(&name);
+        remarks.extend(log.remarks(&name));
         for reading in log.readings {
             let at = reading.at.clone();
             let there = |why: Error| wrong(Error::usage(format!("{at}: {}", why.message)));
@@ -73,6 +73,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
         origins.push(ImportedFrom { tool: log.tool.to_owned(), version: log.version, file: name });
     }
     let cases = gathering.cases()?;
+    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
     let ranks = cases.iter().flat_map(|case| &case.participants).max().map_or(1, |last| last + 1);
     let mesh = MeshFacts { order: DEFAULT_ORDER.to_owned(), axes: Mesh::flat(ranks).axes };
     let mut report = begun("imported", config, environment, mesh);
@@ -82,7 +83,10 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
     }
     report.run.imported_from = Some(origins);
     report.cases = cases;
-    report.conclude(report.cases.len(), ended);
+    // That results are wrong matters more than that some are missing.
+    let wrong = report.cases.iter().any(|case| case.error.is_some());
+    report.conclude(report.cases.len(), if wrong { Exit::Ok } else { ended });
+    report.run.incomplete = ended != Exit::Ok;
     Ok(report)
 }
 
@@ -96,7 +100,7 @@ fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
         let name = file.display().to_string();
         let mut streams = lines::streams(text)?;
         let has = |sign: &str| streams.iter().flatten().any(|line| line.text.contains(sign));
-        if has(osu::SIGN) && has(nccl_text::SIGN) {
+        if has(lines::OSU) && has(lines::NCCL_TESTS) {
             return Err(Error::usage(
                 "it holds results of nccl-tests and of the OSU micro-benchmarks; part them into files",
             ));
@@ -137,6 +141,15 @@ fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
     Err(Error::usage(wrong))
 }
 
+/// Whether a file that could not be read is the output of a test nevertheless, so that what is wrong with it as such is
+/// the answer.
+pub fn is_log(path: &Path) -> bool {
+    let Ok(bytes) = read_bytes(path, FILE_LIMIT) else { return false };
+    let text = text::decode(&bytes);
+    let json = text.trim_start().starts_with('{') && text.contains("\"aggregated_iterations\"");
+    json || text.contains(lines::OSU) || text.contains(lines::NCCL_TESTS)
+}
+
 impl Log {
     /// How the run that wrote it ended, as far as it tells.
     fn ended(&self) -> Exit {
@@ -147,29 +160,30 @@ impl Log {
         }
     }
 
-    /// Says what a reader of its figures should know.
-    fn warn(&self, name: &str) {
+    /// What a reader of its figures should know.
+    fn remarks(&self, name: &str) -> Vec<String> {
         let lone = |reading: &&Reading| {
             reading.group.ranks.len() == 1 && collective::find(&reading.test).is_some()
         };
-        if let Some(reading) = self.readings.iter().find(lone) {
-            tracing::warn!(
-                "{name}: {}: one rank ran alone, so nothing was exchanged; if there should be more, the test was built \
-                 or started without its MPI",
+        let lone = self.readings.iter().find(lone).map(|reading| {
+            format!(
+                "{name}: {}: one rank ran alone, so nothing was exchanged; if there should be more, the test was \
+                 built or started without its MPI",
                 reading.at
-            );
-        }
+            )
+        });
         let took = self.readings.iter().filter_map(|reading| match &reading.outcome {
             Outcome::Took(took) => Some(took.checked),
             _ => None,
         });
         let (count, unchecked) =
             took.fold((0, 0), |(all, not), checked| (all + 1, not + usize::from(!checked)));
-        if unchecked > 0 {
-            tracing::warn!(
-                "{name}: results of {unchecked} of {count} were not checked when they were measured"
-            );
-        }
+        let unchecked = (unchecked > 0).then(|| {
+            format!(
+                "{name}: {unchecked} of {count} results were not checked when they were measured"
+            )
+        });
+        lone.into_iter().chain(unchecked).collect()
     }
 }
 

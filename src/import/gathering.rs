@@ -244,7 +244,11 @@ impl Gathered {
             format!("{} has it with times of another kind", self.at)
         } else if let Some(key) = change {
             let (now, then) = (said(setup, key), said(&self.setup, key));
-            format!("{} has it too, and the {key} differs: {then} there, {now} here", self.at)
+            let alone = if self.case.participants.len() == 1 { " (each ran alone)" } else { "" };
+            format!(
+                "{} has it too, and the {key} differs: {then} there, {now} here{alone}",
+                self.at
+            )
         } else {
             return Ok(());
         };

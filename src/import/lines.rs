@@ -105,9 +105,15 @@ pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
     Ok(streams)
 }
 
+/// What begins the title of each table of the OSU micro-benchmarks.
+pub(super) const OSU: &str = "# OSU MPI";
+
+/// What begins the line above each table of nccl-tests.
+pub(super) const NCCL_TESTS: &str = "# nThread ";
+
 /// What stands before the comments of a log whose lines cannot be read for it, and where.
 pub(super) fn unknown_prefix(text: &str) -> Option<String> {
-    let signs = [super::osu::SIGN, super::nccl_text::SIGN, "# Collective test starting"];
+    let signs = [OSU, NCCL_TESTS, "# Collective test starting"];
     let before = |(line, number): (&str, usize)| {
         let at = signs.iter().find_map(|sign| line.find(sign)).filter(|at| *at > 0)?;
         Some(format!(

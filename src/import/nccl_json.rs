@@ -78,8 +78,8 @@ struct Each {
 pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
     let other = |why: &str| {
         Error::usage(format!(
-            "it is not JSON of nccl-tests -J that can be read (versions {} and {}): {why}; import the text that the \
-             same run printed",
+            "it is not the output of nccl-tests -J in version {} or {}: {why}; if it is of another version, import the \
+             text that the same run printed",
             VERSIONS[0], VERSIONS[1]
         ))
     };

@@ -15,9 +15,6 @@ use crate::plan::config::{Protocol, Values, from_name};
 use crate::plan::mesh::Group;
 use crate::report::Definition;
 
-/// What begins the line above each table.
-pub(super) const SIGN: &str = "# nThread ";
-
 /// What nccl-tests' times are.
 pub(super) const MEAN: &str =
     "means over the iterations of a loop, averaged over the ranks unless -a chose otherwise";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::{Line, Rows};
+use super::lines::{self, Line, Rows};
 use super::log::{self, Asked, Log, Outcome, Reading, Took};
 use super::nccl_header::after;
 use super::printed::Printed;
@@ -14,9 +14,6 @@ use crate::plan::config::{Protocol, Values};
 use crate::plan::mesh::Group;
 use crate::report::Definition;
 
-/// What begins the title of each table.
-pub(super) const SIGN: &str = "# OSU MPI";
-
 /// What OSU's times are.
 const MEAN: &str = "means over iterations, averaged over the ranks";
 
@@ -25,7 +22,7 @@ pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
     let mut log = Log { tool: "osu", time: MEAN.to_owned(), ..Log::default() };
     let mut table: Option<Table> = None;
     for line in lines {
-        if let Some(title) = line.text.trim().strip_prefix(SIGN) {
+        if let Some(title) = line.text.trim().strip_prefix(lines::OSU) {
             log.cut = log.cut.or_else(|| table?.rows.cut());
             let (new, version) = Table::titled(title).map_err(|why| line.refused(why))?;
             log.version = version;

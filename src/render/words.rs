@@ -29,15 +29,8 @@ pub(super) fn meaning(heading: &str) -> Option<&'static str> {
     MEANINGS.iter().find(|(known, _)| *known == heading).map(|(_, meaning)| *meaning)
 }
 
-/// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`, `k=m=n=512`.
+/// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`.
 pub(super) fn problem(problem: &Problem) -> String {
-    let mut values = problem.values();
-    if let Some(first) = values.next().filter(|_| problem.len() > 1)
-        && values.all(|value| value == first)
-    {
-        let keys: Vec<&str> = problem.keys().map(String::as_str).collect();
-        return format!("{}={first}", keys.join("="));
-    }
     let setting = |(key, value): (&String, &Setting)| match (key.as_str(), value) {
         ("bytes" | "array", Setting::Number(bytes)) => format!("{key}={}", format_size(*bytes)),
         _ => format!("{key}={value}"),
@@ -95,7 +88,7 @@ mod tests {
         };
         assert_eq!(of(&[("bytes", 64 << 20)]), "bytes=64MiB");
         assert_eq!(of(&[("m", 8), ("k", 2)]), "k=2 m=8");
-        assert_eq!(of(&[("m", 8), ("k", 8)]), "k=m=8");
+        assert_eq!(of(&[("m", 8), ("k", 8)]), "k=8 m=8");
         assert_eq!(of(&[]), "");
     }
 }
