@@ -26,7 +26,7 @@ pub use analysis::{
 };
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
-    Side, Verdict, Verdicts,
+    Side, Verdict,
 };
 pub use cycles::{Cycles, Drift, Turn};
 pub use empty::{begun, empty};
@@ -118,7 +118,6 @@ pub struct Run {
     /// Whether ranks shared a GPU, so that collectives between them say nothing about a machine.
     pub emulated: bool,
     /// The files of other tools that the results come from; null for our own.
-    #[serde(default)]
     pub imported_from: Option<Vec<ImportedFrom>>,
     /// Whether cases of the plan are missing.
     pub incomplete: bool,
@@ -163,18 +162,6 @@ pub enum Outcome {
     TimedOut,
 }
 
-impl Outcome {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed_out",
-        }
-    }
-}
-
 /// One case.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
@@ -198,13 +185,11 @@ pub struct Case {
     /// How many they are.
     pub group_size: usize,
     /// What it counts; null in reports of versions that did not say it, whose figures stand without.
-    #[serde(default)]
     pub counts: Option<Counts>,
     /// Whether the other groups of its axis ran at once with it.
     #[serde(default)]
     pub concurrent: bool,
     /// How much longer it took than by itself, where others ran at once with it: a ratio of medians.
-    #[serde(default)]
     pub contention_ratio: Option<f64>,
     /// How it ended.
     pub outcome: Outcome,
@@ -221,10 +206,8 @@ pub struct Case {
     /// How results compared with their reference; absent when nothing was checked.
     pub accuracy: Option<Accuracy>,
     /// The case in each of several launches; absent where there was one.
-    #[serde(default)]
     pub replication: Option<Replication>,
     /// What came of the same case when it ran again, where it did; the figures are the first run's.
-    #[serde(default)]
     pub cycles: Option<Cycles>,
     /// Reasons why the figures may mislead.
     pub caveats: Vec<Caveat>,

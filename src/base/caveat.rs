@@ -29,17 +29,6 @@ pub enum Severity {
     Info,
 }
 
-impl Severity {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serious => "serious",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
-}
-
 /// What is said of a reason for caution wherever it is met: in the caveats of a case and in the rules of an analysis.
 #[derive(Debug, Clone, Copy)]
 pub struct Concern {

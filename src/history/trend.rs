@@ -38,17 +38,6 @@ pub enum Effect {
     Spread,
 }
 
-impl Effect {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::Spread => "spread",
-        }
-    }
-}
-
 /// A change of level. Of each pair the first is the last report before it, the second the first after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {

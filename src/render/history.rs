@@ -2,7 +2,7 @@
 
 use super::document::{Cell, Document, Section};
 use super::open_metrics::open_metrics;
-use super::words::quantity;
+use super::words::{quantity, word};
 use super::{Format, Render, csv};
 use crate::base::error::Result;
 use crate::base::units::significant;
@@ -135,9 +135,9 @@ fn looked_at(content: &Content) -> Option<String> {
 
 /// `20.1 % worse (× 1.201, 1.19–1.21)`.
 fn extent(change: &Change) -> String {
-    let name = change.effect.name();
+    let name = word(change.effect);
     let (Some(ratio), false) = (change.ratio, change.effect == Effect::Spread) else {
-        return name.to_owned();
+        return name;
     };
     let interval =
         change.ratio_ci.map_or_else(String::new, |[low, high]| format!(", {low:.3}–{high:.3}"));

@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::verdicts::sentence;
+use super::verdicts::{name, sentence};
 use crate::base::error::{Error, Result};
 use crate::base::plain::plain;
 use crate::report::{Comparison, Verdict};
@@ -27,7 +27,7 @@ pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
         let told = plain(&sentence(case)).into_owned();
         let passed = matches!(status, TestCaseStatus::Success { .. });
         if !passed {
-            status.set_message(told.as_str()).set_type(case.verdict.name());
+            status.set_message(told.as_str()).set_type(name(case.verdict));
         }
         let mut test = TestCase::new(plain(&case.id).into_owned(), status);
         test.set_classname(plain(&case.benchmark).into_owned());

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, percent, problem, type_name};
+use super::words::{counted, percent, problem, type_name, word};
 use super::{Format, Render, csv, limits, scaling};
 use crate::base::error::Result;
-use crate::base::metric::{Direction, Unit};
+use crate::base::metric::Unit;
 use crate::base::units::{format_ms, significant};
 use crate::benchmark::metric::Metric;
 use crate::machine::environment::Node;
@@ -21,10 +21,7 @@ impl Render for Report {
 
     fn document(&self) -> Document {
         let figures = self.metrics.iter().map(|metric| {
-            let better = match metric.direction {
-                Direction::HigherIsBetter => "higher is better",
-                Direction::LowerIsBetter => "lower is better",
-            };
+            let better = word(metric.direction);
             format!("{} ({}, {better}): {}", metric.name, metric.unit, metric.definition)
         });
         let caveats = self.caveats.iter().map(|caveat| format!("{}: {caveat}", caveat.mark()));

@@ -10,7 +10,7 @@ use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Seri
 use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::{
     Basis, COMPARISON_SCHEMA, Compared, Comparison, Difference, LimitCheck, LimitOutcome, Reach,
-    RegressionSeverity, Report, Side, Verdict, Verdicts,
+    RegressionSeverity, Report, Side, Verdict,
 };
 
 /// Holds a page against the file of its name.
@@ -148,7 +148,7 @@ fn comparison() -> Comparison {
             launches_needed: 8,
         },
         differences: vec![differs("nccl", true), differs("driver", false)],
-        summary: Verdicts::of(&cases),
+        summary: Verdict::count(&cases),
         cases,
         exit: 3,
     }

@@ -1,5 +1,7 @@
 //! Words that several pages share.
 
+use serde::Serialize;
+
 use crate::base::units::{format_ms, format_size, significant};
 use crate::benchmark::work::Element;
 use crate::benchmark::{Problem, Setting};
@@ -48,6 +50,11 @@ pub(super) fn problem(problem: &Problem) -> String {
 /// The type of elements in one cell; empty for what has none.
 pub(super) fn type_name(element: Option<Element>) -> &'static str {
     element.map_or("", |element| element.name())
+}
+
+/// What JSON calls a value of an enumeration, in words.
+pub(super) fn word(value: impl Serialize) -> String {
+    serde_json::to_string(&value).unwrap_or_default().trim_matches('"').replace('_', " ")
 }
 
 /// A figure with its unit, as people read it.

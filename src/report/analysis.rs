@@ -84,18 +84,6 @@ pub enum Origin {
     Imported,
 }
 
-impl Origin {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Emulated => "emulated",
-            Self::Simulated => "simulated",
-            Self::Imported => "imported",
-        }
-    }
-}
-
 /// A case, in all the launches that measured it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Examined {

@@ -1,6 +1,8 @@
 //! What a comparison of two sides found, as data. The schema is `tesserabench.comparison/1`;
 //! `tesserabench schema comparison` prints it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +45,8 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// The cases of either side, those of the baseline first.
     pub cases: Vec<Compared>,
-    /// Cases by verdict.
-    pub summary: Verdicts,
+    /// Cases by verdict; 0 where there is none.
+    pub summary: BTreeMap<Verdict, usize>,
     /// The exit code.
     pub exit: u8,
 }
@@ -132,19 +134,10 @@ impl Verdict {
         Self::New,
     ];
 
-    /// As people read it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Regressed => "REGRESSED",
-            Self::Failed => "FAILED",
-            Self::NotComparable => "NOT COMPARABLE",
-            Self::Vanished => "VANISHED",
-            Self::Inconclusive => "INCONCLUSIVE",
-            Self::Shifted => "SHIFTED",
-            Self::Improved => "IMPROVED",
-            Self::Equivalent => "EQUIVALENT",
-            Self::New => "NEW",
-        }
+    /// How many of the cases have each verdict.
+    pub fn count(cases: &[Compared]) -> BTreeMap<Self, usize> {
+        let of = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
+        Self::ALL.map(|verdict| (verdict, of(verdict))).into()
     }
 }
 
@@ -160,17 +153,6 @@ pub enum RegressionSeverity {
     Moderate,
     /// 20 %, likewise.
     Severe,
-}
-
-impl RegressionSeverity {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mild => "mild",
-            Self::Moderate => "moderate",
-            Self::Severe => "severe",
-        }
-    }
 }
 
 /// One case on both sides.
@@ -227,37 +209,4 @@ pub struct Compared {
     pub launches_needed: Option<usize>,
     /// Why it is not comparable, failed or inconclusive; and warnings.
     pub remarks: Vec<String>,
-}
-
-/// Cases by verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "each counts the verdict of its name")]
-pub struct Verdicts {
-    pub regressed: usize,
-    pub failed: usize,
-    pub not_comparable: usize,
-    pub vanished: usize,
-    pub inconclusive: usize,
-    pub shifted: usize,
-    pub improved: usize,
-    pub equivalent: usize,
-    pub new: usize,
-}
-
-impl Verdicts {
-    /// Counts them.
-    pub fn of(cases: &[Compared]) -> Self {
-        let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
-        Self {
-            regressed: count(Verdict::Regressed),
-            failed: count(Verdict::Failed),
-            not_comparable: count(Verdict::NotComparable),
-            vanished: count(Verdict::Vanished),
-            inconclusive: count(Verdict::Inconclusive),
-            shifted: count(Verdict::Shifted),
-            improved: count(Verdict::Improved),
-            equivalent: count(Verdict::Equivalent),
-            new: count(Verdict::New),
-        }
-    }
 }

@@ -18,7 +18,6 @@ pub struct Launch {
     #[serde(default)]
     pub replicate: usize,
     /// The run that this launch was by itself, where it is one of several.
-    #[serde(default)]
     pub run: Option<String>,
 }
 
