@@ -5,13 +5,12 @@
 
 mod analysis;
 mod comparison;
-mod cycles;
 mod empty;
 mod limits;
 mod load;
 mod pairs;
 mod rate;
-mod replication;
+mod repeats;
 mod scaling;
 mod timing;
 
@@ -28,12 +27,11 @@ pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
     Side, Verdict,
 };
-pub use cycles::{Cycles, Drift, Turn};
 pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use rate::MetricFacts;
-pub use replication::{Launch, Replicate, Replication};
+pub use repeats::{Cycles, Drift, Launch, Replicate, Replication, Turn};
 pub use scaling::{Base, Point, Scaling};
 pub use timing::{Definition, TimingOverhead};
 
@@ -97,8 +95,7 @@ pub struct Run {
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
-    /// The starts of all ranks in which its cases were measured: one for each of `--launches`, and one more each
-    /// time that it was resumed.
+    /// The starts of all ranks: one for each of `--launches`, and one more each time that the run was resumed.
     #[serde(default)]
     pub launches: Vec<Launch>,
     /// The command line.
@@ -169,8 +166,7 @@ pub struct Case {
     pub id: String,
     /// Name of the benchmark.
     pub benchmark: String,
-    /// One rank's problem; sizes in bytes, sides in elements. Keys that have their usual value are left
-    /// out.
+    /// One rank's problem; sizes in bytes, sides in elements. Keys with their usual value are left out.
     pub problem: Problem,
     /// Element type.
     pub precision: Option<Element>,
@@ -260,8 +256,7 @@ pub struct Latency {
     pub unit: String,
     /// Median.
     pub median: f64,
-    /// Interval of the median from order statistics, exact for independent iterations and widened for
-    /// dependent ones; null when there are too few.
+    /// Interval of the median from order statistics, widened for dependent iterations; null when they are too few.
     pub ci: Option<[f64; 2]>,
     /// Confidence asked for.
     pub confidence: f64,
@@ -299,16 +294,14 @@ pub struct Latency {
     pub autocorrelation: Option<f64>,
     /// How many independent iterations would tell as much about the median.
     pub effective_samples: f64,
-    /// Whether the times keep one level: `flat`, `warming` (later ones shorter), `slowing` (longer), or
-    /// `none`; null when there are too few iterations to tell.
+    /// Whether the times keep one level; null when there are too few iterations to tell.
     pub steady_state: Option<Steadiness>,
     /// The valid iteration since which they keep the last level.
     pub steady_since: Option<usize>,
     /// Medians of ten blocks of iterations, one after another; empty when there are fewer than 20.
     #[serde(default)]
     pub blocks: Vec<f64>,
-    /// Bound of what different clocks add to or take from each time: 0 where all ranks read one clock,
-    /// null where only stamps of one rank are compared.
+    /// Bound of the clocks' error in each time: 0 for one clock, null where only stamps of one rank are compared.
     pub clock_error_ms: Option<f64>,
 }
 

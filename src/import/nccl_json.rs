@@ -72,7 +72,6 @@ struct Each {
     times_us: Vec<f64>,
 }
 
-/// Reads a file.
 pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
     let document: Document = serde_json::from_str(text).map_err(|why| {
         let what = if why.is_data() { "not the output of nccl-tests -J" } else { "not whole JSON" };

@@ -41,7 +41,6 @@ impl Render for Analysis {
     }
 }
 
-/// The last line.
 fn conclusion(analysis: &Analysis) -> String {
     let tally = &analysis.summary;
     let missing = match tally.cases - tally.measured {

@@ -53,7 +53,6 @@ impl Render for Comparison {
     }
 }
 
-/// What stands above the table.
 fn facts(comparison: &Comparison) -> Vec<String> {
     let side = |name: &str, side: &Side| {
         let git = side.git.as_deref().map_or_else(String::new, |git| {
@@ -124,7 +123,6 @@ fn reach(comparison: &Comparison) -> Option<String> {
     })
 }
 
-/// The last line.
 fn conclusion(comparison: &Comparison) -> String {
     let counts = comparison.summary.iter().filter(|(_, count)| **count > 0);
     let counts: Vec<String> =

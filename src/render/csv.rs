@@ -59,7 +59,6 @@ pub(super) fn report(report: &Report) -> Result<String> {
     table(report.cases.iter(), &columns)
 }
 
-/// One row a case.
 pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
     table(
         &comparison.cases,

@@ -9,7 +9,6 @@ use crate::base::units::significant;
 use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
 use crate::stats::mean;
 
-/// Characters of a commit.
 const COMMIT: usize = 10;
 
 /// Most characters of a line that shows values.

@@ -8,9 +8,6 @@ use crate::base::plain::plain;
 use crate::report::{Comparison, Verdict};
 
 /// One test a case: REGRESSED fails, FAILED is an error, what cannot be told is skipped.
-///
-/// # Errors
-/// Internal error when the text cannot be formed.
 pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
     let mut suite = TestSuite::new("tesserabench compare");
     for case in &comparison.cases {

@@ -19,7 +19,6 @@ pub(super) fn name(verdict: Verdict) -> String {
     word(verdict).to_uppercase()
 }
 
-/// The verdict with its severity.
 pub(super) fn verdict(case: &Compared) -> String {
     match case.severity {
         Some(severity) => format!("{} ({})", name(case.verdict), word(severity)),

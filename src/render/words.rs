@@ -65,7 +65,6 @@ pub(super) fn quantity(value: f64, unit: &str) -> String {
     }
 }
 
-/// Percent with one decimal.
 pub(super) fn percent(value: f64) -> String {
     format!("{value:.1} %")
 }
@@ -84,7 +83,6 @@ pub(super) fn few(names: &[String], limit: usize) -> String {
     text
 }
 
-/// A probability.
 pub(super) fn probability(p: f64) -> String {
     if p < SMALL_P { format!("{p:.0e}") } else { format!("{p:.4}") }
 }

@@ -30,8 +30,7 @@ pub struct Comparison {
     pub test: StatisticalTest,
     /// Expected share of false ones among the cases called REGRESSED.
     pub false_discovery_rate: f64,
-    /// Confidence of the intervals; those of cases called REGRESSED or IMPROVED have more, because they were
-    /// selected.
+    /// Confidence of the intervals; cases called REGRESSED or IMPROVED have more, because they were selected.
     pub confidence: f64,
     /// Resamples behind each interval.
     pub resamples: usize,
@@ -184,8 +183,7 @@ pub struct Compared {
     pub worse_percent: Option<f64>,
     /// Beyond which it counts, percent: what was asked for, or the noise floor.
     pub threshold_percent: f64,
-    /// By how much the largest relative error of the results grew, where that is more than allowed: then the case
-    /// regressed, however long it takes.
+    /// Growth of the largest relative error of the results, where it is more than allowed: then the case regressed.
     pub accuracy_drift: Option<f64>,
     /// Probability of as much if it were not worse by more than the threshold.
     pub p: Option<f64>,
@@ -195,15 +193,13 @@ pub struct Compared {
     pub p_improved: Option<f64>,
     /// The same, adjusted.
     pub p_improved_adjusted: Option<f64>,
-    /// Cliff's delta of the launches: 1 when every launch of the candidate has a larger figure than every one of
-    /// the baseline. Shown, never judged by.
+    /// Cliff's delta: 1 when every launch of the candidate has a larger figure than every other. Only shown.
     pub cliffs_delta: Option<f64>,
     /// That in words.
     pub effect: Option<Magnitude>,
-    /// Hedges' g of the logarithms of the launches; null where they do not vary. Shown, never judged by.
+    /// Hedges' g of the logarithms of the launches; null where they do not vary. Only shown.
     pub hedges_g: Option<f64>,
-    /// Probability of as much if the two sides differed by the threshold or more: two one-sided t-tests (Schuirmann).
-    /// Shown, never judged by.
+    /// Probability of as much if the sides differed by the threshold: two one-sided t-tests (Schuirmann). Only shown.
     pub p_equivalent: Option<f64>,
     /// Launches of each side that would tell, about; where the verdict is INCONCLUSIVE or SHIFTED.
     pub launches_needed: Option<usize>,
