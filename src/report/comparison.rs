@@ -45,6 +45,7 @@ pub struct Comparison {
     /// The cases of either side, those of the baseline first.
     pub cases: Vec<Compared>,
     /// Cases by verdict; 0 where there is none.
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Verdict"}, "minProperties" = 9))]
     pub summary: BTreeMap<Verdict, usize>,
     /// The exit code.
     pub exit: u8,
