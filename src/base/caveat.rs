@@ -5,8 +5,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::plain::name_in_reports;
-
 /// Share of invalid rounds above which a case carries a caveat, percent.
 pub const INVALID_PERCENT: f64 = 10.0;
 
@@ -29,13 +27,6 @@ pub enum Severity {
     Warning,
     /// Worth knowing.
     Info,
-}
-
-impl Severity {
-    /// In one word.
-    pub fn name(self) -> String {
-        name_in_reports(&self)
-    }
 }
 
 /// What is said of a reason for caution wherever it is met: in the caveats of a case and in the rules of an analysis.

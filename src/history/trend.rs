@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::series::Series;
 use crate::analysis::in_parallel;
 use crate::base::metric::Direction;
-use crate::base::plain::name_in_reports;
 use crate::base::random::fingerprint;
 use crate::stats::{
     Estimate, SERIES_LIMIT, change_points, median, quantile_interval, ratio_interval,
@@ -37,13 +36,6 @@ pub enum Effect {
     Worse,
     /// Neither: the median stayed, the values lie differently around it.
     Spread,
-}
-
-impl Effect {
-    /// In one word.
-    pub fn name(self) -> String {
-        name_in_reports(&self)
-    }
 }
 
 /// A change of level. Of each pair the first is the last report before it, the second the first after it.

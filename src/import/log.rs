@@ -34,7 +34,6 @@ pub(super) struct Log {
     pub(super) version: Option<String>,
     /// What its times are, for the caveat.
     pub(super) time: String,
-    /// The results, in the order of the file.
     pub(super) readings: Vec<Reading>,
     /// Ranks of all of them together.
     pub(super) members: usize,
@@ -61,7 +60,6 @@ pub(super) struct Reading {
     pub(super) test: String,
     /// Our name of it.
     pub(super) benchmark: &'static Benchmark,
-    /// Keys of the problem.
     pub(super) settings: BTreeMap<String, Values>,
     pub(super) precision: Option<Element>,
     pub(super) placement: Option<Placement>,

@@ -74,7 +74,6 @@ struct Each {
     times_us: Vec<f64>,
 }
 
-/// Reads a file.
 pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
     let other = |why: &str| {
         Error::usage(format!(
@@ -111,7 +110,8 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
     }
     let setup = &document.config;
     let each = setup.nthreads.checked_mul(setup.ngpus).filter(|each| *each > 0);
-    let each = each.ok_or_else(|| Error::usage("its numbers of threads and GPUs cannot be"))?;
+    let each =
+        each.ok_or_else(|| Error::usage("its numbers of threads and GPUs are 0 or too large"))?;
     let group = log::group_of(&setup.devices, each, asked)?;
     log.keep_places(setup.devices.clone());
     let benchmark = benchmark_of(asked, document.args.first().map(String::as_str))?;

@@ -88,7 +88,6 @@ pub(super) fn element(name: &str) -> Result<Element> {
     }
 }
 
-/// What a row says of the problem.
 pub(super) fn settings(
     benchmark: &Benchmark,
     bytes: u64,

@@ -35,7 +35,6 @@ pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
     Ok(table.map(|_| log))
 }
 
-/// One test's output.
 struct Table {
     title: String,
     benchmark: &'static Benchmark,
@@ -243,17 +242,9 @@ impl Table {
 /// The names in a header line, which hold spaces.
 fn columns(header: &str) -> Vec<String> {
     const WHOLE: [&str; 5] = ["Size", "Iterations", "Validation", "MB/s", "Messages/s"];
-    let (mut columns, mut name): (Vec<String>, String) = (Vec::new(), String::new());
-    for word in header.split_whitespace() {
-        if !name.is_empty() {
-            name.push(' ');
-        }
-        name.push_str(word);
-        if WHOLE.contains(&word) || word.ends_with("(us)") || word.ends_with("(MB/s)") {
-            columns.push(std::mem::take(&mut name));
-        }
-    }
-    columns
+    let words: Vec<&str> = header.split_whitespace().collect();
+    let is_last = |word: &&str| WHOLE.contains(word) || word.ends_with(')');
+    words.split_inclusive(is_last).map(|name| name.join(" ")).collect()
 }
 
 /// The element type that MPI calls so.

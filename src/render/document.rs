@@ -173,8 +173,9 @@ impl From<&str> for Cell {
     }
 }
 
-impl From<Option<String>> for Cell {
-    fn from(text: Option<String>) -> Self {
-        text.unwrap_or_default().into()
+/// Empty where there is nothing.
+impl<T: Into<Self>> From<Option<T>> for Cell {
+    fn from(some: Option<T>) -> Self {
+        some.map(Into::into).unwrap_or_default()
     }
 }

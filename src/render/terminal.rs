@@ -146,7 +146,6 @@ fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
     lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }
 
-/// A text in a cell.
 fn short(text: &str) -> String {
     let text = plain(text);
     match text.char_indices().nth(CELL_LIMIT) {

@@ -1,5 +1,8 @@
 //! Words that several pages share.
 
+use serde::Serialize;
+
+use crate::base::plain::name_in_reports;
 use crate::base::units::{format_ms, format_size, significant};
 use crate::benchmark::work::Element;
 use crate::benchmark::{Problem, Setting};
@@ -43,6 +46,11 @@ pub(super) fn type_name(element: Option<Element>) -> &'static str {
     element.map_or("", |element| element.name())
 }
 
+/// What JSON calls a value of an enumeration, in words.
+pub(super) fn word(value: impl Serialize) -> String {
+    name_in_reports(&value).replace('_', " ")
+}
+
 /// A figure with its unit, as people read it.
 pub(super) fn quantity(value: f64, unit: &str) -> String {
     match unit {
@@ -51,7 +59,6 @@ pub(super) fn quantity(value: f64, unit: &str) -> String {
     }
 }
 
-/// Percent with one decimal.
 pub(super) fn percent(value: f64) -> String {
     format!("{value:.1} %")
 }
@@ -70,7 +77,6 @@ pub(super) fn few(names: &[String], limit: usize) -> String {
     text
 }
 
-/// A probability.
 pub(super) fn probability(p: f64) -> String {
     if p < SMALL_P { format!("{p:.0e}") } else { format!("{p:.4}") }
 }

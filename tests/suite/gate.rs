@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tesserabench::analysis::{self, Reports, Rules};
 use tesserabench::base::random::Stream;
 use tesserabench::plan::config::{ComparedMetric, ComparisonConfig, Config};
-use tesserabench::report::{Comparison, Outcome, Report, Verdict};
+use tesserabench::report::{Comparison, Outcome, RegressionSeverity as Severity, Report, Verdict};
 
 use crate::ranks::{Run, ranks, tesserabench};
 
@@ -34,7 +34,7 @@ fn suites_in_which_nothing_changed_are_seldom_alarmed() {
     let alarmed = (0..60u64).filter(|suite| {
         let mut random = Stream::new(*suite, "a/a", &[]);
         let mut side = || Side::USUAL.report(&[1.0; 50], &mut random);
-        compared(&side(), &side(), &rules(0.0)).summary.regressed > 0
+        compared(&side(), &side(), &rules(0.0)).summary[&Verdict::Regressed] > 0
     });
     let alarmed = alarmed.count();
     assert!(alarmed <= 10, "{alarmed} of 60");
@@ -56,8 +56,8 @@ fn what_got_much_slower_is_found_and_nothing_else() {
     assert_eq!(of(Verdict::Regressed), [3, 7, 11]);
     assert_eq!(of(Verdict::Improved), [15]);
     assert_eq!(of(Verdict::Equivalent).len(), 16);
-    let severities = [3, 7, 11].map(|place| comparison.cases[place].severity.unwrap().name());
-    assert_eq!(severities, ["mild", "moderate", "severe"]);
+    let severities = [3, 7, 11].map(|place| comparison.cases[place].severity.unwrap());
+    assert_eq!(severities, [Severity::Mild, Severity::Moderate, Severity::Severe]);
     assert_eq!(comparison.exit, 3);
 }
 
@@ -68,7 +68,7 @@ fn regressions_are_a_code_never_a_count() {
     let baseline = side.report(&[1.0; 256], &mut random);
     let candidate = side.report(&[2.0; 256], &mut random);
     let comparison = compared(&baseline, &candidate, &rules(5.0));
-    assert_eq!((comparison.summary.regressed, comparison.exit), (256, 3));
+    assert_eq!((comparison.summary[&Verdict::Regressed], comparison.exit), (256, 3));
 }
 
 #[test]
@@ -204,7 +204,10 @@ fn a_regression_is_told_in_every_form() {
     let first = table.lines().find(|line| line.contains("case-")).unwrap();
     assert!(first.contains("case-2"), "{table}");
     let comparison: Comparison = serde_json::from_str(&ended.read("c.json")).unwrap();
-    assert_eq!((comparison.summary.regressed, comparison.summary.equivalent), (1, 4));
+    assert_eq!(
+        (comparison.summary[&Verdict::Regressed], comparison.summary[&Verdict::Equivalent]),
+        (1, 4)
+    );
     assert_eq!(ended.read("c.csv").lines().count(), 6);
     let junit = ended.read("c.xml");
     assert!(junit.contains("tests=\"5\"") && junit.contains("failures=\"1\""), "{junit}");
