@@ -8,6 +8,7 @@ mod rules;
 mod subject;
 mod verdict;
 
+pub use differences::check_allowed;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;
@@ -125,13 +126,13 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
     }
 }
 
-/// The exit code: failures as they were, then what cannot be compared, then regressions.
+/// The exit code: failures as they were, then regressions, then what cannot be compared; that nothing could is no success.
 fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
     let failures = pairs.iter().filter_map(|pair| Some(pair.failure()?.0));
     let any = |verdict| comparison.cases.iter().any(|case| case.verdict == verdict);
     let strict = rules.strict && (any(Verdict::Vanished) || any(Verdict::Inconclusive));
     [
-        (comparison.cases.is_empty() || any(Verdict::NotComparable), Exit::Unfit),
+        (comparison.compared() == 0 || any(Verdict::NotComparable), Exit::Unfit),
         (any(Verdict::Regressed), Exit::Regression),
         (strict, Exit::Inconclusive),
     ]

@@ -79,6 +79,25 @@ impl Side {
         }
     }
 
+    /// Refuses to hold a file against itself, or against a copy.
+    ///
+    /// # Errors
+    /// Usage error when both sides have a report in common.
+    pub(super) fn refuse_same(&self, other: &Self) -> Result<()> {
+        for (file, report) in self.files.iter().zip(&self.reports) {
+            let same = |(name, known): &(&String, &Report)| {
+                let [one, two] = [file, *name].map(|name| std::fs::canonicalize(name).ok());
+                one == two || report == *known
+            };
+            if let Some((name, _)) = other.files.iter().zip(&other.reports).find(same) {
+                return Err(Error::usage(format!(
+                    "both sides are the same file ('{file}' and '{name}'); name another measurement"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn as_reports(&self) -> Reports<'_> {
         Reports { files: &self.files, reports: &self.reports }
     }

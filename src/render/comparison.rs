@@ -130,5 +130,6 @@ fn conclusion(comparison: &Comparison) -> String {
         counts.map(|(verdict, count)| format!("{count} {}", name(*verdict))).collect();
     let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
     let exit = Exit::from_code(comparison.exit).map_or("unknown exit", Exit::meaning);
-    format!("{exit}: {counts}")
+    let nothing = if comparison.compared() == 0 { "nothing was compared: " } else { "" };
+    format!("{exit}: {nothing}{counts}")
 }

@@ -120,6 +120,14 @@ pub enum Verdict {
     New,
 }
 
+impl Comparison {
+    /// Cases whose figures of both sides were held against each other.
+    pub fn compared(&self) -> usize {
+        let without = [Verdict::Failed, Verdict::NotComparable, Verdict::Vanished, Verdict::New];
+        self.cases.iter().filter(|case| !without.contains(&case.verdict)).count()
+    }
+}
+
 impl Verdict {
     /// Every verdict, the most pressing first.
     pub const ALL: [Self; 9] = [

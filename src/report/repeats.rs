@@ -51,6 +51,9 @@ pub struct Replicate {
     pub replicate: usize,
     /// Median time, ms, by the definition that the case's headline has.
     pub median_ms: f64,
+    /// Median of the slowest rank's own times, ms; null where they are not known.
+    #[serde(default)]
+    pub local_median_ms: Option<f64>,
     /// Valid iterations.
     pub iterations: usize,
     /// Rounds left out because a rank came late.

@@ -151,6 +151,7 @@ fn launches_of_one_report_count_too() {
     let mut report = report(2, GEMM, |_| 1e6);
     let medians = [1.002, 1.0, 1.01, 0.99, 1.003, 1.001, 0.995, 1.004];
     let launches = medians.iter().enumerate().map(|(replicate, &median_ms)| Replicate {
+        local_median_ms: None,
         replicate,
         median_ms,
         iterations: 40,
