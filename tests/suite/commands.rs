@@ -80,3 +80,18 @@ fn every_flag_of_the_help_has_a_use_and_every_command_has_help() {
     }
     tesserabench("no-such-command").fails(2);
 }
+
+#[test]
+fn what_cannot_be_printed_is_no_success() {
+    for words in ["list-benchmarks", "schema report", "run --help", "--version"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+        let ended = command.args(words.split(' ')).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(6), "{words}");
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+    let ended = command.arg("list-benchmarks").stdout(full).output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("standard output cannot be written: No space left"), "{said}");
+}

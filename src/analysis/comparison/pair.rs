@@ -163,8 +163,8 @@ impl<'a> Pair<'a> {
                 let own = before.zip(after).map(|(before, after)| between(before, after));
                 let own = own.into_iter().flatten();
                 let counts = |name: &str| {
-                    !(self.by_local && OF_FALL_BACK.contains(&name))
-                        && !allow.iter().any(|allowed| allowed == name)
+                    let shared = self.by_local && OF_FALL_BACK.contains(&name);
+                    !shared && allow.iter().all(|allowed| allowed != name)
                 };
                 let own = own.filter(|(name, _)| counts(name)).map(|(_, reason)| reason);
                 let reasons: Vec<String> = prevented.iter().cloned().chain(own).collect();
