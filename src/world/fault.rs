@@ -79,8 +79,30 @@ pub fn plant() -> Result<()> {
             "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT; write for example panic@1:measure"
         ))
     })?;
+    let moments = planted.fault.moments();
+    if !(moments.is_empty() || moments.contains(&planted.moment.as_str())) {
+        return Err(Error::usage(format!(
+            "TESSERABENCH_FAULT='{text}': it does nothing at '{}', only at {}",
+            planted.moment,
+            moments.join(", ")
+        )));
+    }
     PLANTED.get_or_init(|| planted);
     Ok(())
+}
+
+impl Fault {
+    /// The moments at which it acts; any where none are named.
+    fn moments(self) -> &'static [&'static str] {
+        match self {
+            Self::Error => &["prepare", "verify", "measure"],
+            Self::Wrong => &["verify", "measure"],
+            Self::SlowDown(_) => &[OPERATION],
+            Self::Build | Self::Clock { .. } | Self::Stranger => &["join"],
+            Self::Full | Self::Torn => &["write"],
+            Self::Panic | Self::Exit | Self::Kill | Self::Stop | Self::Hang | Self::Delay(_) => &[],
+        }
+    }
 }
 
 fn parse(text: &str) -> Option<Planted> {
