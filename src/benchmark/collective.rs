@@ -5,11 +5,8 @@
 //! to `mpi_call.rs`.
 
 mod all_gather;
-mod all_reduce;
 mod all_to_all;
-mod broadcast;
 mod exchange;
-mod gather;
 mod hypercube;
 mod keys;
 mod layout;
@@ -19,10 +16,8 @@ mod no_data;
 mod operator;
 mod osu;
 mod pairs;
-mod ports;
-mod reduce;
-mod reduce_scatter;
-mod send_recv;
+mod reductions;
+mod rooted;
 
 use std::fmt;
 
@@ -30,32 +25,32 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use all_reduce::ALL_REDUCE;
 pub use exchange::{Blocks, CompletionMode, Exchange, Placement, Root};
 pub use layout::{BlockSizes, Flow, InPlace, Part, Seat, Sharing, Span};
 pub use mpi_call::{MpiCall, MpiCollective, MpiMessages};
 pub use nccl_call::{Location, Nccl, NcclCall, Stages, Step};
 pub use operator::Operator;
 pub use osu::{OsuRanks, OsuSize, OsuTest};
+pub use reductions::ALL_REDUCE;
 
 use crate::benchmark::{Key, Values};
 
 /// Every operation, in the order of the catalogue. A new one goes to the end: the noise of the simulated backend
 /// depends on the places of the others.
 pub static COLLECTIVES: &[&Collective] = &[
-    &all_reduce::ALL_REDUCE,
+    &reductions::ALL_REDUCE,
     &all_gather::ALL_GATHER,
     &all_gather::ALL_GATHERV,
-    &reduce_scatter::REDUCE_SCATTER,
-    &broadcast::BROADCAST,
-    &reduce::REDUCE,
-    &gather::GATHER,
-    &gather::GATHERV,
-    &gather::SCATTER,
-    &gather::SCATTERV,
+    &reductions::REDUCE_SCATTER,
+    &rooted::BROADCAST,
+    &reductions::REDUCE,
+    &rooted::GATHER,
+    &rooted::GATHERV,
+    &rooted::SCATTER,
+    &rooted::SCATTERV,
     &all_to_all::ALLTOALL,
     &all_to_all::ALLTOALLV,
-    &send_recv::SENDRECV,
+    &all_to_all::SENDRECV,
     &hypercube::HYPERCUBE,
     &no_data::BARRIER,
     &pairs::LATENCY,
@@ -63,11 +58,11 @@ pub static COLLECTIVES: &[&Collective] = &[
     &pairs::BIDIRECTIONAL,
     &pairs::PUT,
     &pairs::GET,
-    &ports::INCAST,
-    &ports::OUTCAST,
+    &rooted::INCAST,
+    &rooted::OUTCAST,
     &no_data::COMM_INIT,
     &no_data::MPI_INIT,
-    &reduce_scatter::REDUCE_SCATTERV,
+    &reductions::REDUCE_SCATTERV,
 ];
 
 /// The operation called `name`.
@@ -117,6 +112,28 @@ pub struct Collective {
     /// The tests of the OSU micro-benchmarks that measure it.
     pub osu: &'static [OsuTest],
 }
+
+/// What the value of an operation need not say. What it must say is not defined here: no data moves, and tests find a
+/// value that has a size and moves nothing.
+const PLAIN: Collective = Collective {
+    name: "",
+    aliases: &[],
+    description: "",
+    keys: &[],
+    default: false,
+    in_place: None,
+    roles: Roles::Alike,
+    ranks: RankCount::Any,
+    blocks: BlockSizes::Whole,
+    input: |_| 0,
+    flow: Flow::Nothing,
+    bandwidth: None,
+    mpi: MpiCall::Barrier,
+    nccl: Nccl::CommInit,
+    model: None,
+    nccl_tests: false,
+    osu: &[],
+};
 
 /// Which ranks have a part of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,6 +292,10 @@ mod tests {
         for collective in COLLECTIVES {
             let has = |name: &str| collective.keys.iter().any(|key| key.name == name);
             let uneven = !matches!(collective.blocks, BlockSizes::Whole | BlockSizes::Equal);
+            let name = collective.name;
+            assert_eq!(collective.mpi == MpiCall::Barrier, name == "barrier", "{name}");
+            let inits = matches!(collective.nccl, Nccl::CommInit);
+            assert_eq!(inits, name == "comm_init", "{name}");
             assert_eq!(has("op"), collective.reduces(), "{collective:?}");
             assert_eq!(has("root"), collective.has_root(), "{collective:?}");
             assert_eq!(has("pairs"), collective.is_paired(), "{collective:?}");

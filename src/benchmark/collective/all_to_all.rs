@@ -1,18 +1,21 @@
-//! alltoall, with equal blocks and with others: each rank ends with the block that every rank has for it.
+//! What each rank sends and receives at once: a block to every rank, or the whole to the next rank of a ring.
 
-use super::nccl_call::{NOT_IN_PLACE, messages};
+use super::nccl_call::messages;
 use super::*;
 
-/// Each rank ends with the block that every rank has for it.
+const IN_PLACE: InPlace = InPlace {
+    mpi: Sharing::Front,
+    nccl: Err(
+        "NCCL sends and receives at once, so what is received cannot replace what is sent; choose placement=out",
+    ),
+};
+
 pub(super) static ALLTOALL: Collective = Collective {
     name: "alltoall",
     aliases: &["all_to_all"],
     description: "each rank ends with the block that every rank has for it",
     keys: keys::MOVES,
-    default: false,
-    in_place: Some(InPlace { mpi: Sharing::Front, nccl: Err(NOT_IN_PLACE) }),
-    roles: Roles::Alike,
-    ranks: RankCount::Any,
+    in_place: Some(IN_PLACE),
     blocks: BlockSizes::Equal,
     input: |seat| seat.row(),
     flow: Flow::Moves(|from, to| Some(from.block_among_all(to))),
@@ -22,9 +25,9 @@ pub(super) static ALLTOALL: Collective = Collective {
     model: Some(Model::Port),
     nccl_tests: true,
     osu: &[OsuTest::new("All-to-All Personalized Exchange Latency", OsuSize::Block, OsuRanks::All)],
+    ..PLAIN
 };
 
-/// The same with blocks of different sizes.
 pub(super) static ALLTOALLV: Collective = Collective {
     name: "alltoallv",
     aliases: &["all_to_allv"],
@@ -50,3 +53,18 @@ fn most_of_a_rank(exchange: &Exchange, ranks: usize) -> u64 {
     let received = |rank| (0..ranks).map(|from| exchange.block(ranks, from, rank)).sum();
     (0..ranks).map(|rank| sent(rank).max(received(rank))).max().unwrap_or(0)
 }
+
+pub(super) static SENDRECV: Collective = Collective {
+    name: "sendrecv",
+    description: "each rank sends to the next and receives from the one before, in a ring",
+    keys: &[keys::BYTES, keys::MESSAGE_FORM, keys::AGGREGATE, keys::OFFSET],
+    in_place: Some(IN_PLACE),
+    input: |seat| seat.elements(),
+    flow: Flow::Moves(|from, to| (to == (from.rank + 1) % from.ranks).then(|| from.whole())),
+    bandwidth: Some(ONE_BUFFER),
+    mpi: MpiCall::Collective(MpiCollective::Sendrecv),
+    nccl: Nccl::Calls(messages),
+    model: Some(Model::Neighbour),
+    nccl_tests: true,
+    ..PLAIN
+};

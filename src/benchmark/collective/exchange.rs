@@ -293,18 +293,18 @@ mod tests {
         for (collective, bytes, factor) in [
             (&ALL_REDUCE, 4096, 1.5),
             (&all_gather::ALL_GATHER, 4096, 0.75),
-            (&reduce_scatter::REDUCE_SCATTER, 4096, 0.75),
+            (&reductions::REDUCE_SCATTER, 4096, 0.75),
             (&all_to_all::ALLTOALL, 4096, 0.75),
-            (&gather::GATHER, 4096, 0.75),
-            (&gather::SCATTER, 4096, 0.75),
-            (&broadcast::BROADCAST, 4096, 1.0),
-            (&reduce::REDUCE, 4096, 1.0),
-            (&send_recv::SENDRECV, 4096, 1.0),
+            (&rooted::GATHER, 4096, 0.75),
+            (&rooted::SCATTER, 4096, 0.75),
+            (&rooted::BROADCAST, 4096, 1.0),
+            (&reductions::REDUCE, 4096, 1.0),
+            (&all_to_all::SENDRECV, 4096, 1.0),
             (&hypercube::HYPERCUBE, 3072, 1.0),
             (&pairs::LATENCY, 4096, 1.0),
             (&pairs::BANDWIDTH, 8192, 0.5),
             (&pairs::BIDIRECTIONAL, 16384, 0.25),
-            (&ports::INCAST, 12288, 1.0),
+            (&rooted::INCAST, 12288, 1.0),
         ] {
             let exchange = of(collective);
             assert_eq!(
@@ -343,7 +343,7 @@ mod tests {
                 && of(&hypercube::HYPERCUBE).check(8).is_ok()
         );
         assert!(of(&pairs::LATENCY).check(1).is_err());
-        let rooted = Exchange { root: Root::Fixed(4), ..of(&reduce::REDUCE) };
+        let rooted = Exchange { root: Root::Fixed(4), ..of(&reductions::REDUCE) };
         assert!(rooted.check(4).is_err() && rooted.check(5).is_ok());
         let paired = Exchange { pairs: Some(3), ..of(&pairs::BANDWIDTH) };
         assert!(paired.check(5).is_err() && paired.check(6).is_ok());

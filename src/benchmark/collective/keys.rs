@@ -2,17 +2,14 @@
 
 use crate::benchmark::{Key, Values};
 
-pub(super) const BYTES: Key = Key::new(
-    "bytes",
-    "size as nccl-tests counts it: of a rank's buffer, or of the blocks of all ranks",
-    Values::sizes(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
-);
+pub(super) const BYTES: Key =
+    bytes("size as nccl-tests counts it: of a rank's buffer, or of the blocks of all ranks");
 
-pub(super) const MESSAGE: Key = Key::new(
-    "bytes",
-    "size of a message, bytes",
-    Values::sizes(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
-);
+pub(super) const MESSAGE: Key = bytes("size of a message, bytes");
+
+const fn bytes(help: &'static str) -> Key {
+    Key::sizes("bytes", help, ["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"])
+}
 
 pub(super) const OP: Key = Key::new(
     "op",

@@ -97,15 +97,6 @@ pub(super) fn messages(seat: Seat<'_>) -> Stages {
     vec![steps]
 }
 
-/// What an operation whose ranks send and receive at once says in place.
-pub(super) const NOT_IN_PLACE: &str = "NCCL sends and receives at once, so what is received cannot replace what is \
-                                       sent; choose placement=out";
-
-/// What one-sided operations say.
-pub(super) const NOT_ONE_SIDED: Nccl = Nccl::Unsupported(
-    "one-sided calls of NCCL, which need its newest versions, are not measured; bandwidth sends the same messages",
-);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -104,7 +104,7 @@ pub struct View<'a, T> {
 
 /// A tensor as a reference sees it: whatever its type, numbers of 64 bits.
 pub struct Values<'a> {
-    data: Box<dyn Numbers + 'a>,
+    data: Box<dyn Fn(Range<usize>) -> Vec<f64> + 'a>,
     /// Elements along each axis.
     pub shape: &'a [usize],
 }
@@ -112,29 +112,19 @@ pub struct Values<'a> {
 impl<'a> Values<'a> {
     /// Of a tensor's elements.
     pub fn new<T: Number>(data: &'a [T], shape: &'a [usize]) -> Self {
-        Self { data: Box::new(data), shape }
+        let read = |range: Range<usize>| data[range].iter().map(|value| value.to_f64()).collect();
+        Self { data: Box::new(read), shape }
     }
 
     /// The elements in `range`.
     pub fn read(&self, range: Range<usize>) -> Vec<f64> {
-        self.data.read(range)
+        (self.data)(range)
     }
 
     /// Row `row` of a matrix.
     pub fn row(&self, row: usize) -> Vec<f64> {
         let width = self.shape.last().copied().unwrap_or(1);
         self.read(row * width..(row + 1) * width)
-    }
-}
-
-/// Elements whose type does not matter.
-trait Numbers {
-    fn read(&self, range: Range<usize>) -> Vec<f64>;
-}
-
-impl<T: Number> Numbers for &[T] {
-    fn read(&self, range: Range<usize>) -> Vec<f64> {
-        self[range].iter().map(|value| value.to_f64()).collect()
     }
 }
 
