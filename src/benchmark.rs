@@ -5,7 +5,6 @@ mod element;
 pub mod kernel;
 pub mod metric;
 pub mod model;
-mod number;
 mod problem;
 pub mod work;
 
@@ -16,8 +15,8 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use number::Number;
-pub(crate) use number::with_number;
+pub use element::Number;
+pub(crate) use element::with_number;
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
@@ -306,7 +305,6 @@ impl Benchmark {
         })
     }
 
-    /// What a problem sets of an exchange.
     fn exchange(&self, problem: &Problem, mut exchange: Exchange) -> Result<Exchange> {
         for key in &self.keys {
             let setting = problem.get(&*key.name);

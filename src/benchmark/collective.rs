@@ -33,7 +33,7 @@ pub use operator::Operator;
 pub use osu::{OsuRanks, OsuSize, OsuTest};
 pub use reductions::ALL_REDUCE;
 
-use crate::benchmark::{Key, Values};
+use crate::benchmark::Key;
 
 /// Every operation, in the order of the catalogue. A new one goes to the end: the noise of the simulated backend
 /// depends on the places of the others.
@@ -232,11 +232,8 @@ impl Collective {
 
     /// How it is started and ended where nothing is said.
     pub fn default_completion(&self) -> CompletionMode {
-        let form = self.keys.iter().find(|key| key.name == keys::FORM.name);
-        let first = match form.map(|key| &key.values) {
-            Some(Values::Words([first, ..])) => CompletionMode::find(first),
-            _ => None,
-        };
+        let form = self.keys.iter().find(|key| key.name == "form");
+        let first = form.and_then(|key| CompletionMode::find(&key.default()));
         first.unwrap_or(CompletionMode::Blocking)
     }
 }

@@ -48,7 +48,6 @@ pub struct Target {
 }
 
 impl Budget {
-    /// Resolves the configured budget.
     pub(super) fn resolve(config: &Benchmarking) -> Result<Self> {
         let quick = config.quick.unwrap_or(false);
         let target = target(config)?;
@@ -105,7 +104,6 @@ impl Budget {
     }
 }
 
-/// Parses a configured time, in seconds.
 pub(super) fn seconds(key: &str, time: &Option<Quantity>) -> Result<Option<f64>> {
     let parsed = time.as_ref().map(|time| parse_seconds(&time.to_string()));
     parsed.map(|time| time.and_then(|time| positive(key, time))).transpose()

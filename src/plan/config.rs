@@ -18,10 +18,8 @@ use crate::base::error::{Error, Result, nearest};
 use crate::base::files::read_bounded;
 use crate::benchmark::Preset;
 
-/// Largest configuration file, bytes.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// Deepest nesting of a configuration file.
 const DEPTH_LIMIT: usize = 32;
 
 /// A configuration file; flags override it.

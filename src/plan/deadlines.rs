@@ -18,7 +18,6 @@ const RUN_S: f64 = 3600.0;
 /// Time to gather and write one byte, seconds: that of a slow disk.
 const SECONDS_PER_BYTE: f64 = 1e-7;
 
-/// Largest encoded sample, bytes.
 const SAMPLE_BYTES: f64 = 40.0;
 
 /// Most heartbeats per second at rank 0, whose node also measures.

@@ -14,7 +14,6 @@ pub(super) struct ScheduledGroup {
     pub(super) set: Option<u32>,
 }
 
-/// The groups that benchmarks are measured on.
 pub(super) struct MeasuredGroups {
     /// For benchmarks whose ranks communicate.
     pub(super) collective: Vec<ScheduledGroup>,
@@ -27,7 +26,6 @@ pub(super) struct MeasuredGroups {
 }
 
 impl MeasuredGroups {
-    /// The configured groups of this mesh.
     pub(super) fn resolve(config: &Config, mesh: &Mesh, places: &[Place]) -> Result<Self> {
         let mut sets = 0;
         // Groups of one set run concurrently; a single group runs alone.
@@ -94,7 +92,6 @@ fn families(config: &Config, mesh: &Mesh) -> Result<Vec<Vec<Group>>> {
     }
 }
 
-/// Groups that run one after another.
 fn one_by_one(groups: Vec<Group>) -> Vec<ScheduledGroup> {
     groups.into_iter().map(|group| ScheduledGroup { group, set: None }).collect()
 }

@@ -20,10 +20,8 @@ pub const WORLD: &str = "world";
 /// The axis of the groups of `--pairs`.
 pub const PAIRS: &str = "pairs";
 
-/// The axis of explicit groups.
 const GROUPS: &str = "groups";
 
-/// Most axes of a mesh.
 const AXIS_LIMIT: usize = 32;
 
 /// Most members of the groups of all cases of a plan or file together: 256 MiB.
@@ -139,7 +137,6 @@ impl Mesh {
     }
 }
 
-/// Parses the order of axes, fastest first.
 fn parse_order(order: &str) -> Result<Vec<&str>> {
     let order: Vec<&str> = order.split('-').take(AXIS_LIMIT + 1).collect();
     if order.len() > AXIS_LIMIT {

@@ -11,7 +11,6 @@ use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
 use crate::plan::config::{Config, ScalingKind};
 use crate::plan::mesh::{self, Group};
 
-/// A benchmark and its lists of values.
 pub(super) struct Sweep {
     pub(super) benchmark: &'static Benchmark,
     problems: Vec<Problem>,
@@ -19,10 +18,8 @@ pub(super) struct Sweep {
     placements: Vec<Option<Placement>>,
 }
 
-/// The key that selects in-place or out-of-place operation.
 const PLACEMENT: &str = "placement";
 
-/// The configured sweeps.
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     let defaults = || benchmark::defaults().map(|name| (name.to_owned(), None)).collect();
     let benchmarks: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(defaults);
@@ -126,7 +123,6 @@ fn problems(
 }
 
 impl Sweep {
-    /// Adds the cases on these groups.
     pub(super) fn add_cases(&self, groups: &MeasuredGroups, cases: &mut CaseList) -> Result<()> {
         let scheduled = match &groups.pairs {
             Some(pairs) if self.benchmark.is_paired() => pairs,
@@ -210,7 +206,6 @@ impl Sweep {
 /// The cases so far, each once.
 #[derive(Debug, Default)]
 pub(super) struct CaseList {
-    /// In the order in which they were added.
     pub(super) list: Vec<Case>,
     by_id: HashMap<String, usize>,
     /// Calls of `add`, duplicates included, to bound the time.

@@ -25,7 +25,7 @@ pub(super) static ALL_GATHERV: Collective = Collective {
     name: "all_gatherv",
     aliases: &["allgatherv"],
     description: "all_gather with blocks of different sizes",
-    keys: keys::MOVES_UNEVENLY,
+    keys: &[keys::BYTES, keys::SPREAD, keys::FORM, keys::AGGREGATE, keys::OFFSET],
     blocks: BlockSizes::BySender,
     mpi: MpiCall::Collective(MpiCollective::Allgatherv),
     nccl: Nccl::Calls(messages),

@@ -32,7 +32,7 @@ pub(super) static ALLTOALLV: Collective = Collective {
     name: "alltoallv",
     aliases: &["all_to_allv"],
     description: "alltoall with blocks of different sizes",
-    keys: keys::MOVES_BY_MATRIX,
+    keys: &[keys::BYTES, keys::SPREAD, keys::MATRIX, keys::FORM, keys::AGGREGATE, keys::OFFSET],
     blocks: BlockSizes::ByBoth,
     bandwidth: Some(Bandwidth {
         elements: most_of_a_rank,

@@ -114,20 +114,19 @@ impl Blocks {
     /// # Errors
     /// Usage error for what is no square of whole numbers, or is all zeros.
     pub fn parse_matrix(text: &str) -> Result<Self> {
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-        let mut rows: Vec<Vec<u64>> = Vec::new();
-        for line in lines.filter(|line| !line.is_empty()) {
+        let number = |text: &str| {
+            // 2^40: the sum of a row fits.
+            text.parse().ok().filter(|number| *number <= 1 << 40).ok_or_else(|| {
+                Error::usage(format!("'{text}' in the matrix is not a whole number up to 2^40"))
+            })
+        };
+        let row = |line: &str| {
             let numbers = line.split([',', ' ', '\t', ';']).filter(|number| !number.is_empty());
-            let row = numbers.map(|number| {
-                // 2^40: the sum of a row fits.
-                number.parse().ok().filter(|number| *number <= 1 << 40).ok_or_else(|| {
-                    Error::usage(format!(
-                        "'{number}' in the matrix is not a whole number up to 2^40"
-                    ))
-                })
-            });
-            rows.push(row.collect::<Result<_>>()?);
-        }
+            numbers.map(number).collect()
+        };
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let lines = lines.filter(|line| !line.is_empty());
+        let rows = lines.map(row).collect::<Result<Vec<Vec<u64>>>>()?;
         if let Some(row) = rows.iter().find(|row| row.len() != rows.len()) {
             return Err(Error::usage(format!(
                 "the matrix has {} rows, one of them with {} numbers; give one of each for each rank",

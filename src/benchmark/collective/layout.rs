@@ -88,7 +88,6 @@ pub struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Whether it is the root.
     pub(super) fn is_root(self) -> bool {
         self.rank == self.root
     }
@@ -98,7 +97,6 @@ impl Seat<'_> {
         if self.is_root() { elements } else { 0 }
     }
 
-    /// Elements of the exchange.
     pub(super) fn elements(self) -> u64 {
         self.exchange.elements()
     }
@@ -125,7 +123,6 @@ impl Seat<'_> {
         Span { at: (0..to).map(block).sum(), len: block(to) }
     }
 
-    /// Whether it and rank `other` are a pair.
     pub(super) fn is_paired_with(self, other: usize) -> bool {
         self.exchange.partner(self.ranks, self.rank) == Some(other)
     }

@@ -58,12 +58,10 @@ pub enum Location {
 }
 
 impl Step {
-    /// Sends what lies there.
     pub(super) fn send(to: usize, at: Location, count: u64) -> Self {
         Self { call: NcclCall::Send(to), read: at, write: at, count }
     }
 
-    /// Receives into the result.
     pub(super) fn receive(from: usize, at: u64, count: u64) -> Self {
         let at = Location::Output(at);
         Self { call: NcclCall::Receive(from), read: at, write: at, count }

@@ -23,7 +23,7 @@ pub(super) static BANDWIDTH: Collective = Collective {
     name: "bandwidth",
     aliases: &["p2p_bandwidth", "multi_pair", "message_rate", "mbw_mr"],
     description: "a window of messages between the ranks of a pair, with the message rate of all pairs",
-    keys: keys::WINDOWED,
+    keys: &[keys::MESSAGE, keys::WINDOW, keys::PAIRS, keys::WINDOW_FORM, keys::OFFSET],
     roles: Roles::Pairs { messages: Some(1), operations: 1 },
     ranks: RankCount::Several,
     input: |seat| seat.of_pair(|is_first| is_first),
@@ -60,7 +60,7 @@ pub(super) static PUT: Collective = Collective {
     name: "put",
     aliases: &[],
     description: "one-sided writes into the memory of the other rank of a pair",
-    keys: keys::ONE_SIDED,
+    keys: &[keys::MESSAGE, keys::ONE, keys::PAIRS, keys::OFFSET],
     mpi: MpiCall::Put,
     nccl: Nccl::Unsupported(
         "one-sided calls of NCCL, which need its newest versions, are not measured; bandwidth sends the same messages",

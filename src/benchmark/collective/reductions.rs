@@ -28,7 +28,7 @@ pub static ALL_REDUCE: Collective = Collective {
 pub(super) static REDUCE: Collective = Collective {
     name: "reduce",
     description: "the root ends with the reduction over all ranks",
-    keys: keys::REDUCES_TO_ROOT,
+    keys: &[keys::BYTES, keys::OP, keys::ROOT, keys::FORM, keys::AGGREGATE, keys::OFFSET],
     in_place: InPlace::both(Sharing::Front),
     roles: Roles::Root,
     input: |seat| seat.elements(),

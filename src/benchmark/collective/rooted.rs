@@ -79,7 +79,7 @@ pub(super) static SCATTERV: Collective = Collective {
 pub(super) static INCAST: Collective = Collective {
     name: "incast",
     description: "every rank sends to the root at once",
-    keys: keys::PORT,
+    keys: &[keys::MESSAGE, keys::ROOT, keys::ONE, keys::OFFSET],
     roles: Roles::Root,
     ranks: RankCount::Several,
     input: |seat| seat.elements() - seat.at_root(seat.elements()),

@@ -2,12 +2,10 @@
 
 use super::*;
 
-/// The size of an array; of this and of the triad.
 pub(super) fn array() -> Key {
     Key::sizes("array", "size of each array, bytes", ["1MiB", "64MiB", "256MiB"]).divided()
 }
 
-/// Elements of an array.
 pub(super) const ELEMENTS: &[&str] = &["array/element_bytes"];
 
 /// Blocks of 256 threads that move 4 vectors of 16 bytes each.

@@ -30,7 +30,6 @@ pub(super) fn kernel() -> Kernel {
     }
 }
 
-/// A row of the product.
 fn expected(inputs: &[Values<'_>], at: usize, c: &mut [Expected]) {
     let mut sums = vec![0.0; c.len()];
     for (l, a) in inputs[0].row(at / c.len()).into_iter().enumerate() {

@@ -3,7 +3,6 @@
 use super::copy::{BLOCKS, ELEMENTS, array};
 use super::*;
 
-/// s.
 const SCALAR: f64 = 3.0;
 
 pub(super) fn kernel() -> Kernel {
