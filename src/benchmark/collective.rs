@@ -113,8 +113,8 @@ pub struct Collective {
     pub osu: &'static [OsuTest],
 }
 
-/// What the value of an operation need not say. What it must say is not defined here: no data moves, and tests find a
-/// value that has a size and moves nothing.
+/// What the value of an operation need not say: by NCCL every part of its result is a message. What it must say is not
+/// here: no data moves, and a test finds a value that has a size and moves nothing.
 const PLAIN: Collective = Collective {
     name: "",
     aliases: &[],
@@ -129,7 +129,7 @@ const PLAIN: Collective = Collective {
     flow: Flow::Nothing,
     bandwidth: None,
     mpi: MpiCall::Barrier,
-    nccl: Nccl::CommInit,
+    nccl: Nccl::Calls(nccl_call::messages),
     model: None,
     nccl_tests: false,
     osu: &[],
@@ -225,11 +225,6 @@ impl Collective {
         matches!(self.roles, Roles::Pairs { .. })
     }
 
-    /// Whether buffers are made of a block for each rank.
-    pub fn has_blocks(&self) -> bool {
-        self.blocks != BlockSizes::Whole
-    }
-
     /// How it is started and ended where nothing is said.
     pub fn default_completion(&self) -> CompletionMode {
         let form = self.keys.iter().find(|key| key.name == "form");
@@ -273,6 +268,7 @@ impl<'de> Deserialize<'de> for &'static Collective {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::element::Element;
     use crate::world::wire;
 
     #[test]
@@ -291,8 +287,13 @@ mod tests {
             let uneven = !matches!(collective.blocks, BlockSizes::Whole | BlockSizes::Equal);
             let name = collective.name;
             assert_eq!(collective.mpi == MpiCall::Barrier, name == "barrier", "{name}");
-            let inits = matches!(collective.nccl, Nccl::CommInit);
-            assert_eq!(inits, name == "comm_init", "{name}");
+            if let Nccl::Calls(calls) = collective.nccl
+                && !matches!(collective.ranks, RankCount::PowerOfTwo)
+            {
+                let exchange = Exchange::plain(collective, Element::F32, 4096);
+                let stages = calls(Seat { exchange: &exchange, ranks: 3, rank: 2, root: 2 });
+                assert!(stages.iter().any(|stage| !stage.is_empty()), "{name}");
+            }
             assert_eq!(has("op"), collective.reduces(), "{collective:?}");
             assert_eq!(has("root"), collective.has_root(), "{collective:?}");
             assert_eq!(has("pairs"), collective.is_paired(), "{collective:?}");

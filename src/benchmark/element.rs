@@ -121,7 +121,9 @@ pub trait Number: Copy + PartialEq + Default + std::fmt::Debug + 'static {
     const EXACT: i64;
 
     /// The value, wrapped into the type as the machine's arithmetic does.
-    fn of(value: i64) -> Self;
+    fn of(value: i64) -> Self {
+        Self::rounded(value as f64)
+    }
 
     /// The value, rounded to the nearest that the type has, ties to even.
     fn rounded(value: f64) -> Self;
@@ -158,10 +160,6 @@ macro_rules! small_float {
     ($($type:ty: $exact:expr),*) => {$(
         impl Number for $type {
             const EXACT: i64 = $exact;
-
-            fn of(value: i64) -> Self {
-                Self::from_f64(value as f64)
-            }
 
             fn rounded(value: f64) -> Self {
                 Self::from_f64(value)

@@ -101,11 +101,11 @@ impl Deadlines {
         measuring: Option<(&Budget, Range<f64>)>,
     ) -> Result<Self> {
         let all = ranks as f64;
-        let iterations = measuring.as_ref().map_or(0.0, |(budget, _)| f64::from(budget.iterations));
-        let case_seconds = measuring.as_ref().map_or(0.0, |(budget, _)| {
-            budget.max_seconds.unwrap_or(budget.min_seconds).max(iterations * 0.01)
-        });
-        let seconds = measuring.map_or(0.0..0.0, |(_, seconds)| seconds);
+        let (iterations, longest, seconds) =
+            measuring.map_or((0.0, 0.0, 0.0..0.0), |(budget, seconds)| {
+                let longest = budget.max_seconds.unwrap_or(budget.min_seconds);
+                (f64::from(budget.iterations), longest, seconds)
+            });
         let DeadlineConfig { startup, communicator, case, barrier, gather, silence, stop } =
             &config.deadlines;
         let pick = |key: &str, configured: &Option<Quantity>, default: f64| match configured {
@@ -113,7 +113,7 @@ impl Deadlines {
             Some(time) => positive(&format!("deadline {key}"), parse_seconds(&time.to_string())?)
                 .map(|time| time.min(LIMIT_S)),
         };
-        let case = pick("case", case, 600.0 + 4.0 * case_seconds)?;
+        let case = pick("case", case, 600.0 + 4.0 * longest.max(iterations * 0.01))?;
         let run = match config.timeout {
             Some(timeout) => positive("timeout", timeout)?,
             None => RUN_S + seconds.end,

@@ -167,28 +167,24 @@ impl Sweep {
             precision.unwrap_or(Element::U8),
             placement.unwrap_or(Placement::Out),
         )?;
-        match work.check(group.ranks.len()) {
-            Err(why) if why.kind == Kind::Usage => {
-                return Err(Error::usage(format!("{}: {}", self.benchmark.name, why.message)));
-            }
-            _ => {}
+        if let Err(why) = work.check(group.ranks.len())
+            && why.kind == Kind::Usage
+        {
+            return Err(Error::usage(format!("{}: {}", self.benchmark.name, why.message)));
         }
         let mut settings: Vec<String> =
             problem.iter().map(|(key, value)| format!("{key}={value}")).collect();
         settings.extend(placement.map(|placement| format!("{PLACEMENT}={}", placement.name())));
+        // Pairs are always concurrent.
+        let concurrent = set.is_some() && group.axis != mesh::PAIRS;
         let parts = [
-            self.benchmark.name.to_string(),
-            precision.map_or_else(String::new, |element| element.name().to_owned()),
-            settings.join(","),
-            group.to_string(),
-            // Pairs are always concurrent.
-            if set.is_some() && group.axis != mesh::PAIRS {
-                "concurrent".to_owned()
-            } else {
-                String::new()
-            },
+            Some(self.benchmark.name.to_string()),
+            precision.map(|element| element.name().to_owned()),
+            Some(settings.join(",")).filter(|settings| !settings.is_empty()),
+            Some(group.to_string()),
+            concurrent.then(|| "concurrent".to_owned()),
         ];
-        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         Ok(Case {
             id: parts.join("/"),
             benchmark: self.benchmark.name.to_string(),

@@ -1,6 +1,5 @@
 //! What each rank sends and receives at once: a block to every rank, or the whole to the next rank of a ring.
 
-use super::nccl_call::messages;
 use super::*;
 
 const IN_PLACE: InPlace = InPlace {
@@ -21,7 +20,6 @@ pub(super) static ALLTOALL: Collective = Collective {
     flow: Flow::Moves(|from, to| Some(from.block_among_all(to))),
     bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Alltoall),
-    nccl: Nccl::Calls(messages),
     model: Some(Model::Port),
     nccl_tests: true,
     osu: &[OsuTest::new("All-to-All Personalized Exchange Latency", OsuSize::Block, OsuRanks::All)],
@@ -63,7 +61,6 @@ pub(super) static SENDRECV: Collective = Collective {
     flow: Flow::Moves(|from, to| (to == (from.rank + 1) % from.ranks).then(|| from.whole())),
     bandwidth: Some(ONE_BUFFER),
     mpi: MpiCall::Collective(MpiCollective::Sendrecv),
-    nccl: Nccl::Calls(messages),
     model: Some(Model::Neighbour),
     nccl_tests: true,
     ..PLAIN

@@ -30,7 +30,6 @@ pub(super) static BANDWIDTH: Collective = Collective {
     flow: Flow::Moves(|from, to| (from.is_paired_with(to) && from.rank < to).then(|| from.whole())),
     bandwidth: Some(ONE_OF_EACH_PAIR),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
-    nccl: Nccl::Calls(messages),
     model: Some(Model::Pair { trips: 1.0 }),
     osu: &[
         OsuTest::new("Bandwidth", OsuSize::Whole, OsuRanks::Two),

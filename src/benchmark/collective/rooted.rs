@@ -1,6 +1,5 @@
 //! Between the root and every rank: the same data, a block for each, or a message through the root's port.
 
-use super::nccl_call::messages;
 use super::*;
 
 pub(super) static BROADCAST: Collective = Collective {
@@ -37,7 +36,6 @@ pub(super) static GATHER: Collective = Collective {
     flow: Flow::Moves(|from, to| (to == from.root).then(|| from.only_block(to))),
     bandwidth: Some(ALL_BLOCKS),
     mpi: MpiCall::Collective(MpiCollective::Gather),
-    nccl: Nccl::Calls(messages),
     model: Some(Model::Port),
     nccl_tests: true,
     osu: &[OsuTest::new("Gather Latency", OsuSize::Block, OsuRanks::All)],
@@ -86,7 +84,6 @@ pub(super) static INCAST: Collective = Collective {
     flow: Flow::Moves(|from, to| (to == from.root && !from.is_root()).then(|| from.whole())),
     bandwidth: Some(Bandwidth { elements: of_all_others, bus_factor: |_, _| 1.0 }),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
-    nccl: Nccl::Calls(messages),
     model: Some(Model::Port),
     ..PLAIN
 };
