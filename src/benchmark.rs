@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use element::Number;
 pub(crate) use element::with_number;
+pub use element::{Element, Number};
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
@@ -25,9 +25,7 @@ use crate::base::units::{parse_sizes, refuse_long};
 use crate::benchmark::collective::{COLLECTIVES, Collective};
 use crate::benchmark::kernel::{KERNELS, Kernel};
 pub use crate::benchmark::work::Counts;
-use crate::benchmark::work::{
-    Blocks, CompletionMode, Element, Exchange, Operator, Placement, Root, Work,
-};
+use crate::benchmark::work::{Blocks, CompletionMode, Exchange, Operator, Placement, Root, Work};
 
 /// Most bytes of a file with a matrix.
 const MATRIX_LIMIT: u64 = 16 << 20;

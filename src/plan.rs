@@ -7,7 +7,6 @@ mod groups;
 #[cfg(test)]
 mod hostile;
 pub mod mesh;
-mod pairs;
 pub mod place;
 mod sweep;
 

@@ -183,7 +183,7 @@ macro_rules! with_number {
     };
     (@ $element:expr, $name:ident, $value:expr; $($variant:ident $type:ty),*) => {
         match $element {
-            $($crate::benchmark::work::Element::$variant => {
+            $($crate::benchmark::Element::$variant => {
                 type $name = $type;
                 $value
             })*

@@ -206,8 +206,8 @@ pub struct KernelRun {
     pub kernel: &'static Kernel,
     /// Type of the elements.
     pub element: Element,
-    /// What the kernel's keys are set to.
-    sizes: Vec<u64>,
+    /// What the kernel's keys are set to, in their order.
+    pub sizes: Vec<u64>,
     /// Elements along each axis of the inputs and of the output.
     shapes: Vec<Vec<usize>>,
 }
@@ -277,11 +277,6 @@ impl KernelRun {
     /// The value of a formula of its kernel; `new` has seen to it that there is one.
     pub fn value(&self, formula: &Formula) -> f64 {
         self.evaluate(formula).unwrap_or(f64::NAN)
-    }
-
-    /// What the kernel's keys are set to, in their order.
-    pub fn sizes(&self) -> &[u64] {
-        &self.sizes
     }
 
     /// The inputs with their shapes.

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::groups::{MeasuredGroups, ScheduledGroup};
-use super::pairs::CASE_LIMIT;
+use super::groups::{CASE_LIMIT, MeasuredGroups, ScheduledGroup};
 use super::{Case, Study};
 use crate::base::error::{Error, Kind, Result, suggestion};
 use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};

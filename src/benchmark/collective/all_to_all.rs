@@ -32,10 +32,7 @@ pub(super) static ALLTOALLV: Collective = Collective {
     description: "alltoall with blocks of different sizes",
     keys: &[keys::BYTES, keys::SPREAD, keys::MATRIX, keys::FORM, keys::AGGREGATE, keys::OFFSET],
     blocks: BlockSizes::ByBoth,
-    bandwidth: Some(Bandwidth {
-        elements: most_of_a_rank,
-        bus_factor: |_, ranks| share_of_others(ranks),
-    }),
+    bandwidth: Some(Bandwidth { elements: most_of_a_rank, ..ALL_BLOCKS }),
     mpi: MpiCall::Collective(MpiCollective::Alltoallv),
     osu: &[OsuTest::new(
         "All-to-Allv Personalized Exchange Latency",

@@ -205,18 +205,15 @@ impl Exchange {
                 ranks / 2
             )));
         }
-        if let Blocks::Matrix { rows, .. } = &self.blocks
-            && rows.len() != ranks
-        {
+        let Blocks::Matrix { rows, .. } = &self.blocks else { return Ok(()) };
+        if rows.len() != ranks {
             return Err(Error::usage(format!(
                 "the matrix has {} rows for {ranks} ranks; give one row and one column for each rank",
                 rows.len()
             )));
         }
-        if let Blocks::Matrix { rows, .. } = &self.blocks
-            && self.placement == Placement::In
-            && (0..ranks).any(|a| (0..a).any(|b| rows[a][b] != rows[b][a]))
-        {
+        let is_symmetric = (0..ranks).all(|a| (0..a).all(|b| rows[a][b] == rows[b][a]));
+        if self.placement == Placement::In && !is_symmetric {
             return Err(Error::unsupported(
                 "in place, ranks must have as much for each other: the matrix is not symmetric",
             ));

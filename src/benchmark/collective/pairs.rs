@@ -28,7 +28,11 @@ pub(super) static BANDWIDTH: Collective = Collective {
     ranks: RankCount::Several,
     input: |seat| seat.of_pair(|is_first| is_first),
     flow: Flow::Moves(|from, to| (from.is_paired_with(to) && from.rank < to).then(|| from.whole())),
-    bandwidth: Some(ONE_OF_EACH_PAIR),
+    // One message of each pair, and what one pair moves.
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, ranks| exchange.pair_count(ranks) as u64 * exchange.elements(),
+        bus_factor: |exchange, ranks| 1.0 / exchange.pair_count(ranks).max(1) as f64,
+    }),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
     model: Some(Model::Pair { trips: 1.0 }),
     osu: &[
@@ -77,12 +81,6 @@ pub(super) static GET: Collective = Collective {
     // The request has to arrive first.
     model: Some(Model::Pair { trips: 2.0 }),
     ..PUT
-};
-
-/// One message of each pair; what one pair moves.
-const ONE_OF_EACH_PAIR: Bandwidth = Bandwidth {
-    elements: |exchange, ranks| exchange.pair_count(ranks) as u64 * exchange.elements(),
-    bus_factor: |exchange, ranks| 1.0 / exchange.pair_count(ranks).max(1) as f64,
 };
 
 /// The first rank of a pair sends and then receives, the second receives and then sends.

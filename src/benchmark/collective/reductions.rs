@@ -14,8 +14,8 @@ pub static ALL_REDUCE: Collective = Collective {
     input: |seat| seat.elements(),
     flow: Flow::Reduces(|seat| Some(seat.whole())),
     bandwidth: Some(Bandwidth {
-        elements: |exchange, _| exchange.elements(),
         bus_factor: |_, ranks| 2.0 * share_of_others(ranks),
+        ..ONE_BUFFER
     }),
     mpi: MpiCall::Collective(MpiCollective::Allreduce),
     nccl: Nccl::Calls(|seat| one(NcclCall::AllReduce, seat.elements())),
