@@ -326,17 +326,15 @@ impl Benchmark {
                 "pairs" => exchange.pairs = Some(number).filter(|&pairs| pairs > 0),
                 "spread" => exchange.blocks = Blocks::Spread(number),
                 "matrix" => {
-                    if let Some(file) = word {
-                        if problem.contains_key("spread") {
-                            return Err(Error::usage(format!(
-                                "{}: sizes of blocks follow from spread or matrix, not from both",
-                                self.name
-                            )));
-                        }
-                        let text = read_bounded(Path::new(file), MATRIX_LIMIT)?;
-                        exchange.blocks = Blocks::parse_matrix(&text)
-                            .map_err(|why| Error::file("use the matrix", Path::new(file), why))?;
+                    let Some(file) = word.map(Path::new) else { continue };
+                    if problem.contains_key("spread") {
+                        return Err(Error::usage(format!(
+                            "{}: sizes of blocks follow from spread or matrix, not from both",
+                            self.name
+                        )));
                     }
+                    exchange.blocks = Blocks::parse_matrix(&read_bounded(file, MATRIX_LIMIT)?)
+                        .map_err(|why| Error::file("use the matrix", file, why))?;
                 }
                 _ => {}
             }

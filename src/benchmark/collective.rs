@@ -14,7 +14,6 @@ mod mpi_call;
 mod nccl_call;
 mod no_data;
 mod operator;
-mod osu;
 mod pairs;
 mod reductions;
 mod rooted;
@@ -30,7 +29,6 @@ pub use layout::{BlockSizes, Flow, InPlace, Part, Seat, Sharing, Span};
 pub use mpi_call::{MpiCall, MpiCollective, MpiMessages};
 pub use nccl_call::{Location, Nccl, NcclCall, Stages, Step};
 pub use operator::Operator;
-pub use osu::{OsuRanks, OsuSize, OsuTest};
 pub use reductions::ALL_REDUCE;
 
 use crate::benchmark::Key;
@@ -207,6 +205,45 @@ pub enum Model {
         /// How often a message's latency is waited for.
         trips: f64,
     },
+}
+
+/// A test of the OSU micro-benchmarks (7.4), as far as an operation measures the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OsuTest {
+    /// Its title without `OSU MPI` and `Test`.
+    pub title: &'static str,
+    /// Which size it prints.
+    pub size: OsuSize,
+    /// Who takes part.
+    pub ranks: OsuRanks,
+}
+
+impl OsuTest {
+    const fn new(title: &'static str, size: OsuSize, ranks: OsuRanks) -> Self {
+        Self { title, size, ranks }
+    }
+}
+
+/// Which size OSU prints, as `bytes` counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OsuSize {
+    /// The same.
+    Whole,
+    /// That of one rank's block; `bytes` is that of all.
+    Block,
+    /// None.
+    Absent,
+}
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OsuRanks {
+    /// Exactly two.
+    Two,
+    /// Two for each pair that the header names.
+    Pairs,
+    /// As many as were started.
+    All,
 }
 
 impl Collective {

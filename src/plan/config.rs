@@ -312,9 +312,7 @@ impl Config {
             return Ok(Self::default());
         }
         let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! {
-                max_depth: DEPTH_LIMIT,
-            },
+            budget: serde_saphyr::budget! { max_depth: DEPTH_LIMIT },
             with_snippet: false,
         };
         serde_saphyr::from_str_with_options(text, options)

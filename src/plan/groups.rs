@@ -38,12 +38,8 @@ impl MeasuredGroups {
         };
         let concurrent = config.mesh.concurrent_groups == Some(true);
         let scaling = scaling(config, mesh.ranks())?;
-        let pairs = match &config.mesh.pairs {
-            Some(text) => {
-                Some(rounds(text, places)?.into_iter().flat_map(&mut scheduled).collect())
-            }
-            None => None,
-        };
+        let pairs = config.mesh.pairs.as_ref().map(|text| rounds(text, places)).transpose()?;
+        let pairs = pairs.map(|rounds| rounds.into_iter().flat_map(&mut scheduled).collect());
         let families = families(config, mesh)?;
         if concurrent && !families.iter().any(|family| family.len() > 1) {
             return Err(Error::usage(

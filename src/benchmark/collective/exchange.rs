@@ -78,17 +78,15 @@ pub enum CompletionMode {
 }
 
 impl CompletionMode {
-    /// Every form by its name.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("blocking", Self::Blocking),
-        ("nonblocking", Self::NonBlocking),
-        ("persistent", Self::Persistent),
-        ("overlapped", Self::Overlapped),
-    ];
-
     /// The form called `name`.
     pub fn find(name: &str) -> Option<Self> {
-        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, form)| form)
+        match name {
+            "blocking" => Some(Self::Blocking),
+            "nonblocking" => Some(Self::NonBlocking),
+            "persistent" => Some(Self::Persistent),
+            "overlapped" => Some(Self::Overlapped),
+            _ => None,
+        }
     }
 }
 
@@ -235,10 +233,8 @@ impl Exchange {
 
     /// Messages that all senders send in the time of one operation, where ranks act in pairs.
     pub fn messages(&self, ranks: usize) -> Option<u64> {
-        match self.collective.roles {
-            Roles::Pairs { messages, .. } => Some(messages? * self.pair_count(ranks) as u64),
-            Roles::Alike | Roles::Root => None,
-        }
+        let Roles::Pairs { messages, .. } = self.collective.roles else { return None };
+        Some(messages? * self.pair_count(ranks) as u64)
     }
 
     /// Equal operations that one run is made of: those in flight together.
