@@ -1,36 +1,31 @@
 //! The catalogue: the named things that can be measured, with their problem sizes and precisions.
 
-mod catalogue;
 pub mod collective;
-mod counts;
 mod element;
 pub mod kernel;
 pub mod metric;
 pub mod model;
-mod number;
 mod problem;
 pub mod work;
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use catalogue::CATALOGUE;
-pub use counts::Counts;
-pub use number::Number;
-pub(crate) use number::with_number;
+pub(crate) use element::with_number;
+pub use element::{Element, Number};
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
 use crate::base::units::{parse_sizes, refuse_long};
-use crate::benchmark::collective::Collective;
-use crate::benchmark::kernel::Kernel;
-use crate::benchmark::work::{
-    Blocks, CompletionMode, Element, Exchange, Operator, Placement, Root, Work,
-};
+use crate::benchmark::collective::{COLLECTIVES, Collective};
+use crate::benchmark::kernel::{KERNELS, Kernel};
+pub use crate::benchmark::work::Counts;
+use crate::benchmark::work::{Blocks, CompletionMode, Exchange, Operator, Placement, Root, Work};
 
 /// Most bytes of a file with a matrix.
 const MATRIX_LIMIT: u64 = 16 << 20;
@@ -121,6 +116,46 @@ enum WorkKind {
     Kernel(&'static Kernel),
 }
 
+impl From<&'static Collective> for Benchmark {
+    fn from(collective: &'static Collective) -> Self {
+        let Collective { name, aliases, description, keys, default, ref in_place, .. } =
+            *collective;
+        Self {
+            name: name.into(),
+            aliases: aliases.iter().map(|&alias| alias.into()).collect(),
+            description: description.into(),
+            keys: keys.to_vec(),
+            precisions: if keys.is_empty() { Vec::new() } else { Element::ALL.to_vec() },
+            placements: in_place.is_some(),
+            collective: true,
+            default,
+            kind: WorkKind::Exchange(collective),
+        }
+    }
+}
+
+impl From<&'static Kernel> for Benchmark {
+    fn from(kernel: &'static Kernel) -> Self {
+        Self {
+            name: kernel.name.clone(),
+            aliases: Vec::new(),
+            description: kernel.description.clone(),
+            keys: kernel.keys.clone(),
+            precisions: kernel.precisions.clone(),
+            placements: false,
+            collective: false,
+            default: kernel.default,
+            kind: WorkKind::Kernel(kernel),
+        }
+    }
+}
+
+/// Every benchmark.
+pub static CATALOGUE: LazyLock<Vec<Benchmark>> = LazyLock::new(|| {
+    let collectives = COLLECTIVES.iter().copied().map(Benchmark::from);
+    collectives.chain(KERNELS.iter().map(Benchmark::from)).collect()
+});
+
 /// The benchmark called `name`.
 pub fn find(name: &str) -> Option<&'static Benchmark> {
     let is_called = |benchmark: &&Benchmark| {
@@ -145,17 +180,21 @@ pub fn named(name: &str) -> Result<&'static Benchmark> {
     })
 }
 
-impl Values {
-    /// The sizes of the presets small, medium and large.
-    pub const fn sizes([small, medium, large]: [&'static str; 3]) -> Self {
-        Self::Sizes([Cow::Borrowed(small), Cow::Borrowed(medium), Cow::Borrowed(large)])
-    }
-}
-
 impl Key {
     /// A key that ranks do not divide between them.
     pub const fn new(name: &'static str, help: &'static str, values: Values) -> Self {
         Self { name: Cow::Borrowed(name), help: Cow::Borrowed(help), values, divides: false }
+    }
+
+    /// A key for sizes, with those of the presets small, medium and large.
+    pub const fn sizes(
+        name: &'static str,
+        help: &'static str,
+        of_presets: [&'static str; 3],
+    ) -> Self {
+        let [small, medium, large] = of_presets;
+        let sizes = [Cow::Borrowed(small), Cow::Borrowed(medium), Cow::Borrowed(large)];
+        Self::new(name, help, Values::Sizes(sizes))
     }
 
     /// The same, divided between ranks that share one problem.
@@ -264,7 +303,6 @@ impl Benchmark {
         })
     }
 
-    /// What a problem sets of an exchange.
     fn exchange(&self, problem: &Problem, mut exchange: Exchange) -> Result<Exchange> {
         for key in &self.keys {
             let setting = problem.get(&*key.name);
@@ -288,17 +326,15 @@ impl Benchmark {
                 "pairs" => exchange.pairs = Some(number).filter(|&pairs| pairs > 0),
                 "spread" => exchange.blocks = Blocks::Spread(number),
                 "matrix" => {
-                    if let Some(file) = word {
-                        if problem.contains_key("spread") {
-                            return Err(Error::usage(format!(
-                                "{}: sizes of blocks follow from spread or matrix, not from both",
-                                self.name
-                            )));
-                        }
-                        let text = read_bounded(Path::new(file), MATRIX_LIMIT)?;
-                        exchange.blocks = Blocks::parse_matrix(&text)
-                            .map_err(|why| Error::file("use the matrix", Path::new(file), why))?;
+                    let Some(file) = word.map(Path::new) else { continue };
+                    if problem.contains_key("spread") {
+                        return Err(Error::usage(format!(
+                            "{}: sizes of blocks follow from spread or matrix, not from both",
+                            self.name
+                        )));
                     }
+                    exchange.blocks = Blocks::parse_matrix(&read_bounded(file, MATRIX_LIMIT)?)
+                        .map_err(|why| Error::file("use the matrix", file, why))?;
                 }
                 _ => {}
             }

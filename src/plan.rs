@@ -7,7 +7,6 @@ mod groups;
 #[cfg(test)]
 mod hostile;
 pub mod mesh;
-mod pairs;
 pub mod place;
 mod sweep;
 
@@ -153,7 +152,14 @@ impl Plan {
     /// Usage error of one sentence for an invalid configuration.
     pub fn resolve(config: &Config, places: &[Place]) -> Result<Self> {
         let ranks = places.len();
-        check_rank_count(ranks)?;
+        if ranks == 0 {
+            return Err(Error::usage("0 ranks cannot measure anything; use --ranks 1 or more"));
+        }
+        if ranks > RANK_LIMIT {
+            return Err(Error::usage(format!(
+                "a run has at most {RANK_LIMIT} ranks; start fewer, one for each device"
+            )));
+        }
         let order = config.mesh.order.clone().unwrap_or_else(|| mesh::DEFAULT_ORDER.to_owned());
         let mesh = match &config.mesh.shape {
             Some(shape) => Mesh::parse(shape, &order, ranks)?,
@@ -227,16 +233,6 @@ impl Plan {
     /// Whether cases may run more than once.
     pub fn repeats(&self) -> bool {
         self.cycles != Cycles::Times(1)
-    }
-}
-
-fn check_rank_count(ranks: usize) -> Result<()> {
-    match ranks {
-        0 => Err(Error::usage("0 ranks cannot measure anything; use --ranks 1 or more")),
-        1..=RANK_LIMIT => Ok(()),
-        _ => Err(Error::usage(format!(
-            "a run has at most {RANK_LIMIT} ranks; start fewer, one for each device"
-        ))),
     }
 }
 

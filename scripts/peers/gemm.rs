@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut logarithms = Vec::new();
     for case in &plan.cases {
         let Work::Kernel(gemm) = &case.work else { continue };
-        let n = gemm.sizes()[0] as usize;
+        let n = gemm.sizes[0] as usize;
         let mut prepared = backend.prepare(&case.work, &case.group, Peers::of(&world))?;
         prepared.verify()?;
         let mut peer: Box<dyn FnMut()> = match gemm.element {

@@ -69,7 +69,7 @@ impl Backend for Simulated {
         let seconds = crate::benchmark::model::seconds(work, &self.topology, &group.ranks)
             .ok_or_else(|| Error::unsupported("the start of a library is not modelled"))?;
         let name = match work {
-            Work::Kernel(run) => encode(&(KERNELS, Unprefixed(run.sizes()), run.element, group)),
+            Work::Kernel(run) => encode(&(KERNELS, Unprefixed(&run.sizes), run.element, group)),
             _ => encode(&(work, group)),
         }?;
         Ok(Box::new(Model {

@@ -5,11 +5,8 @@
 //! to `mpi_call.rs`.
 
 mod all_gather;
-mod all_reduce;
 mod all_to_all;
-mod broadcast;
 mod exchange;
-mod gather;
 mod hypercube;
 mod keys;
 mod layout;
@@ -17,12 +14,9 @@ mod mpi_call;
 mod nccl_call;
 mod no_data;
 mod operator;
-mod osu;
 mod pairs;
-mod ports;
-mod reduce;
-mod reduce_scatter;
-mod send_recv;
+mod reductions;
+mod rooted;
 
 use std::fmt;
 
@@ -30,32 +24,31 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use all_reduce::ALL_REDUCE;
 pub use exchange::{Blocks, CompletionMode, Exchange, Placement, Root};
 pub use layout::{BlockSizes, Flow, InPlace, Part, Seat, Sharing, Span};
 pub use mpi_call::{MpiCall, MpiCollective, MpiMessages};
 pub use nccl_call::{Location, Nccl, NcclCall, Stages, Step};
 pub use operator::Operator;
-pub use osu::{OsuRanks, OsuSize, OsuTest};
+pub use reductions::ALL_REDUCE;
 
-use crate::benchmark::{Key, Values};
+use crate::benchmark::Key;
 
 /// Every operation, in the order of the catalogue. A new one goes to the end: the noise of the simulated backend
 /// depends on the places of the others.
 pub static COLLECTIVES: &[&Collective] = &[
-    &all_reduce::ALL_REDUCE,
+    &reductions::ALL_REDUCE,
     &all_gather::ALL_GATHER,
     &all_gather::ALL_GATHERV,
-    &reduce_scatter::REDUCE_SCATTER,
-    &broadcast::BROADCAST,
-    &reduce::REDUCE,
-    &gather::GATHER,
-    &gather::GATHERV,
-    &gather::SCATTER,
-    &gather::SCATTERV,
+    &reductions::REDUCE_SCATTER,
+    &rooted::BROADCAST,
+    &reductions::REDUCE,
+    &rooted::GATHER,
+    &rooted::GATHERV,
+    &rooted::SCATTER,
+    &rooted::SCATTERV,
     &all_to_all::ALLTOALL,
     &all_to_all::ALLTOALLV,
-    &send_recv::SENDRECV,
+    &all_to_all::SENDRECV,
     &hypercube::HYPERCUBE,
     &no_data::BARRIER,
     &pairs::LATENCY,
@@ -63,11 +56,11 @@ pub static COLLECTIVES: &[&Collective] = &[
     &pairs::BIDIRECTIONAL,
     &pairs::PUT,
     &pairs::GET,
-    &ports::INCAST,
-    &ports::OUTCAST,
+    &rooted::INCAST,
+    &rooted::OUTCAST,
     &no_data::COMM_INIT,
     &no_data::MPI_INIT,
-    &reduce_scatter::REDUCE_SCATTERV,
+    &reductions::REDUCE_SCATTERV,
 ];
 
 /// The operation called `name`.
@@ -117,6 +110,28 @@ pub struct Collective {
     /// The tests of the OSU micro-benchmarks that measure it.
     pub osu: &'static [OsuTest],
 }
+
+/// What the value of an operation need not say: by NCCL every part of its result is a message. What it must say is not
+/// here: no data moves, and a test finds a value that has a size and moves nothing.
+const PLAIN: Collective = Collective {
+    name: "",
+    aliases: &[],
+    description: "",
+    keys: &[],
+    default: false,
+    in_place: None,
+    roles: Roles::Alike,
+    ranks: RankCount::Any,
+    blocks: BlockSizes::Whole,
+    input: |_| 0,
+    flow: Flow::Nothing,
+    bandwidth: None,
+    mpi: MpiCall::Barrier,
+    nccl: Nccl::Calls(nccl_call::messages),
+    model: None,
+    nccl_tests: false,
+    osu: &[],
+};
 
 /// Which ranks have a part of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +207,45 @@ pub enum Model {
     },
 }
 
+/// A test of the OSU micro-benchmarks (7.4), as far as an operation measures the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OsuTest {
+    /// Its title without `OSU MPI` and `Test`.
+    pub title: &'static str,
+    /// Which size it prints.
+    pub size: OsuSize,
+    /// Who takes part.
+    pub ranks: OsuRanks,
+}
+
+impl OsuTest {
+    const fn new(title: &'static str, size: OsuSize, ranks: OsuRanks) -> Self {
+        Self { title, size, ranks }
+    }
+}
+
+/// Which size OSU prints, as `bytes` counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OsuSize {
+    /// The same.
+    Whole,
+    /// That of one rank's block; `bytes` is that of all.
+    Block,
+    /// None.
+    Absent,
+}
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OsuRanks {
+    /// Exactly two.
+    Two,
+    /// Two for each pair that the header names.
+    Pairs,
+    /// As many as were started.
+    All,
+}
+
 impl Collective {
     /// Whether elements of several ranks become one.
     pub fn reduces(&self) -> bool {
@@ -208,18 +262,10 @@ impl Collective {
         matches!(self.roles, Roles::Pairs { .. })
     }
 
-    /// Whether buffers are made of a block for each rank.
-    pub fn has_blocks(&self) -> bool {
-        self.blocks != BlockSizes::Whole
-    }
-
     /// How it is started and ended where nothing is said.
     pub fn default_completion(&self) -> CompletionMode {
-        let form = self.keys.iter().find(|key| key.name == keys::FORM.name);
-        let first = match form.map(|key| &key.values) {
-            Some(Values::Words([first, ..])) => CompletionMode::find(first),
-            _ => None,
-        };
+        let form = self.keys.iter().find(|key| key.name == "form");
+        let first = form.and_then(|key| CompletionMode::find(&key.default()));
         first.unwrap_or(CompletionMode::Blocking)
     }
 }
@@ -259,6 +305,7 @@ impl<'de> Deserialize<'de> for &'static Collective {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::element::Element;
     use crate::world::wire;
 
     #[test]
@@ -275,6 +322,15 @@ mod tests {
         for collective in COLLECTIVES {
             let has = |name: &str| collective.keys.iter().any(|key| key.name == name);
             let uneven = !matches!(collective.blocks, BlockSizes::Whole | BlockSizes::Equal);
+            let name = collective.name;
+            assert_eq!(collective.mpi == MpiCall::Barrier, name == "barrier", "{name}");
+            if let Nccl::Calls(calls) = collective.nccl
+                && !matches!(collective.ranks, RankCount::PowerOfTwo)
+            {
+                let exchange = Exchange::plain(collective, Element::F32, 4096);
+                let stages = calls(Seat { exchange: &exchange, ranks: 3, rank: 2, root: 2 });
+                assert!(stages.iter().any(|stage| !stage.is_empty()), "{name}");
+            }
             assert_eq!(has("op"), collective.reduces(), "{collective:?}");
             assert_eq!(has("root"), collective.has_root(), "{collective:?}");
             assert_eq!(has("pairs"), collective.is_paired(), "{collective:?}");

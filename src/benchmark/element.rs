@@ -1,5 +1,7 @@
-//! Types of the elements of buffers.
+//! Types of the elements of buffers, as names and as Rust types.
 
+use float8::{F8E4M3, F8E5M2};
+use half::{bf16, f16};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +22,8 @@ pub enum Element {
     /// bfloat16: the upper half of an f32, 8 significant bits.
     Bf16,
     /// 8-bit float with 4 bits of exponent, without infinities: 4 significant bits.
-    #[serde(rename = "fp8e4m3")]
     Fp8E4m3,
     /// 8-bit float with 5 bits of exponent: 3 significant bits.
-    #[serde(rename = "fp8e5m2")]
     Fp8E5m2,
     /// 8-bit signed integer.
     I8,
@@ -45,22 +45,10 @@ pub enum Element {
 
 impl Element {
     /// Every element type.
-    pub const ALL: [Self; 14] = [
-        Self::F32,
-        Self::F64,
-        Self::F16,
-        Self::Bf16,
-        Self::Fp8E4m3,
-        Self::Fp8E5m2,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-    ];
+    pub const ALL: [Self; 14] = {
+        use Element::*;
+        [F32, F64, F16, Bf16, Fp8E4m3, Fp8E5m2, I8, I16, I32, I64, U8, U16, U32, U64]
+    };
 
     /// The types in which kernels compute.
     pub const FLOATS: [Self; 4] = [Self::F32, Self::F64, Self::F16, Self::Bf16];
@@ -127,6 +115,83 @@ impl Element {
     }
 }
 
+/// A number that buffers hold.
+pub trait Number: Copy + PartialEq + Default + std::fmt::Debug + 'static {
+    /// Every whole number up to this one is exact in the type; integers wrap, so none is inexact.
+    const EXACT: i64;
+
+    /// The value, wrapped into the type as the machine's arithmetic does.
+    fn of(value: i64) -> Self {
+        Self::rounded(value as f64)
+    }
+
+    /// The value, rounded to the nearest that the type has, ties to even.
+    fn rounded(value: f64) -> Self;
+
+    /// The value as a float, for comparison and messages.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! number {
+    ($($type:ty: $exact:expr),*) => {$(
+        impl Number for $type {
+            const EXACT: i64 = $exact;
+
+            fn of(value: i64) -> Self {
+                value as Self
+            }
+
+            fn rounded(value: f64) -> Self {
+                value as Self
+            }
+
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
+}
+
+number!(f32: 1 << 24, f64: 1 << 53);
+number!(i8: i64::MAX, i16: i64::MAX, i32: i64::MAX, i64: i64::MAX);
+number!(u8: i64::MAX, u16: i64::MAX, u32: i64::MAX, u64: i64::MAX);
+
+macro_rules! small_float {
+    ($($type:ty: $exact:expr),*) => {$(
+        impl Number for $type {
+            const EXACT: i64 = $exact;
+
+            fn rounded(value: f64) -> Self {
+                Self::from_f64(value)
+            }
+
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+        }
+    )*};
+}
+
+small_float!(f16: 1 << 11, bf16: 1 << 8, F8E4M3: 1 << 4, F8E5M2: 1 << 3);
+
+/// Evaluates an expression in which a name stands for the Rust type of an element.
+macro_rules! with_number {
+    ($element:expr, $name:ident => $value:expr) => {
+        $crate::benchmark::with_number!(@ $element, $name, $value;
+            F32 f32, F64 f64, F16 half::f16, Bf16 half::bf16, Fp8E4m3 float8::F8E4M3, Fp8E5m2 float8::F8E5M2,
+            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
+    };
+    (@ $element:expr, $name:ident, $value:expr; $($variant:ident $type:ty),*) => {
+        match $element {
+            $($crate::benchmark::Element::$variant => {
+                type $name = $type;
+                $value
+            })*
+        }
+    };
+}
+pub(crate) use with_number;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +203,19 @@ mod tests {
         assert_eq!(Element::parse("bfloat16").unwrap(), Element::Bf16);
         assert_eq!(Element::parse("f8e4m3").unwrap(), Element::Fp8E4m3);
         assert!(Element::parse("f23").unwrap_err().message.contains("'f32'"));
+    }
+
+    #[test]
+    fn whole_numbers_are_exact_up_to_the_limit_and_no_further() {
+        fn check<T: Number>() {
+            assert_eq!(T::of(T::EXACT).to_f64(), T::EXACT as f64);
+            assert_ne!(T::of(T::EXACT + 1).to_f64(), (T::EXACT + 1) as f64);
+        }
+        check::<f32>();
+        check::<f16>();
+        check::<bf16>();
+        check::<F8E4M3>();
+        check::<F8E5M2>();
+        assert_eq!(bf16::rounded(257.0).to_f64(), 256.0);
     }
 }

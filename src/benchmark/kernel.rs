@@ -9,6 +9,7 @@ mod tensor;
 mod triad;
 
 use std::borrow::Cow;
+use std::ops::{Add, Mul, Sub};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub use tensor::{Fill, Tensor, Values, View};
 
 use crate::base::error::{Error, Result};
 use crate::benchmark::element::Element;
-use crate::benchmark::{BYTE_KEYS, Key, Problem, Setting};
+use crate::benchmark::{BYTE_KEYS, Key, Number, Problem, Setting};
 use crate::machine::kernel::Source;
 
 /// Every kernel.
@@ -134,8 +135,21 @@ pub struct CudaKernel {
     pub block: u32,
 }
 
+impl Cuda {
+    /// A function of our own for each of [`Element::WIDE_FLOATS`], in blocks of 256 threads.
+    fn own(
+        source: Source,
+        entries: [&'static str; 2],
+        arguments: Vec<Argument>,
+        grid: &'static str,
+    ) -> Self {
+        let entries = Element::WIDE_FLOATS.into_iter().zip(entries.map(Cow::Borrowed)).collect();
+        Self::Own(CudaKernel { source, entries, arguments, grid: grid.into(), block: 256 })
+    }
+}
+
 /// An argument of a function in CUDA C++.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Argument {
     /// The address of the tensor of this name.
     Tensor(Cow<'static, str>),
@@ -192,8 +206,8 @@ pub struct KernelRun {
     pub kernel: &'static Kernel,
     /// Type of the elements.
     pub element: Element,
-    /// What the kernel's keys are set to.
-    sizes: Vec<u64>,
+    /// What the kernel's keys are set to, in their order.
+    pub sizes: Vec<u64>,
     /// Elements along each axis of the inputs and of the output.
     shapes: Vec<Vec<usize>>,
 }
@@ -215,12 +229,11 @@ impl From<KernelRun> for Named {
 impl TryFrom<Named> for KernelRun {
     type Error = Error;
 
-    fn try_from(named: Named) -> Result<Self> {
-        let kernel = KERNELS.iter().find(|kernel| kernel.name == named.kernel);
-        let kernel = kernel
-            .filter(|kernel| kernel.keys.len() == named.sizes.len())
-            .ok_or_else(|| Error::usage(format!("there is no kernel {}", named.kernel)))?;
-        Self::new(kernel, named.sizes, named.element)
+    fn try_from(Named { kernel: name, element, sizes }: Named) -> Result<Self> {
+        let is_named = |known: &&Kernel| known.name == name && known.keys.len() == sizes.len();
+        let kernel = KERNELS.iter().find(is_named);
+        let kernel = kernel.ok_or_else(|| Error::usage(format!("there is no kernel {name}")))?;
+        Self::new(kernel, sizes, element)
     }
 }
 
@@ -234,46 +247,36 @@ impl KernelRun {
         let tensors = kernel.inputs.iter().chain([&kernel.output]);
         run.shapes = tensors.map(axes).collect::<Result<_>>()?;
         // What is asked for later is known, too.
-        let mut formulas = Vec::new();
+        let known = |formula| run.evaluate(formula).map(drop);
         if let Bound::Compute(flops) = &kernel.bound {
-            formulas.push(flops);
+            known(flops)?;
         }
         for input in &kernel.inputs {
             if let Fill::Whole { terms, .. } = &input.fill {
-                formulas.push(terms);
+                known(terms)?;
             }
         }
         if let Cuda::Own(own) = &kernel.cuda {
-            formulas.push(&own.grid);
+            known(&own.grid)?;
             for argument in &own.arguments {
                 if let Argument::Count(count) = argument {
-                    formulas.push(count);
+                    known(count)?;
                 }
             }
         }
-        formulas.into_iter().try_for_each(|formula| run.evaluate(formula).map(drop))?;
         Ok(run)
     }
 
     fn evaluate(&self, formula: &Formula) -> Result<f64> {
-        let of_key = |name: &str| {
-            let at = self.kernel.keys.iter().position(|key| key.name == name);
-            at.map(|at| self.sizes[at])
-        };
-        formula.value(|name| match name {
-            "element_bytes" => Some(self.element.bytes()),
-            name => of_key(name),
+        formula.value(|name| match self.kernel.keys.iter().position(|key| key.name == name) {
+            Some(at) => Some(self.sizes[at]),
+            None => (name == "element_bytes").then(|| self.element.bytes()),
         })
     }
 
     /// The value of a formula of its kernel; `new` has seen to it that there is one.
     pub fn value(&self, formula: &Formula) -> f64 {
         self.evaluate(formula).unwrap_or(f64::NAN)
-    }
-
-    /// What the kernel's keys are set to, in their order.
-    pub fn sizes(&self) -> &[u64] {
-        &self.sizes
     }
 
     /// The inputs with their shapes.
@@ -309,6 +312,36 @@ impl KernelRun {
         matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes())
     }
 }
+
+/// The addresses of tensors, then numbers of 64 bits.
+fn arguments(tensors: &[&'static str], counts: &[&'static str]) -> Vec<Argument> {
+    let tensors = tensors.iter().map(|&name| Argument::Tensor(name.into()));
+    tensors.chain(counts.iter().map(|&count| Argument::Count(count.into()))).collect()
+}
+
+/// The shape of a matrix whose rows are worked on each by itself.
+const MATRIX: &[&str] = &["rows", "cols"];
+
+/// Its sizes.
+fn matrix_keys() -> Vec<Key> {
+    vec![
+        Key::sizes("rows", "rows of x", ["64", "4096", "16384"]).divided(),
+        Key::sizes("cols", "columns of x", ["1024", "4096", "16384"]),
+    ]
+}
+
+/// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose
+/// nothing.
+const PIECE: usize = 1024;
+
+/// Independent partial sums: two of the widest vectors.
+const LANES: usize = 32;
+
+/// A float that host operations compute with.
+trait Real: Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {}
+
+impl Real for f32 {}
+impl Real for f64 {}
 
 /// A sum with the error of one rounding (Neumaier, 1974), for references.
 fn exact_sum(terms: impl IntoIterator<Item = f64>) -> f64 {

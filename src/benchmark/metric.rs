@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::Counts;
+use super::work::Counts;
 use crate::base::metric::Direction::{self, HigherIsBetter, LowerIsBetter};
 use crate::base::metric::Unit;
 
@@ -63,19 +63,13 @@ pub struct Overlap {
     pub computed_ms: f64,
 }
 
-/// Makes of each row a metric, in [`ALL`], and of each row of `metrics` a field of [`Metrics`] too. A row is: name,
-/// key, unit, direction, what bounds it, label, definition, how it follows from what was observed.
-macro_rules! table {
-    (
-        elsewhere {$(
-            $name:ident $key:ident, $unit:ident, $direction:ident, $peak:expr, $label:literal, $definition:literal,
-            $compute:expr;
-        )+}
-        metrics {$(
-            $rate:ident $field:ident, $rate_unit:ident, $rate_direction:ident, $rate_peak:expr, $rate_label:literal,
-            $rate_definition:literal, $rate_compute:expr;
-        )+}
-    ) => {
+/// Makes of each row a metric and a field of [`Metrics`]. A row is: name, key, unit, direction, what bounds it, label,
+/// definition, how it follows from what was observed.
+macro_rules! metrics {
+    ($(
+        $name:ident $key:ident, $unit:ident, $direction:ident, $peak:expr, $label:literal, $definition:literal,
+        $compute:expr;
+    )+) => {
         $(
             #[doc = $definition]
             pub static $name: Metric = Metric {
@@ -86,82 +80,80 @@ macro_rules! table {
                 label: $label,
                 definition: $definition,
                 compute: $compute,
-                stored: None,
-            };
-        )+
-        $(
-            #[doc = $rate_definition]
-            pub static $rate: Metric = Metric {
-                key: stringify!($field),
-                unit: Unit::$rate_unit,
-                direction: $rate_direction,
-                peak: $rate_peak,
-                label: $rate_label,
-                definition: $rate_definition,
-                compute: $rate_compute,
-                stored: Some(|metrics| metrics.$field),
+                stored: Some(|metrics| metrics.$key),
             };
         )+
 
         /// Every metric of a case, in the order of the report.
-        pub static ALL: &[&Metric] = &[$(&$name,)+ $(&$rate,)+];
+        pub static ALL: &[&Metric] = &[&LATENCY, &HOST_PEAK, $(&$name,)+];
 
         /// Figures at the median time; null where the work has no such figure.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub struct Metrics {
             $(
-                #[doc = $rate_definition]
-                pub $field: Option<f64>,
+                #[doc = $definition]
+                pub $key: Option<f64>,
             )+
         }
 
         impl Metrics {
             /// Those that follow from what was observed.
             pub fn of(observed: &Observed) -> Self {
-                Self { $($field: $rate.figure(observed),)+ }
+                Self { $($key: $name.figure(observed),)+ }
             }
         }
     };
 }
 
-table! {
-    // What has a place of its own in the report.
-    elsewhere {
-        LATENCY latency, Milliseconds, LowerIsBetter, None, "time",
-            "median over iterations of the time of one operation, by the definition the case names",
-            |of| Some(of.median_ms);
-        HOST_PEAK host_peak_bytes, Bytes, LowerIsBetter, None, "memory of a process",
-            "largest resident set of any rank's process while the case ran: buffers, libraries and all",
-            |of| of.host_peak_bytes.map(|bytes| bytes as f64);
-    }
-    // What stands under `metrics` of each case.
-    metrics {
-        ALGBW algbw_gbps, GigabytesPerSecond, HigherIsBetter, None, "algorithm",
-            "bytes of the operations / median time",
-            |of| Some(of.each_second(of.counts.algorithm_bytes? as f64)? / 1e9);
-        BUSBW busbw_gbps, GigabytesPerSecond, HigherIsBetter, Some(Peak::Link), "bus",
-            "algbw times the share of the bytes that crosses each link, as in nccl-tests",
-            |of| Some(ALGBW.figure(of)? * of.counts.bus_factor?);
-        MEMORY gbps, GigabytesPerSecond, HigherIsBetter, Some(Peak::Memory), "memory",
-            "bytes read and written by all ranks / median time",
-            |of| Some(of.each_second(of.all(of.counts.memory_traffic_bytes? as f64))? / 1e9);
-        ARITHMETIC tflops, TeraflopsPerSecond, HigherIsBetter, Some(Peak::Arithmetic), "arithmetic",
-            "floating point operations of all ranks / median time",
-            |of| Some(of.each_second(of.all(of.counts.flops?))? / 1e12);
-        ARITHMETIC_OF_A_RANK rank_tflops, TeraflopsPerSecond, HigherIsBetter, None, "arithmetic of a rank",
-            "floating point operations of one rank / median time",
-            |of| Some(of.each_second(of.counts.flops?)? / 1e12);
-        OVERLAP overlap_percent, Percent, HigherIsBetter, None, "overlap",
-            "100 - (median time - time computed meanwhile) / time of the exchange alone, as in the OSU benchmarks",
-            Observed::hidden_percent;
-        MESSAGES messages_per_s, PerSecond, HigherIsBetter, None, "messages",
-            "messages of all senders, where ranks act in pairs / median time",
-            |of| of.each_second(of.counts.messages? as f64);
-        OPERATIONS throughput_per_s, PerSecond, HigherIsBetter, None, "operations",
-            "operations of the group / median time",
-            |of| of.each_second(1.0);
-    }
+// What stands under `metrics` of each case.
+metrics! {
+    ALGBW algbw_gbps, GigabytesPerSecond, HigherIsBetter, None, "algorithm",
+        "bytes of the operations / median time",
+        |of| Some(of.each_second(of.counts.algorithm_bytes? as f64)? / 1e9);
+    BUSBW busbw_gbps, GigabytesPerSecond, HigherIsBetter, Some(Peak::Link), "bus",
+        "algbw times the share of the bytes that crosses each link, as in nccl-tests",
+        |of| Some(ALGBW.figure(of)? * of.counts.bus_factor?);
+    MEMORY gbps, GigabytesPerSecond, HigherIsBetter, Some(Peak::Memory), "memory",
+        "bytes read and written by all ranks / median time",
+        |of| Some(of.each_second(of.all(of.counts.memory_traffic_bytes? as f64))? / 1e9);
+    ARITHMETIC tflops, TeraflopsPerSecond, HigherIsBetter, Some(Peak::Arithmetic), "arithmetic",
+        "floating point operations of all ranks / median time",
+        |of| Some(of.each_second(of.all(of.counts.flops?))? / 1e12);
+    ARITHMETIC_OF_A_RANK rank_tflops, TeraflopsPerSecond, HigherIsBetter, None, "arithmetic of a rank",
+        "floating point operations of one rank / median time",
+        |of| Some(of.each_second(of.counts.flops?)? / 1e12);
+    OVERLAP overlap_percent, Percent, HigherIsBetter, None, "overlap",
+        "100 - (median time - time computed meanwhile) / time of the exchange alone, as in the OSU benchmarks",
+        Observed::hidden_percent;
+    MESSAGES messages_per_s, PerSecond, HigherIsBetter, None, "messages",
+        "messages of all senders, where ranks act in pairs / median time",
+        |of| of.each_second(of.counts.messages? as f64);
+    OPERATIONS throughput_per_s, PerSecond, HigherIsBetter, None, "operations",
+        "operations of the group / median time",
+        |of| of.each_second(1.0);
 }
+
+/// Median time. Like the next, it has a place of its own in the report.
+pub static LATENCY: Metric = Metric {
+    key: "latency",
+    unit: Unit::Milliseconds,
+    direction: LowerIsBetter,
+    label: "time",
+    definition: "median over iterations of the time of one operation, by the definition the case names",
+    compute: |of| Some(of.median_ms),
+    ..EFFICIENCY
+};
+
+/// Memory of a process.
+pub static HOST_PEAK: Metric = Metric {
+    key: "host_peak_bytes",
+    unit: Unit::Bytes,
+    direction: LowerIsBetter,
+    label: "memory of a process",
+    definition: "largest resident set of any rank's process while the case ran: buffers, libraries and all",
+    compute: |of| of.host_peak_bytes.map(|bytes| bytes as f64),
+    ..EFFICIENCY
+};
 
 /// The efficiency of a point of a scaling study. It is of no single case, so it is not in [`ALL`].
 pub static EFFICIENCY: Metric = Metric {

@@ -1,9 +1,8 @@
 //! One problem: what its keys are set to.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A problem: its keys with their values, as they stand in a case. Keys that have their usual value are
@@ -11,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub type Problem = BTreeMap<String, Setting>;
 
 /// The value of a key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(untagged)]
 pub enum Setting {
     /// A size in bytes, a side in elements, a count.
     Number(u64),
@@ -87,20 +87,6 @@ impl<'de> Deserialize<'de> for Setting {
         } else {
             Ok(Self::of(&String::deserialize(deserializer)?))
         }
-    }
-}
-
-impl JsonSchema for Setting {
-    fn schema_name() -> Cow<'static, str> {
-        "Setting".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "The value of a problem's key: a number (bytes, elements, a count) or a word.",
-            "type": ["integer", "string"],
-            "minimum": 0,
-        })
     }
 }
 

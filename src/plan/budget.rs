@@ -51,7 +51,14 @@ impl Budget {
     /// Resolves the configured budget.
     pub fn resolve(config: &Benchmarking) -> Result<Self> {
         let quick = config.quick.unwrap_or(false);
-        let target = target(config)?;
+        let confidence = config.statistical_significance.unwrap_or(0.95);
+        if !(0.5..1.0).contains(&confidence) {
+            return Err(Error::usage(format!(
+                "statistical_significance {confidence} is the confidence of intervals; use a number between 0.5 \
+                 and 1, such as 0.95"
+            )));
+        }
+        let target = target(config, confidence)?;
         if quick && target.is_some() {
             return Err(Error::usage(
                 "--quick runs 10 iterations, too few for a precision target; leave one of them out",
@@ -76,7 +83,6 @@ impl Budget {
                 "a sample of {wrong} operations is out of range; use --batch 1 to {ITERATION_LIMIT}"
             )));
         }
-        let confidence = confidence(config)?;
         let min_seconds = seconds("min_time", &config.min_time)?.unwrap_or(0.0);
         let default = target.as_ref().map(|_| TARGET_SECONDS.max(min_seconds));
         let max_seconds = seconds("max_time", &config.max_time)?.or(default);
@@ -90,7 +96,6 @@ impl Budget {
                 "--check-every 0 never checks; leave it out to check after the last iteration only",
             ));
         }
-        let check_every = config.check_every;
         Ok(Budget {
             quick,
             warmup,
@@ -100,29 +105,17 @@ impl Budget {
             min_seconds,
             max_seconds,
             confidence,
-            check_every,
+            check_every: config.check_every,
         })
     }
 }
 
-/// Parses a configured time, in seconds.
 pub(super) fn seconds(key: &str, time: &Option<Quantity>) -> Result<Option<f64>> {
     let parsed = time.as_ref().map(|time| parse_seconds(&time.to_string()));
     parsed.map(|time| time.and_then(|time| positive(key, time))).transpose()
 }
 
-fn confidence(config: &Benchmarking) -> Result<f64> {
-    let confidence = config.statistical_significance.unwrap_or(0.95);
-    if !(0.5..1.0).contains(&confidence) {
-        return Err(Error::usage(format!(
-            "statistical_significance {confidence} is the confidence of intervals; use a number between 0.5 and \
-             1, such as 0.95"
-        )));
-    }
-    Ok(confidence)
-}
-
-fn target(config: &Benchmarking) -> Result<Option<Target>> {
+fn target(config: &Benchmarking, confidence: f64) -> Result<Option<Target>> {
     let quantiles = config.precision_quantiles.clone().unwrap_or_default();
     let Some(text) = &config.precision_target else {
         return match quantiles.first() {
@@ -144,5 +137,5 @@ fn target(config: &Benchmarking) -> Result<Option<Target>> {
             "--precision-quantile {wrong} is out of range; use a number between 0.001 and 0.999, such as 0.95"
         )));
     }
-    Ok(Some(Target { half_width, quantiles, confidence: confidence(config)? }))
+    Ok(Some(Target { half_width, quantiles, confidence }))
 }

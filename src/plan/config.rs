@@ -18,10 +18,8 @@ use crate::base::error::{Error, Result, nearest};
 use crate::base::files::read_bounded;
 use crate::benchmark::Preset;
 
-/// Largest configuration file, bytes.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// Deepest nesting of a configuration file.
 const DEPTH_LIMIT: usize = 32;
 
 /// A configuration file; flags override it.
@@ -314,9 +312,7 @@ impl Config {
             return Ok(Self::default());
         }
         let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! {
-                max_depth: DEPTH_LIMIT,
-            },
+            budget: serde_saphyr::budget! { max_depth: DEPTH_LIMIT },
             with_snippet: false,
         };
         serde_saphyr::from_str_with_options(text, options)

@@ -18,7 +18,6 @@ const RUN_S: f64 = 3600.0;
 /// Time to gather and write one byte, seconds: that of a slow disk.
 const SECONDS_PER_BYTE: f64 = 1e-7;
 
-/// Largest encoded sample, bytes.
 const SAMPLE_BYTES: f64 = 40.0;
 
 /// Most heartbeats per second at rank 0, whose node also measures.
@@ -102,11 +101,11 @@ impl Deadlines {
         measuring: Option<(&Budget, Range<f64>)>,
     ) -> Result<Self> {
         let all = ranks as f64;
-        let iterations = measuring.as_ref().map_or(0.0, |(budget, _)| f64::from(budget.iterations));
-        let case_seconds = measuring.as_ref().map_or(0.0, |(budget, _)| {
-            budget.max_seconds.unwrap_or(budget.min_seconds).max(iterations * 0.01)
-        });
-        let seconds = measuring.map_or(0.0..0.0, |(_, seconds)| seconds);
+        let (iterations, longest, seconds) =
+            measuring.map_or((0.0, 0.0, 0.0..0.0), |(budget, seconds)| {
+                let longest = budget.max_seconds.unwrap_or(budget.min_seconds);
+                (f64::from(budget.iterations), longest, seconds)
+            });
         let DeadlineConfig { startup, communicator, case, barrier, gather, silence, stop } =
             &config.deadlines;
         let pick = |key: &str, configured: &Option<Quantity>, default: f64| match configured {
@@ -114,7 +113,7 @@ impl Deadlines {
             Some(time) => positive(&format!("deadline {key}"), parse_seconds(&time.to_string())?)
                 .map(|time| time.min(LIMIT_S)),
         };
-        let case = pick("case", case, 600.0 + 4.0 * case_seconds)?;
+        let case = pick("case", case, 600.0 + 4.0 * longest.max(iterations * 0.01))?;
         let run = match config.timeout {
             Some(timeout) => positive("timeout", timeout)?,
             None => RUN_S + seconds.end,

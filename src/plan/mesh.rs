@@ -20,10 +20,8 @@ pub const WORLD: &str = "world";
 /// The axis of the groups of `--pairs`.
 pub const PAIRS: &str = "pairs";
 
-/// The axis of explicit groups.
 const GROUPS: &str = "groups";
 
-/// Most axes of a mesh.
 const AXIS_LIMIT: usize = 32;
 
 /// Most members of the groups of all cases of a plan or file together: 256 MiB.
@@ -139,7 +137,6 @@ impl Mesh {
     }
 }
 
-/// Parses the order of axes, fastest first.
 fn parse_order(order: &str) -> Result<Vec<&str>> {
     let order: Vec<&str> = order.split('-').take(AXIS_LIMIT + 1).collect();
     if order.len() > AXIS_LIMIT {
@@ -183,37 +180,32 @@ impl Group {
     /// [`MEMBER_LIMIT`] members.
     pub fn parse_list(text: &str, ranks: usize) -> Result<Vec<Self>> {
         let (mut groups, mut members) = (Vec::new(), 0);
-        for part in text.split(',') {
-            let group = Self::parse(part, ranks)?;
-            members += group.ranks.len();
+        for text in text.split(',') {
+            let wrong = |why: &str| {
+                Error::usage(format!(
+                    "group '{text}' {why}; write --groups 0-3,8-11 or --groups 0-1+4-5"
+                ))
+            };
+            let (mut group, mut known) = (Vec::new(), HashSet::new());
+            for range in text.split('+') {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                let number = |digits: &str| digits.trim().parse::<usize>();
+                let (Ok(first), Ok(last)) = (number(first), number(last)) else {
+                    return Err(wrong("is not a list of ranks"));
+                };
+                if first > last || last >= ranks {
+                    return Err(wrong(&format!("does not lie within the ranks 0-{}", ranks - 1)));
+                }
+                if !(first..=last).all(|rank| known.insert(rank)) {
+                    return Err(wrong("names a rank twice"));
+                }
+                group.extend(first..=last);
+            }
+            members += group.len();
             refuse_members(members)?;
-            groups.push(group);
+            groups.push(Self { axis: GROUPS.to_owned(), ranks: group });
         }
         Ok(groups)
-    }
-
-    fn parse(text: &str, ranks: usize) -> Result<Self> {
-        let wrong = |why: &str| {
-            Error::usage(format!(
-                "group '{text}' {why}; write --groups 0-3,8-11 or --groups 0-1+4-5"
-            ))
-        };
-        let (mut members, mut known) = (Vec::new(), HashSet::new());
-        for range in text.split('+') {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            let number = |digits: &str| digits.trim().parse::<usize>();
-            let (Ok(first), Ok(last)) = (number(first), number(last)) else {
-                return Err(wrong("is not a list of ranks"));
-            };
-            if first > last || last >= ranks {
-                return Err(wrong(&format!("does not lie within the ranks 0-{}", ranks - 1)));
-            }
-            if !(first..=last).all(|rank| known.insert(rank)) {
-                return Err(wrong("names a rank twice"));
-            }
-            members.extend(first..=last);
-        }
-        Ok(Self { axis: GROUPS.to_owned(), ranks: members })
     }
 
     /// The index of this rank in the group, if it is a member.

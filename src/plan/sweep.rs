@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::groups::{MeasuredGroups, ScheduledGroup};
-use super::pairs::CASE_LIMIT;
+use super::groups::{CASE_LIMIT, MeasuredGroups, ScheduledGroup};
 use super::{Case, Study};
 use crate::base::error::{Error, Kind, Result, suggestion};
 use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};
@@ -11,7 +10,6 @@ use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
 use crate::plan::config::{Config, ScalingKind};
 use crate::plan::mesh::{self, Group};
 
-/// A benchmark and its lists of values.
 pub(super) struct Sweep {
     pub(super) benchmark: &'static Benchmark,
     problems: Vec<Problem>,
@@ -19,10 +17,8 @@ pub(super) struct Sweep {
     placements: Vec<Option<Placement>>,
 }
 
-/// The key that selects in-place or out-of-place operation.
 const PLACEMENT: &str = "placement";
 
-/// The configured sweeps.
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     let defaults = || benchmark::defaults().map(|name| (name.to_owned(), None)).collect();
     let benchmarks: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(defaults);
@@ -126,7 +122,6 @@ fn problems(
 }
 
 impl Sweep {
-    /// Adds the cases on these groups.
     pub(super) fn add_cases(&self, groups: &MeasuredGroups, cases: &mut CaseList) -> Result<()> {
         let scheduled = match &groups.pairs {
             Some(pairs) if self.benchmark.is_paired() => pairs,
@@ -171,28 +166,24 @@ impl Sweep {
             precision.unwrap_or(Element::U8),
             placement.unwrap_or(Placement::Out),
         )?;
-        match work.check(group.ranks.len()) {
-            Err(why) if why.kind == Kind::Usage => {
-                return Err(Error::usage(format!("{}: {}", self.benchmark.name, why.message)));
-            }
-            _ => {}
+        if let Err(why) = work.check(group.ranks.len())
+            && why.kind == Kind::Usage
+        {
+            return Err(Error::usage(format!("{}: {}", self.benchmark.name, why.message)));
         }
         let mut settings: Vec<String> =
             problem.iter().map(|(key, value)| format!("{key}={value}")).collect();
         settings.extend(placement.map(|placement| format!("{PLACEMENT}={}", placement.name())));
+        // Pairs are always concurrent.
+        let concurrent = set.is_some() && group.axis != mesh::PAIRS;
         let parts = [
-            self.benchmark.name.to_string(),
-            precision.map_or_else(String::new, |element| element.name().to_owned()),
-            settings.join(","),
-            group.to_string(),
-            // Pairs are always concurrent.
-            if set.is_some() && group.axis != mesh::PAIRS {
-                "concurrent".to_owned()
-            } else {
-                String::new()
-            },
+            Some(self.benchmark.name.to_string()),
+            precision.map(|element| element.name().to_owned()),
+            Some(settings.join(",")).filter(|settings| !settings.is_empty()),
+            Some(group.to_string()),
+            concurrent.then(|| "concurrent".to_owned()),
         ];
-        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         Ok(Case {
             id: parts.join("/"),
             benchmark: self.benchmark.name.to_string(),
@@ -210,7 +201,6 @@ impl Sweep {
 /// The cases so far, each once.
 #[derive(Debug, Default)]
 pub(super) struct CaseList {
-    /// In the order in which they were added.
     pub(super) list: Vec<Case>,
     by_id: HashMap<String, usize>,
     /// Calls of `add`, duplicates included, to bound the time.

@@ -217,7 +217,7 @@ impl<'a> Row<'a> {
         }
         let ranks = case.group_size.max(1) as u64;
         let elements = bytes / element.bytes();
-        let count = if test.has_blocks() { elements / ranks } else { elements };
+        let count = if test.blocks != BlockSizes::Whole { elements / ranks } else { elements };
         // Uneven blocks are shares of the size, and do not make it up exactly.
         let equal = test.blocks == BlockSizes::Equal;
         let size = if equal { count * ranks * element.bytes() } else { bytes };

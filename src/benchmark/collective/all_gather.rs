@@ -3,16 +3,12 @@
 use super::nccl_call::{messages, one};
 use super::*;
 
-/// Every rank ends with every rank's block.
 pub(super) static ALL_GATHER: Collective = Collective {
     name: "all_gather",
     aliases: &["allgather"],
     description: "every rank ends with every rank's block",
     keys: keys::MOVES,
-    default: false,
     in_place: InPlace::both(Sharing::OwnBlock),
-    roles: Roles::Alike,
-    ranks: RankCount::Any,
     blocks: BlockSizes::Equal,
     input: |seat| seat.own_block().len,
     flow: Flow::Moves(|from, to| Some(from.only_block(to))),
@@ -22,14 +18,14 @@ pub(super) static ALL_GATHER: Collective = Collective {
     model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: true,
     osu: &[OsuTest::new("Allgather Latency", OsuSize::Block, OsuRanks::All)],
+    ..PLAIN
 };
 
-/// The same with blocks of different sizes.
 pub(super) static ALL_GATHERV: Collective = Collective {
     name: "all_gatherv",
     aliases: &["allgatherv"],
     description: "all_gather with blocks of different sizes",
-    keys: keys::MOVES_UNEVENLY,
+    keys: &[keys::BYTES, keys::SPREAD, keys::FORM, keys::AGGREGATE, keys::OFFSET],
     blocks: BlockSizes::BySender,
     mpi: MpiCall::Collective(MpiCollective::Allgatherv),
     nccl: Nccl::Calls(messages),

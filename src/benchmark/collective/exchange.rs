@@ -78,17 +78,15 @@ pub enum CompletionMode {
 }
 
 impl CompletionMode {
-    /// Every form by its name.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("blocking", Self::Blocking),
-        ("nonblocking", Self::NonBlocking),
-        ("persistent", Self::Persistent),
-        ("overlapped", Self::Overlapped),
-    ];
-
     /// The form called `name`.
     pub fn find(name: &str) -> Option<Self> {
-        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, form)| form)
+        match name {
+            "blocking" => Some(Self::Blocking),
+            "nonblocking" => Some(Self::NonBlocking),
+            "persistent" => Some(Self::Persistent),
+            "overlapped" => Some(Self::Overlapped),
+            _ => None,
+        }
     }
 }
 
@@ -114,20 +112,19 @@ impl Blocks {
     /// # Errors
     /// Usage error for what is no square of whole numbers, or is all zeros.
     pub fn parse_matrix(text: &str) -> Result<Self> {
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-        let mut rows: Vec<Vec<u64>> = Vec::new();
-        for line in lines.filter(|line| !line.is_empty()) {
+        let number = |text: &str| {
+            // 2^40: the sum of a row fits.
+            text.parse().ok().filter(|number| *number <= 1 << 40).ok_or_else(|| {
+                Error::usage(format!("'{text}' in the matrix is not a whole number up to 2^40"))
+            })
+        };
+        let row = |line: &str| {
             let numbers = line.split([',', ' ', '\t', ';']).filter(|number| !number.is_empty());
-            let row = numbers.map(|number| {
-                // 2^40: the sum of a row fits.
-                number.parse().ok().filter(|number| *number <= 1 << 40).ok_or_else(|| {
-                    Error::usage(format!(
-                        "'{number}' in the matrix is not a whole number up to 2^40"
-                    ))
-                })
-            });
-            rows.push(row.collect::<Result<_>>()?);
-        }
+            numbers.map(number).collect()
+        };
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let lines = lines.filter(|line| !line.is_empty());
+        let rows = lines.map(row).collect::<Result<Vec<Vec<u64>>>>()?;
         if let Some(row) = rows.iter().find(|row| row.len() != rows.len()) {
             return Err(Error::usage(format!(
                 "the matrix has {} rows, one of them with {} numbers; give one of each for each rank",
@@ -206,18 +203,15 @@ impl Exchange {
                 ranks / 2
             )));
         }
-        if let Blocks::Matrix { rows, .. } = &self.blocks
-            && rows.len() != ranks
-        {
+        let Blocks::Matrix { rows, .. } = &self.blocks else { return Ok(()) };
+        if rows.len() != ranks {
             return Err(Error::usage(format!(
                 "the matrix has {} rows for {ranks} ranks; give one row and one column for each rank",
                 rows.len()
             )));
         }
-        if let Blocks::Matrix { rows, .. } = &self.blocks
-            && self.placement == Placement::In
-            && (0..ranks).any(|a| (0..a).any(|b| rows[a][b] != rows[b][a]))
-        {
+        let is_symmetric = (0..ranks).all(|a| (0..a).all(|b| rows[a][b] == rows[b][a]));
+        if self.placement == Placement::In && !is_symmetric {
             return Err(Error::unsupported(
                 "in place, ranks must have as much for each other: the matrix is not symmetric",
             ));
@@ -239,10 +233,8 @@ impl Exchange {
 
     /// Messages that all senders send in the time of one operation, where ranks act in pairs.
     pub fn messages(&self, ranks: usize) -> Option<u64> {
-        match self.collective.roles {
-            Roles::Pairs { messages, .. } => Some(messages? * self.pair_count(ranks) as u64),
-            Roles::Alike | Roles::Root => None,
-        }
+        let Roles::Pairs { messages, .. } = self.collective.roles else { return None };
+        Some(messages? * self.pair_count(ranks) as u64)
     }
 
     /// Equal operations that one run is made of: those in flight together.
@@ -293,18 +285,18 @@ mod tests {
         for (collective, bytes, factor) in [
             (&ALL_REDUCE, 4096, 1.5),
             (&all_gather::ALL_GATHER, 4096, 0.75),
-            (&reduce_scatter::REDUCE_SCATTER, 4096, 0.75),
+            (&reductions::REDUCE_SCATTER, 4096, 0.75),
             (&all_to_all::ALLTOALL, 4096, 0.75),
-            (&gather::GATHER, 4096, 0.75),
-            (&gather::SCATTER, 4096, 0.75),
-            (&broadcast::BROADCAST, 4096, 1.0),
-            (&reduce::REDUCE, 4096, 1.0),
-            (&send_recv::SENDRECV, 4096, 1.0),
+            (&rooted::GATHER, 4096, 0.75),
+            (&rooted::SCATTER, 4096, 0.75),
+            (&rooted::BROADCAST, 4096, 1.0),
+            (&reductions::REDUCE, 4096, 1.0),
+            (&all_to_all::SENDRECV, 4096, 1.0),
             (&hypercube::HYPERCUBE, 3072, 1.0),
             (&pairs::LATENCY, 4096, 1.0),
             (&pairs::BANDWIDTH, 8192, 0.5),
             (&pairs::BIDIRECTIONAL, 16384, 0.25),
-            (&ports::INCAST, 12288, 1.0),
+            (&rooted::INCAST, 12288, 1.0),
         ] {
             let exchange = of(collective);
             assert_eq!(
@@ -343,7 +335,7 @@ mod tests {
                 && of(&hypercube::HYPERCUBE).check(8).is_ok()
         );
         assert!(of(&pairs::LATENCY).check(1).is_err());
-        let rooted = Exchange { root: Root::Fixed(4), ..of(&reduce::REDUCE) };
+        let rooted = Exchange { root: Root::Fixed(4), ..of(&reductions::REDUCE) };
         assert!(rooted.check(4).is_err() && rooted.check(5).is_ok());
         let paired = Exchange { pairs: Some(3), ..of(&pairs::BANDWIDTH) };
         assert!(paired.check(5).is_err() && paired.check(6).is_ok());

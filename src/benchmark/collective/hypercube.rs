@@ -2,7 +2,6 @@
 
 use super::*;
 
-/// Each rank ends with every rank's block, by log2(n) exchanges with ranks whose numbers differ in one bit.
 pub(super) static HYPERCUBE: Collective = Collective {
     name: "hypercube",
     aliases: &[],

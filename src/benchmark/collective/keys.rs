@@ -1,26 +1,19 @@
 //! The keys of problems whose ranks exchange data.
 
+use super::Operator;
 use crate::benchmark::{Key, Values};
 
-pub(super) const BYTES: Key = Key::new(
-    "bytes",
-    "size as nccl-tests counts it: of a rank's buffer, or of the blocks of all ranks",
-    Values::sizes(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
-);
+pub(super) const BYTES: Key =
+    bytes("size as nccl-tests counts it: of a rank's buffer, or of the blocks of all ranks");
 
-pub(super) const MESSAGE: Key = Key::new(
-    "bytes",
-    "size of a message, bytes",
-    Values::sizes(["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"]),
-);
+pub(super) const MESSAGE: Key = bytes("size of a message, bytes");
 
-pub(super) const OP: Key = Key::new(
-    "op",
-    "how elements are reduced",
-    Values::Words(&[
-        "sum", "prod", "max", "min", "avg", "mulsum", "land", "lor", "lxor", "band", "bor", "bxor",
-    ]),
-);
+const fn bytes(help: &'static str) -> Key {
+    Key::sizes("bytes", help, ["8..4KiB*8", "8..16MiB*8", "64MiB..1GiB*4"])
+}
+
+pub(super) const OP: Key =
+    Key::new("op", "how elements are reduced", Values::Words(&Operator::NAMES));
 
 pub(super) const ROOT: Key = Key::new(
     "root",
@@ -76,12 +69,6 @@ pub(super) const PAIRS: Key = Key::new(
 );
 
 pub(super) const REDUCES: &[Key] = &[BYTES, OP, FORM, AGGREGATE, OFFSET];
-pub(super) const REDUCES_TO_ROOT: &[Key] = &[BYTES, OP, ROOT, FORM, AGGREGATE, OFFSET];
 pub(super) const MOVES: &[Key] = &[BYTES, FORM, AGGREGATE, OFFSET];
-pub(super) const MOVES_BY_MATRIX: &[Key] = &[BYTES, SPREAD, MATRIX, FORM, AGGREGATE, OFFSET];
 pub(super) const ROOTED: &[Key] = &[BYTES, ROOT, FORM, AGGREGATE, OFFSET];
-pub(super) const MOVES_UNEVENLY: &[Key] = &[BYTES, SPREAD, FORM, AGGREGATE, OFFSET];
 pub(super) const ROOTED_UNEVENLY: &[Key] = &[BYTES, SPREAD, ROOT, FORM, AGGREGATE, OFFSET];
-pub(super) const WINDOWED: &[Key] = &[MESSAGE, WINDOW, PAIRS, WINDOW_FORM, OFFSET];
-pub(super) const ONE_SIDED: &[Key] = &[MESSAGE, ONE, PAIRS, OFFSET];
-pub(super) const PORT: &[Key] = &[MESSAGE, ROOT, ONE, OFFSET];

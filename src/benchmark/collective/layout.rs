@@ -88,7 +88,6 @@ pub struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Whether it is the root.
     pub(super) fn is_root(self) -> bool {
         self.rank == self.root
     }
@@ -98,7 +97,6 @@ impl Seat<'_> {
         if self.is_root() { elements } else { 0 }
     }
 
-    /// Elements of the exchange.
     pub(super) fn elements(self) -> u64 {
         self.exchange.elements()
     }
@@ -125,7 +123,6 @@ impl Seat<'_> {
         Span { at: (0..to).map(block).sum(), len: block(to) }
     }
 
-    /// Whether it and rank `other` are a pair.
     pub(super) fn is_paired_with(self, other: usize) -> bool {
         self.exchange.partner(self.ranks, self.rank) == Some(other)
     }
@@ -185,41 +182,28 @@ impl Exchange {
 
     /// Where rank `rank`'s result comes from, in order.
     pub fn parts(&self, ranks: usize, rank: usize, root: usize) -> Vec<Part> {
-        match self.collective.flow {
-            Flow::Nothing => Vec::new(),
-            Flow::Moves(span) => {
-                let part = |from| {
-                    let seat = Seat { exchange: self, ranks, rank: from, root };
-                    let Span { at, len } = span(seat, rank)?;
-                    Some(Part { len, from: Some(from), at })
-                };
-                (0..ranks).filter_map(part).collect()
-            }
-            Flow::Reduces(span) => {
-                let span = span(Seat { exchange: self, ranks, rank, root });
-                span.map(|Span { at, len }| Part { len, from: None, at }).into_iter().collect()
-            }
+        if let Flow::Reduces(span) = self.collective.flow {
+            let span = span(Seat { exchange: self, ranks, rank, root });
+            return span.map(|Span { at, len }| Part { len, from: None, at }).into_iter().collect();
         }
+        (0..ranks).filter_map(|from| self.moved(ranks, root, from, rank)).collect()
     }
 
     /// What rank `rank` sends, each with the rank that gets it, where nothing is reduced.
     pub fn sent(&self, ranks: usize, rank: usize, root: usize) -> Vec<(usize, Part)> {
-        let Flow::Moves(span) = self.collective.flow else { return Vec::new() };
-        let part = |to| {
-            let Span { at, len } = span(Seat { exchange: self, ranks, rank, root }, to)?;
-            Some((to, Part { len, from: Some(rank), at }))
-        };
-        (0..ranks).filter_map(part).collect()
+        (0..ranks).filter_map(|to| Some((to, self.moved(ranks, root, rank, to)?))).collect()
+    }
+
+    fn moved(&self, ranks: usize, root: usize, from: usize, to: usize) -> Option<Part> {
+        let Flow::Moves(span) = self.collective.flow else { return None };
+        let Span { at, len } = span(Seat { exchange: self, ranks, rank: from, root }, to)?;
+        Some(Part { len, from: Some(from), at })
     }
 
     /// How many pairs act at once.
     pub fn pair_count(&self, ranks: usize) -> usize {
-        let most = ranks / 2;
-        if self.collective.is_paired() {
-            self.pairs.map_or(most, |pairs| (pairs as usize).min(most))
-        } else {
-            0
-        }
+        let most = if self.collective.is_paired() { ranks / 2 } else { 0 };
+        self.pairs.map_or(most, |pairs| (pairs as usize).min(most))
     }
 
     /// The other rank of `rank`'s pair: ranks of the first half with those of the second half, as in the OSU

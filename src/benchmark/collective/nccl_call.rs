@@ -58,12 +58,10 @@ pub enum Location {
 }
 
 impl Step {
-    /// Sends what lies there.
     pub(super) fn send(to: usize, at: Location, count: u64) -> Self {
         Self { call: NcclCall::Send(to), read: at, write: at, count }
     }
 
-    /// Receives into the result.
     pub(super) fn receive(from: usize, at: u64, count: u64) -> Self {
         let at = Location::Output(at);
         Self { call: NcclCall::Receive(from), read: at, write: at, count }
@@ -96,15 +94,6 @@ pub(super) fn messages(seat: Seat<'_>) -> Stages {
     steps.extend(sent.map(|(to, part)| Step::send(to, Location::Input(part.at), part.len)));
     vec![steps]
 }
-
-/// What an operation whose ranks send and receive at once says in place.
-pub(super) const NOT_IN_PLACE: &str = "NCCL sends and receives at once, so what is received cannot replace what is \
-                                       sent; choose placement=out";
-
-/// What one-sided operations say.
-pub(super) const NOT_ONE_SIDED: Nccl = Nccl::Unsupported(
-    "one-sided calls of NCCL, which need its newest versions, are not measured; bandwidth sends the same messages",
-);
 
 #[cfg(test)]
 mod tests {

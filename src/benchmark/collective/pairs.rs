@@ -1,9 +1,8 @@
 //! Messages between the ranks of pairs, counted as the OSU micro-benchmarks do.
 
-use super::nccl_call::{NOT_ONE_SIDED, messages};
+use super::nccl_call::messages;
 use super::*;
 
-/// A message to the other rank of a pair, and back.
 pub(super) static LATENCY: Collective = Collective {
     name: "latency",
     aliases: &["p2p_latency", "multi_lat"],
@@ -20,31 +19,29 @@ pub(super) static LATENCY: Collective = Collective {
     ..BIDIRECTIONAL
 };
 
-/// A window of messages to the other rank of a pair, and a short answer.
 pub(super) static BANDWIDTH: Collective = Collective {
     name: "bandwidth",
     aliases: &["p2p_bandwidth", "multi_pair", "message_rate", "mbw_mr"],
     description: "a window of messages between the ranks of a pair, with the message rate of all pairs",
-    keys: keys::WINDOWED,
-    default: false,
-    in_place: None,
+    keys: &[keys::MESSAGE, keys::WINDOW, keys::PAIRS, keys::WINDOW_FORM, keys::OFFSET],
     roles: Roles::Pairs { messages: Some(1), operations: 1 },
     ranks: RankCount::Several,
-    blocks: BlockSizes::Whole,
     input: |seat| seat.of_pair(|is_first| is_first),
     flow: Flow::Moves(|from, to| (from.is_paired_with(to) && from.rank < to).then(|| from.whole())),
-    bandwidth: Some(ONE_OF_EACH_PAIR),
+    // One message of each pair, and what one pair moves.
+    bandwidth: Some(Bandwidth {
+        elements: |exchange, ranks| exchange.pair_count(ranks) as u64 * exchange.elements(),
+        bus_factor: |exchange, ranks| 1.0 / exchange.pair_count(ranks).max(1) as f64,
+    }),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
-    nccl: Nccl::Calls(messages),
     model: Some(Model::Pair { trips: 1.0 }),
-    nccl_tests: false,
     osu: &[
         OsuTest::new("Bandwidth", OsuSize::Whole, OsuRanks::Two),
         OsuTest::new("Multiple Bandwidth / Message Rate", OsuSize::Whole, OsuRanks::Pairs),
     ],
+    ..PLAIN
 };
 
-/// A window of messages both ways between the ranks of a pair.
 pub(super) static BIDIRECTIONAL: Collective = Collective {
     name: "bidirectional",
     aliases: &["p2p_bidirectional", "bisection"],
@@ -62,19 +59,19 @@ pub(super) static BIDIRECTIONAL: Collective = Collective {
     ..BANDWIDTH
 };
 
-/// A window of one-sided writes into the other rank's memory.
 pub(super) static PUT: Collective = Collective {
     name: "put",
     aliases: &[],
     description: "one-sided writes into the memory of the other rank of a pair",
-    keys: keys::ONE_SIDED,
+    keys: &[keys::MESSAGE, keys::ONE, keys::PAIRS, keys::OFFSET],
     mpi: MpiCall::Put,
-    nccl: NOT_ONE_SIDED,
+    nccl: Nccl::Unsupported(
+        "one-sided calls of NCCL, which need its newest versions, are not measured; bandwidth sends the same messages",
+    ),
     osu: &[],
     ..BANDWIDTH
 };
 
-/// A window of one-sided reads from the other rank's memory.
 pub(super) static GET: Collective = Collective {
     name: "get",
     description: "one-sided reads from the memory of the other rank of a pair",
@@ -84,12 +81,6 @@ pub(super) static GET: Collective = Collective {
     // The request has to arrive first.
     model: Some(Model::Pair { trips: 2.0 }),
     ..PUT
-};
-
-/// One message of each pair; what one pair moves.
-const ONE_OF_EACH_PAIR: Bandwidth = Bandwidth {
-    elements: |exchange, ranks| exchange.pair_count(ranks) as u64 * exchange.elements(),
-    bus_factor: |exchange, ranks| 1.0 / exchange.pair_count(ranks).max(1) as f64,
 };
 
 /// The first rank of a pair sends and then receives, the second receives and then sends.

@@ -1,20 +1,11 @@
 //! a = b over arrays in memory, as in STREAM.
 
-use super::{
-    Argument, Bound, Cuda, CudaKernel, Expected, Fill, Host, Kernel, Reference, Tensor, Values,
-    View,
-};
-use crate::benchmark::element::Element;
-use crate::benchmark::{Key, Values as Setting};
-use crate::machine::kernel::Source;
+use super::*;
 
-/// The size of an array; of this and of the triad.
 pub(super) fn array() -> Key {
-    let sizes = Setting::sizes(["1MiB", "64MiB", "256MiB"]);
-    Key::new("array", "size of each array, bytes", sizes).divided()
+    Key::sizes("array", "size of each array, bytes", ["1MiB", "64MiB", "256MiB"]).divided()
 }
 
-/// Elements of an array.
 pub(super) const ELEMENTS: &[&str] = &["array/element_bytes"];
 
 /// Blocks of 256 threads that move 4 vectors of 16 bytes each.
@@ -32,17 +23,12 @@ pub(super) fn kernel() -> Kernel {
         output: Tensor::output("a", ELEMENTS),
         reference: Reference { expected, tolerance: 0.0, suspects: None },
         host: Host::Own { f32: host, f64: host },
-        cuda: Cuda::Own(CudaKernel {
-            source: Source::new("copy", include_str!("../../../kernels/copy/kernel.cu")),
-            entries: Element::WIDE_FLOATS.map(|element| (element, "copy".into())).to_vec(),
-            arguments: vec![
-                Argument::Tensor("a".into()),
-                Argument::Tensor("b".into()),
-                Argument::Count("array".into()),
-            ],
-            grid: BLOCKS.into(),
-            block: 256,
-        }),
+        cuda: Cuda::own(
+            Source::new("copy", include_str!("../../../kernels/copy/kernel.cu")),
+            ["copy"; 2],
+            arguments(&["a", "b"], &["array"]),
+            BLOCKS,
+        ),
     }
 }
 

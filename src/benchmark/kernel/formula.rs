@@ -30,14 +30,10 @@ impl Formula {
                 ))
             })
         };
-        let product = |text: &str| text.split('*').map(str::trim).map(factor).product();
-        match self.0.split_once('/') {
-            Some((above, below)) => {
-                let (above, below): (f64, f64) = (product(above)?, product(below)?);
-                Ok((above / below).ceil())
-            }
-            None => product(&self.0),
-        }
+        let product =
+            |text: &str| text.split('*').map(str::trim).map(factor).product::<Result<f64>>();
+        let (above, below) = self.0.split_once('/').unwrap_or((&self.0, "1"));
+        Ok((product(above)? / product(below)?).ceil())
     }
 }
 

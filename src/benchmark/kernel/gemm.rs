@@ -1,9 +1,8 @@
 //! C = A·B, dense and row-major.
 
-use super::{Bound, Cuda, Expected, Fill, Host, Kernel, Reference, Tensor, Values};
+use super::*;
 use crate::base::random::Stream;
-use crate::benchmark::element::Element;
-use crate::benchmark::{Key, Values as Setting};
+use crate::benchmark::Values::AsFirst;
 
 pub(super) fn kernel() -> Kernel {
     let whole = |most| Fill::Whole { most, terms: "k".into() };
@@ -11,9 +10,9 @@ pub(super) fn kernel() -> Kernel {
         name: "gemm".into(),
         description: "C = A*B, dense and row-major, on every rank at once".into(),
         keys: vec![
-            Key::new("m", "rows of A and C", Setting::sizes(["256", "1024", "4096"])).divided(),
-            Key::new("n", "columns of B and C; m where not given", Setting::AsFirst),
-            Key::new("k", "columns of A, rows of B; m where not given", Setting::AsFirst),
+            Key::sizes("m", "rows of A and C", ["256", "1024", "4096"]).divided(),
+            Key::new("n", "columns of B and C; m where not given", AsFirst),
+            Key::new("k", "columns of A, rows of B; m where not given", AsFirst),
         ],
         precisions: Element::FLOATS.to_vec(),
         default: true,
@@ -31,7 +30,6 @@ pub(super) fn kernel() -> Kernel {
     }
 }
 
-/// A row of the product.
 fn expected(inputs: &[Values<'_>], at: usize, c: &mut [Expected]) {
     let mut sums = vec![0.0; c.len()];
     for (l, a) in inputs[0].row(at / c.len()).into_iter().enumerate() {
@@ -59,15 +57,13 @@ fn suspects(inputs: &[Values<'_>], c: &Values<'_>) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::KERNELS;
     use super::*;
-    use crate::benchmark::Setting as Number;
 
     #[test]
     fn a_product_in_tf32_shows() {
         let gemm = KERNELS.iter().find(|kernel| kernel.name == "gemm").unwrap();
         let sides = [("m", 8), ("n", 8), ("k", 64)];
-        let problem = sides.map(|(key, side)| (key.to_owned(), Number::Number(side))).into();
+        let problem = sides.map(|(key, side)| (key.to_owned(), Setting::Number(side))).into();
         let run = gemm.run(&problem, Element::F32).unwrap();
         assert_eq!((run.flops(), run.bytes()), (Some(8192.0), 4352));
         assert_eq!(run.memory_traffic(), None);

@@ -1,67 +1,34 @@
 //! Layer normalisation of the rows of a matrix, forward (Ba, Kiros, Hinton, 2016).
 
-use std::ops::{Add, Mul, Sub};
-
-use super::{
-    Argument, Bound, Cuda, CudaKernel, Expected, Fill, Host, Kernel, Reference, Tensor, Values,
-    View, exact_sum,
-};
-use crate::benchmark::element::Element;
-use crate::benchmark::{Key, Number, Values as Setting};
-use crate::machine::kernel::Source;
+use super::*;
 
 /// What is added to the variance, as in PyTorch.
 const EPS: f64 = 1e-5;
 
-/// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose
-/// nothing.
-const PIECE: usize = 1024;
-
-/// Independent partial sums: two of the widest vectors.
-const LANES: usize = 32;
-
 pub(super) fn kernel() -> Kernel {
-    let matrix = &["rows", "cols"];
     Kernel {
         name: "layer_norm".into(),
         description: "y = (x - mean)/sqrt(variance + eps)*weight + bias for each row of x".into(),
-        keys: vec![
-            Key::new("rows", "rows of x", Setting::sizes(["64", "4096", "16384"])).divided(),
-            Key::new("cols", "columns of x", Setting::sizes(["1024", "4096", "16384"])),
-        ],
+        keys: matrix_keys(),
         precisions: Element::WIDE_FLOATS.to_vec(),
         default: false,
         bound: Bound::Memory,
         inputs: vec![
             // Far from 0, so that E[x²] − E[x]² would be wrong and be noticed.
-            Tensor::input("x", matrix, Fill::Uniform(9.0, 11.0)),
+            Tensor::input("x", MATRIX, Fill::Uniform(9.0, 11.0)),
             Tensor::input("weight", &["cols"], Fill::Uniform(0.5, 1.5)),
             Tensor::input("bias", &["cols"], Fill::Uniform(-1.0, 1.0)),
         ],
-        output: Tensor::output("y", matrix),
+        output: Tensor::output("y", MATRIX),
         reference: Reference { expected, tolerance: 4.0, suspects: None },
         host: Host::Own { f32: host, f64: host },
-        cuda: Cuda::Own(CudaKernel {
-            source: Source::new(
-                "layer_norm",
-                include_str!("../../../kernels/layer_norm/kernel.cu"),
-            ),
-            entries: vec![
-                (Element::F32, "layer_norm_f32".into()),
-                (Element::F64, "layer_norm_f64".into()),
-            ],
-            arguments: vec![
-                Argument::Tensor("y".into()),
-                Argument::Tensor("x".into()),
-                Argument::Tensor("weight".into()),
-                Argument::Tensor("bias".into()),
-                Argument::Count("rows".into()),
-                Argument::Count("cols".into()),
-                Argument::Scalar(EPS),
-            ],
-            grid: "rows".into(),
-            block: 256,
-        }),
+        cuda: Cuda::own(
+            Source::new("layer_norm", include_str!("../../../kernels/layer_norm/kernel.cu")),
+            ["layer_norm_f32", "layer_norm_f64"],
+            [arguments(&["y", "x", "weight", "bias"], MATRIX), vec![Argument::Scalar(EPS)]]
+                .concat(),
+            "rows",
+        ),
     }
 }
 
@@ -133,15 +100,8 @@ fn expected(inputs: &[Values<'_>], at: usize, y: &mut [Expected]) {
     }
 }
 
-/// A float that is added, subtracted and multiplied.
-trait Real: Number + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {}
-
-impl Real for f32 {}
-impl Real for f64 {}
-
 #[cfg(test)]
 mod tests {
-    use super::super::KERNELS;
     use super::*;
 
     #[test]

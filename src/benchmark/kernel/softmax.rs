@@ -1,57 +1,29 @@
 //! Softmax of the rows of a matrix, forward.
 
-use std::ops::{Add, Mul, Sub};
-
-use super::{
-    Argument, Bound, Cuda, CudaKernel, Expected, Fill, Host, Kernel, Reference, Tensor, Values,
-    View, exact_sum,
-};
-use crate::benchmark::element::Element;
-use crate::benchmark::{Key, Number, Values as Setting};
-use crate::machine::kernel::Source;
-
-/// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose
-/// nothing.
-const PIECE: usize = 1024;
-
-/// Independent partial sums: two of the widest vectors.
-const LANES: usize = 32;
+use super::*;
 
 pub(super) fn kernel() -> Kernel {
-    let matrix = &["rows", "cols"];
     Kernel {
         name: "softmax".into(),
         description: "y = exp(x - max)/sum(exp(x - max)) for each row of x".into(),
-        keys: vec![
-            Key::new("rows", "rows of x", Setting::sizes(["64", "4096", "16384"])).divided(),
-            Key::new("cols", "columns of x", Setting::sizes(["1024", "4096", "16384"])),
-        ],
+        keys: matrix_keys(),
         precisions: Element::WIDE_FLOATS.to_vec(),
         default: false,
         bound: Bound::Memory,
-        inputs: vec![Tensor::input("x", matrix, Fill::Uniform(-4.0, 4.0))],
-        output: Tensor::output("y", matrix),
+        inputs: vec![Tensor::input("x", MATRIX, Fill::Uniform(-4.0, 4.0))],
+        output: Tensor::output("y", MATRIX),
         reference: Reference { expected, tolerance: 8.0, suspects: None },
         host: Host::Own { f32: host, f64: host },
-        cuda: Cuda::Own(CudaKernel {
-            source: Source::new("softmax", include_str!("../../../kernels/softmax/kernel.cu")),
-            entries: vec![
-                (Element::F32, "softmax_f32".into()),
-                (Element::F64, "softmax_f64".into()),
-            ],
-            arguments: vec![
-                Argument::Tensor("y".into()),
-                Argument::Tensor("x".into()),
-                Argument::Count("rows".into()),
-                Argument::Count("cols".into()),
-            ],
-            grid: "rows".into(),
-            block: 256,
-        }),
+        cuda: Cuda::own(
+            Source::new("softmax", include_str!("../../../kernels/softmax/kernel.cu")),
+            ["softmax_f32", "softmax_f64"],
+            arguments(&["y", "x"], MATRIX),
+            "rows",
+        ),
     }
 }
 
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], y: &mut [T]) {
+fn host<T: Exponential>(cpu: pulp::Arch, inputs: &[View<'_, T>], y: &mut [T]) {
     cpu.dispatch(Rows { x: inputs[0], y });
 }
 
@@ -62,7 +34,7 @@ struct Rows<'a, T> {
     y: &'a mut [T],
 }
 
-impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
+impl<T: Exponential> pulp::NullaryFnOnce for Rows<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -97,7 +69,7 @@ fn largest<T: Real>(row: &[T]) -> T {
 
 /// y = exp(x − most), and its sum.
 #[inline(always)]
-fn exponentials<T: Real>(x: &[T], most: T, y: &mut [T]) -> f64 {
+fn exponentials<T: Exponential>(x: &[T], most: T, y: &mut [T]) -> f64 {
     for (x, y) in x.iter().zip(&mut *y) {
         *y = (*x - most).exp();
     }
@@ -119,16 +91,16 @@ fn expected(inputs: &[Values<'_>], at: usize, y: &mut [Expected]) {
 }
 
 /// A float that has an exponential.
-trait Real: Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+trait Exponential: Real {
     /// e to the power of `self`, which is at most 0, without a branch, so that compilers make vectors of it: 2^n times a
     /// polynomial in the rest, |rest| ≤ ln(2)/2 (Cody and Waite, 1980). Below the smallest normal number it is 0.
     fn exp(self) -> Self;
 }
 
-macro_rules! real {
+macro_rules! exponential {
     ($type:ident, digits: $digits:expr, bias: $bias:expr, lowest: $lowest:expr, ln_2: $high:expr, $low:expr,
      degree: $degree:expr) => {
-        impl Real for $type {
+        impl Exponential for $type {
             #[inline(always)]
             fn exp(self) -> Self {
                 // Adding this leaves the nearest whole number in the lowest bits.
@@ -156,8 +128,8 @@ macro_rules! real {
     };
 }
 
-real!(f32, digits: 23, bias: 127, lowest: -87.33, ln_2: 355.0 / 512.0, -2.121_944_4e-4, degree: 7);
-real!(f64, digits: 52, bias: 1023, lowest: -708.39, ln_2: 22_713.0 / 32_768.0,
+exponential!(f32, digits: 23, bias: 127, lowest: -87.33, ln_2: 355.0 / 512.0, -2.121_944_4e-4, degree: 7);
+exponential!(f64, digits: 52, bias: 1023, lowest: -708.39, ln_2: 22_713.0 / 32_768.0,
       1.428_606_820_309_417_2e-6, degree: 13);
 
 #[cfg(test)]
@@ -169,17 +141,17 @@ mod tests {
         for i in 0..=100_000 {
             let x = -7e-3 * f64::from(i);
             let relative = |got: f64, expected: f64| (got / expected - 1.0).abs();
-            let error = relative(Real::exp(x), x.exp());
+            let error = relative(Exponential::exp(x), x.exp());
             assert!(error < 2.0 * f64::EPSILON, "{x}: {error}");
             let (x, limit) = (x as f32 / 8.02, 2.0 * f64::from(f32::EPSILON));
-            let error = relative(Real::exp(x).to_f64(), f64::from(x).exp());
+            let error = relative(Exponential::exp(x).to_f64(), f64::from(x).exp());
             assert!(error < limit, "{x}: {error}");
         }
-        assert_eq!((Real::exp(0f32), Real::exp(0f64)), (1.0, 1.0));
+        assert_eq!((Exponential::exp(0f32), Exponential::exp(0f64)), (1.0, 1.0));
         for x in [-88.0, -1e30, f32::NEG_INFINITY] {
-            assert_eq!(Real::exp(x), 0.0);
+            assert_eq!(Exponential::exp(x), 0.0);
         }
-        assert!(Real::exp(f32::NAN).is_nan() && Real::exp(f64::NAN).is_nan());
+        assert!(Exponential::exp(f32::NAN).is_nan() && Exponential::exp(f64::NAN).is_nan());
     }
 
     #[test]

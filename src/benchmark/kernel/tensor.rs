@@ -60,37 +60,32 @@ impl Tensor {
                 values.fill_with(|| T::rounded(from + (to - from) * random.unit()));
             }
             Fill::Whole { most, terms } => {
-                let slots = Slots::new::<T>(*most, run.value(terms));
-                values.fill_with(|| T::of(slots.pick(random.below(slots.count))));
+                let (most, places) = places::<T>(*most, run.value(terms));
+                values.fill_with(|| T::of(whole(random.below(places), most)));
             }
             Fill::Nan => values.fill(T::rounded(f64::NAN)),
         }
     }
 }
 
-/// Equally likely places for whole numbers; the middle one and the surplus are zero.
+/// How many equally likely places whole numbers from −`most` to `most` have: the first ones, and the rest is zero. With
+/// the `most` that the type allows.
 ///
 /// Sums stay below 2^24 (7 standard deviations below, for 2^20 terms): f32 accumulators hold them exactly in any
 /// order. In the 16-bit types, which hold far fewer whole numbers, entries are −1, 0 and 1, with so many zeros
 /// that a sum beyond the type's exact range is 7 standard deviations away; one that occurs is rounded
 /// once, at the end.
-struct Slots {
-    most: usize,
-    count: usize,
+fn places<T: Number>(most: usize, terms: f64) -> (usize, usize) {
+    let narrow = T::EXACT < 1 << 24;
+    let most = if narrow || terms > (1 << 20) as f64 { 1 } else { most };
+    let share = if narrow { T::EXACT as f64 / (7.0 * terms.sqrt()) } else { 1.0 };
+    let zeros = if share < 1.0 { ((2 * most) as f64 / share).ceil() as usize } else { 0 };
+    (most, zeros.max(2 * most + 1))
 }
 
-impl Slots {
-    fn new<T: Number>(most: usize, terms: f64) -> Self {
-        let narrow = T::EXACT < 1 << 24;
-        let most = if narrow || terms > (1 << 20) as f64 { 1 } else { most };
-        let share = if narrow { T::EXACT as f64 / (7.0 * terms.sqrt()) } else { 1.0 };
-        let zeros = if share < 1.0 { ((2 * most) as f64 / share).ceil() as usize } else { 0 };
-        Self { most, count: zeros.max(2 * most + 1) }
-    }
-
-    fn pick(&self, slot: usize) -> i64 {
-        if slot <= 2 * self.most { slot as i64 - self.most as i64 } else { 0 }
-    }
+/// The number in a place.
+fn whole(place: usize, most: usize) -> i64 {
+    if place <= 2 * most { place as i64 - most as i64 } else { 0 }
 }
 
 /// An input as a host operation sees it.
@@ -104,7 +99,7 @@ pub struct View<'a, T> {
 
 /// A tensor as a reference sees it: whatever its type, numbers of 64 bits.
 pub struct Values<'a> {
-    data: Box<dyn Numbers + 'a>,
+    data: Box<dyn Fn(Range<usize>) -> Vec<f64> + 'a>,
     /// Elements along each axis.
     pub shape: &'a [usize],
 }
@@ -112,29 +107,19 @@ pub struct Values<'a> {
 impl<'a> Values<'a> {
     /// Of a tensor's elements.
     pub fn new<T: Number>(data: &'a [T], shape: &'a [usize]) -> Self {
-        Self { data: Box::new(data), shape }
+        let read = |range: Range<usize>| data[range].iter().map(|value| value.to_f64()).collect();
+        Self { data: Box::new(read), shape }
     }
 
     /// The elements in `range`.
     pub fn read(&self, range: Range<usize>) -> Vec<f64> {
-        self.data.read(range)
+        (self.data)(range)
     }
 
     /// Row `row` of a matrix.
     pub fn row(&self, row: usize) -> Vec<f64> {
         let width = self.shape.last().copied().unwrap_or(1);
         self.read(row * width..(row + 1) * width)
-    }
-}
-
-/// Elements whose type does not matter.
-trait Numbers {
-    fn read(&self, range: Range<usize>) -> Vec<f64>;
-}
-
-impl<T: Number> Numbers for &[T] {
-    fn read(&self, range: Range<usize>) -> Vec<f64> {
-        self[range].iter().map(|value| value.to_f64()).collect()
     }
 }
 
@@ -145,9 +130,9 @@ mod tests {
 
     #[test]
     fn narrow_types_get_entries_whose_sums_they_hold() {
-        let slots = Slots::new::<bf16>(4095, 8192.0);
+        let (most, count) = places::<bf16>(4095, 8192.0);
         let mut random = Stream::new(0, "test", &[]);
-        let mut entries = || slots.pick(random.below(slots.count));
+        let mut entries = || whole(random.below(count), most);
         let mut zeros = 0;
         for _ in 0..256 {
             let products = (0..8192).map(|_| entries() * entries());
@@ -155,7 +140,6 @@ mod tests {
             assert!(sum.abs() <= 256, "{sum}");
         }
         assert!(zeros < 256 * 8192 * 24 / 25, "{zeros}");
-        let wide = Slots::new::<f32>(4095, 8192.0);
-        assert_eq!((wide.most, wide.count), (4095, 8191));
+        assert_eq!(places::<f32>(4095, 8192.0), (4095, 8191));
     }
 }

@@ -1,17 +1,8 @@
 //! a = b + s·c over arrays in memory, as in STREAM.
 
-use std::ops::{Add, Mul};
-
 use super::copy::{BLOCKS, ELEMENTS, array};
-use super::{
-    Argument, Bound, Cuda, CudaKernel, Expected, Fill, Host, Kernel, Reference, Tensor, Values,
-    View,
-};
-use crate::benchmark::Number;
-use crate::benchmark::element::Element;
-use crate::machine::kernel::Source;
+use super::*;
 
-/// s.
 const SCALAR: f64 = 3.0;
 
 pub(super) fn kernel() -> Kernel {
@@ -30,26 +21,21 @@ pub(super) fn kernel() -> Kernel {
         output: Tensor::output("a", ELEMENTS),
         reference: Reference { expected, tolerance: 0.0, suspects: None },
         host: Host::Own { f32: host, f64: host },
-        cuda: Cuda::Own(CudaKernel {
-            source: Source::new("triad", include_str!("../../../kernels/triad/kernel.cu")),
-            entries: vec![(Element::F32, "triad_f32".into()), (Element::F64, "triad_f64".into())],
-            arguments: vec![
-                Argument::Tensor("a".into()),
-                Argument::Tensor("b".into()),
-                Argument::Tensor("c".into()),
-                Argument::Scalar(SCALAR),
-                Argument::Count(ELEMENTS[0].into()),
-            ],
-            grid: BLOCKS.into(),
-            block: 256,
-        }),
+        cuda: Cuda::own(
+            Source::new("triad", include_str!("../../../kernels/triad/kernel.cu")),
+            ["triad_f32", "triad_f64"],
+            [
+                arguments(&["a", "b", "c"], &[]),
+                vec![Argument::Scalar(SCALAR)],
+                arguments(&[], ELEMENTS),
+            ]
+            .concat(),
+            BLOCKS,
+        ),
     }
 }
 
-fn host<T>(cpu: pulp::Arch, inputs: &[View<'_, T>], a: &mut [T])
-where
-    T: Number + Add<Output = T> + Mul<Output = T>,
-{
+fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], a: &mut [T]) {
     let (b, c) = (inputs[0].data, inputs[1].data);
     cpu.dispatch(|| {
         let s = T::rounded(SCALAR);

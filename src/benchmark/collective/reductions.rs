@@ -1,19 +1,53 @@
-//! reduce_scatter, with equal blocks and with others: each rank ends with its block of the reduction.
+//! Reductions over all ranks: every rank, the root, or each rank with its block ends with the result.
 
 use super::nccl_call::one;
 use super::*;
 
-/// Each rank ends with its block of the reduction over all ranks.
+/// all_reduce; a new communicator of NCCL is tried with it.
+pub static ALL_REDUCE: Collective = Collective {
+    name: "all_reduce",
+    aliases: &["allreduce"],
+    description: "every rank ends with the reduction over all ranks",
+    keys: keys::REDUCES,
+    default: true,
+    in_place: InPlace::both(Sharing::Front),
+    input: |seat| seat.elements(),
+    flow: Flow::Reduces(|seat| Some(seat.whole())),
+    bandwidth: Some(Bandwidth {
+        bus_factor: |_, ranks| 2.0 * share_of_others(ranks),
+        ..ONE_BUFFER
+    }),
+    mpi: MpiCall::Collective(MpiCollective::Allreduce),
+    nccl: Nccl::Calls(|seat| one(NcclCall::AllReduce, seat.elements())),
+    model: Some(Model::Ring { rounds: 2 }),
+    nccl_tests: true,
+    osu: &[OsuTest::new("Allreduce Latency", OsuSize::Whole, OsuRanks::All)],
+    ..PLAIN
+};
+
+pub(super) static REDUCE: Collective = Collective {
+    name: "reduce",
+    description: "the root ends with the reduction over all ranks",
+    keys: &[keys::BYTES, keys::OP, keys::ROOT, keys::FORM, keys::AGGREGATE, keys::OFFSET],
+    in_place: InPlace::both(Sharing::Front),
+    roles: Roles::Root,
+    input: |seat| seat.elements(),
+    flow: Flow::Reduces(|seat| seat.is_root().then(|| seat.whole())),
+    bandwidth: Some(ONE_BUFFER),
+    mpi: MpiCall::Collective(MpiCollective::Reduce),
+    nccl: Nccl::Calls(|seat| one(NcclCall::Reduce(seat.root), seat.elements())),
+    model: Some(Model::Ring { rounds: 1 }),
+    nccl_tests: true,
+    osu: &[OsuTest::new("Reduce Latency", OsuSize::Whole, OsuRanks::All)],
+    ..PLAIN
+};
+
 pub(super) static REDUCE_SCATTER: Collective = Collective {
     name: "reduce_scatter",
-    aliases: &[],
     description: "each rank ends with its block of the reduction over all ranks",
     keys: keys::REDUCES,
-    default: false,
     // NCCL leaves the result where the rank's own block was (nccl.h).
     in_place: Some(InPlace { mpi: Sharing::Front, nccl: Ok(Sharing::OwnBlock) }),
-    roles: Roles::Alike,
-    ranks: RankCount::Any,
     blocks: BlockSizes::Equal,
     input: |seat| seat.row(),
     flow: Flow::Reduces(|seat| Some(seat.own_block())),
@@ -23,9 +57,9 @@ pub(super) static REDUCE_SCATTER: Collective = Collective {
     model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: true,
     osu: &[OsuTest::new("Reduce_scatter Latency", OsuSize::Whole, OsuRanks::All)],
+    ..PLAIN
 };
 
-/// The same with blocks of different sizes.
 pub(super) static REDUCE_SCATTERV: Collective = Collective {
     name: "reduce_scatterv",
     description: "reduce_scatter with blocks of different sizes",
