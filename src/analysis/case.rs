@@ -150,7 +150,6 @@ fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
     })
 }
 
-/// The floor that a sample is near to, if it is.
 pub(super) fn near_floor(
     communicates: bool,
     floors: &TimingOverhead,

@@ -74,7 +74,6 @@ fn t_critical(confidence: f64, launches: usize) -> f64 {
     t_quantile(f64::midpoint(1.0, confidence), freedom).unwrap_or(f64::INFINITY)
 }
 
-/// One side, prepared for resampling.
 struct Side {
     medians: Vec<f64>,
     /// Each launch's median, shrunk towards their mean.

@@ -2,7 +2,7 @@
 
 use crate::base::random::Stream;
 
-use super::scale::Scale;
+use super::sample::Scale;
 
 /// Fewest values between two changes.
 const MIN_SEGMENT: usize = 5;

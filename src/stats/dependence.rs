@@ -43,7 +43,7 @@ pub fn iterations_needed(values: &[f64], q: f64, confidence: f64) -> usize {
 pub(super) fn effective_size(sorted: &[(f64, usize)], q: f64) -> f64 {
     let n = sorted.len() as f64;
     // The share of values below each value, in order of time.
-    let shares: Vec<f64> = ranks(sorted).of.iter().map(|rank| (rank - 0.5) / n).collect();
+    let shares: Vec<f64> = ranks(sorted).0.iter().map(|rank| (rank - 0.5) / n).collect();
     let indicator = shares.iter().map(|&share| f64::from(share <= q)).collect();
     by_indicator(indicator).min(by_ranks(shares, q)).clamp(1.0, n.max(1.0))
 }

@@ -33,27 +33,19 @@ pub(super) fn samples_needed(q: f64, confidence: f64) -> usize {
     needed(q).max(needed(1.0 - q)) as usize
 }
 
-/// The ranks of values, from 1.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ranks {
-    /// The rank of each value; tied values have their mean rank.
-    pub(super) of: Vec<f64>,
-    /// The tie term Σ (t³ − t) over ties of t values; 0 without ties.
-    pub(super) ties: f64,
-}
-
-/// The ranks of ascending values, each with its index.
-pub(super) fn ranks(sorted: &[(f64, usize)]) -> Ranks {
-    let mut of = vec![0.0; sorted.len()];
+/// The ranks, from 1, of ascending values, each with its index; tied values have their mean rank. Also the tie term
+/// Σ (t³ − t) over ties of t values, 0 without ties.
+pub(super) fn ranks(sorted: &[(f64, usize)]) -> (Vec<f64>, f64) {
+    let mut ranks = vec![0.0; sorted.len()];
     let (mut ties, mut below) = (0.0, 0);
     for tie in sorted.chunk_by(|a, b| a.0 == b.0) {
         let size = tie.len() as f64;
         let rank = below as f64 + (size + 1.0) / 2.0;
-        tie.iter().for_each(|&(_, place)| of[place] = rank);
+        tie.iter().for_each(|&(_, place)| ranks[place] = rank);
         ties += size * size * size - size;
         below += tie.len();
     }
-    Ranks { of, ties }
+    (ranks, ties)
 }
 
 #[cfg(test)]
@@ -63,8 +55,7 @@ mod tests {
     #[test]
     fn ties_share_the_mean_of_their_ranks() {
         let tied = ranks(&sorted_with_index(&[3.0, 0.0, 3.0, -0.0, 3.0, 9.0]));
-        assert_eq!(tied.of, [4.0, 1.5, 4.0, 1.5, 4.0, 6.0]);
-        assert_eq!(tied.ties, 6.0 + 24.0);
-        assert_eq!(ranks(&[]), Ranks { of: vec![], ties: 0.0 });
+        assert_eq!(tied, (vec![4.0, 1.5, 4.0, 1.5, 4.0, 6.0], 6.0 + 24.0));
+        assert_eq!(ranks(&[]), (vec![], 0.0));
     }
 }

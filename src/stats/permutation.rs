@@ -52,7 +52,6 @@ fn relabellings(from: usize, to: usize) -> f64 {
     ln_binomial((from + to) as u64, to as u64).exp().round()
 }
 
-/// Both samples pooled, with the observed statistic.
 struct Pooled {
     /// Centred on the common mean, in units of the largest distance from it; those of `to` last.
     values: Vec<f64>,
@@ -145,7 +144,6 @@ impl Pooled {
         })
     }
 
-    /// p from random relabellings, with early stopping.
     fn sequential(&self, draws: usize, random: &mut Stream) -> f64 {
         let mut values = self.values.clone();
         let n = values.len();

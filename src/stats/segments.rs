@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::order::median;
 
-/// Fewest values of a series.
 const MIN_VALUES: usize = 30;
 
 /// The series is reduced to this many medians; bounds the time, and removes single spikes.

@@ -43,7 +43,6 @@ pub(super) fn around(
 /// What is so around measurements: by name and whether a difference prevents comparing, every value there is.
 pub(in crate::analysis) type Facts = BTreeMap<(String, bool), Vec<String>>;
 
-/// What is so around a side.
 pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
     let mut facts = Facts::new();
     for report in reports {

@@ -1,7 +1,6 @@
 //! What the launches of one case say: numbers of two sides in, numbers out.
 
-use super::{Rules, direction};
-use crate::base::metric::Direction;
+use super::{Rules, sign};
 use crate::base::random::Stream;
 use crate::plan::config::StatisticalTest;
 use crate::stats::{self, Estimate};
@@ -49,10 +48,7 @@ pub(super) fn weigh(
     budget: ResampleBudget,
     seed: u64,
 ) -> Option<Evidence> {
-    let sign = match direction(rules.metric) {
-        Direction::LowerIsBetter => 1.0,
-        Direction::HigherIsBetter => -1.0,
-    };
+    let sign = sign(rules.metric);
     let worseness = |launches: &Launches| -> Launches {
         let worse = |values: &Vec<f64>| values.iter().map(|value| sign * value.ln()).collect();
         launches.iter().map(worse).collect()

@@ -57,7 +57,6 @@ impl Weighed<'_> {
 }
 
 impl<'a> Pair<'a> {
-    /// Either side that there is.
     pub(super) fn either(&self) -> &Subject<'a> {
         match self.0.iter().flatten().next() {
             Some(subject) => subject,
@@ -82,7 +81,6 @@ impl<'a> Pair<'a> {
         self.0.each_ref().map(|side| side.as_ref().and_then(|subject| subject.case))
     }
 
-    /// What is known before all cases are seen together.
     pub(super) fn weighed(
         &'a self,
         prevented: &[String],

@@ -11,7 +11,6 @@ use crate::plan::config::{ComparedMetric, ScalingKind};
 use crate::report::{Case, Outcome, Report, Scaling};
 use crate::stats;
 
-/// One thing that is compared, on one side.
 #[derive(Debug, Clone)]
 pub(super) struct Subject<'a> {
     /// Name that both sides have for it.

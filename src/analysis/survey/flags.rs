@@ -18,7 +18,6 @@ const WIDE_PERCENT: f64 = 5.0;
 /// The 99 % quantile over the median, from which on a tail is long.
 const LONG_TAIL: f64 = 2.0;
 
-/// A rule that flags cases.
 struct Rule {
     concern: Concern,
     /// None where the numbers are those of the caveat that was met while measuring.
@@ -42,7 +41,6 @@ const fn found_elsewhere(rule: Rule) -> Rule {
     Rule { names_cases: false, ..rule }
 }
 
-/// A result that differs from its reference.
 pub(super) const WRONG_RESULT: Concern = Concern::new(
     "wrong_result",
     "WRONG",
@@ -52,7 +50,6 @@ pub(super) const WRONG_RESULT: Concern = Concern::new(
      memory",
 );
 
-/// A case that went wrong.
 pub(super) const FAILED_CASE: Concern = Concern::new(
     "failed_case",
     "FAILED",
@@ -303,7 +300,6 @@ fn repeats(case: &Case) -> bool {
     !case.counts.is_some_and(|counts| counts.happens_once)
 }
 
-/// How far the iterations depend on each other.
 fn dependence(statistics: &Statistics) -> Vec<Figure> {
     let each = statistics.iterations as f64 / statistics.effective_samples.max(1.0);
     vec![

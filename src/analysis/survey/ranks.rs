@@ -11,7 +11,6 @@ use crate::base::caveat::Severity::Warning;
 use crate::report::{Case, Finding, RankSpread, Straggler};
 use crate::stats;
 
-/// A rank that others wait for.
 pub(super) const STRAGGLER: Concern = Concern::new(
     "straggler",
     "straggler",
@@ -83,7 +82,6 @@ fn candidates(case: &Case) -> Vec<Straggler> {
     .collect()
 }
 
-/// A rank that is a straggler in a case.
 type InCase<'a> = (&'a Subject<'a>, &'a Straggler);
 
 /// The stragglers, each rank of the same reports once, with the cases in which it is one.
