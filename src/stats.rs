@@ -12,7 +12,6 @@ mod hostile;
 mod interval;
 mod normality;
 mod order;
-mod outliers;
 mod p_value;
 mod permutation;
 mod rank_sum;
@@ -23,17 +22,16 @@ mod t_test;
 
 pub use bootstrap::shift_interval;
 pub use change::{Change, SERIES_LIMIT, change_points};
-#[cfg(test)]
-pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};
+#[cfg(test)]
+pub(crate) use hostile::autoregressive;
 pub use interval::{
     Estimate, Interval, independent_median_interval, quantile_interval, ratio_interval,
 };
 pub use normality::{anderson_darling, shapiro_wilk};
-pub use order::{median, quantile};
-pub use outliers::{Outliers, outliers};
+pub use order::{Outliers, median, outliers, quantile};
 pub use p_value::{TestResult, benjamini_hochberg, benjamini_yekutieli, binomial_tail};
 pub use permutation::{permutation_p, smallest_p};
 pub use rank_sum::rank_sum;

@@ -90,7 +90,7 @@ pub fn ratio_interval(over: Estimate, under: Estimate) -> Option<[f64; 2]> {
 mod tests {
     use super::*;
     use crate::base::random::Stream;
-    use crate::stats::dependence::tests::autoregressive;
+    use crate::stats::autoregressive;
     use crate::stats::effective_samples;
     use crate::stats::{median, quantile};
     use proptest::prelude::*;

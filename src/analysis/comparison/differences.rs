@@ -1,6 +1,6 @@
 //! What keeps two figures from meaning the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -20,9 +20,9 @@ pub(super) fn around(
     let mut differences: Vec<Difference> = names
         .filter(|name| before.get(*name) != after.get(*name))
         .map(|(what, prevents)| {
-            let of = |side: &Facts| {
-                side.get(&(what.clone(), *prevents))
-                    .map_or_else(|| "-".to_owned(), |all| all.join(", "))
+            let of = |side: &Facts| match side.get(&(what.clone(), *prevents)) {
+                Some(all) => all.iter().cloned().collect::<Vec<_>>().join(", "),
+                None => "-".to_owned(),
             };
             // `--allow variable` allows all of them.
             let allowed = |name: &String| {
@@ -41,17 +41,13 @@ pub(super) fn around(
 }
 
 /// What is so around measurements: by name and whether a difference prevents comparing, every value there is.
-pub(in crate::analysis) type Facts = BTreeMap<(String, bool), Vec<String>>;
+pub(in crate::analysis) type Facts = BTreeMap<(String, bool), BTreeSet<String>>;
 
 pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
     let mut facts = Facts::new();
     for report in reports {
         let mut note = |what: &str, prevents: bool, value: String| {
-            let values = facts.entry((what.to_owned(), prevents)).or_default();
-            if !values.contains(&value) {
-                values.push(value);
-                values.sort();
-            }
+            facts.entry((what.to_owned(), prevents)).or_default().insert(value);
         };
         let environment = &report.environment;
         note("backend", true, report.run.backend.clone());
@@ -118,15 +114,11 @@ pub(in crate::analysis) fn between(baseline: &Case, candidate: &Case) -> Vec<Str
     let (Some(before), Some(after)) = (&baseline.measured, &candidate.measured) else {
         return Vec::new();
     };
-    let [definitions, protocols, sizes] = [
-        [before.latency.definition, after.latency.definition].map(as_in_reports),
-        [before.protocol, after.protocol].map(as_in_reports),
-        [baseline.group_size, candidate.group_size].map(as_in_reports),
-    ];
+    let definitions = [before.latency.definition, after.latency.definition];
     let pairs = [
-        ("the definition of time", definitions),
-        ("the protocol", protocols),
-        ("the number of ranks", sizes),
+        ("the definition of time", definitions.map(as_in_reports)),
+        ("the protocol", [before.protocol, after.protocol].map(as_in_reports)),
+        ("the number of ranks", [baseline.group_size, candidate.group_size].map(as_in_reports)),
     ];
     let differ = pairs.iter().filter(|(_, [before, after])| before != after);
     let mut reasons: Vec<String> =

@@ -51,7 +51,7 @@ pub(super) fn across(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Study>
     let candidates: Vec<Candidate<'_>> =
         subjects.iter().filter_map(|subject| candidate(subject, &around)).collect();
     let studies = |kind: ScalingKind| {
-        let points = candidates.iter().filter(move |candidate| candidate.can_be(kind));
+        let points = candidates.iter().filter(move |candidate| candidate.constant(kind).is_some());
         let families = families(points, |family, candidate| {
             family.iter().all(|other| other.is_kin(candidate, kind))
         });
@@ -100,16 +100,12 @@ fn around(report: &Report) -> Around {
 }
 
 impl Candidate<'_> {
-    /// Whether it can be a point of such a study: what ranks do together has no strong scaling of its own.
-    fn can_be(&self, kind: ScalingKind) -> bool {
-        kind == ScalingKind::Weak || works_alone(self.subject.case) && self.whole.is_some()
-    }
-
-    /// The problem that stays in such a study.
+    /// The problem that stays in such a study; `None` where the case can be no point of it. What ranks do together has no
+    /// strong scaling of its own.
     fn constant(&self, kind: ScalingKind) -> Option<&Problem> {
         match kind {
             ScalingKind::Weak => Some(&self.subject.case.problem),
-            ScalingKind::Strong => self.whole.as_ref(),
+            ScalingKind::Strong => self.whole.as_ref().filter(|_| works_alone(self.subject.case)),
         }
     }
 

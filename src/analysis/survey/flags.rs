@@ -60,12 +60,8 @@ pub(super) const FAILED_CASE: Concern = Concern::new(
 
 /// The rules, in the order of their findings.
 const RULES: [Rule; 21] = [
-    found_elsewhere(rule(WRONG_RESULT, |case, statistics| {
-        went_wrong(case, statistics, |kind| kind == Some(Kind::WrongResult))
-    })),
-    found_elsewhere(rule(FAILED_CASE, |case, statistics| {
-        went_wrong(case, statistics, |kind| kind != Some(Kind::WrongResult))
-    })),
+    found_elsewhere(rule(WRONG_RESULT, |case, statistics| went_wrong(case, statistics, true))),
+    found_elsewhere(rule(FAILED_CASE, |case, statistics| went_wrong(case, statistics, false))),
     met(caveat::OVERSUBSCRIBED),
     met(caveat::YIELDING),
     met(caveat::EMULATED),
@@ -285,13 +281,10 @@ fn of_caveat(concern: Concern, case: &Case, statistics: &Statistics) -> Option<V
     })
 }
 
-/// What failed in such a way although there are times: those of other launches, or times of wrong results.
-fn went_wrong(
-    case: &Case,
-    statistics: &Statistics,
-    so: impl Fn(Option<Kind>) -> bool,
-) -> Option<Vec<Figure>> {
-    let failed = case.outcome != Outcome::Measured && so(case.error.as_ref().map(|why| why.kind));
+/// What failed, `by_result` or else, although there are times: those of other launches, or times of wrong results.
+fn went_wrong(case: &Case, statistics: &Statistics, by_result: bool) -> Option<Vec<Figure>> {
+    let is_wrong = case.error.as_ref().is_some_and(|error| error.kind == Kind::WrongResult);
+    let failed = case.outcome != Outcome::Measured && is_wrong == by_result;
     failed.then(|| vec![count("launches with times", statistics.launches)])
 }
 

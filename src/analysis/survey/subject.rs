@@ -1,6 +1,6 @@
 //! What is examined: a case in all the launches that measured it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::ranks;
 use crate::analysis::comparison::differences::{Facts, between, facts};
@@ -143,7 +143,7 @@ pub(super) fn surroundings(report: &Report) -> Facts {
     let mut facts = facts(std::slice::from_ref(report));
     facts.retain(|(what, _), _| what != "seed");
     let origin = format!("{:?}", origin(report));
-    facts.insert(("origin".to_owned(), true), vec![origin]);
+    facts.insert(("origin".to_owned(), true), BTreeSet::from([origin]));
     facts
 }
 
