@@ -138,16 +138,12 @@ fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
     let failures = pairs.iter().filter_map(|pair| Some(pair.failure()?.0));
     let Verdicts { regressed, not_comparable, vanished, inconclusive, .. } = comparison.summary;
     let nothing = comparison.cases.is_empty();
-    [
-        (nothing || not_comparable > 0, Exit::Unfit),
-        (regressed > 0, Exit::Regression),
-        (rules.strict && vanished + inconclusive > 0, Exit::Inconclusive),
-    ]
-    .into_iter()
-    .filter(|(applies, _)| *applies)
-    .map(|(_, exit)| exit)
-    .chain(failures)
-    .fold(Exit::Ok, Exit::worst)
+    let exits = [
+        (nothing || not_comparable > 0).then_some(Exit::Unfit),
+        (regressed > 0).then_some(Exit::Regression),
+        (rules.strict && vanished + inconclusive > 0).then_some(Exit::Inconclusive),
+    ];
+    exits.into_iter().flatten().chain(failures).fold(Exit::Ok, Exit::worst)
 }
 
 /// From sides that measured one and the same thing (A/A): the 95 % quantile of |ln ratio| between the figures of

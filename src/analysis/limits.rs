@@ -14,7 +14,7 @@ use crate::benchmark::metric::{self, EFFICIENCY, Metric, Observed, Peak};
 use crate::benchmark::work::Element;
 use crate::machine::topology::Topology;
 use crate::plan::config::LimitConfig;
-use crate::report::{Basis, Case, LimitCheck, LimitOutcome, RankTimes, Report};
+use crate::report::{Basis, Case, LimitCheck, LimitOutcome, Point, RankTimes, Report};
 use crate::stats;
 
 /// Fewest members whose median stands for a fleet.
@@ -124,14 +124,10 @@ impl Limit {
 
     /// Whether the report is of the machine that the limit is for.
     fn applies(&self, report: &Report) -> bool {
-        self.topology.as_ref().is_none_or(|topology| {
-            report.topology.as_ref() == Some(&topology.name)
-                || report
-                    .environment
-                    .ranks
-                    .iter()
-                    .any(|rank| rank.device.name == topology.device.name)
-        })
+        let Some(topology) = &self.topology else { return true };
+        let mut ranks = report.environment.ranks.iter();
+        report.topology.as_ref() == Some(&topology.name)
+            || ranks.any(|rank| rank.device.name == topology.device.name)
     }
 
     fn check(&self, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
@@ -228,9 +224,8 @@ impl Limit {
         if *self.metric == EFFICIENCY {
             let points = report.scaling.iter().flat_map(|study| &study.points);
             let counted = points.filter(|point| !point.left_out);
-            return counted
-                .filter_map(|point| figure(&point.case, None, point.efficiency))
-                .collect();
+            let of = |point: &'a Point| figure(&point.case, None, point.efficiency);
+            return counted.filter_map(of).collect();
         }
         let of = |case: &'a Case| figure(&case.id, Some(case), case.figure(self.metric));
         report.cases.iter().filter_map(of).collect()

@@ -14,15 +14,14 @@ const ROUNDING: f64 = 1e-30;
 /// each group are equal, as with two values in each.
 pub fn brown_forsythe(groups: &[&[f64]]) -> Option<TestResult> {
     let scale = Scale::of(groups.iter().copied().flatten())?;
-    let distances: Option<Vec<Vec<f64>>> = groups
+    let distances: Vec<Vec<f64>> = groups
         .iter()
         .map(|group| {
             let group = scale.values(group);
             let median = median(&group)?;
             Some(group.iter().map(|value| (value - median).abs()).collect())
         })
-        .collect();
-    let distances = distances?;
+        .collect::<Option<_>>()?;
     let (k, n) =
         (groups.len() as f64, groups.iter().map(|group| group.len()).sum::<usize>() as f64);
     let grand = mean(&distances.concat());

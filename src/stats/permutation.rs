@@ -2,6 +2,7 @@
 
 use statrs::function::factorial::ln_binomial;
 
+use super::p_value::sequential_p;
 use crate::base::random::Stream;
 
 /// Up to this number of relabellings, all are enumerated: ten against ten values.
@@ -147,17 +148,12 @@ impl Pooled {
     fn sequential(&self, draws: usize, random: &mut Stream) -> f64 {
         let mut values = self.values.clone();
         let n = values.len();
-        let mut hits = 0;
-        for draw in 1..=draws {
+        sequential_p(draws, STOPPING_HITS, || {
             for place in 0..self.to {
                 values.swap(place, place + random.below(n - place));
             }
-            hits += usize::from(self.statistic_of(&values[..self.to]).reaches(self.observed));
-            if hits == STOPPING_HITS {
-                return hits as f64 / draw as f64;
-            }
-        }
-        (hits + 1) as f64 / (draws + 1) as f64
+            self.statistic_of(&values[..self.to]).reaches(self.observed)
+        })
     }
 }
 

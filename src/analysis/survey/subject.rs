@@ -167,10 +167,7 @@ pub(super) fn hosts_of(report: &Report, ranks: &[usize]) -> Vec<String> {
         let known = report.environment.ranks.iter().find(|known| known.rank == *rank)?;
         Some(report.environment.nodes.get(known.node)?.host.clone())
     };
-    let mut hosts: Vec<String> = ranks.iter().filter_map(node).collect();
-    hosts.sort();
-    hosts.dedup();
-    hosts
+    ranks.iter().filter_map(node).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 impl Subject<'_> {
