@@ -1,6 +1,5 @@
 //! Statistics on plain numbers: tests, intervals, effect sizes, change points.
 
-mod binomial;
 mod bootstrap;
 mod change;
 mod dependence;
@@ -11,38 +10,32 @@ mod groups;
 #[cfg(test)]
 mod hostile;
 mod interval;
-mod multiplicity;
 mod normality;
 mod order;
-mod outliers;
+mod p_value;
 mod permutation;
 mod rank_sum;
 mod sample;
-mod scale;
 mod segments;
 mod shift;
 mod t_test;
-mod test_result;
 
-pub use binomial::binomial_tail;
 pub use bootstrap::shift_interval;
 pub use change::{Change, SERIES_LIMIT, change_points};
-#[cfg(test)]
-pub(crate) use dependence::tests::autoregressive;
 pub use dependence::{effective_samples, iterations_needed};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};
+#[cfg(test)]
+pub(crate) use hostile::autoregressive;
 pub use interval::{
     Estimate, Interval, independent_median_interval, quantile_interval, ratio_interval,
 };
-pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli};
 pub use normality::{anderson_darling, shapiro_wilk};
-pub use order::{median, quantile};
-pub use outliers::{Outliers, outliers};
+pub use order::{Outliers, median, outliers, quantile};
+pub use p_value::{TestResult, benjamini_hochberg, benjamini_yekutieli, binomial_tail};
 pub use permutation::{permutation_p, smallest_p};
 pub use rank_sum::rank_sum;
 pub use sample::{autocorrelation, mean, variance};
 pub use segments::{Steadiness, steadiness};
 pub use shift::{Magnitude, cliffs_delta, hedges_g, hodges_lehmann};
 pub use t_test::{Welch, t_quantile, welch};
-pub use test_result::TestResult;

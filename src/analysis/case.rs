@@ -150,7 +150,6 @@ fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
     })
 }
 
-/// The floor that a sample is near to, if it is.
 pub(super) fn near_floor(
     communicates: bool,
     floors: &TimingOverhead,
@@ -181,8 +180,7 @@ fn measured(plan: &Plan, counts: &Counts, recording: Recording) -> Measured {
         Definition::SlowestRank => Definition::LastEndMinusFirstStart,
         _ => Definition::SlowestRank,
     };
-    let has_device = !recording.times.device.is_empty();
-    let headline = of(definition);
+    let device = Some(Definition::SlowestDevice).filter(|_| !recording.times.device.is_empty());
     Measured {
         protocol: recording.protocol,
         warmup: Some(recording.warmup),
@@ -194,8 +192,8 @@ fn measured(plan: &Plan, counts: &Counts, recording: Recording) -> Measured {
         metrics: Metrics::default(),
         overlap: recording.remarks.overlap,
         latency_local: Some(of(other)),
-        device_time: has_device.then(|| of(Definition::SlowestDevice)),
-        latency: headline,
+        device_time: device.map(of),
+        latency: of(definition),
         per_rank: recording.per_rank,
         skew: Some(recording.skew),
         telemetry: recording.telemetry,

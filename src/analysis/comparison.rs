@@ -110,6 +110,14 @@ fn direction(metric: ComparedMetric) -> Direction {
     }
 }
 
+/// The sign of w = ±ln(value), which is larger where the metric is worse.
+fn sign(metric: ComparedMetric) -> f64 {
+    match direction(metric) {
+        Direction::LowerIsBetter => 1.0,
+        Direction::HigherIsBetter => -1.0,
+    }
+}
+
 fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
     let only = |of: fn(&Report) -> Option<String>| {
         let mut values = reports.reports.iter().map(of);

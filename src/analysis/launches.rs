@@ -89,11 +89,6 @@ pub(super) fn middle<T>(mut all: Vec<T>, value: impl Fn(&T) -> f64) -> Option<T>
     all.into_iter().nth(place)
 }
 
-/// The first complete launch, or else the first.
-fn reference(launches: &[(usize, Report)]) -> Option<&(usize, Report)> {
-    launches.iter().find(|(_, report)| !report.run.incomplete).or(launches.first())
-}
-
 /// The cases in the order of a complete launch, or of all that there are.
 fn cases(launches: &[(usize, Report)]) -> Vec<Case> {
     let mut found: HashMap<&str, Vec<(usize, &Case)>> = HashMap::new();
@@ -111,7 +106,8 @@ fn cases(launches: &[(usize, Report)]) -> Vec<Case> {
 }
 
 fn refuse_strangers(launches: &[(usize, Report)]) -> Result<()> {
-    let Some((number, own)) = reference(launches) else { return Ok(()) };
+    let complete = launches.iter().find(|(_, report)| !report.run.incomplete);
+    let Some((number, own)) = complete.or(launches.first()) else { return Ok(()) };
     for (other, report) in launches {
         if let Some(difference) = difference(own, report) {
             return Err(Error::usage(format!(

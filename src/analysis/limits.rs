@@ -14,7 +14,7 @@ use crate::benchmark::metric::{self, EFFICIENCY, Metric, Observed, Peak};
 use crate::benchmark::work::Element;
 use crate::machine::topology::Topology;
 use crate::plan::config::LimitConfig;
-use crate::report::{Basis, Case, LimitCheck, LimitOutcome, RankTimes, Report};
+use crate::report::{Basis, Case, LimitCheck, LimitOutcome, Point, RankTimes, Report};
 use crate::stats;
 
 /// Fewest members whose median stands for a fleet.
@@ -124,52 +124,36 @@ impl Limit {
 
     /// Whether the report is of the machine that the limit is for.
     fn applies(&self, report: &Report) -> bool {
-        self.topology.as_ref().is_none_or(|topology| {
-            report.topology.as_ref() == Some(&topology.name)
-                || report
-                    .environment
-                    .ranks
-                    .iter()
-                    .any(|rank| rank.device.name == topology.device.name)
-        })
+        let Some(topology) = &self.topology else { return true };
+        let mut ranks = report.environment.ranks.iter();
+        report.topology.as_ref() == Some(&topology.name)
+            || ranks.any(|rank| rank.device.name == topology.device.name)
     }
 
     fn check(&self, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
         let figures = self.figures(report);
         if figures.is_empty() {
             let nothing = Figure { id: &self.case, case: None, of: None, value: None };
-            return vec![self.checked(&nothing, None, self.basis(None, 0))];
+            return vec![self.checked(&nothing, None, 0)];
         }
         let all = figures.iter();
-        match self.bound {
-            Bound::Absolute(bound) => {
-                all.map(|figure| self.checked(figure, Some(bound), Basis::Absolute)).collect()
-            }
-            Bound::OfCeiling(share) => all
-                .map(|figure| {
-                    let ceiling = figure.case.and_then(|case| self.ceiling(report, case));
-                    let bound = ceiling.as_ref().map(|(ceiling, _)| self.scaled(*ceiling, share));
-                    self.checked(figure, bound, self.basis(ceiling, 0))
-                })
-                .collect(),
-            Bound::OfFleet(share) => {
-                let mut theirs: HashMap<&str, Vec<f64>> = HashMap::new();
-                for figure in fleet.iter().flat_map(|report| self.figures(report)) {
-                    theirs.entry(figure.id).or_default().extend(figure.value);
-                }
-                let of_fleet = |id: &str| theirs.get(id).map_or(&[][..], Vec::as_slice);
-                all.flat_map(|figure| self.against_fleet(figure, of_fleet(figure.id), share))
-                    .collect()
-            }
+        if !matches!(self.bound, Bound::OfFleet(_)) {
+            let ceiling = |figure: &Figure<'_>| self.ceiling(report, figure.case?);
+            return all.map(|figure| self.checked(figure, ceiling(figure), 0)).collect();
         }
+        let mut theirs: HashMap<&str, Vec<f64>> = HashMap::new();
+        for figure in fleet.iter().flat_map(|report| self.figures(report)) {
+            theirs.entry(figure.id).or_default().extend(figure.value);
+        }
+        let of_fleet = |id: &str| theirs.get(id).map_or(&[][..], Vec::as_slice);
+        all.flat_map(|figure| self.against_fleet(figure, of_fleet(figure.id))).collect()
     }
 
     /// Against what the fleet reaches in the same case, and the ranks of the case against each other.
-    fn against_fleet(&self, figure: &Figure<'_>, fleet: &[f64], share: f64) -> Vec<LimitCheck> {
+    fn against_fleet(&self, figure: &Figure<'_>, fleet: &[f64]) -> Vec<LimitCheck> {
         let check = |figure: &Figure<'_>, members: &[f64]| {
             let median = stats::median(members).filter(|_| members.len() >= FLEET);
-            let bound = median.map(|median| self.scaled(median, share));
-            self.checked(figure, bound, self.basis(None, members.len()))
+            self.checked(figure, median.map(|median| (median, String::new())), members.len())
         };
         let ranks = self.of_ranks(figure);
         let values: Vec<f64> = ranks.iter().filter_map(|figure| figure.value).collect();
@@ -184,27 +168,30 @@ impl Limit {
         checks
     }
 
-    /// The bound that a share of a reference sets.
-    fn scaled(&self, reference: f64, share: f64) -> f64 {
-        match self.metric.direction {
-            Direction::HigherIsBetter => reference * share,
-            Direction::LowerIsBetter => reference / share,
-        }
-    }
-
-    fn basis(&self, ceiling: Option<(f64, String)>, members: usize) -> Basis {
-        match self.bound {
-            Bound::Absolute(_) => Basis::Absolute,
-            Bound::OfCeiling(share) => {
-                let (ceiling, source) = ceiling.unzip();
-                Basis::Ceiling { percent: 100.0 * share, ceiling, source }
-            }
-            Bound::OfFleet(share) => Basis::Fleet { percent: 100.0 * share, members },
-        }
-    }
-
-    fn checked(&self, figure: &Figure<'_>, bound: Option<f64>, basis: Basis) -> LimitCheck {
+    /// Holds the limit against a figure. A share is of the reference, which has a source; of a fleet's `members` it is
+    /// the median.
+    fn checked(
+        &self,
+        figure: &Figure<'_>,
+        reference: Option<(f64, String)>,
+        members: usize,
+    ) -> LimitCheck {
+        let (reference, source) = reference.unzip();
+        let scaled = |share: f64| match self.metric.direction {
+            Direction::HigherIsBetter => reference.map(|reference| reference * share),
+            Direction::LowerIsBetter => reference.map(|reference| reference / share),
+        };
         let value = figure.value;
+        let (bound, basis) = match self.bound {
+            Bound::Absolute(bound) => (value.map(|_| bound), Basis::Absolute),
+            Bound::OfCeiling(share) => {
+                let percent = 100.0 * share;
+                (scaled(share), Basis::Ceiling { percent, ceiling: reference, source })
+            }
+            Bound::OfFleet(share) => {
+                (scaled(share), Basis::Fleet { percent: 100.0 * share, members })
+            }
+        };
         let missing = value.zip(bound).map(|(value, bound)| match self.metric.direction {
             Direction::HigherIsBetter => 1.0 - value / bound,
             Direction::LowerIsBetter => value / bound - 1.0,
@@ -228,7 +215,6 @@ impl Limit {
         }
     }
 
-    /// The figures of a report that the limit is for.
     fn figures<'a>(&self, report: &'a Report) -> Vec<Figure<'a>> {
         let glob = WildMatch::new(&self.case);
         let figure = |id: &'a str, case: Option<&'a Case>, value: Option<f64>| {
@@ -238,9 +224,8 @@ impl Limit {
         if *self.metric == EFFICIENCY {
             let points = report.scaling.iter().flat_map(|study| &study.points);
             let counted = points.filter(|point| !point.left_out);
-            return counted
-                .filter_map(|point| figure(&point.case, None, point.efficiency))
-                .collect();
+            let of = |point: &'a Point| figure(&point.case, None, point.efficiency);
+            return counted.filter_map(of).collect();
         }
         let of = |case: &'a Case| figure(&case.id, Some(case), case.figure(self.metric));
         report.cases.iter().filter_map(of).collect()

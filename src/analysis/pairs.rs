@@ -14,7 +14,6 @@ pub(super) const EFFECT_PERCENT: f64 = 10.0;
 /// Fewer pairs than this do not tell which of them is the odd one.
 const FEWEST: usize = 3;
 
-/// A pair that was measured.
 struct MeasuredPair<'a> {
     ranks: [usize; 2],
     distance: Distance,
@@ -74,7 +73,6 @@ fn matrix(links: &[MeasuredPair<'_>], ranks: usize) -> PairMatrix {
     }
 }
 
-/// What makes a link slow, if it is.
 fn slow(link: &MeasuredPair<'_>, class: &LinkClass) -> Option<SlowLink> {
     let bound = (1.0 + EFFECT_PERCENT / 100.0) * class.median_ms;
     // Ranks that took turns say nothing about a link.

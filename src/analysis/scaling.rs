@@ -8,10 +8,8 @@ use crate::plan::{Case, Plan, Study};
 use crate::report::{self, Base, Point, Scaling};
 use crate::stats::{self, Estimate};
 
-/// A measured point of a study.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StudyPoint<'a> {
-    /// The case it was measured in.
     pub(super) case: &'a str,
     pub(super) counts: &'a Counts,
     pub(super) ranks: usize,
@@ -24,16 +22,7 @@ pub(super) struct StudyPoint<'a> {
 /// The studies that the measured cases make, in the order of their first points.
 pub fn studies<'a>(plan: &'a Plan, cases: &'a [report::Case]) -> Vec<Scaling> {
     let point = |(case, measured): (&'a Case, &'a report::Case)| {
-        let figures = measured.measured.as_ref()?;
-        let point = StudyPoint {
-            case: &case.id,
-            counts: measured.counts.as_ref()?,
-            ranks: case.group.ranks.len(),
-            median_ms: figures.latency.median,
-            ci: figures.latency.ci,
-            left_out: measured.is_left_out(),
-        };
-        Some((case, case.study.as_ref()?, point))
+        Some((case, case.study.as_ref()?, StudyPoint::of(measured)?))
     };
     let points = plan.cases.iter().zip(cases).filter_map(point);
     let key = |case: &'a Case| (&case.benchmark, &case.study, case.precision, case.placement);
@@ -158,7 +147,20 @@ fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> 
     point
 }
 
-impl StudyPoint<'_> {
+impl<'a> StudyPoint<'a> {
+    /// The point by the headline of a case; `None` where it was not measured or does not say what it counts.
+    pub(super) fn of(case: &'a report::Case) -> Option<Self> {
+        let latency = &case.measured.as_ref()?.latency;
+        Some(Self {
+            case: &case.id,
+            counts: case.counts.as_ref()?,
+            ranks: case.group_size,
+            median_ms: latency.median,
+            ci: latency.ci,
+            left_out: case.is_left_out(),
+        })
+    }
+
     fn estimate(&self) -> Option<Estimate> {
         let [low, high] = self.ci?;
         Some(Estimate { value: self.median_ms, low, high })

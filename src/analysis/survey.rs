@@ -8,7 +8,6 @@ mod ranks;
 mod rates;
 mod rules;
 mod slow;
-mod statistics;
 mod subject;
 #[cfg(test)]
 mod tests;

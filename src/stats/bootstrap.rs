@@ -3,6 +3,7 @@
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::interval::Estimate;
+use super::order::sorted_with_index;
 use super::sample::{autocorrelation, mean, variance};
 use super::t_test::t_quantile;
 use crate::base::random::Stream;
@@ -74,7 +75,6 @@ fn t_critical(confidence: f64, launches: usize) -> f64 {
     t_quantile(f64::midpoint(1.0, confidence), freedom).unwrap_or(f64::INFINITY)
 }
 
-/// One side, prepared for resampling.
 struct Side {
     medians: Vec<f64>,
     /// Each launch's median, shrunk towards their mean.
@@ -111,11 +111,10 @@ impl Side {
 /// The median of a series, and the deviations of its resamples' medians from their mean.
 fn resampled(values: &[f64], random: &mut Stream) -> (f64, [f64; INNER_RESAMPLES]) {
     let n = values.len();
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let order = sorted_with_index(values);
     let mut ranks = vec![0; n];
-    order.iter().enumerate().for_each(|(rank, &place)| ranks[place] = rank);
-    let sorted: Vec<f64> = order.iter().map(|&place| values[place]).collect();
+    order.iter().enumerate().for_each(|(rank, &(_, place))| ranks[place] = rank);
+    let sorted: Vec<f64> = order.into_iter().map(|(value, _)| value).collect();
     let block = block_length(values);
     let mut counts = vec![0u32; n];
     let mut noise = [0.0; INNER_RESAMPLES];

@@ -2,7 +2,8 @@
 
 use crate::base::random::Stream;
 
-use super::scale::Scale;
+use super::p_value::sequential_p;
+use super::sample::Scale;
 
 /// Fewest values between two changes.
 const MIN_SEGMENT: usize = 5;
@@ -91,23 +92,18 @@ impl Segmentation {
     }
 
     /// The share of permutations of a segment, itself among them, whose best Q reaches `q`; stops early when p is
-    /// not significant (Besag and Clifford, 1991).
+    /// not significant.
     fn p(&self, q: f64, start: usize, end: usize) -> f64 {
         let mut random = Stream::new(self.seed, "change points", &[start as u64, end as u64]);
         let mut values = self.values[start..end].to_vec();
         // The sums of a permutation are rounded in another order.
         let threshold = q - 1e-9 * q.abs();
-        let mut hits = 0;
-        for drawn in 1..=PERMUTATIONS {
+        sequential_p(PERMUTATIONS, STOPPING_HITS, || {
             for i in (1..values.len()).rev() {
                 values.swap(i, random.below(i + 1));
             }
-            hits += usize::from(best_split(&values, None).is_some_and(|(_, q)| q >= threshold));
-            if hits == STOPPING_HITS {
-                return hits as f64 / drawn as f64;
-            }
-        }
-        (hits + 1) as f64 / (PERMUTATIONS + 1) as f64
+            best_split(&values, None).is_some_and(|(_, q)| q >= threshold)
+        })
     }
 }
 

@@ -43,7 +43,7 @@ pub fn iterations_needed(values: &[f64], q: f64, confidence: f64) -> usize {
 pub(super) fn effective_size(sorted: &[(f64, usize)], q: f64) -> f64 {
     let n = sorted.len() as f64;
     // The share of values below each value, in order of time.
-    let shares: Vec<f64> = ranks(sorted).of.iter().map(|rank| (rank - 0.5) / n).collect();
+    let shares: Vec<f64> = ranks(sorted).0.iter().map(|rank| (rank - 0.5) / n).collect();
     let indicator = shares.iter().map(|&share| f64::from(share <= q)).collect();
     by_indicator(indicator).min(by_ranks(shares, q)).clamp(1.0, n.max(1.0))
 }
@@ -96,20 +96,10 @@ fn indicator_correlation(rho: f64, q: f64) -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::base::random::Stream;
-
-    /// `n` values of a stationary AR(1) process with standard normal values.
-    pub(crate) fn autoregressive(phi: f64, n: usize, random: &mut Stream) -> Vec<f64> {
-        let mut normal = || {
-            let (radius, angle) = (1.0 - random.unit(), random.unit());
-            (-2.0 * radius.ln()).sqrt() * (TAU * angle).cos()
-        };
-        let first = normal();
-        let next = |last: &f64| Some(phi * last + (1.0 - phi * phi).sqrt() * normal());
-        std::iter::successors(Some(first), next).take(n).collect()
-    }
+    use crate::stats::autoregressive;
 
     #[test]
     fn theory_of_normal_processes() {

@@ -3,9 +3,8 @@
 use statrs::distribution::{ChiSquared, ContinuousCDF as _, FisherSnedecor};
 
 use super::order::{median, ranks, sorted_with_index};
-use super::sample::mean;
-use super::scale::Scale;
-use super::test_result::{TestResult, clamp_p};
+use super::p_value::{TestResult, clamp_p};
+use super::sample::{Scale, mean};
 
 /// Squared rounding error of equal distances on the scale from 0 to 1, per value.
 const ROUNDING: f64 = 1e-30;
@@ -15,15 +14,14 @@ const ROUNDING: f64 = 1e-30;
 /// each group are equal, as with two values in each.
 pub fn brown_forsythe(groups: &[&[f64]]) -> Option<TestResult> {
     let scale = Scale::of(groups.iter().copied().flatten())?;
-    let distances: Option<Vec<Vec<f64>>> = groups
+    let distances: Vec<Vec<f64>> = groups
         .iter()
         .map(|group| {
             let group = scale.values(group);
             let median = median(&group)?;
             Some(group.iter().map(|value| (value - median).abs()).collect())
         })
-        .collect();
-    let distances = distances?;
+        .collect::<Option<_>>()?;
     let (k, n) =
         (groups.len() as f64, groups.iter().map(|group| group.len()).sum::<usize>() as f64);
     let grand = mean(&distances.concat());
@@ -52,9 +50,9 @@ pub fn friedman(rows: &[impl AsRef<[f64]>]) -> Option<TestResult> {
         if row.len() != columns || row.iter().any(|value| value.is_nan()) {
             return None;
         }
-        let ranks = ranks(&sorted_with_index(row));
-        sums.iter_mut().zip(&ranks.of).for_each(|(sum, rank)| *sum += rank);
-        ties += ranks.ties;
+        let (ranks, row_ties) = ranks(&sorted_with_index(row));
+        sums.iter_mut().zip(&ranks).for_each(|(sum, rank)| *sum += rank);
+        ties += row_ties;
     }
     let (n, k) = (rows.len() as f64, columns as f64);
     let untied = 1.0 - ties / (n * (k * k * k - k));

@@ -1,7 +1,11 @@
-//! Numerically hostile samples for property tests.
+//! Samples for tests: numerically hostile ones, and autoregressive ones.
+
+use std::f64::consts::TAU;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+use crate::base::random::Stream;
 
 /// A finite number: of any magnitude, or one of a few that cause ties.
 pub(super) fn value() -> impl Strategy<Value = f64> {
@@ -23,4 +27,15 @@ pub(super) fn sample(least: usize) -> impl Strategy<Value = Vec<f64>> {
         1 => vec((0..3i32).prop_map(|tick| f64::from(tick) * 1e300), least..20),
         3 => vec(value(), least..30),
     ]
+}
+
+/// `n` values of a stationary AR(1) process with standard normal values.
+pub(crate) fn autoregressive(phi: f64, n: usize, random: &mut Stream) -> Vec<f64> {
+    let mut normal = || {
+        let (radius, angle) = (1.0 - random.unit(), random.unit());
+        (-2.0 * radius.ln()).sqrt() * (TAU * angle).cos()
+    };
+    let first = normal();
+    let next = |last: &f64| Some(phi * last + (1.0 - phi * phi).sqrt() * normal());
+    std::iter::successors(Some(first), next).take(n).collect()
 }

@@ -53,21 +53,12 @@ fn interval(sorted: &[(f64, usize)], effective: f64, q: f64, confidence: f64) ->
         beta_reg((effective + 1.0) * share, (effective + 1.0) * (1.0 - share), q)
     };
     // `exists` guarantees ranks 1 and n; rounding must not exclude them.
-    let lower = first(n, |rank| rank > 1 && 1.0 - lies_below(rank) > tail) - 1;
-    let upper = first(n, |rank| rank == n || lies_below(rank) <= tail);
+    let ranks: Vec<usize> = (1..=n).collect();
+    let lower = ranks.partition_point(|&rank| rank == 1 || 1.0 - lies_below(rank) <= tail);
+    let upper = ranks.partition_point(|&rank| rank < n && lies_below(rank) > tail) + 1;
     let coverage = lies_below(lower) - lies_below(upper);
     let at = |rank: usize| sorted[rank - 1].0;
     Some(Interval { low: at(lower), high: at(upper), coverage })
-}
-
-/// The first rank in 1..=`n` for which the monotonic predicate `holds`; n + 1 if there is none.
-fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (1, n + 1);
-    while low < high {
-        let middle = low.midpoint(high);
-        if holds(middle) { high = middle } else { low = middle + 1 }
-    }
-    low
 }
 
 /// An estimate with its interval.
@@ -99,7 +90,7 @@ pub fn ratio_interval(over: Estimate, under: Estimate) -> Option<[f64; 2]> {
 mod tests {
     use super::*;
     use crate::base::random::Stream;
-    use crate::stats::dependence::tests::autoregressive;
+    use crate::stats::autoregressive;
     use crate::stats::effective_samples;
     use crate::stats::{median, quantile};
     use proptest::prelude::*;

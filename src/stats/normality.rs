@@ -5,9 +5,8 @@ use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 use statrs::distribution::{ContinuousCDF as _, Normal};
 use statrs::function::erf::erfc;
 
-use super::sample::{mean, variance};
-use super::scale::Scale;
-use super::test_result::{TestResult, clamp_p};
+use super::p_value::{TestResult, clamp_p};
+use super::sample::{Scale, mean, variance};
 
 /// Sample sizes for which Royston's approximations are valid.
 const ROYSTON_SIZES: std::ops::RangeInclusive<usize> = 3..=5000;

@@ -2,6 +2,7 @@
 
 use statrs::function::factorial::ln_binomial;
 
+use super::p_value::sequential_p;
 use crate::base::random::Stream;
 
 /// Up to this number of relabellings, all are enumerated: ten against ten values.
@@ -52,7 +53,6 @@ fn relabellings(from: usize, to: usize) -> f64 {
     ln_binomial((from + to) as u64, to as u64).exp().round()
 }
 
-/// Both samples pooled, with the observed statistic.
 struct Pooled {
     /// Centred on the common mean, in units of the largest distance from it; those of `to` last.
     values: Vec<f64>,
@@ -145,21 +145,15 @@ impl Pooled {
         })
     }
 
-    /// p from random relabellings, with early stopping.
     fn sequential(&self, draws: usize, random: &mut Stream) -> f64 {
         let mut values = self.values.clone();
         let n = values.len();
-        let mut hits = 0;
-        for draw in 1..=draws {
+        sequential_p(draws, STOPPING_HITS, || {
             for place in 0..self.to {
                 values.swap(place, place + random.below(n - place));
             }
-            hits += usize::from(self.statistic_of(&values[..self.to]).reaches(self.observed));
-            if hits == STOPPING_HITS {
-                return hits as f64 / draw as f64;
-            }
-        }
-        (hits + 1) as f64 / (draws + 1) as f64
+            self.statistic_of(&values[..self.to]).reaches(self.observed)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use super::order::{ranks, sorted_with_index};
-use super::test_result::{TestResult, clamp_p};
+use super::p_value::{TestResult, clamp_p};
 
 /// Up to this number of values in both samples the distribution of U is exact: f64 holds the counts exactly, and
 /// the normal approximation is good beyond.
@@ -30,16 +30,16 @@ pub fn rank_sum(x: &[f64], y: &[f64]) -> Option<TestResult> {
     Some(TestResult { statistic: u, p: clamp_p(p) })
 }
 
-/// U of `y`, ties as halves, and the [tie term](super::order::Ranks).
+/// U of `y`, ties as halves, and the [tie term](ranks).
 pub(super) fn mann_whitney_u(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
     let all = [x, y].concat();
     if x.is_empty() || y.is_empty() || all.iter().any(|value| value.is_nan()) {
         return None;
     }
-    let ranks = ranks(&sorted_with_index(&all));
+    let (ranks, ties) = ranks(&sorted_with_index(&all));
     let n = y.len() as f64;
-    let sum: f64 = ranks.of[x.len()..].iter().sum();
-    Some((sum - n * (n + 1.0) / 2.0, ranks.ties))
+    let sum: f64 = ranks[x.len()..].iter().sum();
+    Some((sum - n * (n + 1.0) / 2.0, ties))
 }
 
 /// P(U ≤ `u`) under H₀ for `m` and `n` values without ties, by the recurrence

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::order::median;
 
-/// Fewest values of a series.
 const MIN_VALUES: usize = 30;
 
 /// The series is reduced to this many medians; bounds the time, and removes single spikes.
@@ -113,13 +112,13 @@ fn best_starts(values: &[f64]) -> Vec<usize> {
 
 /// The starts of the segments that end at `n`, from the best last cut for each number of segments.
 fn backtrack(cuts: &[Vec<usize>], n: usize) -> Vec<usize> {
-    let mut starts = vec![n];
+    let (mut end, mut starts) = (n, Vec::new());
     for cut in cuts.iter().rev() {
-        starts.extend(starts.last().map(|&end| cut[end]));
+        end = cut[end];
+        starts.push(end);
     }
     starts.push(0);
     starts.reverse();
-    starts.pop();
     starts
 }
 

@@ -6,8 +6,7 @@ use statrs::function::gamma::ln_gamma;
 
 use super::order::median;
 use super::rank_sum::mann_whitney_u;
-use super::sample::{mean, variance};
-use super::scale::Scale;
+use super::sample::{Scale, mean, variance};
 
 /// The shift from `x` to `y`: the median of all differences y_j − x_i (Hodges and Lehmann, 1963). For logarithms
 /// its exponential is a ratio. Time and memory grow with the number of pairs: use it for dozens of launches, not

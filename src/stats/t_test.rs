@@ -2,9 +2,8 @@
 
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
-use super::sample::{mean, variance};
-use super::scale::Scale;
-use super::test_result::clamp_p;
+use super::p_value::clamp_p;
+use super::sample::{Scale, mean, variance};
 
 /// Degrees of freedom beyond which t is transformed to normal: the library's tail has an error of 1e-11 there, and
 /// of 1 % at 10¹².

@@ -22,9 +22,9 @@ pub(super) fn around(
     let mut differences: Vec<Difference> = names
         .filter(|name| before.get(*name) != after.get(*name))
         .map(|(what, prevents)| {
-            let of = |side: &Facts| {
-                side.get(&(what.clone(), *prevents))
-                    .map_or_else(|| "-".to_owned(), |all| all.join(", "))
+            let of = |side: &Facts| match side.get(&(what.clone(), *prevents)) {
+                Some(all) => all.iter().cloned().collect::<Vec<_>>().join(", "),
+                None => "-".to_owned(),
             };
             // `--allow variable` allows all of them.
             let allowed = |name: &String| {
@@ -72,18 +72,13 @@ pub fn check_allowed(sides: &[&[Report]], allow: &[String]) -> Result<()> {
 }
 
 /// What is so around measurements: by name and whether a difference prevents comparing, every value there is.
-pub(in crate::analysis) type Facts = BTreeMap<(String, bool), Vec<String>>;
+pub(in crate::analysis) type Facts = BTreeMap<(String, bool), BTreeSet<String>>;
 
-/// What is so around a side.
 pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
     let mut facts = Facts::new();
     for report in reports {
         let mut note = |what: &str, prevents: bool, value: String| {
-            let values = facts.entry((what.to_owned(), prevents)).or_default();
-            if !values.contains(&value) {
-                values.push(value);
-                values.sort();
-            }
+            facts.entry((what.to_owned(), prevents)).or_default().insert(value);
         };
         let environment = &report.environment;
         note("backend", true, report.run.backend.clone());

@@ -1,7 +1,6 @@
 //! What the launches of one case say: numbers of two sides in, numbers out.
 
-use super::{Rules, direction};
-use crate::base::metric::Direction;
+use super::{Rules, sign};
 use crate::base::random::Stream;
 use crate::plan::config::StatisticalTest;
 use crate::stats::{self, Estimate};
@@ -49,10 +48,7 @@ pub(super) fn weigh(
     budget: ResampleBudget,
     seed: u64,
 ) -> Option<Evidence> {
-    let sign = match direction(rules.metric) {
-        Direction::LowerIsBetter => 1.0,
-        Direction::HigherIsBetter => -1.0,
-    };
+    let sign = sign(rules.metric);
     let worseness = |launches: &Launches| -> Launches {
         let worse = |values: &Vec<f64>| values.iter().map(|value| sign * value.ln()).collect();
         launches.iter().map(worse).collect()
@@ -66,7 +62,19 @@ pub(super) fn weigh(
     let to: Vec<&[f64]> = to.iter().map(Vec::as_slice).collect();
     let interval = stats::shift_interval(&from, &to, rules.confidence, budget.resamples, seed);
     let bound = threshold.ln_1p();
-    let p = |from: &[f64], to: &[f64]| p(from, to, bound, rules.test, budget.draws, seed);
+    // That the second lies above the first by no more than the bound; 1 for fewer than two launches.
+    let p = |from: &[f64], to: &[f64]| match rules.test {
+        StatisticalTest::Auto | StatisticalTest::Permutation => {
+            let mut random = Stream::new(seed, "permutation", &[]);
+            stats::permutation_p(from, to, bound, budget.draws, &mut random)
+        }
+        StatisticalTest::TTest => stats::welch(from, to).map_or(1.0, |welch| welch.p(bound)),
+        StatisticalTest::MannWhitney if from.len().min(to.len()) < 2 => 1.0,
+        StatisticalTest::MannWhitney => {
+            let shifted: Vec<f64> = to.iter().map(|value| value - bound).collect();
+            stats::rank_sum(from, &shifted).map_or(1.0, |sum| sum.p)
+        }
+    };
     Some(Evidence {
         worse: stats::hodges_lehmann(&before, &after)?,
         interval,
@@ -79,22 +87,4 @@ pub(super) fn weigh(
             ([&before, &after].map(|side| stats::variance(side).sqrt()), evidence.p)
         }),
     })
-}
-
-/// The probability of as much if `to` lay above `from` by no more than `bound`; 1 for fewer than two launches.
-fn p(from: &[f64], to: &[f64], bound: f64, test: StatisticalTest, draws: usize, seed: u64) -> f64 {
-    if from.len() < 2 || to.len() < 2 {
-        return 1.0;
-    }
-    match test {
-        StatisticalTest::Auto | StatisticalTest::Permutation => {
-            let mut random = Stream::new(seed, "permutation", &[]);
-            stats::permutation_p(from, to, bound, draws, &mut random)
-        }
-        StatisticalTest::TTest => stats::welch(from, to).map_or(1.0, |welch| welch.p(bound)),
-        StatisticalTest::MannWhitney => {
-            let shifted: Vec<f64> = to.iter().map(|value| value - bound).collect();
-            stats::rank_sum(from, &shifted).map_or(1.0, |sum| sum.p)
-        }
-    }
 }

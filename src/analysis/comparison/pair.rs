@@ -94,7 +94,6 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Either side that there is.
     pub(super) fn either(&self) -> &Subject<'a> {
         match self.sides.iter().flatten().next() {
             Some(subject) => subject,
@@ -119,7 +118,6 @@ impl<'a> Pair<'a> {
         self.sides.each_ref().map(|side| side.as_ref().and_then(|subject| subject.case))
     }
 
-    /// What is known before all cases are seen together.
     pub(super) fn weighed(
         &'a self,
         prevented: &[String],

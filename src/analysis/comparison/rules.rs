@@ -106,12 +106,10 @@ impl Rules {
 
     /// How bad it is to be worse by this share.
     pub fn severity(&self, worse: f64) -> RegressionSeverity {
-        if worse >= self.severe {
-            RegressionSeverity::Severe
-        } else if worse >= self.moderate {
-            RegressionSeverity::Moderate
-        } else {
-            RegressionSeverity::Mild
+        match worse {
+            _ if worse >= self.severe => RegressionSeverity::Severe,
+            _ if worse >= self.moderate => RegressionSeverity::Moderate,
+            _ => RegressionSeverity::Mild,
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::plan::config::{ComparedMetric, Protocol, ScalingKind};
 use crate::report::{Case, Definition, Latency, Outcome, Report, Scaling};
 use crate::stats;
 
-/// One thing that is compared, on one side.
 #[derive(Debug, Clone)]
 pub(super) struct Subject<'a> {
     /// Name that both sides have for it.

@@ -2,8 +2,7 @@
 
 use super::evidence::Evidence;
 use super::pair::Weighed;
-use super::{Rules, direction};
-use crate::base::metric::Direction;
+use super::{Rules, sign};
 use crate::plan::config::StatisticalTest;
 use crate::report::{Compared, Reach, Verdict};
 use crate::stats::{self, Magnitude};
@@ -78,7 +77,7 @@ pub(super) fn judged(
 ) -> Compared {
     let decided = decided(case, adjusted, rules);
     let (launches, tested) = (case.pair.launches(), case.tested());
-    let direction = direction(rules.metric);
+    let sign = sign(rules.metric);
     let confidence = match (tested, decided) {
         (Some(_), Some(_)) => {
             1.0 - selected as f64 * (1.0 - rules.confidence) / reach.cases.max(1) as f64
@@ -114,13 +113,10 @@ pub(super) fn judged(
         candidate,
         unit: either.unit.to_owned(),
         launches,
-        ratio: evidence.map(|evidence| match direction {
-            Direction::LowerIsBetter => evidence.worse.exp(),
-            Direction::HigherIsBetter => (-evidence.worse).exp(),
-        }),
-        ci: shift.map(|shift| match direction {
-            Direction::LowerIsBetter => [shift.low.exp(), shift.high.exp()],
-            Direction::HigherIsBetter => [(-shift.high).exp(), (-shift.low).exp()],
+        ratio: evidence.map(|evidence| (sign * evidence.worse).exp()),
+        ci: shift.map(|shift| {
+            let [a, b] = [shift.low, shift.high].map(|worse| (sign * worse).exp());
+            [a.min(b), a.max(b)]
         }),
         confidence,
         worse_percent: evidence.map(|evidence| 100.0 * evidence.worse.exp_m1()),

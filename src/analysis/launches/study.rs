@@ -2,8 +2,8 @@
 
 use super::middle;
 use crate::analysis::families::families;
+use crate::analysis::scaling::{StudyPoint, scaling};
 use crate::report::{Point, Report, Scaling};
-use crate::stats;
 
 /// The studies of the launches. Each is that of one launch, so that its figures belong together: the one in the
 /// middle by its efficiency at the most ranks.
@@ -33,36 +33,14 @@ fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
     Some(study)
 }
 
-/// The study after the headlines of its cases have become times of another definition.
+/// The study by the figures that its cases have now, since their headlines may have become times of another
+/// definition.
 fn current(study: &Scaling, report: &Report) -> Scaling {
-    let growth = |point: &Point| {
-        let case = report.cases.iter().find(|case| case.id == point.case)?;
-        let ratio = case.measured.as_ref()?.latency.median / point.median_ms;
-        Some(ratio).filter(|ratio| ratio.is_finite() && *ratio > 0.0)
-    };
-    let mut study = study.clone();
-    let Some(base) = &study.base else { return study };
-    let base_point = study.points.iter().find(|point| point.case == base.case);
-    let base_growth = base_point.and_then(growth).unwrap_or(1.0);
-    let more = |point: &Point| point.ranks as f64 / base.ranks as f64;
-    let mut is_new = false;
-    for point in &mut study.points {
-        let growth = growth(point).unwrap_or(1.0);
-        if growth == 1.0 && base_growth == 1.0 {
-            continue;
-        }
-        is_new = true;
-        point.median_ms *= growth;
-        point.efficiency = point.efficiency.map(|share| share * base_growth / growth);
-        point.speedup = point.speedup.map(|speedup| speedup * base_growth / growth);
-        let known = point.karp_flatt.and(point.speedup);
-        point.karp_flatt = known.and_then(|speedup| stats::karp_flatt(more(point), speedup));
-        point.ci = None;
-    }
-    if is_new && study.amdahl_serial_fraction.is_some() {
-        let speedups: Vec<(f64, f64)> =
-            study.points.iter().filter_map(|point| Some((more(point), point.speedup?))).collect();
-        study.amdahl_serial_fraction = stats::amdahl_serial_fraction(&speedups);
-    }
-    study
+    let case = |point: &Point| report.cases.iter().find(|case| case.id == point.case);
+    let points = study.points.iter().map(|point| StudyPoint::of(case(point)?));
+    let points: Option<Vec<StudyPoint<'_>>> = points.collect();
+    let Scaling { benchmark, kind, problem, precision, placement, .. } = study;
+    let renewed = points
+        .and_then(|points| scaling(benchmark, *kind, problem, (*precision, *placement), &points));
+    renewed.unwrap_or_else(|| study.clone())
 }

@@ -40,19 +40,19 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
             let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
             let spread = REACH * stats::median(&distances)? / MEDIAN_DISTANCE / median;
             let off = margin.max(spread);
-            let limit =
-                LimitConfig { case: case.to_owned(), metric: key.to_owned(), ..Default::default() };
-            // A fleet that differs by more than everything bounds nothing.
-            let bound = match metric.direction {
-                Direction::HigherIsBetter => LimitConfig {
-                    at_least: Some(rounded(median * (1.0 - off))).filter(|least| *least > 0.0),
-                    ..limit
-                },
-                Direction::LowerIsBetter => {
-                    LimitConfig { at_most: Some(rounded(median * (1.0 + off))), ..limit }
-                }
+            let (at_least, at_most) = match metric.direction {
+                Direction::HigherIsBetter => (Some(rounded(median * (1.0 - off))), None),
+                Direction::LowerIsBetter => (None, Some(rounded(median * (1.0 + off)))),
             };
-            (bound.at_least.or(bound.at_most).is_some()).then_some(bound)
+            let (case, metric) = (case.to_owned(), key.to_owned());
+            // A fleet that differs by more than everything bounds nothing.
+            at_least.is_none_or(|least| least > 0.0).then(|| LimitConfig {
+                case,
+                metric,
+                at_least,
+                at_most,
+                ..Default::default()
+            })
         })
         .collect();
     if limits.is_empty() {

@@ -1,12 +1,13 @@
 //! Scaling across reports: one thing measured on different numbers of ranks, each in launches of its own.
 
 use super::subject::{Subject, surroundings};
+use crate::analysis::case::works_alone;
 use crate::analysis::comparison::differences::{Facts, devices};
 use crate::analysis::families::families;
 use crate::analysis::scaling::{StudyPoint, scaling};
-use crate::benchmark::{self, Counts, Problem, Setting};
+use crate::benchmark::{self, Problem, Setting};
 use crate::plan::config::ScalingKind;
-use crate::report::{Case, Definition, Measured, Over, Report, Scaling, Study};
+use crate::report::{Case, Definition, Over, Report, Scaling, Study};
 
 /// What must be where there is more than one rank and need not be where there is one.
 const OF_MANY: [&str; 2] = ["mpi", "thread level"];
@@ -20,11 +21,8 @@ const OF_THE_SIZE: [&str; 5] = ["mesh", "devices", "nodes", "hosts", "system"];
 /// Variables that place ranks, likewise. Where they put more than one on a core, the case says so.
 const PLACING: [&str; 3] = ["OMPI_MCA_hwloc_", "OMPI_MCA_rmaps_", "OMPI_MCA_mpi_oversubscribe"];
 
-/// A case that may be a point.
 struct Candidate<'a> {
     subject: &'a Subject<'a>,
-    measured: &'a Measured,
-    counts: &'a Counts,
     /// The problem of all ranks together: what stays in strong scaling. None for a benchmark whose keys are not known.
     whole: Option<Problem>,
     around: &'a Around,
@@ -53,7 +51,7 @@ pub(super) fn across(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Study>
     let candidates: Vec<Candidate<'_>> =
         subjects.iter().filter_map(|subject| candidate(subject, &around)).collect();
     let studies = |kind: ScalingKind| {
-        let points = candidates.iter().filter(move |candidate| candidate.can_be(kind));
+        let points = candidates.iter().filter(move |candidate| candidate.constant(kind).is_some());
         let families = families(points, |family, candidate| {
             family.iter().all(|other| other.is_kin(candidate, kind))
         });
@@ -64,22 +62,19 @@ pub(super) fn across(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Study>
 
 fn candidate<'a>(subject: &'a Subject<'a>, around: &'a [Around]) -> Option<Candidate<'a>> {
     let case = subject.case;
-    let counts = case.counts.as_ref().filter(|counts| !counts.happens_once)?;
     // A matrix is a file of whoever measured.
-    if !subject.is_of_all_ranks() || case.problem.contains_key("matrix") {
+    let fits = subject.is_of_all_ranks() && !case.problem.contains_key("matrix");
+    if !fits || case.measured.is_none() || case.counts?.happens_once {
         return None;
     }
+    // What is around all its reports is alike.
     Some(Candidate {
         subject,
-        measured: case.measured.as_ref()?,
-        counts,
         whole: whole(case),
-        // Those of all its reports are alike.
         around: around.get(*subject.reports().first()?)?,
     })
 }
 
-/// The problem that the ranks of a case have together.
 fn whole(case: &Case) -> Option<Problem> {
     let mut whole = case.problem.clone();
     for key in benchmark::find(&case.benchmark)?.keys.iter().filter(|key| key.divides) {
@@ -105,16 +100,12 @@ fn around(report: &Report) -> Around {
 }
 
 impl Candidate<'_> {
-    /// Whether it can be a point of such a study: what ranks do together has no strong scaling of its own.
-    fn can_be(&self, kind: ScalingKind) -> bool {
-        kind == ScalingKind::Weak || !self.counts.communicates && self.whole.is_some()
-    }
-
-    /// The problem that stays in such a study.
+    /// The problem that stays in such a study; `None` where the case can be no point of it. What ranks do together has no
+    /// strong scaling of its own.
     fn constant(&self, kind: ScalingKind) -> Option<&Problem> {
         match kind {
             ScalingKind::Weak => Some(&self.subject.case.problem),
-            ScalingKind::Strong => self.whole.as_ref(),
+            ScalingKind::Strong => self.whole.as_ref().filter(|_| works_alone(self.subject.case)),
         }
     }
 
@@ -152,7 +143,7 @@ fn study(mut family: Vec<&Candidate<'_>>, kind: ScalingKind) -> Option<Study> {
     let mut definitions: Vec<Definition> = family
         .iter()
         .filter(|candidate| !candidate.subject.case.is_left_out())
-        .map(|candidate| candidate.measured.latency.definition)
+        .filter_map(|candidate| Some(candidate.subject.case.latency()?.definition))
         .collect();
     definitions.dedup();
     let local_times = definitions.len() > 1;
@@ -176,15 +167,13 @@ impl<'a> Candidate<'a> {
     /// what its interval is over.
     fn point(&self, local_times: bool) -> Option<(StudyPoint<'a>, Option<Over>)> {
         let case = self.subject.case;
-        let left_out = case.is_left_out();
-        let (median_ms, ci, over) = if local_times && !left_out {
-            let local = self.measured.by(Definition::SlowestRank)?;
-            (local.median, local.ci, None)
-        } else {
-            let headline = self.subject.examined.statistics.as_ref()?;
-            (headline.median_ms, headline.ci, headline.ci_over)
-        };
-        let (case, ranks) = (case.id.as_str(), case.group_size);
-        Some((StudyPoint { case, counts: self.counts, ranks, median_ms, ci, left_out }, over))
+        let point = StudyPoint::of(case)?;
+        if local_times && !point.left_out {
+            let local = case.measured.as_ref()?.by(Definition::SlowestRank)?;
+            return Some((StudyPoint { median_ms: local.median, ci: local.ci, ..point }, None));
+        }
+        let headline = self.subject.examined.statistics.as_ref()?;
+        let (median_ms, ci) = (headline.median_ms, headline.ci);
+        Some((StudyPoint { median_ms, ci, ..point }, headline.ci_over))
     }
 }

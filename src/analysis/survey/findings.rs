@@ -173,26 +173,24 @@ fn links(at: usize, report: &Report, matrix: &PairMatrix) -> Vec<Finding> {
 }
 
 fn throttled(at: usize, report: &Report) -> Option<Finding> {
-    let mut reasons: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let mut cases = Vec::new();
+    let mut reasons: BTreeMap<usize, &String> = BTreeMap::new();
+    let mut cases: Vec<String> = Vec::new();
     for case in &report.cases {
         let telemetry = case.measured.iter().flat_map(|measured| &measured.telemetry);
-        let held = telemetry.filter(|rank| !rank.throttled.is_empty());
-        let before = cases.len();
-        for rank in held {
-            reasons.entry(rank.rank).or_default().extend(rank.throttled.iter().cloned());
-            cases.truncate(before);
+        for (rank, reason) in telemetry.filter_map(|one| Some((one.rank, one.throttled.first()?))) {
+            reasons.entry(rank).or_insert(reason);
             cases.push(case.id.clone());
         }
     }
+    cases.dedup();
     let ranks: Vec<usize> = reasons.keys().copied().collect();
-    let first = reasons.values().next()?.first().cloned();
+    let (_, first) = reasons.pop_first()?;
     let evidence = vec![count("GPUs", ranks.len()), count("cases", cases.len())];
     Some(Finding {
         cases,
         hosts: hosts_of(report, &ranks),
         ranks,
-        detail: first,
+        detail: Some(first.clone()),
         ..finding(THROTTLED, &[at], evidence)
     })
 }

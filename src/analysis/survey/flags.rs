@@ -18,7 +18,6 @@ const WIDE_PERCENT: f64 = 5.0;
 /// The 99 % quantile over the median, from which on a tail is long.
 const LONG_TAIL: f64 = 2.0;
 
-/// A rule that flags cases.
 struct Rule {
     concern: Concern,
     /// None where the numbers are those of the caveat that was met while measuring.
@@ -42,7 +41,6 @@ const fn found_elsewhere(rule: Rule) -> Rule {
     Rule { names_cases: false, ..rule }
 }
 
-/// A result that differs from its reference.
 pub(super) const WRONG_RESULT: Concern = Concern::new(
     "wrong_result",
     "WRONG",
@@ -52,7 +50,6 @@ pub(super) const WRONG_RESULT: Concern = Concern::new(
      memory",
 );
 
-/// A case that went wrong.
 pub(super) const FAILED_CASE: Concern = Concern::new(
     "failed_case",
     "FAILED",
@@ -63,12 +60,8 @@ pub(super) const FAILED_CASE: Concern = Concern::new(
 
 /// The rules, in the order of their findings.
 const RULES: [Rule; 21] = [
-    found_elsewhere(rule(WRONG_RESULT, |case, statistics| {
-        went_wrong(case, statistics, |kind| kind == Some(Kind::WrongResult))
-    })),
-    found_elsewhere(rule(FAILED_CASE, |case, statistics| {
-        went_wrong(case, statistics, |kind| kind != Some(Kind::WrongResult))
-    })),
+    found_elsewhere(rule(WRONG_RESULT, |case, statistics| went_wrong(case, statistics, true))),
+    found_elsewhere(rule(FAILED_CASE, |case, statistics| went_wrong(case, statistics, false))),
     met(caveat::OVERSUBSCRIBED),
     met(caveat::YIELDING),
     met(caveat::EMULATED),
@@ -288,13 +281,10 @@ fn of_caveat(concern: Concern, case: &Case, statistics: &Statistics) -> Option<V
     })
 }
 
-/// What failed in such a way although there are times: those of other launches, or times of wrong results.
-fn went_wrong(
-    case: &Case,
-    statistics: &Statistics,
-    so: impl Fn(Option<Kind>) -> bool,
-) -> Option<Vec<Figure>> {
-    let failed = case.outcome != Outcome::Measured && so(case.error.as_ref().map(|why| why.kind));
+/// What failed, `by_result` or else, although there are times: those of other launches, or times of wrong results.
+fn went_wrong(case: &Case, statistics: &Statistics, by_result: bool) -> Option<Vec<Figure>> {
+    let is_wrong = case.error.as_ref().is_some_and(|error| error.kind == Kind::WrongResult);
+    let failed = case.outcome != Outcome::Measured && is_wrong == by_result;
     failed.then(|| vec![count("launches with times", statistics.launches)])
 }
 
@@ -303,7 +293,6 @@ fn repeats(case: &Case) -> bool {
     !case.counts.is_some_and(|counts| counts.happens_once)
 }
 
-/// How far the iterations depend on each other.
 fn dependence(statistics: &Statistics) -> Vec<Figure> {
     let each = statistics.iterations as f64 / statistics.effective_samples.max(1.0);
     vec![

@@ -11,7 +11,6 @@ use crate::base::caveat::Severity::Warning;
 use crate::report::{Case, Finding, RankSpread, Straggler};
 use crate::stats;
 
-/// A rank that others wait for.
 pub(super) const STRAGGLER: Concern = Concern::new(
     "straggler",
     "straggler",
@@ -30,7 +29,8 @@ pub(super) fn medians(case: &Case) -> Vec<f64> {
     ranks.map(|rank| rank.median_ms).collect()
 }
 
-/// How far apart the ranks' own medians are. `None` for fewer than two ranks.
+/// How far apart the ranks' own medians are, with each rank as a [candidate](candidates) for a straggler. `None` for
+/// fewer than two ranks.
 pub(super) fn spread(case: &Case) -> Option<RankSpread> {
     let medians = medians(case);
     let middle = stats::median(&medians).filter(|middle| medians.len() > 1 && *middle > 0.0)?;
@@ -39,36 +39,29 @@ pub(super) fn spread(case: &Case) -> Option<RankSpread> {
     Some(RankSpread {
         percent: 100.0 * (largest - smallest) / middle,
         friedman_p: stats::friedman(&own_times_ms(case)).map(|found| found.p),
-        stragglers: Vec::new(),
+        stragglers: candidates(case),
     })
 }
 
-/// Finds the stragglers of all cases together: each rank of each case is one of the tests whose p are adjusted.
+/// Keeps the stragglers among the ranks of all cases: each is one of the tests whose p are adjusted.
 pub(super) fn find_stragglers(subjects: &mut [Subject<'_>]) {
-    let candidates: Vec<(usize, Straggler)> = subjects
-        .iter()
-        .enumerate()
-        .flat_map(|(at, subject)| candidates(subject.case).into_iter().map(move |one| (at, one)))
-        .collect();
-    let p: Vec<f64> = candidates.iter().map(|(_, candidate)| candidate.p_adjusted).collect();
-    for ((at, mut found), p) in candidates.into_iter().zip(stats::benjamini_hochberg(&p)) {
-        let statistics = subjects[at].examined.statistics.as_mut();
-        if let Some(spread) = statistics.and_then(|all| all.rank_spread.as_mut())
-            && p <= FALSE_ONES
-            && found.excess_percent > SLOWER_PERCENT
-        {
-            found.p_adjusted = p;
-            spread.stragglers.push(found);
-        }
+    let statistics = subjects.iter_mut().filter_map(|subject| subject.examined.statistics.as_mut());
+    let mut spreads: Vec<&mut RankSpread> =
+        statistics.filter_map(|all| all.rank_spread.as_mut()).collect();
+    let all = spreads.iter().flat_map(|spread| &spread.stragglers);
+    let p: Vec<f64> = all.map(|rank| rank.p_adjusted).collect();
+    let ranks = spreads.iter_mut().flat_map(|spread| &mut spread.stragglers);
+    ranks.zip(stats::benjamini_hochberg(&p)).for_each(|(rank, p)| rank.p_adjusted = p);
+    for spread in spreads {
+        spread
+            .stragglers
+            .retain(|rank| rank.p_adjusted <= FALSE_ONES && rank.excess_percent > SLOWER_PERCENT);
     }
 }
 
 /// Each rank with the probability of its share by chance, not yet adjusted.
 fn candidates(case: &Case) -> Vec<Straggler> {
-    let Some(measured) = case.measured.as_ref().filter(|measured| measured.per_rank.len() > 1)
-    else {
-        return Vec::new();
-    };
+    let Some(measured) = &case.measured else { return Vec::new() };
     // Iterations that depend on each other count for fewer.
     let trials = measured.latency.effective_samples.min(measured.iterations as f64);
     let expected_share = 1.0 / measured.per_rank.len() as f64;
@@ -83,7 +76,6 @@ fn candidates(case: &Case) -> Vec<Straggler> {
     .collect()
 }
 
-/// A rank that is a straggler in a case.
 type InCase<'a> = (&'a Subject<'a>, &'a Straggler);
 
 /// The stragglers, each rank of the same reports once, with the cases in which it is one.

@@ -100,12 +100,11 @@ pub(super) fn leaderboards(subjects: &[Subject<'_>]) -> Vec<Leaderboard> {
 /// the place after is as many further on.
 fn placed(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by(|a, b| b.rate.total_cmp(&a.rate));
-    let lowest = |entry: &Entry| entry.ci.map_or(entry.rate, |[low, _]| low);
-    let highest = |entry: &Entry| entry.ci.map_or(entry.rate, |[_, high]| high);
     let (mut first, mut least) = (1, f64::INFINITY);
     for (at, entry) in entries.iter_mut().enumerate() {
-        if highest(entry) < least || at == 0 {
-            (first, least) = (at + 1, lowest(entry));
+        let [low, high] = entry.ci.unwrap_or([entry.rate; 2]);
+        if high < least || at == 0 {
+            (first, least) = (at + 1, low);
         }
         entry.place = first;
     }

@@ -28,12 +28,10 @@ pub(super) fn finding(concern: Concern, reports: &[usize], evidence: Vec<Figure>
     }
 }
 
-/// A number with its name and unit.
 pub(super) fn figure(name: &str, value: f64, unit: &str) -> Figure {
     Figure { name: name.to_owned(), value, unit: unit.to_owned() }
 }
 
-/// How many of something.
 pub(super) fn count(name: &str, value: usize) -> Figure {
     figure(name, value as f64, "")
 }

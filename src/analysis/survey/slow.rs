@@ -73,7 +73,6 @@ struct Slow {
     excess_percent: f64,
 }
 
-/// The slow hosts of reports, nodes and ranks.
 pub(super) fn slow(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Finding> {
     slow_hosts(reports, subjects).into_iter().chain(slow_ranks(reports)).map(Slow::found).collect()
 }

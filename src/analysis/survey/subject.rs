@@ -1,19 +1,19 @@
 //! What is examined: a case in all the launches that measured it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::statistics::statistics;
+use super::ranks;
 use crate::analysis::comparison::differences::{Facts, between, facts};
-use crate::analysis::launches::middle;
-use crate::report::{Case, Examined, Origin, Report};
+use crate::analysis::launches::{agreement, middle};
+use crate::analysis::times_ms;
+use crate::report::{Case, Examined, Measured, Origin, Over, Report, Samples, Statistics};
+use crate::stats;
 
 /// A case in all the reports that are launches of one thing.
 pub(super) struct Subject<'a> {
     /// The case of the launch in the middle, the faster of two; where none measured it, of the first.
     pub(super) case: &'a Case,
-    /// The report that it stands in.
     pub(super) report: &'a Report,
-    /// What is said of it.
     pub(super) examined: Examined,
 }
 
@@ -71,6 +71,62 @@ fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<
     Subject { case, report, examined }
 }
 
+/// The figures of a case whose launches have these medians, ms. `None` where no launch measured it.
+fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistics> {
+    let Measured { latency, iterations, invalid, .. } = case.measured.as_ref()?;
+    let bound = report.run.config.comparison.reproducible;
+    let agreement = agreement(medians, latency.confidence, bound).filter(|_| medians.len() > 1);
+    let agreement = agreement.as_ref();
+    let median_ms = agreement.map_or(latency.median, |agreement| agreement.median_ms);
+    // What the launch in the middle says of its own median, brought to this one.
+    let scale = if latency.median > 0.0 { median_ms / latency.median } else { 1.0 };
+    let (ci, ci_over) = match agreement.and_then(|agreement| agreement.ci) {
+        Some(ci) => (Some(ci), Some(Over::Launches)),
+        None => {
+            (latency.ci.map(|ci| ci.map(|end| end * scale)), latency.ci.map(|_| Over::Iterations))
+        }
+    };
+    // Where the report does not hold the samples there are medians of blocks, which are something else.
+    let times = match case.samples {
+        Samples::Inline { .. } => times_ms(case),
+        _ => Vec::new(),
+    };
+    let rate = case.quoted_rate();
+    Some(Statistics {
+        launches: medians.len(),
+        iterations: *iterations,
+        effective_samples: latency.effective_samples,
+        invalid: *invalid,
+        median_ms,
+        ci,
+        ci_over,
+        confidence: latency.confidence,
+        width_percent: ci
+            .filter(|_| median_ms > 0.0)
+            .map(|[low, high]| 100.0 * (high - low) / median_ms),
+        mean_ms: latency.mean,
+        std_dev_ms: latency.std_dev,
+        cv_percent: latency.cv_percent,
+        min_ms: latency.min,
+        max_ms: latency.max,
+        p95_ms: latency.p95,
+        p99_ms: latency.p99,
+        iterations_needed: latency.iterations_needed.clone(),
+        outliers: (!times.is_empty()).then(|| stats::outliers(&times)),
+        far_outliers: latency.outliers,
+        autocorrelation: latency.autocorrelation,
+        shapiro_wilk_p: stats::shapiro_wilk(&times).map(|found| found.p),
+        anderson_darling_p: stats::anderson_darling(&times).map(|found| found.p),
+        steady_state: latency.steady_state,
+        steady_since: latency.steady_since,
+        between_percent: agreement.map(|agreement| agreement.between_percent),
+        reproducible: agreement.map(|agreement| agreement.reproducible),
+        rank_spread: ranks::spread(case),
+        rate: rate.map(|(_, rate)| rate / scale),
+        rate_unit: rate.map(|(metric, _)| metric.unit.name().to_owned()),
+    })
+}
+
 /// The median of each launch of a case, ms.
 fn medians(case: &Case) -> Vec<f64> {
     match (&case.measured, &case.replication) {
@@ -87,11 +143,10 @@ pub(super) fn surroundings(report: &Report) -> Facts {
     let mut facts = facts(std::slice::from_ref(report));
     facts.retain(|(what, _), _| what != "seed");
     let origin = format!("{:?}", origin(report));
-    facts.insert(("origin".to_owned(), true), vec![origin]);
+    facts.insert(("origin".to_owned(), true), BTreeSet::from([origin]));
     facts
 }
 
-/// Where a report's figures come from.
 pub(super) fn origin(report: &Report) -> Origin {
     let run = &report.run;
     match () {
@@ -102,7 +157,6 @@ pub(super) fn origin(report: &Report) -> Origin {
     }
 }
 
-/// The nodes of a report's ranks.
 pub(super) fn hosts(report: &Report) -> Vec<String> {
     report.environment.nodes.iter().map(|node| node.host.clone()).collect()
 }
@@ -113,14 +167,10 @@ pub(super) fn hosts_of(report: &Report, ranks: &[usize]) -> Vec<String> {
         let known = report.environment.ranks.iter().find(|known| known.rank == *rank)?;
         Some(report.environment.nodes.get(known.node)?.host.clone())
     };
-    let mut hosts: Vec<String> = ranks.iter().filter_map(node).collect();
-    hosts.sort();
-    hosts.dedup();
-    hosts
+    ranks.iter().filter_map(node).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 impl Subject<'_> {
-    /// The reports that have it.
     pub(super) fn reports(&self) -> &[usize] {
         &self.examined.reports
     }
