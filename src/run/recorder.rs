@@ -56,8 +56,7 @@ pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> 
     let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
         return Ok(());
     };
-    let Some(left) = Recovered::read(&first.path)? else { return Ok(()) };
-    let measured = left.report.cases.iter().filter(|case| case.measured.is_some()).count();
+    let measured = Recovered::measured(&first.path)?;
     if measured == 0 {
         return Ok(());
     }
@@ -132,7 +131,6 @@ impl Recorder {
         };
         self.journal.append(&entry)?;
         entry.add_to(&mut self.report, plan.repeats());
-        self.done = place + 1;
         Ok(failed)
     }
 

@@ -293,12 +293,11 @@ impl Rank<'_> {
         };
         let wrong = recording.as_ref().is_some_and(|recording| recording.accuracy.wrong > 0);
         let wrong = team.all.max(wrong.into()) == 1;
-        let outcome = recording.map(|recording| {
-            let checked = recording.accuracy.clone();
-            let accuracy = accuracy.unwrap_or_default().and(checked.clone());
+        let outcome = recording.map(|mut recording| {
+            recording.accuracy = accuracy.unwrap_or_default().and(recording.accuracy);
             match wrong {
-                false => CaseOutcome::Measured(Box::new(Recording { accuracy, ..recording })),
-                true => wrong_result(&checked, accuracy, Phase::Measure),
+                false => CaseOutcome::Measured(Box::new(recording)),
+                true => wrong_result(recording.accuracy, Phase::Measure),
             }
         });
         Ok((outcome, Some(samples)))
@@ -401,7 +400,7 @@ fn verify(
     let accuracy = parts.map(|parts| Accuracy::combine(parts, &case.group.ranks));
     let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
     if team.all.max(wrong.into()) == 1 {
-        return Err(accuracy.map(|own| wrong_result(&own.clone(), own, Phase::Verify)));
+        return Err(accuracy.map(|accuracy| wrong_result(accuracy, Phase::Verify)));
     }
     Ok(accuracy)
 }
@@ -433,12 +432,12 @@ fn agree<T>(
     })
 }
 
-/// The outcome of a case with wrong results, or that ran at once with one. `all` is the accuracy of all checks.
-fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
+/// The outcome of a case with wrong results, or that ran at once with one.
+fn wrong_result(found: Accuracy, phase: Phase) -> CaseOutcome {
     if found.wrong == 0 {
         let detail = "not measured: a group that runs at once with it has wrong results";
         let error = CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned());
-        return CaseOutcome::Failed(Box::new(error), Some(all));
+        return CaseOutcome::Failed(Box::new(error), Some(found));
     }
     let first = found.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
@@ -453,5 +452,5 @@ fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
         element: first.map(|first| first.index),
         ..CaseError::now(Kind::WrongResult, phase.name(), detail)
     };
-    CaseOutcome::Failed(Box::new(error), Some(all))
+    CaseOutcome::Failed(Box::new(error), Some(found))
 }

@@ -30,9 +30,7 @@ impl Side {
         let mut held = 0;
         for launch in self.launches()? {
             let path = self.output(launch).path;
-            let left = Recovered::read(&path)?.map(|left| left.report);
-            let is_measured = |report: &Report| report.cases.iter().any(|c| c.measured.is_some());
-            held += usize::from(path.exists() || left.as_ref().is_some_and(is_measured));
+            held += usize::from(path.exists() || Recovered::measured(&path)? > 0);
         }
         if held == 0 || !self.folder.join(MARK).exists() {
             return Ok(());
