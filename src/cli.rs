@@ -24,7 +24,7 @@ use crate::base::error::{Exit, Result};
 use crate::base::files::write_atomically;
 use crate::base::plain::plain;
 use crate::plan::config::{Config, from_name};
-use crate::render::{Format, Render, say};
+use crate::render::{Format, Render, said_all, say};
 use crate::world;
 
 /// Measures machines with many accelerators: collectives, kernels and scaling, one rank per device.
@@ -149,13 +149,15 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let mut printed = Ok(());
             if world::is_first_process() {
-                // Nothing is left to do when even this cannot be printed.
-                let _ = error.print();
+                printed = error.print();
             } else {
                 world::wait_for_first_process();
             }
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+            let lost = printed.is_err_and(|why| why.kind() != std::io::ErrorKind::BrokenPipe);
+            let code = if lost { Exit::Unfit.code().into() } else { error.exit_code() };
+            return ExitCode::from(u8::try_from(code).unwrap_or(Exit::Usage.code()));
         }
     };
     log::start(cli.verbose, cli.quiet);
@@ -165,8 +167,9 @@ pub fn main() -> ExitCode {
         } else {
             world::wait_for_first_process();
         }
-        error.exit()
+        error.kind.exit()
     });
+    let exit = if said_all() { exit } else { exit.worst(Exit::Unfit) };
     ExitCode::from(exit.code())
 }
 

@@ -14,7 +14,6 @@ mod git;
 #[cfg(test)]
 mod hostile;
 mod index;
-mod lock;
 mod notes;
 mod retention;
 mod series;
@@ -35,9 +34,8 @@ pub use series::{Asked, Point, Series};
 pub use trend::{Change, Effect, Trend, trends};
 
 use crate::base::error::{Error, Result};
-use folder::Folder;
+use folder::{Folder, Lock};
 use index::{Index, Row};
-use lock::Lock;
 
 /// Where the history is when nothing else is said.
 pub const FOLDER: &str = ".tesserabench/history";
@@ -78,7 +76,7 @@ impl History {
         let folder = Folder::at(folder);
         let reports = folder.reports();
         std::fs::create_dir_all(&reports).map_err(|why| Error::file("make", &reports, why))?;
-        let lock = Lock::take(&folder, lock::TRIES)?;
+        let lock = Lock::take(&folder, folder::TRIES)?;
         let (index, damaged) = Index::open(&folder, &lock)?;
         let (pins, labels) = (notes::read(&folder.pins())?, notes::read(&folder.labels())?);
         let mut history = Self { folder, index, pins, labels, entries: Vec::new(), damaged, lock };
@@ -127,8 +125,12 @@ impl History {
         Ok(())
     }
 
+    fn lacks(&self, what: &str) -> Error {
+        Error::usage(format!("the history in '{}' has no {what}", self.folder.path.display()))
+    }
+
     /// Saves the index. Without it the reports are still there.
-    fn save_index(&mut self) {
+    fn save_index(&self) {
         if let Err(why) = self.index.save() {
             tracing::warn!("{}; the next command brings the index up to date", why.message);
         }
@@ -137,12 +139,15 @@ impl History {
     /// Makes the entries anew, of the index and of what people said.
     fn refresh(&mut self) {
         let entry = |row: &Row| {
-            let label = self.labels.get(&row.record.run).cloned().unwrap_or_default();
-            let pins = self.pins.iter().filter(|(_, run)| **run == row.record.run);
+            let (file, mut record) = (row.file.clone(), row.record.clone());
+            let Label { git, tag } = self.labels.get(&record.run).cloned().unwrap_or_default();
+            record.git = git.or(record.git);
+            let pins = self.pins.iter().filter(|(_, run)| **run == record.run);
             let pins = pins.map(|(name, _)| name.clone()).collect();
-            Entry::new(row.file.clone(), row.record.clone(), label, pins)
+            Entry { file, record, tag, pins }
         };
         self.entries = self.index.rows.iter().map(entry).collect();
-        self.entries.sort_by(|a, b| a.place().cmp(&b.place()));
+        let place = |entry: &Entry| (entry.record.started.clone(), entry.file.clone());
+        self.entries.sort_by_cached_key(place);
     }
 }

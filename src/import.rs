@@ -4,6 +4,7 @@
 //! would give them, so that they can be compared; rates are computed from size and time as for our own runs
 //! and must agree with the printed ones. What a file does not tell is null.
 
+mod death;
 mod gathering;
 mod lines;
 mod log;
@@ -14,6 +15,7 @@ mod osu;
 mod printed;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,80 +23,168 @@ use std::path::{Path, PathBuf};
 pub use log::Asked;
 
 use crate::base::error::{Error, Exit, Result};
-use crate::base::files::read_bounded;
+use crate::base::files::read_bytes;
+use crate::benchmark::collective;
 use crate::machine::device::Device;
 use crate::machine::environment::{Environment, Node, Rank};
 use crate::plan::config::Config;
 use crate::plan::mesh::{DEFAULT_ORDER, Mesh};
 use crate::report::{ImportedFrom, MeshFacts, Report, begun};
+use death::Death;
 use gathering::Gathering;
-use log::{Log, Place};
+use log::{Log, Outcome, Place, Reading};
 
 /// Most bytes of a file.
 const FILE_LIMIT: u64 = 256 << 20;
 
-/// Makes one report of several files; equal cases become iterations of one. `config` is kept in the report.
+/// Makes one report of several files. A case that a log has several times, measured in the same way, becomes one with
+/// as many iterations. `config` is kept in the report, which is incomplete where a log is.
 ///
 /// # Errors
-/// Usage error in one sentence for a file that is of no known tool, and for what cannot be read in it.
+/// Usage error in one sentence for a file that is of no known tool, for what cannot be read in it, and for runs that do
+/// not belong together.
 pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Report> {
     let mut gathering = Gathering::default();
     let (mut origins, mut environment) = (Vec::new(), Environment::default());
-    let mut cut = false;
+    let mut known: Vec<(Vec<u8>, String)> = Vec::new();
+    let (mut ended, mut times, mut remarks) = (Exit::Ok, None, Vec::new());
     for file in files {
-        let text = read_bounded(file, FILE_LIMIT)?;
+        let bytes = read_bytes(file, FILE_LIMIT)?;
         let name = file.display().to_string();
+        if let Some((_, same)) = known.iter().find(|(other, _)| *other == bytes) {
+            tracing::warn!("{name} is left out: it is the same as {same}, byte for byte");
+            continue;
+        }
         let wrong = |why: Error| Error::file("import", file, why);
-        let log = read(&text, file, asked).map_err(wrong)?;
+        let log = read(&text::decode(&bytes), file, asked).map_err(wrong)?;
+        known.push((bytes, name.clone()));
         if let Some(how) = &log.cut {
             tracing::warn!("{name}: {how}");
-            cut = true;
         }
+        ended = ended.worst(log.ended());
         environment.learn(&log);
-        origins.push(ImportedFrom { tool: log.tool.to_owned(), version: log.version, file: name });
+        times = times.or(log.times.clone());
+        remarks.extend(log.remarks(&name));
         for reading in log.readings {
             let at = reading.at.clone();
             let there = |why: Error| wrong(Error::usage(format!("{at}: {}", why.message)));
-            gathering.add(log.tool, &log.time, reading).map_err(there)?;
+            gathering.add((log.tool, &log.time, &name), reading).map_err(there)?;
         }
+        origins.push(ImportedFrom { tool: log.tool.to_owned(), version: log.version, file: name });
     }
-    let cases = gathering.cases();
+    let cases = gathering.cases()?;
+    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
     let ranks = cases.iter().flat_map(|case| &case.participants).max().map_or(1, |last| last + 1);
     let mesh = MeshFacts { order: DEFAULT_ORDER.to_owned(), axes: Mesh::flat(ranks).axes };
     let mut report = begun("imported", config, environment, mesh);
     report.run.finished.clone_from(&report.run.started);
+    if let Some([started, finished]) = times {
+        (report.run.started, report.run.finished) = (started, finished);
+    }
     report.run.imported_from = Some(origins);
     report.cases = cases;
-    report.conclude(report.cases.len(), Exit::Ok);
-    report.run.incomplete = cut;
+    // That results are wrong matters more than that some are missing.
+    let wrong = report.cases.iter().any(|case| case.error.is_some());
+    report.conclude(report.cases.len(), if wrong { Exit::Ok } else { ended });
+    report.run.incomplete = ended != Exit::Ok;
     Ok(report)
 }
 
 /// What a file holds, by its content.
 fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
     let mut logs = Vec::new();
+    let mut death: Option<Death> = None;
     if text.trim_start().starts_with('{') {
-        logs.extend(nccl_json::read(text, asked)?);
+        logs.push(nccl_json::read(text, asked)?);
     } else {
         let name = file.display().to_string();
-        for lines in lines::streams(text)? {
-            logs.extend(nccl_text::read(&lines, &name, asked)?);
-            logs.extend(osu::read(&lines, asked)?);
+        let mut streams = lines::streams(text)?;
+        let has = |sign: &str| streams.iter().flatten().any(|line| line.text.contains(sign));
+        if has(lines::OSU) && has(lines::NCCL_TESTS) {
+            return Err(Error::usage(
+                "it holds results of nccl-tests and of the OSU micro-benchmarks; part them into files",
+            ));
+        }
+        for lines in &mut streams {
+            lines.retain(|line| {
+                let Some(new) = Death::read(line.number, line.text) else { return true };
+                death = Some(match death.take() {
+                    Some(known) => known.or(Some(new)),
+                    None => new,
+                });
+                false
+            });
+            logs.extend(nccl_text::read(lines, &name, asked)?);
+            logs.extend(osu::read(lines, asked)?);
         }
     }
     if logs.len() > 1 && logs.iter().any(|log| !log.readings.is_empty()) {
         logs.retain(|log| !log.readings.is_empty());
     }
-    let wrong = match logs.as_slice() {
-        [] => "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks".to_owned(),
-        [log] if log.readings.is_empty() => format!("it is of {}, but has no result", log.tool),
-        [_] => return Ok(logs.remove(0)),
-        _ => format!(
-            "it holds the results of {} programs that ran side by side or of several tools; part them into files",
-            logs.len()
-        ),
+    let died = death.map(|death| death.told);
+    let wrong = match logs.as_mut_slice() {
+        [] => match lines::unknown_prefix(text) {
+            Some(what) => what,
+            None => "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks".to_owned(),
+        },
+        [log] if log.readings.is_empty() => {
+            let died = died.map_or(String::new(), |died| format!(" ({died})"));
+            format!("it is of {}, but has no result{died}", log.tool)
+        }
+        [log] => {
+            log.died = died.is_some();
+            log.cut = died.or(log.cut.take());
+            return Ok(logs.remove(0));
+        }
+        _ => format!("it holds the results of {} programs that ran side by side; part them into files", logs.len()),
     };
     Err(Error::usage(wrong))
+}
+
+/// Whether a file that could not be read is the output of a test nevertheless, so that what is wrong with it as such is
+/// the answer.
+pub fn is_log(path: &Path) -> bool {
+    let Ok(bytes) = read_bytes(path, FILE_LIMIT) else { return false };
+    let text = text::decode(&bytes);
+    let json = text.trim_start().starts_with('{') && text.contains("\"aggregated_iterations\"");
+    json || text.contains(lines::OSU) || text.contains(lines::NCCL_TESTS)
+}
+
+impl Log {
+    /// How the run that wrote it ended, as far as it tells.
+    fn ended(&self) -> Exit {
+        match &self.cut {
+            _ if self.died => Exit::RankDied,
+            Some(_) => Exit::Interrupted,
+            None => Exit::Ok,
+        }
+    }
+
+    /// What a reader of its figures should know.
+    fn remarks(&self, name: &str) -> Vec<String> {
+        let lone = |reading: &&Reading| {
+            reading.group.ranks.len() == 1 && collective::find(&reading.test).is_some()
+        };
+        let lone = self.readings.iter().find(lone).map(|reading| {
+            format!(
+                "{name}: {}: one rank ran alone, so nothing was exchanged; if there should be more, the test was \
+                 built or started without its MPI",
+                reading.at
+            )
+        });
+        let took = self.readings.iter().filter_map(|reading| match &reading.outcome {
+            Outcome::Took(took) => Some(took.checked),
+            _ => None,
+        });
+        let (count, unchecked) =
+            took.fold((0, 0), |(all, not), checked| (all + 1, not + usize::from(!checked)));
+        let unchecked = (unchecked > 0).then(|| {
+            format!(
+                "{name}: {unchecked} of {count} results were not checked when they were measured"
+            )
+        });
+        lone.into_iter().chain(unchecked).collect()
+    }
 }
 
 impl Environment {

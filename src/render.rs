@@ -1,6 +1,7 @@
 //! What people and programs read of a result: one document, drawn by many formats, and a few formats of their own.
 
 mod analysis;
+mod badge;
 mod comparison;
 mod csv;
 mod document;
@@ -31,7 +32,7 @@ pub use document::{Cell, Column, Described, Document, Note, Section, Table};
 pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
 pub use output::{Output, tell};
-pub use terminal::{say, width as terminal_width};
+pub use terminal::{said_all, say, width as terminal_width};
 pub use words::counted;
 
 use crate::base::error::{Error, Result, suggestion};
@@ -45,6 +46,8 @@ pub enum Format {
     Markdown,
     /// All data.
     Json,
+    /// The verdict, for a page that shows badges.
+    Badge,
     /// Rows for spreadsheets.
     Csv,
     /// Test results.
@@ -74,7 +77,7 @@ pub trait Render: Serialize {
 
 impl Format {
     /// The formats that every result has.
-    pub const ANY: [Self; 3] = [Self::Table, Self::Markdown, Self::Json];
+    pub const ANY: [Self; 4] = [Self::Table, Self::Markdown, Self::Json, Self::Badge];
 
     /// The formats of a kind of result.
     pub fn all<R: Render>() -> impl Iterator<Item = Self> {
@@ -89,6 +92,7 @@ impl Format {
                 ("markdown", &["md", "markdown"], "For people, in a file or a comment")
             }
             Self::Json => ("json", &["json"], "For programs, all of it"),
+            Self::Badge => ("badge", &["badge.json"], "For shields.io, the verdict in one line"),
             Self::Csv => ("csv", &["csv"], "For programs, one row a case or value"),
             Self::Junit => ("junit", &["xml"], "For what shows test results"),
             Self::OpenMetrics => ("openmetrics", &[], "For Prometheus and its like, in base units"),
@@ -106,6 +110,7 @@ impl Format {
             Self::Markdown => markdown::draw(&result.document()),
             Self::Json => serde_json::to_string_pretty(result)
                 .map_err(|why| Error::internal(format!("cannot write JSON: {why}")))?,
+            Self::Badge => badge::draw(&result.document()),
             Self::Csv | Self::Junit | Self::OpenMetrics | Self::NamesOnly => result.own(self)?,
         };
         if !text.ends_with('\n') {
@@ -131,13 +136,8 @@ impl Format {
 
     /// The endings of files of a kind of result, for people: `.md, .json or .csv`.
     fn endings<R: Render>() -> String {
-        let all: Vec<String> =
-            Self::all::<R>().filter_map(Self::ending).map(|ending| format!(".{ending}")).collect();
-        match &all[..] {
-            [one] => one.clone(),
-            [most @ .., last] => format!("{} or {last}", most.join(", ")),
-            [] => String::new(),
-        }
+        let endings = Self::all::<R>().filter_map(Self::ending);
+        one_of(endings.map(|ending| format!(".{ending}")))
     }
 
     /// The format of this name.
@@ -154,8 +154,13 @@ impl Format {
 
     /// The format that a file's ending names, of those that a result of this kind has.
     pub fn of<R: Render>(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?;
-        Self::all::<R>().find(|format| format.facts().1.contains(&ending))
+        let name = path.file_name()?.to_str()?;
+        let all = Self::all::<R>().flat_map(|format| {
+            format.facts().1.iter().map(move |ending| (format, format!(".{ending}")))
+        });
+        let fitting = all.filter(|(_, ending)| name.len() > ending.len() && name.ends_with(ending));
+        // `.badge.json` tells more than `.json` does.
+        fitting.max_by_key(|(_, ending)| ending.len()).map(|(format, _)| format)
     }
 
     /// The same of a file that must name one.
@@ -172,11 +177,17 @@ impl Format {
 
     /// Why a result that has no formats of its own cannot be written so.
     fn refused(self) -> Error {
-        let [first, second, last] = Self::ANY.map(Self::name);
-        Error::usage(format!(
-            "this result cannot be written as {}, only as {first}, {second} or {last}",
-            self.name()
-        ))
+        let any = one_of(Self::ANY.iter().map(|format| format.name().to_owned()));
+        Error::usage(format!("this result cannot be written as {}, only as {any}", self.name()))
+    }
+}
+
+/// A choice of words: `a, b or c`.
+fn one_of(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.collect();
+    match &words[..] {
+        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+        all => all.concat(),
     }
 }
 

@@ -5,13 +5,12 @@
 
 mod analysis;
 mod comparison;
-mod cycles;
 mod empty;
 mod limits;
 mod load;
 mod pairs;
 mod rate;
-mod replication;
+mod repeats;
 mod scaling;
 mod timing;
 
@@ -26,14 +25,13 @@ pub use analysis::{
 };
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
-    Side, Verdict, Verdicts,
+    Side, Verdict,
 };
-pub use cycles::{Cycles, Drift, Turn};
 pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use rate::MetricFacts;
-pub use replication::{Launch, Replicate, Replication};
+pub use repeats::{Cycles, Drift, Launch, Replicate, Replication, Turn};
 pub use scaling::{Base, Point, Scaling};
 pub use timing::{Definition, TimingOverhead};
 
@@ -56,7 +54,7 @@ pub use crate::stats::Steadiness;
 pub const SCHEMA: &str = "tesserabench.report/1";
 
 /// The result of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// `tesserabench.report/1`.
     pub schema: String,
@@ -89,7 +87,7 @@ pub struct Report {
 }
 
 /// The run itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Unique name.
     pub id: String,
@@ -97,8 +95,7 @@ pub struct Run {
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
-    /// The starts of all ranks in which its cases were measured: one for each of `--launches`, and one more each
-    /// time that it was resumed.
+    /// The starts of all ranks: one for each of `--launches`, and one more each time that the run was resumed.
     #[serde(default)]
     pub launches: Vec<Launch>,
     /// The command line.
@@ -118,7 +115,6 @@ pub struct Run {
     /// Whether ranks shared a GPU, so that collectives between them say nothing about a machine.
     pub emulated: bool,
     /// The files of other tools that the results come from; null for our own.
-    #[serde(default)]
     pub imported_from: Option<Vec<ImportedFrom>>,
     /// Whether cases of the plan are missing.
     pub incomplete: bool,
@@ -140,7 +136,7 @@ pub struct ImportedFrom {
 }
 
 /// The ranks' arrangement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeshFacts {
     /// The axes from fastest to slowest, as asked for.
     pub order: String,
@@ -149,10 +145,11 @@ pub struct MeshFacts {
 }
 
 /// How a case ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It has times.
+    #[default]
     Measured,
     /// The backend cannot do it; `reason` says why.
     Skipped,
@@ -162,27 +159,14 @@ pub enum Outcome {
     TimedOut,
 }
 
-impl Outcome {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed_out",
-        }
-    }
-}
-
 /// One case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
     /// Name that stays the same from run to run.
     pub id: String,
     /// Name of the benchmark.
     pub benchmark: String,
-    /// One rank's problem; sizes in bytes, sides in elements. Keys that have their usual value are left
-    /// out.
+    /// One rank's problem; sizes in bytes, sides in elements. Keys with their usual value are left out.
     pub problem: Problem,
     /// Element type.
     pub precision: Option<Element>,
@@ -197,13 +181,11 @@ pub struct Case {
     /// How many they are.
     pub group_size: usize,
     /// What it counts; null in reports of versions that did not say it, whose figures stand without.
-    #[serde(default)]
     pub counts: Option<Counts>,
     /// Whether the other groups of its axis ran at once with it.
     #[serde(default)]
     pub concurrent: bool,
     /// How much longer it took than by itself, where others ran at once with it: a ratio of medians.
-    #[serde(default)]
     pub contention_ratio: Option<f64>,
     /// How it ended.
     pub outcome: Outcome,
@@ -220,17 +202,15 @@ pub struct Case {
     /// How results compared with their reference; absent when nothing was checked.
     pub accuracy: Option<Accuracy>,
     /// The case in each of several launches; absent where there was one.
-    #[serde(default)]
     pub replication: Option<Replication>,
     /// What came of the same case when it ran again, where it did; the figures are the first run's.
-    #[serde(default)]
     pub cycles: Option<Cycles>,
     /// Reasons why the figures may mislead.
     pub caveats: Vec<Caveat>,
 }
 
 /// The figures of a measured case. What an imported file does not tell is null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// How the ranks started each iteration.
     pub protocol: Protocol,
@@ -268,7 +248,7 @@ pub struct Measured {
 }
 
 /// Times of one operation over the iterations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// Which time.
     pub definition: Definition,
@@ -276,8 +256,7 @@ pub struct Latency {
     pub unit: String,
     /// Median.
     pub median: f64,
-    /// Interval of the median from order statistics, exact for independent iterations and widened for
-    /// dependent ones; null when there are too few.
+    /// Interval of the median from order statistics, widened for dependent iterations; null when they are too few.
     pub ci: Option<[f64; 2]>,
     /// Confidence asked for.
     pub confidence: f64,
@@ -315,16 +294,14 @@ pub struct Latency {
     pub autocorrelation: Option<f64>,
     /// How many independent iterations would tell as much about the median.
     pub effective_samples: f64,
-    /// Whether the times keep one level: `flat`, `warming` (later ones shorter), `slowing` (longer), or
-    /// `none`; null when there are too few iterations to tell.
+    /// Whether the times keep one level; null when there are too few iterations to tell.
     pub steady_state: Option<Steadiness>,
     /// The valid iteration since which they keep the last level.
     pub steady_since: Option<usize>,
     /// Medians of ten blocks of iterations, one after another; empty when there are fewer than 20.
     #[serde(default)]
     pub blocks: Vec<f64>,
-    /// Bound of what different clocks add to or take from each time: 0 where all ranks read one clock,
-    /// null where only stamps of one rank are compared.
+    /// Bound of the clocks' error in each time: 0 for one clock, null where only stamps of one rank are compared.
     pub clock_error_ms: Option<f64>,
 }
 

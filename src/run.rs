@@ -12,7 +12,7 @@ mod request;
 pub mod restart;
 mod series;
 mod session;
-mod sidecar;
+pub mod sidecar;
 
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::OnExisting;

@@ -8,6 +8,7 @@ mod messages;
 mod signals;
 mod stack;
 
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use tesserabench_launcher::{
 
 use crate::base::error::{Error, Kind, Result};
 use crate::machine::environment::Environment;
-use crate::plan::{DeadlineKind, Deadlines, Plan};
+use crate::plan::{Case, DeadlineKind, Deadlines, Plan};
 use crate::world::World;
 use crate::world::abort;
 use crate::world::fault;
@@ -30,7 +31,6 @@ pub use signals::set_stop_flag_on_signals;
 /// A case gives up by itself at the end of the grace period after a stop; the watchdog follows this much later.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
 
-/// How long a rank tries to connect to the heartbeat server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Delay after which rank 1 aborts the job if the server is lost; each further rank waits longer by [`STAGGER`]. In
@@ -45,18 +45,15 @@ const WITHOUT_SERVER: &str = "a hang is then detected by each rank's own deadlin
 /// The watchdog of this rank, with the heartbeat server on rank 0.
 pub struct Watchdog {
     client: Client,
-    /// With the number of connections that only tested whether the ranks can connect.
-    server: Option<(Server, u64)>,
+    server: Option<Server>,
     shared: Arc<Shared>,
 }
 
-/// The state that the threads share.
 struct Shared(Mutex<FaultMessages>);
 
 /// When the state of this rank last changed.
 struct Timers {
     began: Instant,
-    /// The last reading.
     read: Instant,
     position: Position,
     /// The last change of the position, of the task, and of the phase.
@@ -78,29 +75,16 @@ impl Watchdog {
             interval: Duration::from_secs_f64(deadlines.interval(ranks)),
             silence: Duration::from_secs_f64(deadlines.silence),
         };
-        let timers = Mutex::new(Timers::new());
-        let state = Arc::clone(&shared);
-        let read = move || {
-            let mut timers = timers.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut messages = state.messages();
-            let gap = timers.read.elapsed();
-            if gap.as_secs_f64() > messages.deadlines.silence {
-                messages.stopped = Some((Instant::now(), gap.as_secs_f64()));
-                timers.discount_gap(gap);
-            }
-            timers.read(&messages.deadlines)
-        };
-        let state = Arc::clone(&shared);
-        let client = Client::start(options, read, move |event| on_event(event, &state));
+        let mut timers = Timers::new();
+        let (reader, listener) = (Arc::clone(&shared), Arc::clone(&shared));
+        let read = move || timers.read(&mut reader.messages());
+        let client = Client::start(options, read, move |event| on_event(event, &listener));
         Ok(Self { client, server: None, shared })
     }
 
     /// Connects this rank to the heartbeat server. All ranks call it.
-    ///
-    /// # Errors
-    /// If the server's address cannot be broadcast.
     pub fn connect(&mut self, world: &World) -> Result<()> {
-        self.shared.messages().set_members(world.members());
+        self.shared.messages().members = world.members().to_vec();
         if world.size() == 1 {
             return Ok(());
         }
@@ -131,29 +115,31 @@ impl Watchdog {
         if fault::is_planted(fault::Fault::Stranger, Phase::Join) {
             fault::send_garbage(address);
         }
-        self.server = opened.map(|(server, _)| (server, world.size() as u64));
+        self.server = opened.map(|(server, _)| server);
         Ok(())
     }
 
     /// Sets the plan, with its deadlines.
     pub fn set_plan(&self, plan: &Plan) {
-        self.shared.messages().set_plan(plan);
+        let name = |case: &Case| (case.group.ranks.clone(), case.id.clone());
+        let sets = plan.cases.chunk_by(Case::runs_with);
+        let mut messages = self.shared.messages();
+        messages.deadlines = plan.deadlines;
+        messages.tasks = sets.map(|set| set.iter().map(name).collect()).collect();
     }
 
     /// Sets the devices of the ranks.
     pub fn set_devices(&self, environment: &Environment) {
-        self.shared.messages().set_devices(environment);
-    }
-
-    /// Pauses and resumes the heartbeats, to measure their cost.
-    pub fn pause(&self, paused: bool) {
-        self.client.pause(paused);
+        let devices = environment.ranks.iter().map(|rank| rank.device.name.clone());
+        self.shared.messages().devices = devices.collect();
     }
 
     /// Ends the watchdog, after MPI is finalized.
     pub fn leave(self) {
         self.client.leave();
-        if let Some((server, tests)) = self.server {
+        if let Some(server) = self.server {
+            // Each rank made one connection only to test whether it can.
+            let tests = self.shared.messages().members.len() as u64;
             let foreign = server.rejected().saturating_sub(tests);
             if foreign > 0 {
                 tracing::warn!("the heartbeat server rejected foreign connections: {foreign}");
@@ -176,31 +162,31 @@ impl Timers {
         Self { began: now, read: now, position, unchanged: now, task: now, phase: now, stop: None }
     }
 
-    /// Excludes the time in which this process was stopped.
-    fn discount_gap(&mut self, gap: Duration) {
-        let times = [&mut self.unchanged, &mut self.task, &mut self.phase, &mut self.began];
-        times.into_iter().chain(&mut self.stop).for_each(|since| *since += gap);
-    }
-
     /// The heartbeat: the position of this rank, and the deadline that it exceeds, if any.
-    fn read(&mut self, deadlines: &Deadlines) -> Heartbeat {
+    fn read(&mut self, messages: &mut FaultMessages) -> Heartbeat {
         let (now, position) = (Instant::now(), progress::position());
-        self.read = now;
-        if position.task != self.position.task {
+        let gap = now - mem::replace(&mut self.read, now);
+        if gap.as_secs_f64() > messages.deadlines.silence {
+            // This process was stopped; that time does not count.
+            messages.stopped = Some((now, gap.as_secs_f64()));
+            let times = [&mut self.unchanged, &mut self.task, &mut self.phase, &mut self.began];
+            times.into_iter().chain(&mut self.stop).for_each(|since| *since += gap);
+        }
+        let before = mem::replace(&mut self.position, position);
+        if position.task != before.task {
             self.task = now;
         }
-        if (position.task, position.phase) != (self.position.task, self.position.phase) {
+        if (position.task, position.phase) != (before.task, before.phase) {
             self.phase = now;
         }
-        if position != self.position {
+        if position != before {
             self.unchanged = now;
         }
-        self.position = position;
         let stop = progress::stop_requested();
         if stop {
             self.stop.get_or_insert(now);
         }
-        let overdue = self.overdue(now, deadlines);
+        let overdue = self.overdue(now, &messages.deadlines);
         Heartbeat {
             rank: progress::rank().and_then(|rank| u32::try_from(rank).ok()).unwrap_or(0),
             task: position.task,
@@ -235,7 +221,6 @@ impl Timers {
     }
 }
 
-/// Opens the heartbeat server on rank 0.
 fn open_server(world: &World, shared: &Arc<Shared>) -> Result<(Server, Token)> {
     let cannot = |why: std::io::Error| {
         Error::unfit(format!("rank 0 cannot open the port of the heartbeat server: {why}"))
@@ -275,16 +260,16 @@ fn address(world: &World) -> IpAddr {
 
 /// Aborts the job because of a fault that rank 0's server has found.
 fn on_fault(diagnosis: &Diagnosis, shared: &Shared) {
-    let (failure, message) = {
+    let (failure, others) = {
         let messages = shared.messages();
         // The others abort the job if rank 0 was stopped; their deaths follow from that.
         let own_stop = messages.of_own_stop().filter(|_| diagnosis.cause == Cause::Died);
+        let own_stop = own_stop.map(|failure| (failure, String::new()));
         own_stop.unwrap_or_else(|| messages.of_diagnosis(diagnosis))
     };
-    abort::abort_from_watchdog(&failure, &message)
+    abort::abort_from_watchdog(&failure, &others)
 }
 
-/// Handles an event of this rank's client.
 fn on_event(event: ClientEvent, shared: &Shared) {
     match event {
         ClientEvent::ReportState => tracing::error!("{}", stack::report()),
@@ -295,18 +280,17 @@ fn on_event(event: ClientEvent, shared: &Shared) {
             let rank = progress::rank().unwrap_or(0);
             let before = u32::try_from(rank.saturating_sub(1).min(8)).unwrap_or(0);
             std::thread::sleep(LOST_SERVER_DELAY + STAGGER * before);
-            let (failure, message) = shared.messages().of_lost_server();
-            abort::abort_from_watchdog(&failure, &message)
+            let failure = shared.messages().of_lost_server();
+            abort::abort_from_watchdog(&failure, "")
         }
         ClientEvent::Overdue(heartbeat) => {
-            let (failure, message) = shared.messages().of_own_deadline(&heartbeat);
-            let message = format!("{message}\n{}", stack::report());
-            abort::abort_from_watchdog(&failure, &message)
+            let failure = shared.messages().of_own_deadline(&heartbeat);
+            abort::abort_from_watchdog(&failure, &format!("\n{}", stack::report()))
         }
         ClientEvent::Orphaned => {
             let message = "the parent process of this rank has exited; it was probably killed";
-            let error = Error::new(Kind::RankDied, message.to_owned());
-            abort::abort_from_watchdog(&abort::failure_here(&error), &error.message)
+            let error = Error::new(Kind::RankDied, message);
+            abort::abort_from_watchdog(&abort::failure_here(&error), "")
         }
     }
 }

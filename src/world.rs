@@ -43,8 +43,7 @@ pub struct World {
     rank: usize,
     members: Vec<Member>,
     wait: Wait,
-    /// Duration of MPI's initialisation.
-    init_time: Duration,
+    mpi_init_time: Option<Nanos>,
 }
 
 /// How to wait for other ranks.
@@ -132,10 +131,11 @@ impl World {
         let launch = innermost_launch();
         let began = Instant::now();
         let comm = launch.as_ref().map(|_| MpiComm::init(threads)).transpose()?;
-        let init_time = began.elapsed();
+        let init_time = Nanos::try_from(began.elapsed().as_nanos()).unwrap_or(Nanos::MAX);
+        let mpi_init_time = comm.as_ref().map(|_| init_time);
         let (rank, size) = comm.as_ref().map_or((0, 1), |comm| (comm.rank(), comm.size()));
         progress::set_place(rank, &member::host());
-        let me = Member::this(launch.as_ref());
+        let me = Member::this();
         if let Some(Launch { name, size: Some(expected), .. }) = launch
             && expected != size
         {
@@ -155,7 +155,7 @@ impl World {
         }
         let unmet = Self { wait: Wait::FOREVER, ..Self::new(comm, rank, vec![me.clone(); size]) };
         let members = unmet.broadcast(unmet.gather(me)?)?;
-        Ok(Self { init_time, ..Self::new(unmet.comm, rank, members) })
+        Ok(Self { mpi_init_time, ..Self::new(unmet.comm, rank, members) })
     }
 
     fn new(comm: Option<MpiComm>, rank: usize, members: Vec<Member>) -> Self {
@@ -164,11 +164,11 @@ impl World {
             None => WaitPolicy::Spin,
         };
         let wait = Wait { policy, deadline: None };
-        Self { comm, rank, members, wait, init_time: Duration::ZERO }
+        Self { comm, rank, members, wait, mpi_init_time: None }
     }
 
-    /// Sets the deadline of all waits to `timeout` from now; after it `on_timeout` ends the process. Only for ranks without a
-    /// watchdog.
+    /// Sets the deadline of all waits to `timeout` from now; after it `on_timeout` ends the process. Only for ranks
+    /// without a watchdog.
     pub fn set_deadline(&mut self, timeout: Duration, on_timeout: fn() -> !) {
         self.wait.deadline = Instant::now().checked_add(timeout).map(|at| (at, on_timeout));
     }
@@ -195,8 +195,7 @@ impl World {
 
     /// Duration of MPI's initialisation on this rank, ns; `None` in a process without MPI.
     pub fn mpi_init_time(&self) -> Option<Nanos> {
-        let nanos = Nanos::try_from(self.init_time.as_nanos()).unwrap_or(Nanos::MAX);
-        self.comm.as_ref().map(|_| nanos)
+        self.mpi_init_time
     }
 
     /// Node and socket of each rank.
@@ -240,9 +239,6 @@ impl World {
     }
 
     /// A world of these ranks. All of them call it, and no others.
-    ///
-    /// # Errors
-    /// Internal error if this rank is not one of them.
     pub fn subset(&self, ranks: &[usize]) -> Result<Self> {
         let position = ranks
             .iter()
@@ -302,9 +298,6 @@ impl World {
     }
 
     /// Rank 0's value on every rank; the others pass `None`.
-    ///
-    /// # Errors
-    /// If the value cannot be encoded or decoded.
     pub fn broadcast<T: Serialize + DeserializeOwned>(&self, value: Option<T>) -> Result<T> {
         self.broadcast_from(0, value)
     }
@@ -325,9 +318,6 @@ impl World {
     }
 
     /// Every rank's value on rank 0, by rank; `None` on the others.
-    ///
-    /// # Errors
-    /// If a value cannot be encoded or decoded.
     pub fn gather<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<Option<Vec<T>>> {
         let Some(comm) = &self.comm else { return Ok(Some(vec![value])) };
         let own = wire::encode(&value)?;
@@ -369,7 +359,7 @@ mod tests {
 
     #[test]
     fn alone_every_collective_is_the_identity() {
-        let world = World::new(None, 0, vec![Member::this(None)]);
+        let world = World::new(None, 0, vec![Member::this()]);
         assert_eq!(world.broadcast(Some(7)).unwrap(), 7);
         assert_eq!(world.gather("x".to_owned()).unwrap().unwrap(), ["x"]);
         assert_eq!(world.max(-3), -3);

@@ -46,20 +46,16 @@ pub struct Client {
     thread: JoinHandle<()>,
 }
 
-/// A command to the thread.
 #[derive(Debug)]
 enum Command {
     Connect(SocketAddr, Token),
-    Pause(bool),
     Leave,
 }
 
-/// The state of the thread.
 struct HeartbeatLoop<R, E> {
     options: ClientOptions,
     read: R,
     on_event: E,
-    /// One-time events that have occurred.
     emitted: HashSet<Discriminant<ClientEvent>>,
     parent: Option<Pid>,
     connection: Option<ServerConnection>,
@@ -78,7 +74,7 @@ impl Client {
     /// If no thread can be started, as [`std::thread::spawn`] does.
     pub fn start(
         options: ClientOptions,
-        read: impl Fn() -> Heartbeat + Send + 'static,
+        read: impl FnMut() -> Heartbeat + Send + 'static,
         on_event: impl FnMut(ClientEvent) + Send + 'static,
     ) -> Self {
         let (commands, receiver) = channel();
@@ -111,50 +107,32 @@ impl Client {
         let _ = self.thread.join();
     }
 
-    /// Pauses and resumes the heartbeats, to measure their cost. The pause must be much shorter than the server's
-    /// silence limit.
-    pub fn pause(&self, paused: bool) {
-        self.send(Command::Pause(paused));
-    }
-
     fn send(&self, command: Command) {
         // It fails only after a panic of the thread, which has already been printed.
         let _ = self.commands.send(command);
     }
 }
 
-impl<R: Fn() -> Heartbeat, E: FnMut(ClientEvent)> HeartbeatLoop<R, E> {
+impl<R: FnMut() -> Heartbeat, E: FnMut(ClientEvent)> HeartbeatLoop<R, E> {
     /// Sends heartbeats until the client leaves or is dropped.
     fn run(mut self, commands: &Receiver<Command>) {
         let interval = self.options.interval;
-        let mut paused = false;
         let mut last = Instant::now();
         self.heartbeat(Duration::ZERO);
         loop {
-            let command = if paused {
-                commands.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                commands.recv_timeout((last + interval).saturating_duration_since(Instant::now()))
-            };
-            // Time in which this process was stopped does not count as silence of the server.
-            let mut passed = last.elapsed().min(2 * interval);
-            match command {
-                Err(RecvTimeoutError::Timeout) => {}
+            let rest = (last + interval).saturating_duration_since(Instant::now());
+            let passed = match commands.recv_timeout(rest) {
+                // Time in which this process was stopped does not count as silence of the server.
+                Err(RecvTimeoutError::Timeout) => last.elapsed().min(2 * interval),
                 Ok(Command::Connect(server, token)) => {
                     self.connection = Some(ServerConnection::new(server, token));
-                    passed = Duration::ZERO;
-                }
-                Ok(Command::Pause(yes)) => {
-                    paused = yes;
-                    passed = Duration::ZERO;
+                    Duration::ZERO
                 }
                 Ok(Command::Leave) => return self.leave(),
                 Err(RecvTimeoutError::Disconnected) => return,
-            }
+            };
             last = Instant::now();
-            if !paused {
-                self.heartbeat(passed);
-            }
+            self.heartbeat(passed);
         }
     }
 
@@ -207,7 +185,7 @@ impl<R: Fn() -> Heartbeat, E: FnMut(ClientEvent)> HeartbeatLoop<R, E> {
         }
     }
 
-    fn leave(self) {
+    fn leave(mut self) {
         if let Some(connection) = self.connection {
             let frame = Frame { heartbeat: (self.read)(), kind: FrameKind::Leave };
             connection.leave(&frame, self.options.interval);

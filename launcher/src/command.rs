@@ -32,23 +32,17 @@ pub struct Placement<'a> {
     pub forward: &'a [&'a str],
 }
 
-impl Launcher {
-    /// Program names, the most specific first, because on Debian both families install an `mpiexec`; and the words by
-    /// which the output of `--version` is known.
-    fn programs(self) -> (&'static [&'static str], &'static [&'static str]) {
-        match self {
-            Self::OpenMpi => (&["mpirun.openmpi", "mpirun", "mpiexec"], &["Open MPI", "OpenRTE"]),
-            Self::Hydra => {
-                (&["mpiexec.hydra", "mpiexec.mpich", "mpiexec", "mpirun"], &["HYDRA", "Hydra"])
-            }
-            Self::Srun => (&["srun"], &["slurm"]),
-        }
-    }
-}
-
 /// The first program of this family in `folder` or else on the PATH, verified by `--version`.
 pub fn find_launcher(launcher: Launcher, folder: Option<&Path>) -> Option<PathBuf> {
-    let (names, words) = launcher.programs();
+    // The most specific name first, because on Debian both families install an `mpiexec`; and the words by which the
+    // output of `--version` is known.
+    let (names, words): (&[&str], &[&str]) = match launcher {
+        Launcher::OpenMpi => (&["mpirun.openmpi", "mpirun", "mpiexec"], &["Open MPI", "OpenRTE"]),
+        Launcher::Hydra => {
+            (&["mpiexec.hydra", "mpiexec.mpich", "mpiexec", "mpirun"], &["HYDRA", "Hydra"])
+        }
+        Launcher::Srun => (&["srun"], &["slurm"]),
+    };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = folder.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
     let mut programs = folders.flat_map(|folder| names.iter().map(move |name| folder.join(name)));

@@ -2,25 +2,10 @@
 
 use crate::token::Token;
 
-/// The first bytes of a frame; the last of them is the version.
+/// The first bytes of a frame and of a reply; the last of them is the version.
 const FRAME_MAGIC: [u8; 8] = *b"beat\r\n\0\x01";
-
-/// The first bytes of a reply; the last of them is the version.
 const REPLY_MAGIC: [u8; 8] = *b"hear\r\n\0\x01";
 
-/// Offsets of the fields of a frame. Numbers are little-endian; the padding after the last field is zero.
-const TOKEN: usize = 8;
-const RANK: usize = 24;
-const TASK: usize = 28;
-const ROUND: usize = 32;
-const UNCHANGED_MS: usize = 40;
-const STAGE: usize = 44;
-const ACTIVITY: usize = 45;
-const FLAGS: usize = 46;
-const OVERDUE: usize = 47;
-const KIND: usize = 48;
-
-/// Flags of a frame.
 const IS_OVERDUE: u8 = 1;
 const IS_TO_STOP: u8 = 2;
 
@@ -104,48 +89,43 @@ impl Frame {
     /// Bytes of a frame.
     pub const LENGTH: usize = 64;
 
-    /// Encodes the frame.
+    /// Encodes the frame: numbers are little-endian, the padding after the last field is zero.
     pub fn encode(&self, token: &Token) -> [u8; Self::LENGTH] {
         let Heartbeat { rank, task, stage, round, activity, unchanged_ms, overdue, stop } =
             self.heartbeat;
-        let mut bytes = [0; Self::LENGTH];
-        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
-        put(0, &FRAME_MAGIC);
-        put(TOKEN, &token.bytes());
-        put(RANK, &rank.to_le_bytes());
-        put(TASK, &task.to_le_bytes());
-        put(ROUND, &round.to_le_bytes());
-        put(UNCHANGED_MS, &unchanged_ms.to_le_bytes());
         let flags =
             if overdue.is_some() { IS_OVERDUE } else { 0 } | if stop { IS_TO_STOP } else { 0 };
-        bytes[STAGE] = stage;
-        bytes[ACTIVITY] = activity as u8;
-        bytes[FLAGS] = flags;
-        bytes[OVERDUE] = overdue.unwrap_or(0);
-        bytes[KIND] = self.kind as u8;
+        let fields: [&[u8]; 7] = [
+            &FRAME_MAGIC,
+            &token.bytes(),
+            &rank.to_le_bytes(),
+            &task.to_le_bytes(),
+            &round.to_le_bytes(),
+            &unchanged_ms.to_le_bytes(),
+            &[stage, activity as u8, flags, overdue.unwrap_or(0), self.kind as u8],
+        ];
+        let mut bytes = [0; Self::LENGTH];
+        bytes.iter_mut().zip(fields.into_iter().flatten()).for_each(|(to, byte)| *to = *byte);
         bytes
     }
 
     /// Decodes a frame; `None` for bytes that [`Frame::encode`] never produces with this token.
     pub fn decode(bytes: &[u8; Self::LENGTH], token: &Token) -> Option<Self> {
+        let mut rest = &bytes[FRAME_MAGIC.len()..];
         // In constant time.
-        if Token::from_bytes(field(bytes, TOKEN)) != *token {
+        if Token::from_bytes(take(&mut rest)?) != *token {
             return None;
         }
-        let flags = bytes[FLAGS];
-        let frame = Self {
-            heartbeat: Heartbeat {
-                rank: u32::from_le_bytes(field(bytes, RANK)),
-                task: u32::from_le_bytes(field(bytes, TASK)),
-                stage: bytes[STAGE],
-                round: u64::from_le_bytes(field(bytes, ROUND)),
-                activity: Activity::numbered(bytes[ACTIVITY])?,
-                unchanged_ms: u32::from_le_bytes(field(bytes, UNCHANGED_MS)),
-                overdue: (flags & IS_OVERDUE != 0).then_some(bytes[OVERDUE]),
-                stop: flags & IS_TO_STOP != 0,
-            },
-            kind: *KINDS.get(usize::from(bytes[KIND]))?,
-        };
+        let rank = u32::from_le_bytes(take(&mut rest)?);
+        let task = u32::from_le_bytes(take(&mut rest)?);
+        let round = u64::from_le_bytes(take(&mut rest)?);
+        let unchanged_ms = u32::from_le_bytes(take(&mut rest)?);
+        let [stage, activity, flags, limit, kind] = take(&mut rest)?;
+        let activity = Activity::numbered(activity)?;
+        let (overdue, stop) = ((flags & IS_OVERDUE != 0).then_some(limit), flags & IS_TO_STOP != 0);
+        let heartbeat =
+            Heartbeat { rank, task, stage, round, activity, unchanged_ms, overdue, stop };
+        let frame = Self { heartbeat, kind: *KINDS.get(usize::from(kind))? };
         // Rejects another version, unknown flags, a limit without its flag, and nonzero padding.
         (frame.encode(token) == *bytes).then_some(frame)
     }
@@ -170,8 +150,10 @@ impl Reply {
     }
 }
 
-fn field<const N: usize>(bytes: &[u8; Frame::LENGTH], at: usize) -> [u8; N] {
-    std::array::from_fn(|i| bytes[at + i])
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (field, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*field)
 }
 
 #[cfg(test)]
@@ -180,6 +162,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Offsets in a frame.
+    const RANK: usize = 24;
+    const ACTIVITY: usize = 45;
 
     fn frames() -> impl Strategy<Value = Frame> {
         let place = (any::<u32>(), any::<u32>(), any::<u8>(), any::<u64>());

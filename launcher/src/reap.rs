@@ -16,7 +16,6 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(250);
 /// How long to wait for killed processes; one that hangs in the kernel may take longer.
 const REAP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time between two polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Makes the kernel send `signal` to this process when its parent exits for any reason. The setting survives `exec`.
@@ -41,7 +40,6 @@ pub fn die_with_parent(parent: u32, signal: Signal) -> io::Result<()> {
 /// children become ours.
 #[derive(Debug)]
 pub(crate) struct Orphans {
-    /// Children from before the job.
     before: HashSet<Pid>,
 }
 

@@ -47,9 +47,6 @@ pub struct Server {
     thread: JoinHandle<()>,
 }
 
-/// A connection that is not a rank's, or violated the protocol.
-struct Rejected;
-
 /// Connections allowed in addition to one per rank. Each uses a file descriptor of this process.
 const SPARE_CONNECTIONS: usize = 16;
 
@@ -130,7 +127,7 @@ async fn listen(
                 Err(_) => sleep(ACCEPT_RETRY).await,
             },
             Some(connection) = connections.join_next() => {
-                if let Ok(Err(Rejected)) = connection {
+                if let Ok(None) = connection {
                     reject();
                 }
             }
@@ -142,30 +139,23 @@ async fn listen(
     }
 }
 
-/// Serves one connection until it ends.
-async fn serve(
-    mut stream: TcpStream,
-    monitor: Rc<RefCell<Monitor>>,
-    token: Token,
-) -> Result<(), Rejected> {
+/// Serves one connection until it ends; `None` if it is not a rank's, or violated the protocol.
+async fn serve(mut stream: TcpStream, monitor: Rc<RefCell<Monitor>>, token: Token) -> Option<()> {
     // Without it replies are late, but they arrive.
     let _ = stream.set_nodelay(true);
     let first = timeout(HANDSHAKE_TIMEOUT, read(&mut stream)).await;
-    let bytes = first.ok().and_then(Result::ok).ok_or(Rejected)?;
-    let mut frame = Frame::decode(&bytes, &token).ok_or(Rejected)?;
+    let mut frame = Frame::decode(&first.ok()?.ok()?, &token)?;
     let rank = frame.heartbeat.rank;
-    if !monitor.borrow_mut().admit(rank) {
-        return Err(Rejected);
-    }
+    monitor.borrow_mut().admit(rank)?;
     let result = loop {
         let reply = monitor.borrow_mut().on_frame(&frame, Instant::now());
         if stream.write_all(&reply.encode()).await.is_err() {
-            break Ok(());
+            break Some(());
         }
-        let Ok(bytes) = read(&mut stream).await else { break Ok(()) };
+        let Ok(bytes) = read(&mut stream).await else { break Some(()) };
         match Frame::decode(&bytes, &token) {
             Some(next) if next.heartbeat.rank == rank => frame = next,
-            _ => break Err(Rejected),
+            _ => break None,
         }
     };
     monitor.borrow_mut().on_disconnect(rank, Instant::now());

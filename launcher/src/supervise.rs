@@ -36,12 +36,12 @@ pub struct Job {
 }
 
 /// A line of the job's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputLine<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputLine {
     /// On standard output.
-    Out(&'a str),
+    Out(String),
     /// On standard error.
-    Err(&'a str),
+    Err(String),
 }
 
 /// How a job ended.
@@ -85,7 +85,7 @@ const LINE_LIMIT: usize = 64 << 10;
 ///
 /// # Errors
 /// If the program cannot be started, or waiting for it fails.
-pub fn run(job: &Job, on_line: impl FnMut(OutputLine<'_>)) -> io::Result<Ended> {
+pub fn run(job: &Job, on_line: impl FnMut(OutputLine)) -> io::Result<Ended> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     tokio::runtime::Builder::new_current_thread()
@@ -94,7 +94,7 @@ pub fn run(job: &Job, on_line: impl FnMut(OutputLine<'_>)) -> io::Result<Ended> 
         .block_on(supervise(job, on_line))
 }
 
-async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Result<Ended> {
+async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine)) -> io::Result<Ended> {
     let mut command = Command::new(&job.program);
     command
         .args(&job.arguments)
@@ -114,13 +114,9 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
 
     let (sender, mut lines) = mpsc::channel(256);
     let readers = [
-        child.stdout.take().map(|out| tokio::spawn(read(out, false, sender.clone()))),
-        child.stderr.take().map(|err| tokio::spawn(read(err, true, sender))),
+        child.stdout.take().map(|out| tokio::spawn(read(out, OutputLine::Out, sender.clone()))),
+        child.stderr.take().map(|err| tokio::spawn(read(err, OutputLine::Err, sender))),
     ];
-    let mut forward = |(is_err, line): (bool, String)| {
-        on_line(if is_err { OutputLine::Err(&line) } else { OutputLine::Out(&line) });
-    };
-
     let deadline = Instant::now() + job.timeout;
     let mut shutdown = Shutdown {
         process: child.id().and_then(|id| Pid::from_raw(id.cast_signed())),
@@ -132,7 +128,7 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
     };
     let end = loop {
         tokio::select! {
-            Some(line) = lines.recv() => forward(line),
+            Some(line) = lines.recv() => on_line(line),
             status = child.wait() => {
                 let end = |status: ExitStatus| status.code().map_or(End::Killed, End::Code);
                 break status.map(|status| shutdown.reason.unwrap_or(end(status)));
@@ -149,7 +145,7 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
     // The pipes are closed now; forward the rest of the output.
     let drained = async {
         while let Some(line) = lines.recv().await {
-            forward(line);
+            on_line(line);
         }
     };
     let _ = tokio::time::timeout(KILL_DELAY, drained).await;
@@ -157,7 +153,6 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine<'_>)) -> io::Re
     Ok(Ended { end: end?, left })
 }
 
-/// Waits for any of these signals.
 async fn any_of(signals: &mut [tokio::signal::unix::Signal]) {
     poll_fn(|context| {
         match signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
@@ -175,7 +170,6 @@ struct Shutdown {
     grace: Duration,
     deadline: Instant,
     step: Step,
-    /// When the next step is due.
     due: Instant,
     /// Why the job is shut down, once it is.
     reason: Option<End>,
@@ -193,7 +187,6 @@ enum Step {
 }
 
 impl Shutdown {
-    /// This process received a signal to stop.
     fn on_signal(&mut self) {
         self.reason = Some(End::Interrupted);
         if self.step == Step::Running {
@@ -202,7 +195,7 @@ impl Shutdown {
             // An error here and below means that the process has already exited.
             let _ = self.process.map(|process| kill_process(process, Signal::USR1));
         } else {
-            self.terminate();
+            self.kill(Step::Terminated, Signal::TERM);
         }
     }
 
@@ -210,26 +203,26 @@ impl Shutdown {
     fn escalate(&mut self) -> Option<End> {
         let reason = *self.reason.get_or_insert(End::TimedOut);
         match self.step {
-            Step::Running | Step::Requested => self.terminate(),
-            Step::Terminated => {
-                self.step = Step::Killed;
-                self.due = Instant::now() + KILL_DELAY;
-                let _ = self.process.map(|group| kill_process_group(group, Signal::KILL));
-            }
+            Step::Running | Step::Requested => self.kill(Step::Terminated, Signal::TERM),
+            Step::Terminated => self.kill(Step::Killed, Signal::KILL),
             Step::Killed => return Some(reason),
         }
         None
     }
 
-    fn terminate(&mut self) {
-        self.step = Step::Terminated;
+    fn kill(&mut self, step: Step, signal: Signal) {
+        self.step = step;
         self.due = Instant::now() + KILL_DELAY;
-        let _ = self.process.map(|group| kill_process_group(group, Signal::TERM));
+        let _ = self.process.map(|group| kill_process_group(group, signal));
     }
 }
 
 /// Sends the lines of a pipe, of bounded length, without their newlines.
-async fn read(pipe: impl AsyncRead + Unpin, is_err: bool, sender: mpsc::Sender<(bool, String)>) {
+async fn read(
+    pipe: impl AsyncRead + Unpin,
+    to_line: fn(String) -> OutputLine,
+    sender: mpsc::Sender<OutputLine>,
+) {
     let (mut pipe, mut line) = (BufReader::new(pipe), Vec::new());
     while let Ok(buffer) = pipe.fill_buf().await {
         let at_end = buffer.is_empty();
@@ -241,7 +234,7 @@ async fn read(pipe: impl AsyncRead + Unpin, is_err: bool, sender: mpsc::Sender<(
         if newline.is_some() || (at_end && !line.is_empty()) {
             let text = String::from_utf8_lossy(&line).into_owned();
             line.clear();
-            if sender.send((is_err, text)).await.is_err() {
+            if sender.send(to_line(text)).await.is_err() {
                 return;
             }
         }

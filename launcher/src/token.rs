@@ -13,9 +13,6 @@ pub struct Token([u8; 16]);
 
 impl Token {
     /// A new token from the operating system's random generator.
-    ///
-    /// # Errors
-    /// If the operating system provides no random bytes.
     pub fn random() -> std::io::Result<Self> {
         let mut bytes = [0; 16];
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;

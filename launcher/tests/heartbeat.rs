@@ -418,17 +418,3 @@ fn a_rank_sends_state_reported_and_leave() {
     assert_eq!((count(FrameKind::StateReported), count(FrameKind::Leave)), (1, 1), "{kinds:?}");
     assert_eq!(kinds.last(), Some(&FrameKind::Leave));
 }
-
-#[test]
-fn a_paused_client_sends_nothing() {
-    let rank = Rank::start(0, NEVER);
-    rank.goes_on();
-    rank.client.pause(true);
-    thread::sleep(10 * INTERVAL);
-    let before = rank.reads.load(Ordering::Relaxed);
-    thread::sleep(10 * INTERVAL);
-    assert_eq!(rank.reads.load(Ordering::Relaxed), before);
-    rank.client.pause(false);
-    rank.goes_on();
-    rank.client.leave();
-}

@@ -40,7 +40,7 @@ fn shell(script: &str, timeout: Duration, grace: Duration) -> (Ended, Vec<String
         if line == "ask" {
             kill_process(getpid(), Signal::TERM).unwrap();
         }
-        lines.push(line.to_owned());
+        lines.push(line);
     });
     (ended.unwrap(), lines)
 }

@@ -1,8 +1,7 @@
 //! What heartbeats cost: an all_reduce of 8 bytes with and without them, alternated inside one MPI job.
 //!
 //! `mpirun -n 2 --bind-to core heartbeats single|funneled SILENCE_SECONDS`; `scripts/compare-with-peers heartbeats`
-//! does it all. A rank heartbeats five times in SILENCE_SECONDS, at most once a second. While it is not to heartbeat it is silent,
-//! so they must be more than two turns.
+//! does it all. A rank heartbeats five times in SILENCE_SECONDS, at most once a second.
 #![expect(clippy::print_stdout, reason = "a table is what this is for")]
 
 use std::error::Error;
@@ -15,8 +14,9 @@ use tesserabench::stats;
 use tesserabench::watchdog::Watchdog;
 use tesserabench::world::World;
 use tesserabench::world::clock::{Clocks, CommonTime};
+use tesserabench::world::progress::{self, Phase};
 
-/// How often the three runs take turns: beating, and twice not.
+/// How often the three runs take turns: with heartbeats, and twice without.
 const ALTERNATIONS: usize = 11;
 
 /// How long each takes, seconds.
@@ -31,9 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "benchmarking": {{"batch": 100, "min_time": {SECONDS}}}, "deadlines": {{"silence": {silence}}}}}"#,
     ))?;
     let deadlines = Deadlines::resolve(&config, 2, None)?;
-    let mut watch = Watchdog::start(deadlines, 2)?;
     let world = World::join(from_name("level", &level)?)?;
-    watch.connect(&world)?;
     let plan = Plan::resolve(&config, &world.places())?;
     let backend = backend::open(&plan, &world)?;
     let case = &plan.cases[0];
@@ -43,7 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for alternation in 0..ALTERNATIONS {
         for turn in 0..3 {
             let which = (alternation + turn) % 3;
-            watch.pause(which > 0);
+            progress::enter(Phase::Measure);
+            let mut watch = (which == 0).then(|| Watchdog::start(deadlines, 2)).transpose()?;
+            if let Some(watch) = &mut watch {
+                watch.connect(&world)?;
+            }
             let time = CommonTime::of(&world, &case.group.ranks, backend.clock(), &clocks);
             let method = Method {
                 rank: world.rank(),
@@ -61,9 +63,14 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mean = times.iter().sum::<f64>() / times.len() as f64;
                 figures[which].push([stats::median(times).ok_or("every round was late")?, mean]);
             }
+            // Where the server closes first, that is no fault in this phase.
+            progress::enter(Phase::Leave);
+            world.barrier();
+            if let Some(watch) = watch {
+                watch.leave();
+            }
         }
     }
-    watch.pause(false);
     if world.is_root() {
         let heartbeats = deadlines.interval(world.size());
         let of = |which: usize, what: usize| {
@@ -85,8 +92,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     drop(prepared);
-    tesserabench::world::progress::enter(tesserabench::world::progress::Phase::Leave);
     world.leave();
-    watch.leave();
     Ok(())
 }

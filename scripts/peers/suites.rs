@@ -50,7 +50,14 @@ impl Side {
                 })
                 .collect();
             let median_ms = tesserabench::stats::median(&times_ms).unwrap();
-            Replicate { replicate, median_ms, iterations: self.iterations, invalid: 0, times_ms }
+            Replicate {
+                replicate,
+                median_ms,
+                iterations: self.iterations,
+                invalid: 0,
+                times_ms,
+                local_median_ms: None,
+            }
         });
         let launches = launches.collect();
         Replication { launches, median_ms: 1.0, ci: None, between_percent: 1.0, reproducible: true }

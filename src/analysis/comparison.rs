@@ -8,6 +8,7 @@ mod rules;
 mod subject;
 mod verdict;
 
+pub use differences::check_allowed;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use crate::base::error::Exit;
 use crate::base::metric::Direction;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
-use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdicts};
+use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict};
 use crate::stats;
 
 /// Resamples behind an interval: as many as suffice for its ends, fewer where there are very many cases.
@@ -92,7 +93,7 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         noise_floor_percent: rules.noise_floor.map(|floor| 100.0 * floor),
         reach,
         differences,
-        summary: Verdicts::of(&cases),
+        summary: Verdict::count(&cases),
         cases,
         exit: 0,
     };
@@ -125,15 +126,15 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
     }
 }
 
-/// The exit code: failures as they were, then what cannot be compared, then regressions.
+/// The exit code: failures as they were, then regressions, then what cannot be compared; that nothing could is no success.
 fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
     let failures = pairs.iter().filter_map(|pair| Some(pair.failure()?.0));
-    let Verdicts { regressed, not_comparable, vanished, inconclusive, .. } = comparison.summary;
-    let nothing = comparison.cases.is_empty();
+    let any = |verdict| comparison.cases.iter().any(|case| case.verdict == verdict);
+    let strict = rules.strict && (any(Verdict::Vanished) || any(Verdict::Inconclusive));
     [
-        (nothing || not_comparable > 0, Exit::Unfit),
-        (regressed > 0, Exit::Regression),
-        (rules.strict && vanished + inconclusive > 0, Exit::Inconclusive),
+        (comparison.compared() == 0 || any(Verdict::NotComparable), Exit::Unfit),
+        (any(Verdict::Regressed), Exit::Regression),
+        (strict, Exit::Inconclusive),
     ]
     .into_iter()
     .filter(|(applies, _)| *applies)

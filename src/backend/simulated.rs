@@ -171,8 +171,4 @@ impl Clock for VirtualClock {
     fn precision(&self) -> Nanos {
         1
     }
-
-    fn is_global(&self) -> bool {
-        true
-    }
 }

@@ -29,17 +29,6 @@ pub enum Severity {
     Info,
 }
 
-impl Severity {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serious => "serious",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
-}
-
 /// What is said of a reason for caution wherever it is met: in the caveats of a case and in the rules of an analysis.
 #[derive(Debug, Clone, Copy)]
 pub struct Concern {
@@ -68,7 +57,23 @@ impl Concern {
     }
 }
 
-use Severity::Warning;
+/// The sentence of a concern, with its bounds.
+macro_rules! says {
+    ($words:literal) => {
+        || format!($words)
+    };
+}
+pub(crate) use says;
+
+/// A concern that weighs as a warning.
+const fn warning(
+    name: &'static str,
+    mark: &'static str,
+    sentence: fn() -> String,
+    advice: &'static str,
+) -> Concern {
+    Concern::new(name, mark, Severity::Warning, sentence, advice)
+}
 
 /// A reason why a figure may mislead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -156,100 +161,75 @@ pub enum Caveat {
     },
 }
 
-/// More ranks than cores.
-pub const OVERSUBSCRIBED: Concern = Concern::new(
+pub(crate) const OVERSUBSCRIBED: Concern = warning(
     "oversubscribed",
     "oversubscribed",
-    Warning,
-    || "there are more ranks than cores (more than 1 a core)".to_owned(),
+    says!("there are more ranks than cores (more than 1 a core)"),
     "use at most one rank a core",
 );
 
-/// An MPI that gives its core away.
-pub const YIELDING: Concern = Concern::new(
+pub(crate) const YIELDING: Concern = warning(
     "yielding",
     "yielding",
-    Warning,
-    || "the MPI gives its core away whenever it waits, at 1 rank a core or fewer".to_owned(),
+    says!("the MPI gives its core away whenever it waits, at 1 rank a core or fewer"),
     "start without --oversubscribe, or with --mca mpi_yield_when_idle 0",
 );
 
-/// Ranks that share a GPU.
-pub const EMULATED: Concern = Concern::new(
+pub(crate) const EMULATED: Concern = warning(
     "emulated",
     "emulated",
-    Warning,
-    || "more than 1 rank shares a GPU".to_owned(),
+    says!("more than 1 rank shares a GPU"),
     "give each rank a GPU of its own; emulation shows that a program works, not how fast",
 );
 
-/// A GPU below its highest clocks.
-pub const THROTTLED: Concern = Concern::new(
+pub(crate) const THROTTLED: Concern = warning(
     "throttled",
     "throttled",
-    Warning,
-    || {
-        format!(
-            "power or heat kept a GPU's clocks below their highest for more than {THROTTLED_PERCENT} % of the time, \
-             or NVML gave another reason at the end"
-        )
-    },
+    says!(
+        "power or heat kept a GPU's clocks below their highest for more than {THROTTLED_PERCENT} % of the time, or \
+         NVML gave another reason at the end"
+    ),
     "see the cooling and the power limit, or lock the clocks below what throttles",
 );
 
-/// A trial.
-pub const QUICK: Concern = Concern::new(
+pub(crate) const QUICK: Concern = warning(
     "quick",
     "quick",
-    Warning,
-    || "the run was a trial (--quick), of 10 iterations unless more were asked for".to_owned(),
+    says!("the run was a trial (--quick), of 10 iterations unless more were asked for"),
     "leave --quick out for a figure that others may rely on",
 );
 
-/// A sample not much longer than an empty one.
-pub const NEAR_FLOOR: Concern = Concern::new(
+pub(crate) const NEAR_FLOOR: Concern = warning(
     "near_floor",
     "near floor",
-    Warning,
-    || {
-        format!(
-            "what measuring itself costs is more than {FLOOR_PERCENT} % of a sample (Hoefler and Belli, 2015)"
-        )
-    },
+    says!(
+        "what measuring itself costs is more than {FLOOR_PERCENT} % of a sample (Hoefler and Belli, 2015)"
+    ),
     "time several operations in one sample (--batch)",
 );
 
-/// Many invalid rounds.
-pub const LATE_STARTS: Concern = Concern::new(
+pub(crate) const LATE_STARTS: Concern = warning(
     "late_starts",
     "late starts",
-    Warning,
-    || {
-        format!(
-            "more than {INVALID_PERCENT} % of the rounds were left out because a rank came late to the start"
-        )
-    },
+    says!(
+        "more than {INVALID_PERCENT} % of the rounds were left out because a rank came late to the start"
+    ),
     "quieten the machine, leave a core free, or use --protocol barrier",
 );
 
-/// Times that vary.
-pub const UNSTEADY: Concern = Concern::new(
+pub(crate) const UNSTEADY: Concern = warning(
     "unsteady",
     "unsteady",
-    Warning,
-    || {
+    says!(
         "times vary (standard deviation over mean) by more than the run's bound (5 % unless configured otherwise)"
-            .to_owned()
-    },
+    ),
     "quieten the machine, pin ranks and clocks, or take more iterations",
 );
 
-/// Times that do not settle.
-pub const NO_STEADY_STATE: Concern = Concern::new(
+pub(crate) const NO_STEADY_STATE: Concern = warning(
     "no_steady_state",
     "no steady state",
-    Warning,
-    || "the times' last level holds for less than half of the iterations".to_owned(),
+    says!("the times' last level holds for less than half of the iterations"),
     "see the samples for when the level changes, and what else the machine does; raise --warmup",
 );
 
@@ -371,7 +351,7 @@ impl fmt::Display for Caveat {
             ),
             Self::TargetMissed { reached_percent, target_percent } => {
                 let reached = reached_percent.map_or_else(
-                    || "there are too few iterations for an interval".to_owned(),
+                    says!("there are too few iterations for an interval"),
                     |percent| format!("the median's interval reached ± {percent:.2} %"),
                 );
                 // 1, not 1.0000; and 0.0001, not 0.

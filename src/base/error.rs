@@ -86,11 +86,6 @@ impl Error {
         let kind = if full { Kind::Unfit } else { Kind::Usage };
         Self { kind, ..Self::file("write", path, why) }
     }
-
-    /// The exit code this error ends in.
-    pub fn exit(&self) -> Exit {
-        self.kind.exit()
-    }
 }
 
 impl Kind {
@@ -148,9 +143,9 @@ impl Exit {
         (Self::Internal, "internal error"),
         (Self::WrongResults, "wrong results"),
         (Self::CaseFailed, "a case failed, or nothing was measured"),
-        (Self::Unfit, "environment unfit or not comparable"),
         (Self::Usage, "usage or bad input"),
         (Self::Regression, "regression, or a limit broken"),
+        (Self::Unfit, "environment unfit or not comparable"),
         (Self::Inconclusive, "inconclusive, or cases vanished"),
         (Self::Ok, "ok"),
     ];
@@ -170,9 +165,6 @@ impl Exit {
     }
 
     /// The exit that a file of ours holds.
-    ///
-    /// # Errors
-    /// Internal error for a number that is no exit.
     pub fn of(code: u8) -> Result<Self> {
         Self::from_code(code).ok_or_else(|| Error::internal(format!("exit code {code} is unknown")))
     }
@@ -217,8 +209,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn precedence_is_9_8_10_1_5_7_6_3_4() {
-        let order = [9, 8, 10, 1, 5, 7, 6, 3, 4, 0].map(|c| Exit::from_code(c).unwrap());
+    fn precedence_is_9_8_10_1_5_7_2_3_6_4() {
+        let order = [9, 8, 10, 1, 5, 7, 2, 3, 6, 4, 0].map(|c| Exit::from_code(c).unwrap());
         for (i, &worse) in order.iter().enumerate() {
             for &milder in &order[i..] {
                 assert_eq!(worse.worst(milder), worse);

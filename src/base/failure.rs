@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Exit, Kind};
+use super::error::Kind;
 use super::units::now;
 
 /// What went wrong in a case.
@@ -47,11 +47,4 @@ pub struct Failure {
     pub case: String,
     /// What went wrong.
     pub error: CaseError,
-}
-
-impl Failure {
-    /// The exit code that it ends in.
-    pub fn exit(&self) -> Exit {
-        self.error.kind.exit()
-    }
 }

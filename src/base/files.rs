@@ -10,6 +10,15 @@ use super::error::{Error, Result};
 /// # Errors
 /// Usage error when it cannot be read, is larger, or is not UTF-8.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<String> {
+    let bytes = read_bytes(path, limit)?;
+    String::from_utf8(bytes).map_err(|_| Error::file("read", path, "it is not UTF-8 text"))
+}
+
+/// The bytes of a file of at most `limit` bytes.
+///
+/// # Errors
+/// Usage error when it cannot be read or is larger.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let wrong = |why: String| Error::file("read", path, why);
     let file = std::fs::File::open(path).map_err(|why| wrong(why.to_string()))?;
     let mut bytes = Vec::new();
@@ -17,13 +26,17 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<String> {
     if bytes.len() as u64 > limit {
         return Err(wrong(format!("it is larger than {limit} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))
+    Ok(bytes)
+}
+
+/// What stands behind `key` at the start of a line of a file of the system's, such as `/proc/cpuinfo`.
+pub fn value_in(path: &str, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(value.trim_matches([' ', '\t', ':', '"']).to_owned())
 }
 
 /// Makes sure a file can be written there, before anything is measured.
-///
-/// # Errors
-/// Usage error when it cannot.
 pub fn probe(path: &Path) -> Result<()> {
     let wrong = |why: &dyn std::fmt::Display| Error::file("write", path, why);
     if path.is_dir() {
@@ -40,9 +53,6 @@ fn temporary_name(path: &Path) -> PathBuf {
 }
 
 /// Writes a file under a temporary name, to the disk, and renames it: a reader sees all or nothing.
-///
-/// # Errors
-/// Usage error when the file cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = temporary_name(path);
     let written = std::fs::File::create(&temporary).and_then(|mut file| {

@@ -2,20 +2,16 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 /// The text on one line, without characters that move a terminal's cursor or turn the direction of writing.
 /// They are shown as `\u001b`, which JSON reads as the same character.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(is_active) {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            c if is_active(c) => shown.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => shown.push(c),
-        }
-    }
-    Cow::Owned(shown)
+    let shown = |c| if is_active(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// The same of several lines, which stay lines.
@@ -24,6 +20,12 @@ pub fn plain_lines(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.split('\n').map(plain).collect::<Vec<_>>().join("\n"))
+}
+
+/// The name that reports have for such a value.
+pub fn name_in_reports(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Whether a character does something instead of being seen: control characters, ends of lines, and those

@@ -47,9 +47,6 @@ pub fn parse_size(text: &str) -> Result<u64> {
 }
 
 /// Parses a share: `1%` or `0.01`.
-///
-/// # Errors
-/// Usage error for what is not a number.
 pub fn parse_share(text: &str) -> Result<f64> {
     let (number, divisor) = match text.trim().strip_suffix('%') {
         Some(percent) => (percent, 100.0),
@@ -61,9 +58,6 @@ pub fn parse_share(text: &str) -> Result<f64> {
 }
 
 /// Parses a time in seconds: `1.5`, `500ms`, `8h`.
-///
-/// # Errors
-/// Usage error for what is neither a number nor a number with a unit of time.
 pub fn parse_seconds(text: &str) -> Result<f64> {
     let text = text.trim();
     let plain = text.parse::<f64>().ok().filter(|value| value.is_finite());
@@ -102,7 +96,7 @@ pub fn parse_sizes(text: &str) -> Result<Vec<u64>> {
     for part in text.split(',') {
         match part.split_once("..") {
             None => sizes.push(parse_size(part)?),
-            Some((first, rest)) => expand_range(part, first, rest, &mut sizes)?,
+            Some((first, rest)) => sizes.extend(expand_range(part, first, rest)?),
         }
         refuse_long(sizes.len())?;
     }
@@ -110,9 +104,6 @@ pub fn parse_sizes(text: &str) -> Result<Vec<u64>> {
 }
 
 /// Refuses a list of more than [`LIST_LIMIT`] values.
-///
-/// # Errors
-/// Usage error.
 pub fn refuse_long(values: usize) -> Result<()> {
     if values > LIST_LIMIT {
         return Err(Error::usage(format!(
@@ -122,28 +113,23 @@ pub fn refuse_long(values: usize) -> Result<()> {
     Ok(())
 }
 
-fn expand_range(range: &str, first: &str, rest: &str, sizes: &mut Vec<u64>) -> Result<()> {
+/// The sizes of a range, but no more than a list may have and one.
+fn expand_range(range: &str, first: &str, rest: &str) -> Result<impl Iterator<Item = u64>> {
     let wrong = |why: &str| {
-        Err(Error::usage(format!("range '{range}' {why}; write 8..64MiB*2 or 8MiB..64MiB+8MiB")))
+        Error::usage(format!("range '{range}' {why}; write 8..64MiB*2 or 8MiB..64MiB+8MiB"))
     };
-    let Some(at) = rest.find(['*', '+']) else { return wrong("has no step") };
+    let at = rest.find(['*', '+']).ok_or_else(|| wrong("has no step"))?;
     let (last, step) = (parse_size(&rest[..at])?, parse_size(&rest[at + 1..])?);
-    let multiply = rest.as_bytes()[at] == b'*';
-    let mut size = parse_size(first)?;
-    if size > last {
-        return wrong("runs backwards");
+    let next = if rest.as_bytes()[at] == b'*' { u64::saturating_mul } else { u64::saturating_add };
+    let first = parse_size(first)?;
+    if first > last {
+        return Err(wrong("runs backwards"));
     }
-    if step == 0 || (multiply && (step == 1 || size == 0)) {
-        return wrong("never ends");
+    if step == 0 || next(first, step) == first {
+        return Err(wrong("never ends"));
     }
-    for _ in 0..LIST_LIMIT {
-        if size > last {
-            return Ok(());
-        }
-        sizes.push(size);
-        size = if multiply { size.saturating_mul(step) } else { size.saturating_add(step) };
-    }
-    wrong(&format!("has more than {LIST_LIMIT} values"))
+    let sizes = std::iter::successors(Some(first), move |size| Some(next(*size, step)));
+    Ok(sizes.take_while(move |size| *size <= last).take(LIST_LIMIT + 1))
 }
 
 /// A size as people read it: `64MiB` when it is a whole number of a binary unit, else bytes.

@@ -148,6 +148,9 @@ table! {
         ARITHMETIC tflops, TeraflopsPerSecond, HigherIsBetter, Some(Peak::Arithmetic), "arithmetic",
             "floating point operations of all ranks / median time",
             |of| Some(of.each_second(of.all(of.counts.flops?))? / 1e12);
+        ARITHMETIC_OF_A_RANK rank_tflops, TeraflopsPerSecond, HigherIsBetter, None, "arithmetic of a rank",
+            "floating point operations of one rank / median time",
+            |of| Some(of.each_second(of.counts.flops?)? / 1e12);
         OVERLAP overlap_percent, Percent, HigherIsBetter, None, "overlap",
             "100 - (median time - time computed meanwhile) / time of the exchange alone, as in the OSU benchmarks",
             Observed::hidden_percent;

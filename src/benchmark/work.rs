@@ -41,8 +41,8 @@ impl Work {
         self.exchange().map_or(Ok(()), |exchange| exchange.check(ranks))
     }
 
-    /// What it counts on `ranks` ranks; see [`Exchange::algorithm_bytes`] and [`Exchange::bus_factor`]. Where
-    /// blocks differ it looks at each, so that it takes ranks² steps.
+    /// What it counts on `ranks` ranks; see [`Exchange::algorithm_bytes`] and [`Exchange::bus_factor`]. Where a
+    /// matrix gives the blocks it looks at each, so that it takes ranks² steps.
     pub fn counts(&self, ranks: usize) -> Counts {
         let common = Counts {
             operations_per_run: self.operations(),

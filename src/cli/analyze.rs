@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::sides::Side;
+use super::sides::{LogArgs, Side};
 use super::{files, format, write};
 use crate::analysis::{self, Limits};
 use crate::base::error::{Error, Exit, Result};
@@ -18,6 +18,8 @@ pub(super) struct AnalyzeArgs {
     /// Reports, folders of reports, or results of nccl-tests or OSU; all are read together
     #[arg(required = true)]
     report: Vec<String>,
+    #[command(flatten)]
+    logs: LogArgs,
     /// Write limits that a machine like these must keep to, for a configuration file; needs reports of three or more
     #[arg(long, value_name = "FILE")]
     derive_limits: Option<PathBuf>,
@@ -44,9 +46,9 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
     }
     let limits = Limits::resolve(&config.limits)?;
     let outputs = files::<Analysis>(&args.output)?;
-    let mut side = Side::default();
+    let (mut side, asked) = (Side::default(), args.logs.asked()?);
     for named in &args.report {
-        let Side { files, reports } = Side::load(named)?;
+        let Side { files, reports } = Side::load(named, &asked)?;
         files.into_iter().zip(reports).for_each(|(file, report)| side.add(file, report));
     }
     let analysis = analysis::survey(side.as_reports(), &limits);

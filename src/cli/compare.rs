@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::sides::Side;
+use super::sides::{LogArgs, Side};
 use super::{files, format, set_name, write};
 use crate::analysis::{self, Rules};
 use crate::base::error::{Error, Exit, Result};
@@ -79,6 +79,8 @@ pub(super) struct CompareArgs {
     #[arg(required = true)]
     candidate: Vec<String>,
     #[command(flatten)]
+    logs: LogArgs,
+    #[command(flatten)]
     rules: RuleArgs,
     /// Another measurement of what the baseline is of: no threshold is below what these differ by; repeat for more
     #[arg(long, value_name = "REPORT")]
@@ -96,16 +98,20 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
         ));
     }
     args.tell.files()?;
+    let asked = args.logs.asked()?;
     // Reading large reports takes as long as comparing them.
     let (baseline, first) = std::thread::scope(|scope| {
-        let first = scope.spawn(|| Side::load(&args.candidate[0]));
-        (Side::load(&args.baseline), first.join())
+        let first = scope.spawn(|| Side::load(&args.candidate[0], &asked));
+        (Side::load(&args.baseline, &asked), first.join())
     });
     let baseline = baseline?;
     let mut first = Some(first.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
     if !args.noise_floor.is_empty() {
-        let again: Vec<Side> =
-            args.noise_floor.iter().map(|named| Side::load(named)).collect::<Result<_>>()?;
+        let again: Vec<Side> = args
+            .noise_floor
+            .iter()
+            .map(|named| Side::load(named, &asked))
+            .collect::<Result<_>>()?;
         let sides: Vec<&[Report]> =
             [&baseline].into_iter().chain(&again).map(|side| side.reports.as_slice()).collect();
         rules.noise_floor = analysis::noise_floor(&sides, rules.metric);
@@ -118,7 +124,9 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     }
     let mut worst = Exit::Ok;
     for named in &args.candidate {
-        let candidate = first.take().map_or_else(|| Side::load(named), Ok)?;
+        let candidate = first.take().map_or_else(|| Side::load(named, &asked), Ok)?;
+        baseline.refuse_same(&candidate)?;
+        analysis::check_allowed(&[&baseline.reports, &candidate.reports], &rules.allow)?;
         let comparison = analysis::compare(baseline.as_reports(), candidate.as_reports(), &rules);
         worst = worst.worst(args.tell.tell(&comparison)?);
     }

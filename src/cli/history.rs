@@ -144,10 +144,11 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             rules.apply(&mut config.comparison)?;
             let rules = Rules::resolve(&config)?;
             tell.files()?;
-            let candidate = Side::load(&report)?;
+            let candidate = Side::load(&report, &crate::import::Asked::default())?;
             let (files, reports) =
                 Baseline::find(&folder, &baseline)?.reports(&candidate.reports)?;
             let baseline = Reports { files: &files, reports: &reports };
+            analysis::check_allowed(&[&reports, &candidate.reports], &rules.allow)?;
             return tell.tell(&analysis::compare(baseline, candidate.as_reports(), &rules));
         }
         Action::Pin { name, report, remove } => {

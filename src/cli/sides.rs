@@ -2,11 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use crate::analysis::Reports;
 use crate::base::error::{Error, Result};
+use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::Config;
 use crate::report::Report;
+
+/// What logs of other tools may not tell.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LogArgs {
+    /// How many ranks there were, where the log of another tool does not tell
+    #[arg(long, value_name = "N")]
+    ranks: Option<usize>,
+    /// Which benchmark the log of another tool is of, where it does not tell, as before nccl-tests 2.17
+    #[arg(long, short, value_name = "NAME")]
+    benchmark: Option<String>,
+}
+
+impl LogArgs {
+    pub(super) fn asked(&self) -> Result<Asked> {
+        let benchmark = self.benchmark.as_deref().map(benchmark::named).transpose()?;
+        Ok(Asked { ranks: self.ranks, benchmark })
+    }
+}
 
 /// Reports that count as one side, and the files they come from.
 #[derive(Default)]
@@ -18,7 +39,7 @@ pub(super) struct Side {
 impl Side {
     /// Reads a side: a report, a folder of reports, or several of either parted by commas. A file that is no
     /// report of ours may be another tool's.
-    pub(super) fn load(named: &str) -> Result<Self> {
+    pub(super) fn load(named: &str, asked: &Asked) -> Result<Self> {
         let mut paths = Vec::new();
         for name in named.split(',').filter(|name| !name.is_empty()) {
             let path = PathBuf::from(name);
@@ -35,7 +56,7 @@ impl Side {
         }
         let mut side = Self::default();
         for path in paths {
-            side.add(path.display().to_string(), read(&path)?);
+            side.add(path.display().to_string(), read(&path, asked)?);
         }
         Ok(side)
     }
@@ -56,6 +77,25 @@ impl Side {
                 self.reports.push(report);
             }
         }
+    }
+
+    /// Refuses to hold a file against itself, or against a copy.
+    ///
+    /// # Errors
+    /// Usage error when both sides have a report in common.
+    pub(super) fn refuse_same(&self, other: &Self) -> Result<()> {
+        for (file, report) in self.files.iter().zip(&self.reports) {
+            let same = |(name, known): &(&String, &Report)| {
+                let [one, two] = [file, *name].map(|name| std::fs::canonicalize(name).ok());
+                one == two || report == *known
+            };
+            if let Some((name, _)) = other.files.iter().zip(&other.reports).find(same) {
+                return Err(Error::usage(format!(
+                    "both sides are the same file ('{file}' and '{name}'); name another measurement"
+                )));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn as_reports(&self) -> Reports<'_> {
@@ -79,18 +119,16 @@ fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read(path: &Path) -> Result<Report> {
+fn read(path: &Path, asked: &Asked) -> Result<Report> {
     let own = match Report::load(path) {
         Ok(report) => return Ok(report),
         Err(why) => why,
     };
-    let asked = Asked { ranks: None, benchmark: None };
-    match import::import(&[path.to_owned()], &asked, &Config::default()) {
+    match import::import(&[path.to_owned()], asked, &Config::default()) {
         Ok(report) => {
             tracing::info!("'{}' was read as another tool's results", path.display());
             Ok(report)
         }
-        // What is wrong with it as a report is the better answer, unless it is clearly none.
-        Err(_) => Err(own),
+        Err(why) => Err(if import::is_log(path) { why } else { own }),
     }
 }

@@ -92,7 +92,6 @@ impl History {
         added
     }
 
-    /// Copies a report into the folder.
     fn keep(&mut self, source: &Source, label: &Label) -> Result<Option<Added>> {
         let (report, text) = match Report::load_with_text(&source.path) {
             Err(why) if source.found => {

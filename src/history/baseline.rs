@@ -150,17 +150,10 @@ impl History {
 
     /// The report that is meant where one is wanted: the newest, or by a pin, a file, a run or a commit (of which
     /// the newest), in the order of [`Baseline::find`].
-    ///
-    /// # Errors
-    /// Usage error when there is no such report.
     pub fn one(&self, what: Option<&str>) -> Result<&Entry> {
         let Some(what) = what else {
-            return self.entries.last().ok_or_else(|| {
-                Error::usage(format!(
-                    "the history in '{}' has no reports; `tesserabench history add REPORT` adds one",
-                    self.folder.path.display()
-                ))
-            });
+            let nothing = "reports; `tesserabench history add REPORT` adds one";
+            return self.entries.last().ok_or_else(|| self.lacks(nothing));
         };
         if let Some(entry) = self.pinned(what)? {
             return Ok(entry);
@@ -179,10 +172,8 @@ impl History {
         let commit = self.named(&Git::here(), what)?;
         let of_commit = |entry: &&Entry| entry.record.git.as_ref() == Some(&commit);
         self.entries.iter().rfind(of_commit).ok_or_else(|| {
-            Error::usage(format!(
-                "the history has no report of {what} ({}); `history list` shows what it has",
-                short(&commit)
-            ))
+            let commit = short(&commit);
+            self.lacks(&format!("report of {what} ({commit}); `history list` shows what it has"))
         })
     }
 
@@ -229,10 +220,8 @@ impl History {
         let before = before.iter().filter_map(|commit| by_commit.remove(commit.as_str()));
         let commits: Vec<_> = std::iter::once(own.unwrap_or_default()).chain(before).collect();
         if commits.iter().all(Vec::is_empty) {
-            return Err(Error::usage(format!(
-                "the history in '{}' has no report of {what} ({}) or of a commit before it; add one with \
-                 `tesserabench history add`",
-                self.folder.path.display(),
+            return Err(self.lacks(&format!(
+                "report of {what} ({}) or of a commit before it; add one with `tesserabench history add`",
                 short(&commit)
             )));
         }
@@ -258,11 +247,9 @@ impl History {
             }
         }
         if releases.is_empty() {
-            return Err(Error::usage(format!(
-                "the history in '{}' has no report of a release: of a commit with a tag v* that git knows here, or \
-                 added with --tag",
-                self.folder.path.display()
-            )));
+            return Err(self.lacks(
+                "report of a release: of a commit with a tag v* that git knows here, or added with --tag",
+            ));
         }
         Ok(releases)
     }

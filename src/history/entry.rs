@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::git::{is_commit, short};
-use super::notes::Label;
 use crate::base::caveat::Caveat;
+use crate::base::plain::name_in_reports;
 use crate::base::random::fingerprint;
 use crate::base::units::{format_utc, parse_utc};
 use crate::benchmark::metric;
@@ -61,16 +61,6 @@ pub struct Damaged {
 }
 
 impl Entry {
-    pub(super) fn new(file: String, mut record: Record, label: Label, pins: Vec<String>) -> Self {
-        record.git = label.git.or(record.git);
-        Self { file, record, tag: label.tag, pins }
-    }
-
-    /// Its place among the others: by time.
-    pub(super) fn place(&self) -> (&str, &str) {
-        (&self.record.started, &self.file)
-    }
-
     /// What it is called in a sentence.
     pub fn name(&self) -> String {
         match &self.record.git {
@@ -124,9 +114,8 @@ pub fn machine(report: &Report) -> String {
         text.push_str(", emulated");
     }
     if let Some(files) = &run.imported_from {
-        let tools = counted(files.iter().map(|file| file.tool.clone()));
-        let tools: Vec<&str> = tools.keys().map(String::as_str).collect();
-        text.push_str(&format!(", imported from {}", tools.join(" and ")));
+        let tools: BTreeSet<&str> = files.iter().map(|file| file.tool.as_str()).collect();
+        text.push_str(&format!(", imported from {}", Vec::from_iter(tools).join(" and ")));
     }
     let environment = &report.environment;
     let devices = counted(environment.ranks.iter().map(|rank| rank.device.name.clone()));
@@ -200,13 +189,8 @@ fn method(case: &Case, measured: &Measured) -> String {
         )
     };
     let marks: BTreeSet<&str> = marks.filter(|mark| !told(mark)).map(Caveat::mark).collect();
-    let mut words = vec![word(&measured.protocol), word(&measured.latency.definition)];
+    let mut words =
+        vec![name_in_reports(&measured.protocol), name_in_reports(&measured.latency.definition)];
     words.extend(marks.into_iter().map(str::to_owned));
     words.join(", ")
-}
-
-/// A value's name in the report.
-fn word(value: &impl Serialize) -> String {
-    let value = serde_json::to_value(value).unwrap_or_default();
-    value.as_str().unwrap_or_default().to_owned()
 }

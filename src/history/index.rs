@@ -6,15 +6,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Damaged, Key, Record, figures};
-use super::folder::{Folder, Stamp, json_files};
-use super::lock::Lock;
+use super::folder::{Folder, Lock, Stamp, json_files};
 use crate::base::error::{Error, Result};
 use crate::base::files::write_atomically;
 use crate::base::random::fingerprint;
@@ -30,8 +28,6 @@ pub(super) struct Index {
     pub(super) rows: Vec<Row>,
     /// With their numbers. None is ever taken out.
     pub(super) series: BTreeMap<Key, usize>,
-    /// `None` if the file must be written as a whole.
-    written: Option<Written>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,14 +37,6 @@ pub(super) struct Row {
     pub(super) record: Record,
     /// By number of the series.
     pub(super) figures: Vec<(usize, f64)>,
-}
-
-/// The beginning of the index that is in the file: so many series and rows, and the last CHECK.
-#[derive(Debug, Clone, Copy, Default)]
-struct Written {
-    series: usize,
-    rows: usize,
-    check: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,7 +59,7 @@ impl Index {
         let mut unread: BTreeSet<(String, Stamp)> =
             json_files(&folder.reports())?.into_iter().collect();
         let forgotten = index.retain(|row| unread.remove(&(row.file.clone(), row.stamp)));
-        let (count, mut damaged) = (unread.len(), Vec::new());
+        let (known, count, mut damaged) = (index.rows.len(), unread.len(), Vec::new());
         for (file, stamp) in unread {
             let report = Report::load(&folder.report(&file)).map_err(|why| why.message);
             if let Err(reason) = report.and_then(|report| index.add(&file, stamp, &report)) {
@@ -79,8 +67,7 @@ impl Index {
                 damaged.push(Damaged { file, reason });
             }
         }
-        let is_saved = index.written.is_some_and(|written| written.rows == index.rows.len());
-        if count + forgotten == 0 || is_saved {
+        if forgotten == 0 && index.rows.len() == known {
             return Ok((index, damaged));
         }
         let unsaved = match lock {
@@ -123,8 +110,6 @@ impl Index {
                 Line::Report(row) => index.rows.push(row.into_owned()),
             }
         }
-        let (series, rows) = (index.series.len(), index.rows.len());
-        index.written = Some(Written { series, rows, check: last });
         Some(index)
     }
 
@@ -152,35 +137,21 @@ impl Index {
     pub(super) fn retain(&mut self, keep: impl FnMut(&Row) -> bool) -> usize {
         let before = self.rows.len();
         self.rows.retain(keep);
-        if self.rows.len() < before {
-            self.written = None;
-        }
         before - self.rows.len()
     }
 
-    /// Writes what is not in the file yet, or all of it if something was forgotten.
-    pub(super) fn save(&mut self) -> Result<()> {
-        let written = self.written.take();
-        let mut text = written.map_or_else(|| format!("{HEADER}\n"), |_| String::new());
-        let Written { series, rows, mut check } = written.unwrap_or_default();
-        let new = self.series.iter().filter(|(_, number)| **number >= series);
-        let new = new.map(|(key, number)| Line::Series(*number, Cow::Borrowed(key)));
-        let reports = self.rows[rows..].iter().map(|row| Line::Report(Cow::Borrowed(row)));
-        for line in new.chain(reports) {
+    pub(super) fn save(&self) -> Result<()> {
+        let (mut text, mut check) = (format!("{HEADER}\n"), 0);
+        let series = self.series.iter();
+        let series = series.map(|(key, number)| Line::Series(*number, Cow::Borrowed(key)));
+        let reports = self.rows.iter().map(|row| Line::Report(Cow::Borrowed(row)));
+        for line in series.chain(reports) {
             let line = serde_json::to_string(&line)
                 .map_err(|why| Error::internal(format!("cannot write the index: {why}")))?;
             check = self::check(check, &line);
             let _ = writeln!(text, "[{check},{line}]");
         }
-        if written.is_none() {
-            write_atomically(&self.path, text.as_bytes())?;
-        } else {
-            let file = File::options().append(true).open(&self.path);
-            file.and_then(|mut file| file.write_all(text.as_bytes()))
-                .map_err(|why| Error::file("write", &self.path, why))?;
-        }
-        self.written = Some(Written { series: self.series.len(), rows: self.rows.len(), check });
-        Ok(())
+        write_atomically(&self.path, text.as_bytes())
     }
 }
 

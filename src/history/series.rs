@@ -104,10 +104,8 @@ impl History {
             });
         }
         if all.is_empty() {
-            return Err(Error::usage(format!(
-                "the history in '{}' has no values{}{}; `history list` shows its reports, `tesserabench verdict` \
-                 what is in one",
-                self.folder.path.display(),
+            return Err(self.lacks(&format!(
+                "values{}{}; `history list` shows its reports, `tesserabench verdict` what is in one",
                 asked.metric.as_ref().map_or_else(String::new, |metric| format!(" of {metric}")),
                 asked.case.as_ref().map_or_else(String::new, |case| format!(" for cases '{case}'")),
             )));

@@ -5,9 +5,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::folder::Folder;
+use super::folder::{Folder, Lock};
 use super::git::Git;
-use super::lock::Lock;
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
 use crate::base::error::Exit;

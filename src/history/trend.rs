@@ -38,17 +38,6 @@ pub enum Effect {
     Spread,
 }
 
-impl Effect {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::Spread => "spread",
-        }
-    }
-}
-
 /// A change of level. Of each pair the first is the last report before it, the second the first after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
@@ -93,8 +82,8 @@ fn trend(series: Series) -> Trend {
     edges.extend(found.iter().map(|change| change.index));
     edges.push(values.len());
     let found = found.iter().zip(edges.windows(3));
-    let changes = found.filter_map(|(found, edge)| change(&series, &values, found.p, edge));
-    let changes = changes.collect();
+    let changes =
+        found.filter_map(|(found, edge)| change(&series, &values, found.p, edge)).collect();
     Trend { series, looked_at, changes }
 }
 

@@ -1,103 +1,158 @@
 //! From readings to the cases of a report: each named as a run of ours would name it, and checked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::log::{Outcome, Rates, Reading, Took};
+use super::log::{Outcome, Reading, Setup, Took};
 use super::printed::{Printed, meet};
 use crate::analysis;
+use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::failure::CaseError;
-use crate::base::units::milliseconds;
-use crate::benchmark::work::Work;
+use crate::base::units::{milliseconds, significant};
+use crate::benchmark::work::Element;
 use crate::benchmark::{Counts, Setting};
-use crate::plan::config::{Config, MeshConfig, Values};
+use crate::plan::config::{Benchmarking, Config, MeshConfig, Values};
 use crate::plan::place::Place;
-use crate::plan::{self, Budget, Plan};
-use crate::report::{self, Case, Definition, Latency, Measured, Metrics};
-
-/// Most ranks of an alltoallv whose every block is looked at.
-const BLOCK_LIMIT: usize = 1024;
+use crate::plan::{Budget, Plan};
+use crate::report::{self, Case, Definition, Latency, Measured};
 
 #[derive(Default)]
 pub(super) struct Gathering {
     cases: Vec<Gathered>,
     places: HashMap<String, usize>,
+    /// Readings of a case that are far apart: how many times, and which.
+    unlike: Vec<(f64, String)>,
+    /// How many readings have the bus bandwidth under the name of algbw.
+    misnamed: usize,
 }
 
 /// One case with all its readings.
 struct Gathered {
-    case: plan::Case,
-    /// With the confidence of intervals.
-    budget: Budget,
+    case: Case,
     tool: &'static str,
     test: String,
-    time: String,
-    counts: Counts,
+    file: String,
+    setup: Setup,
+    /// Where the first reading stands.
+    at: String,
+    element: Option<Element>,
     /// Mean times, ns; several where the case was measured several times.
     means: Vec<f64>,
-    took: Option<Took>,
-    wrong: Option<String>,
+    /// With the iterations of all readings; wrong where one of them is, else left out where one of them is.
+    outcome: Outcome,
 }
 
+/// How much longer a reading may take than another of the same case until that is said.
+const UNLIKE: f64 = 2.0;
+
 impl Gathering {
-    /// Adds a reading of `tool`, whose times are `time`.
-    pub(super) fn add(&mut self, tool: &'static str, time: &str, reading: Reading) -> Result<()> {
-        let (case, budget) = planned(tool, &reading)?;
-        let counts = counts(tool, &reading, &case)?;
-        let place = *self.places.entry(case.id.clone()).or_insert_with(|| {
-            let (test, time) = (reading.test.clone(), time.to_owned());
-            let (means, took, wrong) = (Vec::new(), None, None);
-            let new = Gathered { case, budget, tool, test, time, counts, means, took, wrong };
-            self.cases.push(new);
-            self.cases.len() - 1
-        });
-        let known = &mut self.cases[place];
-        let kind = |took: &Took| (took.definition, took.each.is_empty());
-        let other = match (&reading.outcome, &known.took) {
-            (Outcome::Took(took), Some(known)) => kind(took) != kind(known),
-            _ => false,
-        };
-        if (known.tool, &known.test) != (tool, &reading.test) || other {
-            return Err(Error::usage(format!(
-                "{} is there already with times of another kind; import it into a report of its own",
-                known.case.id
-            )));
-        }
-        match reading.outcome {
-            Outcome::Wrong(what) => known.wrong = Some(what),
-            Outcome::Took(took) => {
-                known.means.extend(nanos(&known.counts, &took.rates)?);
-                match &mut known.took {
-                    Some(known) => known.each.extend(took.each),
-                    None => known.took = Some(*took),
-                }
+    /// Adds a reading of a file of `tool`, whose times are `time`.
+    pub(super) fn add(
+        &mut self,
+        (tool, time, file): (&'static str, &str, &str),
+        reading: Reading,
+    ) -> Result<()> {
+        let mut case = planned(tool, &reading)?;
+        let Reading { test, mut outcome, setup, at, precision: element, .. } = reading;
+        let mean = match (&outcome, &case.counts) {
+            (Outcome::Took(took), Some(counts)) => {
+                let (mean, misnamed) = nanos(counts, took)?;
+                self.misnamed += usize::from(misnamed);
+                mean
             }
+            _ => None,
+        };
+        if mean.is_none() && matches!(outcome, Outcome::Took(_)) {
+            let why = format!("{at}: what is printed has too few digits to tell its time");
+            outcome = Outcome::LeftOut(why);
+        }
+        let Some(place) = self.places.get(&case.id) else {
+            self.places.insert(case.id.clone(), self.cases.len());
+            case.caveats.push(Caveat::Imported { tool: tool.to_owned(), time: time.to_owned() });
+            let (means, file) = (mean.into_iter().collect(), file.to_owned());
+            self.cases.push(Gathered {
+                case,
+                tool,
+                test,
+                file,
+                setup,
+                at,
+                element,
+                means,
+                outcome,
+            });
+            return Ok(());
+        };
+        let known = &mut self.cases[*place];
+        known.refuse_unlike(&case.id, (tool, &test, file), &setup, &outcome)?;
+        if case.problem.get("bytes").and_then(Setting::number) == Some(0) {
+            outcome = Outcome::LeftOut(format!(
+                "{} and {at} are both of 0 bytes: sizes that the test has rounded down",
+                known.at
+            ));
+        }
+        if let (Some(mean), Some(first)) = (mean, known.means.first()) {
+            let times = (mean / first).max(first / mean);
+            if times >= UNLIKE {
+                let us = [first, &mean].map(|nanos| significant(nanos / 1e3));
+                let what = format!(
+                    "{}: {} us ({}) and {} us ({at})",
+                    known.case.id, us[0], known.at, us[1]
+                );
+                self.unlike.push((times, what));
+            }
+        }
+        known.means.extend(mean);
+        match (&mut known.outcome, outcome) {
+            (Outcome::Took(known), Outcome::Took(took)) => {
+                known.each.extend(took.each);
+                known.checked &= took.checked;
+            }
+            (Outcome::Took(_), other) | (Outcome::LeftOut(_), other @ Outcome::Wrong(_)) => {
+                known.outcome = other;
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    pub(super) fn cases(self) -> Vec<Case> {
-        self.cases.into_iter().map(Gathered::conclude).collect()
+    pub(super) fn cases(mut self) -> Result<Vec<Case>> {
+        self.unlike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        if let Some((times, worst)) = self.unlike.first() {
+            tracing::warn!(
+                "repeated results differ {UNLIKE} times or more in {} places, most in {worst}, {times:.1} times; see \
+                 whether all were run in the same way",
+                self.unlike.len()
+            );
+        }
+        if self.misnamed > 0 {
+            tracing::warn!(
+                "algbw is printed as busbw in {} results; the rates are those of size and time",
+                self.misnamed
+            );
+        }
+        let budget = Budget::resolve(&Benchmarking::default())?;
+        Ok(self.cases.into_iter().map(|gathered| gathered.conclude(&budget)).collect())
     }
 }
 
-/// The case that a run of ours would make of it.
-fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
-    let group = &reading.group;
-    let name = reading.benchmark.name.to_string();
+/// The case that a run of ours would make of it, with what it counts.
+fn planned(tool: &str, reading: &Reading) -> Result<Case> {
+    let Reading { benchmark, group, .. } = reading;
     let mut settings = reading.settings.clone();
     if let Some(placement) = reading.placement {
         let text = Values::Text(placement.name().to_owned());
         settings.insert("placement".to_owned(), text);
     }
     // Its blocks grow with the distance between ranks; ours do not, so this is no case of ours.
-    let other_blocks = (&*reading.benchmark.name, tool) == ("alltoallv", "nccl-tests");
+    let other_blocks =
+        tool == "nccl-tests" && benchmark.keys.iter().any(|key| key.name == "spread");
     if other_blocks {
         settings.insert("spread".to_owned(), Values::Number(0));
     }
     let config = Config {
-        benchmarks: Some([(name, Some(settings))].into()),
+        benchmarks: Some([(benchmark.name.to_string(), Some(settings))].into()),
         precision_policies: reading.precision.map(|element| vec![element.name().to_owned()]),
         mesh: MeshConfig {
             groups: Some(group.rank_ranges().replace(',', "+")),
@@ -109,7 +164,11 @@ fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
     let mut plan = Plan::resolve(&config, &Place::on_one_node(ranks))?;
     let many = || Error::usage("it is more than one case");
     let mut case = plan.cases.pop().filter(|_| plan.cases.is_empty()).ok_or_else(many)?;
+    case.work.check(group.ranks.len())?;
+    let mut counts = case.work.counts(group.ranks.len());
     if other_blocks {
+        // What it prints is what the rank with the most has.
+        counts.algorithm_bytes = case.problem.get("bytes").and_then(Setting::number);
         case.problem.insert("spread".to_owned(), Setting::Word(tool.to_owned()));
         case.id = case.id.replacen("spread=0", &format!("spread={tool}"), 1);
     }
@@ -118,59 +177,39 @@ fn planned(tool: &str, reading: &Reading) -> Result<(plan::Case, Budget)> {
         case.id = format!("{rest}{group}");
     }
     case.group = group.clone();
-    Ok((case, plan.budget))
-}
-
-/// What the case counts, as the tool does.
-fn counts(tool: &str, reading: &Reading, case: &plan::Case) -> Result<Counts> {
-    let ranks = case.group.ranks.len();
-    case.work.check(ranks)?;
-    match (&*reading.benchmark.name, tool, &case.work) {
-        // nccl-tests prints what the rank with the most has, and OSU's blocks are equal.
-        ("alltoallv", "nccl-tests" | "osu", Work::Exchange(exchange)) => Ok(Counts {
-            algorithm_bytes: case.problem.get("bytes").and_then(Setting::number),
-            bus_factor: exchange.bus_factor(ranks),
-            operations_per_run: exchange.operations(),
-            communicates: true,
-            ..Counts::default()
-        }),
-        ("alltoallv", ..) if ranks > BLOCK_LIMIT => {
-            Err(Error::usage(format!("alltoallv of more than {BLOCK_LIMIT} ranks")))
-        }
-        _ => Ok(case.work.counts(ranks)),
-    }
+    Ok(Case::empty(&case, counts))
 }
 
 /// The time of one operation, ns, once all that is printed fits together; `None` where it is so short
-/// that its rounding is all there is.
-fn nanos(counts: &Counts, rates: &Rates) -> Result<Option<f64>> {
+/// that its rounding is all there is. And whether algbw is printed as busbw is.
+fn nanos(counts: &Counts, took: &Took) -> Result<(Option<f64>, bool)> {
     let by = |[low, high]: [f64; 2], what: f64| [what / high, what / low];
     // 1e-3: bytes per microsecond are 1e-3 GB/s.
     let bytes = counts.algorithm_bytes.map(|bytes| bytes as f64 * 1e-3);
-    let algbw = match (rates.time, bytes) {
-        (Some(time), Some(bytes)) if time.value > 0.0 => Some(by(time.ends(), bytes)),
-        _ => None,
-    };
-    let printed = rates.algbw.map(Printed::ends);
-    if let (Some(ours), Some(theirs)) = (algbw, printed)
-        && !meet(ours, theirs)
-    {
-        return Err(differs("algbw", ours, theirs));
+    let timed = took.time.filter(|time| time.value > 0.0).zip(bytes);
+    let algbw = timed.map(|(time, bytes)| by(time.ends(), bytes));
+    let printed = took.algbw.map(Printed::ends);
+    let busbw = algbw.or(printed).zip(counts.bus_factor);
+    let busbw = busbw.map(|(ends, factor)| ends.map(|end| end * factor));
+    let theirs = took.busbw.map(Printed::ends);
+    // Some builds print the bus bandwidth under both names.
+    let both = printed.zip(busbw).filter(|(a, b)| took.time.is_some() && meet(*a, *b));
+    if both.is_some() && printed == theirs && algbw.zip(printed).is_some_and(|(a, b)| !meet(a, b)) {
+        return Ok((took.time.map(|time| time.value * 1e3), true));
     }
-    if let (Some(of), Some(theirs), Some(factor)) =
-        (algbw.or(printed), rates.busbw, counts.bus_factor)
-    {
-        let ours = of.map(|end| end * factor);
-        if !meet(ours, theirs.ends()) {
-            return Err(differs("busbw", ours, theirs.ends()));
+    for (what, ours, theirs) in [("algbw", algbw, printed), ("busbw", busbw, theirs)] {
+        if let (Some(ours), Some(theirs)) = (ours, theirs)
+            && !meet(ours, theirs)
+        {
+            return Err(differs(what, ours, theirs));
         }
     }
-    let us = match (rates.time, rates.algbw, bytes) {
+    let us = match (took.time, took.algbw, bytes) {
         (Some(time), ..) => Some(time.value),
         (None, Some(algbw), Some(bytes)) if algbw.is_fine() => Some(bytes / algbw.value),
         _ => None,
     };
-    Ok(us.filter(|us| *us > 0.0).map(|us| us * 1e3))
+    Ok((us.filter(|us| *us > 0.0).map(|us| us * 1e3), false))
 }
 
 fn differs(what: &str, [low, high]: [f64; 2], [from, to]: [f64; 2]) -> Error {
@@ -182,27 +221,65 @@ fn differs(what: &str, [low, high]: [f64; 2], [from, to]: [f64; 2]) -> Error {
 }
 
 impl Gathered {
-    fn conclude(self) -> Case {
-        let caveat = Caveat::Imported { tool: self.tool.to_owned(), time: self.time };
-        let mut result = Case::empty(&self.case, self.counts);
-        result.caveats.push(caveat);
-        match (self.wrong, self.took) {
-            (Some(detail), _) => {
-                result.outcome = report::Outcome::Failed;
+    /// Refuses a reading that is no repetition of this case: equal names do not make equal runs.
+    fn refuse_unlike(
+        &self,
+        id: &str,
+        (tool, test, file): (&str, &str, &str),
+        setup: &Setup,
+        outcome: &Outcome,
+    ) -> Result<()> {
+        let kind = |took: &Took| (took.definition, took.each.is_empty());
+        let other_kind = match (outcome, &self.outcome) {
+            (Outcome::Took(took), Outcome::Took(known)) => kind(took) != kind(known),
+            _ => false,
+        };
+        let keys: BTreeSet<&str> = setup.keys().chain(self.setup.keys()).copied().collect();
+        let said =
+            |setup: &Setup, key: &str| setup.get(key).map_or("nothing", String::as_str).to_owned();
+        let change = keys.into_iter().find(|key| setup.get(key) != self.setup.get(key));
+        let why = if file != self.file {
+            format!("{} has it too, and files are runs of their own", self.file)
+        } else if (self.tool, &*self.test) != (tool, test) || other_kind {
+            format!("{} has it with times of another kind", self.at)
+        } else if let Some(key) = change {
+            let (now, then) = (said(setup, key), said(&self.setup, key));
+            let alone = if self.case.participants.len() == 1 { " (each ran alone)" } else { "" };
+            format!(
+                "{} has it too, and the {key} differs: {then} there, {now} here{alone}",
+                self.at
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::usage(format!(
+            "{id}: {why}; import each run into a report of its own, and give all of them to analyze or compare"
+        )))
+    }
+
+    fn conclude(self, budget: &Budget) -> Case {
+        let mut case = self.case;
+        match self.outcome {
+            Outcome::Wrong(detail) => {
+                case.outcome = report::Outcome::Failed;
                 let error = CaseError::now(Kind::WrongResult, "verify", detail);
-                result.error = Some(CaseError { time: None, ..error });
+                case.error = Some(CaseError { time: None, ..error });
             }
-            (None, Some(took)) if !self.means.is_empty() => {
-                result.measured = Some(measured(&self.means, took, &self.budget));
-                result.renew_metrics();
+            Outcome::LeftOut(why) => {
+                case.outcome = report::Outcome::Skipped;
+                case.reason = Some(why);
             }
-            (None, _) => {
-                result.outcome = report::Outcome::Skipped;
-                result.reason =
-                    Some("what is printed has too few digits to tell its time".to_owned());
+            Outcome::Took(took) => {
+                let bytes = case.counts.and_then(|counts| counts.algorithm_bytes);
+                let elements = bytes.zip(self.element).map(|(bytes, one)| bytes / one.bytes());
+                // As many as one rank's result has, of those that the tool compared.
+                let checked = elements.filter(|_| took.checked);
+                case.accuracy = checked.map(|checked| Accuracy { checked, ..Accuracy::default() });
+                case.measured = Some(measured(&self.means, took, budget));
+                case.renew_metrics();
             }
         }
-        result
+        case
     }
 }
 
@@ -228,18 +305,10 @@ fn measured(means: &[f64], took: Took, budget: &Budget) -> Measured {
         protocol: took.protocol,
         warmup: took.warmup,
         iterations: took.each.len().max(means.len()),
-        invalid: 0,
         batch: took.batch,
-        warmup_seconds: None,
-        measuring_seconds: None,
         device_time: local.as_ref().map(|_| latency.clone()),
         latency_local: local,
-        per_rank: Vec::new(),
-        skew: None,
-        metrics: Metrics::default(),
-        overlap: None,
-        telemetry: Vec::new(),
-        memory: Vec::new(),
         latency,
+        ..Measured::default()
     }
 }

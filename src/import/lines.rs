@@ -1,5 +1,9 @@
 //! Lines of a log, without what launchers put before them.
 
+use std::collections::{HashMap, HashSet};
+
+use regex_lite::Regex;
+
 use crate::base::error::{Error, Result};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,6 +11,66 @@ pub(super) struct Line<'a> {
     /// From 1.
     pub(super) number: usize,
     pub(super) text: &'a str,
+    /// Whether its end is there.
+    pub(super) ends: bool,
+}
+
+impl Line<'_> {
+    /// The error, with where it is.
+    pub(super) fn refused(self, why: Error) -> Error {
+        Error::usage(format!("line {}: {}", self.number, why.message))
+    }
+}
+
+/// The rows of a table, of which the last one may be cut.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// The line of a row with too few fields, and how many it has.
+    short: Option<(usize, usize)>,
+    /// Decimals of the last number of the row before.
+    decimals: Option<usize>,
+}
+
+impl Rows {
+    /// The fields of the next row, which are as many as there are columns, or one to `more` of them beyond that. `None`
+    /// where they are too few.
+    pub(super) fn fields<'a>(
+        &mut self,
+        line: Line<'a>,
+        columns: usize,
+        more: usize,
+    ) -> Result<Option<Vec<&'a str>>> {
+        self.refuse_cut(columns)?;
+        let fields: Vec<&str> = line.text.split_whitespace().collect();
+        if fields.len() > columns + more {
+            return Err(wrong_width("the row", fields.len(), columns));
+        }
+        // A number that has no end may have lost digits: one that has as many decimals as the one above has not.
+        let decimals = fields.last().and_then(|last| Some(last.split_once('.')?.1.len()));
+        let cut = !line.ends
+            && (decimals.is_none() || self.decimals.is_some_and(|above| Some(above) != decimals));
+        self.decimals = decimals;
+        self.short = (fields.len() < columns || cut).then_some((line.number, fields.len()));
+        Ok(self.short.is_none().then_some(fields))
+    }
+
+    /// Refuses a cut row: the table goes on behind it.
+    pub(super) fn refuse_cut(&self, columns: usize) -> Result<()> {
+        let wrong =
+            |(line, fields)| wrong_width(&format!("the row of line {line}"), fields, columns);
+        self.short.map_or(Ok(()), |short| Err(wrong(short)))
+    }
+
+    /// What is missing at the end, if something is.
+    pub(super) fn cut(&self) -> Option<String> {
+        self.short.map(|(line, _)| format!("the row of line {line} is cut and left out"))
+    }
+}
+
+fn wrong_width(row: &str, fields: usize, columns: usize) -> Error {
+    Error::usage(format!(
+        "{row} has {fields} fields, and the table {columns} columns; mend or remove it"
+    ))
 }
 
 /// Most lines of a file that hold something.
@@ -15,11 +79,13 @@ const LINE_LIMIT: usize = 1 << 22;
 /// The lines of each process that hold something, in the order of their first: launchers that mark lines mix
 /// those of several.
 pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
-    let mut streams: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let prefixes = Prefixes::of(text);
+    let mut streams: Vec<Vec<Line<'_>>> = Vec::new();
+    let mut places = HashMap::new();
     let mut lines = 0;
+    let (count, text_ends) = (text.lines().count(), text.ends_with('\n'));
     for (line, number) in text.lines().zip(1..) {
-        let (mark, text) = unmarked(line);
+        let (marks, text) = prefixes.part(line);
         if text.trim().is_empty() {
             continue;
         }
@@ -29,41 +95,91 @@ pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
                 "it has more than {LINE_LIMIT} lines; leave out those of other programs"
             )));
         }
-        let place = *places.entry(mark).or_insert_with(|| {
-            streams.push((mark, Vec::new()));
+        let place = *places.entry(marks).or_insert_with(|| {
+            streams.push(Vec::new());
             streams.len() - 1
         });
-        streams[place].1.push(Line { number, text });
+        let ends = number < count || text_ends;
+        streams[place].push(Line { number, text, ends });
     }
-    Ok(streams.into_iter().map(|(_, lines)| lines).collect())
+    Ok(streams)
 }
 
-/// The refusal of a row that does not fit its table.
-pub(super) fn wrong_width(fields: usize, columns: usize) -> Error {
-    Error::usage(format!(
-        "the row has {fields} fields, and the table {columns} columns; mend or remove it"
-    ))
+/// What begins the title of each table of the OSU micro-benchmarks.
+pub(super) const OSU: &str = "# OSU MPI";
+
+/// What begins the line above each table of nccl-tests.
+pub(super) const NCCL_TESTS: &str = "# nThread ";
+
+/// What stands before the comments of a log whose lines cannot be read for it, and where.
+pub(super) fn unknown_prefix(text: &str) -> Option<String> {
+    let signs = [OSU, NCCL_TESTS, "# Collective test starting"];
+    let before = |(line, number): (&str, usize)| {
+        let at = signs.iter().find_map(|sign| line.find(sign)).filter(|at| *at > 0)?;
+        Some(format!(
+            "line {number}: '{}' stands before the output of a test, and such a prefix is not known; remove it from all \
+             lines",
+            line[..at].trim()
+        ))
+    };
+    text.lines().zip(1..).find_map(before)
 }
 
-/// The launcher's mark (`0: ` of srun, `[1,0]<stdout>:` of Open MPI, `[0] ` of MPICH), and what follows.
-fn unmarked(line: &str) -> (&str, &str) {
-    let start = line.trim_start();
-    let digits = start.len() - start.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    if digits > 0
-        && let Some(rest) = start[digits..].strip_prefix(':')
-        && (rest.is_empty() || rest.starts_with(' '))
-    {
-        return (&start[..digits], rest);
+/// What launchers, shells and container engines put before lines. What is in parentheses names the process: lines of
+/// several may be mixed.
+const PREFIXES: [&str; 8] = [
+    // Times: kubectl and docker, Open MPI, and loggers.
+    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]? ?",
+    r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4} ?",
+    r"[IWE] \d\d-\d\d \d\d:\d\d:\d\d [\w.]+:\d+\] ",
+    // srun.
+    r"\s*(\d+):(?: |$)",
+    // Open MPI and MPICH.
+    r"\s*\[([\w@,._:-]*\d)\](?:<std\w+>)?:?",
+    // kubectl --prefix.
+    r"\[(pod/[^\]]+)\] ",
+    // SkyPilot.
+    r"\(([^()]*pid=\d+[^()]*)\) ",
+    // Docker Compose.
+    r"([\w.-]+) +\| ",
+];
+
+/// Takes off what stands before lines.
+struct Prefixes<'a> {
+    known: Vec<Regex>,
+    /// pdsh's hosts: a comment stands behind each somewhere. A host that only other lines begin with is part of them.
+    hosts: HashSet<&'a str>,
+}
+
+impl<'a> Prefixes<'a> {
+    fn of(text: &'a str) -> Self {
+        let before_comment = |line: &'a str| {
+            let (host, rest) = line.split_once(": ")?;
+            let is_name = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+            (is_name && rest.starts_with('#')).then_some(host)
+        };
+        let hosts = text.lines().filter_map(before_comment).collect();
+        let known = PREFIXES.iter().filter_map(|prefix| Regex::new(&format!("^{prefix}")).ok());
+        Self { known: known.collect(), hosts }
     }
-    if let Some((inside, rest)) = start.strip_prefix('[').and_then(|inside| inside.split_once(']'))
-        && inside.ends_with(|c: char| c.is_ascii_digit())
-        && inside.chars().all(|c| c.is_ascii_alphanumeric() || "@,._:-".contains(c))
-    {
-        let streams = ["<stdout>", "<stderr>", "<stddiag>"];
-        let rest = streams.iter().find_map(|name| rest.strip_prefix(name)).unwrap_or(rest);
-        return (inside, rest.strip_prefix(':').unwrap_or(rest));
+
+    /// The marks of the line's process, and what follows them.
+    fn part(&self, line: &'a str) -> (Vec<&'a str>, &'a str) {
+        let (mut marks, mut rest) = (Vec::new(), line);
+        for prefix in self.known.iter().chain(&self.known) {
+            if let Some(found) = prefix.captures(rest) {
+                marks.extend(found.get(1).map(|mark| mark.as_str()));
+                rest = &rest[found.get(0).map_or(0, |all| all.end())..];
+            }
+        }
+        if let Some((host, behind)) =
+            rest.split_once(':').filter(|(host, _)| self.hosts.contains(host))
+        {
+            marks.push(host);
+            rest = behind;
+        }
+        (marks, rest)
     }
-    ("", line)
 }
 
 #[cfg(test)]
@@ -74,15 +190,25 @@ mod tests {
     fn marks_of_launchers() {
         for (line, expected) in [
             ("   8   2", ("", "   8   2")),
-            ("0: # size", ("0", " # size")),
+            ("0: # size", ("0", "# size")),
             ("12:", ("12", "")),
+            ("2026-01-02T03:04:05.1234Z # size", ("", "# size")),
+            ("[pod/a-0/c] 2026-01-02T03:04:05+01:00   8", ("pod/a-0/c", "  8")),
+            ("Fri Jan 02 03:04:05 2026[1,0]<stdout>:8  1.5", ("1,0", "8  1.5")),
+            ("(head, rank=0, pid=12) # size", ("head, rank=0, pid=12", "# size")),
+            ("I 01-02 03:04:05 log_lib.py:4] # size", ("", "# size")),
+            ("node-1:    8  2", ("node-1", "    8  2")),
+            ("node-2: Test failure", ("", "node-2: Test failure")),
+            ("web-1  | # size", ("web-1", "# size")),
             ("12:30:00 x", ("", "12:30:00 x")),
             ("[1,0]<stdout>:#  Rank", ("1,0", "#  Rank")),
             ("[prterun-a-1@1,3]<stdout>: 8", ("prterun-a-1@1,3", " 8")),
             ("[3] text", ("3", " text")),
             ("[0000:07:00 text", ("", "[0000:07:00 text")),
         ] {
-            assert_eq!(unmarked(line), expected);
+            let prefixes = Prefixes::of("node-1: # size\n");
+            let (marks, rest) = prefixes.part(line);
+            assert_eq!((&*marks.join(" "), rest), expected);
         }
         let of: Vec<Vec<usize>> = streams("0: a\n1: b\n1:\n0: c\n")
             .unwrap()

@@ -34,7 +34,6 @@ pub(super) struct Log {
     pub(super) version: Option<String>,
     /// What its times are, for the caveat.
     pub(super) time: String,
-    /// The results, in the order of the file.
     pub(super) readings: Vec<Reading>,
     /// Ranks of all of them together.
     pub(super) members: usize,
@@ -44,8 +43,12 @@ pub(super) struct Log {
     pub(super) libraries: BTreeMap<String, String>,
     /// Variables that change what is measured.
     pub(super) variables: BTreeMap<String, String>,
-    /// What is missing at the end, if something is.
+    /// What is missing, if something is.
     pub(super) cut: Option<String>,
+    /// Whether that is because the program died.
+    pub(super) died: bool,
+    /// When it began and ended, UTC.
+    pub(super) times: Option<[String; 2]>,
 }
 
 /// One result.
@@ -57,20 +60,26 @@ pub(super) struct Reading {
     pub(super) test: String,
     /// Our name of it.
     pub(super) benchmark: &'static Benchmark,
-    /// Keys of the problem.
     pub(super) settings: BTreeMap<String, Values>,
     pub(super) precision: Option<Element>,
     pub(super) placement: Option<Placement>,
     pub(super) group: Group,
+    pub(super) setup: Setup,
     pub(super) outcome: Outcome,
 }
 
-/// What came of a test.
+/// How a table was measured, by what: runs in other ways are not put together.
+pub(super) type Setup = BTreeMap<&'static str, String>;
+
+/// What a result says.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Took(Box<Took>),
-    /// The tool found wrong results; in how many elements, where it says so.
+    /// How long it took.
+    Took(Took),
+    /// That results are wrong, and how many where the tool says so.
     Wrong(String),
+    /// Nothing that can be used, and why.
+    LeftOut(String),
 }
 
 /// How long it took.
@@ -82,21 +91,17 @@ pub(super) struct Took {
     pub(super) batch: Option<u32>,
     /// Untimed iterations, where they are known.
     pub(super) warmup: Option<usize>,
-    pub(super) rates: Rates,
-    /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
-    pub(super) each: Vec<f64>,
-    /// Quantiles over iterations, us, by percent.
-    pub(super) quantiles: BTreeMap<u32, f64>,
-}
-
-/// The printed figures of one result.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rates {
     /// Time of one operation, us; where it is missing it follows from `algbw`.
     pub(super) time: Option<Printed>,
     /// GB/s, as is the next.
     pub(super) algbw: Option<Printed>,
     pub(super) busbw: Option<Printed>,
+    /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
+    pub(super) each: Vec<f64>,
+    /// Quantiles over iterations, us, by percent.
+    pub(super) quantiles: BTreeMap<u32, f64>,
+    /// Whether the tool has compared the results with what they should be, and found them right.
+    pub(super) checked: bool,
 }
 
 /// Where a rank ran, under the names of nccl-tests' JSON.
@@ -139,8 +144,39 @@ pub(super) fn world(ranks: usize) -> Result<Group> {
     Ok(Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() })
 }
 
-/// The ranks that act together with the first one.
-pub(super) fn group_of(places: &[Place]) -> Result<Group> {
+/// The ranks that act together with the first one of those that are listed, each of which stands for as many as `each`
+/// says; of no list as many as were asked for.
+pub(super) fn group_of(places: &[Place], each: usize, asked: &Asked) -> Result<Group> {
+    if let Some(missing) = missing_ranks(places).filter(|_| each == 1) {
+        let most = places.iter().map(|place| place.rank).max().unwrap_or(0);
+        return match asked.ranks {
+            Some(ranks) if ranks > most && parts(places) == 1 => world(ranks),
+            _ => Err(Error::usage(format!(
+                "{missing} not listed; say how many ranks there were with --ranks"
+            ))),
+        };
+    }
+    let ranks = places.len().saturating_mul(each);
+    match asked.ranks {
+        Some(asked) if places.is_empty() => return world(asked),
+        None if places.is_empty() => {
+            return Err(Error::usage(
+                "the file does not list the ranks; say how many there were with --ranks",
+            ));
+        }
+        Some(asked) if asked != ranks => {
+            return Err(Error::usage(format!(
+                "the file lists {ranks} ranks, not {asked}; leave --ranks out"
+            )));
+        }
+        _ if each > 1 && parts(places) > 1 => {
+            return Err(Error::usage(
+                "its groups cannot be told apart, because it lists one rank of each process only",
+            ));
+        }
+        _ if each > 1 => return world(ranks),
+        _ => {}
+    }
     let first = places.first().map_or(0, |place| place.group);
     let mut ranks: Vec<usize> =
         places.iter().filter(|place| place.group == first).map(|place| place.rank).collect();
@@ -154,6 +190,25 @@ pub(super) fn group_of(places: &[Place]) -> Result<Group> {
     let all = ranks.len() == places.len() && ranks.iter().copied().eq(0..ranks.len());
     let axis = if all { mesh::WORLD } else { "groups" };
     Ok(Group { axis: axis.to_owned(), ranks })
+}
+
+/// Ranks below the highest listed one whose own lines are missing: `rank 0 is`, `ranks 0 to 2 are`.
+fn missing_ranks(places: &[Place]) -> Option<String> {
+    let listed: BTreeSet<usize> = places.iter().map(|place| place.rank).collect();
+    let first = (0..*listed.last()?).find(|rank| !listed.contains(rank))?;
+    let next = *listed.range(first..).next()?;
+    Some(match next - first {
+        1 => format!("rank {first} is"),
+        _ => format!("ranks {first} to {} are", next - 1),
+    })
+}
+
+/// Who took part, for a setup.
+pub(super) fn machine(places: &[Place]) -> Option<String> {
+    let hosts: BTreeSet<&str> = places.iter().map(|place| place.host.as_str()).collect();
+    let devices: BTreeSet<&str> = places.iter().map(|place| place.name.as_str()).collect();
+    let join = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+    (!places.is_empty()).then(|| format!("{} x {} on {}", places.len(), join(devices), join(hosts)))
 }
 
 /// Number of parts that a communicator was split into.

@@ -1,6 +1,7 @@
 //! The comment lines of nccl-tests: devices, columns, and what stands before a table.
 
-use super::lines::Line;
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::log::Place;
 use crate::base::error::{Error, Result};
 
@@ -13,6 +14,8 @@ pub(super) struct Columns {
     pub(super) half: Vec<String>,
     /// Whether a time of day stands at the end.
     pub(super) timestamp: bool,
+    /// Whether the first half is the one in place.
+    pub(super) in_place_first: bool,
 }
 
 impl Columns {
@@ -30,7 +33,20 @@ impl Columns {
         let (second, rest) = rest.split_at_checked(length)?;
         let half = &names[first..first + length];
         let timestamp = rest.first() == Some(&"timestamp");
-        (half == second).then(|| Self { first: own(&names[..first]), half: own(half), timestamp })
+        (half == second).then(|| Self {
+            first: own(&names[..first]),
+            half: own(half),
+            timestamp,
+            in_place_first: false,
+        })
+    }
+
+    /// Whether the line above the columns says that the half in place comes first; `None` for another line.
+    pub(super) fn in_place_first(comment: &str) -> Option<bool> {
+        let mut halves = comment.split_whitespace();
+        let is_half = |word: &str| ["out-of-place", "in-place"].contains(&word);
+        let (first, second) = (halves.next()?, halves.next()?);
+        (is_half(first) && is_half(second)).then_some(first == "in-place")
     }
 
     /// Fields of a row, without a time of day.
@@ -38,18 +54,39 @@ impl Columns {
         self.first.len() + 2 * self.half.len()
     }
 
-    /// The same without the operator: nccl-tests prints an empty one for hypercube.
-    pub(super) fn without_redop(&self) -> Self {
-        let mut columns = self.clone();
-        columns.first.retain(|name| name != "redop");
-        columns
+    /// The row in a line: all of it, or what stands behind the text of another program whose line has no end. `None` for
+    /// a line that begins with a name or a time of day.
+    pub(super) fn row_in<'a>(&self, line: &'a str) -> Option<&'a str> {
+        let whole = |word: Option<&&str>| word.is_some_and(|word| word.parse::<u64>().is_ok());
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if whole(words.first()) {
+            return Some(line);
+        }
+        let row = words.get(words.len().checked_sub(self.fields())?..)?;
+        // A size, a count, and at the end a rate, or the number of wrong elements.
+        let is_row = whole(row.first())
+            && whole(row.get(1))
+            && row[3..].iter().any(|word| word.contains('.'));
+        let at = row.first()?.as_ptr().addr() - line.as_ptr().addr();
+        is_row.then(|| &line[at..])
+    }
+
+    /// What the halves of a row say, out of place and in place, with what stands before them.
+    pub(super) fn halves<'a>(&'a self, fields: &[&'a str]) -> [BTreeMap<&'a str, &'a str>; 2] {
+        let (first, halves) = fields.split_at(self.first.len());
+        let (out, within) = halves.split_at(self.half.len());
+        let (out, within) = if self.in_place_first { (within, out) } else { (out, within) };
+        [out, within].map(|half| {
+            let names = self.first.iter().chain(&self.half).map(String::as_str);
+            names.zip(first.iter().chain(half).copied()).collect()
+        })
     }
 }
 
-/// The line of a rank among `# Using devices`; `None` for another line.
-pub(super) fn place(line: Line<'_>) -> Result<Option<Place>> {
-    let text = line.text.trim_start().trim_start_matches('#').trim_start();
-    if !line.text.trim_start().starts_with('#') || !text.starts_with("Rank ") {
+/// The line of a rank among `# Using devices`; `None` for another comment.
+pub(super) fn place(comment: &str) -> Result<Option<Place>> {
+    let text = comment.trim_start_matches('#').trim_start();
+    if !text.starts_with("Rank ") {
         return Ok(None);
     }
     let read = || {
@@ -65,10 +102,50 @@ pub(super) fn place(line: Line<'_>) -> Result<Option<Place>> {
             name: name.trim().to_owned(),
         })
     };
-    let wrong =
-        || Error::usage(format!("line {}: the place of a rank cannot be read", line.number));
-    read().map(Some).ok_or_else(wrong)
+    read().map(Some).ok_or_else(|| Error::usage("the place of a rank cannot be read"))
 }
+
+/// The sizes that a test was asked for, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sizes {
+    first: u64,
+    last: u64,
+    step: Step,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Factor(u64),
+    Bytes(u64),
+}
+
+impl Sizes {
+    /// Those of `nThread 1 nGpus 1 minBytes 8 maxBytes 64 step: 2(factor)`, or of `step: 8(bytes)`.
+    pub(super) fn of(comment: &str) -> Option<Self> {
+        let number = |name: &str| after(comment, name)?.parse::<u64>().ok();
+        let (step, unit) = after(comment, "step:")?.split_once('(')?;
+        let step = step.parse().ok().filter(|step| *step > 0)?;
+        let step = if unit == "factor)" { Step::Factor(step) } else { Step::Bytes(step) };
+        Some(Self { first: number("minBytes ")?, last: number("maxBytes ")?, step })
+    }
+
+    /// Those that are not among the printed ones; none where printed ones are not among those, because the test has
+    /// rounded them.
+    pub(super) fn missing(self, printed: &BTreeSet<u64>) -> Vec<u64> {
+        let next = |size: &u64| match self.step {
+            Step::Factor(factor) => size.checked_mul(factor).filter(|next| next > size),
+            Step::Bytes(bytes) => size.checked_add(bytes),
+        };
+        let asked = std::iter::successors(Some(self.first), next);
+        let asked: BTreeSet<u64> =
+            asked.take_while(|size| *size <= self.last).take(SIZE_LIMIT).collect();
+        let rounded = !printed.is_subset(&asked);
+        asked.into_iter().filter(|size| !rounded && !printed.contains(size)).collect()
+    }
+}
+
+/// Most sizes of a test that are looked for.
+const SIZE_LIMIT: usize = 10_000;
 
 /// What follows `name` among the words of a comment: `20` for `iters:` in `iters: 20`.
 pub(super) fn after<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -95,7 +172,6 @@ mod tests {
         let new = "#  size count type redop root cputime algbw busbw #wrong i_min cputime algbw busbw #wrong i_min timestamp";
         let columns = Columns::of(new).unwrap();
         assert_eq!((columns.fields(), columns.timestamp), (15, true));
-        assert_eq!(columns.without_redop().fields(), 14);
         for text in ["# size time", "size time time", "# size time algbw time", "#"] {
             assert_eq!(Columns::of(text), None, "{text}");
         }
@@ -103,8 +179,21 @@ mod tests {
     }
 
     #[test]
+    fn sizes_that_are_missing() {
+        let sizes =
+            Sizes::of("nThread 1 nGpus 1 minBytes 8 maxBytes 64 step: 2(factor) warmup iters: 5")
+                .unwrap();
+        assert_eq!(sizes.missing(&[8, 64].into()), [16, 32]);
+        assert!(sizes.missing(&[0, 64].into()).is_empty());
+        let sizes = Sizes::of("minBytes 8 maxBytes 24 step: 8(bytes)").unwrap();
+        assert_eq!(sizes.missing(&[8, 16].into()), [24]);
+        let endless = Sizes::of("minBytes 8 maxBytes 24 step: 1(factor)").unwrap();
+        assert!(endless.missing(&[8].into()).is_empty());
+    }
+
+    #[test]
     fn places_of_ranks() {
-        let of = |text| place(Line { number: 7, text });
+        let of = place;
         let new = "#  Rank  3 Group  1 Pid  4711 on   node-a device  3 [0000:1b:00] NVIDIA H100 80GB HBM3";
         let place = of(new).unwrap().unwrap();
         assert_eq!((place.rank, place.group, place.device), (3, 1, 3));
@@ -113,6 +202,6 @@ mod tests {
         let old = of("#   Rank  0 Pid  12 on  b device  0 [0x07] Tesla V100").unwrap().unwrap();
         assert_eq!((old.group, old.name.as_str()), (0, "Tesla V100"));
         assert_eq!(of("# Using devices"), Ok(None));
-        assert!(of("#  Rank x on y").unwrap_err().message.contains("line 7"));
+        assert!(of("#  Rank x on y").is_err());
     }
 }

@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::log::{self, Asked, Log, Outcome, Place, Rates, Reading, Took};
+use super::log::{self, Asked, Log, Outcome, Place, Reading, Took};
 use super::nccl_header::nccl_version;
 use super::nccl_text::{MEAN, benchmark_of, element, settings};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
+use crate::base::units::parse_utc;
 use crate::benchmark::work::Placement;
 use crate::machine::environment;
 use crate::plan::config::Protocol;
-use crate::plan::mesh::Group;
 use crate::report::Definition;
 
-/// The version of the format that is read.
-const VERSION: u64 = 3;
+/// The versions of the format that are read: nccl-tests 2.17 to 2.19, and 2.20.
+const VERSIONS: [u64; 2] = [3, 4];
 
 #[derive(Deserialize)]
 struct Document {
@@ -30,6 +29,7 @@ struct Document {
     nccl_version: Option<u64>,
     config: Setup,
     results: Vec<Row>,
+    start_time: Option<String>,
     end_time: Option<String>,
 }
 
@@ -74,27 +74,20 @@ struct Each {
     times_us: Vec<f64>,
 }
 
-/// What tells such a file from others; the rest is passed over, which takes no memory.
-#[derive(Deserialize)]
-struct Head {
-    config: Option<IgnoredAny>,
-    results: Option<IgnoredAny>,
-}
-
-/// Reads a file; `None` when it is of something else.
-pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
-    let head: Head = serde_json::from_str(text)
-        .map_err(|why| Error::usage(format!("it is not whole JSON: {why}")))?;
-    if head.config.is_none() || head.results.is_none() {
-        return Ok(None);
-    }
-    let document: Document = serde_json::from_str(text)
-        .map_err(|why| Error::usage(format!("it is not as nccl-tests -J writes it: {why}")))?;
-    if document.version != VERSION {
-        return Err(Error::usage(format!(
-            "it is version {} of nccl-tests' JSON, and {VERSION} is the one that can be read",
-            document.version
-        )));
+pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
+    let other = |why: &str| {
+        Error::usage(format!(
+            "it is not the output of nccl-tests -J in version {} or {}: {why}; if it is of another version, import the \
+             text that the same run printed",
+            VERSIONS[0], VERSIONS[1]
+        ))
+    };
+    let document: Document = serde_json::from_str(text).map_err(|why| match why.is_data() {
+        true => other(&why.to_string()),
+        false => Error::usage(format!("it is not whole JSON: {why}")),
+    })?;
+    if !VERSIONS.contains(&document.version) {
+        return Err(other(&format!("its version is {}", document.version)));
     }
     let variables = document.env.iter().filter_map(|pair| pair.split_once('='));
     let variables = variables.filter(|(name, _)| environment::is_recorded(name));
@@ -104,15 +97,24 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
         time: MEAN.to_owned(),
         libraries: nccl.into_iter().collect(),
         variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        cut: document
-            .end_time
-            .is_none()
-            .then(|| "the test did not end: rows may be missing".to_owned()),
         ..Log::default()
     };
-    let group = document.config.group(asked)?;
-    log.keep_places(document.config.devices.clone());
-    let program = document.args.first().map_or("", String::as_str);
+    let utc = |time: &str| {
+        let time = format!("{}Z", time.replacen(' ', "T", 1));
+        parse_utc(&time).map(|_| time)
+    };
+    let ends = document.start_time.as_deref().zip(document.end_time.as_deref());
+    log.times = ends.and_then(|(start, end)| Some([utc(start)?, utc(end)?]));
+    if document.end_time.is_none() {
+        log.cut = Some("the test did not end: rows may be missing".to_owned());
+    }
+    let setup = &document.config;
+    let each = setup.nthreads.checked_mul(setup.ngpus).filter(|each| *each > 0);
+    let each =
+        each.ok_or_else(|| Error::usage("its numbers of threads and GPUs are 0 or too large"))?;
+    let group = log::group_of(&setup.devices, each, asked)?;
+    log.keep_places(setup.devices.clone());
+    let benchmark = benchmark_of(asked, document.args.first().map(String::as_str))?;
     for (row, number) in document.results.iter().zip(1..) {
         let halves = [
             (Placement::Out, &row.out_of_place, &row.out_of_place_per_iter),
@@ -121,51 +123,26 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Option<Log>> {
         for (placement, half, each) in halves {
             let Some(half) = half else { continue };
             let at = format!("result {number}");
+            let wrong = |why: Error| Error::usage(format!("{at}: {}", why.message));
             let root = row.root.as_deref().map(str::trim);
-            let reading = || {
-                let benchmark = asked.benchmark.map_or_else(|| benchmark_of(program), Ok)?;
-                Ok(Reading {
-                    at: at.clone(),
-                    test: benchmark.name.to_string(),
-                    benchmark,
-                    settings: settings(benchmark, row.size, row.redop.as_deref(), root)?,
-                    precision: Some(element(&row.element)?),
-                    placement: Some(placement),
-                    group: group.clone(),
-                    outcome: document.config.outcome(half, each.as_ref())?,
-                })
-            };
-            reading()
-                .and_then(|reading| log.add(reading))
-                .map_err(|why| Error::usage(format!("{at}: {}", why.message)))?;
+            let settings = settings(benchmark, row.size, row.redop.as_deref(), root);
+            log.add(Reading {
+                at: at.clone(),
+                test: benchmark.name.to_string(),
+                benchmark,
+                settings: settings.map_err(wrong)?,
+                precision: Some(element(&row.element).map_err(wrong)?),
+                placement: Some(placement),
+                group: group.clone(),
+                setup: log::Setup::default(),
+                outcome: setup.outcome(half, each.as_ref()).map_err(wrong)?,
+            })?;
         }
     }
-    Ok(Some(log))
+    Ok(log)
 }
 
 impl Setup {
-    fn group(&self, asked: &Asked) -> Result<Group> {
-        let places = &self.devices;
-        let each = self.nthreads.checked_mul(self.ngpus).filter(|each| *each > 0);
-        let ranks = each.and_then(|each| each.checked_mul(places.len()));
-        let ranks =
-            ranks.ok_or_else(|| Error::usage("its numbers of threads and GPUs cannot be"))?;
-        match (asked.ranks, each) {
-            (Some(ranks), _) if places.is_empty() => log::world(ranks),
-            (Some(asked), _) if asked != ranks => Err(Error::usage(format!(
-                "the file is of {ranks} ranks, not {asked}; leave --ranks out"
-            ))),
-            (None, _) if places.is_empty() => Err(Error::usage(
-                "the file does not list the ranks; say how many there were with --ranks",
-            )),
-            (_, Some(1)) => log::group_of(places),
-            _ if log::parts(places) > 1 => Err(Error::usage(
-                "its groups cannot be told apart, because it lists one rank of each process only",
-            )),
-            _ => log::world(ranks),
-        }
-    }
-
     fn outcome(&self, half: &Half, each: Option<&Each>) -> Result<Outcome> {
         let number = |value: &Value| {
             let number = value.as_f64().filter(|number| *number >= 0.0);
@@ -177,6 +154,13 @@ impl Setup {
         if let Some(errors) = errors {
             return Ok(Outcome::Wrong(format!("{errors} elements are wrong")));
         }
+        if let Some(text) = [Some(&half.alg_bw), Some(&half.bus_bw), half.time.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|value| value.is_string())
+        {
+            return Ok(Outcome::LeftOut(format!("a time or rate of it is {text}")));
+        }
         let loops =
             self.iterations.and_then(|n| n.checked_mul(self.aggregated_iterations.unwrap_or(1)));
         let counted = each
@@ -184,18 +168,17 @@ impl Setup {
         if let Some(wrong) = counted.iter().find(|time| !(0.0..1e12).contains(*time)) {
             return Err(Error::usage(format!("{wrong} us is no time of an iteration")));
         }
-        Ok(Outcome::Took(Box::new(Took {
+        Ok(Outcome::Took(Took {
             definition: Definition::MeanOfRanksAndIterations,
             protocol: Protocol::BackToBack,
             batch: if counted.is_empty() { loops } else { self.aggregated_iterations },
             warmup: self.warmup_iters,
-            rates: Rates {
-                time: half.time.as_ref().map(number).transpose()?,
-                algbw: Some(number(&half.alg_bw)?),
-                busbw: Some(number(&half.bus_bw)?),
-            },
+            time: half.time.as_ref().map(number).transpose()?,
+            algbw: Some(number(&half.alg_bw)?),
+            busbw: Some(number(&half.bus_bw)?),
             each: counted.iter().map(|us| us * 1e3).collect(),
             quantiles: BTreeMap::new(),
-        })))
+            checked: half.nwrong.as_ref().is_some_and(Value::is_number),
+        }))
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::{Line, wrong_width};
-use super::log::{self, Asked, Log, Outcome, Rates, Reading, Took};
+use super::lines::{self, Line, Rows};
+use super::log::{self, Asked, Log, Outcome, Reading, Took};
+use super::nccl_header::after;
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
 use crate::benchmark::collective::{self, COLLECTIVES, Collective, OsuRanks, OsuSize, OsuTest};
@@ -21,43 +22,36 @@ pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
     let mut log = Log { tool: "osu", time: MEAN.to_owned(), ..Log::default() };
     let mut table: Option<Table> = None;
     for line in lines {
-        let at = |why: Error| Error::usage(format!("line {}: {}", line.number, why.message));
-        let text = line.text.trim();
-        if let Some(title) = text.strip_prefix("# OSU MPI") {
-            log.cut = log.cut.or_else(|| table.as_ref().and_then(Table::cut));
-            let new = Table::titled(title).map_err(at)?;
-            log.version = new.version.clone();
+        if let Some(title) = line.text.trim().strip_prefix(lines::OSU) {
+            log.cut = log.cut.or_else(|| table?.rows.cut());
+            let (new, version) = Table::titled(title).map_err(|why| line.refused(why))?;
+            log.version = version;
             table = Some(new);
         } else if let Some(table) = &mut table {
-            let reading = table.line(line.number, text, asked).map_err(at)?;
-            if reading.is_some() && table.is_of_unknown_window() {
-                log.time = format!("{MEAN}; a window that is not printed is taken to be 64");
-            }
-            reading.map_or(Ok(()), |reading| log.add(reading)).map_err(at)?;
+            table.line(*line, asked, &mut log).map_err(|why| line.refused(why))?;
         }
     }
-    log.cut = log.cut.or_else(|| table.as_ref().and_then(Table::cut));
+    log.cut = log.cut.or_else(|| table.as_ref()?.rows.cut());
     Ok(table.map(|_| log))
 }
 
-/// One test's output.
 struct Table {
     title: String,
-    version: Option<String>,
     benchmark: &'static Benchmark,
     test: OsuTest,
     persistent: bool,
     element: Option<Element>,
     pairs: Option<usize>,
     window: Option<u64>,
+    /// Where they lie, where that is said.
+    buffers: Option<String>,
     columns: Vec<String>,
-    /// A row with too few fields.
-    short: Option<usize>,
+    rows: Rows,
 }
 
 impl Table {
-    /// The table under `# OSU MPI` and this.
-    fn titled(rest: &str) -> Result<Self> {
+    /// The table under `# OSU MPI` and this, and the version.
+    fn titled(rest: &str) -> Result<(Self, Option<String>)> {
         let (title, version) = match rest.rsplit_once(" v") {
             Some((title, version)) => (title, Some(version.trim().to_owned())),
             None => (rest, None),
@@ -82,88 +76,87 @@ impl Table {
         })?;
         // With the kind of memory: the same test in another one is not the same figure.
         let title = format!("OSU MPI{}", title.trim_end().trim_end_matches("Test").trim_end());
-        Ok(Self {
+        let (columns, rows) = (Vec::new(), Rows::default());
+        let (element, pairs, window, buffers) = (None, None, None, None);
+        let new = Self {
             title,
-            version,
             benchmark,
             test,
             persistent,
-            element: None,
-            pairs: None,
-            window: None,
-            columns: Vec::new(),
-            short: None,
-        })
+            element,
+            pairs,
+            window,
+            buffers,
+            columns,
+            rows,
+        };
+        Ok((new, version))
     }
 
-    fn line(&mut self, number: usize, text: &str, asked: &Asked) -> Result<Option<Reading>> {
+    fn line(&mut self, line: Line<'_>, asked: &Asked, log: &mut Log) -> Result<()> {
+        let text = line.text.trim();
         let Some(comment) = text.strip_prefix('#').map(str::trim) else {
             let starts =
                 text.split_whitespace().next().is_some_and(|word| word.parse::<f64>().is_ok());
-            return if starts && !self.columns.is_empty() {
-                self.row(number, text, asked)
-            } else {
-                Ok(None)
-            };
+            let row = starts && !self.columns.is_empty();
+            return if row { self.row(line, asked, log) } else { Ok(()) };
         };
         if let Some(name) = comment.strip_prefix("Datatype:") {
             self.element = Some(element(name.trim().trim_end_matches('.'))?);
+        } else if comment.contains("Buffer on ") {
+            self.buffers = Some(comment.trim_end_matches('.').to_owned());
         } else if let Some(rest) = comment.strip_prefix("[ pairs:") {
             self.pairs = rest.split_whitespace().next().and_then(|pairs| pairs.parse().ok());
-            let window = rest.split("window size:").nth(1);
-            self.window = window.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+            self.window = after(rest, "window size:").and_then(|window| window.parse().ok());
         } else if comment.starts_with("Size")
             || self.test.size == OsuSize::Absent && comment.contains("(us)")
         {
-            self.refuse_short()?;
+            self.rows.refuse_cut(self.columns.len())?;
             self.columns = columns(comment);
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// Whether messages were in flight together, and nobody knows how many.
-    fn is_of_unknown_window(&self) -> bool {
-        self.window.is_none() && self.benchmark.keys.iter().any(|key| key.name == "window")
-    }
-
-    fn refuse_short(&self) -> Result<()> {
-        self.short.map_or(Ok(()), |line| {
-            Err(Error::usage(format!(
-                "the row of line {line} has fewer fields than the table has columns; mend or remove it"
-            )))
-        })
-    }
-
-    fn cut(&self) -> Option<String> {
-        let line = self.short?;
-        Some(format!("the row of line {line} is cut and left out"))
-    }
-
-    fn row(&mut self, number: usize, text: &str, asked: &Asked) -> Result<Option<Reading>> {
-        self.refuse_short()?;
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        if fields.len() < self.columns.len() {
-            self.short = Some(number);
-            return Ok(None);
-        }
-        if fields.len() > self.columns.len() {
-            return Err(wrong_width(fields.len(), self.columns.len()));
-        }
+    fn row(&mut self, line: Line<'_>, asked: &Asked, log: &mut Log) -> Result<()> {
+        let Some(fields) = self.rows.fields(line, self.columns.len(), 0)? else { return Ok(()) };
         let group = self.group(asked)?;
         let settings = self.settings(&fields, group.ranks.len())?;
         let reduces = collective::find(&self.benchmark.name).is_some_and(Collective::reduces);
         // Before types could be chosen, reductions were of floats.
         let element = self.element.unwrap_or(if reduces { Element::F32 } else { Element::I8 });
-        Ok(Some(Reading {
-            at: format!("line {number}"),
+        log.add(Reading {
+            at: format!("line {}", line.number),
             test: self.title.clone(),
             benchmark: self.benchmark,
             settings,
             precision: (!self.benchmark.precisions.is_empty()).then_some(element),
             placement: self.benchmark.placements.then_some(Placement::Out),
             group,
+            setup: self.buffers.iter().map(|text| ("buffers", text.clone())).collect(),
             outcome: self.outcome(&fields)?,
-        }))
+        })?;
+        log.time = MEAN.to_owned();
+        if self.window.is_none() && self.has_key("window") {
+            log.time += "; a window that is not printed is taken to be 64";
+        }
+        if let Some(memory) = self.memory() {
+            log.time += &format!("; buffers are in memory of {memory}");
+        }
+        if let Some(buffers) = &self.buffers {
+            log.time += &format!("; {buffers}");
+        }
+        Ok(())
+    }
+
+    /// The kind of memory, where it is not the host's: `CUDA MANAGED` of `OSU MPI-CUDA MANAGED Latency`.
+    fn memory(&self) -> Option<&str> {
+        let kind = self.title.strip_prefix("OSU MPI-")?;
+        let end = kind.find(|c: char| c.is_ascii_lowercase())?;
+        Some(kind[..end].rsplit_once(' ')?.0)
+    }
+
+    fn has_key(&self, name: &str) -> bool {
+        self.benchmark.keys.iter().any(|key| key.name == name)
     }
 
     fn group(&self, asked: &Asked) -> Result<Group> {
@@ -181,8 +174,7 @@ impl Table {
     fn settings(&self, fields: &[&str], ranks: usize) -> Result<BTreeMap<String, Values>> {
         let mut settings = BTreeMap::new();
         let mut set = |key: &str, value: Values| {
-            let has = self.benchmark.keys.iter().any(|known| known.name == key);
-            if has {
+            if self.has_key(key) {
                 settings.insert(key.to_owned(), value);
             }
         };
@@ -232,32 +224,27 @@ impl Table {
             let percent = percent.and_then(|percent| percent.parse().ok());
             quantiles.extend(percent.zip(Printed::parse(text)).map(|(p, us)| (p, us.value)));
         }
-        Ok(Outcome::Took(Box::new(Took {
+        Ok(Outcome::Took(Took {
             definition: Definition::MeanOfRanksAndIterations,
             protocol: Protocol::Barrier,
             batch: column(&["Iterations"]).and_then(|text| text.parse().ok()),
             warmup: None,
-            rates: Rates { time, algbw: bandwidth.map(|mbps| mbps.times(1e-3)), busbw: None },
+            time,
+            algbw: bandwidth.map(|mbps| mbps.times(1e-3)),
+            busbw: None,
             each: Vec::new(),
             quantiles,
-        })))
+            checked: column(&["Validation"]).is_some(),
+        }))
     }
 }
 
 /// The names in a header line, which hold spaces.
 fn columns(header: &str) -> Vec<String> {
     const WHOLE: [&str; 5] = ["Size", "Iterations", "Validation", "MB/s", "Messages/s"];
-    let (mut columns, mut name): (Vec<String>, String) = (Vec::new(), String::new());
-    for word in header.split_whitespace() {
-        if !name.is_empty() {
-            name.push(' ');
-        }
-        name.push_str(word);
-        if WHOLE.contains(&word) || word.ends_with("(us)") || word.ends_with("(MB/s)") {
-            columns.push(std::mem::take(&mut name));
-        }
-    }
-    columns
+    let words: Vec<&str> = header.split_whitespace().collect();
+    let is_last = |word: &&str| WHOLE.contains(word) || word.ends_with(')');
+    words.split_inclusive(is_last).map(|name| name.join(" ")).collect()
 }
 
 /// The element type that MPI calls so.
@@ -288,7 +275,7 @@ mod tests {
     #[test]
     fn titles_with_and_without_memory_and_version() {
         let of =
-            |rest: &str| Table::titled(rest).map(|t| (&*t.benchmark.name, t.version, t.persistent));
+            |rest: &str| Table::titled(rest).map(|(t, v)| (&*t.benchmark.name, v, t.persistent));
         let v = |text: &str| Some(text.to_owned());
         assert_eq!(of("-CUDA Allreduce Latency Test v7.4"), Ok(("all_reduce", v("7.4"), false)));
         assert_eq!(of("-CUDA MANAGED Latency Test"), Ok(("latency", None, false)));

@@ -12,7 +12,7 @@ use crate::benchmark::work::{Element, Placement};
 use crate::plan::config::{Protocol, Values};
 use crate::plan::mesh::Group;
 use crate::report::{self, Definition};
-use log::{Outcome, Rates, Reading, Took};
+use log::{Reading, Took};
 use printed::Printed;
 
 /// All that is done with a file's text, but for files.
@@ -20,9 +20,9 @@ fn gathered(text: &str, asked: &Asked) -> Result<Vec<report::Case>> {
     let log = read(text, Path::new("log.txt"), asked)?;
     let mut gathering = Gathering::default();
     for reading in log.readings {
-        gathering.add(log.tool, &log.time, reading)?;
+        gathering.add((log.tool, &log.time, "log.txt"), reading)?;
     }
-    Ok(gathering.cases())
+    gathering.cases()
 }
 
 /// A report with these times in us, as a run of ours might leave it.
@@ -46,24 +46,24 @@ fn report(rows: &[(usize, u64, usize, f64)], ranks: usize, axis: &str) -> Report
                 axis: axis.to_owned(),
                 ranks: (0..ranks).map(|rank| 2 * rank).collect(),
             },
-            outcome: Outcome::Took(Box::new(Took {
+            setup: Default::default(),
+            outcome: Outcome::Took(Took {
                 definition: Definition::SlowestRank,
                 protocol: Protocol::Synchronised,
                 batch: Some(1),
                 warmup: Some(5),
-                rates: Rates {
-                    time: Some(Printed::with_decimals(us, 9)),
-                    algbw: None,
-                    busbw: None,
-                },
+                time: Some(Printed::with_decimals(us, 9)),
+                algbw: None,
+                busbw: None,
                 each: Vec::new(),
                 quantiles: Default::default(),
-            })),
+                checked: true,
+            }),
         };
-        gathering.add("tesserabench", "", reading).unwrap();
+        gathering.add(("tesserabench", "", "log.txt"), reading).unwrap();
     }
     let mut report = import_nothing();
-    report.cases = gathering.cases();
+    report.cases = gathering.cases().unwrap();
     report
 }
 

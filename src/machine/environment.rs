@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
+use crate::base::files::value_in;
 use crate::machine::device::Device;
+use crate::machine::memory::bytes_in;
 
 /// The environment of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,25 +89,17 @@ const BOOKKEEPING: [&str; 4] =
     ["OMPI_MCA_orte_", "OMPI_MCA_ess_", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir"];
 
 impl Environment {
-    /// Refuses two ranks on one device.
-    ///
-    /// # Errors
-    /// Unfit, naming both ranks.
+    /// Refuses two ranks on one device, as unfit.
     pub fn refuse_shared_devices(&self) -> Result<()> {
         for (index, rank) in self.ranks.iter().enumerate() {
-            let same = |other: &&Rank| {
-                rank.device.uuid.is_some()
-                    && (other.node, &other.device.uuid) == (rank.node, &rank.device.uuid)
-            };
+            let Some(uuid) = &rank.device.uuid else { continue };
+            let same =
+                |other: &&Rank| (other.node, &other.device.uuid) == (rank.node, &rank.device.uuid);
             if let Some(other) = self.ranks[..index].iter().find(same) {
                 return Err(Error::unfit(format!(
-                    "ranks {} and {} both drive {} ({}) of {}; start one rank per GPU, or add \
+                    "ranks {} and {} both drive {} ({uuid}) of {}; start one rank per GPU, or add \
                      --emulate-ranks to let ranks share one for a trial",
-                    other.rank,
-                    rank.rank,
-                    rank.device.name,
-                    rank.device.uuid.as_deref().unwrap_or_default(),
-                    self.nodes[rank.node].host
+                    other.rank, rank.rank, rank.device.name, self.nodes[rank.node].host
                 )));
             }
         }
@@ -133,11 +127,8 @@ pub fn is_recorded(name: &str) -> bool {
 /// The node this process runs on.
 pub fn this_node() -> Node {
     let uname = rustix::system::uname();
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let distribution = release
-        .lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
-        .map_or("unknown", |name| name.trim_matches('"'));
+    let distribution = value_in("/etc/os-release", "PRETTY_NAME=");
+    let distribution = distribution.unwrap_or_else(|| "unknown".to_owned());
     let cores = std::fs::read_to_string("/proc/cpuinfo")
         .map_or(0, |text| text.lines().filter(|line| line.starts_with("processor")).count());
     Node {
@@ -145,22 +136,13 @@ pub fn this_node() -> Node {
         os: Some(format!("{distribution}, Linux {}", uname.release().to_string_lossy())),
         cpu: Some(cpu_model()),
         cores: Some(cores.max(1)),
-        memory_bytes: Some(memory_bytes()),
+        memory_bytes: Some(bytes_in("/proc/meminfo", "MemTotal:").unwrap_or(0)),
     }
 }
 
 /// The CPU model, from `/proc/cpuinfo`.
 pub fn cpu_model() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
-    model.map_or("unknown CPU", |line| line.trim_start_matches([' ', '\t', ':'])).to_owned()
-}
-
-fn memory_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = kib.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
+    value_in("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown CPU".to_owned())
 }
 
 /// This build: its content hash, and the commit it was built from, if known.

@@ -59,9 +59,6 @@ pub fn arch_of(major: i32, minor: i32) -> String {
 }
 
 /// NVRTC's version, such as `13.0`.
-///
-/// # Errors
-/// Unfit without NVRTC.
 pub fn compiler_version() -> Result<String> {
     nvidia::NVRTC.require()?;
     let (mut major, mut minor) = (0, 0);
@@ -152,7 +149,6 @@ impl Drop for Program {
     }
 }
 
-/// Reads the assembler's report.
 fn functions(log: &str) -> Vec<Function> {
     let mut functions: Vec<Function> = Vec::new();
     for line in log.lines() {

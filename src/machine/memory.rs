@@ -1,9 +1,9 @@
 //! The memory of this process.
 
-use std::fs;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::base::files::value_in;
 
 /// The peak memory of a rank during a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,14 +18,17 @@ pub struct RankMemory {
 /// lifetime, an upper bound.
 pub fn reset_peak() {
     // proc(5), clear_refs: 5 resets the peak resident set size.
-    let _ = fs::write("/proc/self/clear_refs", "5");
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The peak resident set size since [`reset_peak`], bytes; `None` if the system does not report it.
 pub fn peak_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    bytes_in("/proc/self/status", "VmHWM:")
+}
+
+/// The number of kibibytes behind `key` in a file of `/proc`, as bytes.
+pub(super) fn bytes_in(path: &str, key: &str) -> Option<u64> {
+    let kibibytes: u64 = value_in(path, key)?.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
 }
 
@@ -43,7 +46,7 @@ mod tests {
         assert!(with >= before + BLOCK as u64 / 2, "{before} {with}");
         drop(block);
         // Kernels may be built without clear_refs.
-        let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
+        let reset = std::fs::write("/proc/self/clear_refs", "5").is_ok();
         assert!(!reset || peak_bytes().unwrap() < with);
     }
 }

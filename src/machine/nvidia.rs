@@ -2,7 +2,7 @@
 //!
 //! cudarc panics if a library is missing, and at the first call of a missing symbol. So the tables here list every
 //! symbol in use, and [`Library::require`] looks all of them up first: a missing one becomes an error of one
-//! sentence. cudarc does not try `libnccl.so.2`, the only name that NCCL is installed under; see [`links`]. This
+//! sentence. cudarc does not try `libnccl.so.2`, the only name that NCCL is installed under; see [`nccl_to_link`]. This
 //! module never calls cudarc.
 #![expect(unsafe_code, reason = "loading a library runs its initialisers")]
 
@@ -21,9 +21,6 @@ pub struct Library {
     name: &'static str,
     /// File names that cudarc tries, in its order.
     files: &'static [&'static str],
-    /// File names that cudarc does not try.
-    other_files: &'static [&'static str],
-    /// How to install it.
     remedy: &'static str,
     /// Every symbol that this program or cudarc calls.
     pub symbols: &'static [&'static str],
@@ -31,7 +28,6 @@ pub struct Library {
     loaded: OnceLock<Result<Loaded>>,
 }
 
-/// A loaded library.
 #[derive(Debug)]
 struct Loaded {
     handle: libloading::Library,
@@ -43,7 +39,6 @@ pub static DRIVER: Library = Library {
     key: "cuda",
     name: "NVIDIA's driver",
     files: &["libcuda.so", "libcuda.so.1"],
-    other_files: &[],
     remedy: "install the driver, or choose --backend host",
     symbols: &[
         "cuCtxGetCurrent",
@@ -89,7 +84,6 @@ pub static NVRTC: Library = Library {
     key: "nvrtc",
     name: "NVRTC",
     files: &["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"],
-    other_files: &[],
     remedy: "put the folder of libnvrtc.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and PyTorch \
              (site-packages/nvidia/*/lib) bring it",
     symbols: &[
@@ -110,7 +104,6 @@ pub static CUBLASLT: Library = Library {
     key: "cublaslt",
     name: "cuBLASLt",
     files: &["libcublasLt.so", "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"],
-    other_files: &[],
     remedy: "put the folder of libcublasLt.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and \
              PyTorch (site-packages/nvidia/*/lib) bring it",
     symbols: &[
@@ -135,7 +128,6 @@ pub static NCCL: Library = Library {
     key: "nccl",
     name: "NCCL",
     files: &["libnccl.so"],
-    other_files: &["libnccl.so.2"],
     remedy: "put the folder of libnccl.so.2 on LD_LIBRARY_PATH; NVIDIA's packages and PyTorch \
              (site-packages/nvidia/nccl/lib) bring it",
     symbols: &[
@@ -206,10 +198,7 @@ impl Library {
         }
     }
 
-    /// Loads the first of these file names that can be loaded.
-    ///
-    /// # Errors
-    /// The loader's message for the last name.
+    /// Loads the first of these file names that can be loaded; the error is the message for the last.
     fn load(&self, names: &[&str]) -> Result<Loaded, String> {
         let mut message = String::new();
         for &name in names {
@@ -228,14 +217,6 @@ impl Library {
         }
         Err(message)
     }
-
-    /// The file of an installed library whose file name cudarc does not try.
-    fn file_unknown_to_cudarc(&self) -> Option<PathBuf> {
-        if self.other_files.is_empty() || self.load(self.files).is_ok() {
-            return None;
-        }
-        self.load(self.other_files).ok().map(|loaded| loaded.file)
-    }
 }
 
 fn has_symbol(handle: &libloading::Library, symbol: &str) -> bool {
@@ -247,12 +228,8 @@ fn has_symbol(handle: &libloading::Library, symbol: &str) -> bool {
 fn file_of(handle: &libloading::Library, symbols: &[&str]) -> Option<PathBuf> {
     // SAFETY: the symbol is only looked up, never called through this type.
     let symbol = unsafe { handle.get::<unsafe extern "C" fn()>(*symbols.first()?) }.ok()?;
-    let mut found = libc::Dl_info {
-        dli_fname: std::ptr::null(),
-        dli_fbase: std::ptr::null_mut(),
-        dli_sname: std::ptr::null(),
-        dli_saddr: std::ptr::null_mut(),
-    };
+    // SAFETY: it consists of pointers, which may be null.
+    let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: dladdr takes any address, and fills in the structure if it returns nonzero.
     let known = unsafe { libc::dladdr(*symbol as *const std::ffi::c_void, &raw mut found) } != 0;
     if !known || found.dli_fname.is_null() {
@@ -265,13 +242,12 @@ fn file_of(handle: &libloading::Library, symbols: &[&str]) -> Option<PathBuf> {
     Some(std::fs::canonicalize(&name).unwrap_or(name))
 }
 
-/// Links that make installed libraries loadable for cudarc: pairs of link name and file. Their folder must be on
-/// `LD_LIBRARY_PATH` when a process *starts*; the loader does not read the variable again later.
-pub fn links() -> Vec<(String, PathBuf)> {
-    let link = |library: &&Library| {
-        Some(((*library.files.first()?).to_owned(), library.file_unknown_to_cudarc()?))
-    };
-    ALL.iter().filter_map(link).collect()
+/// The file of an installed NCCL that cudarc can load only by a link of the name `libnccl.so`. The link's folder must
+/// be on `LD_LIBRARY_PATH` when a process *starts*; the loader does not read the variable again later.
+pub fn nccl_to_link() -> Option<PathBuf> {
+    let is_loadable = NCCL.load(NCCL.files).is_ok();
+    let file = || Some(NCCL.load(&["libnccl.so.2"]).ok()?.file);
+    if is_loadable { None } else { file() }
 }
 
 #[cfg(test)]
@@ -290,7 +266,7 @@ mod tests {
     }
 
     fn copy(library: &Library) -> Library {
-        let Library { key, name, files, other_files, remedy, symbols, .. } = *library;
-        Library { key, name, files, other_files, remedy, symbols, loaded: OnceLock::new() }
+        let Library { key, name, files, remedy, symbols, .. } = *library;
+        Library { key, name, files, remedy, symbols, loaded: OnceLock::new() }
     }
 }

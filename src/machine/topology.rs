@@ -61,8 +61,9 @@ pub struct Topology {
 }
 
 /// The built-in machines, compiled in so that the binary needs no files.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("dgx-a100", include_str!("../../topologies/dgx-a100.toml")),
+    ("dgx-b200", include_str!("../../topologies/dgx-b200.toml")),
     ("dgx-h100", include_str!("../../topologies/dgx-h100.toml")),
     ("dgx-h200", include_str!("../../topologies/dgx-h200.toml")),
 ];

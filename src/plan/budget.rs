@@ -49,7 +49,7 @@ pub struct Target {
 
 impl Budget {
     /// Resolves the configured budget.
-    pub(super) fn resolve(config: &Benchmarking) -> Result<Self> {
+    pub fn resolve(config: &Benchmarking) -> Result<Self> {
         let quick = config.quick.unwrap_or(false);
         let target = target(config)?;
         if quick && target.is_some() {

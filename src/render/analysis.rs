@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, few, percent, problem, quantity, type_name};
+use super::words::{counted, few, percent, problem, quantity, type_name, word};
 use super::{Render, limits, scaling};
 use crate::base::error::Exit;
 use crate::base::units::{format_ms, significant};
@@ -37,11 +37,11 @@ impl Render for Analysis {
             facts: (0..).zip(&self.reports).map(|(at, report)| source(self, at, report)).collect(),
             sections,
             verdict: conclusion(self),
+            exit: None,
         }
     }
 }
 
-/// The last line.
 fn conclusion(analysis: &Analysis) -> String {
     let tally = &analysis.summary;
     let missing = match tally.cases - tally.measured {
@@ -78,7 +78,7 @@ fn source(analysis: &Analysis, at: usize, report: &Source) -> String {
     }
     let origin = match report.origin {
         Origin::Measured => format!("backend {}", report.backend),
-        other => other.name().to_uppercase(),
+        other => word(other).to_uppercase(),
     };
     let _ = write!(line, ", {origin}, {}", report.started);
     if report.launches > 1 {
@@ -146,7 +146,7 @@ fn reliable(case: &Examined) -> &'static str {
 
 fn flags(case: &Examined) -> String {
     if case.statistics.is_none() {
-        return case.outcome.name().replace('_', " ");
+        return word(case.outcome);
     }
     let marks = case.flags.iter().filter(|flag| flag.severity < Severity::Info);
     marks.map(|flag| flag.mark.as_str()).collect::<Vec<_>>().join(", ")
@@ -197,7 +197,7 @@ fn leaderboard(analysis: &Analysis, board: &Leaderboard) -> Option<Section> {
     let title = format!("fastest {} {}", board.benchmark, type_name(board.precision));
     let mut title = format!("{}, {}", title.trim_end(), board.unit);
     if board.origin != Origin::Measured {
-        let _ = write!(title, ", {}", board.origin.name());
+        let _ = write!(title, ", {}", word(board.origin));
     }
     let section = Section::table(
         &title,

@@ -1,11 +1,10 @@
 //! A comparison as a document.
 
 use super::document::{Cell, Document, Section};
-use super::verdicts::{by_urgency, remarks, verdict};
-use super::words::{counted, probability, quantity};
+use super::verdicts::{by_urgency, name, remarks, verdict};
+use super::words::{counted, probability, quantity, word};
 use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
-use crate::base::metric::Direction;
 use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::{Compared, Comparison, Side, Verdict};
 
@@ -43,6 +42,7 @@ impl Render for Comparison {
             facts: facts(self),
             sections: cases.map(|cases| cases.at_most(ROW_LIMIT)).into_iter().collect(),
             verdict: conclusion(self),
+            exit: Exit::from_code(self.exit),
         }
     }
 
@@ -54,7 +54,6 @@ impl Render for Comparison {
     }
 }
 
-/// What stands above the table.
 fn facts(comparison: &Comparison) -> Vec<String> {
     let side = |name: &str, side: &Side| {
         let git = side.git.as_deref().map_or_else(String::new, |git| {
@@ -71,17 +70,14 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         ComparedMetric::Throughput => "throughput",
         ComparedMetric::Efficiency => "scaling efficiency",
     };
-    let better = match comparison.direction {
-        Direction::LowerIsBetter => "lower",
-        Direction::HigherIsBetter => "higher",
-    };
     let test = match comparison.test {
         StatisticalTest::Auto | StatisticalTest::Permutation => "permutation test",
         StatisticalTest::TTest => "Welch's t-test",
         StatisticalTest::MannWhitney => "Mann-Whitney test",
     };
     facts.push(format!(
-        "{metric}, {better} is better; {test} of launches, at most {} % of regressions expected false",
+        "{metric}, {}; {test} of launches, at most {} % of regressions expected false",
+        word(comparison.direction),
         (1e6 * comparison.false_discovery_rate).round() / 1e4
     ));
     if let Some(floor) = comparison.noise_floor_percent {
@@ -128,13 +124,12 @@ fn reach(comparison: &Comparison) -> Option<String> {
     })
 }
 
-/// The last line.
 fn conclusion(comparison: &Comparison) -> String {
-    let count = |verdict| comparison.cases.iter().filter(|case| case.verdict == verdict).count();
-    let counts = Verdict::ALL.map(|verdict| (count(verdict), verdict.name()));
-    let counts = counts.iter().filter(|(count, _)| *count > 0);
-    let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
+    let counts = comparison.summary.iter().filter(|(_, count)| **count > 0);
+    let counts: Vec<String> =
+        counts.map(|(verdict, count)| format!("{count} {}", name(*verdict))).collect();
     let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
     let exit = Exit::from_code(comparison.exit).map_or("unknown exit", Exit::meaning);
-    format!("{exit}: {counts}")
+    let nothing = if comparison.compared() == 0 { "nothing was compared: " } else { "" };
+    format!("{exit}: {nothing}{counts}")
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use super::verdicts::remarks;
-use super::words::{problem, type_name};
+use super::verdicts::{self, remarks};
+use super::words::{problem, type_name, word};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result};
 use crate::benchmark::metric::{self, LATENCY};
@@ -28,7 +28,7 @@ pub(super) fn report(report: &Report) -> Result<String> {
         ("placement", &|of| text(of.placement.map(|placement| placement.name()))),
         ("group", &|of| of.group.clone()),
         ("group_size", &|of| of.group_size.to_string()),
-        ("outcome", &|of| of.outcome.name().to_owned()),
+        ("outcome", &|of| word(of.outcome).replace(' ', "_")),
         ("iterations", &|of| text(of.measured.as_ref().map(|measured| measured.iterations))),
         ("invalid", &|of| text(of.measured.as_ref().map(|measured| measured.invalid))),
         ("median_ms", &|of| text(of.latency().map(|latency| latency.median))),
@@ -59,15 +59,14 @@ pub(super) fn report(report: &Report) -> Result<String> {
     table(report.cases.iter(), &columns)
 }
 
-/// One row a case.
 pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
     table(
         &comparison.cases,
         &[
             ("id", &|case| case.id.clone()),
             ("benchmark", &|case| case.benchmark.clone()),
-            ("verdict", &|case| case.verdict.name().to_owned()),
-            ("severity", &|case| text(case.severity.map(|severity| severity.name()))),
+            ("verdict", &|case| verdicts::name(case.verdict)),
+            ("severity", &|case| text(case.severity.map(word))),
             ("baseline", &|case| text(case.baseline)),
             ("candidate", &|case| text(case.candidate)),
             ("unit", &|case| case.unit.clone()),
@@ -107,7 +106,7 @@ pub(super) fn trends(trends: &[Trend]) -> Result<String> {
             ("run", &|(_, point, _)| point.run.clone()),
             ("file", &|(_, point, _)| point.file.clone()),
             ("value", &|(_, point, _)| point.value.to_string()),
-            ("change", &|(.., change)| text(change.map(|change| change.effect.name()))),
+            ("change", &|(.., change)| text(change.map(|change| word(change.effect)))),
             ("ratio", &|(.., change)| text(change.and_then(|change| change.ratio))),
             ("p", &|(.., change)| text(change.map(|change| change.p))),
         ],

@@ -1,5 +1,7 @@
 //! What people read of a result, whatever draws it.
 
+use crate::base::error::Exit;
+
 /// A page about a result. Its texts are raw: whatever draws them makes them harmless.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
@@ -11,6 +13,8 @@ pub struct Document {
     pub sections: Vec<Section>,
     /// The result in one line; empty where there is nothing to judge.
     pub verdict: String,
+    /// The exit code that the verdict comes with, where it has one.
+    pub exit: Option<Exit>,
 }
 
 /// A part of a page: a table, notes, or both.
@@ -169,8 +173,9 @@ impl From<&str> for Cell {
     }
 }
 
-impl From<Option<String>> for Cell {
-    fn from(text: Option<String>) -> Self {
-        text.unwrap_or_default().into()
+/// Empty where there is nothing.
+impl<T: Into<Self>> From<Option<T>> for Cell {
+    fn from(some: Option<T>) -> Self {
+        some.map(Into::into).unwrap_or_default()
     }
 }

@@ -37,8 +37,7 @@ fn append(path: &Path, text: &str) -> Result<()> {
         .map_err(|why| Error::file("add to", path, why))
 }
 
-/// Workflow commands: an error for each regression and failure, a warning for what cannot be compared or has
-/// vanished.
+/// Workflow commands: an error for what regressed or failed, a warning for what vanished or cannot be compared.
 pub(super) fn annotations(comparison: &Comparison) -> String {
     let cases = by_urgency(comparison);
     let of = |command: &str, verdicts: &[Verdict]| {
@@ -58,8 +57,7 @@ pub(super) fn annotations(comparison: &Comparison) -> String {
     errors + &warnings
 }
 
-/// What `$GITHUB_STEP_SUMMARY` takes: the Markdown form, with a mark by which a comment on a pull request is found
-/// again.
+/// What `$GITHUB_STEP_SUMMARY` takes: Markdown, with a mark by which a comment on a pull request is found again.
 pub(super) fn step_summary(comparison: &Comparison) -> String {
     format!("<!-- tesserabench -->\n{}", markdown::draw(&comparison.document()))
 }

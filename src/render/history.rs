@@ -2,14 +2,13 @@
 
 use super::document::{Cell, Document, Section};
 use super::open_metrics::open_metrics;
-use super::words::quantity;
+use super::words::{quantity, word};
 use super::{Format, Render, csv};
 use crate::base::error::Result;
 use crate::base::units::significant;
 use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
 use crate::stats::mean;
 
-/// Characters of a commit.
 const COMMIT: usize = 10;
 
 /// Most characters of a line that shows values.
@@ -135,9 +134,9 @@ fn looked_at(content: &Content) -> Option<String> {
 
 /// `20.1 % worse (× 1.201, 1.19–1.21)`.
 fn extent(change: &Change) -> String {
-    let name = change.effect.name();
+    let name = word(change.effect);
     let (Some(ratio), false) = (change.ratio, change.effect == Effect::Spread) else {
-        return name.to_owned();
+        return name;
     };
     let interval =
         change.ratio_ci.map_or_else(String::new, |[low, high]| format!(", {low:.3}–{high:.3}"));

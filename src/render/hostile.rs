@@ -76,6 +76,7 @@ pub(super) fn everything() -> Report {
             8 => {
                 let times_ms = vec![1.0, 2.0];
                 let replicate = |replicate| Replicate {
+                    local_median_ms: None,
                     replicate,
                     median_ms: 1.5,
                     iterations: 2,

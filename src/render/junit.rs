@@ -2,15 +2,12 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::verdicts::sentence;
+use super::verdicts::{name, sentence};
 use crate::base::error::{Error, Result};
 use crate::base::plain::plain;
 use crate::report::{Comparison, Verdict};
 
 /// One test a case: REGRESSED fails, FAILED is an error, what cannot be told is skipped.
-///
-/// # Errors
-/// Internal error when the text cannot be formed.
 pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
     let mut suite = TestSuite::new("tesserabench compare");
     for case in &comparison.cases {
@@ -27,7 +24,7 @@ pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
         let told = plain(&sentence(case)).into_owned();
         let passed = matches!(status, TestCaseStatus::Success { .. });
         if !passed {
-            status.set_message(told.as_str()).set_type(case.verdict.name());
+            status.set_message(told.as_str()).set_type(name(case.verdict));
         }
         let mut test = TestCase::new(plain(&case.id).into_owned(), status);
         test.set_classname(plain(&case.benchmark).into_owned());

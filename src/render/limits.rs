@@ -14,7 +14,6 @@ pub(super) fn section(checks: &[LimitCheck]) -> Option<Section> {
     Section::notes("limits", lines).filter(|_| !checks.is_empty())
 }
 
-/// The check in a sentence.
 fn sentence(check: &LimitCheck) -> String {
     let of = check.of.as_ref().map_or_else(String::new, |of| format!(" ({of})"));
     let broken = if check.outcome == LimitOutcome::Broken { "BROKEN " } else { "" };

@@ -136,7 +136,8 @@ impl<'a> Table<'a> {
         let wrong = self.cases().filter(|case| wrong(case) > 0).count();
         let okay = if wrong == 0 { "OK" } else { "FAILED" };
         let busbw = self.cases().filter_map(|case| case.measured.as_ref()?.metrics.busbw_gbps);
-        let mean = busbw.clone().sum::<f64>() / busbw.count().max(1) as f64;
+        // The sum of nothing is -0.
+        let mean = busbw.clone().fold(0.0, |sum, busbw| sum + busbw) / busbw.count().max(1) as f64;
         lines.extend([
             format!("# Out of bounds values : {wrong} {okay}"),
             format!("# Avg bus bandwidth    : {} ", general(mean)),

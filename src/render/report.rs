@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, percent, problem, type_name};
+use super::words::{counted, percent, problem, type_name, word};
 use super::{Format, Render, csv, limits, scaling};
-use crate::base::error::Result;
-use crate::base::metric::{Direction, Unit};
+use crate::base::error::{Exit, Result};
+use crate::base::metric::Unit;
 use crate::base::units::{format_ms, significant};
 use crate::benchmark::metric::Metric;
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Latency, Outcome, PairMatrix, Report, Steadiness};
+use crate::report::{Case, Cycles, Latency, Outcome, PairMatrix, Replication, Report, Steadiness};
 
 /// Most ranks whose matrix people can read.
 const MATRIX_LIMIT: usize = 32;
@@ -21,10 +21,7 @@ impl Render for Report {
 
     fn document(&self) -> Document {
         let figures = self.metrics.iter().map(|metric| {
-            let better = match metric.direction {
-                Direction::HigherIsBetter => "higher is better",
-                Direction::LowerIsBetter => "lower is better",
-            };
+            let better = word(metric.direction);
             format!("{} ({}, {better}): {}", metric.name, metric.unit, metric.definition)
         });
         let caveats = self.caveats.iter().map(|caveat| format!("{}: {caveat}", caveat.mark()));
@@ -40,6 +37,7 @@ impl Render for Report {
             facts: facts(self),
             sections,
             verdict: self.verdict(),
+            exit: Exit::from_code(self.run.exit),
         }
     }
 
@@ -60,36 +58,38 @@ fn cases(report: &Report) -> Option<Section> {
             ("type", &|case| type_name(case.precision).into()),
             ("problem", &|case| size(case).into()),
             ("ranks", &|case| ranks(case).into()),
-            ("median", &|case| told(case.latency(), |of| Cell::number(of.median, format_ms))),
+            ("median", &|case| case.latency().map(|of| Cell::number(of.median, format_ms)).into()),
             ("± CI", &|case| {
                 let width = |width| Cell::number(width, percent);
-                told(case.latency(), |of| of.half_width_percent.map_or_else(|| few(6), width))
+                let cell = |of: &Latency| of.half_width_percent.map_or_else(|| few(6), width);
+                case.latency().map(cell).into()
             }),
             ("p95", &|case| {
-                told(case.latency(), |of| match of.p95 {
+                let p95 = |of: &Latency| match of.p95 {
                     Some(p95) => Cell::number(p95, format_ms),
                     None => few(of.iterations_needed.get("p95").copied().unwrap_or(0)),
-                })
+                };
+                case.latency().map(p95).into()
             }),
-            ("rate", &|case| told(rate(case), |rate| Cell::number(rate.1, |_| shown(rate)))),
-            ("of", &|case| told(rate(case), |(metric, _)| metric.label.into())),
+            ("rate", &|case| rate(case).map(|rate| Cell::number(rate.1, |_| shown(rate))).into()),
+            ("of", &|case| rate(case).map(|(metric, _)| metric.label).into()),
             ("launches", &|case| {
-                told(case.replication.as_ref(), |all| Cell::count(all.launches.len()))
+                case.replication.as_ref().map(|all| Cell::count(all.launches.len())).into()
             }),
             ("between", &|case| {
-                told(case.replication.as_ref(), |all| {
-                    let between = (all.launches.len() > 1).then_some(all.between_percent);
-                    Cell::number(between, percent)
-                })
+                let between = |all: &Replication| {
+                    let several = all.launches.len() > 1;
+                    Cell::number(several.then_some(all.between_percent), percent)
+                };
+                case.replication.as_ref().map(between).into()
             }),
             ("reproducible", &|case| {
-                told(case.replication.as_ref(), |all| {
-                    match (all.launches.len(), all.reproducible) {
-                        (0 | 1, _) => "-".into(),
-                        (_, true) => "yes".into(),
-                        (_, false) => "no".into(),
-                    }
-                })
+                let is = |all: &Replication| match (all.launches.len(), all.reproducible) {
+                    (0 | 1, _) => "-",
+                    (_, true) => "yes",
+                    (_, false) => "no",
+                };
+                case.replication.as_ref().map(is).into()
             }),
             ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
                 Some(0) => "yes".into(),
@@ -104,11 +104,6 @@ fn cases(report: &Report) -> Option<Section> {
         "n<N: too few iterations for this figure, which takes about N; an interval (CI) takes six independent ones",
     );
     Some(section?.with(too_few))
-}
-
-/// A cell of what not every case has.
-fn told<T>(of: Option<T>, cell: impl FnOnce(T) -> Cell) -> Cell {
-    of.map(cell).unwrap_or_default()
 }
 
 fn size(case: &Case) -> String {

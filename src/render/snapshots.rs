@@ -2,16 +2,14 @@
 //!
 //! `UPDATE_SNAPSHOTS=1` writes them anew; read the difference before committing it.
 
+use serde::de::DeserializeOwned;
+
 use super::hostile::everything;
 use super::*;
 use crate::analysis::{Limits, Reports, survey};
 use crate::base::metric::Direction;
-use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
-use crate::plan::config::{ComparedMetric, StatisticalTest};
-use crate::report::{
-    Basis, COMPARISON_SCHEMA, Compared, Comparison, Difference, LimitCheck, LimitOutcome, Reach,
-    RegressionSeverity, Report, Side, Verdict, Verdicts,
-};
+use crate::history::{Answer, Content};
+use crate::report::{Basis, Comparison, LimitCheck, LimitOutcome, Report};
 
 /// Holds a page against the file of its name.
 pub(crate) fn page(name: &str, text: &str) {
@@ -29,6 +27,7 @@ pub(crate) fn drawn(name: &str, document: &Document) {
     page(&format!("{name}.full.txt"), &(terminal::draw(document, None, true) + "\n"));
     page(&format!("{name}.txt"), &(terminal::draw(document, Some(80), false) + "\n"));
     page(&format!("{name}.md"), &markdown::draw(document));
+    page(&format!("{name}.badge.json"), &(badge::draw(document) + "\n"));
 }
 
 /// The same of a result, and its texts in its own formats.
@@ -39,6 +38,15 @@ pub(crate) fn pages<R: Render>(name: &str, result: &R) {
             page(&format!("{name}.{}", format.ending().unwrap_or(format.name())), &text);
         }
     }
+}
+
+/// The result whose JSON is in the file of this name, which is also how it is written.
+fn read<R: Render + DeserializeOwned>(name: &str) -> R {
+    let name = format!("{name}.json");
+    let text = std::fs::read_to_string(Path::new("src/render/snapshots").join(&name)).unwrap();
+    let result = serde_json::from_str(&text).unwrap();
+    page(&name, &Format::Json.write(&result, true).unwrap());
+    result
 }
 
 fn report() -> Report {
@@ -78,116 +86,6 @@ fn report() -> Report {
     report
 }
 
-fn comparison() -> Comparison {
-    let side = |name: &str, git: &str| Side {
-        files: vec![format!("{name}.json")],
-        git: Some(git.repeat(10)),
-        build: None,
-        started: "2026-01-01T00:00:00Z".to_owned(),
-        launches: 6,
-    };
-    let case = |id: &str, verdict, after: Option<f64>| Compared {
-        id: id.to_owned(),
-        benchmark: "all_reduce".to_owned(),
-        verdict,
-        severity: (verdict == Verdict::Regressed).then_some(RegressionSeverity::Severe),
-        baseline: Some(1.0),
-        candidate: after,
-        unit: "ms".to_owned(),
-        launches: [6, 6],
-        ratio: after,
-        ci: after.map(|after| [after - 0.01, after + 0.01]),
-        confidence: 0.95,
-        worse_percent: after.map(|after| 100.0 * (after - 1.0)),
-        threshold_percent: 5.0,
-        accuracy_drift: None,
-        p: after.map(|_| 0.002),
-        p_adjusted: after.map(|_| 0.00004),
-        p_improved: None,
-        p_improved_adjusted: None,
-        cliffs_delta: after.map(|_| 1.0),
-        effect: None,
-        hedges_g: None,
-        p_equivalent: None,
-        launches_needed: (verdict == Verdict::Inconclusive).then_some(12),
-        remarks: match verdict {
-            Verdict::Failed => vec!["element 7 is wrong".to_owned()],
-            _ => Vec::new(),
-        },
-    };
-    let cases = vec![
-        case("all_reduce/f32/bytes=8,placement=out/tp:0-1", Verdict::Equivalent, Some(1.0)),
-        case("all_reduce/f32/bytes=1048576,placement=out/tp:0-1", Verdict::Regressed, Some(1.25)),
-        case("all_reduce/f32/bytes=64,placement=out/tp:0-1", Verdict::Inconclusive, Some(1.04)),
-        case("all_reduce/f32/bytes=512,placement=out/tp:0-1", Verdict::Vanished, None),
-        case("all_reduce/f32/bytes=4096,placement=out/tp:0-1", Verdict::Failed, None),
-    ];
-    let differs = |what: &str, prevents| Difference {
-        what: what.to_owned(),
-        baseline: "2.29".to_owned(),
-        candidate: "2.30".to_owned(),
-        prevents,
-    };
-    Comparison {
-        schema: COMPARISON_SCHEMA.to_owned(),
-        baseline: side("before", "0123"),
-        candidate: side("after", "4567"),
-        metric: ComparedMetric::Latency,
-        direction: Direction::LowerIsBetter,
-        test: StatisticalTest::Auto,
-        false_discovery_rate: 0.05,
-        confidence: 0.95,
-        resamples: 1000,
-        seed: 1,
-        noise_floor_percent: Some(2.0),
-        reach: Reach {
-            cases: 3,
-            launches: [6, 6],
-            smallest_p: 0.001,
-            fewest_visible: 2,
-            launches_needed: 8,
-        },
-        differences: vec![differs("nccl", true), differs("driver", false)],
-        summary: Verdicts::of(&cases),
-        cases,
-        exit: 3,
-    }
-}
-
-fn trend() -> Trend {
-    let day = |day: u32| format!("2026-01-{day:02}T00:00:00Z");
-    let commit = |day: u32| Some(format!("{day:x}").repeat(40));
-    let point = |at: u32| Point {
-        started: day(at),
-        git: commit(at),
-        run: format!("run-{at}"),
-        file: format!("{at}.json"),
-        value: if at < 5 { 1.0 } else { 1.2 },
-    };
-    let change = Change {
-        index: 4,
-        effect: Effect::Worse,
-        before: 1.0,
-        after: 1.2,
-        ratio: Some(1.2),
-        ratio_ci: Some([1.19, 1.21]),
-        p: 0.001,
-        commits: [commit(4), commit(5)],
-        runs: ["run-4".to_owned(), "run-5".to_owned()],
-        started: [day(4), day(5)],
-    };
-    let series = Series {
-        case: "all_reduce/f32/bytes=8,placement=out/world:0-3".to_owned(),
-        metric: "latency".to_owned(),
-        unit: "ms".to_owned(),
-        direction: Direction::LowerIsBetter,
-        machine: "host node0, 4 ranks: CPU".to_owned(),
-        method: "synchronised, last_end_minus_first_start".to_owned(),
-        points: (1..9).map(point).collect(),
-    };
-    Trend { series, looked_at: 6, changes: vec![change] }
-}
-
 #[test]
 fn a_report() {
     pages("report", &report());
@@ -196,9 +94,10 @@ fn a_report() {
 
 #[test]
 fn a_comparison() {
-    pages("comparison", &comparison());
-    page("comparison.annotations", &github::annotations(&comparison()));
-    page("comparison.step-summary.md", &github::step_summary(&comparison()));
+    let comparison: Comparison = read("comparison");
+    pages("comparison", &comparison);
+    page("comparison.annotations", &github::annotations(&comparison));
+    page("comparison.step-summary.md", &github::step_summary(&comparison));
 }
 
 #[test]
@@ -215,28 +114,15 @@ fn an_analysis() {
 
 #[test]
 fn a_history() {
-    let entry = |day: u32| Entry {
-        file: format!("{day}.json"),
-        record: Record {
-            run: format!("run-{day}"),
-            started: format!("2026-01-{day:02}T00:00:00Z"),
-            git: Some("0123456789".repeat(4)),
-            machine: "host node0, 4 ranks: CPU".to_owned(),
-            cases: 3,
-            measured: 2,
-            incomplete: day == 2,
-            exit: 0,
-        },
-        tag: (day == 1).then(|| "v1".to_owned()),
-        pins: vec!["golden".to_owned(); (day == 1).into()],
-    };
-    let damaged = Vec::new();
-    let list = Content::List { reports: (1..4).map(entry).collect(), damaged: damaged.clone() };
-    let list = Answer::from(list);
+    let list: Answer = read("history-list");
     let why = Format::Csv.write(&list, true).unwrap_err().message;
-    assert_eq!(why, "this result cannot be written as csv, only as table, markdown or json");
+    assert_eq!(why, "this result cannot be written as csv, only as table, markdown, json or badge");
     pages("history-list", &list);
-    pages("history-empty", &Answer::from(Content::List { reports: Vec::new(), damaged }));
-    pages("history-trend", &Answer::from(Content::Trend { trends: vec![trend()] }));
-    pages("history-export", &Answer::from(Content::Export { series: vec![trend().series] }));
+    let nothing = Content::List { reports: Vec::new(), damaged: Vec::new() };
+    pages("history-empty", &Answer::from(nothing));
+    let trend: Answer = read("history-trend");
+    pages("history-trend", &trend);
+    let Content::Trend { trends } = trend.content else { panic!("{trend:?}") };
+    let series = trends.into_iter().map(|trend| trend.series).collect();
+    pages("history-export", &Answer::from(Content::Export { series }));
 }

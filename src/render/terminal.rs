@@ -1,6 +1,7 @@
 //! A document on the terminal.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{CellAlignment, LineStyle, Table as Grid, TableStyle};
 
@@ -20,9 +21,24 @@ const PADDING: usize = 3;
 const RULED_HEADER: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// Prints lines. A reader that has left, as `head` does, is no error.
+/// Whether lines were lost: see [`said_all`].
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints lines. A reader that has left, as `head` does, is no error; another one is told once on standard error.
 pub fn say(lines: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", plain_lines(lines));
+    let mut output = std::io::stdout();
+    let said = writeln!(output, "{}", plain_lines(lines)).and_then(|()| output.flush());
+    if let Err(why) = said
+        && why.kind() != ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        tracing::error!("standard output cannot be written: {why}");
+    }
+}
+
+/// Whether all that was to be printed could be, or its reader had left.
+pub fn said_all() -> bool {
+    !LOST.load(Ordering::Relaxed)
 }
 
 /// How many characters a line of the terminal has: what `COLUMNS` says, else what standard output knows.
@@ -146,7 +162,6 @@ fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
     lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }
 
-/// A text in a cell.
 fn short(text: &str) -> String {
     let text = plain(text);
     match text.char_indices().nth(CELL_LIMIT) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::words::word;
 use crate::base::units::significant;
 use crate::report::{Compared, Comparison, Verdict};
 
@@ -13,11 +14,15 @@ pub(super) fn by_urgency(comparison: &Comparison) -> Vec<&Compared> {
     cases
 }
 
-/// The verdict with its severity.
+/// `NOT COMPARABLE`.
+pub(super) fn name(verdict: Verdict) -> String {
+    word(verdict).to_uppercase()
+}
+
 pub(super) fn verdict(case: &Compared) -> String {
     match case.severity {
-        Some(severity) => format!("{} ({})", case.verdict.name(), severity.name()),
-        None => case.verdict.name().to_owned(),
+        Some(severity) => format!("{} ({})", name(case.verdict), word(severity)),
+        None => name(case.verdict),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Words that several pages share.
 
+use serde::Serialize;
+
+use crate::base::plain::name_in_reports;
 use crate::base::units::{format_ms, format_size, significant};
 use crate::benchmark::work::Element;
 use crate::benchmark::{Problem, Setting};
@@ -29,15 +32,8 @@ pub(super) fn meaning(heading: &str) -> Option<&'static str> {
     MEANINGS.iter().find(|(known, _)| *known == heading).map(|(_, meaning)| *meaning)
 }
 
-/// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`, `k=m=n=512`.
+/// A problem in one cell: `bytes=64MiB root=1`, `k=512 m=256 n=512`.
 pub(super) fn problem(problem: &Problem) -> String {
-    let mut values = problem.values();
-    if let Some(first) = values.next().filter(|_| problem.len() > 1)
-        && values.all(|value| value == first)
-    {
-        let keys: Vec<&str> = problem.keys().map(String::as_str).collect();
-        return format!("{}={first}", keys.join("="));
-    }
     let setting = |(key, value): (&String, &Setting)| match (key.as_str(), value) {
         ("bytes" | "array", Setting::Number(bytes)) => format!("{key}={}", format_size(*bytes)),
         _ => format!("{key}={value}"),
@@ -50,6 +46,11 @@ pub(super) fn type_name(element: Option<Element>) -> &'static str {
     element.map_or("", |element| element.name())
 }
 
+/// What JSON calls a value of an enumeration, in words.
+pub(super) fn word(value: impl Serialize) -> String {
+    name_in_reports(&value).replace('_', " ")
+}
+
 /// A figure with its unit, as people read it.
 pub(super) fn quantity(value: f64, unit: &str) -> String {
     match unit {
@@ -58,7 +59,6 @@ pub(super) fn quantity(value: f64, unit: &str) -> String {
     }
 }
 
-/// Percent with one decimal.
 pub(super) fn percent(value: f64) -> String {
     format!("{value:.1} %")
 }
@@ -77,7 +77,6 @@ pub(super) fn few(names: &[String], limit: usize) -> String {
     text
 }
 
-/// A probability.
 pub(super) fn probability(p: f64) -> String {
     if p < SMALL_P { format!("{p:.0e}") } else { format!("{p:.4}") }
 }
@@ -95,7 +94,7 @@ mod tests {
         };
         assert_eq!(of(&[("bytes", 64 << 20)]), "bytes=64MiB");
         assert_eq!(of(&[("m", 8), ("k", 2)]), "k=2 m=8");
-        assert_eq!(of(&[("m", 8), ("k", 8)]), "k=m=8");
+        assert_eq!(of(&[("m", 8), ("k", 8)]), "k=8 m=8");
         assert_eq!(of(&[]), "");
     }
 }

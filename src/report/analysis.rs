@@ -21,8 +21,7 @@ pub struct Analysis {
     pub schema: String,
     /// What was read.
     pub reports: Vec<Source>,
-    /// The statistics of every case. Reports of the same cases on the same machine, with the same build and
-    /// surroundings, are launches of one thing.
+    /// Every case. Reports from the same machine, build and surroundings are launches of one thing.
     pub cases: Vec<Examined>,
     /// Scaling studies: those within a launch, and those that reports of different numbers of ranks make.
     pub scaling: Vec<Study>,
@@ -49,8 +48,7 @@ pub struct Source {
     pub started: String,
     /// Which backend measured.
     pub backend: String,
-    /// Whether its figures are `measured`, `simulated`, `emulated` or `imported`: they are never held against
-    /// figures of another origin.
+    /// Where its figures come from; they are never held against figures of another origin.
     pub origin: Origin,
     /// Number of ranks.
     pub ranks: usize,
@@ -82,18 +80,6 @@ pub enum Origin {
     Simulated,
     /// Another tool's file.
     Imported,
-}
-
-impl Origin {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Emulated => "emulated",
-            Self::Simulated => "simulated",
-            Self::Imported => "imported",
-        }
-    }
 }
 
 /// A case, in all the launches that measured it.
@@ -144,8 +130,7 @@ pub struct Statistics {
     pub median_ms: f64,
     /// Its interval; null when there are too few iterations.
     pub ci: Option<[f64; 2]>,
-    /// What the interval is over: `launches` from six on; else the `iterations` of one, and launches differ by
-    /// more.
+    /// What the interval is over: launches from six on; else iterations of one, and launches differ by more.
     pub ci_over: Option<Over>,
     /// Confidence of the interval.
     pub confidence: f64,
@@ -173,8 +158,7 @@ pub struct Statistics {
     pub far_outliers: usize,
     /// Autocorrelation at lag 1.
     pub autocorrelation: Option<f64>,
-    /// p of Shapiro and Wilk's test of normality. Shown; nothing is chosen by it. Null where the report does not
-    /// hold the samples, and beyond 5000.
+    /// p of Shapiro and Wilk's test of normality, only shown; null without samples in the report and beyond 5000.
     pub shapiro_wilk_p: Option<f64>,
     /// p of Anderson and Darling's, likewise; 1e-20 means at most.
     pub anderson_darling_p: Option<f64>,
@@ -226,8 +210,7 @@ pub struct Straggler {
     pub expected_share: f64,
     /// How much its own median exceeds that of the other ranks, percent.
     pub excess_percent: f64,
-    /// Probability of as large a share by chance (binomial tail), adjusted for all ranks of all cases
-    /// (Benjamini and Hochberg).
+    /// Probability of as large a share by chance (binomial tail), adjusted for all ranks of all cases.
     pub p_adjusted: f64,
 }
 
@@ -262,8 +245,7 @@ pub struct Study {
     pub separate_launches: bool,
     /// The reports of each point.
     pub reports: Vec<Vec<usize>>,
-    /// Whether its times are the slowest rank's own, because the headlines of its points have not one definition,
-    /// as when common starts failed for one of them.
+    /// Whether its times are the slowest rank's own, because the headlines of its points differ in definition.
     pub local_times: bool,
     /// What the points' intervals are over.
     pub ci_over: Over,
@@ -272,8 +254,7 @@ pub struct Study {
     pub scaling: Scaling,
 }
 
-/// A benchmark as a whole: the work of its cases over the time they took, one after another. That is the harmonic
-/// mean of their rates, weighted by work; a mean of rates would say nothing.
+/// A benchmark as a whole: the work of all its cases over the sum of their times. A mean of rates would say nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Throughput {
     /// The reports of its cases.

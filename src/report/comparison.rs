@@ -1,6 +1,8 @@
 //! What a comparison of two sides found, as data. The schema is `tesserabench.comparison/1`;
 //! `tesserabench schema comparison` prints it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +30,7 @@ pub struct Comparison {
     pub test: StatisticalTest,
     /// Expected share of false ones among the cases called REGRESSED.
     pub false_discovery_rate: f64,
-    /// Confidence of the intervals; those of cases called REGRESSED or IMPROVED have more, because they were
-    /// selected.
+    /// Confidence of the intervals; cases called REGRESSED or IMPROVED have more, because they were selected.
     pub confidence: f64,
     /// Resamples behind each interval.
     pub resamples: usize,
@@ -43,8 +44,9 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// The cases of either side, those of the baseline first.
     pub cases: Vec<Compared>,
-    /// Cases by verdict.
-    pub summary: Verdicts,
+    /// Cases by verdict; 0 where there is none.
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Verdict"}, "minProperties" = 9))]
+    pub summary: BTreeMap<Verdict, usize>,
     /// The exit code.
     pub exit: u8,
 }
@@ -118,6 +120,14 @@ pub enum Verdict {
     New,
 }
 
+impl Comparison {
+    /// Cases whose figures of both sides were held against each other.
+    pub fn compared(&self) -> usize {
+        let without = [Verdict::Failed, Verdict::NotComparable, Verdict::Vanished, Verdict::New];
+        self.cases.iter().filter(|case| !without.contains(&case.verdict)).count()
+    }
+}
+
 impl Verdict {
     /// Every verdict, the most pressing first.
     pub const ALL: [Self; 9] = [
@@ -132,19 +142,10 @@ impl Verdict {
         Self::New,
     ];
 
-    /// As people read it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Regressed => "REGRESSED",
-            Self::Failed => "FAILED",
-            Self::NotComparable => "NOT COMPARABLE",
-            Self::Vanished => "VANISHED",
-            Self::Inconclusive => "INCONCLUSIVE",
-            Self::Shifted => "SHIFTED",
-            Self::Improved => "IMPROVED",
-            Self::Equivalent => "EQUIVALENT",
-            Self::New => "NEW",
-        }
+    /// How many of the cases have each verdict.
+    pub fn count(cases: &[Compared]) -> BTreeMap<Self, usize> {
+        let of = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
+        Self::ALL.map(|verdict| (verdict, of(verdict))).into()
     }
 }
 
@@ -160,17 +161,6 @@ pub enum RegressionSeverity {
     Moderate,
     /// 20 %, likewise.
     Severe,
-}
-
-impl RegressionSeverity {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mild => "mild",
-            Self::Moderate => "moderate",
-            Self::Severe => "severe",
-        }
-    }
 }
 
 /// One case on both sides.
@@ -202,8 +192,7 @@ pub struct Compared {
     pub worse_percent: Option<f64>,
     /// Beyond which it counts, percent: what was asked for, or the noise floor.
     pub threshold_percent: f64,
-    /// By how much the largest relative error of the results grew, where that is more than allowed: then the case
-    /// regressed, however long it takes.
+    /// Growth of the largest relative error of the results, where it is more than allowed: then the case regressed.
     pub accuracy_drift: Option<f64>,
     /// Probability of as much if it were not worse by more than the threshold.
     pub p: Option<f64>,
@@ -213,51 +202,16 @@ pub struct Compared {
     pub p_improved: Option<f64>,
     /// The same, adjusted.
     pub p_improved_adjusted: Option<f64>,
-    /// Cliff's delta of the launches: 1 when every launch of the candidate has a larger figure than every one of
-    /// the baseline. Shown, never judged by.
+    /// Cliff's delta: 1 when every launch of the candidate has a larger figure than every other. Only shown.
     pub cliffs_delta: Option<f64>,
     /// That in words.
     pub effect: Option<Magnitude>,
-    /// Hedges' g of the logarithms of the launches; null where they do not vary. Shown, never judged by.
+    /// Hedges' g of the logarithms of the launches; null where they do not vary. Only shown.
     pub hedges_g: Option<f64>,
-    /// Probability of as much if the two sides differed by the threshold or more: two one-sided t-tests (Schuirmann).
-    /// Shown, never judged by.
+    /// Probability of as much if the sides differed by the threshold: two one-sided t-tests (Schuirmann). Only shown.
     pub p_equivalent: Option<f64>,
     /// Launches of each side that would tell, about; where the verdict is INCONCLUSIVE or SHIFTED.
     pub launches_needed: Option<usize>,
     /// Why it is not comparable, failed or inconclusive; and warnings.
     pub remarks: Vec<String>,
-}
-
-/// Cases by verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "each counts the verdict of its name")]
-pub struct Verdicts {
-    pub regressed: usize,
-    pub failed: usize,
-    pub not_comparable: usize,
-    pub vanished: usize,
-    pub inconclusive: usize,
-    pub shifted: usize,
-    pub improved: usize,
-    pub equivalent: usize,
-    pub new: usize,
-}
-
-impl Verdicts {
-    /// Counts them.
-    pub fn of(cases: &[Compared]) -> Self {
-        let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
-        Self {
-            regressed: count(Verdict::Regressed),
-            failed: count(Verdict::Failed),
-            not_comparable: count(Verdict::NotComparable),
-            vanished: count(Verdict::Vanished),
-            inconclusive: count(Verdict::Inconclusive),
-            shifted: count(Verdict::Shifted),
-            improved: count(Verdict::Improved),
-            equivalent: count(Verdict::Equivalent),
-            new: count(Verdict::New),
-        }
-    }
 }

@@ -1,8 +1,6 @@
 //! The report before its first case, and a case before anything is known of it.
 
-use super::{
-    Case, MeshFacts, MetricFacts, Outcome, Report, Run, SCHEMA, Samples, Summary, TimingOverhead,
-};
+use super::{Case, MeshFacts, MetricFacts, Report, Run, SCHEMA, TimingOverhead};
 use crate::base::error::Exit;
 use crate::base::random;
 use crate::base::units::now;
@@ -34,39 +32,21 @@ pub fn empty(
 /// The report of a run that begins now, without cases.
 pub fn begun(backend: &str, config: &Config, environment: Environment, mesh: MeshFacts) -> Report {
     let started = now();
+    let tail = random::fingerprint(format!("{started}{}", std::process::id()).bytes());
     let run = Run {
-        id: run_id(&started),
+        id: format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32),
         started,
-        finished: String::new(),
-        launches: Vec::new(),
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: environment::build(),
-        git: None,
-        seed: 0,
         backend: backend.to_owned(),
-        simulated: false,
-        emulated: false,
-        imported_from: None,
         incomplete: true,
         exit: Exit::Internal.code(),
         config: config.clone(),
+        ..Run::default()
     };
-    Report {
-        schema: SCHEMA.to_owned(),
-        run,
-        environment,
-        mesh,
-        topology: None,
-        floors: None,
-        cases: Vec::new(),
-        scaling: Vec::new(),
-        pair_matrices: Vec::new(),
-        limits: Vec::new(),
-        metrics: MetricFacts::all(),
-        summary: Summary::default(),
-        caveats: Vec::new(),
-    }
+    let (schema, metrics) = (SCHEMA.to_owned(), MetricFacts::all());
+    Report { schema, run, environment, mesh, metrics, ..Report::default() }
 }
 
 impl Case {
@@ -84,22 +64,7 @@ impl Case {
             group_size: planned.group.ranks.len(),
             counts: Some(counts),
             concurrent: planned.set.is_some(),
-            contention_ratio: None,
-            outcome: Outcome::Measured,
-            reason: None,
-            error: None,
-            measured: None,
-            samples: Samples::None,
-            accuracy: None,
-            replication: None,
-            cycles: None,
-            caveats: Vec::new(),
+            ..Self::default()
         }
     }
-}
-
-/// A unique name for what was started then.
-fn run_id(started: &str) -> String {
-    let tail = random::fingerprint(format!("{started}{}", std::process::id()).bytes());
-    format!("{}-{:08x}", started.replace([':', '-'], ""), tail >> 32)
 }

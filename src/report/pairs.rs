@@ -18,8 +18,7 @@ pub struct PairMatrix {
     pub precision: Option<Element>,
     /// Number of ranks.
     pub ranks: usize,
-    /// Median time of one operation, ms, by lower and higher rank of the pair; null on the diagonal, below
-    /// it, and where a case was not measured.
+    /// Median time of one operation, ms, by lower and higher rank of the pair; null where nothing was measured.
     pub median_ms: Vec<Vec<Option<f64>>>,
     /// Bandwidth of a pair in one direction at that time, GB/s, likewise.
     pub busbw_gbps: Vec<Vec<Option<f64>>>,

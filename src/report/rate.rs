@@ -41,8 +41,7 @@ impl Case {
         self.measured.as_ref().map(|measured| &measured.latency)
     }
 
-    /// What its figures follow from when its median time is this. Of a report that does not say what its cases count
-    /// only the time and what was measured beside it. `None` for a case without times.
+    /// What its figures follow from at this median time; without counts in old reports. `None` for a case without times.
     pub fn observed(&self, median_ms: f64) -> Option<Observed> {
         let measured = self.measured.as_ref()?;
         Some(Observed {
@@ -78,8 +77,7 @@ impl Case {
         }
     }
 
-    /// The rate that people quote for it: what crosses each link where ranks exchange data, else memory bandwidth,
-    /// else arithmetic, else operations; at the headline's time. `None` for a case without times.
+    /// The rate that people quote for it, at the headline's time. `None` for a case without times.
     pub fn quoted_rate(&self) -> Option<(&'static Metric, f64)> {
         let metrics = &self.measured.as_ref()?.metrics;
         [&BUSBW, &MEMORY, &ARITHMETIC, &OPERATIONS]

@@ -16,8 +16,7 @@ pub(super) fn gather(
     let facts = world.gather((this_node(), device, libraries.clone()))?;
     let Some(facts) = facts else { return Ok(None) };
     let mut nodes: Vec<Node> = Vec::new();
-    let mut ranks = Vec::new();
-    let mut ranks_on_node: Vec<usize> = Vec::new();
+    let mut ranks: Vec<Rank> = Vec::new();
     for (rank, ((node, device, theirs), member)) in
         facts.into_iter().zip(world.members()).enumerate()
     {
@@ -26,11 +25,9 @@ pub(super) fn gather(
         }
         let index = nodes.iter().position(|known| known.host == node.host).unwrap_or_else(|| {
             nodes.push(node);
-            ranks_on_node.push(0);
             nodes.len() - 1
         });
-        let local_rank = member.local_rank.unwrap_or(ranks_on_node[index]);
-        ranks_on_node[index] += 1;
+        let local_rank = ranks.iter().filter(|other| other.node == index).count();
         let cores = Some(mesh::format_ranges(member.cores.iter().copied()));
         ranks.push(Rank { rank, node: index, local_rank, device, cores });
     }

@@ -35,7 +35,7 @@ pub(super) fn live(request: Request) -> Result<Exit> {
                 abort::save_report(&abort::failure_here(why));
             }
         }
-        let exit = ended.unwrap_or_else(|why| why.exit());
+        let exit = ended.unwrap_or_else(|why| why.kind.exit());
         if world.is_root() {
             supervision::notify(&Note::Exit(exit));
         }
@@ -70,7 +70,7 @@ fn join(config: &Result<Config>) -> World {
             abort::abort(&why)
         }
         world::wait_for_first_process();
-        world::abort_mpi(why.exit())
+        world::abort_mpi(why.kind.exit())
     })
 }
 

@@ -195,7 +195,7 @@ pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
         }
         _ => {}
     }
-    conclude(&plan, &mut report, failure.exit());
+    conclude(&plan, &mut report, failure.error.kind.exit());
     write(outputs, &report)?;
     Ok(true)
 }

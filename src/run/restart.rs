@@ -56,23 +56,18 @@ pub fn for_cuda(emulated: bool) -> Result<()> {
     Err(cannot(command.args(std::env::args_os().skip(1)).envs(variables).exec()))
 }
 
-/// A library path that begins with a folder of links to the libraries that cudarc would not find.
+/// A library path that begins with a folder with a link to the NCCL that cudarc would not find.
 fn library_path() -> Result<Vec<(&'static str, OsString)>> {
     const PATH: &str = "LD_LIBRARY_PATH";
-    let links = nvidia::links();
-    if links.is_empty() {
-        return Ok(Vec::new());
-    }
-    // One folder for one set of files, so that processes that make it at once make the same.
-    let folder = cache_folder()
-        .join(format!("libraries-{:016x}", random::fingerprint(format!("{links:?}").bytes())));
+    let Some(file) = nvidia::nccl_to_link() else { return Ok(Vec::new()) };
+    // One folder for one file, so that processes that make it at once make the same.
+    let name = random::fingerprint(file.as_os_str().as_encoded_bytes().iter().copied());
+    let folder = cache_folder().join(format!("libraries-{name:016x}"));
     let cannot = |why| Error::file("link libraries in", &folder, why);
     std::fs::create_dir_all(&folder).map_err(cannot)?;
-    for (name, file) in links {
-        match std::os::unix::fs::symlink(file, folder.join(name)) {
-            Err(why) if why.kind() != std::io::ErrorKind::AlreadyExists => return Err(cannot(why)),
-            _ => {}
-        }
+    match std::os::unix::fs::symlink(file, folder.join("libnccl.so")) {
+        Err(why) if why.kind() != std::io::ErrorKind::AlreadyExists => return Err(cannot(why)),
+        _ => {}
     }
     let old = std::env::var_os(PATH).unwrap_or_default();
     if std::env::split_paths(&old).any(|known| known == folder) {

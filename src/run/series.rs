@@ -145,7 +145,7 @@ impl LaunchSeries {
             let outputs = [side.output(launch)];
             let exit = launch::run(&side.plan, &outputs, &command).unwrap_or_else(|why| {
                 tracing::error!("{title}: {}", plain(&why.message));
-                why.exit()
+                why.kind.exit()
             });
             // Limits are checked against all launches together.
             if matches!(exit, Exit::Regression | Exit::Inconclusive) {
@@ -184,7 +184,7 @@ impl LaunchSeries {
         }
         let compared = self.compare(&merged).unwrap_or_else(|why| {
             tracing::error!("{}", plain(&why.message));
-            why.exit()
+            why.kind.exit()
         });
         Ok(exit.worst(compared))
     }

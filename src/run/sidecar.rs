@@ -23,7 +23,7 @@ const SAMPLES_PER_BLOCK: usize = 1 << 19;
 /// Brings `own` samples of every rank of a case, named by its id, its cycle and its world ranks, to rank 0's
 /// sidecar. Every rank of `world` calls this; those that were not in the case bring none. What comes of
 /// writing is known to rank 0 only, so that the others send on whatever it is.
-pub(super) fn gather(
+pub fn gather(
     world: &World,
     (case, cycle, ranks): (&str, usize, &[usize]),
     own: Vec<Sample>,
@@ -104,7 +104,7 @@ impl<'a> CaseSamples<'a> {
 /// A file that is created when the first case needs it. Each block is a gzip member of its own, as gzip's
 /// format allows: what a finished case has there is whole, whatever happens to the next.
 #[derive(Debug)]
-pub(super) struct Sidecar {
+pub struct Sidecar {
     path: PathBuf,
     /// Bytes of whole members.
     pub(super) length: u64,
@@ -112,7 +112,7 @@ pub(super) struct Sidecar {
 
 impl Sidecar {
     /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
-    pub(super) fn at(path: PathBuf) -> Self {
+    pub fn at(path: PathBuf) -> Self {
         // Usually there is none; one that cannot be removed cannot be written either, and says so then.
         let _ = std::fs::remove_file(&path);
         Self { path, length: 0 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat};
+use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat, RankState};
 
 use super::stack;
 use crate::base::error::Kind;
 use crate::base::failure::{CaseError, Failure};
-use crate::machine::environment::Environment;
 use crate::plan::mesh;
-use crate::plan::{Case, DeadlineKind, Deadlines, Plan};
+use crate::plan::{DeadlineKind, Deadlines};
 use crate::world::Member;
 use crate::world::progress::{self, Phase};
 
@@ -22,40 +21,23 @@ const RESUME_WINDOW: Duration = Duration::from_secs(5);
 
 /// What messages need to know about the ranks and the plan.
 pub(super) struct FaultMessages {
-    /// The deadlines in force.
     pub(super) deadlines: Deadlines,
-    members: Vec<Member>,
-    devices: Vec<String>,
+    pub(super) members: Vec<Member>,
+    pub(super) devices: Vec<String>,
     /// The concurrent cases of each task: ranks and name.
-    tasks: Vec<Vec<(Vec<usize>, String)>>,
+    pub(super) tasks: Vec<Vec<(Vec<usize>, String)>>,
     /// When this process resumed after it was stopped for longer than the silence deadline, and for how many seconds
     /// it was stopped.
     pub(super) stopped: Option<(Instant, f64)>,
 }
 
 impl FaultMessages {
-    /// Before the ranks are connected.
     pub(super) fn new(deadlines: Deadlines) -> Self {
         let (members, devices, tasks, stopped) = Default::default();
         Self { deadlines, members, devices, tasks, stopped }
     }
 
-    pub(super) fn set_members(&mut self, members: &[Member]) {
-        self.members = members.to_vec();
-    }
-
-    pub(super) fn set_plan(&mut self, plan: &Plan) {
-        self.deadlines = plan.deadlines;
-        let name = |case: &Case| (case.group.ranks.clone(), case.id.clone());
-        let sets = plan.cases.chunk_by(Case::runs_with);
-        self.tasks = sets.map(|set| set.iter().map(name).collect()).collect();
-    }
-
-    pub(super) fn set_devices(&mut self, environment: &Environment) {
-        self.devices = environment.ranks.iter().map(|rank| rank.device.name.clone()).collect();
-    }
-
-    /// The failure and the message for a diagnosis of rank 0's heartbeat server.
+    /// The failure that rank 0's heartbeat server has diagnosed, and further lines about the other ranks.
     pub(super) fn of_diagnosis(&self, diagnosis: &Diagnosis) -> (Failure, String) {
         let at_fault: Vec<usize> =
             diagnosis.ranks_at_fault.iter().map(|&rank| rank as usize).collect();
@@ -69,52 +51,53 @@ impl FaultMessages {
             Cause::Silent => {
                 let age = state.map_or(0.0, |state| state.age.as_secs_f64());
                 let process = self.process_state(first);
-                let process =
-                    process.map_or_else(String::new, |state| format!(" (process state: {state})"));
+                let process = process.map(|state| format!(" (process state: {state})"));
                 let text = format!(
-                    "{has} sent no heartbeat for {age:.1} s{process}, longer than --deadline silence allows"
+                    "{has} sent no heartbeat for {age:.1} s{}, longer than --deadline silence allows",
+                    process.unwrap_or_default()
                 );
                 (Kind::TimedOut, text)
             }
             Cause::Overdue(number) => self.beyond(number, heartbeat, single),
         };
-        let who = self.subject(diagnosis, &at_fault);
+        let present = |state: &&RankState| state.connection != Connection::Left;
+        let present = diagnosis.table.iter().filter(present).count();
+        let who = match at_fault.len() {
+            2.. if at_fault.len() == present => {
+                format!("all {present} ranks, none behind another,")
+            }
+            _ => self.names(&at_fault),
+        };
         let position = heartbeat.map(|heartbeat| self.position(&heartbeat));
         // The last heartbeat of a dead or silent rank may be some cases old.
         let outdated = !matches!(diagnosis.cause, Cause::Overdue(_));
-        let context = match (position, outdated) {
-            (position, true) => {
-                let last = position.map(|position| format!(", last heartbeat {position}"));
-                let last = last.unwrap_or_default();
-                format!("{last}; reported by {}", progress::describe())
-            }
-            (Some(position), false) => format!(", {position}"),
-            (None, false) => String::new(),
-        };
-        let detail = format!("{who} {what}{context}");
-        let others = self.others(diagnosis, &at_fault);
-        let message = [detail.clone()].into_iter().chain(others).collect::<Vec<_>>().join("\n  ");
-        let failure = self.failure(kind, first, heartbeat.as_ref(), detail);
-        match outdated {
-            true => (Failure { case: progress::case(), ..failure }, message),
-            false => (failure, message),
+        let last = if outdated { "last heartbeat " } else { "" };
+        let mut context = position.map_or_else(String::new, |at| format!(", {last}{at}"));
+        if outdated {
+            context += &format!("; reported by {}", progress::describe());
         }
+        let detail = format!("{who} {what}{context}");
+        let mut failure = self.failure(kind, first, heartbeat.as_ref(), detail);
+        if outdated {
+            failure.case = progress::case();
+        }
+        (failure, self.others(diagnosis, &at_fault))
     }
 
-    /// The failure and the message if this process has just resumed, and missed that the others aborted the job.
-    pub(super) fn of_own_stop(&self) -> Option<(Failure, String)> {
+    /// The failure if this process has just resumed, and missed that the others aborted the job.
+    pub(super) fn of_own_stop(&self) -> Option<Failure> {
         let (_, seconds) = self.stopped.filter(|(since, _)| since.elapsed() < RESUME_WINDOW)?;
         let rank = progress::rank().unwrap_or(0);
-        let message = format!(
+        let detail = format!(
             "{} was stopped for {seconds:.1} s, longer than --deadline silence allows; reported by {}",
             self.name(rank),
             progress::describe()
         );
-        Some((self.failure(Kind::TimedOut, rank, None, message.clone()), message))
+        Some(self.failure(Kind::TimedOut, rank, None, detail))
     }
 
-    /// The failure and the message if rank 0's heartbeat server does not reply.
-    pub(super) fn of_lost_server(&self) -> (Failure, String) {
+    /// The failure if rank 0's heartbeat server does not reply.
+    pub(super) fn of_lost_server(&self) -> Failure {
         let (kind, what) = match self.process_state(0) {
             Some(state) if !state.starts_with(['Z', 'X']) => {
                 (Kind::TimedOut, format!("does not respond (process state: {state})"))
@@ -123,30 +106,18 @@ impl FaultMessages {
             None if !self.is_on_this_node(0) => (Kind::TimedOut, "does not respond".to_owned()),
             _ => (Kind::RankDied, "died".to_owned()),
         };
-        let message = format!("{} {what}; reported by {}", self.name(0), progress::describe());
-        (self.failure(kind, 0, None, message.clone()), message)
+        let detail = format!("{} {what}; reported by {}", self.name(0), progress::describe());
+        self.failure(kind, 0, None, detail)
     }
 
-    /// The failure and the message if this rank exceeds a deadline, and rank 0 has not aborted the job.
-    pub(super) fn of_own_deadline(&self, heartbeat: &Heartbeat) -> (Failure, String) {
+    /// The failure if this rank exceeds a deadline, and rank 0 has not aborted the job.
+    pub(super) fn of_own_deadline(&self, heartbeat: &Heartbeat) -> Failure {
         let number = heartbeat.overdue.unwrap_or(u8::MAX);
         let (kind, what) = self.beyond(number, Some(*heartbeat), true);
         let rank = heartbeat.rank as usize;
         let who = if self.members.is_empty() { "this process".to_owned() } else { self.name(rank) };
-        let message = format!("{who} {what}, {}", self.position(heartbeat));
-        (self.failure(kind, rank, Some(heartbeat), message.clone()), message)
-    }
-
-    /// The ranks at fault as the subject of a sentence.
-    fn subject(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> String {
-        let present =
-            diagnosis.table.iter().filter(|state| state.connection != Connection::Left).count();
-        match at_fault.len() {
-            2.. if at_fault.len() == present => {
-                format!("all {present} ranks, none behind another,")
-            }
-            _ => self.names(at_fault),
-        }
+        let detail = format!("{who} {what}, {}", self.position(heartbeat));
+        self.failure(kind, rank, Some(heartbeat), detail)
     }
 
     /// What it means that one or several ranks exceed the deadline of this number.
@@ -179,19 +150,19 @@ impl FaultMessages {
     ) -> Failure {
         let at =
             heartbeat.map_or_else(|| progress::position().phase, |at| Phase::numbered(at.stage));
-        let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let error = CaseError {
             rank: Some(rank),
-            node: known(Some(self.host(rank))),
-            device: known(self.devices.get(rank).map(String::as_str)),
+            node: known(self.host(rank)),
+            device: self.devices.get(rank).and_then(|name| known(name)),
             ..CaseError::now(kind, at.name(), detail)
         };
         let case = heartbeat.map_or_else(progress::case, |beat| self.case(beat).to_owned());
         Failure { case, error }
     }
 
-    /// One line for each position at which there are other ranks.
-    fn others(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> Vec<String> {
+    /// One indented line for each position at which there are other ranks.
+    fn others(&self, diagnosis: &Diagnosis, at_fault: &[usize]) -> String {
         let mut positions: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (rank, state) in diagnosis.table.iter().enumerate() {
             if at_fault == [rank] {
@@ -202,7 +173,8 @@ impl FaultMessages {
                 (_, Some(heartbeat)) => {
                     let unchanged =
                         if heartbeat.unchanged_ms >= 1000 { " for seconds" } else { "" };
-                    format!("{}, {}{unchanged}", self.in_case(heartbeat), step(heartbeat))
+                    let case = progress::in_case(self.case(heartbeat));
+                    format!("{case}, {}{unchanged}", step(heartbeat))
                 }
                 (_, None) => "never connected".to_owned(),
             };
@@ -210,8 +182,9 @@ impl FaultMessages {
         }
         let rest = positions.len().saturating_sub(OTHERS_LIMIT);
         let lines = positions.into_iter().take(OTHERS_LIMIT);
-        let lines = lines.map(|(at, ranks)| format!("{}: {at}", self.names(&ranks)));
-        lines.chain((rest > 0).then(|| format!("other ranks: at {rest} more positions"))).collect()
+        let lines = lines.map(|(at, ranks)| format!("\n  {}: {at}", self.names(&ranks)));
+        let rest = (rest > 0).then(|| format!("\n  other ranks: at {rest} more positions"));
+        lines.chain(rest).collect()
     }
 
     fn names(&self, ranks: &[usize]) -> String {
@@ -237,10 +210,8 @@ impl FaultMessages {
 
     /// The kernel's state of a rank's process, if it is on this node.
     fn process_state(&self, rank: usize) -> Option<String> {
-        if !self.is_on_this_node(rank) {
-            return None;
-        }
-        stack::state_of(self.members.get(rank)?.process)
+        let member = self.members.get(rank).filter(|_| self.is_on_this_node(rank))?;
+        stack::state_of(member.process)
     }
 
     /// The case that a rank is in; empty before the first.
@@ -254,11 +225,8 @@ impl FaultMessages {
     /// `in case gemm/f32/…, phase measure, round 17, in local work for 12.3 s`.
     fn position(&self, heartbeat: &Heartbeat) -> String {
         let seconds = f64::from(heartbeat.unchanged_ms) / 1e3;
-        format!("{}, {} for {seconds:.1} s", self.in_case(heartbeat), step(heartbeat))
-    }
-
-    fn in_case(&self, heartbeat: &Heartbeat) -> String {
-        progress::in_case(self.case(heartbeat))
+        let case = progress::in_case(self.case(heartbeat));
+        format!("{case}, {} for {seconds:.1} s", step(heartbeat))
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
                 }
                 // The launcher resumed a stopped process in order to end it.
                 let own_stop = shared.messages().of_own_stop();
-                if let Some((failure, message)) = own_stop {
-                    abort::abort_from_watchdog(&failure, &message);
+                if let Some(failure) = own_stop {
+                    abort::abort_from_watchdog(&failure, "");
                 }
                 let error = Error::new(Kind::Interrupted, format!("stopped by signal {signal}"));
                 abort::save_report(&abort::failure_here(&error));
@@ -44,9 +44,6 @@ pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
 }
 
 /// Makes signals set the stop flag, without a thread; the report is then written after the current case stops.
-///
-/// # Errors
-/// Unfit if the handlers cannot be installed.
 pub fn set_stop_flag_on_signals() -> Result<()> {
     for signal in [SIGTERM, SIGINT, SIGUSR1] {
         signal_hook::flag::register(signal, progress::stop_flag()).map_err(cannot)?;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use rustix::process::{PTracer, set_ptracer};
 
+use crate::base::files::value_in;
 use crate::world::progress;
 
 /// Programs that print the stack of another process, with their arguments before its pid.
 const STACK_PRINTERS: [&[&str]; 2] =
     [&["eu-stack", "-1", "-n", "20", "-p"], &["gdb", "--batch", "-nx", "-ex", "bt 20", "-p"]];
 
-/// Time limit of one of them.
 const PRINTER_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Longest line of a stack, characters.
@@ -47,9 +47,7 @@ fn proc_field(name: &str) -> Option<String> {
 
 /// The kernel's state of a process on this node, such as `S (sleeping)`; `None` if there is no such process.
 pub(super) fn state_of(process: u32) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("State:"))?;
-    Some(line.trim().to_owned())
+    value_in(&format!("/proc/{process}/status"), "State:")
 }
 
 /// The stack of the main thread, from the first printer that works.

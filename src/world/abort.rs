@@ -22,11 +22,9 @@ pub fn failure_here(error: &Error) -> Failure {
     Failure { case: progress::case(), error }
 }
 
-/// Writes the report of what was measured.
-type SaveReport = Box<dyn Fn(&Failure) + Send + Sync>;
-
-/// Locked while the report is written, so that only one thread writes it; `None` when no thread may write it.
-static SAVE_REPORT: Mutex<Option<SaveReport>> = Mutex::new(None);
+/// Writes the report of what was measured; `None` when no thread may. Locked meanwhile, so that only one thread does.
+static SAVE_REPORT: Mutex<Option<Box<SaveReport>>> = Mutex::new(None);
+type SaveReport = dyn Fn(&Failure) + Send + Sync;
 
 /// Sets how the report is saved if this process aborts. Rank 0 calls it.
 pub fn save_report_with(save: impl Fn(&Failure) + Send + Sync + 'static) {
@@ -49,14 +47,14 @@ pub fn save_report(failure: &Failure) {
 
 /// Aborts the job because of an error of this rank. Only the thread that calls MPI may call this.
 pub fn abort(error: &Error) -> ! {
-    report(&failure_here(error), &error.message);
-    mpi::abort(error.exit())
+    report(&failure_here(error), "");
+    mpi::abort(error.kind.exit())
 }
 
-/// Aborts the job from a thread that does not call MPI. The message may be longer than one sentence.
-pub fn abort_from_watchdog(failure: &Failure, message: &str) -> ! {
-    report(failure, message);
-    mpi::exit_process(failure.exit())
+/// Aborts the job from a thread that does not call MPI; `more` follows the sentence of the failure.
+pub fn abort_from_watchdog(failure: &Failure, more: &str) -> ! {
+    report(failure, more);
+    mpi::exit_process(failure.error.kind.exit())
 }
 
 /// Aborts the job because this rank waited for others until the deadline of the run.
@@ -71,12 +69,12 @@ pub fn abort_at_deadline() -> ! {
     ))
 }
 
-fn report(failure: &Failure, message: &str) {
-    tracing::error!("{message}");
+fn report(failure: &Failure, more: &str) {
+    tracing::error!("{}{more}", failure.error.detail);
     save_report(failure);
     // Failures of other threads from now on are consequences of this one.
     stop_saving();
-    supervision::notify(&Note::Exit(failure.exit()));
+    supervision::notify(&Note::Exit(failure.error.kind.exit()));
     // Hydra drops output that it has not forwarded when a rank aborts.
     std::thread::sleep(std::time::Duration::from_millis(300));
 }

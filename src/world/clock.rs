@@ -23,11 +23,6 @@ pub trait Clock {
 
     /// The smallest step between two readings, ns.
     fn precision(&self) -> Nanos;
-
-    /// Whether all ranks on all nodes read this clock.
-    fn is_global(&self) -> bool {
-        false
-    }
 }
 
 /// The monotonic clock of the node. All processes of a node read the same one.

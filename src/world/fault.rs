@@ -28,7 +28,6 @@ use crate::base::units::Nanos;
 use crate::plan::config::from_name;
 use crate::world::progress::{self, Phase};
 
-/// The kind of a planted fault, as described above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Fault {
@@ -39,7 +38,7 @@ pub(crate) enum Fault {
     Stop,
     Hang,
     /// Milliseconds.
-    Delay(u64),
+    Delay(u32),
     /// Percent.
     SlowDown(u32),
     Wrong,
@@ -60,30 +59,26 @@ struct Planted {
     moment: String,
     /// The occurrence, from 1; every one if absent.
     occurrence: Option<u32>,
-    /// Occurrences so far.
     count: AtomicU32,
     /// The cases; all if absent.
     cases: Option<WildMatch>,
 }
 
-/// The moment that is not a phase.
 const OPERATION: &str = "operation";
 
-static PLANTED: OnceLock<Option<Planted>> = OnceLock::new();
+static PLANTED: OnceLock<Planted> = OnceLock::new();
 
 /// Plants the fault that the environment describes, if any.
 ///
 /// # Errors
 /// Usage error for an invalid description: a test must not pass because its fault was misspelt.
 pub fn plant() -> Result<()> {
-    let planted = match std::env::var("TESSERABENCH_FAULT") {
-        Err(_) => None,
-        Ok(text) => Some(parse(&text).ok_or_else(|| {
-            Error::usage(format!(
-                "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT; write for example panic@1:measure"
-            ))
-        })?),
-    };
+    let Ok(text) = std::env::var("TESSERABENCH_FAULT") else { return Ok(()) };
+    let planted = parse(&text).ok_or_else(|| {
+        Error::usage(format!(
+            "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT; write for example panic@1:measure"
+        ))
+    })?;
     PLANTED.get_or_init(|| planted);
     Ok(())
 }
@@ -120,7 +115,7 @@ fn parse(text: &str) -> Option<Planted> {
 
 /// The fault planted for this rank and moment, at any occurrence.
 fn planted(moment: &str) -> Option<&'static Planted> {
-    let planted = PLANTED.get()?.as_ref()?;
+    let planted = PLANTED.get()?;
     let here = planted.moment == moment && progress::rank() == Some(planted.rank);
     let in_case = || planted.cases.as_ref().is_none_or(|glob| glob.matches(&progress::case()));
     (here && in_case()).then_some(planted)
@@ -184,18 +179,12 @@ pub fn strike_operation() {
 
 /// Prolongs an operation that took `operation` ns, if planted: sleeps, and returns the additional time, ns.
 pub fn slow_down(operation: Nanos) -> Nanos {
-    let extra: Nanos = match due(OPERATION) {
-        Some(Fault::Delay(milliseconds)) => {
-            Nanos::try_from(milliseconds).unwrap_or(0).saturating_mul(1_000_000)
-        }
+    let extra = match due(OPERATION) {
+        Some(Fault::Delay(milliseconds)) => Nanos::from(milliseconds) * 1_000_000,
         Some(Fault::SlowDown(percent)) => operation.saturating_mul(percent.into()) / 100,
-        _ => 0,
+        _ => return 0,
     };
-    if let Ok(nanos) = u64::try_from(extra)
-        && nanos > 0
-    {
-        std::thread::sleep(Duration::from_nanos(nanos));
-    }
+    std::thread::sleep(Duration::from_nanos(extra.unsigned_abs()));
     extra
 }
 
@@ -215,7 +204,9 @@ fn strike_at(moment: &str) {
         },
         // A delay before the common start would not show: `slow_down` commits it after the operation.
         Fault::Delay(_) if moment == OPERATION => {}
-        Fault::Delay(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
+        Fault::Delay(milliseconds) => {
+            std::thread::sleep(Duration::from_millis(milliseconds.into()))
+        }
         // The others are committed by their callers.
         _ => {}
     }

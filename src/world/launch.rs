@@ -9,8 +9,6 @@ pub struct Launch {
     pub size: Option<usize>,
     /// Rank of this process.
     pub rank: Option<usize>,
-    /// Rank of this process on its node.
-    pub local_rank: Option<usize>,
 }
 
 /// The innermost launcher, by its own variables only: a batch job sets `SLURM_NTASKS` for every script, and mpirun
@@ -19,29 +17,23 @@ pub fn innermost() -> Option<Launch> {
     from(|name| std::env::var(name).ok())
 }
 
-/// Name, the variables by which a launcher is known, and those of the number of processes, of the rank, and of the
-/// rank on the node; the innermost launcher first.
-const LAUNCHERS: [(&str, &[&str], [&str; 3]); 4] = [
-    (
-        "Open MPI's mpirun",
-        &["OMPI_COMM_WORLD_SIZE"],
-        ["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"],
-    ),
-    // Hydra sets PMI_SIZE, srun --mpi=pmi2 does not; both set the rank.
-    ("mpiexec", &["PMI_SIZE"], ["PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"]),
-    (
-        "srun",
-        &["SLURM_STEP_NUM_TASKS", "SLURM_PROCID"],
-        ["SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"],
-    ),
-    ("a PMIx launcher", &["PMIX_RANK"], ["", "PMIX_RANK", "PMIX_LOCAL_RANK"]),
+/// Name, and the variables of the number of processes and of the rank, which are all set; the innermost launcher first.
+const LAUNCHERS: [(&str, Option<&str>, &str); 4] = [
+    ("Open MPI's mpirun", Some("OMPI_COMM_WORLD_SIZE"), "OMPI_COMM_WORLD_RANK"),
+    // Hydra sets both, srun --mpi=pmi2 only the rank.
+    ("mpiexec", Some("PMI_SIZE"), "PMI_RANK"),
+    ("srun", Some("SLURM_STEP_NUM_TASKS"), "SLURM_PROCID"),
+    ("a PMIx launcher", None, "PMIX_RANK"),
 ];
 
 fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Launch> {
-    let is_set = |name: &&str| variable(name).is_some();
-    let (name, _, keys) = LAUNCHERS.into_iter().find(|(_, marks, _)| marks.iter().all(is_set))?;
-    let [size, rank, local_rank] = keys.map(|key| variable(key)?.parse().ok());
-    Some(Launch { name, size, rank, local_rank })
+    LAUNCHERS.into_iter().find_map(|(name, size, rank)| {
+        let size = match size {
+            Some(size) => variable(size)?.parse().ok(),
+            None => None,
+        };
+        Some(Launch { name, size, rank: variable(rank)?.parse().ok() })
+    })
 }
 
 /// Whether this process reports errors for all processes that were started with it.
@@ -82,16 +74,14 @@ mod tests {
         let mpirun_in_srun = [
             ("OMPI_COMM_WORLD_SIZE", "4"),
             ("OMPI_COMM_WORLD_RANK", "3"),
-            ("OMPI_COMM_WORLD_LOCAL_RANK", "1"),
             ("SLURM_STEP_NUM_TASKS", "2"),
             ("SLURM_PROCID", "0"),
-            ("SLURM_LOCALID", "0"),
         ];
         let found = launch(&mpirun_in_srun).unwrap();
-        assert_eq!((found.size, found.rank, found.local_rank), (Some(4), Some(3), Some(1)));
-        let srun = [("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "1"), ("SLURM_LOCALID", "1")];
+        assert_eq!((found.size, found.rank), (Some(4), Some(3)));
+        let srun = [("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "1")];
         assert_eq!(launch(&srun).unwrap().size, Some(2));
-        let hydra = [("PMI_SIZE", "3"), ("PMI_RANK", "2"), ("MPI_LOCALRANKID", "2")];
+        let hydra = [("PMI_SIZE", "3"), ("PMI_RANK", "2")];
         assert_eq!(launch(&hydra).unwrap().rank, Some(2));
     }
 }

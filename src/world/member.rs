@@ -1,17 +1,13 @@
 //! A rank of the world: its build, node, clock and cores.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::{Deserialize, Serialize};
 
-use super::Launch;
 use crate::base::random::fingerprint;
 use crate::world::fault::{Fault, is_planted};
 use crate::world::progress::Phase;
-
-/// Most cores of a node.
-const CORES: usize = 1024;
 
 /// A rank of the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +20,6 @@ pub struct Member {
     pub process: u32,
     /// Clock domain: ranks with the same value (same kernel, same time namespace) read the same clock.
     pub clock: u64,
-    /// Rank on its node, if the launcher sets it.
-    pub local_rank: Option<usize>,
     /// The socket, if all cores of the affinity are on one.
     pub socket: Option<usize>,
     /// The cores of the rank's CPU affinity, ascending.
@@ -35,11 +29,10 @@ pub struct Member {
 }
 
 impl Member {
-    /// This process.
-    pub(super) fn this(launch: Option<&Launch>) -> Self {
+    pub(super) fn this() -> Self {
         let build = u64::from_str_radix(env!("TESSERABENCH_BUILD"), 16).unwrap_or(0);
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
-        let cores: Vec<usize> = (0..CORES).filter(|&core| set.is_set(core)).collect();
+        let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect();
         let bound = cores.len();
         let quota = std::thread::available_parallelism().map(usize::from).ok();
         Self {
@@ -47,7 +40,6 @@ impl Member {
             host: host(),
             process: std::process::id(),
             clock: clock_domain(),
-            local_rank: launch.and_then(|launch| launch.local_rank),
             socket: socket(&cores),
             cores,
             quota: quota.filter(|&quota| quota < bound),
@@ -55,7 +47,6 @@ impl Member {
     }
 }
 
-/// The host name.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
@@ -79,9 +70,7 @@ fn clock_domain() -> u64 {
 
 /// Ranks and cores of the most oversubscribed node, if there is one.
 pub(super) fn oversubscription(members: &[Member]) -> Option<(usize, usize)> {
-    let mut hosts: Vec<&str> = members.iter().map(|member| member.host.as_str()).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
+    let hosts: BTreeSet<&str> = members.iter().map(|member| member.host.as_str()).collect();
     let load = |host: &str| {
         let here = || members.iter().filter(|member| member.host == host);
         let cores: HashSet<usize> = here().flat_map(|member| &member.cores).copied().collect();
@@ -101,7 +90,7 @@ mod tests {
 
     fn member(host: &str, cores: &[usize]) -> Member {
         let (host, cores) = (host.to_owned(), cores.to_vec());
-        Member { host, cores, quota: None, ..Member::this(None) }
+        Member { host, cores, quota: None, ..Member::this() }
     }
 
     #[test]

@@ -66,7 +66,6 @@ pub(super) fn exit_process(exit: Exit) -> ! {
     unsafe { libc::_exit(exit.code().into()) }
 }
 
-/// Waits for a request by [`Wait::until`].
 fn complete<'a, D: ?Sized, S: Scope<'a>>(request: Request<'a, D, S>, wait: Wait) {
     let mut pending = Some(request);
     wait.until(|| match pending.take()?.test() {

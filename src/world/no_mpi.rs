@@ -24,7 +24,6 @@ pub fn abort(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }
 
-/// Ends this process.
 pub(super) fn exit_process(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }

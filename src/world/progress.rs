@@ -32,7 +32,6 @@ pub enum Phase {
     Leave,
 }
 
-/// All phases with their names, by number.
 const PHASES: [(Phase, &str); 9] = [
     (Phase::Join, "join"),
     (Phase::Parked, "parked"),
@@ -51,8 +50,7 @@ impl Phase {
         PHASES.get(usize::from(number)).map_or(Self::Join, |(phase, _)| *phase)
     }
 
-    /// The phase with this name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         PHASES.iter().find(|(_, known)| *known == name).map(|(phase, _)| *phase)
     }
 
@@ -81,7 +79,7 @@ static ROUND: AtomicU64 = AtomicU64::new(0);
 static ACTIVITY: AtomicU8 = AtomicU8::new(Activity::Working as u8);
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Names for messages.
+#[derive(Default)]
 struct Names {
     rank: Option<usize>,
     host: String,
@@ -89,27 +87,20 @@ struct Names {
     device: String,
 }
 
-static NAMES: Mutex<Names> = Mutex::new(Names {
-    rank: None,
-    host: String::new(),
-    case: String::new(),
-    device: String::new(),
-});
+static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
 fn with<T>(act: impl FnOnce(&mut Names) -> T) -> T {
     act(&mut NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// Sets the rank and node of this process.
-pub fn set_place(rank: usize, host: &str) {
+pub(crate) fn set_place(rank: usize, host: &str) {
     with(|names| {
         names.rank = Some(rank);
         host.clone_into(&mut names.host);
     });
 }
 
-/// Sets the device of this rank.
-pub fn set_device(name: &str) {
+pub(crate) fn set_device(name: &str) {
     with(|names| name.clone_into(&mut names.device));
 }
 
@@ -147,8 +138,7 @@ pub fn next_round() {
     ROUND.store(ROUND.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
-/// Sets what this rank is doing.
-pub fn set_activity(activity: Activity) {
+pub(crate) fn set_activity(activity: Activity) {
     ACTIVITY.store(activity as u8, Ordering::Relaxed);
 }
 
@@ -170,8 +160,7 @@ fn during<T>(activity: Activity, act: impl FnOnce() -> T) -> T {
     done
 }
 
-/// The position of this rank.
-pub fn position() -> Position {
+pub(crate) fn position() -> Position {
     Position {
         task: TASK.load(Ordering::Relaxed),
         phase: Phase::numbered(PHASE.load(Ordering::Relaxed)),
@@ -199,17 +188,14 @@ pub(crate) fn in_case(case: &str) -> String {
     }
 }
 
-/// Requests that this rank stops in order.
-pub fn request_stop() {
+pub(crate) fn request_stop() {
     STOP.store(true, Ordering::Relaxed);
 }
 
-/// Whether a stop was requested.
-pub fn stop_requested() -> bool {
+pub(crate) fn stop_requested() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// The flag that requests a stop.
-pub fn stop_flag() -> Arc<AtomicBool> {
+pub(crate) fn stop_flag() -> Arc<AtomicBool> {
     Arc::clone(&STOP)
 }

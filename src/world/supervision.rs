@@ -11,29 +11,22 @@ use crate::base::error::Exit;
 use crate::base::failure::Failure;
 
 /// The environment variable that tells a rank it has a supervisor.
-pub const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
+pub(crate) const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
 
 /// The start of every marked line.
 const MARK: &str = "@tesserabench ";
 
-/// A note to the supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Note {
-    /// A rank has started.
+pub(crate) enum Note {
     Rank {
-        /// The rank.
         rank: usize,
-        /// Process id.
         pid: u32,
-        /// Host name.
         host: String,
     },
     /// Rank 0 starts a case.
     Case {
-        /// Finished cases.
         done: usize,
-        /// Cases in total.
         total: usize,
         /// The case that starts; empty after the last one.
         id: String,
@@ -42,19 +35,17 @@ pub enum Note {
     Journal,
     /// The failure that aborts the job.
     Failure(Box<Failure>),
-    /// The reports are written.
     Reported,
     /// A rank exits with this code.
     Exit(Exit),
 }
 
-/// Whether this process has a supervisor.
-pub fn is_supervised() -> bool {
+pub(crate) fn is_supervised() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
 /// Sends a note to the supervisor, if there is one.
-pub fn notify(note: &Note) {
+pub(crate) fn notify(note: &Note) {
     if is_supervised() {
         // One write, so that lines of different ranks do not mix. A failure cannot be reported anywhere.
         let _ = std::io::stderr().write_all(format!("{MARK}{}\n", note.text()).as_bytes());
@@ -67,7 +58,7 @@ impl Note {
     }
 
     /// Parses a line; `None` for one without the mark.
-    pub fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         serde_json::from_str(line.strip_prefix(MARK)?).ok()
     }
 }

@@ -7,7 +7,6 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::base::error::{Error, Result};
 
-/// The version of the encoding.
 const SCHEMA: u8 = 1;
 
 /// Largest message, bytes; larger values are sent in blocks.

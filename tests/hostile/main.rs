@@ -274,7 +274,7 @@ fn imports(files: &Files) {
     imported(
         "JSON with rubbish",
         format!("{{\"config\": {{}}, \"results\": [], \"x\": {rubbish}}}"),
-        "not as nccl-tests",
+        "is not the output",
     );
 }
 

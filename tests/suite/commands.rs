@@ -55,9 +55,9 @@ fn a_dry_run_shows_the_cases_and_starts_nothing() {
 #[test]
 fn a_format_is_refused_by_the_formats_that_there_are() {
     for (words, known) in [
-        ("list-benchmarks --format csv", "table, markdown, json, names-only"),
-        ("history list --format csv", "table, markdown, json]"),
-        ("run --dry-run -b barrier --format junit", "table, markdown, json, csv"),
+        ("list-benchmarks --format csv", "table, markdown, json, badge, names-only"),
+        ("history list --format csv", "table, markdown, json, badge]"),
+        ("run --dry-run -b barrier --format junit", "table, markdown, json, badge, csv"),
     ] {
         let err = tesserabench(words).fails(2).err;
         assert!(err.contains(known), "{words}: {err}");
@@ -79,4 +79,19 @@ fn every_flag_of_the_help_has_a_use_and_every_command_has_help() {
         assert!(tesserabench(&format!("{command} --help")).passes().out.contains("Usage:"));
     }
     tesserabench("no-such-command").fails(2);
+}
+
+#[test]
+fn what_cannot_be_printed_is_no_success() {
+    for words in ["list-benchmarks", "schema report", "run --help", "--version"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+        let ended = command.args(words.split(' ')).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(6), "{words}");
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+    let ended = command.arg("list-benchmarks").stdout(full).output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("standard output cannot be written: No space left"), "{said}");
 }

@@ -2,9 +2,12 @@
 
 use proptest::prelude::*;
 use tesserabench::analysis::{self, Reports, Rules};
+use tesserabench::base::caveat::Caveat;
 use tesserabench::base::random::Stream;
-use tesserabench::plan::config::{ComparedMetric, ComparisonConfig, Config};
-use tesserabench::report::{Comparison, Outcome, Report, Verdict};
+use tesserabench::plan::config::{ComparedMetric, ComparisonConfig, Config, Protocol};
+use tesserabench::report::{
+    Comparison, Definition, Measured, Outcome, RegressionSeverity as Severity, Report, Verdict,
+};
 
 use crate::ranks::{Run, ranks, tesserabench};
 
@@ -34,7 +37,7 @@ fn suites_in_which_nothing_changed_are_seldom_alarmed() {
     let alarmed = (0..60u64).filter(|suite| {
         let mut random = Stream::new(*suite, "a/a", &[]);
         let mut side = || Side::USUAL.report(&[1.0; 50], &mut random);
-        compared(&side(), &side(), &rules(0.0)).summary.regressed > 0
+        compared(&side(), &side(), &rules(0.0)).summary[&Verdict::Regressed] > 0
     });
     let alarmed = alarmed.count();
     assert!(alarmed <= 10, "{alarmed} of 60");
@@ -56,8 +59,8 @@ fn what_got_much_slower_is_found_and_nothing_else() {
     assert_eq!(of(Verdict::Regressed), [3, 7, 11]);
     assert_eq!(of(Verdict::Improved), [15]);
     assert_eq!(of(Verdict::Equivalent).len(), 16);
-    let severities = [3, 7, 11].map(|place| comparison.cases[place].severity.unwrap().name());
-    assert_eq!(severities, ["mild", "moderate", "severe"]);
+    let severities = [3, 7, 11].map(|place| comparison.cases[place].severity.unwrap());
+    assert_eq!(severities, [Severity::Mild, Severity::Moderate, Severity::Severe]);
     assert_eq!(comparison.exit, 3);
 }
 
@@ -68,7 +71,7 @@ fn regressions_are_a_code_never_a_count() {
     let baseline = side.report(&[1.0; 256], &mut random);
     let candidate = side.report(&[2.0; 256], &mut random);
     let comparison = compared(&baseline, &candidate, &rules(5.0));
-    assert_eq!((comparison.summary.regressed, comparison.exit), (256, 3));
+    assert_eq!((comparison.summary[&Verdict::Regressed], comparison.exit), (256, 3));
 }
 
 #[test]
@@ -187,6 +190,14 @@ fn sides() -> [Report; 2] {
     [1.0, 1.5].map(|factor| Side::USUAL.report(&[1.0, 1.0, factor, 1.0, 1.0], &mut random))
 }
 
+/// The same, with figures beside those of the launches.
+fn measured_sides() -> [Report; 2] {
+    sides().map(|mut report| {
+        report.cases.iter_mut().for_each(|case| case.measured = Some(Measured::default()));
+        report
+    })
+}
+
 /// `compare` with these words, in a folder with `a.json` and `b.json`.
 fn compare(words: &str, [a, b]: &[Report; 2]) -> Run {
     let text = |report| serde_json::to_string(report).unwrap();
@@ -204,12 +215,75 @@ fn a_regression_is_told_in_every_form() {
     let first = table.lines().find(|line| line.contains("case-")).unwrap();
     assert!(first.contains("case-2"), "{table}");
     let comparison: Comparison = serde_json::from_str(&ended.read("c.json")).unwrap();
-    assert_eq!((comparison.summary.regressed, comparison.summary.equivalent), (1, 4));
+    assert_eq!(
+        (comparison.summary[&Verdict::Regressed], comparison.summary[&Verdict::Equivalent]),
+        (1, 4)
+    );
     assert_eq!(ended.read("c.csv").lines().count(), 6);
     let junit = ended.read("c.xml");
     assert!(junit.contains("tests=\"5\"") && junit.contains("failures=\"1\""), "{junit}");
     assert!(ended.read("c.md").contains("| case-2 |"));
-    compare("a.json a.json", &sides()).passes();
+}
+
+#[test]
+fn nothing_compared_is_no_success() {
+    let [a, mut b] = sides();
+    let same = compare("a.json a.json", &[a.clone(), b.clone()]).fails(2);
+    assert!(same.error().contains("both sides are the same file"), "{}", same.err);
+    compare("a.json b.json", &[a.clone(), a.clone()]).fails(2);
+    b.cases.iter_mut().for_each(|case| case.id += "-new");
+    let out = compare("a.json b.json", &[a, b]).fails(6).out;
+    assert!(out.contains("nothing was compared: 5 VANISHED, 5 NEW"), "{out}");
+}
+
+#[test]
+fn a_regression_counts_beside_what_cannot_be_compared() {
+    let mut sides = measured_sides();
+    sides[1].cases[0].caveats.push(Caveat::Simulated { topology: "dgx-h100".to_owned() });
+    let out = compare("a.json b.json", &sides).fails(3).out;
+    assert!(out.contains("1 REGRESSED, 1 NOT COMPARABLE"), "{out}");
+    compare("a.json b.json --allow simulated", &sides).fails(3);
+}
+
+#[test]
+fn what_is_allowed_is_allowed_and_must_be_a_name() {
+    let mut sides = measured_sides();
+    for case in &mut sides[1].cases {
+        case.measured.as_mut().unwrap().protocol = Protocol::BackToBack;
+    }
+    let out = compare("a.json b.json", &sides).fails(6).out;
+    assert!(out.contains("nothing was compared: 5 NOT COMPARABLE"), "{out}");
+    compare("a.json b.json --allow protocol", &sides).fails(3);
+    let refused = compare("a.json b.json --allow protocoll", &sides).fails(2);
+    assert!(refused.error().contains("did you mean 'protocol'?"), "{}", refused.err);
+}
+
+#[test]
+fn a_side_that_fell_back_is_compared_by_what_both_have() {
+    let [a, _] = measured_sides();
+    let mut b = a.clone();
+    b.run.id = "other".to_owned();
+    for case in &mut b.cases {
+        let measured = case.measured.as_mut().unwrap();
+        measured.latency.definition = Definition::SlowestRank;
+        measured.protocol = Protocol::Barrier;
+        case.caveats.push(Caveat::BarrierStart);
+        // By the other definition it would be half as long.
+        for launch in &mut case.replication.as_mut().unwrap().launches {
+            launch.local_median_ms = Some(launch.median_ms / 2.0);
+            launch.median_ms /= 2.0;
+        }
+    }
+    let mut sides = [a, b];
+    compare("a.json b.json", &sides).fails(6);
+    for case in &mut sides[0].cases {
+        case.measured.as_mut().unwrap().latency.definition = Definition::LastEndMinusFirstStart;
+        for launch in &mut case.replication.as_mut().unwrap().launches {
+            launch.local_median_ms = Some(launch.median_ms / 2.0);
+        }
+    }
+    let out = compare("a.json b.json", &sides).passes().out;
+    assert!(out.contains("5 EQUIVALENT") && out.contains("fell back"), "{out}");
 }
 
 #[test]

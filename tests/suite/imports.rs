@@ -109,11 +109,12 @@ fn old_versions_do_not_name_the_test() {
         0.0779,
     );
     refused(import("nccl-nameless.txt", ""), "--benchmark");
-    refused(import("nccl-nameless.txt", "-b sendrecv"), "--ranks");
-    // One that does not fit the printed rates.
-    refused(import("nccl-nameless.txt", "-b all_gather --ranks 4"), "line 7: busbw is printed as");
-    let ended = import("nccl-nameless.txt", "-b sendrecv --ranks 2").passes();
-    assert_eq!(ended.ids()[1], "sendrecv/f32/bytes=1048576,placement=in/world:0-1");
+    refused(import("nccl-nameless.txt", "-b reduce"), "--ranks");
+    // One that does not fit the printed rates, or the printed operator.
+    refused(import("nccl-nameless.txt", "-b all_reduce --ranks 4"), "line 7: busbw is printed as");
+    refused(import("nccl-nameless.txt", "-b sendrecv --ranks 2"), "sendrecv does not reduce");
+    let ended = import("nccl-nameless.txt", "-b reduce --ranks 2").passes();
+    assert_eq!(ended.ids()[1], "reduce/f32/bytes=1048576,placement=in/world:0-1");
     // Nor do they say which results are wrong.
     let old = std::fs::read_to_string(format!("{FOLDER}/nccl-old.txt")).unwrap();
     let failed = old.replace("values : 0 OK", "values : 2 FAILED");
@@ -139,7 +140,7 @@ fn parts_of_a_communicator_uneven_blocks_and_wrong_results() {
 
 #[test]
 fn a_log_that_is_cut_says_so() {
-    let ended = import("nccl-cut.txt", "").passes();
+    let ended = import("nccl-cut.txt", "").fails(10);
     assert_eq!(ended.ids().len(), 2);
     assert_eq!(ended.report()["run"]["incomplete"], true);
     assert!(ended.err.contains("line 13 is cut"), "{}", ended.err);
@@ -204,14 +205,15 @@ fn several_files_make_one_report() {
     let words = format!("{FOLDER}/nccl-marked.txt {FOLDER}/osu-pairs.txt -o r.json -o r.csv");
     let ended = import("nccl-marked.txt", &words).passes();
     let report: Value = serde_json::from_str(&ended.read("r.json")).unwrap();
-    assert_eq!(report["run"]["imported_from"].as_array().unwrap().len(), 3);
-    // The same log twice: two iterations.
+    assert_eq!(report["run"]["imported_from"].as_array().unwrap().len(), 2);
+    // The same log twice is one run.
     let cases = report["cases"].as_array().unwrap();
-    assert_eq!((cases.len(), &cases[0]["iterations"]), (12, &2.into()));
+    assert_eq!((cases.len(), &cases[0]["iterations"]), (12, &1.into()));
+    assert!(ended.err.contains("the same as"), "{}", ended.err);
     assert_eq!(ended.read("r.csv").lines().count(), 13);
-    // The same case by another tool is not the same figure.
+    // The same case of another file is another run.
     let other = format!("{FOLDER}/nccl.json");
-    refused(import("nccl-two-tests.txt", &other), "of another kind");
+    refused(import("nccl-two-tests.txt", &other), "has it too, and files are runs of their own");
 }
 
 /// Runs it and expects exit 2, one line with this text, and no report.
@@ -230,7 +232,7 @@ fn what_cannot_be_read_is_named_by_its_line() {
         tesserabench("import log.txt").file("log.txt", &good.replacen(from, to, 1))
     };
     refused(changed("   61.70   16.99", "   61.70   19.99"), "line 19: algbw is printed as 19.99");
-    refused(changed("   29.74       0", "   29.74"), "line 19: the row has 12 fields");
+    refused(changed("   29.74       0", "   29.74"), "line 20: the row of line 19 has 12 fields");
     refused(changed("   29.74       0", "   29.74       0  0"), "line 19: the row has 14 fields");
     refused(changed("   61.70   16.99", "   6l.70   16.99"), "line 19: time '6l.70' is no number");
     refused(changed("262144     float", "262144     flaot"), "line 19: precision 'flaot'");

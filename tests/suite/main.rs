@@ -18,3 +18,4 @@ mod runs;
 mod simulated;
 mod tidy;
 mod timing;
+mod trials;

@@ -17,8 +17,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The ranks of a job, and the progress of a diagnosis.
 #[derive(Debug)]
 pub(super) struct Monitor {
-    interval: Duration,
-    silence: Duration,
+    options: ServerOptions,
     ranks: Vec<Rank>,
     alarm: Alarm,
     /// Whether a stop was requested at some rank; it is passed on to all.
@@ -27,7 +26,6 @@ pub(super) struct Monitor {
     pub(super) next_check: Instant,
 }
 
-/// One rank.
 #[derive(Debug, Clone)]
 struct Rank {
     heartbeat: Option<Heartbeat>,
@@ -37,42 +35,42 @@ struct Rank {
     stop_sent: bool,
 }
 
-/// Whether a rank has reported its state.
+/// Whether a rank is yet to report its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StateReport {
-    NotNeeded,
+    NotPending,
     /// The reply to its next frame requests the report.
     ToRequest,
     Requested,
-    Received,
 }
 
-/// The progress of a diagnosis.
 #[derive(Debug)]
 enum Alarm {
-    /// There is no fault.
     None,
     /// There is a fault, to be confirmed by the next check; `died` if a rank has died already.
-    Confirming { died: bool },
+    Confirming {
+        died: bool,
+    },
     /// The ranks at fault have until then to report their state.
-    AwaitingReports { diagnosis: Diagnosis, until: Instant },
+    AwaitingReports {
+        diagnosis: Diagnosis,
+        until: Instant,
+    },
     /// The diagnosis was returned.
     Raised,
 }
 
 impl Monitor {
-    /// A monitor of ranks that have yet to connect.
     pub(super) fn new(options: &ServerOptions, now: Instant) -> Self {
         let rank = Rank {
             heartbeat: None,
             last_frame: now,
             connection: Connection::NeverConnected,
-            report: StateReport::NotNeeded,
+            report: StateReport::NotPending,
             stop_sent: false,
         };
         Self {
-            interval: options.interval,
-            silence: options.silence,
+            options: *options,
             ranks: vec![rank; options.ranks],
             alarm: Alarm::None,
             stop: false,
@@ -80,11 +78,11 @@ impl Monitor {
         }
     }
 
-    /// Marks a rank as connected; false if there is no such rank, or it has connected before.
-    pub(super) fn admit(&mut self, rank: u32) -> bool {
+    /// Marks a rank as connected; `None` if there is no such rank, or it has connected before.
+    pub(super) fn admit(&mut self, rank: u32) -> Option<()> {
         let rank = self.ranks.get_mut(rank as usize);
         let rank = rank.filter(|rank| rank.connection == Connection::NeverConnected);
-        rank.map(|rank| rank.connection = Connection::Open).is_some()
+        rank.map(|rank| rank.connection = Connection::Open)
     }
 
     /// Processes a frame of an admitted rank; returns the reply.
@@ -95,7 +93,7 @@ impl Monitor {
         rank.last_frame = now;
         match kind {
             FrameKind::StateReported if rank.report == StateReport::Requested => {
-                rank.report = StateReport::Received;
+                rank.report = StateReport::NotPending;
             }
             FrameKind::Heartbeat | FrameKind::StateReported => {}
             FrameKind::Leave => rank.connection = Connection::Left,
@@ -127,32 +125,27 @@ impl Monitor {
     pub(super) fn check(&mut self, now: Instant) -> Option<Diagnosis> {
         // A late check means that this process was stopped; that time does not count as silence of the ranks.
         let late = now.saturating_duration_since(self.next_check);
-        if late > self.interval {
+        if late > self.options.interval {
             self.ranks.iter_mut().for_each(|rank| rank.last_frame += late);
         }
-        self.next_check = now + self.interval;
-        self.alarm = match mem::replace(&mut self.alarm, Alarm::None) {
-            Alarm::None => match diagnose(&self.table(now), self.silence) {
-                Some(diagnosis) => self.confirm(diagnosis.cause, now),
-                None => Alarm::None,
-            },
-            Alarm::Confirming { died } => match diagnose(&self.table(now), self.silence) {
-                Some(diagnosis) if diagnosis.cause == Cause::Died && !died => {
-                    self.confirm(diagnosis.cause, now)
-                }
-                Some(diagnosis) => self.request_reports(diagnosis, now),
-                None => Alarm::None,
-            },
-            other => other,
+        self.next_check = now + self.options.interval;
+        let fault = diagnose(&self.table(now), self.options.silence);
+        let alarm = match (mem::replace(&mut self.alarm, Alarm::Raised), fault) {
+            (Alarm::None | Alarm::Confirming { .. }, None) => Alarm::None,
+            (Alarm::Confirming { died }, Some(fault)) if died || fault.cause != Cause::Died => {
+                self.request_reports(fault, now)
+            }
+            (Alarm::None | Alarm::Confirming { .. }, Some(fault)) => self.confirm(fault.cause, now),
+            (alarm, _) => alarm,
         };
-        match mem::replace(&mut self.alarm, Alarm::Raised) {
+        match alarm {
             Alarm::AwaitingReports { diagnosis, until }
                 if now >= until || !self.reports_pending() =>
             {
                 Some(diagnosis)
             }
-            other => {
-                self.alarm = other;
+            alarm => {
+                self.alarm = alarm;
                 None
             }
         }
@@ -169,7 +162,11 @@ impl Monitor {
 
     fn confirm(&mut self, cause: Cause, now: Instant) -> Alarm {
         let died = cause == Cause::Died;
-        let wait = if died { DISCONNECT_WINDOW.min(2 * self.interval) } else { self.interval };
+        let wait = if died {
+            DISCONNECT_WINDOW.min(2 * self.options.interval)
+        } else {
+            self.options.interval
+        };
         self.next_check = now + wait;
         Alarm::Confirming { died }
     }
@@ -181,12 +178,14 @@ impl Monitor {
                 self.ranks[rank as usize].report = StateReport::ToRequest;
             }
         }
-        Alarm::AwaitingReports { diagnosis, until: now + REPORT_TIMEOUT.max(3 * self.interval) }
+        Alarm::AwaitingReports {
+            diagnosis,
+            until: now + REPORT_TIMEOUT.max(3 * self.options.interval),
+        }
     }
 
     fn reports_pending(&self) -> bool {
-        let pending =
-            |rank: &Rank| matches!(rank.report, StateReport::ToRequest | StateReport::Requested);
+        let pending = |rank: &Rank| rank.report != StateReport::NotPending;
         self.ranks.iter().any(|rank| rank.connection == Connection::Open && pending(rank))
     }
 }
@@ -232,7 +231,7 @@ mod tests {
                 silence: 10 * SECOND,
             };
             let mut monitor = Monitor::new(&options, now);
-            assert!(monitor.admit(0) && monitor.admit(1));
+            assert_eq!((monitor.admit(0), monitor.admit(1)), (Some(()), Some(())));
             Self { monitor, now }
         }
 
@@ -259,10 +258,10 @@ mod tests {
     #[test]
     fn a_rank_is_admitted_once() {
         let mut scene = Scene::new();
-        assert!(!scene.monitor.admit(0) && !scene.monitor.admit(2));
+        assert_eq!((scene.monitor.admit(0), scene.monitor.admit(2)), (None, None));
         scene.send(heartbeat(0, None), FrameKind::Leave);
         scene.disconnect(0);
-        assert!(!scene.monitor.admit(0));
+        assert_eq!(scene.monitor.admit(0), None);
         assert_eq!(scene.monitor.table(scene.now)[0].connection, Connection::Left);
     }
 

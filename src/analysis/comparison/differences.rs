@@ -1,9 +1,11 @@
 //! What keeps two figures from meaning the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::base::caveat::Caveat;
+use crate::base::error::{Error, Result, suggestion};
 use crate::report::{Case, Difference, Report};
 
 /// Variables that name a job, not a setting.
@@ -38,6 +40,35 @@ pub(super) fn around(
         .collect();
     differences.sort_by_key(|difference| !difference.prevents);
     differences
+}
+
+/// What keeps figures of a case apart, beside caveats: what is allowed by these names.
+const OF_A_CASE: [&str; 3] = ["definition of time", "protocol", "number of ranks"];
+
+/// What may be allowed although no report at hand has it.
+const ELSEWHERE: [&str; 7] =
+    ["variable", "topology", "driver", "cuda", "nvrtc", "cublaslt", "nccl"];
+
+/// Refuses names of differences that cannot be: one that is misspelt would allow nothing, in silence.
+///
+/// # Errors
+/// Usage error, which names what can be allowed.
+pub fn check_allowed(sides: &[&[Report]], allow: &[String]) -> Result<()> {
+    let facts = sides.iter().flat_map(|reports| facts(reports));
+    let facts = facts.filter(|((_, prevents), _)| *prevents).map(|((what, _), _)| what);
+    let cases = sides.iter().copied().flatten().flat_map(|report| &report.cases);
+    let caveats = cases.flat_map(|case| &case.caveats);
+    let caveats = caveats.filter(|caveat| !caveat.comparable()).map(Caveat::mark);
+    let others = OF_A_CASE.into_iter().chain(ELSEWHERE).chain(caveats);
+    let known: BTreeSet<String> = facts.chain(others.map(str::to_owned)).collect();
+    let is_known = |name: &&String| known.contains(*name) || name.starts_with("variable ");
+    match allow.iter().find(|name| !is_known(name)) {
+        Some(name) => {
+            let near = suggestion(name, known.iter().map(String::as_str));
+            Err(Error::usage(format!("--allow '{name}' names nothing that could differ; {near}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What is so around measurements: by name and whether a difference prevents comparing, every value there is.
@@ -114,30 +145,32 @@ fn as_in_reports(value: impl Serialize) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Why the figures of a case do not mean the same on both sides; nothing where they do.
-pub(in crate::analysis) fn between(baseline: &Case, candidate: &Case) -> Vec<String> {
+/// Why the figures of a case do not mean the same on both sides, each reason by the name that allows it; nothing where
+/// they do.
+pub(in crate::analysis) fn between(
+    baseline: &Case,
+    candidate: &Case,
+) -> Vec<(&'static str, String)> {
     let (Some(before), Some(after)) = (&baseline.measured, &candidate.measured) else {
         return Vec::new();
     };
-    let [definitions, protocols, sizes] = [
+    let values = [
         [before.latency.definition, after.latency.definition].map(as_in_reports),
         [before.protocol, after.protocol].map(as_in_reports),
         [baseline.group_size, candidate.group_size].map(as_in_reports),
     ];
-    let pairs = [
-        ("the definition of time", definitions),
-        ("the protocol", protocols),
-        ("the number of ranks", sizes),
-    ];
-    let differ = pairs.iter().filter(|(_, [before, after])| before != after);
-    let mut reasons: Vec<String> =
-        differ.map(|(what, [before, after])| differs(what, before, after)).collect();
-    let only = |own: &Case, other: &Case, side: &str| -> Vec<String> {
+    let pairs = OF_A_CASE.into_iter().zip(values);
+    let differ = pairs.filter(|(_, [before, after])| before != after);
+    let mut reasons: Vec<(&str, String)> = differ
+        .map(|(what, [before, after])| (what, differs(&format!("the {what}"), &before, &after)))
+        .collect();
+    let mut only = |own: &Case, other: &Case, side: &str| {
         let serious = own.caveats.iter().filter(|caveat| !caveat.comparable());
         let alone = serious.filter(|caveat| !other.caveats.contains(caveat));
-        alone.map(|caveat| format!("{side} only: {} ({caveat})", caveat.mark())).collect()
+        let reason = |caveat: &Caveat| format!("{side} only: {} ({caveat})", caveat.mark());
+        reasons.extend(alone.map(|caveat| (caveat.mark(), reason(caveat))));
     };
-    reasons.extend(only(baseline, candidate, "the baseline"));
-    reasons.extend(only(candidate, baseline, "the candidate"));
+    only(baseline, candidate, "the baseline");
+    only(candidate, baseline, "the candidate");
     reasons
 }

@@ -9,27 +9,35 @@ use super::subject::Subject;
 use crate::base::error::Exit;
 use crate::base::random::fingerprint;
 use crate::benchmark::metric::HOST_PEAK;
-use crate::report::{Case, Outcome, Verdict};
+use crate::report::{Case, Definition, Outcome, Verdict};
 
 /// From which probability and ratio on it is remarked that launches differ more.
 const SPREAD_P: f64 = 0.01;
 const SPREAD_RATIO: f64 = 2.0;
 
+/// What differs where only one side fell back to the slowest rank's own times.
+const OF_FALL_BACK: [&str; 4] = ["definition of time", "protocol", "barrier start", "local times"];
+
 /// A subject in the baseline and in the candidate, or on the side that has it.
-pub(super) struct Pair<'a>([Option<Subject<'a>>; 2]);
+pub(super) struct Pair<'a> {
+    sides: [Option<Subject<'a>>; 2],
+    /// Whether both are compared by the slowest rank's own times, because one of them has no others.
+    by_local: bool,
+}
 
 /// Those of the baseline in their order, then what only the candidate has; without what neither has measured.
 pub(super) fn pairs<'a>(baseline: Vec<Subject<'a>>, candidate: Vec<Subject<'a>>) -> Vec<Pair<'a>> {
     let places: HashMap<String, usize> =
         baseline.iter().enumerate().map(|(place, subject)| (subject.id.clone(), place)).collect();
     let mut pairs: Vec<Pair<'_>> =
-        baseline.into_iter().map(|subject| Pair([Some(subject), None])).collect();
+        baseline.into_iter().map(|subject| Pair::new([Some(subject), None])).collect();
     for subject in candidate {
         match places.get(&subject.id) {
-            Some(&place) => pairs[place].0[1] = Some(subject),
-            None => pairs.push(Pair([None, Some(subject)])),
+            Some(&place) => pairs[place].sides[1] = Some(subject),
+            None => pairs.push(Pair::new([None, Some(subject)])),
         }
     }
+    pairs.iter_mut().for_each(Pair::share_definition);
     // What neither side can do is no difference between them.
     pairs.retain(|pair| pair.launches() != [0, 0] || pair.failure().is_some());
     pairs
@@ -57,29 +65,58 @@ impl Weighed<'_> {
 }
 
 impl<'a> Pair<'a> {
+    fn new(sides: [Option<Subject<'a>>; 2]) -> Self {
+        Self { sides, by_local: false }
+    }
+
+    /// Where a run has fallen back to other starts or other times than the other side's, both have the slowest rank's
+    /// own: these are compared, so that a noisy moment does not keep an unchanged program from being compared.
+    fn share_definition(&mut self) {
+        let [Some(before), Some(after)] = &mut self.sides else { return };
+        let Some(first) = before.methods.first().copied() else { return };
+        let all = || before.methods.iter().chain(&after.methods);
+        let of_one_kind = all().all(|method| {
+            method.protocol == first.protocol
+                && matches!(
+                    method.definition,
+                    Definition::SlowestRank | Definition::LastEndMinusFirstStart
+                )
+        });
+        let known = [&before, &after].iter().all(|side| side.local.len() == side.launches.len());
+        if !of_one_kind || !known || all().all(|method| *method == first) {
+            return;
+        }
+        self.by_local = true;
+        if all().any(|method| method.definition != first.definition) {
+            for side in [before, after] {
+                side.launches = std::mem::take(&mut side.local);
+            }
+        }
+    }
+
     /// Either side that there is.
     pub(super) fn either(&self) -> &Subject<'a> {
-        match self.0.iter().flatten().next() {
+        match self.sides.iter().flatten().next() {
             Some(subject) => subject,
             None => unreachable!("a pair has a side"),
         }
     }
 
     pub(super) fn launches(&self) -> [usize; 2] {
-        self.0.each_ref().map(|side| side.as_ref().map_or(0, |subject| subject.launches.len()))
+        self.sides.each_ref().map(|side| side.as_ref().map_or(0, |subject| subject.launches.len()))
     }
 
     pub(super) fn figures(&self) -> [Option<f64>; 2] {
-        self.0.each_ref().map(|side| side.as_ref().and_then(Subject::figure))
+        self.sides.each_ref().map(|side| side.as_ref().and_then(Subject::figure))
     }
 
     /// How the candidate went wrong, and the exit that has.
     pub(super) fn failure(&self) -> Option<&(Exit, String)> {
-        self.0[1].as_ref().and_then(|subject| subject.failure.as_ref())
+        self.sides[1].as_ref().and_then(|subject| subject.failure.as_ref())
     }
 
     fn cases(&self) -> [Option<&'a Case>; 2] {
-        self.0.each_ref().map(|side| side.as_ref().and_then(|subject| subject.case))
+        self.sides.each_ref().map(|side| side.as_ref().and_then(|subject| subject.case))
     }
 
     /// What is known before all cases are seen together.
@@ -91,7 +128,7 @@ impl<'a> Pair<'a> {
     ) -> Weighed<'a> {
         let either = self.either();
         let threshold = rules.threshold(either.benchmark);
-        let (untested, mut remarks) = self.without_test(prevented);
+        let (untested, mut remarks) = self.without_test(prevented, &rules.allow);
         let mut accuracy_drift = None;
         if let [Some(before), Some(after)] = self.cases() {
             if let Some((drift, remark)) = drift(before, after, rules) {
@@ -101,7 +138,7 @@ impl<'a> Pair<'a> {
             remarks.extend(memory(before, after, rules));
         }
         let seed = rules.seed ^ fingerprint(either.id.bytes());
-        let evidence = match &self.0 {
+        let evidence = match &self.sides {
             [Some(before), Some(after)] => {
                 weigh([&before.launches, &after.launches], threshold, rules, budget, seed)
             }
@@ -112,7 +149,11 @@ impl<'a> Pair<'a> {
     }
 
     /// The verdict where no test is needed, and why.
-    fn without_test(&self, prevented: &[String]) -> (Option<Verdict>, Vec<String>) {
+    fn without_test(
+        &self,
+        prevented: &[String],
+        allow: &[String],
+    ) -> (Option<Verdict>, Vec<String>) {
         if let Some((_, why)) = self.failure() {
             return (Some(Verdict::Failed), vec![why.clone()]);
         }
@@ -120,7 +161,18 @@ impl<'a> Pair<'a> {
         match self.launches().map(|launches| launches > 0) {
             [true, true] => {
                 let own = before.zip(after).map(|(before, after)| between(before, after));
-                let reasons = [prevented, own.unwrap_or_default().as_slice()].concat();
+                let own = own.into_iter().flatten();
+                let counts = |name: &str| {
+                    let shared = self.by_local && OF_FALL_BACK.contains(&name);
+                    !shared && allow.iter().all(|allowed| allowed != name)
+                };
+                let own = own.filter(|(name, _)| counts(name)).map(|(_, reason)| reason);
+                let reasons: Vec<String> = prevented.iter().cloned().chain(own).collect();
+                if reasons.is_empty() && self.by_local {
+                    let why =
+                        "compared by the slowest rank's own times: one side fell back to them";
+                    return (None, vec![why.to_owned()]);
+                }
                 ((!reasons.is_empty()).then_some(Verdict::NotComparable), reasons)
             }
             [true, false] => (Some(Verdict::Vanished), absent(after)),

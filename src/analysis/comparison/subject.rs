@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::evidence::Launches;
 use crate::analysis::times_ms;
+use crate::base::caveat::Caveat;
 use crate::base::error::Exit;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::benchmark::work::{Element, Placement};
-use crate::plan::config::{ComparedMetric, ScalingKind};
-use crate::report::{Case, Outcome, Report, Scaling};
+use crate::plan::config::{ComparedMetric, Protocol, ScalingKind};
+use crate::report::{Case, Definition, Latency, Outcome, Report, Scaling};
 use crate::stats;
 
 /// One thing that is compared, on one side.
@@ -20,11 +21,36 @@ pub(super) struct Subject<'a> {
     pub(super) unit: &'static str,
     /// Its values in each launch that measured it.
     pub(super) launches: Launches,
+    /// The same by the slowest rank's own times, in each launch that knows them.
+    pub(super) local: Launches,
+    /// How its times are defined and started.
+    pub(super) methods: Vec<Method>,
     /// The case, in the first report of the side that measured it; else in the first that has it. None for
     /// points of studies.
     pub(super) case: Option<&'a Case>,
     /// How it went wrong in any launch, and the exit that has.
     pub(super) failure: Option<(Exit, String)>,
+}
+
+/// How a time is defined, how its starts were asked for, and whether it is what a run falls back to: when clocks are not
+/// good enough, or common starts fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Method {
+    pub(super) definition: Definition,
+    pub(super) protocol: Protocol,
+    pub(super) fell_back: bool,
+}
+
+impl Method {
+    fn of(case: &Case) -> Option<Self> {
+        let measured = case.measured.as_ref()?;
+        let barriers = case.caveats.contains(&Caveat::BarrierStart);
+        Some(Self {
+            definition: measured.latency.definition,
+            protocol: if barriers { Protocol::Synchronised } else { measured.protocol },
+            fell_back: barriers || case.caveats.contains(&Caveat::LocalTimes),
+        })
+    }
 }
 
 impl Subject<'_> {
@@ -55,6 +81,8 @@ pub(super) fn subjects(reports: &[Report], metric: ComparedMetric) -> Vec<Subjec
                     known.case = subject.case;
                 }
                 known.launches.extend(subject.launches);
+                known.local.extend(subject.local);
+                known.methods.extend(subject.methods);
                 known.failure = known.failure.take().or(subject.failure);
             }
             None => {
@@ -76,10 +104,21 @@ fn of_case(case: &Case, metric: ComparedMetric) -> Subject<'_> {
             measured.map(|measured| about(&times_ms(case), measured.latency.median)).collect()
         }
     };
-    let (unit, launches) = match metric {
+    let own = |latency: &Latency| vec![latency.median];
+    let local: Launches = match &case.replication {
+        Some(replication) => {
+            replication.launches.iter().filter_map(|one| Some(vec![one.local_median_ms?])).collect()
+        }
+        None => {
+            let measured = case.measured.iter();
+            measured.filter_map(|measured| measured.by(Definition::SlowestRank)).map(own).collect()
+        }
+    };
+    let figures = |times| match metric {
         ComparedMetric::Throughput => rates(case, times),
         ComparedMetric::Latency | ComparedMetric::Efficiency => (LATENCY.unit.name(), times),
     };
+    let ((unit, launches), (_, local)) = (figures(times), figures(local));
     // A time of zero, as a clock too coarse may give, has no ratio to anything.
     let positive = |values: &Vec<f64>| {
         !values.is_empty() && values.iter().all(|value| *value > 0.0 && value.is_finite())
@@ -90,6 +129,8 @@ fn of_case(case: &Case, metric: ComparedMetric) -> Subject<'_> {
         benchmark: &case.benchmark,
         unit,
         launches: launches.into_iter().filter(positive).collect(),
+        local: local.into_iter().filter(positive).collect(),
+        methods: Method::of(case).into_iter().collect(),
         case: Some(case),
         failure: failure.filter(|_| matches!(case.outcome, Outcome::Failed | Outcome::TimedOut)),
     }
@@ -141,6 +182,8 @@ fn of_study(study: &Scaling) -> impl Iterator<Item = Subject<'_>> {
             benchmark: &study.benchmark,
             unit: EFFICIENCY.unit.name(),
             launches,
+            local: Launches::new(),
+            methods: Vec::new(),
             case: None,
             failure: None,
         })

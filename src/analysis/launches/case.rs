@@ -4,7 +4,7 @@ use super::{agreement, middle};
 use crate::analysis::times_ms;
 use crate::base::caveat::Caveat;
 use crate::base::failure::CaseError;
-use crate::report::{Case, Measured, Outcome, Replicate, Replication};
+use crate::report::{Case, Definition, Measured, Outcome, Replicate, Replication};
 
 /// The number of a launch, its case, and the figures.
 type LaunchCase<'a> = (usize, &'a Case, &'a Measured);
@@ -67,6 +67,7 @@ fn replication(cases: &[LaunchCase<'_>], bound: Option<f64>) -> Option<Replicati
     let replicate = |&(replicate, case, measured): &LaunchCase<'_>| Replicate {
         replicate,
         median_ms: measured.latency.median,
+        local_median_ms: measured.by(Definition::SlowestRank).map(|latency| latency.median),
         iterations: measured.iterations,
         invalid: measured.invalid,
         times_ms: times_ms(case),

@@ -15,6 +15,9 @@ const DEPENDENT: f64 = 4.0;
 /// Width of the median's interval as percent of it, the least change that comparisons look for.
 const WIDE_PERCENT: f64 = 5.0;
 
+/// The 99 % quantile over the median, from which on a tail is long.
+const LONG_TAIL: f64 = 2.0;
+
 /// A rule that flags cases.
 struct Rule {
     concern: Concern,
@@ -59,7 +62,7 @@ pub(super) const FAILED_CASE: Concern = Concern::new(
 );
 
 /// The rules, in the order of their findings.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 21] = [
     found_elsewhere(rule(WRONG_RESULT, |case, statistics| {
         went_wrong(case, statistics, |kind| kind == Some(Kind::WrongResult))
     })),
@@ -178,6 +181,20 @@ const RULES: [Rule; 20] = [
             let evidence = [Some(figure("apart", spread.percent, "%")), p];
             let unequal = spread.percent > SLOWER_PERCENT && differ;
             unequal.then(|| evidence.into_iter().flatten().collect())
+        },
+    ),
+    rule(
+        Concern::new(
+            "long_tail",
+            "long tail",
+            Info,
+            says!("the 99 % quantile is more than {LONG_TAIL} times the median"),
+            "quote both; look for what interrupts now and then (other jobs, interrupts, retries on a link)",
+        ),
+        |case, statistics| {
+            let over = statistics.p99_ms? / statistics.median_ms;
+            let long = repeats(case) && over > LONG_TAIL;
+            long.then(|| vec![figure("the 99 % quantile over the median", over, "")])
         },
     ),
     rule(

@@ -10,13 +10,7 @@ pub(super) const FALSE_ONES: f64 = 0.05;
 /// differ by less.
 pub(super) const SLOWER_PERCENT: f64 = 5.0;
 
-/// The sentence of a concern, with its bounds.
-macro_rules! says {
-    ($words:literal) => {
-        || format!($words)
-    };
-}
-pub(super) use says;
+pub(super) use crate::base::caveat::says;
 
 /// A finding that nothing is said of yet but the rule and these numbers.
 pub(super) fn finding(concern: Concern, reports: &[usize], evidence: Vec<Figure>) -> Finding {

@@ -151,6 +151,7 @@ fn launches_of_one_report_count_too() {
     let mut report = report(2, GEMM, |_| 1e6);
     let medians = [1.002, 1.0, 1.01, 0.99, 1.003, 1.001, 0.995, 1.004];
     let launches = medians.iter().enumerate().map(|(replicate, &median_ms)| Replicate {
+        local_median_ms: None,
         replicate,
         median_ms,
         iterations: 40,
@@ -229,6 +230,7 @@ fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
     measured.invalid = 10;
     measured.latency.ci = Some([0.95, 1.05]);
     measured.latency.effective_samples = 9.0;
+    measured.latency.p99 = Some(2.5);
     let analysis = of(&[loud]);
     let marks: Vec<&str> = analysis.cases[0].flags.iter().map(|flag| flag.mark.as_str()).collect();
     for mark in [
@@ -239,6 +241,7 @@ fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
         "late starts",
         "wide interval",
         "dependent",
+        "long tail",
     ] {
         assert!(marks.contains(&mark), "{mark}: {marks:?}");
     }

@@ -6,7 +6,7 @@ use super::named;
 use crate::base::units::significant;
 use crate::plan::mesh::format_ranges;
 use crate::render::document::{Note, Section};
-use crate::render::words::few;
+use crate::render::words::{few, word};
 use crate::report::{Analysis, Figure, Finding};
 
 /// Most findings of a rule, and cases of one, that are told in words.
@@ -21,7 +21,7 @@ pub(super) fn section(analysis: &Analysis) -> Option<Section> {
     let same = |a: &Finding, b: &Finding| (a.severity, &a.rule) == (b.severity, &b.rule);
     for of_rule in analysis.findings.chunk_by(same) {
         let first = &of_rule[0];
-        let (severity, rule) = (first.severity.name().to_uppercase(), first.rule.replace('_', " "));
+        let (severity, rule) = (word(first.severity).to_uppercase(), first.rule.replace('_', " "));
         lines.push(format!("{severity} {rule}: {}", first.says).into());
         let told = of_rule.iter().take(FINDING_LIMIT);
         lines.extend(told.map(|finding| Note::below(sentence(analysis, finding))));

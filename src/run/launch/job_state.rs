@@ -38,8 +38,8 @@ impl JobState {
     }
 
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
-    pub(super) fn hear(&mut self, line: OutputLine<'_>) {
-        match line {
+    pub(super) fn hear(&mut self, line: OutputLine) {
+        match &line {
             // Hydra prints on standard output how a job ended.
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
             OutputLine::Out(line) if self.shows_output => self.above_bar(|| say(line)),
@@ -70,7 +70,7 @@ impl JobState {
             Note::Reported => self.reported = true,
             // The first is the cause. Others may follow from it: ranks that were asked to stop then.
             Note::Failure(failure) => match &self.failure {
-                Some(known) if known.exit() != Exit::Interrupted => {}
+                Some(known) if known.error.kind.exit() != Exit::Interrupted => {}
                 _ => self.failure = Some(*failure),
             },
             Note::Exit(exit) => self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit))),
@@ -126,9 +126,13 @@ impl JobState {
         // A launcher asks its ranks to stop when one of them dies; that is not why the job ended.
         let named = self.named.is_some();
         self.failure = self.failure.take().filter(|failure| {
-            failure.exit() != Exit::Interrupted || end == End::Interrupted || !named
+            failure.error.kind.exit() != Exit::Interrupted || end == End::Interrupted || !named
         });
-        let failed = self.failure.as_ref().filter(|_| !self.reported).map(Failure::exit);
+        let failed = self
+            .failure
+            .as_ref()
+            .filter(|_| !self.reported)
+            .map(|failure| failure.error.kind.exit());
         // Ranks that are ended because their time is over take that for a request to stop.
         let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
         let exit = failed.or(self.exit).filter(|exit| !late(exit));

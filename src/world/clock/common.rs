@@ -4,6 +4,8 @@
 //! first rank's clock, over a tree, before and after each block of rounds; in between, clocks are assumed to drift
 //! linearly (Hunold and Carpen-Amarie, HCA3, 2018).
 
+use std::collections::HashSet;
+
 use super::offset::{measure_offset, serve_offset};
 use super::{Clock, Clocks};
 use crate::base::units::Nanos;
@@ -14,11 +16,9 @@ use crate::world::World;
 const DRIFT_INTERVAL: Nanos = 2_000_000_000;
 
 /// Simultaneous readings of this rank's clock and the common time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SyncPoint {
-    /// This rank's clock.
     pub(super) own: Nanos,
-    /// The common time.
     pub(super) common: Nanos,
     /// Bound of the error of `common`, ns.
     pub(super) error: Nanos,
@@ -57,52 +57,25 @@ impl ClockFit {
     }
 }
 
-/// A rank's role in the synchronisation of its team's clocks.
-#[derive(Debug)]
-struct Role {
-    /// The first rank of each clock, ascending.
-    leaders: Vec<usize>,
-    /// The index of the leader of this rank's clock.
-    index: usize,
-    /// The other ranks of this rank's clock, if it is their leader.
-    followers: Vec<usize>,
-}
-
-impl Role {
-    fn of(team: &World) -> Self {
-        let clock = |rank: usize| team.members()[rank].clock;
-        let mut leaders: Vec<usize> = Vec::new();
-        for rank in 0..team.size() {
-            if !leaders.iter().any(|&leader| clock(leader) == clock(rank)) {
-                leaders.push(rank);
-            }
-        }
-        let own = clock(team.rank());
-        let index = leaders.iter().position(|&leader| clock(leader) == own).unwrap_or(0);
-        let follows = |&rank: &usize| rank != team.rank() && clock(rank) == own;
-        let is_leader = leaders[index] == team.rank();
-        let followers = (0..team.size()).filter(follows).filter(|_| is_leader).collect();
-        Self { leaders, index, followers }
-    }
-}
-
 /// The common time of a team's ranks.
 pub struct CommonTime<'a> {
     team: &'a World,
     clock: &'a dyn Clock,
-    /// `None` if all ranks share one clock.
-    role: Option<Role>,
+    /// The first rank of each clock, ascending; empty if all ranks share one.
+    leaders: Vec<usize>,
     fit: ClockFit,
 }
 
 impl<'a> CommonTime<'a> {
     /// The common time of `team`, whose world ranks are `ranks`. All of them call it.
     pub fn of(team: &'a World, ranks: &[usize], clock: &'a dyn Clock, clocks: &Clocks) -> Self {
-        let differ = !clock.is_global() && !team.shares_clock();
-        let from = SyncPoint { own: 0, common: 0, error: 0 };
+        let differ = clocks.count > 1 && !team.shares_clock();
+        let mut known = HashSet::new();
+        let is_first = |rank: &usize| known.insert(team.members()[*rank].clock);
+        let leaders = (0..team.size()).filter(|_| differ).filter(is_first).collect();
         let rate = clocks.rate_between(ranks[team.rank()], ranks[0]);
-        let role = differ.then(|| Role::of(team));
-        let mut time = Self { team, clock, role, fit: ClockFit { from, rate } };
+        let fit = ClockFit { from: SyncPoint::default(), rate };
+        let mut time = Self { team, clock, leaders, fit };
         time.fit.from = time.synchronise();
         time
     }
@@ -121,7 +94,7 @@ impl<'a> CommonTime<'a> {
     /// difference between timestamps of this and another rank, ns. All ranks of the team call it.
     pub fn end_block(&mut self) -> (ClockFit, Nanos) {
         let (from, to) = (self.fit.from, self.synchronise());
-        if self.role.is_none() {
+        if self.leaders.is_empty() {
             return (self.fit, 0);
         }
         let residual = (self.fit.to_common(to.own) - to.common).abs();
@@ -133,12 +106,14 @@ impl<'a> CommonTime<'a> {
 
     /// Measures the offset of this rank's clock from the common time. All ranks of the team call it.
     pub(super) fn synchronise(&self) -> SyncPoint {
-        let now = self.clock.now();
+        let (team, clock, leaders) = (self.team, self.clock, &self.leaders);
+        let now = clock.now();
         let mut point = SyncPoint { own: now, common: now, error: 0 };
-        let Some(Role { leaders, index, followers }) = &self.role else {
-            return SyncPoint { own: 0, common: 0, error: 0 };
+        let is_own =
+            |rank: &usize| team.members()[*rank].clock == team.members()[team.rank()].clock;
+        let Some(index) = leaders.iter().position(is_own) else {
+            return SyncPoint::default();
         };
-        let (team, clock) = (self.team, self.clock);
         let send = |rank, point: SyncPoint| {
             [point.own, point.common, point.error].map(|time| team.send(rank, time))
         };
@@ -146,26 +121,26 @@ impl<'a> CommonTime<'a> {
             let [own, common, error] = [(); 3].map(|()| team.receive(rank));
             SyncPoint { own, common, error }
         };
-        if leaders[*index] != team.rank() {
-            return receive(leaders[*index]);
+        if leaders[index] != team.rank() {
+            return receive(leaders[index]);
         }
         // Binomial tree: in each round every synchronised leader synchronises one more.
         let mut synchronised = 1;
         while synchronised < leaders.len() {
-            if *index < synchronised
+            if index < synchronised
                 && let Some(&other) = leaders.get(index + synchronised)
             {
                 let offset = measure_offset(team, other, clock);
                 let common = ClockFit { from: point, rate: self.fit.rate }.to_common(offset.here);
                 let error = point.error + offset.round_trip / 2 + clock.precision();
                 send(other, SyncPoint { own: offset.there, common, error });
-            } else if (synchronised..2 * synchronised).contains(index) {
+            } else if (synchronised..2 * synchronised).contains(&index) {
                 serve_offset(team, leaders[index - synchronised], clock);
                 point = receive(leaders[index - synchronised]);
             }
             synchronised *= 2;
         }
-        for &follower in followers {
+        for follower in (0..team.size()).filter(|rank| *rank != team.rank() && is_own(rank)) {
             send(follower, point);
         }
         point

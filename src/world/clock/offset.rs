@@ -48,7 +48,6 @@ pub(super) fn measure_offset(world: &World, other: usize, clock: &dyn Clock) -> 
     best
 }
 
-/// The counterpart of [`measure_offset`].
 pub(super) fn serve_offset(world: &World, other: usize, clock: &dyn Clock) {
     while world.receive(other) != END {
         world.send(other, clock.now());

@@ -1,5 +1,6 @@
 //! The survey of the ranks' clocks: which ranks share one, and how fast the others drift.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::offset::{measure_offset, serve_offset};
@@ -24,16 +25,13 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// One clock that all `ranks` ranks share.
+    /// One clock that all `ranks` ranks share, whatever node they are on.
     pub fn one(ranks: usize) -> Self {
         Self { rates: vec![0.0; ranks], count: 1 }
     }
 
     /// Verifies that the ranks of a node share a clock, and measures the drift of different clocks. All ranks call it,
     /// before they create subsets. Takes a second if there are several clocks.
-    ///
-    /// # Errors
-    /// If the results cannot be encoded or decoded.
     pub fn survey(world: &mut World, clock: &dyn Clock) -> Result<Self> {
         let one = Self::one(world.size());
         if world.size() == 1 {
@@ -46,7 +44,9 @@ impl Clocks {
             return Ok(one);
         }
         let ranks: Vec<usize> = (0..world.size()).collect();
-        let time = CommonTime::of(world, &ranks, clock, &one);
+        // Their drift is not known yet.
+        let different = Self { count: world.size(), ..one };
+        let time = CommonTime::of(world, &ranks, clock, &different);
         let first = time.synchronise();
         let later = (1..SYNC_POINTS).map(|_| {
             std::thread::sleep(SYNC_INTERVAL);
@@ -59,11 +59,8 @@ impl Clocks {
                 (passed as f64, (point.common - first.common - passed) as f64)
             })
             .collect();
-        let rates = world.gather(stats::slope(&points))?;
-        let rates = world.broadcast(rates)?;
-        let mut clocks: Vec<u64> = world.members().iter().map(|member| member.clock).collect();
-        clocks.sort_unstable();
-        clocks.dedup();
+        let rates = world.broadcast(world.gather(stats::slope(&points))?)?;
+        let clocks: HashSet<u64> = world.members().iter().map(|member| member.clock).collect();
         Ok(Self { rates, count: clocks.len() })
     }
 

@@ -1,4 +1,6 @@
-//! A case that runs again and again: what changes meanwhile.
+//! A case that ran more than once: in several launches, or in cycles of one.
+//!
+//! Launches stay apart: iterations of one launch are no replicates of each other.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,56 @@ use crate::stats::{Steadiness, median, steadiness};
 /// Most turns that are kept; beyond that every second one is let go, so that memory stays flat however
 /// long a run takes. All of them stand in the journal while the run goes on.
 const MOST_TURNS: usize = 4096;
+
+/// One start of all ranks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Launch {
+    /// When it began, UTC.
+    pub started: String,
+    /// Cases that had been finished before it, counted through all cycles.
+    pub done: usize,
+    /// The ranks' nodes, in the order of their first rank.
+    pub hosts: Vec<String>,
+    /// Which of the launches of `--launches`, from 0; those that are resumed keep theirs.
+    #[serde(default)]
+    pub replicate: usize,
+    /// The run that this launch was by itself, where it is one of several.
+    pub run: Option<String>,
+}
+
+/// The same case in each launch of `--launches`, and how far they agree. The case's other figures are those of
+/// the launch in the middle, the faster of two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Replication {
+    /// The launches that measured it, in their order.
+    pub launches: Vec<Replicate>,
+    /// Median of their medians, ms.
+    pub median_ms: f64,
+    /// Its interval from order statistics over launches; null for fewer than six at 95 %.
+    pub ci: Option<[f64; 2]>,
+    /// Standard deviation of their medians as percent of the mean of these: what differs from start to start.
+    pub between_percent: f64,
+    /// Whether that is at most what the configuration allows, 5 % unless it says otherwise; false for fewer than two launches, which do not tell.
+    pub reproducible: bool,
+}
+
+/// A case in one launch of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Replicate {
+    /// Which launch, from 0.
+    pub replicate: usize,
+    /// Median time, ms, by the definition that the case's headline has.
+    pub median_ms: f64,
+    /// Median of the slowest rank's own times, ms; null where they are not known.
+    #[serde(default)]
+    pub local_median_ms: Option<f64>,
+    /// Valid iterations.
+    pub iterations: usize,
+    /// Rounds left out because a rank came late.
+    pub invalid: usize,
+    /// Times of its valid iterations, ms, in order; without samples in the report the medians of ten blocks.
+    pub times_ms: Vec<f64>,
+}
 
 /// What came of a case in all cycles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,14 +93,13 @@ pub struct Turn {
 /// How a case's time changed from turn to turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Drift {
-    /// `flat`, `warming` (later turns shorter), `slowing` (longer), or `none`.
+    /// Whether the turns keep one level.
     pub steady_state: Steadiness,
     /// The cycle since which it keeps the last level.
     pub since: usize,
     /// When that was, UTC.
     pub time: String,
-    /// By how much the median of the later turns differs from that of the earlier ones, percent; 0 when it
-    /// is flat.
+    /// How far the median of the later turns is from that of the earlier ones, percent; 0 when it is flat.
     pub change_percent: f64,
 }
 
@@ -101,6 +152,12 @@ impl Cycles {
 }
 
 impl Case {
+    /// Its median time, ms, over its launches where there were several. `None` for a case without times.
+    pub fn median_ms(&self) -> Option<f64> {
+        let headline = self.measured.as_ref()?.latency.median;
+        Some(self.replication.as_ref().map_or(headline, |replication| replication.median_ms))
+    }
+
     /// Adds a later turn; its first failure is the case's.
     pub fn turn(&mut self, turn: Turn, error: Option<CaseError>) {
         if let Some(cycles) = &mut self.cycles {
