@@ -24,7 +24,6 @@ const SCHEMA: &str = "tesserabench.journal/2";
 /// Most bytes of a line: a case with the samples of many ranks has far fewer.
 const LINE_LIMIT: u64 = 256 << 20;
 
-/// Most bytes of a journal that is read back.
 const FILE_LIMIT: u64 = 4 << 30;
 
 const DIFFERENCES: usize = 3;
@@ -40,13 +39,25 @@ pub struct Journal {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
     /// What is run, and the report without cases; the first line.
-    Run { schema: String, plan: Box<Plan>, report: Box<Report> },
-    /// A start of the ranks.
+    Run {
+        schema: String,
+        plan: Box<Plan>,
+        report: Box<Report>,
+    },
     Launch(Launch),
     /// A case that finished for the first time, when, and the length of the samples' file then.
-    Case { case: Box<Case>, time: String, samples_bytes: u64 },
+    Case {
+        case: Box<Case>,
+        time: String,
+        samples_bytes: u64,
+    },
     /// A later turn of the case in this place of the plan.
-    Again { case: usize, turn: Turn, error: Option<CaseError>, samples_bytes: u64 },
+    Again {
+        case: usize,
+        turn: Turn,
+        error: Option<CaseError>,
+        samples_bytes: u64,
+    },
 }
 
 impl Entry {

@@ -68,7 +68,6 @@ pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> 
 }
 
 impl Recorder {
-    /// Starts the report and its journal, or resumes them.
     pub(super) fn start(
         plan: &Plan,
         root: RootOutputs,
@@ -134,7 +133,6 @@ impl Recorder {
         Ok(failed)
     }
 
-    /// Adds what is known of the rank.
     fn locate(&self, error: &mut CaseError) {
         let environment = &self.report.environment;
         let Some(rank) = error.rank.and_then(|rank| environment.ranks.get(rank)) else { return };
@@ -204,7 +202,6 @@ fn write(outputs: &[Output], report: &Report) -> Result<()> {
     outputs.iter().try_for_each(|output| output.write(report))
 }
 
-/// Fills in what follows from all cases together.
 fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     analysis::settle(plan, &report.floors.unwrap_or_default(), &mut report.cases);
     analysis::compare_with_alone(&mut report.cases);

@@ -20,7 +20,6 @@ const TEXT: &str =
     "This series of launches is unfinished: resume it with --resume, or start anew with --force.\n";
 
 impl Side {
-    /// The report of a launch, counted from 0.
     pub(super) fn output(&self, launch: usize) -> Output {
         let path = self.folder.join(format!("{}.json", launch + 1));
         Output { path, format: Format::Json }
