@@ -68,9 +68,6 @@
 //!   numbers for each round, however many ranks there are; rank 0 then takes the samples in blocks.
 //! - *Why is efficiency measured against a separate case?* Throughput of rank 0 in the same case already
 //!   includes the contention, so the ratio would be near 100 % by construction.
-//! - *Why several launches?* Where memory lies and which connections are made is settled at the start, and moves
-//!   medians by more than iterations within a launch show: each launch counts as one measurement, and
-//!   iterations of different launches are not mixed.
 
 pub mod analysis;
 pub mod backend;

@@ -47,8 +47,8 @@ enum Action {
     /// Show the reports
     List {
         /// Only reports whose file, run, commit, tag, pin or machine matches this glob
-        #[arg(long, value_name = "GLOB")]
-        filter: Option<String>,
+        #[arg(long, value_name = "GLOB", default_value = "*", hide_default_value = true)]
+        filter: String,
         /// Only the newest N
         #[arg(long, value_name = "N")]
         last: Option<usize>,
@@ -133,7 +133,19 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
         Action::Add { reports, git, tag } => {
             add(&folder, &reports, &Label::new(git.as_deref(), tag.as_deref())?, days)?;
         }
-        Action::List { filter, last, format } => list(&folder, filter.as_deref(), last, format)?,
+        Action::List { filter, last, format } => {
+            let history = History::open(&folder)?;
+            let glob = WildMatch::new(&filter);
+            let matches = |entry: &&Entry| {
+                let record = &entry.record;
+                let texts = [&entry.file, &record.run, &record.machine].into_iter();
+                let mut texts = texts.chain(&record.git).chain(&entry.tag).chain(&entry.pins);
+                texts.any(|text| glob.matches(text))
+            };
+            let mut found: Vec<Entry> = history.entries().iter().filter(matches).cloned().collect();
+            let reports = found.split_off(found.len().saturating_sub(last.unwrap_or(usize::MAX)));
+            print(Content::List { reports, damaged: history.damaged().to_vec() }, format)?;
+        }
         Action::Trend { case, metric, last, format } => {
             // Others need not wait while changes are looked for.
             let asked = Asked { case, metric: Some(metric), last };
@@ -163,7 +175,15 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             }
         }
         Action::Prune { older_than, dry_run } => {
-            prune(&folder, older_than.unwrap_or(days), dry_run)?;
+            let mut history = History::open(&folder)?;
+            let days = older_than.unwrap_or(days);
+            let old = history.outdated(days, now());
+            if !dry_run {
+                history.remove(&old)?;
+            }
+            let did = if dry_run { "would remove" } else { "removed" };
+            old.iter().for_each(|entry| say(&format!("{did} {}", entry.name())));
+            say(&format!("{did} {} older than {days} days", counted(old.len(), "report")));
         }
         Action::Export { format, case, metric, all, output } => {
             let asked = Asked { case, metric, last: (!all).then_some(1) };
@@ -212,10 +232,9 @@ fn add(folder: &Path, reports: &[PathBuf], label: &Label, days: u64) -> Result<(
             sources.len()
         )));
     }
-    let there = if known > 0 {
-        format!(", had {} already", counted(known, "report"))
-    } else {
-        String::new()
+    let there = match known {
+        0 => String::new(),
+        known => format!(", had {} already", counted(known, "report")),
     };
     let all = history.entries().len();
     say(&format!(
@@ -230,34 +249,6 @@ fn add(folder: &Path, reports: &[PathBuf], label: &Label, days: u64) -> Result<(
             counted(old, "report")
         ));
     }
-    Ok(())
-}
-
-fn list(folder: &Path, filter: Option<&str>, last: Option<usize>, format: Format) -> Result<()> {
-    let history = History::open(folder)?;
-    let glob = WildMatch::new(filter.unwrap_or("*"));
-    let matches = |entry: &&Entry| {
-        let record = &entry.record;
-        let texts = [&entry.file, &record.run, &record.machine].into_iter();
-        let mut texts = texts.chain(&record.git).chain(&entry.tag).chain(&entry.pins);
-        texts.any(|text| glob.matches(text))
-    };
-    let found: Vec<Entry> = history.entries().iter().filter(matches).cloned().collect();
-    let skipped = found.len().saturating_sub(last.unwrap_or(usize::MAX));
-    let reports = found[skipped..].to_vec();
-    let damaged = history.damaged().to_vec();
-    print(Content::List { reports, damaged }, format)
-}
-
-fn prune(folder: &Path, days: u64, dry_run: bool) -> Result<()> {
-    let mut history = History::open(folder)?;
-    let old = history.outdated(days, now());
-    if !dry_run {
-        history.remove(&old)?;
-    }
-    let did = if dry_run { "would remove" } else { "removed" };
-    old.iter().for_each(|entry| say(&format!("{did} {}", entry.name())));
-    say(&format!("{did} {} older than {days} days", counted(old.len(), "report")));
     Ok(())
 }
 

@@ -5,8 +5,8 @@
 //! each start of the ranks, `case` for a case's first turn, `again` for a later one. When the report of a
 //! complete run is written the journal is removed: one that is there belongs to an unfinished run.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,6 @@ const SCHEMA: &str = "tesserabench.journal/2";
 /// Most bytes of a line: a case with the samples of many ranks has far fewer.
 const LINE_LIMIT: u64 = 256 << 20;
 
-/// Most bytes of a journal that is read back.
 const FILE_LIMIT: u64 = 4 << 30;
 
 const DIFFERENCES: usize = 3;
@@ -34,21 +33,31 @@ const DIFFERENCES: usize = 3;
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// Bytes of whole lines.
-    length: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
     /// What is run, and the report without cases; the first line.
-    Run { schema: String, plan: Box<Plan>, report: Box<Report> },
-    /// A start of the ranks.
+    Run {
+        schema: String,
+        plan: Box<Plan>,
+        report: Box<Report>,
+    },
     Launch(Launch),
     /// A case that finished for the first time, when, and the length of the samples' file then.
-    Case { case: Box<Case>, time: String, samples_bytes: u64 },
+    Case {
+        case: Box<Case>,
+        time: String,
+        samples_bytes: u64,
+    },
     /// A later turn of the case in this place of the plan.
-    Again { case: usize, turn: Turn, error: Option<CaseError>, samples_bytes: u64 },
+    Again {
+        case: usize,
+        turn: Turn,
+        error: Option<CaseError>,
+        samples_bytes: u64,
+    },
 }
 
 impl Entry {
@@ -91,7 +100,7 @@ impl Journal {
     pub(super) fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
         let path = Self::path_for(output);
         let file = File::create(&path).map_err(|why| Error::write(&path, &why))?;
-        let mut journal = Self { path, file, length: 0 };
+        let mut journal = Self { path, file };
         let (plan, report) = (Box::new(plan.clone()), Box::new(report.clone()));
         journal.append(&Entry::Run { schema: SCHEMA.to_owned(), plan, report })?;
         Ok(journal)
@@ -100,17 +109,13 @@ impl Journal {
     /// Goes on with the journal of `output` after its last whole line.
     pub(super) fn resume(output: &Path, recovered: &Recovered) -> Result<Self> {
         let path = Self::path_for(output);
-        let length = recovered.length;
-        let opened = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
-            file.set_len(length)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        });
-        let file = opened.map_err(|why| Error::write(&path, &why))?;
-        Ok(Self { path, file, length })
+        let opened = File::options().append(true).open(&path);
+        let cut = opened.and_then(|file| file.set_len(recovered.length).map(|()| file));
+        let file = cut.map_err(|why| Error::write(&path, &why))?;
+        Ok(Self { path, file })
     }
 
-    /// Adds a line; it is on disk when this returns. If it cannot be, what was there before stays whole.
+    /// Adds a line; it is on disk when this returns. If it cannot be, the next start drops what is there of it.
     pub(super) fn append(&mut self, entry: &Entry) -> Result<()> {
         let mut bytes = serde_json::to_vec(entry)
             .map_err(|why| Error::internal(format!("cannot write the journal: {why}")))?;
@@ -119,16 +124,10 @@ impl Journal {
             let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
             fault::kill_self();
         }
-        let written = fault::full_disk()
+        fault::full_disk()
             .and_then(|()| self.file.write_all(&bytes))
-            .and_then(|()| self.file.sync_data());
-        if let Err(why) = written {
-            // What did reach the disk is not a whole line; if it cannot be cut off, the next start does.
-            let _ = self.file.set_len(self.length);
-            return Err(Error::write(&self.path, &why));
-        }
-        self.length += bytes.len() as u64;
-        Ok(())
+            .and_then(|()| self.file.sync_data())
+            .map_err(|why| Error::write(&self.path, &why))
     }
 
     /// Removes the journal: everything in it stands in the report.
@@ -186,6 +185,12 @@ impl Recovered {
             recovered.iter_mut().for_each(|recovered| recovered.length = length);
         }
         Ok(recovered)
+    }
+
+    /// How many measured cases the journal of `output` holds.
+    pub(super) fn measured(output: &Path) -> Result<usize> {
+        let cases = Self::read(output)?.map_or_else(Vec::new, |left| left.report.cases);
+        Ok(cases.iter().filter(|case| case.measured.is_some()).count())
     }
 
     fn begin(entry: Entry) -> Result<Self, String> {
@@ -327,7 +332,7 @@ mod tests {
 
     fn append(output: &Path, text: &str) {
         let path = Journal::path_for(output);
-        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        let mut file = File::options().append(true).open(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 

@@ -27,9 +27,13 @@ pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<
     let more: Vec<_> = width.into_iter().chain([supervised]).collect();
     let job = job::of(plan, command, &more)?;
     let launcher = job.program.clone();
-    let job = bound(job)?;
-    let mut state = JobState::new(command.shows_output);
-    let Ended { end, left } = supervise(&job, |line| state.hear(line))
+    // Started through this program, the job ends when this process does, however that happens.
+    let words: Vec<OsString> =
+        vec!["with-parent".into(), std::process::id().to_string().into(), "--".into()];
+    let arguments = words.into_iter().chain([job.program.into()]).chain(job.arguments).collect();
+    let job = Job { program: this_program()?, arguments, ..job };
+    let mut state = JobState::default();
+    let Ended { end, left } = supervise(&job, |line| state.hear(line, command.shows_output))
         .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
     if left > 0 {
         tracing::info!("{left} processes that the launcher had left were killed");
@@ -51,14 +55,6 @@ pub(super) fn print(plan: &Plan, command: &Command) -> Result<()> {
     let job = job::of(plan, command, &[])?;
     say(&job::line(&job.set, &job.program, &job.arguments));
     Ok(())
-}
-
-/// The job started through this program, so that it ends when this process does, however that happens.
-fn bound(job: Job) -> Result<Job> {
-    let parent = std::process::id().to_string().into();
-    let words = ["with-parent".into(), parent, "--".into(), job.program.into_os_string()];
-    let arguments = words.into_iter().chain(job.arguments).collect();
-    Ok(Job { program: this_program()?, arguments, ..job })
 }
 
 /// Becomes `program`, in a process that ends when `parent` does.

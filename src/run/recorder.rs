@@ -56,8 +56,7 @@ pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> 
     let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
         return Ok(());
     };
-    let Some(left) = Recovered::read(&first.path)? else { return Ok(()) };
-    let measured = left.report.cases.iter().filter(|case| case.measured.is_some()).count();
+    let measured = Recovered::measured(&first.path)?;
     if measured == 0 {
         return Ok(());
     }
@@ -69,7 +68,6 @@ pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> 
 }
 
 impl Recorder {
-    /// Starts the report and its journal, or resumes them.
     pub(super) fn start(
         plan: &Plan,
         root: RootOutputs,
@@ -132,11 +130,9 @@ impl Recorder {
         };
         self.journal.append(&entry)?;
         entry.add_to(&mut self.report, plan.repeats());
-        self.done = place + 1;
         Ok(failed)
     }
 
-    /// Adds what is known of the rank.
     fn locate(&self, error: &mut CaseError) {
         let environment = &self.report.environment;
         let Some(rank) = error.rank.and_then(|rank| environment.ranks.get(rank)) else { return };
@@ -206,7 +202,6 @@ fn write(outputs: &[Output], report: &Report) -> Result<()> {
     outputs.iter().try_for_each(|output| output.write(report))
 }
 
-/// Fills in what follows from all cases together.
 fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     analysis::settle(plan, &report.floors.unwrap_or_default(), &mut report.cases);
     analysis::compare_with_alone(&mut report.cases);

@@ -120,11 +120,9 @@ impl LaunchSeries {
             if on_existing == OnExisting::Refuse {
                 side.refuse_unfinished()?;
             }
-        }
-        let due = self.due()?;
-        for side in &self.sides {
             launch::check(&side.plan, &side.command(0))?;
         }
+        let due = self.due()?;
         self.sides.iter().try_for_each(|side| side.begin(on_existing))?;
         Ok(due)
     }

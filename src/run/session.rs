@@ -67,12 +67,12 @@ pub(super) fn run(
     let recorder = world.unanimous(recorder.transpose())?;
     let rank = Rank { plan, backend: &*backend, clocks, sensors, last_used: None };
     let done = world.broadcast(recorder.as_ref().map(|recorder| recorder.done))?;
-    let teams = Teams { world, known: HashMap::new() };
+    let worlds = HashMap::new();
     let began = rank.backend.clock().now();
     let is_shown = world.is_root() && !supervision::is_supervised();
     let bar = is_shown.then(|| progress_bar::new(plan.cases.len()));
     let mut case_loop =
-        CaseLoop { world, plan, rank, teams, recorder, bar, done, place: 0, failures: 0, began };
+        CaseLoop { world, plan, rank, worlds, recorder, bar, done, place: 0, failures: 0, began };
     let end = case_loop.run()?;
     case_loop.finish(end)
 }
@@ -81,7 +81,7 @@ struct CaseLoop<'a> {
     world: &'a World,
     plan: &'a Plan,
     rank: Rank<'a>,
-    teams: Teams<'a>,
+    worlds: HashMap<Vec<usize>, World>,
     recorder: Option<Recorder>,
     bar: Option<ProgressBar>,
     /// Cases that the journal already holds, through all cycles.
@@ -134,7 +134,7 @@ impl CaseLoop<'_> {
         let (outcome, samples) = match own {
             Some(case) => {
                 let team = fault::during(Phase::Connect, || {
-                    progress::in_collective(|| self.teams.team(set, case))
+                    progress::in_collective(|| team(world, &mut self.worlds, (set, case)))
                 })?;
                 memory::reset_peak();
                 self.rank.run(team, set, case).unwrap_or_else(|outcome| {
@@ -155,7 +155,6 @@ impl CaseLoop<'_> {
         Ok(true)
     }
 
-    /// Brings the results and samples of a set to rank 0 and to the disk.
     fn write(
         &mut self,
         set: &[Case],
@@ -244,22 +243,19 @@ fn all_ranks(set: &[Case]) -> Vec<usize> {
     ranks
 }
 
-struct Teams<'a> {
-    world: &'a World,
-    known: HashMap<Vec<usize>, World>,
-}
-
-impl Teams<'_> {
-    /// The ranks that this rank measures a case with; their worlds are made the first time.
-    fn team(&mut self, set: &[Case], case: &Case) -> Result<Team<'_>> {
-        let all = all_ranks(set);
-        for ranks in [&all, &case.group.ranks] {
-            if !self.known.contains_key(ranks) {
-                self.known.insert(ranks.clone(), self.world.subset(ranks)?);
-            }
+/// The ranks that this rank measures a case with; their worlds are made the first time.
+fn team<'a>(
+    world: &World,
+    known: &'a mut HashMap<Vec<usize>, World>,
+    (set, case): (&[Case], &Case),
+) -> Result<Team<'a>> {
+    let all = all_ranks(set);
+    for ranks in [&all, &case.group.ranks] {
+        if !known.contains_key(ranks) {
+            known.insert(ranks.clone(), world.subset(ranks)?);
         }
-        Ok(Team { all: &self.known[&all], group: &self.known[&case.group.ranks] })
     }
+    Ok(Team { all: &known[&all], group: &known[&case.group.ranks] })
 }
 
 struct Rank<'a> {
@@ -267,7 +263,6 @@ struct Rank<'a> {
     backend: &'a dyn Backend,
     clocks: Clocks,
     sensors: Option<Sensors>,
-    /// When its device last did something.
     last_used: Option<Nanos>,
 }
 
@@ -293,12 +288,11 @@ impl Rank<'_> {
         };
         let wrong = recording.as_ref().is_some_and(|recording| recording.accuracy.wrong > 0);
         let wrong = team.all.max(wrong.into()) == 1;
-        let outcome = recording.map(|recording| {
-            let checked = recording.accuracy.clone();
-            let accuracy = accuracy.unwrap_or_default().and(checked.clone());
+        let outcome = recording.map(|mut recording| {
+            recording.accuracy = accuracy.unwrap_or_default().and(recording.accuracy);
             match wrong {
-                false => CaseOutcome::Measured(Box::new(Recording { accuracy, ..recording })),
-                true => wrong_result(&checked, accuracy, Phase::Measure),
+                false => CaseOutcome::Measured(Box::new(recording)),
+                true => wrong_result(recording.accuracy, Phase::Measure),
             }
         });
         Ok((outcome, Some(samples)))
@@ -352,7 +346,6 @@ fn exchanges(team: Team<'_>, case: &Case) -> bool {
     case.work.communicates() && team.group.size() > 1
 }
 
-/// Prepares the work of a case on all of its ranks, or on none.
 fn prepare<'a>(
     backend: &'a dyn Backend,
     team: Team<'a>,
@@ -401,7 +394,7 @@ fn verify(
     let accuracy = parts.map(|parts| Accuracy::combine(parts, &case.group.ranks));
     let wrong = accuracy.as_ref().is_some_and(|accuracy| accuracy.wrong > 0);
     if team.all.max(wrong.into()) == 1 {
-        return Err(accuracy.map(|own| wrong_result(&own.clone(), own, Phase::Verify)));
+        return Err(accuracy.map(|accuracy| wrong_result(accuracy, Phase::Verify)));
     }
     Ok(accuracy)
 }
@@ -433,12 +426,12 @@ fn agree<T>(
     })
 }
 
-/// The outcome of a case with wrong results, or that ran at once with one. `all` is the accuracy of all checks.
-fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
+/// The outcome of a case with wrong results, or that ran at once with one.
+fn wrong_result(found: Accuracy, phase: Phase) -> CaseOutcome {
     if found.wrong == 0 {
         let detail = "not measured: a group that runs at once with it has wrong results";
         let error = CaseError::now(Kind::CaseFailed, phase.name(), detail.to_owned());
-        return CaseOutcome::Failed(Box::new(error), Some(all));
+        return CaseOutcome::Failed(Box::new(error), Some(found));
     }
     let first = found.first_wrong.as_ref();
     let place = first.map_or_else(String::new, |first| {
@@ -453,5 +446,5 @@ fn wrong_result(found: &Accuracy, all: Accuracy, phase: Phase) -> CaseOutcome {
         element: first.map(|first| first.index),
         ..CaseError::now(Kind::WrongResult, phase.name(), detail)
     };
-    CaseOutcome::Failed(Box::new(error), Some(all))
+    CaseOutcome::Failed(Box::new(error), Some(found))
 }

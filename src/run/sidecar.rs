@@ -53,7 +53,6 @@ struct CaseSamples<'a> {
     case: &'a str,
     cycle: usize,
     ranks: &'a [usize],
-    /// Rounds so far.
     rounds: usize,
     /// Samples by rank, then by round, when they are few enough for the report.
     few: Option<Vec<Vec<Sample>>>,
@@ -77,7 +76,6 @@ impl<'a> CaseSamples<'a> {
         Ok(())
     }
 
-    /// What the report says of them.
     fn finish(self, sidecar: &Sidecar) -> Samples {
         let Some(samples) = self.few else {
             let name = sidecar.path.file_name().unwrap_or_default();

@@ -84,12 +84,9 @@ fn combinations(flags: &[String]) -> Result<Vec<Variables>> {
         if combinations.len() * values.len() > SIDE_LIMIT {
             return Err(wrong(&format!("makes more than {SIDE_LIMIT} combinations")));
         }
-        let with = |setting: &Variables| -> Vec<Variables> {
-            let with = |value: &&str| {
-                let own = std::iter::once((key.to_owned(), (*value).to_owned()));
-                setting.iter().cloned().chain(own).collect()
-            };
-            values.iter().map(with).collect()
+        let settings = values.iter().map(|value| (key.to_owned(), (*value).to_owned()));
+        let with = |known: &Variables| -> Vec<Variables> {
+            settings.clone().map(|own| known.iter().cloned().chain([own]).collect()).collect()
         };
         combinations = combinations.iter().flat_map(with).collect();
     }

@@ -37,7 +37,6 @@ pub(in crate::run) struct Command {
 }
 
 impl Command {
-    /// As a person would type it for one rank.
     pub(in crate::run) fn line(&self) -> String {
         line(&self.variables, &self.program, &self.arguments)
     }

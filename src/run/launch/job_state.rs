@@ -13,36 +13,28 @@ use crate::world::supervision::Note;
 
 #[derive(Default)]
 pub(super) struct JobState {
-    /// Ranks by process number.
     ranks: HashMap<u32, (usize, String)>,
     case: String,
     exit: Option<Exit>,
     /// Whether there is a journal of this run, and whether it has become a report.
     journal: bool,
     reported: bool,
-    /// Why the job ends before its time.
     failure: Option<Failure>,
     /// What the launcher prints about the end; shown when nothing better explains it.
     held: Vec<String>,
     /// Whether standard output and standard error have come to the launcher's farewell.
     farewell: [bool; 2],
-    /// The rank whose process the launcher names.
     named: Option<(usize, String)>,
     bar: Option<ProgressBar>,
-    shows_output: bool,
 }
 
 impl JobState {
-    pub(super) fn new(shows_output: bool) -> Self {
-        Self { shows_output, ..Self::default() }
-    }
-
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
-    pub(super) fn hear(&mut self, line: OutputLine) {
+    pub(super) fn hear(&mut self, line: OutputLine, shows_output: bool) {
         match &line {
             // Hydra prints on standard output how a job ended.
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
-            OutputLine::Out(line) if self.shows_output => self.above_bar(|| say(line)),
+            OutputLine::Out(line) if shows_output => self.above_bar(|| say(line)),
             OutputLine::Out(_) => {}
             OutputLine::Err(line) => match Note::parse(line) {
                 Some(note) => self.note(note),

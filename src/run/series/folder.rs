@@ -20,7 +20,6 @@ const TEXT: &str =
     "This series of launches is unfinished: resume it with --resume, or start anew with --force.\n";
 
 impl Side {
-    /// The report of a launch, counted from 0.
     pub(super) fn output(&self, launch: usize) -> Output {
         let path = self.folder.join(format!("{}.json", launch + 1));
         Output { path, format: Format::Json }
@@ -30,9 +29,7 @@ impl Side {
         let mut held = 0;
         for launch in self.launches()? {
             let path = self.output(launch).path;
-            let left = Recovered::read(&path)?.map(|left| left.report);
-            let is_measured = |report: &Report| report.cases.iter().any(|c| c.measured.is_some());
-            held += usize::from(path.exists() || left.as_ref().is_some_and(is_measured));
+            held += usize::from(path.exists() || Recovered::measured(&path)? > 0);
         }
         if held == 0 || !self.folder.join(MARK).exists() {
             return Ok(());

@@ -17,15 +17,11 @@ const NAME_LIMIT: usize = 100;
 
 #[derive(Debug)]
 pub(super) struct Side {
-    /// What is asked for.
     pub(super) variant: Variant,
-    /// What every launch runs.
     pub(super) plan: Plan,
     /// What that was made from.
     pub(super) config: Config,
-    /// The files of the side's one report.
     pub(super) outputs: Vec<Output>,
-    /// Where its launches leave theirs.
     pub(super) folder: PathBuf,
     program: PathBuf,
     /// What starts its ranks; one rank needs no launcher.
