@@ -83,8 +83,11 @@ pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
     let mut streams: Vec<Vec<Line<'_>>> = Vec::new();
     let mut places = HashMap::new();
     let mut lines = 0;
-    let (count, text_ends) = (text.lines().count(), text.ends_with('\n'));
+    let (end, text_ends) = (text.as_bytes().as_ptr_range().end, text.ends_with('\n'));
     for (line, number) in text.lines().zip(1..) {
+        if line.is_empty() {
+            continue;
+        }
         let (marks, text) = prefixes.part(line);
         if text.trim().is_empty() {
             continue;
@@ -99,7 +102,7 @@ pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
             streams.push(Vec::new());
             streams.len() - 1
         });
-        let ends = number < count || text_ends;
+        let ends = text_ends || line.as_bytes().as_ptr_range().end != end;
         streams[place].push(Line { number, text, ends });
     }
     Ok(streams)
@@ -153,12 +156,10 @@ struct Prefixes<'a> {
 
 impl<'a> Prefixes<'a> {
     fn of(text: &'a str) -> Self {
-        let before_comment = |line: &'a str| {
-            let (host, rest) = line.split_once(": ")?;
-            let is_name = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
-            (is_name && rest.starts_with('#')).then_some(host)
-        };
-        let hosts = text.lines().filter_map(before_comment).collect();
+        let is_name =
+            |host: &&str| host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+        let before_comment = |(at, _): (usize, &str)| text[..at].rsplit('\n').next();
+        let hosts = text.match_indices(": #").filter_map(before_comment).filter(is_name).collect();
         let known = PREFIXES.iter().filter_map(|prefix| Regex::new(&format!("^{prefix}")).ok());
         Self { known: known.collect(), hosts }
     }
@@ -166,6 +167,10 @@ impl<'a> Prefixes<'a> {
     /// The marks of the line's process, and what follows them.
     fn part(&self, line: &'a str) -> (Vec<&'a str>, &'a str) {
         let (mut marks, mut rest) = (Vec::new(), line);
+        // Most lines are rows or comments without one, and there may be millions.
+        if line.starts_with('#') || !line.contains([':', ']', ')', '|']) {
+            return (marks, rest);
+        }
         for prefix in self.known.iter().chain(&self.known) {
             if let Some(found) = prefix.captures(rest) {
                 marks.extend(found.get(1).map(|mark| mark.as_str()));
