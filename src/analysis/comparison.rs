@@ -8,7 +8,6 @@ mod rules;
 mod subject;
 mod verdict;
 
-pub use differences::check_allowed;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;

@@ -244,6 +244,18 @@ enum Bars {
 }
 
 impl Caveat {
+    /// Marks of those with which figures do not stand beside plain ones.
+    pub const INCOMPARABLE: [&str; 8] = [
+        OVERSUBSCRIBED.mark,
+        YIELDING.mark,
+        EMULATED.mark,
+        "simulated",
+        "barrier start",
+        "local times",
+        "batched",
+        "imported",
+    ];
+
     /// Its place among the caveats of a case, its mark, what it keeps the figure out of, and what to do about it.
     fn facts(&self) -> (usize, &'static str, Bars, &'static str) {
         use Bars::{Comparisons, Nothing, Scaling};
@@ -399,6 +411,7 @@ mod tests {
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);
+            assert_eq!(one.comparable(), !Caveat::INCOMPARABLE.contains(&one.mark()));
             assert!(all[i + 1..].iter().all(|other| other.mark() != one.mark()));
             assert!(!one.excludes_from_scaling() || !one.comparable() && !one.facts().3.is_empty());
         }

@@ -196,9 +196,9 @@ impl PartialEq for Metric {
 }
 
 impl Observed {
-    /// So much for each second; `None` where the time is too short for the clock.
+    /// So much for each second; `None` where that is nothing, or the time is too short for the clock.
     fn each_second(&self, amount: f64) -> Option<f64> {
-        (self.median_ms > 0.0).then(|| amount / (self.median_ms / 1e3))
+        (self.median_ms > 0.0 && amount > 0.0).then(|| amount / (self.median_ms / 1e3))
     }
 
     /// What all ranks do together, each as much.

@@ -87,7 +87,7 @@ impl Side {
         for (file, report) in self.files.iter().zip(&self.reports) {
             let same = |(name, known): &(&String, &Report)| {
                 let [one, two] = [file, *name].map(|name| std::fs::canonicalize(name).ok());
-                one == two || report == *known
+                one.is_some() && one == two || report == *known
             };
             if let Some((name, _)) = other.files.iter().zip(&other.reports).find(same) {
                 return Err(Error::usage(format!(

@@ -14,6 +14,7 @@ use crate::base::units::{format_ms, significant};
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
     Analysis, Examined, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
+    limits_exit,
 };
 
 /// Most rows of a table that the terminal shows.
@@ -37,7 +38,7 @@ impl Render for Analysis {
             facts: (0..).zip(&self.reports).map(|(at, report)| source(self, at, report)).collect(),
             sections,
             verdict: conclusion(self),
-            exit: None,
+            exit: (!self.limits.is_empty()).then(|| limits_exit(&self.limits, false)),
         }
     }
 }

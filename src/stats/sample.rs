@@ -33,8 +33,9 @@ pub(super) fn autocorrelations(mut values: Vec<f64>) -> impl Fn(usize) -> f64 {
     }
 }
 
-/// Maps the smallest value to 0 and the largest to 1, so that squares neither overflow nor underflow. Equal values stay exactly equal, so that constant values have
-/// a variance of exactly 0, unlike a computed variance of values such as 0.1.
+/// Maps the smallest value to 0 and the largest to 1, so that squares neither overflow nor underflow. Equal values stay
+/// exactly equal, so that constant values have a variance of exactly 0, unlike a computed variance of values such as
+/// 0.1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     low: f64,

@@ -67,6 +67,14 @@ fn unlike_runs_are_not_put_together() {
     let compared = with_logs(words).fails(6);
     assert!(compared.out.contains("NOT COMPARABLE"), "{}", compared.out);
     refused("import @host-memory.txt @gpu-memory.txt", &["has it too"]);
+    // A pipe is no other pipe, though neither has a path.
+    let pipes = format!(
+        "exec {} compare <(cat {FOLDER}/one.txt) <(cat {FOLDER}/died.txt)",
+        env!("CARGO_BIN_EXE_tesserabench")
+    );
+    let ended = std::process::Command::new("bash").args(["-c", &pipes]).output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(!said.contains("same file"), "{said}");
 }
 
 #[test]

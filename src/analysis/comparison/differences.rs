@@ -42,31 +42,40 @@ pub(super) fn around(
     differences
 }
 
-/// What keeps figures of a case apart, beside caveats: what is allowed by these names.
+/// What keeps figures of a case apart, beside caveats.
 const OF_A_CASE: [&str; 3] = ["definition of time", "protocol", "number of ranks"];
 
-/// What may be allowed although no report at hand has it.
-const ELSEWHERE: [&str; 7] =
-    ["variable", "topology", "driver", "cuda", "nvrtc", "cublaslt", "nccl"];
+/// What around the sides prevents comparing; variables have their names behind the word.
+const AROUND: [&str; 14] = [
+    "backend",
+    "topology",
+    "mpi",
+    "thread level",
+    "mesh",
+    "devices",
+    "nodes",
+    "processors",
+    "variable",
+    "driver",
+    "cuda",
+    "nvrtc",
+    "cublaslt",
+    "nccl",
+];
 
-/// Refuses names of differences that cannot be: one that is misspelt would allow nothing, in silence.
+/// Refuses names that prevent nothing: one that is misspelt would allow nothing, in silence.
 ///
 /// # Errors
 /// Usage error, which names what can be allowed.
-pub fn check_allowed(sides: &[&[Report]], allow: &[String]) -> Result<()> {
-    let facts = sides.iter().flat_map(|reports| facts(reports));
-    let facts = facts.filter(|((_, prevents), _)| *prevents).map(|((what, _), _)| what);
-    let cases = sides.iter().copied().flatten().flat_map(|report| &report.cases);
-    let caveats = cases.flat_map(|case| &case.caveats);
-    let caveats = caveats.filter(|caveat| !caveat.comparable()).map(Caveat::mark);
-    let others = OF_A_CASE.into_iter().chain(ELSEWHERE).chain(caveats);
-    let known: BTreeSet<String> = facts.chain(others.map(str::to_owned)).collect();
-    let is_known = |name: &&String| known.contains(*name) || name.starts_with("variable ");
+pub(super) fn check_allowed(allow: &[String]) -> Result<()> {
+    let known = AROUND.into_iter().chain(OF_A_CASE).chain(Caveat::INCOMPARABLE);
+    let is_known =
+        |name: &&String| known.clone().any(|other| other == *name) || name.starts_with("variable ");
     match allow.iter().find(|name| !is_known(name)) {
-        Some(name) => {
-            let near = suggestion(name, known.iter().map(String::as_str));
-            Err(Error::usage(format!("--allow '{name}' names nothing that could differ; {near}")))
-        }
+        Some(name) => Err(Error::usage(format!(
+            "--allow '{name}' names nothing that prevents comparing; {}",
+            suggestion(name, known)
+        ))),
         None => Ok(()),
     }
 }
@@ -168,4 +177,27 @@ pub(in crate::analysis) fn between(
     only(baseline, candidate, "the baseline");
     only(candidate, baseline, "the candidate");
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixture::{empty_report, plan};
+    use crate::machine::nvidia;
+
+    #[test]
+    fn whatever_prevents_comparing_can_be_allowed() {
+        let mut report = empty_report(&plan("benchmarks: {gemm: {m: 8}}"));
+        report.topology = Some("dgx-h100".to_owned());
+        let keys = nvidia::ALL.iter().map(|library| library.key.to_owned());
+        report.environment.libraries.extend(keys.map(|key| (key, "1".to_owned())));
+        report.environment.variables.insert("NCCL_ALGO".to_owned(), "Ring".to_owned());
+        let facts = facts(&[report]);
+        let preventing = facts.into_keys().filter(|(_, prevents)| *prevents);
+        let names: Vec<String> = preventing.map(|(name, _)| name).collect();
+        assert!(names.len() > 8, "{names:?}");
+        assert_eq!(check_allowed(&names), Ok(()));
+        let refused = check_allowed(&["protocoll".to_owned()]).unwrap_err();
+        assert!(refused.message.ends_with("did you mean 'protocol'?"), "{}", refused.message);
+    }
 }

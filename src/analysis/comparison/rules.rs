@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wildmatch::WildMatch;
 
+use super::differences::check_allowed;
 use crate::base::error::{Error, Result};
 use crate::plan::config::{ComparedMetric, Config, StatisticalTest};
 use crate::report::RegressionSeverity;
@@ -45,7 +46,7 @@ impl Rules {
     /// The rules that a configuration asks for.
     ///
     /// # Errors
-    /// Usage error for a percentage or a rate that is none.
+    /// Usage error for a percentage or a rate that is none, and for a difference that is allowed and cannot be.
     pub fn resolve(config: &Config) -> Result<Self> {
         let confidence = config.benchmarking.statistical_significance.unwrap_or(0.95);
         let seed = config.seed.unwrap_or(1);
@@ -71,6 +72,7 @@ impl Rules {
                 "an accuracy drift of {drift} is no relative error; 0.001 is usual"
             )));
         }
+        check_allowed(&config.allow)?;
         let thresholds = config.thresholds.iter().map(|(glob, percent)| {
             Ok((glob.clone(), share(&format!("the threshold of '{glob}'"), Some(*percent), 0.0)?))
         });

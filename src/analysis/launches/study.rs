@@ -39,6 +39,12 @@ fn current(study: &Scaling, report: &Report) -> Scaling {
     let case = |point: &Point| report.cases.iter().find(|case| case.id == point.case);
     let points = study.points.iter().map(|point| StudyPoint::of(case(point)?));
     let points: Option<Vec<StudyPoint<'_>>> = points.collect();
+    if points.is_none() {
+        tracing::warn!(
+            "the study of {} keeps the figures it had: a case of it is missing, or does not say what it counts",
+            study.benchmark
+        );
+    }
     let Scaling { benchmark, kind, problem, precision, placement, .. } = study;
     let renewed = points
         .and_then(|points| scaling(benchmark, *kind, problem, (*precision, *placement), &points));
