@@ -23,6 +23,8 @@ pub(super) fn live(request: Request) -> Result<Exit> {
     }
     panic::guard(|| {
         let mut watch = watch(&request.config)?;
+        let rank = world::innermost_launch().and_then(|launch| launch.rank);
+        supervision::notify(&Note::Start { pid: std::process::id(), rank });
         let mut world = join(&request.config);
         let ended = run(&mut world, &mut watch, request);
         if let Err(why) = &ended {

@@ -19,6 +19,12 @@ const MARK: &str = "@tesserabench ";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Note {
+    /// A rank starts MPI; the launcher may not have told it its number.
+    Start {
+        pid: u32,
+        rank: Option<usize>,
+    },
+    /// A rank has started MPI.
     Rank {
         rank: usize,
         pid: u32,
@@ -88,6 +94,7 @@ mod tests {
     #[test]
     fn notes_read_back() {
         for note in [
+            Note::Start { pid: 77, rank: Some(3) },
             Note::Rank { rank: 3, pid: 77, host: "node1".to_owned() },
             Note::Case { done: 0, total: 9, id: "gemm/f32/m=8/world:0-1".to_owned() },
             Note::Case { done: 9, total: 9, id: String::new() },

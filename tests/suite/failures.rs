@@ -188,6 +188,18 @@ fn a_slow_rank_is_found_and_foreign_connections_are_rejected() {
 }
 
 #[test]
+fn a_start_of_mpi_that_fails_is_told_in_its_own_words() {
+    if !launcher_tells_the_truth() {
+        return;
+    }
+    for words in ["-b barrier --quick", "-b barrier --quick --launches 2"] {
+        let ended = ranks(2, words).env("OMPI_MCA_pml", "nowhere").fails(6);
+        assert!(ended.err.contains("component was not found"), "{}", ended.err);
+        assert!(ended.error().contains("MPI could not start on rank "), "{}", ended.err);
+    }
+}
+
+#[test]
 fn mixed_builds_are_refused() {
     let ended = ranks(3, WORDS).fault("build@2:join").fails(6);
     assert_eq!(ended.err.matches("rank 2 runs build").count(), 1, "{}", ended.err);
