@@ -373,6 +373,20 @@ mod tests {
     }
 
     #[test]
+    fn a_preset_grows_until_something_moves_and_a_size_that_is_said_stays() {
+        let sizes = |yaml, ranks| -> Vec<String> {
+            let part = |id: String| id.split('/').nth(2).map(str::to_owned);
+            ids(yaml, ranks).into_iter().filter_map(part).collect()
+        };
+        let preset = sizes("preset: small\nbenchmarks: {alltoall: , all_reduce: }", 8);
+        assert_eq!(preset[0], "bytes=8,placement=out");
+        assert!(preset.contains(&"bytes=32,placement=out".to_owned()), "{preset:?}");
+        assert_eq!(preset.len(), 8);
+        let explicit = sizes("benchmarks: {alltoall: {bytes: 8}}", 8);
+        assert_eq!(explicit, ["bytes=8,placement=out"]);
+    }
+
+    #[test]
     fn a_mesh_measures_collectives_on_every_axis_and_kernels_on_all_ranks() {
         let yaml = "mesh: {shape: 'tp=2,dp=2,pp=1'}\nbenchmarks: {barrier: , gemm: {m: 8}}";
         assert_eq!(

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collective, MpiCall, Operator, RankCount, Roles};
 use crate::base::error::{Error, Result};
+use crate::base::units::format_size;
 use crate::benchmark::element::Element;
 
 /// One exchange of a group, or several in flight together.
@@ -195,6 +196,17 @@ impl Exchange {
             }
             RankCount::Any | RankCount::Several | RankCount::PowerOfTwo => {}
         }
+        if self.moves_nothing(ranks) {
+            let more = self.grown(ranks).map_or_else(
+                || "use more".to_owned(),
+                |exchange| format!("use {} or more", format_size(exchange.bytes)),
+            );
+            return Err(Error::unsupported(format!(
+                "of {} no whole {} moves between {ranks} ranks; {more}",
+                format_size(self.bytes),
+                self.element.name()
+            )));
+        }
         if let Some(pairs) = self.pairs
             && pairs as usize > ranks / 2
         {
@@ -217,6 +229,19 @@ impl Exchange {
             ));
         }
         Ok(())
+    }
+
+    /// Whether there are too few elements for any to move. Messages without data are still sent.
+    fn moves_nothing(&self, ranks: usize) -> bool {
+        let is_empty_message = self.bytes == 0
+            && matches!(self.collective.mpi, MpiCall::Messages(_) | MpiCall::Put | MpiCall::Get);
+        self.algorithm_bytes(ranks) == Some(0) && !is_empty_message
+    }
+
+    /// The same with an element for each rank, where nothing moves now and something does then.
+    pub fn grown(&self, ranks: usize) -> Option<Self> {
+        let more = Self { bytes: self.element.bytes() * ranks as u64, ..self.clone() };
+        (self.moves_nothing(ranks) && !more.moves_nothing(ranks)).then_some(more)
     }
 
     /// Bytes that are divided by the time of one operation to get algbw, with blocks rounded down to whole
@@ -339,5 +364,20 @@ mod tests {
         assert!(rooted.check(4).is_err() && rooted.check(5).is_ok());
         let paired = Exchange { pairs: Some(3), ..of(&pairs::BANDWIDTH) };
         assert!(paired.check(5).is_err() && paired.check(6).is_ok());
+    }
+
+    #[test]
+    fn what_moves_nothing_is_refused() {
+        let bytes = |collective, bytes| Exchange { bytes, ..of(collective) };
+        let few = bytes(&all_to_all::ALLTOALL, 28);
+        let why = few.check(8).unwrap_err();
+        assert_eq!(why.kind, crate::base::error::Kind::Unsupported);
+        assert_eq!(why.message, "of 28B no whole f32 moves between 8 ranks; use 32B or more");
+        assert_eq!(few.grown(8).unwrap().bytes, 32);
+        assert!(few.check(7).is_ok() && bytes(&all_to_all::ALLTOALL, 32).check(8).is_ok());
+        assert!(bytes(&ALL_REDUCE, 0).check(8).is_err() && bytes(&ALL_REDUCE, 4).check(8).is_ok());
+        assert!(bytes(&pairs::LATENCY, 0).check(8).is_ok());
+        // One corner has no neighbour.
+        assert!(of(&hypercube::HYPERCUBE).check(1).is_err());
     }
 }
