@@ -3,6 +3,7 @@
 mod dry_run;
 mod environment;
 pub mod journal;
+mod keep;
 mod launch;
 mod panic;
 mod progress_bar;
@@ -14,6 +15,7 @@ mod series;
 mod session;
 pub mod sidecar;
 
+pub use keep::keep_earlier;
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::OnExisting;
 pub use request::{Request, Variables, Variant};
@@ -63,10 +65,13 @@ pub fn run(request: Request) -> Result<Exit> {
 
 /// Starts the ranks of one run, or shows what would be started; `processes` are this one and those beside it.
 fn launch_once(request: Request, processes: usize) -> Result<Exit> {
-    let config = request::with_found_backend(request.config?);
+    let config = request.config?;
+    let asked = config.backend;
+    let config = request::with_found_backend(config);
     Limits::resolve(&config.limits)?;
     let plan = Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(processes)))?;
     let outputs = Output::resolve(&config)?;
+    request::tell_of_missing_gpu(asked);
     if request.dry_run {
         dry_run::show(&plan);
         return Ok(Exit::Ok);

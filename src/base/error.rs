@@ -74,6 +74,11 @@ impl Error {
         Self::new(Kind::Unsupported, message)
     }
 
+    /// The message without the remedy, which stands behind a semicolon.
+    pub fn reason(&self) -> &str {
+        self.message.split("; ").next().unwrap_or(&self.message)
+    }
+
     /// A file that cannot be read or written: the user can mend that, so it is a usage error.
     pub fn file(action: &str, path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::usage(format!("cannot {action} '{}': {reason}", path.display()))

@@ -8,6 +8,7 @@ use super::sides::{LogArgs, Side};
 use super::{files, format, set_name, write};
 use crate::analysis::{self, Rules};
 use crate::base::error::{Error, Exit, Result};
+use crate::base::files::refuse_overwriting;
 use crate::plan::config::{ComparisonConfig, Config};
 use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
@@ -58,6 +59,15 @@ pub(super) struct TellArgs {
 impl TellArgs {
     pub(super) fn files(&self) -> Result<Vec<(&Path, Format)>> {
         files::<Comparison>(&self.output)
+    }
+
+    pub(super) fn refuse_overwriting(
+        &self,
+        baseline: &[String],
+        candidate: &[String],
+    ) -> Result<()> {
+        let outputs = self.output.iter().map(PathBuf::as_path);
+        refuse_overwriting(outputs, baseline.iter().chain(candidate))
     }
 
     pub(super) fn tell(&self, comparison: &Comparison) -> Result<Exit> {
@@ -126,6 +136,7 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     for named in &args.candidate {
         let candidate = first.take().map_or_else(|| Side::load(named, &asked), Ok)?;
         baseline.refuse_same(&candidate)?;
+        args.tell.refuse_overwriting(&baseline.files, &candidate.files)?;
         let comparison = analysis::compare(baseline.as_reports(), candidate.as_reports(), &rules);
         worst = worst.worst(args.tell.tell(&comparison)?);
     }

@@ -6,9 +6,11 @@ use clap::Args;
 
 use super::sides::LogArgs;
 use crate::base::error::{Exit, Result};
+use crate::base::files::refuse_overwriting;
 use crate::import;
 use crate::plan::config::{Config, OutputConfig};
 use crate::render::{Output, tell};
+use crate::run::keep_earlier;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
@@ -29,8 +31,10 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     let files = Some(args.output).filter(|files| !files.is_empty());
     let config =
         Config { output: OutputConfig { files, format: args.format }, ..Config::default() };
-    let report = import::import(&args.files, &args.logs.asked()?, &config)?;
     let outputs = Output::resolve(&config)?;
+    refuse_overwriting(outputs.iter().map(|output| output.path.as_path()), &args.files)?;
+    let report = import::import(&args.files, &args.logs.asked()?, &config)?;
+    keep_earlier(&outputs)?;
     for output in &outputs {
         output.write(&report)?;
     }

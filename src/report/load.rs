@@ -9,7 +9,7 @@ use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
 
 /// Most bytes a report may have that is read back.
-const FILE_LIMIT: u64 = 1 << 30;
+pub const FILE_LIMIT: u64 = 1 << 30;
 
 impl Report {
     /// Reads a report.

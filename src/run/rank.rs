@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::recorder::{self, OnExisting, RootOutputs};
-use super::request::{Request, with_found_backend};
+use super::request::{Request, tell_of_missing_gpu, with_found_backend};
 use super::{panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::plan::config::{BackendChoice, Config};
@@ -123,10 +123,12 @@ fn agree_on_plan(
     on_existing: OnExisting,
 ) -> Result<(Plan, Option<RootOutputs>)> {
     let prepared = world.is_root().then(|| {
+        let asked = config.backend;
         let config = with_found_backend(config);
         let plan = Plan::resolve(&config, &world.places())?;
         let outputs = Output::resolve(&config)?;
         recorder::refuse_unfinished(&outputs, on_existing)?;
+        tell_of_missing_gpu(asked);
         Ok((plan, RootOutputs { config, outputs, on_existing }))
     });
     let (plan, root) = world.unanimous(prepared.transpose())?.unzip();

@@ -8,8 +8,10 @@ mod comparison;
 mod folder;
 mod side;
 
+use std::fs::File;
+
 use super::recorder::{self, OnExisting};
-use super::request::{Request, Variant, with_found_backend};
+use super::request::{Request, Variant, tell_of_missing_gpu, with_found_backend};
 use super::{dry_run, launch};
 use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
@@ -63,6 +65,7 @@ impl LaunchSeries {
     }
 
     pub(super) fn run(&self) -> Result<Exit> {
+        tell_of_missing_gpu(self.request.config.as_ref().ok().and_then(|config| config.backend));
         if self.request.dry_run {
             self.show()?;
             return Ok(Exit::Ok);
@@ -73,7 +76,7 @@ impl LaunchSeries {
             }
             return Ok(Exit::Ok);
         }
-        let due = self.begin()?;
+        let (due, _locks) = self.begin()?;
         let ended = self.measure(due)?;
         self.conclude(ended)
     }
@@ -113,7 +116,8 @@ impl LaunchSeries {
         Ok(due)
     }
 
-    fn begin(&self) -> Result<Vec<(&Side, usize)>> {
+    /// The launches to make, and what keeps other series away from their files.
+    fn begin(&self) -> Result<(Vec<(&Side, usize)>, Vec<File>)> {
         let on_existing = self.request.on_existing;
         for side in &self.sides {
             recorder::refuse_unfinished(&side.outputs, on_existing)?;
@@ -123,8 +127,8 @@ impl LaunchSeries {
             launch::check(&side.plan, &side.command(0))?;
         }
         let due = self.due()?;
-        self.sides.iter().try_for_each(|side| side.begin(on_existing))?;
-        Ok(due)
+        let locks = self.sides.iter().map(|side| side.begin(on_existing)).collect::<Result<_>>()?;
+        Ok((due, locks))
     }
 
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {

@@ -82,3 +82,27 @@ fn a_fault_that_cannot_act_is_refused() {
         assert!(run.error().contains("it does nothing at"), "{fault}: {}", run.err);
     }
 }
+
+#[test]
+fn inputs_are_not_overwritten() {
+    let report = tesserabench("run -b copy --problem-size small --quick -o a.json").passes();
+    let report =
+        tesserabench("run -b copy --problem-size small --quick -o b.json").after(report).passes();
+    let texts = ["a.json", "b.json"].map(|name| report.read(name));
+    let mut ended = report;
+    for words in [
+        "compare a.json b.json -o a.json",
+        "compare a.json b.json -o ./b.json",
+        "analyze a.json b.json -o b.json",
+        "analyze a.json a.json b.json --derive-limits a.json",
+        "history gate b.json --baseline a.json -o a.json",
+        "import a.json -o a.json",
+    ] {
+        ended = tesserabench(words).after(ended).fails(2);
+        assert!(ended.error().contains("is read and would be overwritten"), "{}", ended.err);
+        assert_eq!(["a.json", "b.json"].map(|name| ended.read(name)), texts, "{words}");
+    }
+    // The default output of an import.
+    let log = tesserabench("import results.json").file("results.json", "{}").fails(2);
+    assert!(log.error().contains("is read and would be overwritten"), "{}", log.err);
+}

@@ -194,8 +194,10 @@ fn a_start_of_mpi_that_fails_is_told_in_its_own_words() {
     }
     for words in ["-b barrier --quick", "-b barrier --quick --launches 2"] {
         let ended = ranks(2, words).env("OMPI_MCA_pml", "nowhere").fails(6);
-        assert!(ended.err.contains("component was not found"), "{}", ended.err);
-        assert!(ended.error().contains("MPI could not start on rank "), "{}", ended.err);
+        // Open MPI 4.1 sometimes loses its own message, with the process that it is about: it says that too.
+        let told = |words: &str| ended.err.contains(words);
+        assert!(told("MPI could not start") && told("; its messages are above"), "{}", ended.err);
+        assert!(told("component was not found") || told("ORTE_ERROR_LOG"), "{}", ended.err);
     }
 }
 

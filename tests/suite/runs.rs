@@ -198,3 +198,46 @@ fn a_configuration_file_is_overridden_by_flags() {
     assert_eq!((&report["run"]["seed"], &report["cases"][0]["iterations"]), (&5.into(), &3.into()));
     assert_eq!(report["run"]["config"]["benchmarking"]["timing_iterations"], 3);
 }
+
+#[test]
+fn what_an_earlier_run_has_written_is_kept() {
+    let words = "run -b copy --problem-size small --quick";
+    let first = tesserabench(words).passes();
+    assert!(first.err.contains("no GPU: ") && first.err.contains("; measuring CPUs"));
+    let first_report = first.read("results.json");
+    let second = tesserabench(words).after(first).passes();
+    let name = second.err.split("is kept as '").nth(1).and_then(|rest| rest.split('\'').next());
+    let name = name.unwrap_or_else(|| panic!("{}", second.err));
+    assert_eq!(second.read(name), first_report);
+    let files = |ended: &Ended| std::fs::read_dir(ended.path("")).unwrap().count();
+    assert_eq!(files(&second), 2);
+    let third = tesserabench(words).arg("--force").after(second).passes();
+    assert_eq!(files(&third), 2, "{}", third.err);
+    let fourth = tesserabench(words).arg("--resume").after(third).passes();
+    assert!(fourth.err.contains("there is nothing to resume"), "{}", fourth.err);
+    assert_eq!(files(&fourth), 3, "{}", fourth.err);
+    // A series keeps the folder of its launches with it.
+    let series = tesserabench(words).arg("--launches=2").after(fourth).passes();
+    let again = tesserabench(words).arg("--launches=2").after(series).passes();
+    assert!(again.err.contains("'results.launches' of an earlier run is kept as"), "{}", again.err);
+    assert_eq!(files(&again), 7, "{}", again.err);
+}
+
+#[test]
+fn two_runs_do_not_write_the_same_files() {
+    // Holds the journal as a run does that is under way.
+    let ended = tesserabench("run -b copy --problem-size small --quick").passes();
+    let journal = std::fs::File::create(ended.path("results.json.journal.jsonl")).unwrap();
+    journal.lock().unwrap();
+    let report = ended.read("results.json");
+    let mut ended = ended;
+    for words in ["", "--force", "--resume", "--ranks 2"] {
+        ended = tesserabench(&format!("run -b copy --problem-size small --quick {words}"))
+            .after(ended)
+            .fails(2);
+        assert!(ended.error().contains("another run is writing 'results.json'"), "{}", ended.err);
+        assert_eq!(ended.read("results.json"), report);
+    }
+    drop(journal);
+    tesserabench("run -b copy --problem-size small --quick").after(ended).passes();
+}
