@@ -120,6 +120,11 @@ impl Run {
         self
     }
 
+    /// The folder that it runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// In the folder of a run that has ended.
     pub(crate) fn after(mut self, ended: Ended) -> Self {
         self.folder = ended.folder;

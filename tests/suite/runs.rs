@@ -241,3 +241,19 @@ fn two_runs_do_not_write_the_same_files() {
     drop(journal);
     tesserabench("run -b copy --problem-size small --quick").after(ended).passes();
 }
+
+#[test]
+fn links_in_the_place_of_files_are_not_followed() {
+    let run = tesserabench("run -b copy --problem-size small --quick").file("victim", "untouched");
+    let folder = run.folder().to_owned();
+    for name in ["results.json.journal.jsonl", "results.samples.csv.gz"] {
+        std::os::unix::fs::symlink("victim", folder.join(name)).unwrap();
+    }
+    let ended = run.fails(2);
+    assert!(ended.error().contains("cannot write 'results.json.journal.jsonl'"), "{}", ended.err);
+    std::fs::remove_file(ended.path("results.json.journal.jsonl")).unwrap();
+    let words = "run -b copy --problem-size small --iterations 1100 -o results.json";
+    let ended = tesserabench(words).after(ended).passes();
+    assert!(ended.path("results.samples.csv.gz").metadata().unwrap().len() > 1000);
+    assert_eq!(ended.read("victim"), "untouched");
+}
