@@ -152,23 +152,6 @@ pub fn build() -> String {
     format!("{} (commit {commit})", env!("TESSERABENCH_BUILD"))
 }
 
-/// The commit checked out in the working folder, if it is in a git repository. It is read from the files,
-/// because starting a process from a rank is not safe under every MPI.
-pub fn commit_of_working_folder() -> Option<String> {
-    let folder = std::env::current_dir().ok()?;
-    let git = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir())?;
-    let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
-    let Some(reference) = head.trim().strip_prefix("ref: ") else {
-        return Some(head.trim().to_owned());
-    };
-    if let Ok(commit) = std::fs::read_to_string(git.join(reference)) {
-        return Some(commit.trim().to_owned());
-    }
-    let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
-    let line = packed.lines().find(|line| line.ends_with(reference))?;
-    line.split_whitespace().next().map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,8 @@ pub(super) struct RootOutputs {
     pub(super) config: Config,
     pub(super) outputs: Vec<Output>,
     pub(super) on_existing: OnExisting,
+    /// Checked out in the working folder.
+    pub(super) commit: Option<String>,
 }
 
 pub(super) struct Recorder {
@@ -77,7 +79,8 @@ impl Recorder {
         let first = root.outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         refuse_shared_devices(plan, &environment)?;
         Limits::resolve(&root.config.limits)?;
-        let report = report::empty(plan, &root.config, environment, floors);
+        let mut report = report::empty(plan, &root.config, environment, floors);
+        report.run.git = root.commit;
         let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
         let started = report.run.started.clone();
         let recovered = match root.on_existing {
