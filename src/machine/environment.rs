@@ -67,7 +67,7 @@ pub struct Rank {
 }
 
 /// Prefixes of variables that affect the results. The whole environment is never recorded: it holds secrets.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 15] = [
     "CUBLAS",
     "CUDA_",
     "FI_",
@@ -81,6 +81,7 @@ const VARIABLES: [&str; 14] = [
     "SLURM_JOB_ID",
     "SLURM_JOB_NUM_NODES",
     "SLURM_STEP_NUM_TASKS",
+    "TESSERABENCH_FAULT",
     "UCX_",
 ];
 

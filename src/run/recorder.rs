@@ -16,6 +16,7 @@ use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::render::Output;
 use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
+use crate::world::fault;
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
 const CASE_BYTES: u64 = 32 << 10;
@@ -117,6 +118,7 @@ impl Recorder {
     ) -> Result<bool> {
         let floors = self.report.floors.unwrap_or_default();
         let mut result = analysis::analyse(plan, case, &floors, outcome, found);
+        result.caveats.extend(fault::caveat());
         if let Some(error) = &mut result.error {
             self.locate(error);
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -189,6 +191,7 @@ pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
             let floors = report.floors.unwrap_or_default();
             let found = (None, Samples::None);
             let mut result = analysis::analyse(&plan, case, &floors, outcome, found);
+            result.caveats.extend(fault::caveat());
             if timed_out {
                 result.outcome = Outcome::TimedOut;
             }

@@ -1,10 +1,11 @@
 //! Folders and environments that somebody else has prepared.
 
-use std::os::unix::fs::lchown;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::Path;
 use std::process::Command;
 
-use crate::ranks::{Run, tesserabench};
+use crate::ranks::{Run, ranks, tesserabench};
 
 /// A short run in virtual time.
 const WORDS: &str = "run --backend simulated -b gemm --problem-size m=64 --iterations 10";
@@ -64,4 +65,54 @@ fn what_another_user_has_made_is_not_believed() {
         lchown(folder.join(".git"), Some(65534), Some(65534)).unwrap();
     });
     assert_eq!(commit(run.env("HOME", "/nowhere")), None);
+}
+
+#[test]
+fn a_variable_of_the_programs_own_makes_no_command_a_rank() {
+    for value in ["", "1", "7f:0"] {
+        let run = tesserabench(&format!("{WORDS} --dry-run")).file("results.json", "mine");
+        let ended = run.env("TESSERABENCH_SUPERVISED", value).passes();
+        assert_eq!(ended.read("results.json"), "mine");
+        assert!(ended.err.contains("TESSERABENCH_SUPERVISED is ignored"), "{}", ended.err);
+    }
+    // A rank's own word, which what is started beside the rank inherits.
+    let program = env!("CARGO_BIN_EXE_tesserabench");
+    let wrapper = format!("#!/bin/sh\n{program} \"$@\" && {program} run --dry-run -b copy >&2\n");
+    let run =
+        ranks(2, "-b copy --quick --launches 1 --against ./wrapper").file("wrapper", &wrapper);
+    let run = run.set_up(|folder| {
+        std::fs::set_permissions(folder.join("wrapper"), Permissions::from_mode(0o755)).unwrap();
+    });
+    let ended = run.passes();
+    assert!(ended.err.contains("TESSERABENCH_SUPERVISED is ignored"), "{}", ended.err);
+    assert!(ended.path("results.against.json").exists(), "{}", ended.err);
+    // Wrong results are told by the exit.
+    let wrong = tesserabench("run --backend host -b gemm --problem-size m=64");
+    wrong.env("TESSERABENCH_SUPERVISED", "1").fault("wrong@0:verify").fails(5);
+}
+
+#[test]
+fn a_planted_fault_is_asked_for_and_stands_in_the_report() {
+    let words = "run --backend host -b copy -b triad --problem-size small --iterations 10";
+    let fault = "slow/1@0:operation@copy*";
+    let refused = tesserabench(words).env("TESSERABENCH_FAULT", fault).fails(2);
+    assert!(refused.error().contains("--plant-fault"), "{}", refused.err);
+    assert!(!refused.path("results.json").exists());
+    let ended = tesserabench(words).fault(fault).passes();
+    assert!(
+        ended.out.contains("planted fault: the fault 'slow/1@0:operation@copy*'"),
+        "{}",
+        ended.out
+    );
+    let report = ended.report();
+    assert_eq!(report["environment"]["variables"]["TESSERABENCH_FAULT"], fault);
+    let caveat = serde_json::json!({"kind": "planted_fault", "fault": fault});
+    let cases = report["cases"].as_array().unwrap();
+    assert!(cases.iter().all(|case| case["caveats"].as_array().unwrap().contains(&caveat)));
+    // It is held against no report without one.
+    let ended = tesserabench(&format!("{words} -o plain.json")).after(ended).passes();
+    let ended = tesserabench("compare plain.json results.json").after(ended).fails(6);
+    assert!(ended.out.contains("planted fault"), "{}", ended.out);
+    let failed = tesserabench(words).after(ended).arg("--force").fault("wrong@0:verify").fails(5);
+    assert_eq!(failed.report()["cases"][0]["caveats"][0]["kind"], "planted_fault");
 }
