@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::Path;
 use std::process::Command;
 
+use crate::cuda::everything;
 use crate::ranks::{Run, ranks, tesserabench};
 
 /// A short run in virtual time.
@@ -115,4 +116,28 @@ fn a_planted_fault_is_asked_for_and_stands_in_the_report() {
     assert!(ended.out.contains("planted fault"), "{}", ended.out);
     let failed = tesserabench(words).after(ended).arg("--force").fault("wrong@0:verify").fails(5);
     assert_eq!(failed.report()["cases"][0]["caveats"][0]["kind"], "planted_fault");
+}
+
+#[test]
+fn no_library_comes_from_a_folder_that_others_can_make() {
+    let path = everything().to_str().unwrap().to_owned();
+    let words = "run --backend cuda -b gemm --problem-size m=8 --iterations 4 --warmup 1";
+    // In every folder for caches there is.
+    let temporary = tempfile::tempdir().unwrap();
+    let run = tesserabench(words)
+        .env("LD_LIBRARY_PATH", &path)
+        .env("TMPDIR", temporary.path().to_str().unwrap());
+    let run = ["HOME", "XDG_CACHE_HOME", "TESSERABENCH_CACHE_DIR"]
+        .into_iter()
+        .fold(run, |run, name| run.env(name, ""));
+    let ended = run.passes();
+    assert!(ended.err.contains("no folder of your own"), "{}", ended.err);
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+    // In one that is open to all.
+    let run = tesserabench(words).env("LD_LIBRARY_PATH", &path).set_up(|folder| {
+        std::fs::create_dir(folder.join("open")).unwrap();
+        std::fs::set_permissions(folder.join("open"), Permissions::from_mode(0o1777)).unwrap();
+    });
+    let ended = run.env("TESSERABENCH_CACHE_DIR", "open").passes();
+    assert!(ended.err.contains("others may write in it"), "{}", ended.err);
 }
