@@ -33,9 +33,12 @@ use series::LaunchSeries;
 /// # Errors
 /// When nothing can be started, the run as a whole cannot go on, or its results cannot be kept.
 pub fn run(request: Request) -> Result<Exit> {
-    fault::plant()?;
+    fault::plant(request.plants_fault)?;
     if supervision::is_supervised() {
         return rank::live(request);
+    }
+    if world::is_first_process() {
+        supervision::warn_of_stray_variable();
     }
     let outer = world::innermost_launch();
     let processes = outer.as_ref().and_then(|launch| launch.size).unwrap_or(1);

@@ -159,6 +159,11 @@ pub enum Caveat {
         /// What its times are.
         time: String,
     },
+    /// A fault was planted while it ran, to see what comes of it.
+    PlantedFault {
+        /// The fault, as it was described.
+        fault: String,
+    },
 }
 
 pub(crate) const OVERSUBSCRIBED: Concern = warning(
@@ -245,7 +250,7 @@ enum Bars {
 
 impl Caveat {
     /// Marks of those with which figures do not stand beside plain ones.
-    pub const INCOMPARABLE: [&str; 8] = [
+    pub const INCOMPARABLE: [&str; 9] = [
         OVERSUBSCRIBED.mark,
         YIELDING.mark,
         EMULATED.mark,
@@ -254,6 +259,7 @@ impl Caveat {
         "local times",
         "batched",
         "imported",
+        "planted fault",
     ];
 
     /// Its place among the caveats of a case, its mark, what it keeps the figure out of, and what to do about it.
@@ -284,6 +290,9 @@ impl Caveat {
             Self::CutShort { .. } => (15, "cut short", Nothing, ""),
             Self::Imported { .. } => {
                 (16, "imported", Comparisons, "compare only with times of the same definition")
+            }
+            Self::PlantedFault { .. } => {
+                (17, "planted fault", Comparisons, "leave --plant-fault out to measure the machine")
             }
         }
     }
@@ -375,6 +384,7 @@ impl fmt::Display for Caveat {
             Self::Imported { tool, time } => {
                 write!(f, "read from the output of {tool}, whose times are {time}")
             }
+            Self::PlantedFault { fault } => write!(f, "the fault '{fault}' was planted"),
         }?;
         match self.facts().3 {
             "" => Ok(()),
@@ -408,6 +418,7 @@ mod tests {
             Caveat::TargetMissed { reached_percent: None, target_percent: 1.0 },
             Caveat::CutShort { reason: text() },
             Caveat::Imported { tool: text(), time: text() },
+            Caveat::PlantedFault { fault: text() },
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);

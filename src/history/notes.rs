@@ -39,7 +39,8 @@ impl Label {
     pub fn new(commit: Option<&str>, tag: Option<&str>) -> Result<Self> {
         let full = |text: &str| is_commit(text) && text.len() >= 40;
         let git = commit.map(|name| {
-            Git::here().commit(name).or_else(|| full(name).then(|| name.to_owned())).ok_or_else(|| {
+            let known = Git::here().commit(name)?;
+            known.or_else(|| full(name).then(|| name.to_owned())).ok_or_else(|| {
                 Error::usage(format!(
                     "git knows no commit '{name}' here; run this in the clone, or give all 40 digits"
                 ))

@@ -14,7 +14,7 @@ use super::recorder;
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::Plan;
 use crate::render::{Output, say, terminal_width};
-use crate::world::supervision;
+use crate::world::supervision::Token;
 pub(super) use job::Command;
 pub use job::LauncherChoice;
 use job_state::JobState;
@@ -23,8 +23,8 @@ use job_state::JobState;
 pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
     // A rank prints to a pipe, and cannot see the terminal behind it.
     let width = terminal_width().map(|width| ("COLUMNS".to_owned(), width.to_string()));
-    let supervised = (supervision::VARIABLE.to_owned(), "1".to_owned());
-    let more: Vec<_> = width.into_iter().chain([supervised]).collect();
+    let token = Token::random()?;
+    let more: Vec<_> = width.into_iter().chain([token.variable(&command.arguments)]).collect();
     let job = job::of(plan, command, &more)?;
     let launcher = job.program.clone();
     // Started through this program, the job ends when this process does, however that happens.
@@ -32,7 +32,7 @@ pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<
         vec!["with-parent".into(), std::process::id().to_string().into(), "--".into()];
     let arguments = words.into_iter().chain([job.program.into()]).chain(job.arguments).collect();
     let job = Job { program: this_program()?, arguments, ..job };
-    let mut state = JobState::default();
+    let mut state = JobState::new(token);
     let Ended { end, left } = supervise(&job, |line| state.hear(line, command.shows_output))
         .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
     if left > 0 {

@@ -17,6 +17,7 @@ use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::render::Output;
 use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
+use crate::world::fault;
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
 const CASE_BYTES: u64 = 32 << 10;
@@ -41,6 +42,8 @@ pub(super) struct RootOutputs {
     pub(super) config: Config,
     pub(super) outputs: Vec<Output>,
     pub(super) on_existing: OnExisting,
+    /// Checked out in the working folder.
+    pub(super) commit: Option<String>,
 }
 
 pub(super) struct Recorder {
@@ -81,7 +84,8 @@ impl Recorder {
         let first = root.outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         refuse_shared_devices(plan, &environment)?;
         Limits::resolve(&root.config.limits)?;
-        let report = report::empty(plan, &root.config, environment, floors);
+        let mut report = report::empty(plan, &root.config, environment, floors);
+        report.run.git = root.commit;
         let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
         let started = report.run.started.clone();
         Journal::refuse_busy(&first.path)?;
@@ -131,6 +135,7 @@ impl Recorder {
     ) -> Result<bool> {
         let floors = self.report.floors.unwrap_or_default();
         let mut result = analysis::analyse(plan, case, &floors, outcome, found);
+        result.caveats.extend(fault::caveat());
         if let Some(error) = &mut result.error {
             self.locate(error);
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -203,6 +208,7 @@ pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
             let floors = report.floors.unwrap_or_default();
             let found = (None, Samples::None);
             let mut result = analysis::analyse(&plan, case, &floors, outcome, found);
+            result.caveats.extend(fault::caveat());
             if timed_out {
                 result.outcome = Outcome::TimedOut;
             }

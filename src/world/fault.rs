@@ -1,6 +1,6 @@
 //! Planted faults, to test failure handling.
 //!
-//! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` makes rank RANK fail at every MOMENT; `/N` after it selects the Nth
+//! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` with `run --plant-fault` makes rank RANK fail at every MOMENT; `/N` after it selects the Nth
 //! occurrence, `@GLOB` at the end selects cases by name. A moment is the name of a [`Phase`], or `operation`: just
 //! before a warm-up or timed operation. Kinds:
 //!
@@ -23,6 +23,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
+use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::from_name;
@@ -54,6 +55,8 @@ pub(crate) enum Fault {
 }
 
 struct Planted {
+    /// As it was described.
+    text: String,
     fault: Fault,
     rank: usize,
     moment: String,
@@ -71,9 +74,17 @@ static PLANTED: OnceLock<Planted> = OnceLock::new();
 /// Plants the fault that the environment describes, if any.
 ///
 /// # Errors
-/// Usage error for an invalid description: a test must not pass because its fault was misspelt.
-pub fn plant() -> Result<()> {
-    let Ok(text) = std::env::var("TESSERABENCH_FAULT") else { return Ok(()) };
+/// Usage error for an invalid description: a test must not pass because its fault was misspelt. Also for one that was
+/// not asked for: a variable that was left behind must not falsify results.
+pub fn plant(is_meant: bool) -> Result<()> {
+    let Some(text) = std::env::var_os("TESSERABENCH_FAULT") else { return Ok(()) };
+    let text = text.to_string_lossy();
+    if !is_meant {
+        return Err(Error::usage(format!(
+            "TESSERABENCH_FAULT='{text}' would falsify the results; unset it, or add --plant-fault if the fault is \
+             what you want to see"
+        )));
+    }
     let planted = parse(&text).ok_or_else(|| {
         Error::usage(format!(
             "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT; write for example panic@1:measure"
@@ -132,7 +143,13 @@ fn parse(text: &str) -> Option<Planted> {
         Phase::named(moment)?;
     }
     let (rank, moment) = (rank.parse().ok()?, moment.to_owned());
-    Some(Planted { fault, rank, moment, occurrence, count: AtomicU32::new(0), cases })
+    let text = text.to_owned();
+    Some(Planted { text, fault, rank, moment, occurrence, count: AtomicU32::new(0), cases })
+}
+
+/// What to say of cases that run while a fault is planted, on whatever rank.
+pub fn caveat() -> Option<Caveat> {
+    PLANTED.get().map(|planted| Caveat::PlantedFault { fault: planted.text.clone() })
 }
 
 /// The fault planted for this rank and moment, at any occurrence.

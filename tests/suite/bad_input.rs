@@ -78,7 +78,7 @@ fn a_file_that_is_no_report_has_no_verdict() {
 #[test]
 fn a_fault_that_cannot_act_is_refused() {
     for fault in ["error@0:operation", "wrong@0:gather", "slow/5%@0:verify", "torn@0:measure"] {
-        let run = tesserabench("run -b copy --quick").env("TESSERABENCH_FAULT", fault).fails(2);
+        let run = tesserabench("run -b copy --quick").fault(fault).fails(2);
         assert!(run.error().contains("it does nothing at"), "{fault}: {}", run.err);
     }
 }

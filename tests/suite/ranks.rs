@@ -109,7 +109,7 @@ impl Run {
 
     /// Plants a fault.
     pub(crate) fn fault(self, fault: &str) -> Self {
-        self.env("TESSERABENCH_FAULT", fault)
+        self.env("TESSERABENCH_FAULT", fault).arg("--plant-fault")
     }
 
     /// Writes a file into the run's folder first.
@@ -120,9 +120,10 @@ impl Run {
         self
     }
 
-    /// The folder that it runs in.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Does something in the run's folder first.
+    pub(crate) fn set_up(self, act: impl FnOnce(&Path)) -> Self {
+        act(self.folder.path());
+        self
     }
 
     /// In the folder of a run that has ended.

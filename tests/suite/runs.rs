@@ -245,10 +245,11 @@ fn two_runs_do_not_write_the_same_files() {
 #[test]
 fn links_in_the_place_of_files_are_not_followed() {
     let run = tesserabench("run -b copy --problem-size small --quick").file("victim", "untouched");
-    let folder = run.folder().to_owned();
-    for name in ["results.json.journal.jsonl", "results.samples.csv.gz"] {
-        std::os::unix::fs::symlink("victim", folder.join(name)).unwrap();
-    }
+    let run = run.set_up(|folder| {
+        for name in ["results.json.journal.jsonl", "results.samples.csv.gz"] {
+            std::os::unix::fs::symlink("victim", folder.join(name)).unwrap();
+        }
+    });
     let ended = run.fails(2);
     assert!(ended.error().contains("cannot write 'results.json.journal.jsonl'"), "{}", ended.err);
     std::fs::remove_file(ended.path("results.json.journal.jsonl")).unwrap();

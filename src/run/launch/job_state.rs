@@ -9,10 +9,10 @@ use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
 use crate::render::say;
 use crate::run::progress_bar;
-use crate::world::supervision::Note;
+use crate::world::supervision::{Note, Token};
 
-#[derive(Default)]
 pub(super) struct JobState {
+    token: Token,
     /// Processes that start MPI, each with its rank where that is known; the ranks that have done so.
     starting: HashMap<u32, Option<usize>>,
     ranks: HashMap<u32, (usize, String)>,
@@ -33,6 +33,24 @@ pub(super) struct JobState {
 }
 
 impl JobState {
+    pub(super) fn new(token: Token) -> Self {
+        Self {
+            token,
+            starting: HashMap::new(),
+            ranks: HashMap::new(),
+            unstarted: None,
+            case: String::new(),
+            exit: None,
+            journal: false,
+            reported: false,
+            failure: None,
+            held: Vec::new(),
+            farewell: [false; 2],
+            named: None,
+            bar: None,
+        }
+    }
+
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
     pub(super) fn hear(&mut self, line: OutputLine, shows_output: bool) {
         match &line {
@@ -40,7 +58,7 @@ impl JobState {
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
             OutputLine::Out(line) if shows_output => self.above_bar(|| say(line)),
             OutputLine::Out(_) => {}
-            OutputLine::Err(line) => match Note::parse(line) {
+            OutputLine::Err(line) => match Note::parse(line, &self.token) {
                 Some(note) => self.note(note),
                 None if line.starts_with("tesserabench") => self.show(line),
                 None => {
