@@ -33,7 +33,7 @@ use series::LaunchSeries;
 /// # Errors
 /// When nothing can be started, the run as a whole cannot go on, or its results cannot be kept.
 pub fn run(request: Request) -> Result<Exit> {
-    fault::plant(request.plants_fault)?;
+    fault::plant()?;
     if supervision::is_supervised() {
         return rank::live(request);
     }

@@ -250,7 +250,7 @@ enum Bars {
 
 impl Caveat {
     /// Marks of those with which figures do not stand beside plain ones.
-    pub const INCOMPARABLE: [&str; 9] = [
+    pub const INCOMPARABLE: [&str; 8] = [
         OVERSUBSCRIBED.mark,
         YIELDING.mark,
         EMULATED.mark,
@@ -259,7 +259,6 @@ impl Caveat {
         "local times",
         "batched",
         "imported",
-        "planted fault",
     ];
 
     /// Its place among the caveats of a case, its mark, what it keeps the figure out of, and what to do about it.
@@ -292,7 +291,7 @@ impl Caveat {
                 (16, "imported", Comparisons, "compare only with times of the same definition")
             }
             Self::PlantedFault { .. } => {
-                (17, "planted fault", Comparisons, "leave --plant-fault out to measure the machine")
+                (17, "planted fault", Nothing, "unset TESSERABENCH_FAULT to measure the machine")
             }
         }
     }

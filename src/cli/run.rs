@@ -163,9 +163,6 @@ pub(super) struct RunArgs {
     /// Print the table of nccl-tests, for tools that parse it; measures both placements unless one is given
     #[arg(long)]
     nccl_tests_table: bool,
-    /// Plant the fault that TESSERABENCH_FAULT describes, to see how a run ends
-    #[arg(long, hide = true)]
-    plant_fault: bool,
     /// Print cases, groups and memory, and stop
     #[arg(long)]
     dry_run: bool,
@@ -184,7 +181,6 @@ pub(super) fn run(args: RunArgs, config: Result<Config>) -> Result<Exit> {
         },
         print_command: args.print_command,
         dry_run: args.dry_run,
-        plants_fault: args.plant_fault,
         nccl_tests_table: args.nccl_tests_table,
         // A command that is printed prints no command when it is run.
         arguments: std::env::args_os().skip(1).filter(|word| word != "--print-command").collect(),

@@ -33,8 +33,6 @@ pub struct Request {
     pub print_command: bool,
     /// Whether to print what would be run, and stop.
     pub dry_run: bool,
-    /// Whether the fault that the environment describes is meant.
-    pub plants_fault: bool,
     /// Whether to print the results in the form of nccl-tests.
     pub nccl_tests_table: bool,
     /// Arguments of each rank of a single launch.

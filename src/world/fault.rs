@@ -1,6 +1,6 @@
 //! Planted faults, to test failure handling.
 //!
-//! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` with `run --plant-fault` makes rank RANK fail at every MOMENT; `/N` after it selects the Nth
+//! `TESSERABENCH_FAULT=KIND@RANK:MOMENT` makes rank RANK fail at every MOMENT; `/N` after it selects the Nth
 //! occurrence, `@GLOB` at the end selects cases by name. A moment is the name of a [`Phase`], or `operation`: just
 //! before a warm-up or timed operation. Kinds:
 //!
@@ -74,17 +74,10 @@ static PLANTED: OnceLock<Planted> = OnceLock::new();
 /// Plants the fault that the environment describes, if any.
 ///
 /// # Errors
-/// Usage error for an invalid description: a test must not pass because its fault was misspelt. Also for one that was
-/// not asked for: a variable that was left behind must not falsify results.
-pub fn plant(is_meant: bool) -> Result<()> {
+/// Usage error for an invalid description: a test must not pass because its fault was misspelt.
+pub fn plant() -> Result<()> {
     let Some(text) = std::env::var_os("TESSERABENCH_FAULT") else { return Ok(()) };
     let text = text.to_string_lossy();
-    if !is_meant {
-        return Err(Error::usage(format!(
-            "TESSERABENCH_FAULT='{text}' would falsify the results; unset it, or add --plant-fault if the fault is \
-             what you want to see"
-        )));
-    }
     let planted = parse(&text).ok_or_else(|| {
         Error::usage(format!(
             "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT; write for example panic@1:measure"

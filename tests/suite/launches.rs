@@ -136,7 +136,8 @@ fn a_baseline_is_what_the_launches_are_held_against() {
 #[test]
 fn what_cannot_be_compared_is_said_beside_what_failed() {
     // The side that the others are held against has nothing.
-    let words = "--launches 1 --continue-on-error --plant-fault --env TESSERABENCH_FAULT=build@1:join,slow/1@1:operation";
+    let words =
+        "--launches 1 --continue-on-error --env TESSERABENCH_FAULT=build@1:join,slow/1@1:operation";
     let ended = two(words).arg("--env").arg("X=1,2").fails(6);
     assert!(
         ended.err.contains("nothing is compared: no launch of what was asked for"),

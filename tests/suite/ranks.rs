@@ -109,7 +109,7 @@ impl Run {
 
     /// Plants a fault.
     pub(crate) fn fault(self, fault: &str) -> Self {
-        self.env("TESSERABENCH_FAULT", fault).arg("--plant-fault")
+        self.env("TESSERABENCH_FAULT", fault)
     }
 
     /// Writes a file into the run's folder first.
