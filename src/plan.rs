@@ -309,7 +309,7 @@ fn duration(budget: &Budget, cases: usize, cycles: Cycles) -> Range<f64> {
 
 fn cycles(config: &Config) -> Result<Cycles> {
     let benchmarking = &config.benchmarking;
-    match (seconds("duration", &benchmarking.duration)?, benchmarking.repeat) {
+    match (seconds("--duration", &benchmarking.duration)?, benchmarking.repeat) {
         (Some(_), Some(_)) => Err(Error::usage(
             "--duration and --repeat both set how often the cases run; leave one of them out",
         )),
@@ -452,7 +452,7 @@ mod tests {
             ("benchmarks: {all_reduec: }", 1, "'all_reduce'"),
             ("benchmarks: {gemm: {bytes: 8}}", 1, "no problem key 'bytes'"),
             ("benchmarks: {gemm: {placement: in}}", 1, "no placement"),
-            ("benchmarks: {all_reduce: {placement: inn}}", 1, "`in`"),
+            ("benchmarks: {all_reduce: {placement: inn}}", 1, "'in'"),
             ("benchmarks: {}", 1, "nothing is left"),
             ("benchmarking: {timing_iterations: 0}", 1, "0 timed iterations"),
             ("benchmarking: {max_variance_percent: -5}", 1, "positive"),

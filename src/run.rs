@@ -77,7 +77,7 @@ fn launch_once(request: Request, processes: usize) -> Result<Exit> {
         arguments: request.arguments,
         variables: Vec::new(),
         launcher: Some(request.launcher),
-        shows_output: true,
+        shows_output: !request.quiet_stdout,
     };
     if request.print_command {
         launch::print(&plan, &command)?;

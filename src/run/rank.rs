@@ -99,7 +99,9 @@ fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Res
     let (exit, report) = session::run(world, &plan, root, watch.as_ref())?;
     if let Some(report) = report {
         supervision::notify(&Note::Reported);
-        tell(&report, &outputs, request.nccl_tests_table, "");
+        if !request.quiet_stdout {
+            tell(&report, &outputs, request.nccl_tests_table, "");
+        }
     }
     Ok(exit)
 }

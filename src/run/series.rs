@@ -175,7 +175,9 @@ impl LaunchSeries {
                 say(&format!("{mark} {}", if name.is_empty() { "as asked for" } else { name }));
             }
             let from = format!(" from the launches in {}", side.folder.display());
-            render::tell(report, &side.outputs, table, &from);
+            if !self.request.quiet_stdout {
+                render::tell(report, &side.outputs, table, &from);
+            }
             if !report.run.incomplete {
                 side.end()?;
             }

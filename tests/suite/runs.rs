@@ -190,6 +190,30 @@ fn outputs_in_every_format_and_a_verdict() {
 }
 
 #[test]
+fn a_report_on_standard_output_is_all_that_is_there() {
+    for run in [ranks(2, "barrier --quick -o -"), under_mpirun(2, "barrier --quick -o -")] {
+        let ended = run.passes();
+        validate(&serde_json::from_str(&ended.out).unwrap());
+        assert_eq!(std::fs::read_dir(ended.folder()).unwrap().count(), 0);
+    }
+    let ended = ranks(2, "barrier --quick --launches 2 --output - --format csv").passes();
+    assert!(ended.out.starts_with("id,benchmark,"), "{}", ended.out);
+    assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
+    // What a run has measured before it dies is printed too.
+    let died = ranks(2, "barrier,copy --quick -o -").fault("exit@1:measure").end();
+    let report: Value = serde_json::from_str(&died.out).unwrap();
+    assert_eq!((report["run"]["incomplete"].as_bool(), died.code), (Some(true), Some(9)));
+    for (words, expected) in [
+        ("--format table", "leave it out to see the table"),
+        ("--nccl-tests-table", "both for standard output"),
+        ("--env A=1,2", "there are several here"),
+    ] {
+        let refused = ranks(2, &format!("barrier -o - {words}")).fails(2);
+        assert!(refused.error().contains(expected), "{}", refused.err);
+    }
+}
+
+#[test]
 fn a_configuration_file_is_overridden_by_flags() {
     let config = "benchmarks:\n  gemm: {m: 16}\n  barrier:\nbenchmarking: {timing_iterations: 3, warmup_iterations: 1}\nseed: 9\n";
     let ended = ranks(2, "--config c.yaml -b gemm --seed 5").file("c.yaml", config).passes();
