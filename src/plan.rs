@@ -27,6 +27,7 @@ pub use deadlines::{DeadlineKind, Deadlines};
 use groups::MeasuredGroups;
 use mesh::{Group, Mesh};
 use sweep::CaseList;
+pub use sweep::unreached_sizes;
 
 /// Most operations of a sample on a GPU. A driver's launch queue holds about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;
@@ -443,6 +444,22 @@ mod tests {
         let plan =
             Plan::resolve(&config("benchmarking: {duration: 8h}"), &Place::on_one_node(1)).unwrap();
         assert!((plan.deadlines.run - 9.0 * 3600.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_ranges_of_all_presets_reach_their_end() {
+        for benchmark in crate::benchmark::CATALOGUE.iter() {
+            for key in &benchmark.keys {
+                let crate::benchmark::Values::Sizes(presets) = &key.values else { continue };
+                for preset in presets {
+                    let ends = crate::base::units::unreached_ends(preset);
+                    assert_eq!(ends, [""; 0], "{} {}", benchmark.name, key.name);
+                }
+            }
+        }
+        let yaml = "benchmarks: {all_reduce: {bytes: [8, 8..1MiB*8]}, latency: {bytes: 8..1MiB*8}}";
+        let told: Vec<String> = unreached_sizes(&config(yaml)).into_iter().collect();
+        assert_eq!(told, ["bytes=8..1MiB*8 ends at 256KiB: 1MiB is not 8 times a power of 8"]);
     }
 
     #[test]

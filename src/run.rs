@@ -20,8 +20,8 @@ pub use request::{Request, Variables, Variant};
 
 use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};
-use crate::plan::Plan;
 use crate::plan::place::Place;
+use crate::plan::{Plan, unreached_sizes};
 use crate::render::Output;
 use crate::world::{self, fault, supervision};
 use series::LaunchSeries;
@@ -34,6 +34,11 @@ pub fn run(request: Request) -> Result<Exit> {
     fault::plant()?;
     if supervision::is_supervised() {
         return rank::live(request);
+    }
+    if world::is_first_process()
+        && let Ok(config) = &request.config
+    {
+        unreached_sizes(config).iter().for_each(|told| tracing::warn!("{told}"));
     }
     let outer = world::innermost_launch();
     let processes = outer.as_ref().and_then(|launch| launch.size).unwrap_or(1);

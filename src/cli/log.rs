@@ -22,6 +22,8 @@ pub(super) fn start(verbose: u8, quiet: bool) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would be told on standard error, too.
+        .log_internal_errors(false)
         .event_format(Line)
         .init();
 }

@@ -36,6 +36,11 @@ pub fn say(lines: &str) {
     }
 }
 
+/// Prints a line on standard error, whoever reads it or has left.
+pub fn remark(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", plain_lines(line));
+}
+
 /// Whether all that was to be printed could be, or its reader had left.
 pub fn said_all() -> bool {
     !LOST.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, with_found_backend};
-use super::{panic, restart, session};
+use super::{launch, panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
@@ -102,6 +102,7 @@ fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Res
         if !request.quiet_stdout {
             tell(&report, &outputs, request.nccl_tests_table, "");
         }
+        launch::tell_how_to_go_on(&report, request.quiet_stdout || request.nccl_tests_table);
     }
     Ok(exit)
 }

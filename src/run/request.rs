@@ -61,7 +61,10 @@ pub(super) fn with_found_backend(config: Config) -> Config {
         BackendChoice::Auto => {
             let found = backend::cuda_devices();
             let choice = if found.is_ok() { BackendChoice::Cuda } else { BackendChoice::Host };
-            tracing::debug!("backend auto is {choice:?}: {found:?}");
+            match &found {
+                Ok(_) => tracing::info!("backend: cuda, because there are GPUs"),
+                Err(why) => tracing::info!("backend: host, because {}", why.message),
+            }
             Config { backend: Some(choice), ..config }
         }
         _ => config,

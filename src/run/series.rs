@@ -15,7 +15,7 @@ use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
-use crate::render::{self, say};
+use crate::render::{self, remark, say};
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -137,7 +137,7 @@ impl LaunchSeries {
             }
             let title = self.title(side, launch);
             if tracing::enabled!(tracing::Level::WARN) {
-                eprintln!("tesserabench: {}", plain(&title));
+                remark(&format!("tesserabench: {title}"));
             }
             let command = side.command(launch);
             let outputs = [side.output(launch)];
@@ -180,6 +180,9 @@ impl LaunchSeries {
             }
             if !report.run.incomplete {
                 side.end()?;
+            }
+            if merged.len() == 1 {
+                launch::tell_how_to_go_on(report, self.request.quiet_stdout || table);
             }
         }
         let compared = self.compare(&merged).unwrap_or_else(|why| {

@@ -214,6 +214,33 @@ fn a_report_on_standard_output_is_all_that_is_there() {
 }
 
 #[test]
+fn verbose_tells_what_happens_and_no_reader_need_stay() {
+    let words = "copy --problem-size array=8..1KiB*8 --iterations 5 --warmup 1";
+    let told = ranks(2, &format!("{words} -v")).passes().err;
+    for text in [
+        "tesserabench: info: starting: /",
+        "case 3 of 3 begins: copy/f32/array=512/world:0-1",
+        "phase measure",
+        "untimed rounds in",
+        "array=8..1KiB*8 ends at 512B: 1KiB is not 8 times a power of 8",
+    ] {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    let short = ranks(2, words).passes().err;
+    assert!(!short.contains(": info: ") && short.matches("ends at 512B").count() == 1, "{short}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+    command.args(["run", "-v"]).args(words.split(' ')).current_dir(&folder);
+    let mut child = command
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_configuration_file_is_overridden_by_flags() {
     let config = "benchmarks:\n  gemm: {m: 16}\n  barrier:\nbenchmarking: {timing_iterations: 3, warmup_iterations: 1}\nseed: 9\n";
     let ended = ranks(2, "--config c.yaml -b gemm --seed 5").file("c.yaml", config).passes();
