@@ -27,6 +27,7 @@ pub use deadlines::{DeadlineKind, Deadlines};
 use groups::MeasuredGroups;
 use mesh::{Group, Mesh};
 use sweep::CaseList;
+pub use sweep::unreached_sizes;
 
 /// Most operations of a sample on a GPU. A driver's launch queue holds about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;
@@ -309,7 +310,7 @@ fn duration(budget: &Budget, cases: usize, cycles: Cycles) -> Range<f64> {
 
 fn cycles(config: &Config) -> Result<Cycles> {
     let benchmarking = &config.benchmarking;
-    match (seconds("duration", &benchmarking.duration)?, benchmarking.repeat) {
+    match (seconds("--duration", &benchmarking.duration)?, benchmarking.repeat) {
         (Some(_), Some(_)) => Err(Error::usage(
             "--duration and --repeat both set how often the cases run; leave one of them out",
         )),
@@ -460,13 +461,29 @@ mod tests {
     }
 
     #[test]
+    fn the_ranges_of_all_presets_reach_their_end() {
+        for benchmark in crate::benchmark::CATALOGUE.iter() {
+            for key in &benchmark.keys {
+                let crate::benchmark::Values::Sizes(presets) = &key.values else { continue };
+                for preset in presets {
+                    let ends = crate::base::units::unreached_ends(preset);
+                    assert_eq!(ends, [""; 0], "{} {}", benchmark.name, key.name);
+                }
+            }
+        }
+        let yaml = "benchmarks: {all_reduce: {bytes: [8, 8..1MiB*8]}, latency: {bytes: 8..1MiB*8}}";
+        let told: Vec<String> = unreached_sizes(&config(yaml)).into_iter().collect();
+        assert_eq!(told, ["bytes=8..1MiB*8 ends at 256KiB: 1MiB is not 8 times a power of 8"]);
+    }
+
+    #[test]
     fn bad_requests_are_one_sentence() {
         for (yaml, ranks, expected) in [
             ("{}", 0, "0 ranks"),
             ("benchmarks: {all_reduec: }", 1, "'all_reduce'"),
             ("benchmarks: {gemm: {bytes: 8}}", 1, "no problem key 'bytes'"),
             ("benchmarks: {gemm: {placement: in}}", 1, "no placement"),
-            ("benchmarks: {all_reduce: {placement: inn}}", 1, "`in`"),
+            ("benchmarks: {all_reduce: {placement: inn}}", 1, "'in'"),
             ("benchmarks: {}", 1, "nothing is left"),
             ("benchmarking: {timing_iterations: 0}", 1, "0 timed iterations"),
             ("benchmarking: {max_variance_percent: -5}", 1, "positive"),

@@ -22,8 +22,8 @@ pub use request::{Request, Variables, Variant};
 
 use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};
-use crate::plan::Plan;
 use crate::plan::place::Place;
+use crate::plan::{Plan, unreached_sizes};
 use crate::render::Output;
 use crate::world::{self, fault, supervision};
 use series::LaunchSeries;
@@ -39,6 +39,9 @@ pub fn run(request: Request) -> Result<Exit> {
     }
     if world::is_first_process() {
         supervision::warn_of_stray_variable();
+        if let Ok(config) = &request.config {
+            unreached_sizes(config).iter().for_each(|told| tracing::warn!("{told}"));
+        }
     }
     let outer = world::innermost_launch();
     let processes = outer.as_ref().and_then(|launch| launch.size).unwrap_or(1);
@@ -85,7 +88,7 @@ fn launch_once(request: Request, processes: usize) -> Result<Exit> {
         arguments: request.arguments,
         variables: Vec::new(),
         launcher: Some(request.launcher),
-        shows_output: true,
+        shows_output: !request.quiet_stdout,
     };
     if request.print_command {
         launch::print(&plan, &command)?;

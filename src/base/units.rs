@@ -132,6 +132,28 @@ fn expand_range(range: &str, first: &str, rest: &str) -> Result<impl Iterator<It
     Ok(sizes.take_while(move |size| *size <= last).take(LIST_LIMIT + 1))
 }
 
+/// Ranges of a list that end before their last size, each with the reason; none for what is not a list of sizes.
+pub fn unreached_ends(list: &str) -> Vec<String> {
+    let told = |range: &str| {
+        let (first, rest) = range.split_once("..")?;
+        let last = expand_range(range, first, rest).ok()?.last()?;
+        let (end, step) = rest.split_at(rest.find(['*', '+'])?);
+        if parse_size(end).ok()? == last {
+            return None;
+        }
+        let last = match end.ends_with(char::is_alphabetic) {
+            true => format_size(last),
+            false => last.to_string(),
+        };
+        let steps = match step.split_at(1) {
+            ("*", factor) => format!("{first} times a power of {factor}"),
+            (_, step) => format!("{first} and a multiple of {step}"),
+        };
+        Some(format!("{range} ends at {last}: {end} is not {steps}"))
+    };
+    list.split(',').filter_map(|range| told(range.trim())).collect()
+}
+
 /// A size as people read it: `64MiB` when it is a whole number of a binary unit, else bytes.
 pub fn format_size(bytes: u64) -> String {
     for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
@@ -204,6 +226,21 @@ mod tests {
     }
 
     #[test]
+    fn ranges_that_do_not_reach_their_end_are_told() {
+        for (list, expected) in [
+            ("8..1MiB*8", "8..1MiB*8 ends at 256KiB: 1MiB is not 8 times a power of 8"),
+            ("4,8..64MiB*4", "8..64MiB*4 ends at 32MiB: 64MiB is not 8 times a power of 4"),
+            ("8..1000*2", "8..1000*2 ends at 512: 1000 is not 8 times a power of 2"),
+            ("8..100+8", "8..100+8 ends at 96: 100 is not 8 and a multiple of 8"),
+        ] {
+            assert_eq!(unreached_ends(list), [expected]);
+        }
+        for list in ["8..64MiB*2", "8,16", "8..24+8", "../m.csv", "8..4*2", "rotate"] {
+            assert_eq!(unreached_ends(list), [""; 0], "{list}");
+        }
+    }
+
+    #[test]
     fn numbers_as_people_read_them() {
         assert_eq!(format_size(64 << 20), "64MiB");
         assert_eq!(format_size(1000), "1000B");
@@ -219,7 +256,7 @@ mod tests {
             for text in [a.clone(), format!("{a}..{b}*{c}"), format!("{a}..{b}+{c},{a}")] {
                 let sizes = parse_sizes(&text).unwrap_or_default();
                 prop_assert!(sizes.len() <= LIST_LIMIT && sizes.iter().all(|size| *size <= 1 << 53));
-                let _ = (parse_share(&text), parse_seconds(&text));
+                let _ = (parse_share(&text), parse_seconds(&text), unreached_ends(&text));
             }
         }
 

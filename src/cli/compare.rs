@@ -14,21 +14,22 @@ use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "When something is worse")]
 pub(super) struct RuleArgs {
     /// What is compared: latency, throughput, efficiency [default: latency]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     metric: Option<String>,
     /// How p is computed: auto (the permutation test), permutation, ttest, mannwhitney
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     statistical_test: Option<String>,
-    /// By how much a case must be worse to count, percent [default: 5]
+    /// How much worse counts, percent [default: 5]
     #[arg(long, value_name = "PERCENT")]
     regression_threshold: Option<f64>,
     /// Inconclusive and vanished cases fail too
     #[arg(long)]
     strict: bool,
     /// Difference that does not prevent comparing, by the name that a comparison gives it; repeat for more
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     allow: Vec<String>,
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::git::{Git, is_commit};
 use crate::base::error::{Error, Result};
 use crate::base::files::{read_bounded, write_atomically};
+use crate::base::serde_words::in_plain_words;
 
 /// Most bytes such a file may have.
 const FILE_LIMIT: u64 = 1 << 24;
@@ -65,6 +66,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<BTreeMap<String, 
     let text = read_bounded(path, FILE_LIMIT)?;
     // Not passed over: what is pinned is kept from pruning.
     serde_json::from_str(&text)
+        .map_err(|why| in_plain_words(&why.to_string()))
         .map_err(|why| Error::file("use", path, format!("{why}; mend it, or delete it")))
 }
 

@@ -1,10 +1,11 @@
 //! Sweeps: the cases of a benchmark from the product of its lists of values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::groups::{CASE_LIMIT, MeasuredGroups, ScheduledGroup};
 use super::{Case, Study};
 use crate::base::error::{Error, Kind, Result, suggestion};
+use crate::base::units::unreached_ends;
 use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};
 use crate::benchmark::{self, Benchmark, Preset, Problem, Setting, Values};
 use crate::plan::config::{Config, ScalingKind};
@@ -55,6 +56,16 @@ pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
             })
         })
         .collect()
+}
+
+/// What people may take for a size of their lists and is none, each as a sentence.
+pub fn unreached_sizes(config: &Config) -> BTreeSet<String> {
+    let settings = config.benchmarks.iter().flat_map(BTreeMap::values).flatten().flatten();
+    let told = settings.flat_map(|(key, values)| {
+        let ends = unreached_ends(&values.text()).into_iter();
+        ends.map(move |end| format!("{key}={end}"))
+    });
+    told.collect()
 }
 
 fn placements(benchmark: &Benchmark, names: Option<String>) -> Result<Vec<Option<Placement>>> {

@@ -6,6 +6,7 @@ use super::verdicts::{self, remarks};
 use super::words::{problem, type_name, word};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result};
+use crate::base::plain::plain;
 use crate::benchmark::metric::{self, LATENCY};
 use crate::history::Trend;
 use crate::report::{Case, Comparison, Report};
@@ -15,7 +16,15 @@ type Column<'a, R> = (&'a str, &'a dyn Fn(&R) -> String);
 
 /// A text as one field of a row, in quotes.
 pub fn field(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
+    format!("\"{}\"", cell(text).replace('"', "\"\""))
+}
+
+/// A text as a cell. What a spreadsheet would take for a formula has an apostrophe before it, which makes it a text
+/// (OWASP, CSV injection). A number may begin with its sign.
+fn cell(text: &str) -> String {
+    let acts = text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let mark = if acts && text.parse::<f64>().is_err() { "'" } else { "" };
+    format!("{mark}{}", plain(text))
 }
 
 /// One row a case; times in ms, metrics as in the report.
@@ -124,9 +133,27 @@ fn table<R>(rows: impl IntoIterator<Item = R>, columns: &[Column<'_, R>]) -> Res
     let header = columns.iter().map(|(name, _)| name);
     writer.write_record(header).map_err(|why| wrong(&why))?;
     for row in rows {
-        let record = columns.iter().map(|(_, value)| value(&row));
+        let record = columns.iter().map(|(_, value)| cell(&value(&row)));
         writer.write_record(record).map_err(|why| wrong(&why))?;
     }
     let bytes = writer.into_inner().map_err(|why| wrong(&why))?;
     String::from_utf8(bytes).map_err(|why| wrong(&why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for text in ["=1+1", "+cmd|'/C calc'!A0", "-2+3", "@SUM(A1)", "＝1", "-"] {
+            assert_eq!(cell(text), format!("'{text}"));
+        }
+        for text in ["-1.5", "+3", "-1e-9", "all_reduce/f32", "", "a=b"] {
+            assert_eq!(cell(text), text);
+        }
+        // What a spreadsheet passes over before a formula.
+        assert_eq!(cell("\t=1\r\n=2"), "\\u0009=1\\u000d\\u000a=2");
+        assert_eq!(field("=a\"b"), "\"'=a\"\"b\"");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use comfy_table::{CellAlignment, LineStyle, Table as Grid, TableStyle};
 
 use super::document::{Cell, Document, Table};
-use crate::base::plain::{plain, plain_lines};
+use crate::base::plain::{plain, plain_lines, printed};
 
 /// Most facts that are shown; files have all.
 const FACT_LIMIT: usize = 60;
@@ -26,14 +26,28 @@ static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints lines. A reader that has left, as `head` does, is no error; another one is told once on standard error.
 pub fn say(lines: &str) {
+    write_out(&printed(lines));
+}
+
+/// Prints lines that are commands for a CI system.
+pub(super) fn command(lines: &str) {
+    write_out(&plain_lines(lines));
+}
+
+fn write_out(lines: &str) {
     let mut output = std::io::stdout();
-    let said = writeln!(output, "{}", plain_lines(lines)).and_then(|()| output.flush());
+    let said = writeln!(output, "{lines}").and_then(|()| output.flush());
     if let Err(why) = said
         && why.kind() != ErrorKind::BrokenPipe
         && !LOST.swap(true, Ordering::Relaxed)
     {
         tracing::error!("standard output cannot be written: {why}");
     }
+}
+
+/// Prints a line on standard error, whoever reads it or has left.
+pub fn remark(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printed(line));
 }
 
 /// Whether all that was to be printed could be, or its reader had left.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, tell_of_missing_gpu, with_found_backend};
-use super::{panic, restart, session};
+use super::{launch, panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::history::commit_of_working_folder;
 use crate::plan::config::{BackendChoice, Config};
@@ -109,7 +109,10 @@ fn run(
     let (exit, report) = session::run(world, &plan, root, watch.as_ref())?;
     if let Some(report) = report {
         supervision::notify(&Note::Reported);
-        tell(&report, &outputs, request.nccl_tests_table, "");
+        if !request.quiet_stdout {
+            tell(&report, &outputs, request.nccl_tests_table, "");
+        }
+        launch::tell_how_to_go_on(&report, request.quiet_stdout || request.nccl_tests_table);
     }
     Ok(exit)
 }

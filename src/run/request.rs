@@ -35,6 +35,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Whether to print the results in the form of nccl-tests.
     pub nccl_tests_table: bool,
+    /// Whether the tables are not printed: standard output is kept for something else.
+    pub quiet_stdout: bool,
     /// Arguments of each rank of a single launch.
     pub arguments: Vec<OsString>,
 }

@@ -17,7 +17,7 @@ use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
-use crate::render::{self, say};
+use crate::render::{self, remark, say};
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -141,7 +141,7 @@ impl LaunchSeries {
             }
             let title = self.title(side, launch);
             if tracing::enabled!(tracing::Level::WARN) {
-                eprintln!("tesserabench: {}", plain(&title));
+                remark(&format!("tesserabench: {title}"));
             }
             let command = side.command(launch);
             let outputs = [side.output(launch)];
@@ -179,9 +179,14 @@ impl LaunchSeries {
                 say(&format!("{mark} {}", if name.is_empty() { "as asked for" } else { name }));
             }
             let from = format!(" from the launches in {}", side.folder.display());
-            render::tell(report, &side.outputs, table, &from);
+            if !self.request.quiet_stdout {
+                render::tell(report, &side.outputs, table, &from);
+            }
             if !report.run.incomplete {
                 side.end()?;
+            }
+            if merged.len() == 1 {
+                launch::tell_how_to_go_on(report, self.request.quiet_stdout || table);
             }
         }
         let compared = self.compare(&merged).unwrap_or_else(|why| {

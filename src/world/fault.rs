@@ -192,6 +192,10 @@ pub fn full_disk() -> std::io::Result<()> {
 /// Enters a phase, and commits a fault planted there that ends, stops or delays this process.
 pub fn enter(phase: Phase) {
     progress::enter(phase);
+    match progress::rank() {
+        Some(0) => tracing::info!("phase {}", phase.name()),
+        _ => tracing::debug!("phase {}", phase.name()),
+    }
     strike_at(phase.name());
 }
 

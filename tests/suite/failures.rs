@@ -225,8 +225,15 @@ fn a_signal_ends_the_run_in_good_order() {
         let ended = ranks(2, &words).fault(fault).end_signalled(signal, 1);
         assert_eq!(ended.code, Some(10), "{}", ended.err);
         incomplete(&ended, 10, &CASES[..1]);
+        let last = ended.out.lines().last().unwrap_or_default();
+        assert!(last.starts_with("go on with: /"), "{last}");
+        assert!(
+            last.contains("tesserabench run --ranks 2 ") && last.ends_with(" --resume"),
+            "{last}"
+        );
     }
     let ended = under_mpirun(2, &words).fault(fault).end_signalled(Signal::USR1, 1);
+    assert!(ended.out.ends_with("go on with the same command and --resume\n"), "{}", ended.out);
     assert!(ended.code != Some(0) || !launcher_tells_the_truth(), "{}", ended.err);
     incomplete(&ended, 10, &CASES[..1]);
 }

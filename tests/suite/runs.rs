@@ -190,6 +190,57 @@ fn outputs_in_every_format_and_a_verdict() {
 }
 
 #[test]
+fn a_report_on_standard_output_is_all_that_is_there() {
+    for run in [ranks(2, "barrier --quick -o -"), under_mpirun(2, "barrier --quick -o -")] {
+        let ended = run.passes();
+        validate(&serde_json::from_str(&ended.out).unwrap());
+        assert_eq!(std::fs::read_dir(ended.folder()).unwrap().count(), 0);
+    }
+    let ended = ranks(2, "barrier --quick --launches 2 --output - --format csv").passes();
+    assert!(ended.out.starts_with("id,benchmark,"), "{}", ended.out);
+    assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
+    // What a run has measured before it dies is printed too.
+    let died = ranks(2, "barrier,copy --quick -o -").fault("exit@1:measure").end();
+    let report: Value = serde_json::from_str(&died.out).unwrap();
+    assert_eq!((report["run"]["incomplete"].as_bool(), died.code), (Some(true), Some(9)));
+    for (words, expected) in [
+        ("--format table", "leave it out to see the table"),
+        ("--nccl-tests-table", "both for standard output"),
+        ("--env A=1,2", "there are several here"),
+    ] {
+        let refused = ranks(2, &format!("barrier -o - {words}")).fails(2);
+        assert!(refused.error().contains(expected), "{}", refused.err);
+    }
+}
+
+#[test]
+fn verbose_tells_what_happens_and_no_reader_need_stay() {
+    let words = "copy --problem-size array=8..1KiB*8 --iterations 5 --warmup 1";
+    let told = ranks(2, &format!("{words} -v")).passes().err;
+    for text in [
+        "tesserabench: info: starting: /",
+        "case 3 of 3 begins: copy/f32/array=512/world:0-1",
+        "phase measure",
+        "untimed rounds in",
+        "array=8..1KiB*8 ends at 512B: 1KiB is not 8 times a power of 8",
+    ] {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    let short = ranks(2, words).passes().err;
+    assert!(!short.contains(": info: ") && short.matches("ends at 512B").count() == 1, "{short}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+    command.args(["run", "-v"]).args(words.split(' ')).current_dir(&folder);
+    let mut child = command
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_configuration_file_is_overridden_by_flags() {
     let config = "benchmarks:\n  gemm: {m: 16}\n  barrier:\nbenchmarking: {timing_iterations: 3, warmup_iterations: 1}\nseed: 9\n";
     let ended = ranks(2, "--config c.yaml -b gemm --seed 5").file("c.yaml", config).passes();

@@ -134,3 +134,41 @@ fn no_library_comes_from_a_folder_that_others_can_make() {
     let ended = run.env("TESSERABENCH_CACHE_DIR", "open").passes();
     assert!(ended.err.contains("others may write in it"), "{}", ended.err);
 }
+
+#[test]
+fn an_error_is_told_whatever_rust_log_says() {
+    for filter in ["off", "tesserabench=off", "tesserabench::cli=off,info"] {
+        let ended = tesserabench("verdict missing.json").env("RUST_LOG", filter).fails(2);
+        assert!(ended.error().contains("missing.json"), "{}", ended.err);
+    }
+    let ended =
+        ranks(2, "-b barrier --quick").fault("error@1:measure").env("RUST_LOG", "off").fails(7);
+    assert!(ended.error().contains("planted error"), "{}", ended.err);
+}
+
+#[test]
+fn names_in_a_report_command_nothing_that_reads_along() {
+    let mut report = tesserabench(WORDS).passes().report();
+    let name = "::stop-commands::y\n::error::z ##[error]z \u{1b}[2J\u{9b}2J\u{202e}";
+    report["cases"][0]["id"] = name.into();
+    report["environment"]["nodes"][0]["host"] = name.into();
+    let text = report.to_string();
+    report["cases"][0]["problem"]["m"] = 7.into();
+    let run = tesserabench("history add a.json").file("a.json", &text);
+    let mut ended = run.file("b.json", &report.to_string()).passes();
+    for words in
+        ["analyze a.json b.json", "compare a.json b.json --metric latency", "history trend"]
+    {
+        ended = tesserabench(words).after(ended).end();
+        assert!(
+            ended.out.contains("y\\u000a::error::z #\\u0023[error]z \\u001b[2J\\u009b2J\\u202e"),
+            "{}",
+            ended.out
+        );
+        for line in ended.out.lines().chain(ended.err.lines()) {
+            let is_harmless = |c: char| !c.is_control() && c != '\u{202e}';
+            assert!(line.chars().all(is_harmless), "{words}: {line:?}");
+            assert!(!line.trim().starts_with("::") && !line.contains("##["), "{words}: {line}");
+        }
+    }
+}

@@ -196,15 +196,12 @@ impl Exchange {
             }
             RankCount::Any | RankCount::Several | RankCount::PowerOfTwo => {}
         }
-        if self.moves_nothing(ranks) {
-            let more = self.grown(ranks).map_or_else(
-                || "use more".to_owned(),
-                |exchange| format!("use {} or more", format_size(exchange.bytes)),
-            );
+        if let Some(grown) = self.grown(ranks) {
             return Err(Error::unsupported(format!(
-                "{} hold no {} for each of {ranks} ranks, so nothing would move; {more}",
+                "{} hold no {} for each of {ranks} ranks, so nothing would move; use {} or more",
                 format_size(self.bytes),
-                self.element.name()
+                self.element.name(),
+                format_size(grown.bytes)
             )));
         }
         if let Some(pairs) = self.pairs
@@ -377,7 +374,7 @@ mod tests {
         assert_eq!(few.grown(8).unwrap().bytes, 32);
         assert!(few.check(7).is_ok() && bytes(&all_to_all::ALLTOALL, 32).check(8).is_ok());
         assert!(bytes(&ALL_REDUCE, 0).check(8).is_ok() && bytes(&ALL_REDUCE, 4).check(8).is_ok());
-        // One corner has no neighbour.
-        assert!(of(&hypercube::HYPERCUBE).check(1).is_err());
+        // No size makes a lone corner have a neighbour.
+        assert!(of(&hypercube::HYPERCUBE).check(1).is_ok());
     }
 }

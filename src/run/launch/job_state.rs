@@ -7,7 +7,7 @@ use tesserabench_launcher::{End, OutputLine};
 
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
-use crate::render::say;
+use crate::render::{remark, say};
 use crate::run::progress_bar;
 use crate::world::supervision::{Note, Token};
 
@@ -114,7 +114,7 @@ impl JobState {
     }
 
     fn show(&self, line: &str) {
-        self.above_bar(|| eprintln!("{line}"));
+        self.above_bar(|| remark(line));
     }
 
     fn above_bar(&self, print: impl FnOnce()) {
