@@ -267,12 +267,12 @@ pub struct Latency {
     pub target_met: Option<bool>,
     /// Arithmetic mean.
     pub mean: f64,
-    /// Unbiased variance, ms².
-    pub variance: f64,
+    /// Unbiased variance, ms²; like the next two, null for one iteration, which has no spread.
+    pub variance: Option<f64>,
     /// Its root.
-    pub std_dev: f64,
+    pub std_dev: Option<f64>,
     /// `std_dev` as percent of the mean.
-    pub cv_percent: f64,
+    pub cv_percent: Option<f64>,
     /// Smallest.
     pub min: f64,
     /// Largest.

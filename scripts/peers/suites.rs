@@ -66,7 +66,13 @@ impl Side {
             }
         });
         let launches = launches.collect();
-        Replication { launches, median_ms: 1.0, ci: None, between_percent: 1.0, reproducible: true }
+        Replication {
+            launches,
+            median_ms: 1.0,
+            ci: None,
+            between_percent: Some(1.0),
+            reproducible: true,
+        }
     }
 }
 

@@ -193,9 +193,9 @@ impl Latency {
             ("variance", self.variance),
             ("std_dev", self.std_dev),
             ("cv_percent", self.cv_percent),
-            ("effective_samples", self.effective_samples),
+            ("effective_samples", Some(self.effective_samples)),
         ] {
-            is_amount(key, value)?;
+            is_amount(key, value.unwrap_or(0.0))?;
         }
         let intervals = self.quantile_ci.iter();
         within(
@@ -209,7 +209,7 @@ impl Replication {
     fn check(&self) -> Checked {
         is_time("median_ms", self.median_ms)?;
         is_around("ci", self.ci, Some(self.median_ms))?;
-        is_amount("between_percent", self.between_percent)?;
+        is_amount("between_percent", self.between_percent.unwrap_or(0.0))?;
         each("launches", &self.launches, |launch| is_time("median_ms", launch.median_ms))
     }
 }
