@@ -4,6 +4,7 @@
 //! `tesserabench.report/1`; `tesserabench schema report` prints it.
 
 mod analysis;
+mod check;
 mod comparison;
 mod empty;
 mod limits;
@@ -195,7 +196,7 @@ pub struct Case {
     /// What went wrong.
     pub error: Option<CaseError>,
     /// Figures, when it was measured.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "load::figures")]
     pub measured: Option<Measured>,
     /// The stamps themselves, those of invalid rounds included.
     #[serde(default)]
@@ -267,12 +268,12 @@ pub struct Latency {
     pub target_met: Option<bool>,
     /// Arithmetic mean.
     pub mean: f64,
-    /// Unbiased variance, ms².
-    pub variance: f64,
+    /// Unbiased variance, ms²; like the next two, null for one iteration, which has no spread.
+    pub variance: Option<f64>,
     /// Its root.
-    pub std_dev: f64,
+    pub std_dev: Option<f64>,
     /// `std_dev` as percent of the mean.
-    pub cv_percent: f64,
+    pub cv_percent: Option<f64>,
     /// Smallest.
     pub min: f64,
     /// Largest.
@@ -383,13 +384,7 @@ impl Report {
 
     /// Fills in what follows from the cases: counts, caveats, and the exit, which is not milder than `exit`.
     pub fn conclude(&mut self, planned: usize, exit: Exit) {
-        let count = |outcome| self.cases.iter().filter(|case| case.outcome == outcome).count();
-        self.summary = Summary {
-            cases: planned,
-            measured: count(Outcome::Measured),
-            skipped: count(Outcome::Skipped),
-            failed: count(Outcome::Failed) + count(Outcome::TimedOut),
-        };
+        self.summary = self.counts(planned);
         self.caveats = Vec::new();
         for caveat in self.cases.iter().flat_map(|case| &case.caveats) {
             if !self.caveats.iter().any(|known| known.mark() == caveat.mark()) {
@@ -398,6 +393,17 @@ impl Report {
         }
         self.run.incomplete = self.cases.len() < planned || exit != Exit::Ok;
         self.run.exit = self.exit(exit).code();
+    }
+
+    /// The cases by outcome, of so many planned.
+    fn counts(&self, planned: usize) -> Summary {
+        let count = |outcome| self.cases.iter().filter(|case| case.outcome == outcome).count();
+        Summary {
+            cases: planned,
+            measured: count(Outcome::Measured),
+            skipped: count(Outcome::Skipped),
+            failed: count(Outcome::Failed) + count(Outcome::TimedOut),
+        }
     }
 
     fn exit(&self, ended: Exit) -> Exit {

@@ -2,8 +2,9 @@
 
 use std::f64::consts::TAU;
 
+use tesserabench::base::error::Exit;
 use tesserabench::base::random::Stream;
-use tesserabench::report::{Case, Replicate, Replication, Report};
+use tesserabench::report::{Case, Latency, Measured, Replicate, Replication, Report};
 
 /// What the times of a side are made of.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +34,13 @@ impl Side {
             let mut case = one.clone();
             case.id = format!("case-{number}");
             case.replication = Some(self.replication(*factor, random));
+            let (median, mean, min, max) = (*factor, *factor, *factor, *factor);
+            let latency = Latency { median, mean, min, max, ..Latency::default() };
+            let iterations = self.iterations;
+            case.measured = Some(Measured { iterations, latency, ..Measured::default() });
             report.cases.push(case);
         }
+        report.conclude(factors.len(), Exit::Ok);
         report
     }
 
@@ -60,7 +66,13 @@ impl Side {
             }
         });
         let launches = launches.collect();
-        Replication { launches, median_ms: 1.0, ci: None, between_percent: 1.0, reproducible: true }
+        Replication {
+            launches,
+            median_ms: 1.0,
+            ci: None,
+            between_percent: Some(1.0),
+            reproducible: true,
+        }
     }
 }
 

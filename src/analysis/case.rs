@@ -127,10 +127,9 @@ pub(super) fn caveats(
 
 /// What the headline's times say of themselves.
 pub(super) fn unsettled(latency: &Latency, bound_percent: f64) -> impl Iterator<Item = Caveat> {
-    let cv_percent = latency.cv_percent;
-    let unsteady = Caveat::Unsteady { cv_percent, bound_percent };
+    let cv_percent = latency.cv_percent.filter(|percent| *percent > bound_percent);
+    let unsteady = cv_percent.map(|cv_percent| Caveat::Unsteady { cv_percent, bound_percent });
     let none = latency.steady_state == Some(Steadiness::None);
-    let unsteady = Some(unsteady).filter(|_| cv_percent > bound_percent);
     unsteady.into_iter().chain(none.then_some(Caveat::NoSteadyState))
 }
 

@@ -26,7 +26,9 @@ pub fn latency(
     let confidence = budget.confidence;
     let median = milliseconds(stats::median(nanos).unwrap_or(0.0));
     let mean = milliseconds(stats::mean(nanos));
-    let variance = stats::variance(nanos) * 1e-12;
+    // One value has no spread.
+    let variance = (nanos.len() > 1).then(|| stats::variance(nanos) * 1e-12);
+    let std_dev = variance.map(f64::sqrt);
     let asked = budget.target.iter().flat_map(|target| target.quantiles.iter().copied());
     let quantiles = QUANTILES.into_iter().chain(asked).map(|q| (name(q), q));
     let (mut quantile_ci, mut iterations_needed) = (BTreeMap::new(), BTreeMap::new());
@@ -63,8 +65,8 @@ pub fn latency(
         target_met,
         mean,
         variance,
-        std_dev: variance.sqrt(),
-        cv_percent: percent(variance.sqrt(), mean),
+        std_dev,
+        cv_percent: std_dev.map(|std_dev| percent(std_dev, mean)),
         min: milliseconds(nanos.iter().copied().fold(f64::INFINITY, f64::min)),
         max: milliseconds(nanos.iter().copied().fold(0.0, f64::max)),
         p50: quantile(0.5),
@@ -131,6 +133,15 @@ mod tests {
         assert!(latency.iterations_needed["p99"] >= 368);
         assert_eq!((latency.min, latency.target_met), (1.0, None));
         assert_eq!(latency.clock_error_ms, None);
+    }
+
+    #[test]
+    fn one_value_has_no_spread() {
+        let of = |nanos: &[f64]| latency(nanos, Definition::SlowestRank, &budget(None), 0.0);
+        let one = of(&[2e6]);
+        assert_eq!((one.variance, one.std_dev, one.cv_percent), (None, None, None));
+        assert_eq!((one.mean, one.median, one.min, one.max), (2.0, 2.0, 2.0, 2.0));
+        assert_eq!(of(&[2e6, 2e6]).variance, Some(0.0));
     }
 
     #[test]

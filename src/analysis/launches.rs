@@ -70,7 +70,8 @@ pub(super) fn agreement(
 ) -> Option<Replication> {
     let mean = stats::mean(medians);
     let std_dev = stats::variance(medians).sqrt();
-    let between_percent = if mean > 0.0 { 100.0 * std_dev / mean } else { 0.0 };
+    let several = medians.len() > 1;
+    let between_percent = several.then(|| if mean > 0.0 { 100.0 * std_dev / mean } else { 0.0 });
     let interval = stats::independent_median_interval(medians, confidence);
     let bound = bound.unwrap_or(REPRODUCIBLE_PERCENT);
     Some(Replication {
@@ -78,7 +79,7 @@ pub(super) fn agreement(
         median_ms: stats::median(medians)?,
         ci: interval.map(|interval| [interval.low, interval.high]),
         between_percent,
-        reproducible: medians.len() > 1 && between_percent <= bound,
+        reproducible: between_percent.is_some_and(|percent| percent <= bound),
     })
 }
 

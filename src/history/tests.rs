@@ -9,11 +9,12 @@ use super::folder::{Folder, Lock};
 use super::git::Git;
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
-use crate::base::error::Exit;
+use crate::base::error::{Exit, Kind};
+use crate::base::failure::CaseError;
 use crate::base::metric::Direction;
 use crate::base::random::Stream;
 use crate::base::units::{format_utc, parse_utc};
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 
 /// A commit of a made-up repository.
 pub(super) fn commit(number: usize) -> String {
@@ -307,7 +308,9 @@ fn rates_are_at_the_median_of_all_launches() {
 fn a_case_that_failed_in_one_launch_has_no_figures() {
     let folder = tempfile::tempdir().unwrap();
     let mut failed = report(1, None, 1.0);
-    failed.cases[0].outcome = crate::report::Outcome::Failed;
+    failed.cases[0].outcome = Outcome::Failed;
+    failed.cases[0].error = Some(CaseError::now(Kind::CaseFailed, "measure", "broke".to_owned()));
+    failed.conclude(failed.summary.cases, Exit::Ok);
     add(&folder, &[report(0, None, 1.0), failed], &Label::default());
     let asked = Asked { metric: Some("latency".to_owned()), ..Asked::default() };
     let series = History::open(&place(&folder)).unwrap().series(&asked).unwrap();

@@ -57,7 +57,7 @@ pub(super) fn report(report: &Report) -> Result<String> {
         ("launches", &|of| {
             text(of.replication.as_ref().map(|replication| replication.launches.len()))
         }),
-        ("between_percent", &|of| text(of.replication.as_ref().map(|of| of.between_percent))),
+        ("between_percent", &|of| text(of.replication.as_ref().and_then(|of| of.between_percent))),
         ("reproducible", &|of| {
             text(of.replication.as_ref().map(|replication| replication.reproducible))
         }),

@@ -87,7 +87,7 @@ pub(super) fn everything() -> Report {
                     launches: vec![replicate(0), replicate(1)],
                     median_ms: 1.5,
                     ci: None,
-                    between_percent: 0.0,
+                    between_percent: Some(0.0),
                     reproducible: true,
                 });
             }

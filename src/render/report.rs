@@ -77,10 +77,7 @@ fn cases(report: &Report) -> Option<Section> {
                 case.replication.as_ref().map(|all| Cell::count(all.launches.len())).into()
             }),
             ("between", &|case| {
-                let between = |all: &Replication| {
-                    let several = all.launches.len() > 1;
-                    Cell::number(several.then_some(all.between_percent), percent)
-                };
+                let between = |all: &Replication| Cell::number(all.between_percent, percent);
                 case.replication.as_ref().map(between).into()
             }),
             ("reproducible", &|case| {

@@ -138,10 +138,10 @@ pub struct Statistics {
     pub width_percent: Option<f64>,
     /// Arithmetic mean, ms.
     pub mean_ms: f64,
-    /// Standard deviation, ms.
-    pub std_dev_ms: f64,
+    /// Standard deviation, ms; like the next, null for one iteration, which has no spread.
+    pub std_dev_ms: Option<f64>,
     /// The same as percent of the mean.
-    pub cv_percent: f64,
+    pub cv_percent: Option<f64>,
     /// Smallest, ms.
     pub min_ms: f64,
     /// Largest, ms.

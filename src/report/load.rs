@@ -1,15 +1,24 @@
 //! Reading a report back, and what is refused in it: whoever has a report may rely on the rest.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::{Case, PairMatrix, Report, SCHEMA, Samples};
+use super::check::Wrong;
+use super::{Case, Measured, Report, SCHEMA};
 use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
 
 /// Most bytes a report may have that is read back.
 pub const FILE_LIMIT: u64 = 1 << 30;
+
+/// Begins what is wrong with a case's figures; the place within the case follows.
+const FIGURES: &str = "figures: ";
 
 impl Report {
     /// Reads a report.
@@ -58,11 +67,50 @@ impl Report {
             Some(other) => return Err(format!("its schema is '{other}', not '{SCHEMA}'")),
             None => return Err(format!("it has no schema '{SCHEMA}'")),
         }
-        let report: Self = serde_json::from_str(text).map_err(|why| why.to_string())?;
-        report.cases.iter().try_for_each(Case::check)?;
-        report.pair_matrices.iter().try_for_each(PairMatrix::check)?;
-        Ok(report)
+        let mut json = serde_json::Deserializer::from_str(text);
+        let report = serde_path_to_error::deserialize(&mut json).map_err(Wrong::of_type);
+        let checked = report.and_then(|report: Self| report.check().map(|()| report));
+        checked.map_err(|wrong| wrong.told(text))
     }
+}
+
+impl Wrong {
+    /// A key that is missing or of another type.
+    fn of_type(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let place = format!(".{}", error.path());
+        let why = error.into_inner();
+        // Where that is, the place says better: of a case's figures only the end of the case is known.
+        let position = format!(" at line {} column {}", why.line(), why.column());
+        let why = why.to_string();
+        let why = why.strip_suffix(&position).unwrap_or(&why);
+        match why.strip_prefix(FIGURES).and_then(|why| why.split_once(": ")) {
+            Some((inner, why)) => Self { place: format!("{place}.{inner}"), why: why.to_owned() },
+            None => Self { place, why: why.to_owned() },
+        }
+    }
+
+    /// In one sentence, with the line of `text` where the innermost key that is there stands.
+    fn told(self, text: &str) -> String {
+        let Self { place, why } = self;
+        let mut value = text;
+        for part in place.split(['.', '[', ']']).filter(|part| !part.is_empty()) {
+            let inner = match part.parse::<usize>() {
+                Ok(index) => parts::<Vec<&RawValue>>(value).and_then(|all| all.get(index).copied()),
+                Err(_) => parts::<HashMap<Cow<'_, str>, &RawValue>>(value)
+                    .and_then(|all| all.get(part).copied()),
+            };
+            let Some(inner) = inner else { break };
+            value = inner.get();
+        }
+        let before = value.as_ptr().addr() - text.as_ptr().addr();
+        let line = 1 + text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count();
+        let place = place.trim_matches('.');
+        format!("{place} in line {line}: {why}").trim_start().to_owned()
+    }
+}
+
+fn parts<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    serde_json::from_str(json).ok()
 }
 
 impl Case {
@@ -70,38 +118,17 @@ impl Case {
     pub fn is_uncounted(&self) -> bool {
         self.measured.is_some() && self.counts.is_none()
     }
-
-    /// Refuses what no run of ours writes and readers rely on.
-    fn check(&self) -> Result<(), String> {
-        match &self.samples {
-            Samples::Sidecar { file, .. } if !is_beside(file) => Err(format!(
-                "the samples of case '{}' are in '{file}', which is no name of a file beside the report or in a \
-                 folder there",
-                self.id
-            )),
-            _ => Ok(()),
-        }
-    }
 }
 
-/// Whether this names a file in the folder where it stands, or in folders below.
-fn is_beside(name: &str) -> bool {
-    let is_plain = |part: &str| !["", ".", ".."].contains(&part) && !part.contains(['\\', '\0']);
-    name.split('/').all(is_plain)
-}
-
-impl PairMatrix {
-    /// Refuses what is no square of so many ranks.
-    fn check(&self) -> Result<(), String> {
-        let square = |rows: &[Vec<Option<f64>>]| {
-            rows.len() == self.ranks && rows.iter().all(|row| row.len() == self.ranks)
-        };
-        match self.ranks > 0 && square(&self.median_ms) && square(&self.busbw_gbps) {
-            true => Ok(()),
-            false => Err(format!(
-                "the pairs of {} are no square of {} ranks",
-                self.benchmark, self.ranks
-            )),
-        }
+/// The figures of a case, where it has some. `Option` of flattened keys would take one bad key for none at all.
+pub(super) fn figures<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Measured>, D::Error> {
+    let keys = serde_json::Map::deserialize(from)?;
+    if !keys.contains_key("latency") {
+        return Ok(None);
     }
+    let figures = serde_path_to_error::deserialize(Value::Object(keys));
+    let wrong = |why: serde_path_to_error::Error<_>| {
+        D::Error::custom(format!("{FIGURES}{}: {}", why.path(), why.inner()))
+    };
+    figures.map(Some).map_err(wrong)
 }

@@ -138,7 +138,7 @@ mod tests {
             launches: Vec::new(),
             median_ms: 2.0 * case.measured.as_ref().unwrap().latency.median,
             ci: None,
-            between_percent: 0.0,
+            between_percent: Some(0.0),
             reproducible: false,
         });
         assert!((case.figure(&MEMORY).unwrap() / kept - 0.5).abs() < 1e-9);

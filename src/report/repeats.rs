@@ -38,8 +38,9 @@ pub struct Replication {
     pub median_ms: f64,
     /// Its interval from order statistics over launches; null for fewer than six at 95 %.
     pub ci: Option<[f64; 2]>,
-    /// Standard deviation of their medians as percent of the mean of these: what differs from start to start.
-    pub between_percent: f64,
+    /// Standard deviation of their medians as percent of the mean of these: what differs from start to start. Null for
+    /// one launch.
+    pub between_percent: Option<f64>,
     /// Whether that is at most what the configuration allows, 5 % unless it says otherwise; false for fewer than two launches, which do not tell.
     pub reproducible: bool,
 }

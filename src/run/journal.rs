@@ -277,6 +277,7 @@ impl Recovered {
                 if (&planned.group.axis, &planned.group.ranks) != (&case.axis, &case.participants) {
                     return Err(format!("case '{}' has other ranks than its plan", case.id));
                 }
+                case.check()?;
                 self.samples_bytes = *samples_bytes;
                 self.done += 1;
             }
@@ -406,6 +407,26 @@ mod tests {
             serde_json::to_string(&read.report.cases).unwrap(),
             serde_json::to_string(&cases).unwrap()
         );
+    }
+
+    #[test]
+    fn a_case_with_a_figure_that_cannot_be_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, plan) = (output(&folder), plan(THREE));
+        let cases = written(&output, &plan, 2);
+        let median = cases[0].latency().unwrap().median;
+        for (from, to) in [
+            (format!("\"median\":{median}"), "\"median\":-1".to_owned()),
+            (format!("\"median\":{median}"), "\"median\":null".to_owned()),
+            ("\"invalid\":0".to_owned(), "\"invalid\":-1".to_owned()),
+        ] {
+            let text = std::fs::read_to_string(Journal::path_for(&output)).unwrap();
+            assert!(text.contains(&from));
+            std::fs::write(Journal::path_for(&output), text.replacen(&from, &to, 1)).unwrap();
+            let why = Recovered::read(&output).unwrap_err().message;
+            assert!(why.contains("its line 3 is damaged"), "{why}");
+            std::fs::write(Journal::path_for(&output), text).unwrap();
+        }
     }
 
     #[test]

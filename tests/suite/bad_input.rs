@@ -1,5 +1,7 @@
 //! Bad input: one clear sentence, exit 2, and nothing started or written.
 
+use serde_json::{Value, json};
+
 use crate::ranks::{Run, ranks, tesserabench, under_mpirun};
 
 /// Runs it, expects exit 2 and one line with this text, and no file but those that were there.
@@ -133,4 +135,57 @@ fn inputs_are_not_overwritten() {
     // The default output of an import.
     let log = tesserabench("import results.json").file("results.json", "{}").fails(2);
     assert!(log.error().contains("is read and would be overwritten"), "{}", log.err);
+}
+
+/// The report in which the value at this place is another; none where it is taken out.
+fn with(mut report: Value, place: &str, value: Option<Value>) -> String {
+    let (parent, key) = place.rsplit_once('/').unwrap();
+    let parent = report.pointer_mut(parent).unwrap();
+    match value {
+        Some(value) => parent[key] = value,
+        None => drop(parent.as_object_mut().unwrap().remove(key).unwrap()),
+    }
+    serde_json::to_string_pretty(&report).unwrap()
+}
+
+#[test]
+fn a_figure_that_cannot_be_is_refused_with_its_place() {
+    let words = "run --backend simulated -b gemm --problem-size m=64 --iterations 20";
+    let good = tesserabench(words).passes().report();
+    for (place, value, expected) in [
+        ("/cases/0/warmup", Some(json!(-1)), "cases[0].warmup in line"),
+        ("/cases/0/iterations", Some(json!("20")), "cases[0].iterations in line"),
+        ("/cases/0/iterations", Some(json!(0)), "cases[0].iterations in line"),
+        ("/cases/0/latency/max", Some(Value::Null), "cases[0].latency.max in line"),
+        ("/cases/0/latency/median", Some(json!(-1.0)), "-1 is no time"),
+        ("/cases/0/latency/median", Some(json!(0)), "cases[0].latency.median in line"),
+        ("/cases/0/latency/ci", Some(json!([2.0, 1.0])), "is reversed"),
+        ("/cases/0/latency/std_dev", Some(json!(-0.5)), "cases[0].latency.std_dev in line"),
+        ("/cases/0/latency/min", Some(json!(1e9)), "cases[0].latency.min in line"),
+        ("/cases/0/telemetry", None, "cases[0] in line"),
+        ("/cases/0/latency", None, "it is missing, and the case was measured"),
+        ("/cases/0/latency/mean", None, "missing field `mean`"),
+        ("/cases/0/outcome", None, "missing field `outcome`"),
+        ("/cases/0/outcome", Some(json!("failed")), "it is missing, and the case failed"),
+        ("/cases/0/group_size", Some(json!(77)), "cases[0].group_size in line"),
+        ("/summary/measured", Some(json!(2)), "summary in line"),
+        ("/run/exit", Some(json!(99)), "99 is no exit code"),
+    ] {
+        let text = with(good.clone(), place, value);
+        for words in ["verdict", "analyze", "compare good.json", "history gate", "history add"] {
+            let run = tesserabench(&format!("{words} bad.json")).file("bad.json", &text);
+            let ended = run.file("good.json", &good.to_string()).fails(2);
+            assert!(ended.err.contains("'bad.json'"), "{words}, {place}: {}", ended.err);
+            assert!(ended.err.contains(expected), "{words}, {place}: {}", ended.err);
+        }
+    }
+    // The line is that of the key.
+    let text = with(good.clone(), "/cases/0/latency/median", Some(json!(-12345.0)));
+    let line = 1 + text.lines().position(|line| line.contains("-12345")).unwrap();
+    let ended = tesserabench("verdict bad.json").file("bad.json", &text).fails(2);
+    let place = format!("cases[0].latency.median in line {line}: ");
+    assert!(ended.error().contains(&place), "{}", ended.err);
+    // JSON has no such numbers; one that is too large is no number either.
+    let text = text.replace("-12345.0", "1e999");
+    tesserabench("verdict bad.json").file("bad.json", &text).fails(2);
 }

@@ -180,6 +180,20 @@ fn what_was_checked_is_told_from_what_was_not() {
         "2 of 2 results were not checked",
     );
     assert!(unchecked.report()["cases"][0]["accuracy"].is_null());
+    // One number has no spread.
+    let one = read("@died.txt", 9, "1:1.5 2:1.51 4:1.52", "");
+    let latency = &one.report()["cases"][0]["latency"];
+    let spread = ["variance", "std_dev", "cv_percent"].map(|key| latency[key].clone());
+    assert_eq!((spread, &latency["mean"]), (Default::default(), &latency["median"]));
+    let analysis = with_logs("analyze @died.txt --format json");
+    let examined: Value = serde_json::from_str(&analysis.passes().out).unwrap();
+    let case = &examined["cases"][0];
+    assert_eq!((&case["std_dev_ms"], &case["cv_percent"]), (&Value::Null, &Value::Null));
+    let table = with_logs("analyze @died.txt --statistical-analysis").passes().out;
+    assert!(
+        table.contains("standard deviation -, from 1.500 us") && !table.contains("0.0 %"),
+        "{table}"
+    );
     // Keys of other units are not one because their numbers are equal.
     let pairs = read("@pairs.txt --ranks 16", 0, "4:0.16", "");
     assert!(pairs.out.contains("bytes=4B pairs=4"), "{}", pairs.out);

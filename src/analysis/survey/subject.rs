@@ -119,7 +119,7 @@ fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistic
         anderson_darling_p: stats::anderson_darling(&times).map(|found| found.p),
         steady_state: latency.steady_state,
         steady_since: latency.steady_since,
-        between_percent: agreement.map(|agreement| agreement.between_percent),
+        between_percent: agreement.and_then(|agreement| agreement.between_percent),
         reproducible: agreement.map(|agreement| agreement.reproducible),
         rank_spread: ranks::spread(case),
         rate: rate.map(|(_, rate)| rate / scale),

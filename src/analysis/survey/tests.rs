@@ -162,7 +162,7 @@ fn launches_of_one_report_count_too() {
         launches: launches.collect(),
         median_ms: 1.0015,
         ci: None,
-        between_percent: 0.6,
+        between_percent: Some(0.6),
         reproducible: true,
     });
     let analysis = of(&[report]);

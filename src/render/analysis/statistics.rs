@@ -15,14 +15,7 @@ pub(super) fn lines(analysis: &Analysis, case: &Examined) -> Vec<Note> {
     let kinds = [
         Some(median(statistics)),
         Some(iterations(statistics)),
-        Some(format!(
-            "mean       {}, standard deviation {} ({:.2} %), from {} to {}",
-            format_ms(statistics.mean_ms),
-            format_ms(statistics.std_dev_ms),
-            statistics.cv_percent,
-            format_ms(statistics.min_ms),
-            format_ms(statistics.max_ms)
-        )),
+        Some(mean(statistics)),
         Some(format!(
             "quantiles  {}, {}",
             quantile("p95", statistics.p95_ms, statistics),
@@ -49,6 +42,19 @@ fn median(statistics: &Statistics) -> String {
     let confidence = 100.0 * statistics.confidence;
     let (low, high) = (format_ms(low), format_ms(high));
     format!("median     {median}, {low} to {high} at {confidence} % over {over}")
+}
+
+fn mean(statistics: &Statistics) -> String {
+    let spread = match (statistics.std_dev_ms, statistics.cv_percent) {
+        (Some(ms), Some(percent)) => format!("{} ({percent:.2} %)", format_ms(ms)),
+        _ => "-".to_owned(),
+    };
+    format!(
+        "mean       {}, standard deviation {spread}, from {} to {}",
+        format_ms(statistics.mean_ms),
+        format_ms(statistics.min_ms),
+        format_ms(statistics.max_ms)
+    )
 }
 
 fn iterations(statistics: &Statistics) -> String {
