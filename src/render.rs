@@ -10,6 +10,7 @@ mod history;
 #[cfg(test)]
 mod hostile;
 mod junit;
+mod legend;
 mod limits;
 mod markdown;
 mod nccl_tests;

@@ -64,6 +64,7 @@ fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<
         group: case.group.clone(),
         ranks: case.group_size,
         outcome: case.outcome,
+        reason: case.reason.clone(),
         statistics: statistics(report, case, &medians),
         flags: Vec::new(),
         reliable: false,
