@@ -13,6 +13,7 @@ use super::words::{
 };
 use super::{Render, limits, scaling};
 use crate::base::error::Exit;
+use crate::base::metric::Unit;
 use crate::base::units::format_ms;
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
@@ -118,11 +119,10 @@ fn cases(analysis: &Analysis) -> Option<Section> {
             ("problem", &|case| placed(&case.problem, case.placement).into()),
             ("ranks", &|case| parts(&case.id)[3].as_str().into()),
             ("reports", &|case| named(analysis, &case.reports).into()),
-            ("outcome", &|case| match &case.statistics {
-                Some(_) => Cell::default(),
+            ("median", &|case| match &case.statistics {
+                Some(of) => Cell::number(of.median_ms, format_ms),
                 None => word(case.outcome).to_uppercase().into(),
             }),
-            ("median", &|case| known(case, &|of| Cell::number(of.median_ms, format_ms))),
             ("±", &|case| {
                 let half = |of: &Statistics| of.width_percent.map(|width| width / 2.0);
                 known(case, &|of| Cell::number(half(of), give_or_take))
@@ -131,8 +131,11 @@ fn cases(analysis: &Analysis) -> Option<Section> {
             ("launches", &|case| known(case, &|of| Cell::count(of.launches))),
             ("cv", &|case| known(case, &|of| Cell::number(of.cv_percent, percent))),
             ("rate", &|case| {
+                // Operations each second say no more than the time.
                 known(case, &|of| match (of.rate, &of.rate_unit) {
-                    (Some(rate), Some(unit)) => Cell::quantity(rate, unit),
+                    (Some(rate), Some(unit)) if unit != Unit::PerSecond.name() => {
+                        Cell::quantity(rate, unit)
+                    }
                     _ => "-".into(),
                 })
             }),

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::words;
 use crate::base::plain::plain;
 use crate::base::units::format_ms;
 use crate::benchmark::Setting;
@@ -41,10 +42,12 @@ pub fn nccl_tests_table(report: &Report) -> String {
 
 /// What has no place in a table.
 fn remarks(report: &Report) -> Vec<String> {
+    let skipped = report.cases.iter().filter(|case| case.outcome == Outcome::Skipped);
+    let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));
+    let skipped = words::skipped(skipped).map(|line| format!("# {line}"));
     let cases = report.cases.iter().filter_map(|case| {
-        let told = match (case.outcome, &case.reason, &case.error, &case.measured) {
-            (Outcome::Skipped, Some(reason), ..) => format!("skipped: {reason}"),
-            (Outcome::Failed, _, Some(error), _) => format!("FAILED: {}", error.detail),
+        let told = match (case.outcome, &case.error, &case.measured) {
+            (Outcome::Failed, Some(error), _) => format!("FAILED: {}", error.detail),
             (.., Some(measured)) if case.concurrent || Row::of(case).is_none() => {
                 let lacks = if case.concurrent { "groups at once" } else { "such test" };
                 format!("{}; nccl-tests has no {lacks}", format_ms(measured.latency.median))
@@ -55,7 +58,7 @@ fn remarks(report: &Report) -> Vec<String> {
     });
     let caveats = report.caveats.iter();
     let caveats = caveats.map(|caveat| format!("# note: {}: {caveat}", caveat.mark()));
-    cases.chain(caveats).chain([format!("# {}", report.verdict())]).collect()
+    cases.chain(skipped).chain(caveats).chain([format!("# {}", report.verdict())]).collect()
 }
 
 /// `form=persistent,spread=20`: keys of the problem that are no columns.

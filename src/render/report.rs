@@ -65,11 +65,10 @@ fn cases(report: &Report) -> Option<Section> {
             ("type", &|case| type_name(case.precision).into()),
             ("problem", &|case| placed(&case.problem, case.placement).into()),
             ("ranks", &|case| ranks(case).into()),
-            ("outcome", &|case| match case.outcome {
-                Outcome::Measured => Cell::default(),
-                other => word(other).to_uppercase().into(),
+            ("median", &|case| match (case.outcome, case.latency()) {
+                (Outcome::Measured, of) => of.map(|of| Cell::number(of.median, format_ms)).into(),
+                (other, _) => word(other).to_uppercase().into(),
             }),
-            ("median", &|case| case.latency().map(|of| Cell::number(of.median, format_ms)).into()),
             ("±", &|case| {
                 let width = |of: &Latency| Cell::number(of.half_width_percent, give_or_take);
                 case.latency().map(width).into()
@@ -166,17 +165,18 @@ fn rates(cases: &[&Case]) -> Option<String> {
 fn lacking(report: &Report) -> Option<String> {
     let times = || report.cases.iter().filter_map(Case::latency);
     let interval = times().any(|of| of.half_width_percent.is_none());
-    let interval = interval.then(|| "± needs 6 independent ones".to_owned());
+    let interval = interval.then(|| "6 independent ones for ±".to_owned());
     let needed = times().filter(|of| of.p95.is_none());
     let needed = needed.filter_map(|of| of.iterations_needed.get("p95").copied());
     let p95 = needed.clone().min().zip(needed.max()).map(|(least, most)| match least == most {
-        true => format!("p95 about {least}"),
-        false => format!("p95 about {least} to {most}"),
+        true => format!("about {least} for p95"),
+        false => format!("about {least} to {most} for p95"),
     });
     let needed: Vec<String> = interval.into_iter().chain(p95).collect();
     // Other tools do not tell their iterations one by one.
     let own = report.run.imported_from.is_none();
-    (own && !needed.is_empty()).then(|| format!("-: too few iterations; {}", needed.join(", ")))
+    let told = || format!("-: too few iterations; it takes {}", needed.join(", "));
+    (own && !needed.is_empty()).then(told)
 }
 
 /// What went wrong with a case, and what is to be said of its figures.

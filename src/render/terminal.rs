@@ -18,7 +18,7 @@ const CELL_LIMIT: usize = 400;
 const GAP: usize = 2;
 
 /// Fewest characters that a column is wrapped to.
-const LEAST: usize = 12;
+const LEAST: usize = 8;
 
 /// One line below the header: the rows are many.
 const RULED_HEADER: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
@@ -82,7 +82,7 @@ pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> 
 }
 
 /// The first rows of a table. Where it is too wide, columns in which all rows agree become a line above it; then spare
-/// columns leave, which a line below it says; then the cells of the widest column of words are wrapped; and what is wider
+/// columns leave, which a line below it says; then the cells of the widest columns of words are wrapped; and what is wider
 /// still stands in blocks of columns below each other.
 fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     let rows = &table.rows[..table.rows.len().min(limit)];
@@ -110,12 +110,17 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
         gone.push(kept.remove(place));
     }
     gone.sort_unstable();
-    let words = kept.iter().copied().filter(|at| !column(*at).numeric);
-    let widest = words.max_by_key(|at| lengths[*at]).unwrap_or(0);
-    let room = (lengths[widest] - GAP).saturating_sub(excess(&kept)).max(LEAST);
-    let text = |row: &[Cell], at: usize| match at == widest && excess(&kept) > 0 {
-        true => wrapped_after(&short(&row[at].text), 0, Some(room), &[' ', '/', ',', '-', '.']),
-        false => short(&row[at].text),
+    let mut widths: Vec<usize> = lengths.iter().map(|length| length - GAP).collect();
+    for _ in 0..excess(&kept) {
+        let words = kept.iter().copied().filter(|at| !column(*at).numeric && widths[*at] > LEAST);
+        words.max_by_key(|at| widths[*at]).into_iter().for_each(|widest| widths[widest] -= 1);
+    }
+    let text = |row: &[Cell], at: usize| {
+        let text = short(&row[at].text);
+        match text.chars().count() > widths[at] {
+            true => wrapped_after(&text, 0, Some(widths[at]), &[' ', '/', ',', '-', '.']),
+            false => text,
+        }
     };
     let told = |at: &usize| format!("{} {}", column(*at).name, rows[0][*at].text);
     let mut parts = Vec::new();
@@ -123,8 +128,7 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
         let same = same.iter().map(told).collect::<Vec<_>>().join("; ");
         parts.push(wrapped(&format!("all rows: {same}"), 0, width));
     }
-    let fits = |at: usize| if at == widest { lengths[at].min(room + GAP) } else { lengths[at] };
-    let blocks = blocks(&kept, fits, width);
+    let blocks = blocks(&kept, |at| widths[at] + GAP, width);
     parts.extend(blocks.iter().map(|block| {
         let rows = rows.iter().map(|row| block.iter().map(|at| text(row, *at)).collect());
         block_of(&block.iter().map(|at| column(*at)).collect::<Vec<_>>(), rows)

@@ -19,7 +19,7 @@ const MEANINGS: [(&str, &str); 17] = [
     ("x alone", "how many times as long as alone, where others ran at once"),
     ("hidden", "share of the exchange that the computation hides"),
     ("id", "what limits and filters call the case"),
-    ("see", "letters of the lines below"),
+    ("see", "letters of the remarks"),
     ("between", "standard deviation of the launches' medians"),
     ("reproducible", "whether launches differ by no more than the bound"),
     ("correct", "whether the results agree with a reference; - where that was not checked"),
