@@ -10,6 +10,9 @@ use crate::base::units::rounded;
 use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::{Compared, Comparison, Side, Verdict};
 
+/// Half of the last digit of a ratio.
+const HALF_A_DIGIT: f64 = 0.0005;
+
 /// Most rows that the terminal shows.
 const ROW_LIMIT: usize = 60;
 
@@ -49,7 +52,7 @@ impl Render for Comparison {
         );
         let cases = cases.map(|cases| {
             let spare = ["baseline", "severity", "ratio", "interval", "p adj.", "delta", "id"];
-            legend.below(cases).spare(&spare).at_most(ROW_LIMIT)
+            legend.below(cases).with(quotient(self)).spare(&spare).at_most(ROW_LIMIT)
         });
         Document {
             title: "Comparison".to_owned(),
@@ -66,6 +69,18 @@ impl Render for Comparison {
             _ => csv::comparison(self),
         }
     }
+}
+
+/// What a ratio is where it is not the quotient of the figures beside it.
+fn quotient(comparison: &Comparison) -> Option<&'static str> {
+    let differs = |case: &Compared| {
+        let figures = case.ratio.zip(case.baseline).zip(case.candidate);
+        figures.is_some_and(|((ratio, before), now)| (ratio - now / before).abs() >= HALF_A_DIGIT)
+    };
+    comparison.cases.iter().any(differs).then_some(
+        "ratio and worse by come from all pairs of launches (Hodges and Lehmann); where launches differ, they are not \
+         the quotient of the two medians",
+    )
 }
 
 /// Why a case is judged so, and what would tell more.

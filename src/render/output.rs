@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Format, Render as _, nccl_tests_table, print, say};
+use super::{Format, Render as _, csv, nccl_tests_table, print, say};
 use crate::base::error::{Error, Result};
 use crate::base::files::{probe, write_atomically};
 use crate::plan::config::Config;
@@ -55,13 +55,22 @@ impl Output {
         outputs.collect()
     }
 
-    /// Writes the report.
+    /// Writes the report; beside rows of its cases, those of its scaling studies.
     ///
     /// # Errors
-    /// Usage error when the file cannot be written.
+    /// Usage error when a file cannot be written.
     pub fn write(&self, report: &Report) -> Result<()> {
         let text = self.format.write(report, true)?;
-        write_atomically(&self.path, text.as_bytes())
+        write_atomically(&self.path, text.as_bytes())?;
+        self.of_scaling(report).map_or(Ok(()), |path| {
+            write_atomically(&path, csv::scaling(&report.scaling)?.as_bytes())
+        })
+    }
+
+    /// The file of its scaling studies, where they have one: `results.scaling.csv` beside `results.csv`.
+    fn of_scaling(&self, report: &Report) -> Option<PathBuf> {
+        let is_there = self.format == Format::Csv && !report.scaling.is_empty();
+        is_there.then(|| self.beside("scaling.csv"))
     }
 
     /// The path with another ending, for files that accompany this one.
@@ -72,8 +81,9 @@ impl Output {
 
 /// Prints a report, as nccl-tests would where that is asked for, and the files that it stands in.
 pub fn tell(report: &Report, outputs: &[Output], as_nccl_tests: bool, from: &str) {
+    let files = |output: &Output| [Some(output.path.clone()), output.of_scaling(report)];
     let files: Vec<String> =
-        outputs.iter().map(|output| output.path.display().to_string()).collect();
+        outputs.iter().flat_map(files).flatten().map(|path| path.display().to_string()).collect();
     let wrote = format!("wrote {}{from}", files.join(", "));
     if as_nccl_tests {
         say(nccl_tests_table(report).trim_end());

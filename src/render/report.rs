@@ -14,7 +14,7 @@ use crate::base::units::{format_ms, rounded, significant};
 use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Latency, Outcome, PairMatrix, Replication, Report, Steadiness};
+use crate::report::{Case, Outcome, PairMatrix, Replication, Report, Steadiness};
 
 /// Most ranks whose matrix people can read.
 const MATRIX_LIMIT: usize = 32;
@@ -65,13 +65,14 @@ fn cases(report: &Report) -> Option<Section> {
             ("type", &|case| type_name(case.precision).into()),
             ("problem", &|case| placed(&case.problem, case.placement).into()),
             ("ranks", &|case| ranks(case).into()),
-            ("median", &|case| match (case.outcome, case.latency()) {
-                (Outcome::Measured, of) => of.map(|of| Cell::number(of.median, format_ms)).into(),
+            ("median", &|case| match (case.outcome, case.median_ms()) {
+                (Outcome::Measured, median) => Cell::number(median, format_ms),
                 (other, _) => word(other).to_uppercase().into(),
             }),
             ("±", &|case| {
-                let width = |of: &Latency| Cell::number(of.half_width_percent, give_or_take);
-                case.latency().map(width).into()
+                let width = case.median_ms().zip(case.interval_ms());
+                let width = width.map(|(median, [low, high])| 50.0 * (high - low) / median);
+                case.latency().map(|_| Cell::number(width, give_or_take)).into()
             }),
             ("p95", &|case| case.latency().map(|of| Cell::number(of.p95, format_ms)).into()),
             ("rate", &|case| {
@@ -101,10 +102,10 @@ fn cases(report: &Report) -> Option<Section> {
             }),
             ("messages", &|case| {
                 let each_second = |rate: f64| format!("{} M/s", significant(rate / 1e6));
-                case.headline(&MESSAGES).map(|rate| Cell::number(rate, each_second)).into()
+                case.figure(&MESSAGES).map(|rate| Cell::number(rate, each_second)).into()
             }),
             ("hidden", &|case| {
-                case.headline(&OVERLAP).map(|share| Cell::number(share, percent)).into()
+                case.figure(&OVERLAP).map(|share| Cell::number(share, percent)).into()
             }),
             ("cycles", &|case| case.cycles.as_ref().map(|cycles| Cell::count(cycles.count)).into()),
             ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
@@ -287,7 +288,7 @@ fn facts(report: &Report) -> Vec<String> {
     let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
     if launches.len() > 1 {
         lines.push(format!(
-            "{} launches; the figures of a case are those of the launch in the middle by its median",
+            "{} launches: medians and rates are over launches, ± from six on; p95 is that of the launch in the middle",
             launches.len()
         ));
     }
