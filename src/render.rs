@@ -5,6 +5,8 @@ mod badge;
 mod comparison;
 mod csv;
 mod document;
+#[cfg(test)]
+mod figures;
 mod github;
 mod history;
 #[cfg(test)]

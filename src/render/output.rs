@@ -124,4 +124,28 @@ mod tests {
         assert!(format(&config(".", Some("json"))).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+
+    #[test]
+    fn scaling_has_rows_of_its_own_beside_those_of_the_cases() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = crate::render::hostile::everything();
+        let written = |name: &str| {
+            let path = folder.path().join(name);
+            let format = Format::of::<Report>(&path).unwrap();
+            Output { path, format }.write(&report).unwrap();
+            std::fs::read_to_string(folder.path().join("a.scaling.csv")).ok()
+        };
+        assert_eq!(written("a.json"), None);
+        let text = written("a.csv").unwrap();
+        let mut rows = ::csv::Reader::from_reader(text.as_bytes());
+        let place = |name: &str| rows.headers().unwrap().iter().position(|it| it == name).unwrap();
+        let [case, placement, efficiency] = ["case", "placement", "efficiency"].map(place);
+        let found: Vec<_> = rows.records().map(Result::unwrap).collect();
+        let points = report.scaling.iter().flat_map(|study| &study.points);
+        let points: Vec<&str> = points.map(|point| point.case.as_str()).collect();
+        assert_eq!(found.iter().map(|row| &row[case]).collect::<Vec<_>>(), points);
+        let row = found.iter().find(|row| row[case].contains("placement=in")).unwrap();
+        assert_eq!(&row[placement], "in");
+        assert!(found.iter().any(|row| row[efficiency].parse() == Ok(1.0)));
+    }
 }

@@ -207,3 +207,51 @@ fn short(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::document::Section;
+
+    fn table(width: usize) -> String {
+        let rows = [("gemm/a/long/name", 1.0, "FAILED"), ("triad/another", 2.0, "")];
+        let section = Section::table(
+            "",
+            rows,
+            &[
+                ("case", &|(case, ..)| (*case).into()),
+                ("type", &|_| "f32".into()),
+                ("value", &|(_, value, _)| Cell::number(*value, |value| format!("{value:.1}"))),
+                ("more", &|_| "0123456789".into()),
+                ("other", &|(case, ..)| case.replace('/', " ").into()),
+                ("outcome", &|(.., outcome)| (*outcome).into()),
+            ],
+        );
+        let section = section.unwrap().spare(&["more", "other"]);
+        draw(&Document { sections: vec![section], ..Document::default() }, Some(width), false)
+    }
+
+    #[test]
+    fn what_all_rows_share_goes_first_then_what_can_be_spared_and_never_a_failure() {
+        assert_eq!(
+            table(80).lines().next().unwrap().split_whitespace().collect::<Vec<_>>(),
+            ["case", "type", "value", "more", "other", "outcome"]
+        );
+        let lines = |width| table(width).lines().map(str::to_owned).collect::<Vec<_>>();
+        let narrow = lines(58);
+        assert_eq!(narrow[0], "all rows: type f32; more 0123456789");
+        assert!(narrow[3].contains("gemm a long name") && narrow[3].ends_with("FAILED"));
+        let narrower = lines(35);
+        assert_eq!(narrower[3], "gemm/a/long/name    1.0  FAILED");
+        assert_eq!(narrower[5], "  not shown: other; a wider");
+        assert_eq!(
+            &lines(28)[4..7],
+            ["gemm/a/long/    1.0  FAILED", "  name", "triad/          2.0"]
+        );
+        for width in 30..100 {
+            let lines = lines(width);
+            assert!(lines.iter().any(|line| line.contains("FAILED")), "{width}");
+            assert!(lines.iter().all(|line| line.chars().count() <= width), "{width}: {lines:#?}");
+        }
+    }
+}
