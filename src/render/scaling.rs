@@ -36,7 +36,10 @@ pub(super) fn table<'a>(
             ("ranks", &|(_, point, _)| Cell::count(point.ranks)),
             ("median", &|(_, point, _)| Cell::number(point.median_ms, format_ms)),
             ("speed-up", &|(_, point, _)| Cell::number(point.speedup, digits)),
-            ("efficiency", &|(_, point, _)| Cell::number(point.efficiency, share)),
+            ("efficiency", &|(_, point, _)| match point.left_out {
+                true => "left out".into(),
+                false => Cell::number(point.efficiency, share),
+            }),
             ("interval", &|(_, point, _)| point.ci.map(|ci| Cell::range(Some(ci), share)).into()),
             ("in launches", &|(_, point, _)| in_launches(&point.efficiencies).into()),
             ("Karp-Flatt", &|(_, point, _)| Cell::number(point.karp_flatt, digits)),
@@ -65,11 +68,8 @@ fn definition(study: &Scaling) -> &str {
 }
 
 fn note(study: &Scaling, point: &Point) -> &'static str {
-    match (point.left_out, &study.base) {
-        (true, _) => "left out",
-        (_, Some(base)) if base.ranks == point.ranks => "base",
-        _ => "",
-    }
+    let is_base = study.base.as_ref().is_some_and(|base| base.ranks == point.ranks);
+    if is_base { "base" } else { "" }
 }
 
 /// The range of a point's efficiencies in several launches.
