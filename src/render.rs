@@ -5,11 +5,14 @@ mod badge;
 mod comparison;
 mod csv;
 mod document;
+#[cfg(test)]
+mod figures;
 mod github;
 mod history;
 #[cfg(test)]
 mod hostile;
 mod junit;
+mod legend;
 mod limits;
 mod markdown;
 mod nccl_tests;

@@ -311,6 +311,19 @@ impl Caveat {
         self.facts().1
     }
 
+    /// How far it goes: of two of one kind, the one with the larger number is the worse.
+    pub fn extent(&self) -> f64 {
+        match self {
+            Self::Oversubscribed { ranks, cores } => *ranks as f64 / (*cores).max(1) as f64,
+            Self::Unsteady { cv_percent: percent, .. }
+            | Self::InvalidRounds { percent }
+            | Self::NearFloor { percent, .. } => *percent,
+            // No interval is worse than any.
+            Self::TargetMissed { reached_percent, .. } => reached_percent.unwrap_or(f64::MAX),
+            _ => 0.0,
+        }
+    }
+
     /// Its place among the caveats of a case.
     pub fn place(&self) -> usize {
         self.facts().0

@@ -174,9 +174,38 @@ pub fn format_ms(ms: f64) -> String {
     }
 }
 
+/// Units of rates with a prefix, and what one of them is without.
+const RATES: [(&str, &str, f64); 2] = [("GB/s", "B/s", 1e9), ("TFLOP/s", "FLOP/s", 1e12)];
+
+const PREFIXES: [(&str, f64); 6] =
+    [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)];
+
+/// A rate in `GB/s` or `TFLOP/s` with the prefix that suits the largest one beside it: `757.0 B/s`, `35.97 GFLOP/s`.
+/// One less than a hundredth of that prefix has its own. `None` of another unit.
+pub fn format_rate(value: f64, unit: &str, largest: f64) -> Option<String> {
+    let (_, plain, factor) = RATES.iter().find(|(known, ..)| *known == unit)?;
+    let (value, largest) = (value * factor, largest * factor);
+    let suits = |rate: f64| PREFIXES.iter().find(|(_, one)| rate.abs() >= *one);
+    let (prefix, one) = [largest, value]
+        .into_iter()
+        .filter_map(suits)
+        .find(|(_, one)| value.abs() >= one / 1e2)
+        .unwrap_or(&PREFIXES[PREFIXES.len() - 1]);
+    Some(format!("{} {prefix}{plain}", significant(value / one)))
+}
+
+/// A number with so many decimals; `0.0` for what rounds to nothing, never `-0.0`.
+pub fn rounded(value: f64, decimals: usize) -> f64 {
+    let text = format!("{value:.decimals$}");
+    text.parse::<f64>().map_or(value, |value| value + 0.0)
+}
+
 /// Four significant digits, without an exponent.
 pub fn significant(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
         return format!("{value}");
     }
     let digits_before_point = value.abs().log10().floor() as i32 + 1;
@@ -247,6 +276,25 @@ mod tests {
         assert_eq!(format_ms(0.000_57), "570.0 ns");
         assert_eq!(format_ms(12.3456), "12.35 ms");
         assert_eq!(significant(123_456.0), "123456");
+        assert_eq!(significant(-0.0), "0");
+        assert_eq!(format!("{:+.1}", rounded(-0.04, 1)), "+0.0");
+    }
+
+    #[test]
+    fn rates_beside_each_other_have_one_prefix() {
+        let rate = |value, unit, largest| format_rate(value, unit, largest);
+        for (value, unit, largest, text) in [
+            (7.57e-7, "GB/s", 7.57e-7, "757.0 B/s"),
+            (7.57e-7, "GB/s", 40.0, "757.0 B/s"),
+            (0.8241, "GB/s", 40.0, "0.8241 GB/s"),
+            (0.006_296, "GB/s", 40.0, "6.296 MB/s"),
+            (0.035_97, "TFLOP/s", 0.035_97, "35.97 GFLOP/s"),
+            (0.035_97, "TFLOP/s", 2.0, "0.03597 TFLOP/s"),
+            (0.0, "GB/s", 0.0, "0 B/s"),
+        ] {
+            assert_eq!(rate(value, unit, largest).as_deref(), Some(text));
+        }
+        assert_eq!(rate(1.0, "ms", 1.0), None);
     }
 
     proptest! {

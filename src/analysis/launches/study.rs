@@ -1,29 +1,25 @@
 //! Scaling studies in several launches.
 
-use super::middle;
 use crate::analysis::families::families;
 use crate::analysis::scaling::{StudyPoint, scaling};
-use crate::report::{Point, Report, Scaling};
+use crate::report::{Case, Point, Report, Scaling};
 
-/// The studies of the launches. Each is that of one launch, so that its figures belong together: the one in the
-/// middle by its efficiency at the most ranks.
-pub(super) fn merged(launches: &[(usize, Report)]) -> Vec<Scaling> {
-    let studies = launches
-        .iter()
-        .flat_map(|(_, report)| report.scaling.iter().map(move |study| current(study, report)));
+/// The studies of the launches, by the medians of the merged `cases`, with the efficiencies in each launch.
+pub(super) fn merged(launches: &[(usize, Report)], cases: &[Case]) -> Vec<Scaling> {
+    let studies = launches.iter().flat_map(|(_, report)| {
+        report.scaling.iter().map(move |study| current(study, &report.cases))
+    });
     let families = families(studies, |family: &[Scaling], b| {
         let a = &family[0];
         (&a.benchmark, a.kind, &a.problem, a.precision, a.placement)
             == (&b.benchmark, b.kind, &b.problem, b.precision, b.placement)
     });
-    families.into_iter().filter_map(|family| of(&family, launches.len() > 1)).collect()
+    families.into_iter().filter_map(|family| of(&family, cases, launches.len() > 1)).collect()
 }
 
-fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
-    let last = |study: &Scaling| study.points.last().and_then(|point| point.efficiency);
-    let longest = family.iter().map(|study| study.points.len()).max()?;
-    let whole = family.iter().filter(|study| study.points.len() == longest).collect();
-    let mut study: Scaling = middle(whole, |study: &&Scaling| last(study).unwrap_or(0.0))?.clone();
+fn of(family: &[Scaling], cases: &[Case], several: bool) -> Option<Scaling> {
+    let longest = family.iter().rev().max_by_key(|study| study.points.len())?;
+    let mut study = current(longest, cases);
     for point in study.points.iter_mut().filter(|_| several) {
         let same = |study: &Scaling| {
             study.points.iter().find(|other| other.case == point.case)?.efficiency
@@ -33,10 +29,10 @@ fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
     Some(study)
 }
 
-/// The study by the figures that its cases have now, since their headlines may have become times of another
-/// definition.
-fn current(study: &Scaling, report: &Report) -> Scaling {
-    let case = |point: &Point| report.cases.iter().find(|case| case.id == point.case);
+/// The study by the figures that its cases have now: their headlines may have become times of another definition, and
+/// their medians those of several launches.
+fn current(study: &Scaling, cases: &[Case]) -> Scaling {
+    let case = |point: &Point| cases.iter().find(|case| case.id == point.case);
     let points = study.points.iter().map(|point| StudyPoint::of(case(point)?));
     let points: Option<Vec<StudyPoint<'_>>> = points.collect();
     if points.is_none() {
