@@ -57,14 +57,14 @@ impl<T> Deref for Buffer<T> {
     fn deref(&self) -> &[T] {
         // SAFETY: the storage holds so many elements from there on, none of which is left out by `new`. Whoever has
         // made a pointer does not write through it meanwhile, as `pointer` asks for.
-        unsafe { std::slice::from_raw_parts(self.first, self.len) }
+        unsafe { std::slice::from_raw_parts(self.pointer(), self.len) }
     }
 }
 
 impl<T> DerefMut for Buffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as above, and nobody else borrows them.
-        unsafe { std::slice::from_raw_parts_mut(self.first, self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.pointer(), self.len) }
     }
 }
 
