@@ -196,14 +196,6 @@ impl Exchange {
             }
             RankCount::Any | RankCount::Several | RankCount::PowerOfTwo => {}
         }
-        if let Some(grown) = self.grown(ranks) {
-            return Err(Error::unsupported(format!(
-                "{} hold no {} for each of {ranks} ranks, so nothing would move; use {} or more",
-                format_size(self.bytes),
-                self.element.name(),
-                format_size(grown.bytes)
-            )));
-        }
         if let Some(pairs) = self.pairs
             && pairs as usize > ranks / 2
         {
@@ -212,7 +204,21 @@ impl Exchange {
                 ranks / 2
             )));
         }
-        let Blocks::Matrix { rows, .. } = &self.blocks else { return Ok(()) };
+        if let Blocks::Matrix { rows, .. } = &self.blocks {
+            self.check_matrix(rows, ranks)?;
+        }
+        if let Some(grown) = self.grown(ranks) {
+            return Err(Error::unsupported(format!(
+                "{} hold no {} for each of {ranks} ranks, so nothing would move; use {} or more",
+                format_size(self.bytes),
+                self.element.name(),
+                format_size(grown.bytes)
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_matrix(&self, rows: &[Vec<u64>], ranks: usize) -> Result<()> {
         if rows.len() != ranks {
             return Err(Error::usage(format!(
                 "the matrix has {} rows for {ranks} ranks; give one row and one column for each rank",
