@@ -44,6 +44,9 @@ pub(super) fn run(
         BackendSpec::Simulated(_) => Clocks::one(world.size()),
         _ => Clocks::survey(world, &HostClock::new(world.wait().policy()))?,
     };
+    if matches!(plan.backend, BackendSpec::Simulated(_)) {
+        world.sleep_while_waiting();
+    }
     let world = &*world;
     let backend = world.unanimous(backend::open(plan, world))?;
     progress::set_device(&backend.device().name);
