@@ -174,6 +174,17 @@ pub fn format_ms(ms: f64) -> String {
     }
 }
 
+/// A time in seconds to about two digits, for what is not known better: `40s`, `2m 30s`.
+pub fn format_about(seconds: f64) -> String {
+    let step = match seconds {
+        ..60.0 => 1.0,
+        ..3600.0 => 10.0,
+        _ => 600.0,
+    };
+    let rounded = ((seconds / step).round() * step).clamp(1.0, 1e9);
+    humantime::format_duration(std::time::Duration::from_secs(rounded as u64)).to_string()
+}
+
 /// Four significant digits, without an exponent.
 pub fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -247,6 +258,7 @@ mod tests {
         assert_eq!(format_ms(0.000_57), "570.0 ns");
         assert_eq!(format_ms(12.3456), "12.35 ms");
         assert_eq!(significant(123_456.0), "123456");
+        assert_eq!([0.2, 38.6, 154.0, 4000.0].map(format_about), ["1s", "39s", "2m 30s", "1h 10m"]);
     }
 
     proptest! {
