@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal as _;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::base::plain::plain;
+use crate::base::units::format_about;
 use crate::render::remark;
 
 /// Shows the progress of a run, unless only errors are asked for.
@@ -20,9 +21,9 @@ impl CaseProgress {
         let (is_shown, is_terminal) =
             (tracing::enabled!(tracing::Level::WARN), std::io::stderr().is_terminal());
         let bar = if is_shown && is_terminal {
-            let style = ProgressStyle::with_template("{bar:24} {pos}/{len}, {eta} left: {msg}");
-            ProgressBar::new(total as u64)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            let style = ProgressStyle::with_template("{bar:24} {pos}/{len}{left}: {msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(total as u64).with_style(style.with_key("left", time_left))
         } else {
             ProgressBar::hidden()
         };
@@ -53,5 +54,13 @@ impl CaseProgress {
     /// Prints something where the bar does not disturb it.
     pub(super) fn above(&self, print: impl FnOnce()) {
         self.bar.suspend(print);
+    }
+}
+
+/// About how long the cases take that are left, once one is over.
+fn time_left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
+    if state.pos() > 0 {
+        // The writer is a text in memory.
+        let _ = write!(to, ", about {} left", format_about(state.eta().as_secs_f64()));
     }
 }
