@@ -307,6 +307,7 @@ fn fire(
         progress::set_activity(Activity::Working);
         samples.push(sample);
     }
+    starter.align(time.clock(), &mut samples);
     Ok(samples)
 }
 

@@ -171,4 +171,8 @@ impl Clock for VirtualClock {
     fn precision(&self) -> Nanos {
         1
     }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
 }
