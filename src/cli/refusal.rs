@@ -23,7 +23,7 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::UnknownArgument if what.parse::<f64>().is_ok() => {
             format!("{what} is not possible here; write a number of 0 or more")
         }
-        ErrorKind::UnknownArgument => foreign_flag(flag, typed).unwrap_or_else(|| {
+        ErrorKind::UnknownArgument => foreign(flag, typed).unwrap_or_else(|| {
             match first(ContextKind::SuggestedArg).as_str() {
                 "" => format!("'{what}' is not known here; --help lists what is"),
                 known => format!("'{what}' is not known here; did you mean '{known}'?"),
@@ -62,6 +62,11 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::InvalidUtf8 => "the command line has bytes that are no text".to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().replace("error: ", ""),
     })
+}
+
+/// What a flag of another benchmark means, where one is run.
+fn foreign(flag: &str, typed: &[String]) -> Option<String> {
+    typed.iter().any(|word| word == "run").then(|| foreign_flag(flag, typed))?
 }
 
 fn texts(error: &Error, kind: ContextKind) -> Vec<String> {
