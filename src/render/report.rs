@@ -198,7 +198,14 @@ fn remarks(case: &Case) -> Vec<Remark> {
         ),
         extent: drift.change_percent.abs(),
     });
-    wrong.map(Remark::of).into_iter().chain(drift).chain(caveats(case)).collect()
+    let several = case.replication.iter().filter(|all| all.launches.len() > 1);
+    let differ = several.filter(|all| !all.reproducible).map(|all| Remark {
+        about: "not reproducible".to_owned(),
+        says: format!("not reproducible: launches vary by {}", percent(all.between_percent)),
+        extent: all.between_percent,
+    });
+    let all = wrong.map(Remark::of).into_iter().chain(drift).chain(differ);
+    all.chain(caveats(case)).collect()
 }
 
 fn caveats(case: &Case) -> impl Iterator<Item = Remark> {
