@@ -31,11 +31,7 @@ use stop::rounds_missing;
 use timing::{Gaps, OwnTimes, Round, Times, combine};
 use warmup::Warmup;
 
-/// A sample shorter than this many steps of its clock says more about the clock than about the work.
-const STEPS_PER_SAMPLE: i64 = 20;
-
-/// Operations in a sample when one is too short. One fixed number, so that runs of the same case seldom
-/// differ in what a sample is.
+/// Operations in a sample when one is too short.
 const BATCH: u32 = 100;
 
 /// Operations between two barriers of the back-to-back protocol, and in its samples: nccl-tests' default
@@ -257,10 +253,9 @@ fn warm_up(
     let block = method.budget.warmup.max(1) as usize;
     let all = team.all;
     let mut warmup = Warmup::new(all.max(method.settling) as f64 / 1e9);
-    let (mut done, mut shortest, began) = (0, Nanos::MAX, time.now());
+    let (mut done, began) = (0, time.now());
     loop {
         let samples = fire(starter, time, prepared, (1, block), method.communicates)?;
-        shortest = samples.iter().map(Sample::duration).fold(shortest, Nanos::min);
         let rounds = meet(team, starter, &samples);
         done += block;
         let over = all.is_root().then(|| {
@@ -273,9 +268,11 @@ fn warm_up(
             break;
         }
     }
-    let too_short = shortest < STEPS_PER_SAMPLE * prepared.resolution();
-    // One rank for which a sample is long enough decides: all must run the same number of operations.
-    let too_short = all.max(i64::from(!too_short)) == 0;
+    // Ranks that take turns on a core take longer than any clock's step matters. Groups that run at once may be of
+    // different sizes, and all must run the same number of operations.
+    let ranks: Vec<usize> = (0..all.size()).collect();
+    let long_enough = !prepared.is_too_short() || all.oversubscription(&ranks).is_some();
+    let too_short = all.max(long_enough.into()) == 0;
     let batch = match (method.budget.batch, method.protocol) {
         (Some(batch), _) => batch,
         (None, _) if too_short => BATCH,
