@@ -45,6 +45,9 @@ const BLOCK_LIMIT: usize = 8192;
 /// may still have to grow.
 const FIRST_BLOCK: usize = 50;
 
+/// Rounds in a block while no round has been valid.
+const RETRY: usize = 10;
+
 /// Longest time between them, seconds: clocks drift, and people wait.
 const BLOCK_SECONDS: f64 = 5.0;
 
@@ -431,6 +434,10 @@ impl SoFar {
             missing = missing.max(time).min(ITERATION_LIMIT as usize - valid);
         }
         let begun = self.seconds > 0.0;
+        // Late ranks are given up waiting for after some blocks; until then no limit of time may end the case.
+        if begun && valid == 0 {
+            return missing.min(RETRY);
+        }
         if let Some(most) = budget.max_seconds {
             // One block there is in any case.
             let time = rounds_in((most - self.seconds).max(0.0));
@@ -515,6 +522,8 @@ mod tests {
         assert_eq!(wanted(&most, 300, 1.5), 100);
         assert_eq!(wanted(&most, 400, 2.1), 0);
         assert_eq!(wanted(&Budget { max_seconds: Some(1e-9), ..budget() }, 0, 0.0), 1);
+        // Not before a round was valid.
+        assert_eq!(wanted(&most, 0, 2.1), RETRY);
     }
 
     #[test]
