@@ -1,22 +1,28 @@
 //! Scaling studies in several launches.
 
+use std::collections::HashMap;
+
 use super::middle;
 use crate::analysis::families::families;
 use crate::analysis::scaling::{StudyPoint, scaling};
-use crate::report::{Point, Report, Scaling};
+use crate::report::{Case, Point, Report, Scaling};
 
 /// The studies of the launches. Each is that of one launch, so that its figures belong together: the one in the
 /// middle by its efficiency at the most ranks.
 pub(super) fn merged(launches: &[(usize, Report)]) -> Vec<Scaling> {
-    let studies = launches
-        .iter()
-        .flat_map(|(_, report)| report.scaling.iter().map(move |study| current(study, report)));
-    let families = families(studies, |family: &[Scaling], b| {
-        let a = &family[0];
-        (&a.benchmark, a.kind, &a.problem, a.precision, a.placement)
-            == (&b.benchmark, b.kind, &b.problem, b.precision, b.placement)
+    let studies = launches.iter().flat_map(|(_, report)| {
+        let cases: HashMap<&str, &Case> =
+            report.cases.iter().map(|case| (case.id.as_str(), case)).collect();
+        report.scaling.iter().map(move |study| (study, current(study, &cases)))
     });
-    families.into_iter().filter_map(|family| of(&family, launches.len() > 1)).collect()
+    let families = families(studies, |(study, _)| {
+        (&study.benchmark, study.kind, &study.problem, study.precision, study.placement)
+    });
+    let current = |family: Vec<(&Scaling, Scaling)>| {
+        let family: Vec<Scaling> = family.into_iter().map(|(_, current)| current).collect();
+        of(&family, launches.len() > 1)
+    };
+    families.into_iter().filter_map(current).collect()
 }
 
 fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
@@ -35,8 +41,8 @@ fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
 
 /// The study by the figures that its cases have now, since their headlines may have become times of another
 /// definition.
-fn current(study: &Scaling, report: &Report) -> Scaling {
-    let case = |point: &Point| report.cases.iter().find(|case| case.id == point.case);
+fn current(study: &Scaling, cases: &HashMap<&str, &Case>) -> Scaling {
+    let case = |point: &Point| cases.get(point.case.as_str()).copied();
     let points = study.points.iter().map(|point| StudyPoint::of(case(point)?));
     let points: Option<Vec<StudyPoint<'_>>> = points.collect();
     if points.is_none() {

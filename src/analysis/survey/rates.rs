@@ -20,10 +20,8 @@ pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
         let time = subject.examined.statistics.as_ref()?.median_ms;
         Some((&subject.examined, metric, rate * measured.latency.median, time))
     });
-    let families = families(worked, |family, (case, metric, ..)| {
-        let (first, other, ..) = family[0];
-        (&first.reports, &first.benchmark, first.precision, first.ranks, other.unit.name())
-            == (&case.reports, &case.benchmark, case.precision, case.ranks, metric.unit.name())
+    let families = families(worked, |(case, metric, ..)| {
+        (&case.reports, &case.benchmark, case.precision, case.ranks, metric.unit.name())
     });
     let whole = |family: Vec<(&Examined, &Metric, f64, f64)>| {
         let (first, metric, ..) = family[0];
