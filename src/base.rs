@@ -9,4 +9,5 @@ pub mod files;
 pub mod metric;
 pub mod plain;
 pub mod random;
+pub mod serde_words;
 pub mod units;

@@ -7,6 +7,7 @@ mod import;
 mod inspect;
 mod list_benchmarks;
 mod log;
+mod refusal;
 mod run;
 mod schema;
 mod sides;
@@ -20,7 +21,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use serde::de::DeserializeOwned;
 
-use crate::base::error::{Exit, Result};
+use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
 use crate::base::plain::plain;
 use crate::plan::config::{Config, from_name};
@@ -32,7 +33,14 @@ use crate::world;
 #[command(name = "tesserabench", version, after_help = EXIT_CODES)]
 struct Cli {
     /// Configuration file, YAML or JSON; flags override it
-    #[arg(long, short = 'c', global = true, env = "TESSERABENCH_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        short = 'c',
+        global = true,
+        env = "TESSERABENCH_CONFIG",
+        hide_env = true,
+        value_name = "FILE"
+    )]
     config: Option<PathBuf>,
     /// Say more on stderr; twice for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
@@ -54,14 +62,14 @@ mpirun and srun rewrite some of them; `tesserabench verdict REPORT` returns the 
 enum Command {
     /// Measure; under mpirun or srun as one of its ranks
     Run(Box<run::RunArgs>),
-    /// Show what can be measured
+    /// Show what can be measured; with -v, types and keys too
     ListBenchmarks {
         /// How to print
         #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<list_benchmarks::List>())]
         format: Format,
-        /// Only names that match this glob
-        #[arg(long, value_name = "GLOB", default_value = "*", hide_default_value = true)]
-        filter: String,
+        /// Only names that have this in them, or match this glob
+        #[arg(long, value_name = "NAME|GLOB")]
+        filter: Option<String>,
     },
     /// Read results of nccl-tests or the OSU micro-benchmarks into a report
     Import(import::ImportArgs),
@@ -114,8 +122,18 @@ fn one_of<R: Render>(
     PossibleValuesParser::new(values).try_map(|name| Format::named::<R>(&name))
 }
 
+/// Whether a file to write is standard output.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 /// The files that are to be written, with their formats.
 fn files<R: Render>(paths: &[PathBuf]) -> Result<Vec<(&Path, Format)>> {
+    if paths.iter().any(|path| is_stdout(path)) {
+        return Err(Error::usage(
+            "--output - is what --format prints; write --format json instead",
+        ));
+    }
     paths.iter().map(|path| Ok((path.as_path(), Format::of_file::<R>(path)?))).collect()
 }
 
@@ -148,35 +166,49 @@ fn set_name<T: DeserializeOwned>(
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let mut printed = Ok(());
-            if world::is_first_process() {
-                printed = error.print();
-            } else {
-                world::wait_for_first_process();
-            }
-            let lost = printed.is_err_and(|why| why.kind() != std::io::ErrorKind::BrokenPipe);
-            let code = if lost { Exit::Unfit.code().into() } else { error.exit_code() };
-            return ExitCode::from(u8::try_from(code).unwrap_or(Exit::Usage.code()));
-        }
+        Err(error) => return refuse(&error),
     };
     log::start(cli.verbose, cli.quiet);
     let exit = dispatch(cli).unwrap_or_else(|error| {
-        if world::is_first_process() {
-            tracing::error!("{}", plain(&error.message));
-        } else {
-            world::wait_for_first_process();
-        }
+        tell(|| tracing::error!("{}", plain(&error.message)));
         error.kind.exit()
     });
     let exit = if said_all() { exit } else { exit.worst(Exit::Unfit) };
     ExitCode::from(exit.code())
 }
 
+/// Says something once where several processes have the same to say.
+fn tell(say: impl FnOnce()) {
+    if world::is_first_process() {
+        say();
+    } else {
+        world::wait_for_first_process();
+    }
+}
+
+/// Prints what is wrong with the command line, or the page that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let words = std::env::args_os().skip(1);
+    let typed: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut printed = Ok(());
+    match refusal::sentence(error, &typed) {
+        Some(sentence) => {
+            log::start(0, false);
+            tell(|| tracing::error!("{}", plain(&sentence)));
+        }
+        None => tell(|| printed = error.print()),
+    }
+    let lost = printed.is_err_and(|why| why.kind() != std::io::ErrorKind::BrokenPipe);
+    let code = if lost { Exit::Unfit.code().into() } else { error.exit_code() };
+    ExitCode::from(u8::try_from(code).unwrap_or(Exit::Usage.code()))
+}
+
 fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
-        Command::Run(args) => run::run(*args, config(cli.config.as_deref())),
-        Command::ListBenchmarks { format, filter } => list_benchmarks::run(format, &filter),
+        Command::Run(args) => run::run(*args, cli.config.as_deref()),
+        Command::ListBenchmarks { format, filter } => {
+            list_benchmarks::run(format, filter.as_deref(), cli.verbose > 0)
+        }
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, config(cli.config.as_deref())?),

@@ -15,6 +15,7 @@ pub use overhead::timing_overhead;
 use crate::backend::{Prepared, Remarks, Sample};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
+use crate::base::plain::name_in_reports;
 use crate::base::units::Nanos;
 use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
@@ -107,6 +108,21 @@ impl Recording {
     /// Bound of the clocks' error in the time of one operation, ns.
     pub fn error_per_operation(&self) -> f64 {
         self.clock_error as f64 / f64::from(self.batch)
+    }
+
+    /// How it went, for people.
+    pub fn told(&self) -> String {
+        let started = name_in_reports(&self.protocol);
+        format!(
+            "{} untimed rounds in {:.3} s, {} timed ones in {:.3} s, {} of them invalid; start: {started}; operations \
+             in a sample: {}",
+            self.warmup,
+            self.warmup_seconds,
+            self.times.global.len() + self.times.invalid,
+            self.measuring_seconds,
+            self.times.invalid,
+            self.batch
+        )
     }
 
     /// The best definition that its times allow.

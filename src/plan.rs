@@ -27,6 +27,7 @@ pub use deadlines::{DeadlineKind, Deadlines};
 use groups::MeasuredGroups;
 use mesh::{Group, Mesh};
 use sweep::CaseList;
+pub use sweep::unreached_sizes;
 
 /// Most operations of a sample on a GPU. A driver's launch queue holds about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;
@@ -309,7 +310,7 @@ fn duration(budget: &Budget, cases: usize, cycles: Cycles) -> Range<f64> {
 
 fn cycles(config: &Config) -> Result<Cycles> {
     let benchmarking = &config.benchmarking;
-    match (seconds("duration", &benchmarking.duration)?, benchmarking.repeat) {
+    match (seconds("--duration", &benchmarking.duration)?, benchmarking.repeat) {
         (Some(_), Some(_)) => Err(Error::usage(
             "--duration and --repeat both set how often the cases run; leave one of them out",
         )),
@@ -370,6 +371,20 @@ mod tests {
             ]
         );
         assert_eq!(ids("benchmarks: {gemm: {m: 8, k: 2}}", 1), ["gemm/f32/k=2,m=8,n=8/world:0"]);
+    }
+
+    #[test]
+    fn a_preset_grows_until_something_moves_and_a_size_that_is_said_stays() {
+        let sizes = |yaml, ranks| -> Vec<String> {
+            let part = |id: String| id.split('/').nth(2).map(str::to_owned);
+            ids(yaml, ranks).into_iter().filter_map(part).collect()
+        };
+        let preset = sizes("preset: small\nbenchmarks: {alltoall: , all_reduce: }", 8);
+        assert_eq!(preset[0], "bytes=8,placement=out");
+        assert!(preset.contains(&"bytes=32,placement=out".to_owned()), "{preset:?}");
+        assert_eq!(preset.len(), 8);
+        let explicit = sizes("benchmarks: {alltoall: {bytes: 8}}", 8);
+        assert_eq!(explicit, ["bytes=8,placement=out"]);
     }
 
     #[test]
@@ -446,13 +461,29 @@ mod tests {
     }
 
     #[test]
+    fn the_ranges_of_all_presets_reach_their_end() {
+        for benchmark in crate::benchmark::CATALOGUE.iter() {
+            for key in &benchmark.keys {
+                let crate::benchmark::Values::Sizes(presets) = &key.values else { continue };
+                for preset in presets {
+                    let ends = crate::base::units::unreached_ends(preset);
+                    assert_eq!(ends, [""; 0], "{} {}", benchmark.name, key.name);
+                }
+            }
+        }
+        let yaml = "benchmarks: {all_reduce: {bytes: [8, 8..1MiB*8]}, latency: {bytes: 8..1MiB*8}}";
+        let told: Vec<String> = unreached_sizes(&config(yaml)).into_iter().collect();
+        assert_eq!(told, ["bytes=8..1MiB*8 ends at 256KiB: 1MiB is not 8 times a power of 8"]);
+    }
+
+    #[test]
     fn bad_requests_are_one_sentence() {
         for (yaml, ranks, expected) in [
             ("{}", 0, "0 ranks"),
             ("benchmarks: {all_reduec: }", 1, "'all_reduce'"),
             ("benchmarks: {gemm: {bytes: 8}}", 1, "no problem key 'bytes'"),
             ("benchmarks: {gemm: {placement: in}}", 1, "no placement"),
-            ("benchmarks: {all_reduce: {placement: inn}}", 1, "`in`"),
+            ("benchmarks: {all_reduce: {placement: inn}}", 1, "'in'"),
             ("benchmarks: {}", 1, "nothing is left"),
             ("benchmarking: {timing_iterations: 0}", 1, "0 timed iterations"),
             ("benchmarking: {max_variance_percent: -5}", 1, "positive"),

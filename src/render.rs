@@ -5,11 +5,14 @@ mod badge;
 mod comparison;
 mod csv;
 mod document;
+#[cfg(test)]
+mod figures;
 mod github;
 mod history;
 #[cfg(test)]
 mod hostile;
 mod junit;
+mod legend;
 mod limits;
 mod markdown;
 mod nccl_tests;
@@ -32,7 +35,7 @@ pub use document::{Cell, Column, Described, Document, Note, Section, Table};
 pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
 pub use output::{Output, tell};
-pub use terminal::{said_all, say, width as terminal_width};
+pub use terminal::{remark, said_all, say, width as terminal_width};
 pub use words::counted;
 
 use crate::base::error::{Error, Result, suggestion};

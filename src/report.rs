@@ -30,6 +30,7 @@ pub use comparison::{
 };
 pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
+pub use load::FILE_LIMIT;
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use rate::MetricFacts;
 pub use repeats::{Cycles, Drift, Launch, Replicate, Replication, Turn};

@@ -3,6 +3,7 @@
 mod dry_run;
 mod environment;
 pub mod journal;
+mod keep;
 mod launch;
 mod panic;
 mod progress_bar;
@@ -14,14 +15,15 @@ mod series;
 mod session;
 pub mod sidecar;
 
+pub use keep::keep_earlier;
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::OnExisting;
 pub use request::{Request, Variables, Variant};
 
 use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};
-use crate::plan::Plan;
 use crate::plan::place::Place;
+use crate::plan::{Plan, unreached_sizes};
 use crate::render::Output;
 use crate::world::{self, fault, supervision};
 use series::LaunchSeries;
@@ -34,6 +36,12 @@ pub fn run(request: Request) -> Result<Exit> {
     fault::plant()?;
     if supervision::is_supervised() {
         return rank::live(request);
+    }
+    if world::is_first_process() {
+        supervision::warn_of_stray_variable();
+        if let Ok(config) = &request.config {
+            unreached_sizes(config).iter().for_each(|told| tracing::warn!("{told}"));
+        }
     }
     let outer = world::innermost_launch();
     let processes = outer.as_ref().and_then(|launch| launch.size).unwrap_or(1);
@@ -63,10 +71,13 @@ pub fn run(request: Request) -> Result<Exit> {
 
 /// Starts the ranks of one run, or shows what would be started; `processes` are this one and those beside it.
 fn launch_once(request: Request, processes: usize) -> Result<Exit> {
-    let config = request::with_found_backend(request.config?);
+    let config = request.config?;
+    let asked = config.backend;
+    let config = request::with_found_backend(config);
     Limits::resolve(&config.limits)?;
     let plan = Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(processes)))?;
     let outputs = Output::resolve(&config)?;
+    request::tell_of_missing_gpu(asked);
     if request.dry_run {
         dry_run::show(&plan);
         return Ok(Exit::Ok);
@@ -77,7 +88,7 @@ fn launch_once(request: Request, processes: usize) -> Result<Exit> {
         arguments: request.arguments,
         variables: Vec::new(),
         launcher: Some(request.launcher),
-        shows_output: true,
+        shows_output: !request.quiet_stdout,
     };
     if request.print_command {
         launch::print(&plan, &command)?;

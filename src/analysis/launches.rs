@@ -19,7 +19,7 @@ pub(super) const REPRODUCIBLE_PERCENT: f64 = 5.0;
 /// came to their end, beside what their reports say: not well when some have none.
 ///
 /// Each case says how far the launches agree. Its other figures are those of the launch in the middle by its
-/// median, so that they are one launch's; what went wrong in any launch went wrong. When some launches fell
+/// median, so that they are one launch's; points of scaling studies go by the median of all. What went wrong in any launch went wrong. When some launches fell
 /// back to local times, all do.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     }
     settle_launches(&mut launches);
     let cases = cases(&launches);
-    let scaling = study::merged(&launches);
+    let scaling = study::merged(&launches, &cases);
     let pair_matrices = matrix::merged(&launches, &cases);
     let reports = || launches.iter().map(|(_, report)| report);
     let planned = reports().map(|report| report.summary.cases).max().unwrap_or(0);

@@ -148,15 +148,14 @@ fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> 
 }
 
 impl<'a> StudyPoint<'a> {
-    /// The point by the headline of a case; `None` where it was not measured or does not say what it counts.
+    /// The point by the median of a case; `None` where it was not measured or does not say what it counts.
     pub(super) fn of(case: &'a report::Case) -> Option<Self> {
-        let latency = &case.measured.as_ref()?.latency;
         Some(Self {
             case: &case.id,
             counts: case.counts.as_ref()?,
             ranks: case.group_size,
-            median_ms: latency.median,
-            ci: latency.ci,
+            median_ms: case.median_ms()?,
+            ci: case.interval_ms(),
             left_out: case.is_left_out(),
         })
     }

@@ -65,10 +65,7 @@ impl Backend for Host {
             Work::Nothing => self.timed(Box::new(Nothing), policy),
             Work::Exchange(exchange) => {
                 let transport = self.transport.as_ref().ok_or_else(|| {
-                    Error::unsupported(
-                        "a process that was started alone has nobody to exchange data with; use \
-                         --ranks 2 or more, or mpirun",
-                    )
+                    Error::unsupported("exchanging data needs 2 ranks or more: --ranks 2")
                 })?;
                 // For a check that compares stamps of several ranks.
                 let common = peers.share_clock.then_some(&self.clock);

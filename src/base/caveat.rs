@@ -159,6 +159,11 @@ pub enum Caveat {
         /// What its times are.
         time: String,
     },
+    /// A fault was planted while it ran, to see what comes of it.
+    PlantedFault {
+        /// The fault, as it was described.
+        fault: String,
+    },
 }
 
 pub(crate) const OVERSUBSCRIBED: Concern = warning(
@@ -285,6 +290,9 @@ impl Caveat {
             Self::Imported { .. } => {
                 (16, "imported", Comparisons, "compare only with times of the same definition")
             }
+            Self::PlantedFault { .. } => {
+                (17, "planted fault", Nothing, "unset TESSERABENCH_FAULT to measure the machine")
+            }
         }
     }
 
@@ -301,6 +309,19 @@ impl Caveat {
     /// A word or two for a table cell.
     pub fn mark(&self) -> &'static str {
         self.facts().1
+    }
+
+    /// How far it goes: of two of one kind, the one with the larger number is the worse.
+    pub fn extent(&self) -> f64 {
+        match self {
+            Self::Oversubscribed { ranks, cores } => *ranks as f64 / (*cores).max(1) as f64,
+            Self::Unsteady { cv_percent: percent, .. }
+            | Self::InvalidRounds { percent }
+            | Self::NearFloor { percent, .. } => *percent,
+            // No interval is worse than any.
+            Self::TargetMissed { reached_percent, .. } => reached_percent.unwrap_or(f64::MAX),
+            _ => 0.0,
+        }
     }
 
     /// Its place among the caveats of a case.
@@ -375,6 +396,7 @@ impl fmt::Display for Caveat {
             Self::Imported { tool, time } => {
                 write!(f, "read from the output of {tool}, whose times are {time}")
             }
+            Self::PlantedFault { fault } => write!(f, "the fault '{fault}' was planted"),
         }?;
         match self.facts().3 {
             "" => Ok(()),
@@ -408,6 +430,7 @@ mod tests {
             Caveat::TargetMissed { reached_percent: None, target_percent: 1.0 },
             Caveat::CutShort { reason: text() },
             Caveat::Imported { tool: text(), time: text() },
+            Caveat::PlantedFault { fault: text() },
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);

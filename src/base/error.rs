@@ -74,6 +74,11 @@ impl Error {
         Self::new(Kind::Unsupported, message)
     }
 
+    /// The message without the remedy, which stands behind a semicolon.
+    pub fn reason(&self) -> &str {
+        self.message.split("; ").next().unwrap_or(&self.message)
+    }
+
     /// A file that cannot be read or written: the user can mend that, so it is a usage error.
     pub fn file(action: &str, path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::usage(format!("cannot {action} '{}': {reason}", path.display()))
@@ -192,7 +197,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 3)
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, candidate)| (*distance, !candidate.starts_with(word)))
         .map(|(_, candidate)| candidate)
 }
 
@@ -222,6 +227,7 @@ mod tests {
     #[test]
     fn nearest_finds_typos_and_refuses_strangers() {
         assert_eq!(nearest("all_reduec", ["all_reduce", "gemm"]), Some("all_reduce"));
+        assert_eq!(nearest("gem", ["get", "gemm"]), Some("gemm"));
         assert_eq!(nearest("xyzzy", ["all_reduce", "gemm"]), None);
         // 2 TB, were they compared.
         let long = "x".repeat(1 << 20);

@@ -1,7 +1,12 @@
 //! Files: bounded reading, and writing that a reader sees as a whole or not at all.
 
+use std::collections::HashSet;
+use std::fs::{File, Metadata, Permissions};
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use super::error::{Error, Result};
 
@@ -20,7 +25,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<String> {
 /// Usage error when it cannot be read or is larger.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let wrong = |why: String| Error::file("read", path, why);
-    let file = std::fs::File::open(path).map_err(|why| wrong(why.to_string()))?;
+    let file = File::open(path).map_err(|why| wrong(why.to_string()))?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|why| wrong(why.to_string()))?;
     if bytes.len() as u64 > limit {
@@ -37,33 +42,63 @@ pub fn value_in(path: &str, key: &str) -> Option<String> {
 }
 
 /// Makes sure a file can be written there, before anything is measured.
+///
+/// # Errors
+/// Usage error where there is a folder or another thing that is no plain file, or nothing can be created.
 pub fn probe(path: &Path) -> Result<()> {
     let wrong = |why: &dyn std::fmt::Display| Error::file("write", path, why);
-    if path.is_dir() {
-        return Err(wrong(&"it is a folder"));
+    let is_file = std::fs::metadata(path).map_or(true, |facts| facts.is_file());
+    if !is_file {
+        return Err(wrong(&"it is no plain file"));
     }
-    let temporary = temporary_name(path);
-    std::fs::write(&temporary, b"").map_err(|why| wrong(&why))?;
-    std::fs::remove_file(&temporary).map_err(|why| wrong(&why))
+    temporary_for(path).map(drop).map_err(|why| wrong(&why))
 }
 
-fn temporary_name(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+/// Refuses to write what is read.
+///
+/// # Errors
+/// Usage error for the first output that is the same file as an input.
+pub fn refuse_overwriting<'a, P: AsRef<Path>>(
+    outputs: impl IntoIterator<Item = &'a Path>,
+    inputs: impl IntoIterator<Item = P>,
+) -> Result<()> {
+    let identity = |path: &Path| {
+        let facts = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some((facts.dev(), facts.ino()))
+    };
+    let inputs: HashSet<_> =
+        inputs.into_iter().filter_map(|input| identity(input.as_ref())).collect();
+    let same = outputs
+        .into_iter()
+        .find(|output| identity(output).is_some_and(|identity| inputs.contains(&identity)));
+    match same {
+        None => Ok(()),
+        Some(output) => Err(Error::usage(format!(
+            "'{}' is read and would be overwritten; name another file with --output",
+            output.display()
+        ))),
+    }
 }
 
-/// Writes a file under a temporary name, to the disk, and renames it: a reader sees all or nothing.
+/// A file beside `path` under a name that nobody can foretell, with the rights of any new file.
+fn temporary_for(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    tempfile::Builder::new()
+        .prefix(".tesserabench-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+}
+
+/// Writes a file under a temporary name, to the disk, and renames it: a reader sees all or nothing. A link in its
+/// place is replaced, not followed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = temporary_name(path);
-    let written = std::fs::File::create(&temporary).and_then(|mut file| {
+    let write = || {
+        let mut file = temporary_for(path)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    });
-    written.map_err(|why| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::file("write", path, why)
-    })
+        file.as_file().sync_all()?;
+        file.persist(path).map(drop).map_err(|why| why.error)
+    };
+    write().map_err(|why| Error::write(path, &why))
 }
 
 #[cfg(test)]
@@ -78,5 +113,20 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn links_are_not_followed_and_inputs_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link, other] = ["x", "link", "other"].map(|name| folder.path().join(name));
+        write_atomically(&path, b"input").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let refused = refuse_overwriting([link.as_path()], [&path]).unwrap_err().message;
+        assert!(refused.contains("link' is read"), "{refused}");
+        assert!(refuse_overwriting([other.as_path()], [&path]).is_ok());
+        write_atomically(&link, b"output").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"input");
+        assert_eq!(std::fs::read(&link).unwrap(), b"output");
+        assert!(probe(Path::new("/dev/null")).is_err());
     }
 }

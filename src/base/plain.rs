@@ -22,6 +22,36 @@ pub fn plain_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.split('\n').map(plain).collect::<Vec<_>>().join("\n"))
 }
 
+/// Lines as they are printed. What reads along where tests run takes some for commands: GitHub those that begin with
+/// `::`, and it and its like what follows two hashes, as in `##[error]` or `##vso[…]`.
+pub fn printed(text: &str) -> Cow<'_, str> {
+    let text = plain_lines(text);
+    if !text.contains("::") && !text.contains("##") {
+        return text;
+    }
+    Cow::Owned(text.split('\n').map(without_commands).collect::<Vec<_>>().join("\n"))
+}
+
+fn without_commands(line: &str) -> String {
+    let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+    let colons = rest.strip_prefix("::").map(|rest| format!("\\u003a:{rest}"));
+    let rest = colons.as_deref().unwrap_or(rest);
+    let mut shown = indent.to_owned();
+    for (i, part) in rest.split("##").enumerate() {
+        let after = part.trim_start_matches('#');
+        let is_command = after.starts_with(|c: char| c == '[' || c.is_alphabetic());
+        shown += if i == 0 {
+            ""
+        } else if is_command {
+            "#\\u0023"
+        } else {
+            "##"
+        };
+        shown += part;
+    }
+    shown
+}
+
 /// The name that reports have for such a value.
 pub fn name_in_reports(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
@@ -48,7 +78,25 @@ mod tests {
         assert_eq!(plain_lines("a\x07\nb"), "a\\u0007\nb");
     }
 
+    #[test]
+    fn what_commands_a_ci_system_is_shown() {
+        assert_eq!(printed("a::b\n  ::error::x"), "a::b\n  \\u003a:error::x");
+        assert_eq!(printed("## a\nx##[group]y"), "## a\nx#\\u0023[group]y");
+        assert_eq!(printed("###vso[z] ##"), "#\\u0023#vso[z] ##");
+        assert_eq!(printed("a\r::stop-commands::b"), "a\\u000d::stop-commands::b");
+    }
+
     proptest! {
+        #[test]
+        fn nothing_printed_is_a_command(words in prop::collection::vec("(::|#|\\[|\n| |\t|a)", 0..12)) {
+            let text = words.concat();
+            let shown = printed(&text);
+            for line in shown.lines() {
+                prop_assert!(!line.trim().starts_with("::") && !line.contains("##["), "{}", line);
+            }
+            prop_assert_eq!(printed(&shown), shown.as_ref());
+        }
+
         #[test]
         fn nothing_active_is_left(text: String) {
             prop_assert!(!plain(&text).contains(is_active));

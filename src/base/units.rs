@@ -132,6 +132,28 @@ fn expand_range(range: &str, first: &str, rest: &str) -> Result<impl Iterator<It
     Ok(sizes.take_while(move |size| *size <= last).take(LIST_LIMIT + 1))
 }
 
+/// Ranges of a list that end before their last size, each with the reason; none for what is not a list of sizes.
+pub fn unreached_ends(list: &str) -> Vec<String> {
+    let told = |range: &str| {
+        let (first, rest) = range.split_once("..")?;
+        let last = expand_range(range, first, rest).ok()?.last()?;
+        let (end, step) = rest.split_at(rest.find(['*', '+'])?);
+        if parse_size(end).ok()? == last {
+            return None;
+        }
+        let last = match end.ends_with(char::is_alphabetic) {
+            true => format_size(last),
+            false => last.to_string(),
+        };
+        let steps = match step.split_at(1) {
+            ("*", factor) => format!("{first} times a power of {factor}"),
+            (_, step) => format!("{first} and a multiple of {step}"),
+        };
+        Some(format!("{range} ends at {last}: {end} is not {steps}"))
+    };
+    list.split(',').filter_map(|range| told(range.trim())).collect()
+}
+
 /// A size as people read it: `64MiB` when it is a whole number of a binary unit, else bytes.
 pub fn format_size(bytes: u64) -> String {
     for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
@@ -152,9 +174,38 @@ pub fn format_ms(ms: f64) -> String {
     }
 }
 
+/// Units of rates with a prefix, and what one of them is without.
+const RATES: [(&str, &str, f64); 2] = [("GB/s", "B/s", 1e9), ("TFLOP/s", "FLOP/s", 1e12)];
+
+const PREFIXES: [(&str, f64); 6] =
+    [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)];
+
+/// A rate in `GB/s` or `TFLOP/s` with the prefix that suits the largest one beside it: `757.0 B/s`, `35.97 GFLOP/s`.
+/// One less than a hundredth of that prefix has its own. `None` of another unit.
+pub fn format_rate(value: f64, unit: &str, largest: f64) -> Option<String> {
+    let (_, plain, factor) = RATES.iter().find(|(known, ..)| *known == unit)?;
+    let (value, largest) = (value * factor, largest * factor);
+    let suits = |rate: f64| PREFIXES.iter().find(|(_, one)| rate.abs() >= *one);
+    let (prefix, one) = [largest, value]
+        .into_iter()
+        .filter_map(suits)
+        .find(|(_, one)| value.abs() >= one / 1e2)
+        .unwrap_or(&PREFIXES[PREFIXES.len() - 1]);
+    Some(format!("{} {prefix}{plain}", significant(value / one)))
+}
+
+/// A number with so many decimals; `0.0` for what rounds to nothing, never `-0.0`.
+pub fn rounded(value: f64, decimals: usize) -> f64 {
+    let text = format!("{value:.decimals$}");
+    text.parse::<f64>().map_or(value, |value| value + 0.0)
+}
+
 /// Four significant digits, without an exponent.
 pub fn significant(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
         return format!("{value}");
     }
     let digits_before_point = value.abs().log10().floor() as i32 + 1;
@@ -204,12 +255,46 @@ mod tests {
     }
 
     #[test]
+    fn ranges_that_do_not_reach_their_end_are_told() {
+        for (list, expected) in [
+            ("8..1MiB*8", "8..1MiB*8 ends at 256KiB: 1MiB is not 8 times a power of 8"),
+            ("4,8..64MiB*4", "8..64MiB*4 ends at 32MiB: 64MiB is not 8 times a power of 4"),
+            ("8..1000*2", "8..1000*2 ends at 512: 1000 is not 8 times a power of 2"),
+            ("8..100+8", "8..100+8 ends at 96: 100 is not 8 and a multiple of 8"),
+        ] {
+            assert_eq!(unreached_ends(list), [expected]);
+        }
+        for list in ["8..64MiB*2", "8,16", "8..24+8", "../m.csv", "8..4*2", "rotate"] {
+            assert_eq!(unreached_ends(list), [""; 0], "{list}");
+        }
+    }
+
+    #[test]
     fn numbers_as_people_read_them() {
         assert_eq!(format_size(64 << 20), "64MiB");
         assert_eq!(format_size(1000), "1000B");
         assert_eq!(format_ms(0.000_57), "570.0 ns");
         assert_eq!(format_ms(12.3456), "12.35 ms");
         assert_eq!(significant(123_456.0), "123456");
+        assert_eq!(significant(-0.0), "0");
+        assert_eq!(format!("{:+.1}", rounded(-0.04, 1)), "+0.0");
+    }
+
+    #[test]
+    fn rates_beside_each_other_have_one_prefix() {
+        let rate = |value, unit, largest| format_rate(value, unit, largest);
+        for (value, unit, largest, text) in [
+            (7.57e-7, "GB/s", 7.57e-7, "757.0 B/s"),
+            (7.57e-7, "GB/s", 40.0, "757.0 B/s"),
+            (0.8241, "GB/s", 40.0, "0.8241 GB/s"),
+            (0.006_296, "GB/s", 40.0, "6.296 MB/s"),
+            (0.035_97, "TFLOP/s", 0.035_97, "35.97 GFLOP/s"),
+            (0.035_97, "TFLOP/s", 2.0, "0.03597 TFLOP/s"),
+            (0.0, "GB/s", 0.0, "0 B/s"),
+        ] {
+            assert_eq!(rate(value, unit, largest).as_deref(), Some(text));
+        }
+        assert_eq!(rate(1.0, "ms", 1.0), None);
     }
 
     proptest! {
@@ -219,7 +304,7 @@ mod tests {
             for text in [a.clone(), format!("{a}..{b}*{c}"), format!("{a}..{b}+{c},{a}")] {
                 let sizes = parse_sizes(&text).unwrap_or_default();
                 prop_assert!(sizes.len() <= LIST_LIMIT && sizes.iter().all(|size| *size <= 1 << 53));
-                let _ = (parse_share(&text), parse_seconds(&text));
+                let _ = (parse_share(&text), parse_seconds(&text), unreached_ends(&text));
             }
         }
 

@@ -8,7 +8,7 @@ use super::sides::{LogArgs, Side};
 use super::{files, format, write};
 use crate::analysis::{self, Limits};
 use crate::base::error::{Error, Exit, Result};
-use crate::base::files::write_atomically;
+use crate::base::files::{refuse_overwriting, write_atomically};
 use crate::plan::config::Config;
 use crate::render::{Format, say};
 use crate::report::{self, Analysis, Report};
@@ -51,6 +51,8 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
         let Side { files, reports } = Side::load(named, &asked)?;
         files.into_iter().zip(reports).for_each(|(file, report)| side.add(file, report));
     }
+    let written = outputs.iter().map(|(path, _)| *path).chain(args.derive_limits.as_deref());
+    refuse_overwriting(written, &side.files)?;
     let analysis = analysis::survey(side.as_reports(), &limits);
     write(&analysis, args.format, &outputs, args.statistical_analysis)?;
     if let Some(path) = &args.derive_limits {

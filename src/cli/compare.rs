@@ -8,26 +8,28 @@ use super::sides::{LogArgs, Side};
 use super::{files, format, set_name, write};
 use crate::analysis::{self, Rules};
 use crate::base::error::{Error, Exit, Result};
+use crate::base::files::refuse_overwriting;
 use crate::plan::config::{ComparisonConfig, Config};
 use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "When something is worse")]
 pub(super) struct RuleArgs {
     /// What is compared: latency, throughput, efficiency [default: latency]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     metric: Option<String>,
     /// How p is computed: auto (the permutation test), permutation, ttest, mannwhitney
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     statistical_test: Option<String>,
-    /// By how much a case must be worse to count, percent [default: 5]
+    /// How much worse counts, percent [default: 5]
     #[arg(long, value_name = "PERCENT")]
     regression_threshold: Option<f64>,
     /// Inconclusive and vanished cases fail too
     #[arg(long)]
     strict: bool,
     /// Difference that does not prevent comparing, by the name that a comparison gives it; repeat for more
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     allow: Vec<String>,
 }
 
@@ -58,6 +60,15 @@ pub(super) struct TellArgs {
 impl TellArgs {
     pub(super) fn files(&self) -> Result<Vec<(&Path, Format)>> {
         files::<Comparison>(&self.output)
+    }
+
+    pub(super) fn refuse_overwriting(
+        &self,
+        baseline: &[String],
+        candidate: &[String],
+    ) -> Result<()> {
+        let outputs = self.output.iter().map(PathBuf::as_path);
+        refuse_overwriting(outputs, baseline.iter().chain(candidate))
     }
 
     pub(super) fn tell(&self, comparison: &Comparison) -> Result<Exit> {
@@ -126,6 +137,7 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     for named in &args.candidate {
         let candidate = first.take().map_or_else(|| Side::load(named, &asked), Ok)?;
         baseline.refuse_same(&candidate)?;
+        args.tell.refuse_overwriting(&baseline.files, &candidate.files)?;
         let comparison = analysis::compare(baseline.as_reports(), candidate.as_reports(), &rules);
         worst = worst.worst(args.tell.tell(&comparison)?);
     }

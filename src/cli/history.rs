@@ -159,6 +159,7 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             let candidate = Side::load(&report, &crate::import::Asked::default())?;
             let (files, reports) =
                 Baseline::find(&folder, &baseline)?.reports(&candidate.reports)?;
+            tell.refuse_overwriting(&files, &candidate.files)?;
             let baseline = Reports { files: &files, reports: &reports };
             return tell.tell(&analysis::compare(baseline, candidate.as_reports(), &rules));
         }

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::sides::LogArgs;
-use crate::base::error::{Exit, Result};
+use super::{is_stdout, write};
+use crate::base::error::{Error, Exit, Result};
+use crate::base::files::refuse_overwriting;
 use crate::import;
 use crate::plan::config::{Config, OutputConfig};
-use crate::render::{Output, tell};
+use crate::render::{Format, Output, tell};
+use crate::report::Report;
+use crate::run::keep_earlier;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
@@ -17,20 +21,33 @@ pub(super) struct ImportArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     logs: LogArgs,
-    /// File to write, in the format that its ending names; repeatable [default: results.json]
+    /// File to write, in the format that its ending names; repeatable; - is standard output [default: results.json]
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// Format of files whose ending names none, such as json
+    /// Format of -, and of files whose ending names none, such as json
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
 }
 
 pub(super) fn run(args: ImportArgs) -> Result<Exit> {
+    if args.output.iter().any(|path| is_stdout(path)) {
+        let [_] = &args.output[..] else {
+            return Err(Error::usage(
+                "--output - is for one report alone; leave the other files out",
+            ));
+        };
+        let format = args.format.as_deref().map_or(Ok(Format::Json), Format::named::<Report>)?;
+        let report = import::import(&args.files, &args.logs.asked()?, &Config::default())?;
+        write(&report, format, &[], true)?;
+        return Exit::of(report.run.exit);
+    }
     let files = Some(args.output).filter(|files| !files.is_empty());
     let config =
         Config { output: OutputConfig { files, format: args.format }, ..Config::default() };
-    let report = import::import(&args.files, &args.logs.asked()?, &config)?;
     let outputs = Output::resolve(&config)?;
+    refuse_overwriting(outputs.iter().map(|output| output.path.as_path()), &args.files)?;
+    let report = import::import(&args.files, &args.logs.asked()?, &config)?;
+    keep_earlier(&outputs)?;
     for output in &outputs {
         output.write(&report)?;
     }

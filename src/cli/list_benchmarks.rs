@@ -4,7 +4,7 @@ use serde::Serialize;
 use wildmatch::WildMatch;
 
 use super::write;
-use crate::base::error::{Exit, Result};
+use crate::base::error::{Error, Exit, Result, suggestion};
 use crate::benchmark::work::Element;
 use crate::benchmark::{Benchmark, CATALOGUE, Values};
 use crate::render::{Document, Format, Render, Section};
@@ -16,9 +16,15 @@ impl Render for List {
     const OWN: &'static [Format] = &[Format::NamesOnly];
 
     fn document(&self) -> Document {
+        let summary = self.0.iter().map(|benchmark| {
+            let usual = if benchmark.default { "*" } else { " " };
+            format!("{:<15} {usual} {}", benchmark.name, benchmark.description)
+        });
+        let summary = Section::notes("", summary);
+        let details = self.0.iter().map(|benchmark| describe(benchmark).in_files());
         Document {
             title: "Benchmarks".to_owned(),
-            sections: self.0.iter().map(|benchmark| describe(benchmark)).collect(),
+            sections: summary.into_iter().chain(details).collect(),
             ..Document::default()
         }
     }
@@ -28,13 +34,30 @@ impl Render for List {
     }
 }
 
-pub(super) fn run(format: Format, filter: &str) -> Result<Exit> {
-    let matcher = WildMatch::new(filter);
-    let is_meant = |benchmark: &&Benchmark| {
-        let mut names = std::iter::once(&benchmark.name).chain(&benchmark.aliases);
-        names.any(|name| matcher.matches(name))
+/// Lists the benchmarks that a filter names; with types and keys `in_full`, or where there is only one.
+pub(super) fn run(format: Format, filter: Option<&str>, in_full: bool) -> Result<Exit> {
+    let names = |benchmark: &&'static Benchmark| -> Vec<&'static str> {
+        std::iter::once(&benchmark.name).chain(&benchmark.aliases).map(AsRef::as_ref).collect()
     };
-    write(&List(CATALOGUE.iter().filter(is_meant).collect()), format, &[], false)?;
+    let filter = filter.unwrap_or("*");
+    let is_glob = filter.contains(['*', '?']);
+    let matcher = WildMatch::new(&if is_glob { filter.to_owned() } else { format!("*{filter}*") });
+    let is_meant = |benchmark: &&'static Benchmark| {
+        names(benchmark).into_iter().any(|name| matcher.matches(name))
+    };
+    let listed: Vec<&Benchmark> = CATALOGUE.iter().filter(is_meant).collect();
+    if listed.is_empty() {
+        let all: Vec<&str> = CATALOGUE.iter().flat_map(|benchmark| names(&benchmark)).collect();
+        let near = suggestion(filter, all);
+        return Err(Error::usage(format!("no benchmark's name has '{filter}' in it; {near}")));
+    }
+    let in_full = in_full || listed.len() == 1;
+    write(&List(listed), format, &[], in_full)?;
+    if format == Format::Table && !in_full {
+        super::say(
+            "\n* runs when none is named; --filter NAME shows types and keys, -v those of all",
+        );
+    }
     Ok(Exit::Ok)
 }
 
@@ -68,6 +91,14 @@ fn describe(benchmark: &Benchmark) -> Section {
 mod tests {
     use super::*;
     use crate::render::snapshots::pages;
+
+    #[test]
+    fn a_line_of_a_terminal_is_enough() {
+        let lines = List(CATALOGUE.iter().collect()).document().sections.remove(0).notes;
+        assert_eq!(lines.len(), CATALOGUE.len());
+        let long = lines.iter().find(|line| line.text.chars().count() > 78);
+        assert_eq!(long, None);
+    }
 
     #[test]
     fn as_pages() {

@@ -3,14 +3,16 @@
 use std::fmt;
 
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::base::plain::plain_lines;
+use crate::base::plain::printed;
 
-/// Starts logging: warnings, or more or less of it. `RUST_LOG` overrides.
+/// Starts logging: warnings, or more or less of it. `RUST_LOG` overrides, but for errors, which are always told.
 pub(super) fn start(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
@@ -19,11 +21,13 @@ pub(super) fn start(verbose: u8, quiet: bool) {
         (false, _) => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let told = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        // It would be told on standard error, too.
+        .log_internal_errors(false)
         .event_format(Line)
-        .init();
+        .with_filter(filter.or(LevelFilter::ERROR));
+    tracing_subscriber::registry().with(told).init();
 }
 
 /// `tesserabench: error: …` alone, `tesserabench[1]: error: …` as rank 1.
@@ -50,6 +54,6 @@ where
         // What is told may name things from files.
         let mut text = String::new();
         context.format_fields(Writer::new(&mut text), event)?;
-        writeln!(writer, "{}", plain_lines(&text))
+        writeln!(writer, "{}", printed(&text))
     }
 }

@@ -11,7 +11,7 @@ use super::folder::Folder;
 use super::git::{Git, is_commit, short};
 use super::notes::LAST_RELEASE;
 use super::{Entry, History};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::report::Report;
 
 /// A baseline that was found.
@@ -192,8 +192,10 @@ impl History {
         let commits = self.entries.iter().filter_map(|entry| entry.record.git.as_ref());
         let known: BTreeSet<&String> =
             commits.filter(|commit| is_commit(what) && commit.starts_with(what)).collect();
-        let only = known.first().filter(|_| known.len() == 1);
-        only.map(|commit| commit.to_string()).or_else(|| git.commit(what)).ok_or_else(|| {
+        if let Some(only) = known.first().filter(|_| known.len() == 1) {
+            return Ok((*only).clone());
+        }
+        git.commit(what)?.ok_or_else(|| {
             Error::usage(format!(
                 "'{what}' is no pin, no file and no run of the history, and git knows no such commit here; `history \
                  list` shows what there is"
@@ -214,7 +216,7 @@ impl History {
         let before = match git.ancestors(&commit) {
             Ok(ancestors) => ancestors,
             // The commit itself is there; what came before it cannot be told.
-            Err(_) if own.is_some() => Vec::new(),
+            Err(why) if own.is_some() && why.kind != Kind::TimedOut => Vec::new(),
             Err(why) => return Err(why),
         };
         let before = before.iter().filter_map(|commit| by_commit.remove(commit.as_str()));
@@ -230,7 +232,7 @@ impl History {
 
     /// The reports of releases, by commit, the newest first.
     fn releases(&self, git: &Git) -> Result<Vec<Vec<Entry>>> {
-        let tagged = git.releases();
+        let tagged = git.releases()?;
         let is_release = |entry: &&Entry| {
             let commit = entry.record.git.as_ref();
             entry.tag.is_some() || commit.is_some_and(|commit| tagged.contains(commit))

@@ -1,41 +1,93 @@
-//! What git knows of commits. It is asked as a program, in the current folder; never from a rank of a running
-//! MPI, under which starting a process is not safe everywhere.
+//! What git knows of commits: the only place where it is asked. It is a program, so a rank asks it before MPI runs:
+//! under some, starting a process later is not safe.
+//!
+//! A folder may lie in a repository that somebody else has made. Git itself refuses those of other users; what is set
+//! here keeps it from the network, from starting programs that a repository names, and from going on for ever.
 
+use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
-use crate::base::error::{Error, Result};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use crate::base::error::{Error, Kind, Result};
 
 /// How far back an ancestor is looked for, commits.
 const REACH: usize = 10_000;
 
+/// How long git may take to answer, and how much memory it may fill: a reference may be a pipe or `/dev/zero`.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+const MEMORY_LIMIT: u64 = 512 << 20;
+
+/// Longest answer, bytes.
+const ANSWER_LIMIT: u64 = 64 << 20;
+
+/// What keeps git to what lies in the repository: no hook, no monitor, no bare repository that somebody put in a folder.
+const SETTINGS: [&str; 7] = [
+    "--no-pager",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "safe.bareRepository=explicit",
+];
+
+/// The same in variables. Versions that do not know the first still may use no protocol.
+const VARIABLES: [(&str, &str); 5] = [
+    ("GIT_NO_LAZY_FETCH", "1"),
+    ("GIT_ALLOW_PROTOCOL", "none"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_OPTIONAL_LOCKS", "0"),
+    ("LC_ALL", "C"),
+];
+
 #[derive(Debug)]
 pub(super) struct Git {
     folder: PathBuf,
+    limit: Duration,
+}
+
+/// The commit checked out in the working folder; `None` where there is none, where the repository is another user's,
+/// and where git is not there or does not answer in time.
+pub fn commit_of_working_folder() -> Option<String> {
+    Git::here().commit("HEAD").unwrap_or_else(|why| {
+        tracing::warn!("the report names no commit: {why}");
+        None
+    })
 }
 
 impl Git {
     pub(super) fn here() -> Self {
-        Self { folder: PathBuf::from(".") }
+        Self { folder: PathBuf::from("."), limit: TIME_LIMIT }
     }
 
     #[cfg(test)]
     pub(super) fn at(folder: &std::path::Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), limit: TIME_LIMIT }
     }
 
     /// The commit that a reference names; `None` when git knows no such thing, or is not there.
-    pub(super) fn commit(&self, reference: &str) -> Option<String> {
+    ///
+    /// # Errors
+    /// Timed out when it does not answer.
+    pub(super) fn commit(&self, reference: &str) -> Result<Option<String>> {
         // What looks like a flag would be one.
         if reference.is_empty() || reference.starts_with('-') {
-            return None;
+            return Ok(None);
         }
         let commit = format!("{reference}^{{commit}}");
-        let text = self.asked(&["rev-parse", "--verify", "--quiet", &commit]).ok()?;
-        Some(text.trim().to_owned())
+        let text = self.known(&["rev-parse", "--verify", "--quiet", &commit])?;
+        let id = text.map(|text| text.trim().to_owned());
+        Ok(id.filter(|id| is_commit(id) && id.len() >= 40))
     }
 
     /// A commit and those before it, the nearest first.
+    ///
+    /// # Errors
+    /// Usage error where git does not know it; timed out when it does not answer.
     pub(super) fn ancestors(&self, commit: &str) -> Result<Vec<String>> {
         let most = format!("--max-count={REACH}");
         let text = self.asked(&["rev-list", "--topo-order", &most, commit])?;
@@ -43,31 +95,88 @@ impl Git {
     }
 
     /// The commits that carry a tag `v*`; none where git is not there.
-    pub(super) fn releases(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// Timed out when it does not answer.
+    pub(super) fn releases(&self) -> Result<Vec<String>> {
         // Of an annotated tag the second is the commit; of others it is empty.
         let format = "--format=%(objectname) %(*objectname)";
-        let text = self.asked(&["tag", "--list", "v*", format]).unwrap_or_default();
+        let text = self.known(&["tag", "--list", "v*", format])?.unwrap_or_default();
         let commit = |line: &str| {
             let (object, peeled) = line.split_once(' ')?;
             Some(if peeled.is_empty() { object } else { peeled }.to_owned())
         };
-        text.lines().filter_map(commit).collect()
+        Ok(text.lines().filter_map(commit).collect())
+    }
+
+    /// The answer; `None` where there is none, but not because git takes too long.
+    fn known(&self, arguments: &[&str]) -> Result<Option<String>> {
+        match self.asked(arguments) {
+            Ok(text) => Ok(Some(text)),
+            Err(why) if why.kind == Kind::TimedOut => Err(why),
+            Err(why) => {
+                tracing::info!("{why}");
+                Ok(None)
+            }
+        }
     }
 
     fn asked(&self, arguments: &[&str]) -> Result<String> {
+        let words = arguments.join(" ");
         let wrong = |why: String| {
-            let words = arguments.join(" ");
             Error::usage(format!(
                 "cannot ask `git {words}`: {why}; run it in a clone that has the commit"
             ))
         };
-        let output = Command::new("git").current_dir(&self.folder).args(arguments).output();
-        let output = output.map_err(|why| wrong(why.to_string()))?;
+        let output = self.output(arguments).map_err(|why| wrong(why.to_string()))?;
+        let output = output.ok_or_else(|| {
+            Error::new(
+                Kind::TimedOut,
+                format!(
+                    "`git {words}` did not answer within {} s and was ended; see what it waits for in this repository",
+                    self.limit.as_secs()
+                ),
+            )
+        })?;
         if !output.status.success() {
             let why = String::from_utf8_lossy(&output.stderr);
             return Err(wrong(why.lines().next().unwrap_or("it fails").to_owned()));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// What git prints; `None` when it took too long and was ended.
+    fn output(&self, arguments: &[&str]) -> std::io::Result<Option<Output>> {
+        let mut command = Command::new("git");
+        // What a hook or a shell has set may name another repository.
+        let all = std::env::vars_os().map(|(name, _)| name);
+        all.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")).for_each(|name| {
+            command.env_remove(name);
+        });
+        command.current_dir(&self.folder).args(SETTINGS).args(arguments).envs(VARIABLES);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let limit = Rlimit { current: Some(MEMORY_LIMIT), maximum: Some(MEMORY_LIMIT) };
+        // Where it cannot be set, the limit of time alone holds.
+        let _ = prlimit(Some(Pid::from_child(&child)), Resource::Data, limit);
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let (sender, printed) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+            let read = out.map(|out| out.take(ANSWER_LIMIT).read_to_end(&mut stdout));
+            let read = read.and(err.map(|err| err.take(ANSWER_LIMIT).read_to_end(&mut stderr)));
+            sender.send(read.transpose().map(|_| (stdout, stderr)))
+        });
+        match printed.recv_timeout(self.limit) {
+            Ok(printed) => {
+                let (stdout, stderr) = printed?;
+                Ok(Some(Output { status: child.wait()?, stdout, stderr }))
+            }
+            Err(_) => {
+                child.kill()?;
+                child.wait().map(|_| None)
+            }
+        }
     }
 }
 
@@ -78,4 +187,110 @@ pub(super) fn is_commit(text: &str) -> bool {
 
 pub(super) fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::*;
+    use crate::history::tests::{git, repository};
+
+    fn head(folder: &Path) -> Option<String> {
+        Git::at(folder).commit("HEAD").unwrap()
+    }
+
+    #[test]
+    fn a_worktree_and_a_submodule_have_commits_of_their_own() {
+        let outer = tempfile::tempdir().unwrap();
+        let commits = repository(outer.path(), 2);
+        git(outer.path(), &["worktree", "add", "--quiet", "--detach", "beside", "HEAD~1"]);
+        assert_eq!(head(&outer.path().join("beside")), Some(commits[0].clone()));
+        let inner = outer.path().join("module");
+        fs::create_dir(&inner).unwrap();
+        repository(&inner, 1);
+        git(outer.path(), &["submodule", "--quiet", "add", "./module", "module"]);
+        let own = git(&inner, &["commit-tree", "HEAD^{tree}", "-m", "own"]);
+        git(&inner, &["checkout", "--quiet", &own]);
+        assert_eq!(head(&inner), Some(own));
+        assert_eq!(head(outer.path()), commits.last().cloned());
+    }
+
+    #[test]
+    fn what_is_no_commit_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let dot_git = folder.path().join(".git");
+        fs::create_dir_all(dot_git.join("refs/heads")).unwrap();
+        fs::create_dir(dot_git.join("objects")).unwrap();
+        let secret = folder.path().join("secret");
+        fs::write(&secret, "TOP SECRET").unwrap();
+        let unborn = "ref: refs/heads/main".to_owned();
+        for text in [unborn.clone(), format!("ref: {}", secret.display()), "8".repeat(40)] {
+            fs::write(dot_git.join("HEAD"), text).unwrap();
+            assert_eq!(head(folder.path()), None);
+        }
+        // Links to a secret, to what has no end, and to nothing.
+        fs::write(dot_git.join("HEAD"), unborn).unwrap();
+        for target in [&secret, Path::new("/dev/zero"), Path::new("/no/such/file")] {
+            for name in ["HEAD", "refs/heads/main"] {
+                let _ = fs::remove_file(dot_git.join(name));
+                symlink(target, dot_git.join(name)).unwrap();
+                assert_eq!(head(folder.path()), None, "{name} is a link to {target:?}");
+                fs::remove_file(dot_git.join(name)).unwrap();
+                fs::write(dot_git.join("HEAD"), "ref: refs/heads/main").unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn git_is_not_waited_for_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        repository(folder.path(), 1);
+        let head = folder.path().join(".git/HEAD");
+        fs::remove_file(&head).unwrap();
+        let pipe = Command::new("mkfifo").arg(&head).status().unwrap();
+        assert!(pipe.success());
+        let git = Git { limit: Duration::from_millis(200), ..Git::at(folder.path()) };
+        let errors = [git.commit("HEAD").err(), git.releases().err(), git.ancestors("HEAD").err()];
+        for why in errors {
+            let why = why.unwrap();
+            assert_eq!(why.kind, Kind::TimedOut);
+            assert!(why.message.contains("did not answer within"), "{why}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_repository_names_is_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let commits = repository(folder.path(), 2);
+        let evil = folder.path().join("evil");
+        fs::write(&evil, "#!/bin/sh\necho >> executed\nexit 1\n").unwrap();
+        assert!(Command::new("chmod").arg("+x").arg(&evil).status().unwrap().success());
+        let evil = evil.to_str().unwrap();
+        for (key, value) in [
+            ("core.repositoryFormatVersion", "1"),
+            ("extensions.partialClone", "origin"),
+            ("remote.origin.promisor", "true"),
+            ("remote.origin.url", "ssh://nowhere.invalid/x"),
+            ("remote.origin.uploadpack", evil),
+            ("core.sshCommand", evil),
+            ("core.fsmonitor", evil),
+            ("core.pager", evil),
+            ("protocol.allow", "always"),
+        ] {
+            git(folder.path(), &["config", key, value]);
+        }
+        let absent = "1".repeat(40);
+        let asked = Git::at(folder.path());
+        assert_eq!(asked.commit("HEAD").unwrap().as_ref(), commits.last());
+        assert_eq!(asked.ancestors("HEAD").unwrap().len(), 2);
+        fs::write(folder.path().join(".git/refs/tags/v9"), &absent).unwrap();
+        assert_eq!(asked.commit("v9").unwrap(), None);
+        assert_eq!(asked.commit(&absent).unwrap(), None);
+        assert!(asked.ancestors(&absent).is_err());
+        asked.releases().unwrap();
+        assert!(!folder.path().join("executed").exists());
+    }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::git::{Git, is_commit};
 use crate::base::error::{Error, Result};
 use crate::base::files::{read_bounded, write_atomically};
+use crate::base::serde_words::in_plain_words;
 
 /// Most bytes such a file may have.
 const FILE_LIMIT: u64 = 1 << 24;
@@ -39,7 +40,8 @@ impl Label {
     pub fn new(commit: Option<&str>, tag: Option<&str>) -> Result<Self> {
         let full = |text: &str| is_commit(text) && text.len() >= 40;
         let git = commit.map(|name| {
-            Git::here().commit(name).or_else(|| full(name).then(|| name.to_owned())).ok_or_else(|| {
+            let known = Git::here().commit(name)?;
+            known.or_else(|| full(name).then(|| name.to_owned())).ok_or_else(|| {
                 Error::usage(format!(
                     "git knows no commit '{name}' here; run this in the clone, or give all 40 digits"
                 ))
@@ -64,6 +66,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<BTreeMap<String, 
     let text = read_bounded(path, FILE_LIMIT)?;
     // Not passed over: what is pinned is kept from pruning.
     serde_json::from_str(&text)
+        .map_err(|why| in_plain_words(&why.to_string()))
         .map_err(|why| Error::file("use", path, format!("{why}; mend it, or delete it")))
 }
 

@@ -396,25 +396,24 @@ fn another_history_is_taken_over_with_what_was_said_of_it() {
     assert!(Source::of(tempfile::tempdir().unwrap().path()).is_err());
 }
 
+/// What git prints in a folder, as people start it.
+pub(super) fn git(folder: &Path, words: &[&str]) -> String {
+    let settings = [
+        "user.name=x",
+        "user.email=x@localhost",
+        "commit.gpgsign=false",
+        "protocol.file.allow=always",
+    ];
+    let settings = settings.iter().flat_map(|setting| ["-c", setting]);
+    let output = Command::new("git").current_dir(folder).args(settings).args(words).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 /// A repository with these commits in a row, and their names.
-fn repository(folder: &Path, commits: usize) -> Vec<String> {
-    let git = |words: &[&str]| {
-        let output = Command::new("git")
-            .current_dir(folder)
-            .args([
-                "-c",
-                "user.name=x",
-                "-c",
-                "user.email=x@localhost",
-                "-c",
-                "commit.gpgsign=false",
-            ])
-            .args(words)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
+pub(super) fn repository(folder: &Path, commits: usize) -> Vec<String> {
+    let git = |words: &[&str]| git(folder, words);
     git(&["init", "--quiet"]);
     let commit = |number: usize| {
         git(&["commit", "--quiet", "--allow-empty", "-m", &number.to_string()]);

@@ -67,7 +67,7 @@ pub struct Rank {
 }
 
 /// Prefixes of variables that affect the results. The whole environment is never recorded: it holds secrets.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 15] = [
     "CUBLAS",
     "CUDA_",
     "FI_",
@@ -81,6 +81,7 @@ const VARIABLES: [&str; 14] = [
     "SLURM_JOB_ID",
     "SLURM_JOB_NUM_NODES",
     "SLURM_STEP_NUM_TASKS",
+    "TESSERABENCH_FAULT",
     "UCX_",
 ];
 
@@ -150,23 +151,6 @@ pub fn build() -> String {
     let commit = env!("TESSERABENCH_COMMIT");
     let commit = if commit.is_empty() { "unknown" } else { commit };
     format!("{} (commit {commit})", env!("TESSERABENCH_BUILD"))
-}
-
-/// The commit checked out in the working folder, if it is in a git repository. It is read from the files,
-/// because starting a process from a rank is not safe under every MPI.
-pub fn commit_of_working_folder() -> Option<String> {
-    let folder = std::env::current_dir().ok()?;
-    let git = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir())?;
-    let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
-    let Some(reference) = head.trim().strip_prefix("ref: ") else {
-        return Some(head.trim().to_owned());
-    };
-    if let Ok(commit) = std::fs::read_to_string(git.join(reference)) {
-        return Some(commit.trim().to_owned());
-    }
-    let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
-    let line = packed.lines().find(|line| line.ends_with(reference))?;
-    line.split_whitespace().next().map(str::to_owned)
 }
 
 #[cfg(test)]

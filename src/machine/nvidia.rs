@@ -186,7 +186,7 @@ impl Library {
 
     fn load_checked(&self) -> Result<Loaded> {
         let loaded = self.load(self.files).map_err(|why| {
-            Error::unfit(format!("{} cannot be loaded ({why}); {}", self.name, self.remedy))
+            Error::unfit(format!("{} cannot be loaded: {why}; {}", self.name, self.remedy))
         })?;
         match self.symbols.iter().find(|symbol| !has_symbol(&loaded.handle, symbol)) {
             None => Ok(loaded),
@@ -212,6 +212,9 @@ impl Library {
                     // The source of libloading's error is the loader's message.
                     let cause = std::error::Error::source(&why).map(ToString::to_string);
                     message = cause.unwrap_or_else(|| why.to_string());
+                    if message.contains("No such file") {
+                        message = format!("{name} not found");
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, suggestion};
+use crate::base::serde_words::in_plain_words;
 
 /// A figure and its source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,7 +101,11 @@ impl Topology {
 
     fn parse(name: &str, text: &str) -> Result<Self> {
         let wrong = |why: String| Error::usage(format!("topology '{name}': {why}"));
-        let topology: Self = toml::from_str(text).map_err(|why| wrong(why.message().to_owned()))?;
+        let topology: Self = toml::from_str(text).map_err(|why| {
+            let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            wrong(format!("line {line}: {}", in_plain_words(why.message())))
+        })?;
         for (key, figure) in topology.figures() {
             if !(figure.value.is_finite() && figure.value > 0.0) {
                 return Err(wrong(format!("{key} is {}; it must be positive", figure.value)));

@@ -54,8 +54,8 @@ impl Budget {
         let confidence = config.statistical_significance.unwrap_or(0.95);
         if !(0.5..1.0).contains(&confidence) {
             return Err(Error::usage(format!(
-                "statistical_significance {confidence} is the confidence of intervals; use a number between 0.5 \
-                 and 1, such as 0.95"
+                "--confidence {confidence} (statistical_significance in a file) is not possible for intervals; use a \
+                 number between 0.5 and 1, such as 0.95"
             )));
         }
         let target = target(config, confidence)?;
@@ -83,9 +83,9 @@ impl Budget {
                 "a sample of {wrong} operations is out of range; use --batch 1 to {ITERATION_LIMIT}"
             )));
         }
-        let min_seconds = seconds("min_time", &config.min_time)?.unwrap_or(0.0);
+        let min_seconds = seconds("--min-time", &config.min_time)?.unwrap_or(0.0);
         let default = target.as_ref().map(|_| TARGET_SECONDS.max(min_seconds));
-        let max_seconds = seconds("max_time", &config.max_time)?.or(default);
+        let max_seconds = seconds("--max-time", &config.max_time)?.or(default);
         if let Some(max) = max_seconds.filter(|max| *max < min_seconds) {
             return Err(Error::usage(format!(
                 "--min-time {min_seconds} s is longer than --max-time {max} s; make it shorter"
@@ -111,8 +111,10 @@ impl Budget {
 }
 
 pub(super) fn seconds(key: &str, time: &Option<Quantity>) -> Result<Option<f64>> {
-    let parsed = time.as_ref().map(|time| parse_seconds(&time.to_string()));
-    parsed.map(|time| time.and_then(|time| positive(key, time))).transpose()
+    let Some(time) = time else { return Ok(None) };
+    let seconds = parse_seconds(&time.to_string());
+    let seconds = seconds.map_err(|why| Error::usage(format!("{key}: {}", why.message)))?;
+    positive(key, seconds).map(Some)
 }
 
 fn target(config: &Benchmarking, confidence: f64) -> Result<Option<Target>> {

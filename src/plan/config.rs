@@ -3,18 +3,20 @@
 //! A [`Config`] is as written; [`Plan::resolve`](crate::plan::Plan::resolve) validates it and turns it into a plan.
 //! Every key is optional. Files are untrusted: bounded in size and depth.
 
+mod chosen;
 mod comparison;
+mod wrong;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IntoDeserializer as _, value::StrDeserializer};
 use serde::{Deserialize, Serialize};
 
+pub use chosen::Chosen;
 pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, StatisticalTest};
 
-use crate::base::error::{Error, Result, nearest};
+use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
 use crate::benchmark::Preset;
 
@@ -34,8 +36,8 @@ pub struct Config {
     pub topology: Option<String>,
     /// Seed of all random numbers.
     pub seed: Option<u64>,
-    /// Deadline of the whole run, seconds.
-    pub timeout: Option<f64>,
+    /// Deadline of the whole run: `5m`, or seconds as a number.
+    pub timeout: Option<Quantity>,
     /// How the ranks of a case synchronise the start of an iteration.
     pub protocol: Option<Protocol>,
     /// Continue with the other cases after one fails.
@@ -58,8 +60,10 @@ pub struct Config {
     pub precision_policies: Option<Vec<String>>,
     /// Problem sizes for the keys that are not set.
     pub preset: Option<Preset>,
-    /// Benchmarks with their problem sizes; all benchmarks if absent.
-    pub benchmarks: Option<BTreeMap<String, Option<BTreeMap<String, Values>>>>,
+    /// Benchmarks: a list of names, or names with their problem sizes; the usual ones if absent.
+    #[serde(deserialize_with = "chosen::read")]
+    #[schemars(schema_with = "chosen::schema")]
+    pub benchmarks: Option<Chosen>,
     /// Files to write.
     pub output: OutputConfig,
     /// Limits that the results are checked against.
@@ -214,7 +218,10 @@ pub struct LimitConfig {
 
 /// A number with or without a unit, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a time, such as 5m, 500ms or seconds as a number, or a share, such as 1%"
+)]
 pub enum Quantity {
     /// Without a unit.
     Number(f64),
@@ -233,7 +240,7 @@ impl std::fmt::Display for Quantity {
 
 /// The values of a problem key, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a size, a list or a range, such as 64MiB, [8, 16] or 8..64MiB*2")]
 pub enum Values {
     /// One number.
     Number(u64),
@@ -308,16 +315,21 @@ impl Config {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! { max_depth: DEPTH_LIMIT },
-            with_snippet: false,
-        };
-        serde_saphyr::from_str_with_options(text, options)
-            .map_err(|why| Error::usage(with_suggestion(&why.to_string())))
+        if text.trim().is_empty() { Ok(Self::default()) } else { read(text) }
     }
+}
+
+/// Reads YAML or JSON of any kind, bounded in depth.
+///
+/// # Errors
+/// Usage error that says where, which key and value, and what would be right.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: DEPTH_LIMIT },
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|why| Error::usage(wrong::sentence(&why, text)))
 }
 
 /// Parses the name of an enum value, the same in flags and files.
@@ -325,27 +337,8 @@ impl Config {
 /// # Errors
 /// Usage error that suggests the nearest known name.
 pub fn from_name<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    let deserializer: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
-    T::deserialize(deserializer)
-        .map_err(|why| Error::usage(format!("{what}: {}", with_suggestion(&why.to_string()))))
-}
-
-/// Replaces the list in serde's "unknown field `x`, expected one of `a`, `b` at line 2" by the nearest known name.
-fn with_suggestion(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let (text, place) =
-        line.split_once(" at line").map_or((line, ""), |(text, place)| (text, place));
-    let Some((head, known)) = text.split_once(", expected ").filter(|_| line.contains("unknown "))
-    else {
-        return line.to_owned();
-    };
-    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let known = known.split(|c| !is_name(c)).filter(|w| !["", "one", "of", "or"].contains(w));
-    match nearest(head.split('`').nth(1).unwrap_or_default(), known) {
-        Some(name) if place.is_empty() => format!("{head}; did you mean `{name}`?"),
-        Some(name) => format!("{head} at line{place}; did you mean `{name}`?"),
-        None => line.to_owned(),
-    }
+    let deserializer: StrDeserializer<'_, wrong::NotAName> = text.into_deserializer();
+    T::deserialize(deserializer).map_err(|why| Error::usage(format!("{what}: {why}")))
 }
 
 #[cfg(test)]
@@ -364,14 +357,17 @@ mod tests {
         );
         assert_eq!(yaml.unwrap(), json.unwrap());
         assert_eq!(Config::parse("").unwrap(), Config::default());
+        let names = Config::parse("benchmarks: [gemm, barrier]").unwrap();
+        assert_eq!(names, Config::parse("benchmarks: {gemm: , barrier: }").unwrap());
+        assert_eq!(Config::parse("benchmarks:").unwrap(), Config::default());
     }
 
     #[test]
     fn an_unknown_key_names_the_nearest() {
         let message = error("benchmarking:\n  warmup_iteration: 3\n");
-        assert!(message.contains("`warmup_iteration`"), "{message}");
-        assert!(message.contains("did you mean `warmup_iterations`?"), "{message}");
-        assert!(error("backend: hosts\n").contains("`host`"));
+        assert!(message.contains("'warmup_iteration'"), "{message}");
+        assert!(message.contains("did you mean 'warmup_iterations'?"), "{message}");
+        assert!(error("backend: hosts\n").contains("'host'"));
     }
 
     #[test]
@@ -390,6 +386,6 @@ mod tests {
     fn names_of_enums() {
         assert_eq!(from_name::<Protocol>("--protocol", "barrier").unwrap(), Protocol::Barrier);
         let message = from_name::<Protocol>("--protocol", "barier").unwrap_err().message;
-        assert!(message.contains("did you mean `barrier`?"), "{message}");
+        assert!(message.contains("did you mean 'barrier'?"), "{message}");
     }
 }

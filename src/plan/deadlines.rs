@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, positive};
+use super::Budget;
 use crate::base::error::{Error, Result};
-use crate::base::units::parse_seconds;
 use crate::plan::config::{Config, DeadlineConfig, Quantity};
 
 /// Longest deadline, seconds: ten years, so that clock arithmetic does not overflow.
@@ -108,16 +107,13 @@ impl Deadlines {
             });
         let DeadlineConfig { startup, communicator, case, barrier, gather, silence, stop } =
             &config.deadlines;
-        let pick = |key: &str, configured: &Option<Quantity>, default: f64| match configured {
-            None => Ok(default),
-            Some(time) => positive(&format!("deadline {key}"), parse_seconds(&time.to_string())?)
-                .map(|time| time.min(LIMIT_S)),
+        let pick = |key: &str, configured: &Option<Quantity>, default: f64| -> Result<f64> {
+            let seconds = super::seconds(&format!("deadline {key}"), configured)?;
+            Ok(seconds.map_or(default, |seconds| seconds.min(LIMIT_S)))
         };
         let case = pick("case", case, 600.0 + 4.0 * longest.max(iterations * 0.01))?;
-        let run = match config.timeout {
-            Some(timeout) => positive("timeout", timeout)?,
-            None => RUN_S + seconds.end,
-        };
+        let timeout = super::seconds("--timeout", &config.timeout)?;
+        let run = timeout.unwrap_or(RUN_S + seconds.end);
         if run <= seconds.start {
             return Err(Error::usage(format!(
                 "the measurements alone take {} s, but the run has a deadline of {run} s; increase --timeout",

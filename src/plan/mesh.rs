@@ -83,9 +83,11 @@ impl Mesh {
         axes.sort_by_key(|axis| order.iter().position(|name| *name == axis.name));
         let places = axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.size));
         if places != Some(ranks) {
+            let number = places.map_or("too many".to_owned(), |places| places.to_string());
+            let start = places.map_or_else(String::new, |all| format!(", or write --ranks {all}"));
             return Err(Error::usage(format!(
-                "mesh {spec} has {} places for {ranks} ranks; the sizes must multiply to {ranks}",
-                places.map_or("too many".to_owned(), |n| n.to_string())
+                "mesh {spec} has {number} places for {ranks} rank{}; the sizes must multiply to {ranks}{start}",
+                if ranks == 1 { "" } else { "s" }
             )));
         }
         Ok(Self { axes })

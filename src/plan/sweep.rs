@@ -1,23 +1,29 @@
 //! Sweeps: the cases of a benchmark from the product of its lists of values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::groups::{CASE_LIMIT, MeasuredGroups, ScheduledGroup};
 use super::{Case, Study};
 use crate::base::error::{Error, Kind, Result, suggestion};
+use crate::base::units::unreached_ends;
 use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};
-use crate::benchmark::{self, Benchmark, Preset, Problem, Values};
+use crate::benchmark::{self, Benchmark, Preset, Problem, Setting, Values};
 use crate::plan::config::{Config, ScalingKind};
 use crate::plan::mesh::{self, Group};
 
 pub(super) struct Sweep {
     pub(super) benchmark: &'static Benchmark,
     problems: Vec<Problem>,
+    /// Whether their sizes are those of a preset, so that too small ones may grow.
+    of_preset: bool,
     precisions: Vec<Option<Element>>,
     placements: Vec<Option<Placement>>,
 }
 
 const PLACEMENT: &str = "placement";
+
+/// The size of an exchange.
+const BYTES: &str = "bytes";
 
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     let defaults = || benchmark::defaults().map(|name| (name.to_owned(), None)).collect();
@@ -39,6 +45,7 @@ pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
             let placements = placements(benchmark, texts.remove(PLACEMENT))?;
             Ok(Sweep {
                 benchmark,
+                of_preset: !texts.contains_key(BYTES),
                 problems: problems(benchmark, texts, preset)?,
                 precisions: match &*benchmark.precisions {
                     [] => vec![None],
@@ -49,6 +56,16 @@ pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
             })
         })
         .collect()
+}
+
+/// What people may take for a size of their lists and is none, each as a sentence.
+pub fn unreached_sizes(config: &Config) -> BTreeSet<String> {
+    let settings = config.benchmarks.iter().flat_map(BTreeMap::values).flatten().flatten();
+    let told = settings.flat_map(|(key, values)| {
+        let ends = unreached_ends(&values.text()).into_iter();
+        ends.map(move |end| format!("{key}={end}"))
+    });
+    told.collect()
 }
 
 fn placements(benchmark: &Benchmark, names: Option<String>) -> Result<Vec<Option<Placement>>> {
@@ -132,7 +149,7 @@ impl Sweep {
             for problem in &self.problems {
                 for &placement in &self.placements {
                     for group in scheduled {
-                        cases.add(self.case(problem, precision, placement, group.clone())?)?;
+                        cases.add(self.fitting_case(problem, precision, placement, group)?)?;
                     }
                     let Some((kind, points)) = &groups.scaling else { continue };
                     for &ranks in points {
@@ -152,6 +169,27 @@ impl Sweep {
             }
         }
         Ok(())
+    }
+
+    /// The case of a group of the mesh. A preset's size of which nothing would move there becomes the least that does.
+    fn fitting_case(
+        &self,
+        problem: &Problem,
+        precision: Option<Element>,
+        placement: Option<Placement>,
+        group: &ScheduledGroup,
+    ) -> Result<Case> {
+        let ranks = group.group.ranks.len();
+        let case = self.case(problem, precision, placement, group.clone())?;
+        match &case.work {
+            Work::Exchange(exchange) if self.of_preset => exchange.grown(ranks),
+            _ => None,
+        }
+        .map_or(Ok(case), |grown| {
+            let bytes = (BYTES.to_owned(), Setting::Number(grown.bytes));
+            let problem = problem.clone().into_iter().chain([bytes]).collect();
+            self.case(&problem, precision, placement, group.clone())
+        })
     }
 
     fn case(

@@ -3,17 +3,21 @@
 mod findings;
 mod statistics;
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, few, percent, problem, quantity, type_name, word};
+use super::legend::{Legend, Remark};
+use super::words::{
+    self, beside, counted, few, give_or_take, parts, percent, placed, problem, told_of, type_name,
+    word,
+};
 use super::{Render, limits, scaling};
 use crate::base::error::Exit;
-use crate::base::units::{format_ms, significant};
+use crate::base::metric::Unit;
+use crate::base::units::format_ms;
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
-    Analysis, Examined, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
+    Analysis, Examined, Flag, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
     limits_exit,
 };
 
@@ -102,30 +106,64 @@ fn cases(analysis: &Analysis) -> Option<Section> {
     let known = |case: &Examined, cell: &dyn Fn(&Statistics) -> Cell| {
         case.statistics.as_deref().map(cell).unwrap_or_default()
     };
+    let is_skipped = |case: &&Examined| case.outcome == Outcome::Skipped;
+    let (skipped, rows): (Vec<&Examined>, Vec<&Examined>) =
+        analysis.cases.iter().filter(|case| !in_matrix(case)).partition(is_skipped);
+    let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case))));
     let section = Section::table(
         "cases",
-        analysis.cases.iter().filter(|case| !in_matrix(case)),
+        &rows,
         &[
-            ("case", &|case| case.id.as_str().into()),
+            ("benchmark", &|case| case.benchmark.as_str().into()),
+            ("type", &|case| type_name(case.precision).into()),
+            ("problem", &|case| placed(&case.problem, case.placement).into()),
+            ("ranks", &|case| parts(&case.id)[3].as_str().into()),
             ("reports", &|case| named(analysis, &case.reports).into()),
-            ("median", &|case| known(case, &|of| Cell::number(of.median_ms, format_ms))),
-            ("± CI", &|case| {
-                known(case, &|of| Cell::number(of.width_percent.map(|width| width / 2.0), percent))
+            ("median", &|case| match &case.statistics {
+                Some(of) => Cell::number(of.median_ms, format_ms),
+                None => word(case.outcome).to_uppercase().into(),
+            }),
+            ("±", &|case| {
+                let half = |of: &Statistics| of.width_percent.map(|width| width / 2.0);
+                known(case, &|of| Cell::number(half(of), give_or_take))
             }),
             ("over", &|case| known(case, &over)),
             ("launches", &|case| known(case, &|of| Cell::count(of.launches))),
             ("cv", &|case| known(case, &|of| Cell::number(of.cv_percent, percent))),
             ("rate", &|case| {
+                // Operations each second say no more than the time.
                 known(case, &|of| match (of.rate, &of.rate_unit) {
-                    (Some(rate), Some(unit)) => Cell::number(rate, |rate| quantity(rate, unit)),
+                    (Some(rate), Some(unit)) if unit != Unit::PerSecond.name() => {
+                        Cell::quantity(rate, unit)
+                    }
                     _ => "-".into(),
                 })
             }),
-            ("reliable", &|case| reliable(case).into()),
-            ("flags", &|case| flags(case).into()),
+            ("reliable", &|case| if case.reliable { "yes" } else { "no" }.into()),
+            ("id", &|case| case.id.as_str().into()),
         ],
     );
-    Some(section.unwrap_or_default().with(pairs))
+    let section = section.map(|section| {
+        let spare = ["reliable", "cv", "launches", "over", "id"];
+        legend.below(section).spare(&spare)
+    });
+    let skipped = skipped.into_iter();
+    let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));
+    Some(section.unwrap_or_default().with(words::skipped(skipped)).with(pairs))
+}
+
+/// What speaks against relying on a case, by the number that the rule goes by.
+fn remarks(case: &Examined) -> Vec<Remark> {
+    let flags = case.flags.iter().filter(|flag| flag.severity < Severity::Info);
+    let remark = |flag: &Flag| Remark {
+        about: flag.mark.clone(),
+        says: match flag.evidence.first() {
+            Some(figure) => format!("{}: {}", flag.mark, findings::number(figure)),
+            None => flag.mark.clone(),
+        },
+        extent: flag.evidence.first().map_or(0.0, |figure| figure.value),
+    };
+    flags.map(remark).collect()
 }
 
 fn over(statistics: &Statistics) -> Cell {
@@ -135,22 +173,6 @@ fn over(statistics: &Statistics) -> Cell {
             counted(statistics.iterations, "iteration")
         }),
     }
-}
-
-fn reliable(case: &Examined) -> &'static str {
-    match (&case.statistics, case.outcome, case.reliable) {
-        (Some(_), _, true) => "yes",
-        (None, Outcome::Skipped, _) => "-",
-        _ => "no",
-    }
-}
-
-fn flags(case: &Examined) -> String {
-    if case.statistics.is_none() {
-        return word(case.outcome);
-    }
-    let marks = case.flags.iter().filter(|flag| flag.severity < Severity::Info);
-    marks.map(|flag| flag.mark.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn studies(analysis: &Analysis) -> Option<Section> {
@@ -182,37 +204,39 @@ fn throughput(analysis: &Analysis) -> Option<Section> {
             ("benchmark", &|whole| whole.benchmark.as_str().into()),
             ("type", &|whole| type_name(whole.precision).into()),
             ("ranks", &|whole| Cell::count(whole.ranks)),
-            ("throughput", &|whole| Cell::number(whole.rate, |rate| quantity(rate, &whole.unit))),
+            ("throughput", &|whole| Cell::quantity(whole.rate, &whole.unit)),
             ("time", &|whole| Cell::number(whole.time_ms, format_ms)),
             ("cases", &|whole| Cell::count(whole.cases.len())),
             ("reports", &|whole| named(analysis, &whole.reports).into()),
         ],
     );
-    let units: BTreeSet<String> =
-        analysis.throughput.iter().map(|whole| format!("{} by {}", whole.unit, whole.of)).collect();
     let what = "the work of all cases over the sum of their median times, never a mean of rates";
-    Some(section?.with([what]).with(units))
+    let known = analysis.throughput.iter().map(|whole| (&*whole.of, &*whole.benchmark));
+    Some(section?.with([what]).with(told_of(known).map(|told| format!("work: {told}"))))
 }
 
 fn leaderboard(analysis: &Analysis, board: &Leaderboard) -> Option<Section> {
     let title = format!("fastest {} {}", board.benchmark, type_name(board.precision));
-    let mut title = format!("{}, {}", title.trim_end(), board.unit);
+    let mut title = title.trim_end().to_owned();
     if board.origin != Origin::Measured {
         let _ = write!(title, ", {}", word(board.origin));
     }
+    let most = board.entries.iter().map(|entry| entry.rate).fold(0.0, f64::max);
     let section = Section::table(
         &title,
         &board.entries,
         &[
             ("place", &|entry| Cell::count(entry.place)),
-            ("rate", &|entry| Cell::number(entry.rate, significant)),
-            ("interval", &|entry| Cell::range(entry.ci, significant)),
-            ("case", &|entry| entry.case.as_str().into()),
+            ("problem", &|entry| parts(&entry.case)[2].as_str().into()),
+            ("ranks", &|entry| parts(&entry.case)[3].as_str().into()),
+            ("rate", &|entry| Cell::quantity(entry.rate, &board.unit)),
+            ("interval", &|entry| Cell::range(entry.ci, |rate| beside(rate, &board.unit, most))),
+            ("reliable", &|entry| if entry.marks.is_empty() { "yes" } else { "no" }.into()),
             ("devices", &|entry| few(&entry.devices, 2).into()),
             ("hosts", &|entry| few(&entry.hosts, 2).into()),
-            ("flags", &|entry| entry.marks.join(", ").into()),
             ("reports", &|entry| named(analysis, &entry.reports).into()),
+            ("id", &|entry| entry.case.as_str().into()),
         ],
     );
-    Some(section?.at_most(BOARD_LIMIT))
+    Some(section?.spare(&["hosts", "devices", "interval", "id"]).at_most(BOARD_LIMIT))
 }

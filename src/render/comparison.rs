@@ -1,12 +1,17 @@
 //! A comparison as a document.
 
 use super::document::{Cell, Document, Section};
-use super::verdicts::{by_urgency, name, remarks, verdict};
-use super::words::{counted, probability, quantity, word};
+use super::legend::{Legend, Remark};
+use super::verdicts::{by_urgency, launches_needed, name};
+use super::words::{change, counted, parts, probability, word};
 use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
+use crate::base::units::rounded;
 use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::{Compared, Comparison, Side, Verdict};
+
+/// Half of the last digit of a ratio.
+const HALF_A_DIGIT: f64 = 0.0005;
 
 /// Most rows that the terminal shows.
 const ROW_LIMIT: usize = 60;
@@ -19,28 +24,40 @@ impl Render for Comparison {
             Verdict::Improved => case.p_improved_adjusted,
             _ => case.p_adjusted,
         };
-        let figure = |case: &Compared, value| Cell::number(value, |v| quantity(v, &case.unit));
         let ratio = |ratio: f64| format!("{ratio:.3}");
+        let rows: Vec<(&Compared, [String; 4])> =
+            by_urgency(self).into_iter().map(|case| (case, parts(&case.id))).collect();
+        let legend = Legend::of(rows.iter().map(|(case, _)| (case.id.clone(), remarks(case))));
         let cases = Section::table(
             "cases, the most urgent first",
-            by_urgency(self),
+            &rows,
             &[
-                ("case", &|case| case.id.as_str().into()),
-                ("baseline", &|case| figure(case, case.baseline)),
-                ("now", &|case| figure(case, case.candidate)),
-                ("worse by", &|case| Cell::number(case.worse_percent, |v| format!("{v:+.1} %"))),
-                ("ratio", &|case| Cell::number(case.ratio, ratio)),
-                ("interval", &|case| Cell::range(case.ci, ratio)),
-                ("p adj.", &|case| Cell::number(p(case), probability)),
-                ("delta", &|case| Cell::number(case.cliffs_delta, |v| format!("{v:+.2}"))),
-                ("verdict", &|case| verdict(case).into()),
-                ("remarks", &|case| remarks(case).into()),
+                ("benchmark", &|(_, [benchmark, ..])| benchmark.as_str().into()),
+                ("type", &|(_, [_, of, ..])| of.as_str().into()),
+                ("problem", &|(_, [.., problem, _])| problem.as_str().into()),
+                ("ranks", &|(_, [.., ranks])| ranks.as_str().into()),
+                ("baseline", &|(case, _)| Cell::quantity(case.baseline, &case.unit)),
+                ("now", &|(case, _)| Cell::quantity(case.candidate, &case.unit)),
+                ("worse by", &|(case, _)| Cell::number(case.worse_percent, change)),
+                ("ratio", &|(case, _)| Cell::number(case.ratio, ratio)),
+                ("interval", &|(case, _)| Cell::range(case.ci, ratio)),
+                ("p adj.", &|(case, _)| Cell::number(p(case), probability)),
+                ("delta", &|(case, _)| {
+                    Cell::number(case.cliffs_delta, |v| format!("{:+.2}", rounded(v, 2)))
+                }),
+                ("verdict", &|(case, _)| name(case.verdict).into()),
+                ("severity", &|(case, _)| case.severity.map(word).into()),
+                ("id", &|(case, _)| case.id.as_str().into()),
             ],
         );
+        let cases = cases.map(|cases| {
+            let spare = ["baseline", "severity", "ratio", "interval", "p adj.", "delta", "id"];
+            legend.below(cases).with(quotient(self)).spare(&spare).at_most(ROW_LIMIT)
+        });
         Document {
             title: "Comparison".to_owned(),
             facts: facts(self),
-            sections: cases.map(|cases| cases.at_most(ROW_LIMIT)).into_iter().collect(),
+            sections: cases.into_iter().collect(),
             verdict: conclusion(self),
             exit: Exit::from_code(self.exit),
         }
@@ -52,6 +69,28 @@ impl Render for Comparison {
             _ => csv::comparison(self),
         }
     }
+}
+
+/// What a ratio is where it is not the quotient of the figures beside it.
+fn quotient(comparison: &Comparison) -> Option<&'static str> {
+    let differs = |case: &Compared| {
+        let figures = case.ratio.zip(case.baseline).zip(case.candidate);
+        figures.is_some_and(|((ratio, before), now)| (ratio - now / before).abs() >= HALF_A_DIGIT)
+    };
+    comparison.cases.iter().any(differs).then_some(
+        "ratio and worse by come from all pairs of launches (Hodges and Lehmann); where launches differ, they are not \
+         the quotient of the two medians",
+    )
+}
+
+/// Why a case is judged so, and what would tell more.
+fn remarks(case: &Compared) -> Vec<Remark> {
+    let needed = case.launches_needed.map(|launches| Remark {
+        about: "launches".to_owned(),
+        says: launches_needed(launches),
+        extent: launches as f64,
+    });
+    case.remarks.iter().cloned().map(Remark::of).chain(needed).collect()
 }
 
 fn facts(comparison: &Comparison) -> Vec<String> {

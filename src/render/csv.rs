@@ -6,42 +6,59 @@ use super::verdicts::{self, remarks};
 use super::words::{problem, type_name, word};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result};
+use crate::base::plain::plain;
 use crate::benchmark::metric::{self, LATENCY};
+use crate::benchmark::work::Placement;
 use crate::history::Trend;
-use crate::report::{Case, Comparison, Report};
+use crate::report::{Case, Comparison, Latency, Point, Report, Scaling};
 
 /// What a column is called, and its value of a row; empty where there is none.
 type Column<'a, R> = (&'a str, &'a dyn Fn(&R) -> String);
 
 /// A text as one field of a row, in quotes.
 pub fn field(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
+    format!("\"{}\"", cell(text).replace('"', "\"\""))
 }
 
-/// One row a case; times in ms, metrics as in the report.
+/// A text as a cell. What a spreadsheet would take for a formula has an apostrophe before it, which makes it a text
+/// (OWASP, CSV injection). A number may begin with its sign.
+fn cell(text: &str) -> String {
+    let acts = text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let mark = if acts && text.parse::<f64>().is_err() { "'" } else { "" };
+    format!("{mark}{}", plain(text))
+}
+
+/// One row a case; times in ms, metrics as in the report. Median, interval and metrics are over launches where there were
+/// several; the other times are those of the launch in the middle.
 pub(super) fn report(report: &Report) -> Result<String> {
-    let before: [Column<'_, &Case>; 16] = [
+    let time = |of: &Case, time: fn(&Latency) -> f64| text(of.latency().map(time));
+    let before: [Column<'_, &Case>; 18] = [
         ("id", &|of| of.id.clone()),
         ("benchmark", &|of| of.benchmark.clone()),
         ("problem", &|of| problem(&of.problem)),
         ("precision", &|of| type_name(of.precision).to_owned()),
-        ("placement", &|of| text(of.placement.map(|placement| placement.name()))),
+        ("placement", &|of| text(of.placement.map(Placement::name))),
         ("group", &|of| of.group.clone()),
         ("group_size", &|of| of.group_size.to_string()),
         ("outcome", &|of| word(of.outcome).replace(' ', "_")),
         ("iterations", &|of| text(of.measured.as_ref().map(|measured| measured.iterations))),
         ("invalid", &|of| text(of.measured.as_ref().map(|measured| measured.invalid))),
-        ("median_ms", &|of| text(of.latency().map(|latency| latency.median))),
-        ("ci_low_ms", &|of| text(of.latency().and_then(|latency| Some(latency.ci?[0])))),
-        ("ci_high_ms", &|of| text(of.latency().and_then(|latency| Some(latency.ci?[1])))),
-        ("min_ms", &|of| text(of.latency().map(|latency| latency.min))),
-        ("max_ms", &|of| text(of.latency().map(|latency| latency.max))),
+        ("median_ms", &|of| text(of.median_ms())),
+        ("ci_low_ms", &|of| text(of.interval_ms().map(|[low, _]| low))),
+        ("ci_high_ms", &|of| text(of.interval_ms().map(|[_, high]| high))),
+        ("mean_ms", &|of| time(of, |latency| latency.mean)),
+        ("std_dev_ms", &|of| text(of.latency().and_then(|latency| latency.std_dev))),
+        ("min_ms", &|of| time(of, |latency| latency.min)),
+        ("max_ms", &|of| time(of, |latency| latency.max)),
         ("p95_ms", &|of| text(of.latency().and_then(|latency| latency.p95))),
     ];
     // The times stand in columns of their own.
     let metrics = metric::ALL.iter().filter(|metric| ***metric != LATENCY);
-    let metrics: Vec<_> =
-        metrics.map(|metric| (metric.key, |of: &&Case| text(of.headline(metric)))).collect();
+    let metrics: Vec<_> = metrics
+        .map(|metric| {
+            (metric.key, |of: &&Case| text(of.rate(metric).or_else(|| of.figure(metric))))
+        })
+        .collect();
     let after: [Column<'_, &Case>; 6] = [
         ("contention_ratio", &|of| text(of.contention_ratio)),
         ("wrong", &|of| text(of.accuracy.as_ref().map(|accuracy| accuracy.wrong))),
@@ -57,6 +74,32 @@ pub(super) fn report(report: &Report) -> Result<String> {
     let metrics = metrics.iter().map(|(key, value)| -> Column<'_, &Case> { (key, value) });
     let columns: Vec<_> = before.into_iter().chain(metrics).chain(after).collect();
     table(report.cases.iter(), &columns)
+}
+
+/// One row a point of each study.
+pub(super) fn scaling(studies: &[Scaling]) -> Result<String> {
+    let ends = |of: &Point| of.ci.map_or([None; 2], |ci| ci.map(Some));
+    table(
+        studies.iter().flat_map(|study| study.points.iter().map(move |point| (study, point))),
+        &[
+            ("case", &|(_, of)| of.case.clone()),
+            ("benchmark", &|(study, _)| study.benchmark.clone()),
+            ("kind", &|(study, _)| word(study.kind)),
+            ("problem", &|(study, _)| problem(&study.problem)),
+            ("precision", &|(study, _)| type_name(study.precision).to_owned()),
+            ("placement", &|(study, _)| text(study.placement.map(Placement::name))),
+            ("base_ranks", &|(study, _)| text(study.base.as_ref().map(|base| base.ranks))),
+            ("ranks", &|(_, of)| of.ranks.to_string()),
+            ("median_ms", &|(_, of)| of.median_ms.to_string()),
+            ("speedup", &|(_, of)| text(of.speedup)),
+            ("efficiency", &|(_, of)| text(of.efficiency)),
+            ("ci_low", &|(_, of)| text(ends(of)[0])),
+            ("ci_high", &|(_, of)| text(ends(of)[1])),
+            ("karp_flatt", &|(_, of)| text(of.karp_flatt)),
+            ("left_out", &|(_, of)| of.left_out.to_string()),
+            ("definition", &|(study, _)| study.definition.clone()),
+        ],
+    )
 }
 
 pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
@@ -124,9 +167,27 @@ fn table<R>(rows: impl IntoIterator<Item = R>, columns: &[Column<'_, R>]) -> Res
     let header = columns.iter().map(|(name, _)| name);
     writer.write_record(header).map_err(|why| wrong(&why))?;
     for row in rows {
-        let record = columns.iter().map(|(_, value)| value(&row));
+        let record = columns.iter().map(|(_, value)| cell(&value(&row)));
         writer.write_record(record).map_err(|why| wrong(&why))?;
     }
     let bytes = writer.into_inner().map_err(|why| wrong(&why))?;
     String::from_utf8(bytes).map_err(|why| wrong(&why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for text in ["=1+1", "+cmd|'/C calc'!A0", "-2+3", "@SUM(A1)", "＝1", "-"] {
+            assert_eq!(cell(text), format!("'{text}"));
+        }
+        for text in ["-1.5", "+3", "-1e-9", "all_reduce/f32", "", "a=b"] {
+            assert_eq!(cell(text), text);
+        }
+        // What a spreadsheet passes over before a formula.
+        assert_eq!(cell("\t=1\r\n=2"), "\\u0009=1\\u000d\\u000a=2");
+        assert_eq!(field("=a\"b"), "\"'=a\"\"b\"");
+    }
 }

@@ -1,6 +1,10 @@
 //! What people read of a result, whatever draws it.
 
+use std::collections::BTreeMap;
+
+use super::words::quantity;
 use crate::base::error::Exit;
+use crate::base::units::format_rate;
 
 /// A page about a result. Its texts are raw: whatever draws them makes them harmless.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,6 +61,8 @@ pub struct Column {
     pub name: String,
     /// Whether its cells are numbers, which are aligned to the right.
     pub numeric: bool,
+    /// How soon it leaves a table that is too wide: the larger, the sooner; 0 for one that stays.
+    pub spare: usize,
 }
 
 /// What a column of rows of `R` is called, and its cell of a row.
@@ -69,6 +75,8 @@ pub struct Cell {
     pub text: String,
     /// The number that it shows, in a unit that its column keeps to: what rows are ordered by.
     pub value: Option<f64>,
+    /// Its unit, where the prefix is the table's to choose.
+    pub unit: Option<String>,
 }
 
 impl Section {
@@ -96,10 +104,11 @@ impl Section {
                 continue;
             }
             let numeric = cells.iter().any(|cell| cell.value.is_some());
-            table.columns.push(Column { name, numeric });
+            table.columns.push(Column { name, numeric, spare: 0 });
             table.rows.resize_with(cells.len(), Vec::new);
             table.rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
         }
+        table.with_one_prefix();
         let some = !table.rows.is_empty();
         some.then(|| Self { title: title.to_owned(), table: Some(table), ..Self::default() })
     }
@@ -117,6 +126,25 @@ impl Section {
         self
     }
 
+    /// The section with one more column, unless that is empty.
+    pub fn and(mut self, name: &str, cells: Vec<Cell>) -> Self {
+        let more = Self::columns("", [(name.to_owned(), cells)]).and_then(|section| section.table);
+        if let (Some(table), Some(more)) = (&mut self.table, more) {
+            table.columns.extend(more.columns);
+            table.rows.iter_mut().zip(more.rows).for_each(|(row, cells)| row.extend(cells));
+        }
+        self
+    }
+
+    /// The section, whose columns of these names leave a table that is too wide, the last one first.
+    pub fn spare(mut self, names: &[&str]) -> Self {
+        for column in self.table.iter_mut().flat_map(|table| &mut table.columns) {
+            let place = names.iter().position(|name| *name == column.name);
+            column.spare = place.map_or(0, |place| place + 1);
+        }
+        self
+    }
+
     /// The section, of which a terminal shows so many rows.
     pub fn at_most(self, limit: usize) -> Self {
         Self { limit: Some(limit), ..self }
@@ -125,6 +153,23 @@ impl Section {
     /// The section, which a terminal leaves out.
     pub fn in_files(self) -> Self {
         Self { detail: true, ..self }
+    }
+}
+
+impl Table {
+    /// Gives the rates of one unit the prefix of the largest: they are read against each other.
+    fn with_one_prefix(&mut self) {
+        let mut largest: BTreeMap<String, f64> = BTreeMap::new();
+        let cells = self.rows.iter().flatten();
+        for (unit, value) in cells.filter_map(|cell| Some((cell.unit.clone()?, cell.value?))) {
+            let most = largest.entry(unit).or_default();
+            *most = most.max(value);
+        }
+        for cell in self.rows.iter_mut().flatten() {
+            let rate = cell.unit.as_ref().zip(cell.value);
+            let text = rate.and_then(|(unit, value)| format_rate(value, unit, largest[unit]));
+            cell.text = text.unwrap_or_else(|| std::mem::take(&mut cell.text));
+        }
     }
 }
 
@@ -145,7 +190,13 @@ impl Cell {
     /// A number; `-` where there is none.
     pub fn number(value: impl Into<Option<f64>>, show: impl Fn(f64) -> String) -> Self {
         let value = value.into();
-        Self { text: value.map_or_else(|| "-".to_owned(), show), value }
+        Self { text: value.map_or_else(|| "-".to_owned(), show), value, unit: None }
+    }
+
+    /// A number of this unit; `-` where there is none. Those of one table and unit have one prefix.
+    pub fn quantity(value: impl Into<Option<f64>>, unit: &str) -> Self {
+        let cell = Self::number(value, |value| quantity(value, unit));
+        Self { unit: Some(unit.to_owned()), ..cell }
     }
 
     /// A count.
@@ -157,13 +208,13 @@ impl Cell {
     pub fn range(ends: Option<[f64; 2]>, show: impl Fn(f64) -> String) -> Self {
         let text =
             ends.map_or_else(|| "-".to_owned(), |[a, b]| format!("{} to {}", show(a), show(b)));
-        Self { text, value: ends.map(|[low, _]| low) }
+        Self { text, value: ends.map(|[low, _]| low), unit: None }
     }
 }
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self { text, value: None }
+        Self { text, ..Self::default() }
     }
 }
 

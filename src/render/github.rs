@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use super::terminal::command;
 use super::verdicts::{by_urgency, sentence, verdict};
-use super::{Render as _, markdown, say};
+use super::{Render as _, markdown};
 use crate::base::error::{Error, Result};
 use crate::base::plain::plain;
 use crate::report::{Compared, Comparison, Verdict};
@@ -22,7 +23,7 @@ pub fn publish_on_github(comparison: &Comparison, asked_for: bool) -> Result<()>
     }
     let annotations = annotations(comparison);
     if !annotations.is_empty() {
-        say(annotations.trim_end());
+        command(annotations.trim_end());
     }
     match std::env::var_os("GITHUB_STEP_SUMMARY") {
         Some(path) => append(Path::new(&path), &step_summary(comparison)),

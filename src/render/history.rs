@@ -2,10 +2,9 @@
 
 use super::document::{Cell, Document, Section};
 use super::open_metrics::open_metrics;
-use super::words::{quantity, word};
+use super::words::{parts, percent, word};
 use super::{Format, Render, csv};
 use crate::base::error::Result;
-use crate::base::units::significant;
 use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
 use crate::stats::mean;
 
@@ -21,15 +20,14 @@ impl Render for Answer {
     const OWN: &'static [Format] = &[Format::Csv, Format::OpenMetrics];
 
     fn document(&self) -> Document {
-        let (machines, mut sections) = match &self.content {
+        let (legend, mut sections) = match &self.content {
             Content::List { reports, .. } => {
                 let machines = distinct(reports.iter().map(|entry| entry.record.machine.clone()));
                 let list = list(reports, &machines);
-                (machines, vec![list])
+                (legend("machine", machines), vec![list])
             }
             content => tables(&trends(content).unwrap_or_default()),
         };
-        let legend = (1..).zip(machines).map(|(number, name)| format!("machine {number}: {name}"));
         let last = sections.pop().map(|last| last.with(legend).with(looked_at(&self.content)));
         sections.extend(last);
         Document { title: "History".to_owned(), sections, ..Document::default() }
@@ -77,43 +75,74 @@ fn list(entries: &[Entry], machines: &[String]) -> Section {
             ("file", &|(entry, _)| entry.file.as_str().into()),
         ],
     );
+    let section = section.map(|section| section.spare(&["pins", "tag", "measured", "commit"]));
     section.unwrap_or_else(|| Section::default().with(["no report"]))
 }
 
-/// The machines, a table with one row a series, and one with one row a change.
+/// The machines and methods, a table with one row a series, and one with one row a change.
 fn tables(trends: &[Trend]) -> (Vec<String>, Vec<Section>) {
-    let machines = distinct(trends.iter().map(|trend| machine(&trend.series)));
-    let machine = |series: &Series| number(&machine(series), &machines);
+    let series = || trends.iter().map(|trend| &trend.series);
+    let machines = distinct(series().map(|series| series.machine.clone()));
+    let methods = distinct(series().map(|series| series.method.clone()));
+    let machine = |series: &Series| number(&series.machine, &machines);
+    let method = |series: &Series| number(&series.method, &methods);
     let point =
         |series: &Series, point: Option<&Point>| figure(point.map(|point| point.value), series);
+    let named = |series: &Series, part: usize| Cell::from(parts(&series.case)[part].as_str());
     let values = Section::table(
         "",
         trends.iter().map(|trend| (&trend.series, trend)),
         &[
-            ("case", &|(series, _)| series.case.as_str().into()),
+            ("benchmark", &|(series, _)| named(series, 0)),
+            ("type", &|(series, _)| named(series, 1)),
+            ("problem", &|(series, _)| named(series, 2)),
+            ("ranks", &|(series, _)| named(series, 3)),
             ("machine", &|(series, _)| machine(series)),
+            ("method", &|(series, _)| method(series)),
             ("values", &|(series, _)| Cell::count(series.points.len())),
             ("first", &|(series, _)| point(series, series.points.first())),
             ("last", &|(series, _)| point(series, series.points.last())),
             ("over time", &|(series, _)| sparkline(&values_of(series)).into()),
             ("changes", &|(_, trend)| Cell::count(trend.changes.len())),
+            ("id", &|(series, _)| series.case.as_str().into()),
         ],
     );
     let changes = Section::table(
         "changes",
         trends.iter().flat_map(|trend| trend.changes.iter().map(|c| (&trend.series, c))),
         &[
-            ("case", &|(series, _)| series.case.as_str().into()),
+            ("benchmark", &|(series, _)| named(series, 0)),
+            ("type", &|(series, _)| named(series, 1)),
+            ("problem", &|(series, _)| named(series, 2)),
+            ("ranks", &|(series, _)| named(series, 3)),
             ("machine", &|(series, _)| machine(series)),
+            ("method", &|(series, _)| method(series)),
             ("change", &|(_, change)| extent(change).into()),
             ("before", &|(series, change)| figure(change.before, series)),
             ("after", &|(series, change)| figure(change.after, series)),
+            ("ratio", &|(_, change)| Cell::number(change.ratio, |ratio| format!("{ratio:.3}"))),
+            ("interval", &|(_, change)| Cell::range(change.ratio_ci, |end| format!("{end:.3}"))),
             ("p", &|(_, change)| Cell::number(change.p, |p| format!("{p:.3}"))),
             ("commits", &|(_, change)| commits(change).into()),
             ("between", &|(_, change)| change.started.join(" – ").into()),
+            ("id", &|(series, _)| series.case.as_str().into()),
         ],
     );
-    (machines, values.into_iter().chain(changes).collect())
+    let values = values.map(|section| section.spare(&["values", "first", "over time", "id"]));
+    let changes = changes.map(|section| {
+        section.spare(&["commits", "before", "after", "ratio", "p", "interval", "between", "id"])
+    });
+    let legend = [
+        legend("machine", machines.clone()),
+        legend("method", methods.iter().map(|method| method.replace('_', " ")).collect()),
+    ]
+    .concat();
+    (legend, values.into_iter().chain(changes).collect())
+}
+
+/// What the numbers of machines or methods stand for.
+fn legend(what: &str, names: Vec<String>) -> Vec<String> {
+    (1..).zip(names).map(|(number, name)| format!("{what} {number}: {name}")).collect()
 }
 
 /// `within 0123456789`, `0123456789..9876543210`.
@@ -132,19 +161,17 @@ fn looked_at(content: &Content) -> Option<String> {
     Some(format!("changes were looked for among the newest {newest} values of each case"))
 }
 
-/// `20.1 % worse (× 1.201, 1.19–1.21)`.
+/// `20.1 % worse`.
 fn extent(change: &Change) -> String {
     let name = word(change.effect);
-    let (Some(ratio), false) = (change.ratio, change.effect == Effect::Spread) else {
-        return name;
-    };
-    let interval =
-        change.ratio_ci.map_or_else(String::new, |[low, high]| format!(", {low:.3}–{high:.3}"));
-    format!("{} % {name} (×{ratio:.3}{interval})", significant(100.0 * (ratio - 1.0).abs()))
+    match change.ratio.filter(|_| change.effect != Effect::Spread) {
+        Some(ratio) => format!("{} {name}", percent(100.0 * (ratio - 1.0).abs())),
+        None => name,
+    }
 }
 
 fn figure(value: impl Into<Option<f64>>, series: &Series) -> Cell {
-    Cell::number(value, |value| quantity(value, &series.unit))
+    Cell::quantity(value, &series.unit)
 }
 
 fn commit(git: Option<&String>) -> String {
@@ -168,10 +195,6 @@ fn sparkline(values: &[f64]) -> String {
         BLOCKS[((height * BLOCKS.len() as f64) as usize).min(BLOCKS.len() - 1)]
     };
     means.iter().map(block).collect()
-}
-
-fn machine(series: &Series) -> String {
-    format!("{}; {}", series.machine, series.method)
 }
 
 /// Each name once, in the order of the first.

@@ -136,7 +136,12 @@ fn use_it(text: &str) -> bool {
     assert!(text.lines().all(comments), "{text}");
     let rows = csv::report(&report).unwrap();
     let mut reader = ::csv::Reader::from_reader(rows.as_bytes());
-    assert_eq!(reader.records().map(Result::unwrap).count(), report.cases.len());
+    let rows: Vec<::csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), report.cases.len());
+    for cell in rows.iter().flatten() {
+        harmless(cell);
+        assert!(!cell.starts_with(['=', '+', '-', '@']) || cell.parse::<f64>().is_ok(), "{cell}");
+    }
     for case in &report.cases {
         if let Samples::Sidecar { file, .. } = &case.samples {
             assert!(Path::new(file).components().all(|part| matches!(part, Component::Normal(_))));

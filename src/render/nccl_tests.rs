@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::words;
 use crate::base::plain::plain;
 use crate::base::units::format_ms;
 use crate::benchmark::Setting;
@@ -41,13 +42,15 @@ pub fn nccl_tests_table(report: &Report) -> String {
 
 /// What has no place in a table.
 fn remarks(report: &Report) -> Vec<String> {
+    let skipped = report.cases.iter().filter(|case| case.outcome == Outcome::Skipped);
+    let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));
+    let skipped = words::skipped(skipped).map(|line| format!("# {line}"));
     let cases = report.cases.iter().filter_map(|case| {
-        let told = match (case.outcome, &case.reason, &case.error, &case.measured) {
-            (Outcome::Skipped, Some(reason), ..) => format!("skipped: {reason}"),
-            (Outcome::Failed, _, Some(error), _) => format!("FAILED: {}", error.detail),
-            (.., Some(measured)) if case.concurrent || Row::of(case).is_none() => {
+        let told = match (case.outcome, &case.error, case.median_ms()) {
+            (Outcome::Failed, Some(error), _) => format!("FAILED: {}", error.detail),
+            (.., Some(median)) if case.concurrent || Row::of(case).is_none() => {
                 let lacks = if case.concurrent { "groups at once" } else { "such test" };
-                format!("{}; nccl-tests has no {lacks}", format_ms(measured.latency.median))
+                format!("{}; nccl-tests has no {lacks}", format_ms(median))
             }
             _ => return None,
         };
@@ -55,7 +58,7 @@ fn remarks(report: &Report) -> Vec<String> {
     });
     let caveats = report.caveats.iter();
     let caveats = caveats.map(|caveat| format!("# note: {}: {caveat}", caveat.mark()));
-    cases.chain(caveats).chain([format!("# {}", report.verdict())]).collect()
+    cases.chain(skipped).chain(caveats).chain([format!("# {}", report.verdict())]).collect()
 }
 
 /// `form=persistent,spread=20`: keys of the problem that are no columns.
@@ -246,10 +249,10 @@ fn wrong(case: &Case) -> u64 {
 
 fn half(case: Option<&Case>) -> String {
     let none = || "N/A".to_owned();
-    let measured = case.and_then(|case| case.measured.as_ref());
-    let time = measured.map_or_else(none, |of| fitted(of.latency.median * 1e3, 7));
+    let measured = case.filter(|case| case.measured.is_some());
+    let time = measured.and_then(Case::median_ms).map_or_else(none, |ms| fitted(ms * 1e3, 7));
     let [algbw, busbw] = [&ALGBW, &BUSBW].map(|metric| {
-        measured.map_or_else(none, |of| fitted(metric.stored(&of.metrics).unwrap_or(0.0), 6))
+        measured.map_or_else(none, |case| fitted(case.rate(metric).unwrap_or(0.0), 6))
     });
     let wrong = match case.and_then(|case| case.accuracy.as_ref()) {
         Some(accuracy) => format!("  {:>6}", general(accuracy.wrong as f64)),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Format, Render as _, nccl_tests_table, print, say};
+use super::{Format, Render as _, csv, nccl_tests_table, print, say};
 use crate::base::error::{Error, Result};
 use crate::base::files::{probe, write_atomically};
 use crate::plan::config::Config;
@@ -55,13 +55,22 @@ impl Output {
         outputs.collect()
     }
 
-    /// Writes the report.
+    /// Writes the report; beside rows of its cases, those of its scaling studies.
     ///
     /// # Errors
-    /// Usage error when the file cannot be written.
+    /// Usage error when a file cannot be written.
     pub fn write(&self, report: &Report) -> Result<()> {
         let text = self.format.write(report, true)?;
-        write_atomically(&self.path, text.as_bytes())
+        write_atomically(&self.path, text.as_bytes())?;
+        self.of_scaling(report).map_or(Ok(()), |path| {
+            write_atomically(&path, csv::scaling(&report.scaling)?.as_bytes())
+        })
+    }
+
+    /// The file of its scaling studies, where they have one: `results.scaling.csv` beside `results.csv`.
+    fn of_scaling(&self, report: &Report) -> Option<PathBuf> {
+        let is_there = self.format == Format::Csv && !report.scaling.is_empty();
+        is_there.then(|| self.beside("scaling.csv"))
     }
 
     /// The path with another ending, for files that accompany this one.
@@ -72,8 +81,9 @@ impl Output {
 
 /// Prints a report, as nccl-tests would where that is asked for, and the files that it stands in.
 pub fn tell(report: &Report, outputs: &[Output], as_nccl_tests: bool, from: &str) {
+    let files = |output: &Output| [Some(output.path.clone()), output.of_scaling(report)];
     let files: Vec<String> =
-        outputs.iter().map(|output| output.path.display().to_string()).collect();
+        outputs.iter().flat_map(files).flatten().map(|path| path.display().to_string()).collect();
     let wrote = format!("wrote {}{from}", files.join(", "));
     if as_nccl_tests {
         say(nccl_tests_table(report).trim_end());
@@ -113,5 +123,29 @@ mod tests {
         assert!(format(&config("missing/a.json", None)).is_err());
         assert!(format(&config(".", Some("json"))).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn scaling_has_rows_of_its_own_beside_those_of_the_cases() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = crate::render::hostile::everything();
+        let written = |name: &str| {
+            let path = folder.path().join(name);
+            let format = Format::of::<Report>(&path).unwrap();
+            Output { path, format }.write(&report).unwrap();
+            std::fs::read_to_string(folder.path().join("a.scaling.csv")).ok()
+        };
+        assert_eq!(written("a.json"), None);
+        let text = written("a.csv").unwrap();
+        let mut rows = ::csv::Reader::from_reader(text.as_bytes());
+        let place = |name: &str| rows.headers().unwrap().iter().position(|it| it == name).unwrap();
+        let [case, placement, efficiency] = ["case", "placement", "efficiency"].map(place);
+        let found: Vec<_> = rows.records().map(Result::unwrap).collect();
+        let points = report.scaling.iter().flat_map(|study| &study.points);
+        let points: Vec<&str> = points.map(|point| point.case.as_str()).collect();
+        assert_eq!(found.iter().map(|row| &row[case]).collect::<Vec<_>>(), points);
+        let row = found.iter().find(|row| row[case].contains("placement=in")).unwrap();
+        assert_eq!(&row[placement], "in");
+        assert!(found.iter().any(|row| row[efficiency].parse() == Ok(1.0)));
     }
 }

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Cell, Document, Section};
-use super::words::{counted, percent, problem, type_name, word};
+use super::legend::{Legend, Remark};
+use super::words::{
+    self, counted, give_or_take, percent, placed, problem, told_of, type_name, word,
+};
 use super::{Format, Render, csv, limits, scaling};
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Unit;
-use crate::base::units::{format_ms, significant};
-use crate::benchmark::metric::Metric;
+use crate::base::units::{format_ms, rounded, significant};
+use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Latency, Outcome, PairMatrix, Replication, Report, Steadiness};
+use crate::report::{Case, Outcome, PairMatrix, Replication, Report, Steadiness};
 
 /// Most ranks whose matrix people can read.
 const MATRIX_LIMIT: usize = 32;
@@ -24,14 +27,15 @@ impl Render for Report {
             let better = word(metric.direction);
             format!("{} ({}, {better}): {}", metric.name, metric.unit, metric.definition)
         });
-        let caveats = self.caveats.iter().map(|caveat| format!("{}: {caveat}", caveat.mark()));
+        let pairs = self.cases.iter().filter(|case| is_of_pair(case));
+        let pairs = Legend::of(pairs.map(|case| (case.id.clone(), caveats(case).collect())));
         let mut sections = Vec::new();
         sections.extend(cases(self));
         sections.extend(scaling::section(&self.scaling));
         sections.extend(self.pair_matrices.iter().map(matrix));
+        sections.extend(Section::notes("pairs", pairs.lines()));
         sections.extend(limits::section(&self.limits));
         sections.extend(Section::notes("figures", figures).map(Section::in_files));
-        sections.extend(Section::notes("caveats", caveats));
         Document {
             title: "tesserabench".to_owned(),
             facts: facts(self),
@@ -46,33 +50,34 @@ impl Render for Report {
     }
 }
 
-/// One row a case; those of pair matrices have tables of their own, unless something is to be said of them.
+/// One row a case, but for those that were skipped. Those of pair matrices have tables of their own, unless something is
+/// to be said of them.
 fn cases(report: &Report) -> Option<Section> {
-    let in_matrix = |case: &&Case| case.axis == mesh::PAIRS && case.outcome == Outcome::Measured;
-    let few = |needed: usize| format!("n<{needed}").into();
+    let in_matrix = |case: &&Case| is_of_pair(case) && case.outcome == Outcome::Measured;
+    let (skipped, rows): (Vec<&Case>, Vec<&Case>) =
+        report.cases.iter().filter(|case| !in_matrix(case)).partition(|case| is_skipped(case));
+    let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case))));
     let section = Section::table(
         "cases",
-        report.cases.iter().filter(|case| !in_matrix(case)),
+        &rows,
         &[
             ("benchmark", &|case| case.benchmark.as_str().into()),
             ("type", &|case| type_name(case.precision).into()),
-            ("problem", &|case| size(case).into()),
+            ("problem", &|case| placed(&case.problem, case.placement).into()),
             ("ranks", &|case| ranks(case).into()),
-            ("median", &|case| case.latency().map(|of| Cell::number(of.median, format_ms)).into()),
-            ("± CI", &|case| {
-                let width = |width| Cell::number(width, percent);
-                let cell = |of: &Latency| of.half_width_percent.map_or_else(|| few(6), width);
-                case.latency().map(cell).into()
+            ("median", &|case| match (case.outcome, case.median_ms()) {
+                (Outcome::Measured, median) => Cell::number(median, format_ms),
+                (other, _) => word(other).to_uppercase().into(),
             }),
-            ("p95", &|case| {
-                let p95 = |of: &Latency| match of.p95 {
-                    Some(p95) => Cell::number(p95, format_ms),
-                    None => few(of.iterations_needed.get("p95").copied().unwrap_or(0)),
-                };
-                case.latency().map(p95).into()
+            ("±", &|case| {
+                let width = case.median_ms().zip(case.interval_ms());
+                let width = width.map(|(median, [low, high])| 50.0 * (high - low) / median);
+                case.latency().map(|_| Cell::number(width, give_or_take)).into()
             }),
-            ("rate", &|case| rate(case).map(|rate| Cell::number(rate.1, |_| shown(rate))).into()),
-            ("of", &|case| rate(case).map(|(metric, _)| metric.label).into()),
+            ("p95", &|case| case.latency().map(|of| Cell::number(of.p95, format_ms)).into()),
+            ("rate", &|case| {
+                rate(case).map(|(metric, rate)| Cell::quantity(rate, metric.unit.name())).into()
+            }),
             ("launches", &|case| {
                 case.replication.as_ref().map(|all| Cell::count(all.launches.len())).into()
             }),
@@ -88,28 +93,58 @@ fn cases(report: &Report) -> Option<Section> {
                 };
                 case.replication.as_ref().map(is).into()
             }),
+            ("x alone", &|case| {
+                let ratio = |ratio| Cell::number(ratio, |ratio| format!("{ratio:.2}"));
+                case.contention_ratio.map(ratio).into()
+            }),
+            ("messages", &|case| {
+                let each_second = |rate: f64| format!("{} M/s", significant(rate / 1e6));
+                case.figure(&MESSAGES).map(|rate| Cell::number(rate, each_second)).into()
+            }),
+            ("hidden", &|case| {
+                case.figure(&OVERLAP).map(|share| Cell::number(share, percent)).into()
+            }),
+            ("cycles", &|case| case.cycles.as_ref().map(|cycles| Cell::count(cycles.count)).into()),
             ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
                 Some(0) => "yes".into(),
                 Some(wrong) => format!("{wrong} wrong").into(),
                 None => "-".into(),
             }),
-            ("notes", &|case| notes(case).into()),
+            ("id", &|case| case.id.as_str().into()),
         ],
     );
-    let lacks = |of: &Latency| of.half_width_percent.is_none() || of.p95.is_none();
-    let too_few = report.cases.iter().filter_map(Case::latency).any(lacks).then_some(
-        "n<N: too few iterations for this figure, which takes about N; an interval (CI) takes six independent ones",
-    );
-    Some(section?.with(too_few))
+    let section =
+        section.map(|section| legend.below(section.with(rates(&rows)).with(lacking(report))));
+    let skipped = skipped.into_iter();
+    let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));
+    let section = match section {
+        Some(section) => Some(section.with(words::skipped(skipped))),
+        None => Section::notes("cases", words::skipped(skipped)),
+    };
+    Some(section?.spare(&[
+        "correct",
+        "p95",
+        "reproducible",
+        "between",
+        "launches",
+        "cycles",
+        "hidden",
+        "messages",
+        "x alone",
+        "id",
+    ]))
 }
 
-fn size(case: &Case) -> String {
-    let placement = case.placement.map(|placement| format!(" {}", placement.name()));
-    problem(&case.problem) + &placement.unwrap_or_default()
+fn is_of_pair(case: &Case) -> bool {
+    case.axis == mesh::PAIRS
+}
+
+fn is_skipped(case: &Case) -> bool {
+    case.outcome == Outcome::Skipped && case.measured.is_none()
 }
 
 fn ranks(case: &Case) -> String {
-    let at_once = case.concurrent && case.axis != mesh::PAIRS;
+    let at_once = case.concurrent && !is_of_pair(case);
     format!("{}{}", case.group, if at_once { " at once" } else { "" })
 }
 
@@ -118,41 +153,60 @@ fn rate(case: &Case) -> Option<(&'static Metric, f64)> {
     case.quoted_rate().filter(|(metric, _)| metric.unit != Unit::PerSecond)
 }
 
-fn shown((metric, value): (&Metric, f64)) -> String {
-    match metric.unit {
-        Unit::TeraflopsPerSecond if value < 1.0 => format!("{} GFLOP/s", significant(value * 1e3)),
-        unit => format!("{} {}", significant(value), unit.name()),
-    }
+/// What the rates of each benchmark count.
+fn rates(cases: &[&Case]) -> Option<String> {
+    let known = cases.iter().filter_map(|case| Some((rate(case)?.0.label, &*case.benchmark)));
+    told_of(known).map(|told| format!("rate: {told}"))
 }
 
-/// Why there are no figures, or what is to be said of them.
-fn notes(case: &Case) -> String {
-    match (case.outcome, &case.reason, &case.error) {
-        (Outcome::Skipped, Some(reason), _) => format!("skipped: {reason}"),
+/// How many iterations the figures take that are missing.
+fn lacking(report: &Report) -> Option<String> {
+    let times = || report.cases.iter().filter_map(Case::latency);
+    let interval = times().any(|of| of.half_width_percent.is_none());
+    let interval = interval.then(|| "6 independent ones for ±".to_owned());
+    let needed = times().filter(|of| of.p95.is_none());
+    let needed = needed.filter_map(|of| of.iterations_needed.get("p95").copied());
+    let p95 = needed.clone().min().zip(needed.max()).map(|(least, most)| match least == most {
+        true => format!("about {least} for p95"),
+        false => format!("about {least} to {most} for p95"),
+    });
+    let needed: Vec<String> = interval.into_iter().chain(p95).collect();
+    // Other tools do not tell their iterations one by one.
+    let own = report.run.imported_from.is_none();
+    let told = || format!("-: too few iterations; it takes {}", needed.join(", "));
+    (own && !needed.is_empty()).then(told)
+}
+
+/// What went wrong with a case, and what is to be said of its figures.
+fn remarks(case: &Case) -> Vec<Remark> {
+    let wrong = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Failed, _, Some(error)) => {
-            format!("FAILED{}: {}", first_failure(case), error.detail)
+            Some(format!("FAILED{}: {}", first_failure(case), error.detail))
         }
-        (Outcome::TimedOut, _, Some(error)) => format!("TIMED OUT: {}", error.detail),
-        _ => {
-            let marks = case.caveats.iter().map(|caveat| caveat.mark().to_owned());
-            figures(case).chain(marks).collect::<Vec<_>>().join(", ")
-        }
-    }
+        (Outcome::TimedOut, _, Some(error)) => Some(format!("TIMED OUT: {}", error.detail)),
+        (Outcome::Skipped, Some(reason), _) => Some(format!("SKIPPED: {reason}")),
+        _ => None,
+    };
+    let drift = case.cycles.iter().filter_map(|cycles| cycles.drift.as_ref());
+    let drift = drift.filter(|drift| drift.steady_state != Steadiness::Flat).map(|drift| Remark {
+        about: "drift".to_owned(),
+        says: format!(
+            "drift: {:+.1} % since cycle {} at {}",
+            rounded(drift.change_percent, 1),
+            drift.since,
+            drift.time
+        ),
+        extent: drift.change_percent.abs(),
+    });
+    wrong.map(Remark::of).into_iter().chain(drift).chain(caveats(case)).collect()
 }
 
-/// Figures that only some cases have.
-fn figures(case: &Case) -> impl Iterator<Item = String> {
-    let metrics = case.measured.as_ref().map(|measured| &measured.metrics);
-    let messages = metrics.and_then(|metrics| metrics.messages_per_s);
-    let overlap = metrics.and_then(|metrics| metrics.overlap_percent);
-    [
-        case.contention_ratio.map(|ratio| format!("{ratio:.2} x alone")),
-        messages.map(|messages| format!("{} M messages/s", significant(messages / 1e6))),
-        overlap.map(|overlap| format!("{overlap:.0} % hidden")),
-        case.cycles.as_ref().map(cycles),
-    ]
-    .into_iter()
-    .flatten()
+fn caveats(case: &Case) -> impl Iterator<Item = Remark> {
+    case.caveats.iter().map(|caveat| Remark {
+        about: caveat.mark().to_owned(),
+        says: format!("{}: {caveat}", caveat.mark()),
+        extent: caveat.extent(),
+    })
 }
 
 /// When a case that ran again and again failed first.
@@ -167,15 +221,6 @@ fn first_failure(case: &Case) -> String {
         ))
     });
     first.unwrap_or_default()
-}
-
-/// What came of a case that ran again and again.
-fn cycles(cycles: &Cycles) -> String {
-    let drift = cycles.drift.as_ref().filter(|drift| drift.steady_state != Steadiness::Flat);
-    let drift = drift.map(|drift| {
-        format!("; {:+.1} % since cycle {} at {}", drift.change_percent, drift.since, drift.time)
-    });
-    counted(cycles.count, "cycle") + &drift.unwrap_or_default()
 }
 
 /// A pair matrix: the bandwidth of each pair where the benchmark has one, else its time. `!` marks slow links.
@@ -240,7 +285,7 @@ fn facts(report: &Report) -> Vec<String> {
     let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
     if launches.len() > 1 {
         lines.push(format!(
-            "{} launches; the figures of a case are those of the launch in the middle by its median",
+            "{} launches: medians and rates are over launches, ± from six on; p95 is that of the launch in the middle",
             launches.len()
         ));
     }

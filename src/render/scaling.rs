@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::document::{Cell, Section};
-use super::words::{percent, problem, type_name};
-use crate::base::units::format_ms;
+use super::words::{percent, placed, type_name};
+use crate::base::units::{format_ms, rounded};
 use crate::report::{Point, Scaling};
+
+const LEFT_OUT: &str = "left out: of efficiencies and fits, because of a note on the case";
 
 /// A point of a study, and what is said beside it: how its launches were made, and the reports it is from.
 pub(super) type Row<'a> = (&'a Scaling, &'a Point, [String; 2]);
@@ -23,29 +25,41 @@ pub(super) fn table<'a>(
     rows: impl IntoIterator<Item = Row<'a>>,
     studies: impl IntoIterator<Item = &'a Scaling>,
 ) -> Option<Section> {
-    let digits = |value: f64| format!("{value:.3}");
+    let digits = |value: f64| format!("{:.3}", rounded(value, 3));
     let section = Section::table(
         "scaling",
         rows,
         &[
             ("study", &|(study, ..)| format!("{} {}", study.benchmark, definition(study)).into()),
             ("type", &|(study, ..)| type_name(study.precision).into()),
-            ("problem", &|(study, ..)| problem(&study.problem).into()),
+            ("problem", &|(study, ..)| placed(&study.problem, study.placement).into()),
             ("ranks", &|(_, point, _)| Cell::count(point.ranks)),
             ("median", &|(_, point, _)| Cell::number(point.median_ms, format_ms)),
             ("speed-up", &|(_, point, _)| Cell::number(point.speedup, digits)),
-            ("efficiency", &|(_, point, _)| {
-                Cell::number(point.efficiency, |v| efficiency(v, point))
+            ("efficiency", &|(_, point, _)| match point.left_out {
+                true => "left out".into(),
+                false => Cell::number(point.efficiency, share),
             }),
+            ("interval", &|(_, point, _)| point.ci.map(|ci| Cell::range(Some(ci), share)).into()),
+            ("in launches", &|(_, point, _)| in_launches(&point.efficiencies).into()),
             ("Karp-Flatt", &|(_, point, _)| Cell::number(point.karp_flatt, digits)),
-            ("notes", &|(study, point, _)| notes(study, point).into()),
+            ("note", &|(study, point, _)| note(study, point).into()),
             ("launches", &|(.., [launches, _])| launches.as_str().into()),
             ("reports", &|(.., [_, reports])| reports.as_str().into()),
         ],
     );
-    let definitions: BTreeSet<&str> =
-        studies.into_iter().map(|study| study.definition.as_str()).collect();
-    Some(section?.with(definitions))
+    let mut definitions = BTreeSet::new();
+    let mut left_out = None;
+    for study in studies {
+        definitions.insert(study.definition.as_str());
+        left_out = left_out.or(study.points.iter().any(|point| point.left_out).then_some(LEFT_OUT));
+    }
+    let section = section?.with(definitions).with(left_out);
+    Some(section.spare(&["speed-up", "interval", "in launches", "launches", "Karp-Flatt"]))
+}
+
+fn share(of_one: f64) -> String {
+    percent(100.0 * of_one)
 }
 
 /// A definition begins with its name, by which its sentence below the table is found.
@@ -53,25 +67,16 @@ fn definition(study: &Scaling) -> &str {
     study.definition.split(':').next().unwrap_or_default()
 }
 
-fn efficiency(share: f64, point: &Point) -> String {
-    let interval =
-        point.ci.map(|[low, high]| format!(" [{:.1}, {:.1}]", low * 100.0, high * 100.0));
-    percent(share * 100.0) + &interval.unwrap_or_default()
-}
-
-fn notes(study: &Scaling, point: &Point) -> String {
-    match (point.left_out, &study.base) {
-        (true, _) => "left out, see the case".to_owned(),
-        (_, Some(base)) if base.ranks == point.ranks => "base".to_owned(),
-        _ => by_launch(&point.efficiencies),
-    }
+fn note(study: &Scaling, point: &Point) -> &'static str {
+    let is_base = study.base.as_ref().is_some_and(|base| base.ranks == point.ranks);
+    if is_base { "base" } else { "" }
 }
 
 /// The range of a point's efficiencies in several launches.
-fn by_launch(efficiencies: &[f64]) -> String {
-    let ends = efficiencies.iter().copied().map(|share| 100.0 * share);
-    let (low, high) = (ends.clone().reduce(f64::min), ends.reduce(f64::max));
-    low.zip(high).map_or_else(String::new, |(low, high)| {
-        format!("{low:.1} to {high:.1} % in {} launches", efficiencies.len())
-    })
+fn in_launches(efficiencies: &[f64]) -> Option<Cell> {
+    let (low, high) = (
+        efficiencies.iter().copied().reduce(f64::min),
+        efficiencies.iter().copied().reduce(f64::max),
+    );
+    Some(Cell::range(Some([low?, high?]), share))
 }

@@ -26,6 +26,11 @@ pub(crate) fn page(name: &str, text: &str) {
 pub(crate) fn drawn(name: &str, document: &Document) {
     page(&format!("{name}.full.txt"), &(terminal::draw(document, None, true) + "\n"));
     page(&format!("{name}.txt"), &(terminal::draw(document, Some(80), false) + "\n"));
+    for width in [80, 120, 200] {
+        let text = terminal::draw(document, Some(width), true);
+        let widest = text.lines().max_by_key(|line| line.chars().count()).unwrap_or_default();
+        assert!(widest.chars().count() <= width, "{name} at {width}: {widest}");
+    }
     page(&format!("{name}.md"), &markdown::draw(document));
     page(&format!("{name}.badge.json"), &(badge::draw(document) + "\n"));
 }

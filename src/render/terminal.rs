@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{CellAlignment, LineStyle, Table as Grid, TableStyle};
 
-use super::document::{Cell, Document, Table};
-use crate::base::plain::{plain, plain_lines};
+use super::document::{Cell, Column, Document, Table};
+use crate::base::plain::{plain, plain_lines, printed};
 
 /// Most facts that are shown; files have all.
 const FACT_LIMIT: usize = 60;
@@ -14,26 +14,42 @@ const FACT_LIMIT: usize = 60;
 /// Most characters of a cell; every row is as wide as the widest.
 const CELL_LIMIT: usize = 400;
 
-/// Spaces beside each cell.
-const PADDING: usize = 3;
+/// Spaces between columns.
+const GAP: usize = 2;
+
+/// Fewest characters that a column is wrapped to.
+const LEAST: usize = 8;
 
 /// One line below the header: the rows are many.
-const RULED_HEADER: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const RULED_HEADER: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// Whether lines were lost: see [`said_all`].
 static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints lines. A reader that has left, as `head` does, is no error; another one is told once on standard error.
 pub fn say(lines: &str) {
+    write_out(&printed(lines));
+}
+
+/// Prints lines that are commands for a CI system.
+pub(super) fn command(lines: &str) {
+    write_out(&plain_lines(lines));
+}
+
+fn write_out(lines: &str) {
     let mut output = std::io::stdout();
-    let said = writeln!(output, "{}", plain_lines(lines)).and_then(|()| output.flush());
+    let said = writeln!(output, "{lines}").and_then(|()| output.flush());
     if let Err(why) = said
         && why.kind() != ErrorKind::BrokenPipe
         && !LOST.swap(true, Ordering::Relaxed)
     {
         tracing::error!("standard output cannot be written: {why}");
     }
+}
+
+/// Prints a line on standard error, whoever reads it or has left.
+pub fn remark(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printed(line));
 }
 
 /// Whether all that was to be printed could be, or its reader had left.
@@ -79,76 +95,112 @@ pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> 
     blocks.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The first rows of a table. Where it is too wide, columns of words leave it, the widest first: those behind the numbers,
-/// then those that name the row. They stand below each row; where the first column is among them, those that name it stand
-/// above it, once for rows that share them.
+/// The first rows of a table. Where it is too wide, columns in which all rows agree become a line above it; then spare
+/// columns leave, which a line below it says; then the cells of the widest columns of words are wrapped; and what is wider
+/// still stands in blocks of columns below each other.
 fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     let rows = &table.rows[..table.rows.len().min(limit)];
-    let text = |row: &[Cell], at: usize| short(&row[at].text);
-    let name = |at: usize| plain(&table.columns[at].name).into_owned();
+    let column = |at: usize| &table.columns[at];
     let length = |at: usize| {
-        let cells = rows.iter().map(|row| text(row, at).chars().count());
-        cells.chain([name(at).chars().count()]).max().unwrap_or(0) + PADDING
+        let cells = rows.iter().map(|row| short(&row[at].text).chars().count());
+        cells.chain([plain(&column(at).name).chars().count()]).max().unwrap_or(0) + GAP
     };
-    let mut kept: Vec<(usize, usize)> =
-        (0..table.columns.len()).map(|at| (at, length(at))).collect();
-    // What a row is called comes before its numbers.
-    let numbers = table.columns.iter().position(|column| column.numeric).unwrap_or(1);
-    let mut folded = Vec::new();
-    while width.is_some_and(|width| kept.iter().map(|(_, length)| length).sum::<usize>() > width) {
-        let words = kept.iter().enumerate().filter(|(_, (at, _))| !table.columns[*at].numeric);
-        let widest = words.max_by_key(|(_, (at, length))| (*at > numbers, *length));
-        let Some((widest, _)) = widest else { break };
-        folded.push(kept.remove(widest).0);
+    let lengths: Vec<usize> = (0..table.columns.len()).map(length).collect();
+    let excess = |kept: &[usize]| {
+        let all: usize = kept.iter().map(|at| lengths[*at]).sum();
+        width.map_or(0, |width| all.saturating_sub(width + GAP))
+    };
+    let mut kept: Vec<usize> = (0..table.columns.len()).collect();
+    let mut same = Vec::new();
+    if excess(&kept) > 0 && rows.len() > 1 {
+        let agree = |at: usize| rows.iter().all(|row| row[at].text == rows[0][at].text);
+        (same, kept) = kept.into_iter().partition(|&at| at > 0 && agree(at));
     }
-    folded.sort_unstable();
+    let mut gone = Vec::new();
+    while excess(&kept) > 0
+        && let Some(place) = (0..kept.len()).max_by_key(|&place| column(kept[place]).spare)
+        && column(kept[place]).spare > 0
+    {
+        gone.push(kept.remove(place));
+    }
+    gone.sort_unstable();
+    let mut widths: Vec<usize> = lengths.iter().map(|length| length - GAP).collect();
+    for _ in 0..excess(&kept) {
+        let words = kept.iter().copied().filter(|at| !column(*at).numeric && widths[*at] > LEAST);
+        words.max_by_key(|at| widths[*at]).into_iter().for_each(|widest| widths[widest] -= 1);
+    }
+    let text = |row: &[Cell], at: usize| {
+        let text = short(&row[at].text);
+        match text.chars().count() > widths[at] {
+            true => wrapped_after(&text, 0, Some(widths[at]), &[' ', '/', ',', '-', '.']),
+            false => text,
+        }
+    };
+    let told = |at: &usize| format!("{} {}", column(*at).name, rows[0][*at].text);
+    let mut parts = Vec::new();
+    if !same.is_empty() {
+        let same = same.iter().map(told).collect::<Vec<_>>().join("; ");
+        parts.push(wrapped(&format!("all rows: {same}"), 0, width));
+    }
+    let blocks = blocks(&kept, |at| widths[at] + GAP, width);
+    parts.extend(blocks.iter().map(|block| {
+        let rows = rows.iter().map(|row| block.iter().map(|at| text(row, *at)).collect());
+        block_of(&block.iter().map(|at| column(*at)).collect::<Vec<_>>(), rows)
+    }));
+    if !gone.is_empty() {
+        let gone = gone.iter().map(|at| column(*at).name.as_str()).collect::<Vec<_>>().join(", ");
+        let told = format!("not shown: {gone}; a wider terminal shows more, files have all");
+        parts.push(wrapped(&told, 2, width));
+    }
+    parts.join("\n")
+}
+
+/// The columns, of these lengths, in as few blocks as each fit; all begin with the first column.
+fn blocks(
+    kept: &[usize],
+    length: impl Fn(usize) -> usize,
+    width: Option<usize>,
+) -> Vec<Vec<usize>> {
+    let Some((&first, others)) = kept.split_first() else { return Vec::new() };
+    let mut blocks = vec![vec![first]];
+    let mut used = length(first);
+    for &at in others {
+        if width.is_some_and(|width| used + length(at) > width + GAP) && used > length(first) {
+            blocks.push(vec![first]);
+            used = length(first);
+        }
+        used += length(at);
+        blocks.last_mut().into_iter().for_each(|block| block.push(at));
+    }
+    blocks
+}
+
+/// Columns with their headings and rows, without the spaces that fill the last one.
+fn block_of(columns: &[&Column], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut grid = Grid::new();
     grid.load_style(RULED_HEADER);
-    grid.set_header(kept.iter().map(|(at, _)| name(*at)));
-    for row in rows {
-        grid.add_row(kept.iter().map(|(at, _)| text(row, *at)));
-    }
-    for ((at, _), column) in kept.iter().zip(grid.column_iter_mut()) {
-        if table.columns[*at].numeric {
-            column.set_cell_alignment(CellAlignment::Right);
+    grid.set_header(columns.iter().map(|column| plain(&column.name)));
+    grid.add_rows(rows);
+    let last = columns.len().saturating_sub(1);
+    for (at, (column, drawn)) in columns.iter().zip(grid.column_iter_mut()).enumerate() {
+        drawn.set_padding((0, if at == last { 0 } else { GAP as u16 }));
+        if column.numeric {
+            drawn.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let above = folded.first() == Some(&0);
-    // One heading names it for all rows.
-    let is_title = |at: usize| above && at < numbers;
-    let titles: Vec<String> =
-        folded.iter().filter(|at| is_title(**at)).map(|at| name(*at)).collect();
-    let beside = |row: &[Cell], of_titles: bool| {
-        let told = folded.iter().filter(|at| is_title(**at) == of_titles);
-        let told = told.filter(|at| !["", "-"].contains(&row[**at].text.as_str()));
-        let cells = told.map(|&at| match of_titles {
-            true => text(row, at),
-            false => format!("{}: {}", name(at), text(row, at)),
-        });
-        let cells = cells.collect::<Vec<_>>().join("; ");
-        wrapped(&cells, if of_titles { 1 } else { 3 }, width)
-    };
-    // Without the spaces that fill the last column.
-    let drawn = grid.to_string();
-    let mut lines = drawn.lines().map(|line| line.trim_end().to_owned());
-    let mut all = vec![wrapped(&titles.join("; "), 1, width)];
-    all.extend(lines.by_ref().take(2));
-    let mut last = String::new();
-    for (line, row) in lines.zip(rows) {
-        let title = beside(row, true);
-        all.extend([if title == last { String::new() } else { title.clone() }, line]);
-        all.push(beside(row, false));
-        last = title;
-    }
-    all.retain(|line| !line.is_empty());
-    all.join("\n")
+    grid.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// A text behind so many spaces, wrapped between words; what is wrapped stands two spaces further in.
 fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
+    wrapped_after(text, indent, width, &[' '])
+}
+
+/// The same, wrapped after any of these characters.
+fn wrapped_after(text: &str, indent: usize, width: Option<usize>, ends: &[char]) -> String {
     let mut lines = vec![" ".repeat(indent)];
     let mut columns = indent;
-    for word in plain(text).split_inclusive(' ') {
+    for word in plain(text).split_inclusive(ends) {
         let length = word.trim_end().chars().count();
         if width.is_some_and(|width| columns + length > width && columns > indent + 2) {
             lines.push(" ".repeat(indent + 2));
@@ -167,5 +219,53 @@ fn short(text: &str) -> String {
     match text.char_indices().nth(CELL_LIMIT) {
         None => text.into_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::document::Section;
+
+    fn table(width: usize) -> String {
+        let rows = [("gemm/a/long/name", 1.0, "FAILED"), ("triad/another", 2.0, "")];
+        let section = Section::table(
+            "",
+            rows,
+            &[
+                ("case", &|(case, ..)| (*case).into()),
+                ("type", &|_| "f32".into()),
+                ("value", &|(_, value, _)| Cell::number(*value, |value| format!("{value:.1}"))),
+                ("more", &|_| "0123456789".into()),
+                ("other", &|(case, ..)| case.replace('/', " ").into()),
+                ("outcome", &|(.., outcome)| (*outcome).into()),
+            ],
+        );
+        let section = section.unwrap().spare(&["more", "other"]);
+        draw(&Document { sections: vec![section], ..Document::default() }, Some(width), false)
+    }
+
+    #[test]
+    fn what_all_rows_share_goes_first_then_what_can_be_spared_and_never_a_failure() {
+        assert_eq!(
+            table(80).lines().next().unwrap().split_whitespace().collect::<Vec<_>>(),
+            ["case", "type", "value", "more", "other", "outcome"]
+        );
+        let lines = |width| table(width).lines().map(str::to_owned).collect::<Vec<_>>();
+        let narrow = lines(58);
+        assert_eq!(narrow[0], "all rows: type f32; more 0123456789");
+        assert!(narrow[3].contains("gemm a long name") && narrow[3].ends_with("FAILED"));
+        let narrower = lines(35);
+        assert_eq!(narrower[3], "gemm/a/long/name    1.0  FAILED");
+        assert_eq!(narrower[5], "  not shown: other; a wider");
+        assert_eq!(
+            &lines(28)[4..7],
+            ["gemm/a/long/    1.0  FAILED", "  name", "triad/          2.0"]
+        );
+        for width in 30..100 {
+            let lines = lines(width);
+            assert!(lines.iter().any(|line| line.contains("FAILED")), "{width}");
+            assert!(lines.iter().all(|line| line.chars().count() <= width), "{width}: {lines:#?}");
+        }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::word;
-use crate::base::units::significant;
+use super::words::{percent, quantity, word};
 use crate::report::{Compared, Comparison, Verdict};
 
 /// The cases, the most pressing verdicts first, and of one verdict the largest changes.
@@ -28,11 +27,15 @@ pub(super) fn verdict(case: &Compared) -> String {
 
 /// Why, and what would tell more.
 pub(super) fn remarks(case: &Compared) -> String {
-    let needed = case.launches_needed.map(|launches| match launches {
+    let needed = case.launches_needed.map(launches_needed);
+    case.remarks.iter().cloned().chain(needed).collect::<Vec<_>>().join("; ")
+}
+
+pub(super) fn launches_needed(launches: usize) -> String {
+    match launches {
         100.. => "100 launches a side would hardly tell".to_owned(),
         _ => format!("about {launches} launches a side would tell"),
-    });
-    case.remarks.iter().cloned().chain(needed).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// One line on a case for logs: what changed and how sure that is.
@@ -44,11 +47,10 @@ pub(super) fn sentence(case: &Compared) -> String {
         let word = if worse >= 0.0 { "worse" } else { "better" };
         let _ = write!(
             text,
-            ": {:.1} % {word}, {} {unit} before and {} {unit} now",
-            worse.abs(),
-            significant(before),
-            significant(after),
-            unit = case.unit
+            ": {} {word}, {} before and {} now",
+            percent(worse.abs()),
+            quantity(before, &case.unit),
+            quantity(after, &case.unit)
         );
     }
     if let Some([low, high]) = case.ci {

@@ -105,6 +105,9 @@ pub struct Examined {
     pub ranks: usize,
     /// How it ended: measured where any report measured it.
     pub outcome: Outcome,
+    /// Why it was skipped.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Its figures, where it was measured.
     #[serde(flatten)]
     pub statistics: Option<Box<Statistics>>,

@@ -23,7 +23,6 @@ pub fn empty(
         report.run.simulated = true;
     }
     report.run.emulated = plan.backend == BackendSpec::Cuda { emulated: true };
-    report.run.git = environment::commit_of_working_folder();
     report.run.seed = plan.seed;
     report.floors = Some(floors);
     report

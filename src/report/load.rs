@@ -15,7 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
 
 /// Most bytes a report may have that is read back.
-const FILE_LIMIT: u64 = 1 << 30;
+pub const FILE_LIMIT: u64 = 1 << 30;
 
 /// Begins what is wrong with a case's figures; the place within the case follows.
 const FIGURES: &str = "figures: ";

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Latency};
+use super::{Case, Latency, Measured};
 use crate::base::metric::Direction;
 use crate::benchmark::metric::{
     self, ARITHMETIC, BUSBW, MEMORY, Metric, Metrics, OPERATIONS, Observed,
@@ -77,14 +77,20 @@ impl Case {
         }
     }
 
-    /// The rate that people quote for it, at the headline's time. `None` for a case without times.
+    /// Its rate of this kind, over launches where there were several.
+    pub fn rate(&self, metric: &Metric) -> Option<f64> {
+        let Measured { latency, metrics, .. } = self.measured.as_deref()?;
+        let scale = if latency.median > 0.0 { self.median_ms()? / latency.median } else { 1.0 };
+        Some(metric.stored(metrics)? / scale)
+    }
+
+    /// The rate that people quote for it, likewise. `None` for a case without times.
     pub fn quoted_rate(&self) -> Option<(&'static Metric, f64)> {
-        let metrics = &self.measured.as_ref()?.metrics;
         [&BUSBW, &MEMORY, &ARITHMETIC, &OPERATIONS]
             .into_iter()
             // One rank alone moves nothing over any link.
             .filter(|metric| self.group_size > 1 || *metric != &BUSBW)
-            .find_map(|metric| Some((metric, metric.stored(metrics)?)))
+            .find_map(|metric| Some((metric, self.rate(metric)?)))
     }
 }
 

@@ -159,6 +159,17 @@ impl Case {
         Some(self.replication.as_ref().map_or(headline, |replication| replication.median_ms))
     }
 
+    /// The interval of its median, ms: over its launches where these are enough; else that of the launch in the middle,
+    /// as wide around the median of all as around its own.
+    pub fn interval_ms(&self) -> Option<[f64; 2]> {
+        let latency = &self.measured.as_ref()?.latency;
+        let over_launches = self.replication.as_ref().and_then(|replication| replication.ci);
+        over_launches.or_else(|| {
+            let scale = if latency.median > 0.0 { self.median_ms()? / latency.median } else { 1.0 };
+            latency.ci.map(|ci| ci.map(|end| end * scale))
+        })
+    }
+
     /// Adds a later turn; its first failure is the case's.
     pub fn turn(&mut self, turn: Turn, error: Option<CaseError>) {
         if let Some(cycles) = &mut self.cycles {

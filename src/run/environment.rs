@@ -21,7 +21,11 @@ pub(super) fn gather(
         facts.into_iter().zip(world.members()).enumerate()
     {
         if theirs != libraries {
-            tracing::warn!("rank {rank} has {theirs:?}, rank 0 has {libraries:?}");
+            let [theirs, own] = [&theirs, &libraries].map(|libraries| {
+                let named = libraries.iter().map(|(name, version)| format!("{name} {version}"));
+                named.collect::<Vec<_>>().join(", ")
+            });
+            tracing::warn!("rank {rank} has {theirs}; rank 0 has {own}");
         }
         let index = nodes.iter().position(|known| known.host == node.host).unwrap_or_else(|| {
             nodes.push(node);

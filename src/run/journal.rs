@@ -5,8 +5,9 @@
 //! each start of the ranks, `case` for a case's first turn, `again` for a later one. When the report of a
 //! complete run is written the journal is removed: one that is there belongs to an unfinished run.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fs::{File, TryLockError};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -97,9 +98,22 @@ impl Journal {
         output.with_file_name(format!("{name}.journal.jsonl"))
     }
 
+    /// Begins a new journal of `output`, which nobody else can write while it is open; an earlier one is removed.
+    ///
+    /// # Errors
+    /// Usage error when another run writes it, or it cannot be written.
     pub(super) fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
         let path = Self::path_for(output);
-        let file = File::create(&path).map_err(|why| Error::write(&path, &why))?;
+        // The lock on it is held until this run has the one on the new journal.
+        let earlier = Self::open(output)?;
+        if earlier.is_some() {
+            std::fs::remove_file(&path).map_err(|why| Error::write(&path, &why))?;
+        }
+        let file = File::create_new(&path).map_err(|why| match why.kind() {
+            ErrorKind::AlreadyExists if path.is_file() => is_busy(output),
+            _ => Error::write(&path, &why),
+        })?;
+        lock(&file, output)?;
         let mut journal = Self { path, file };
         let (plan, report) = (Box::new(plan.clone()), Box::new(report.clone()));
         journal.append(&Entry::Run { schema: SCHEMA.to_owned(), plan, report })?;
@@ -109,10 +123,31 @@ impl Journal {
     /// Goes on with the journal of `output` after its last whole line.
     pub(super) fn resume(output: &Path, recovered: &Recovered) -> Result<Self> {
         let path = Self::path_for(output);
-        let opened = File::options().append(true).open(&path);
-        let cut = opened.and_then(|file| file.set_len(recovered.length).map(|()| file));
-        let file = cut.map_err(|why| Error::write(&path, &why))?;
+        let file = Self::open(output)?.ok_or_else(|| Error::file("resume", &path, "it is gone"))?;
+        file.set_len(recovered.length).map_err(|why| Error::write(&path, &why))?;
         Ok(Self { path, file })
+    }
+
+    /// The journal of `output`, if there is one, locked; a link is none.
+    ///
+    /// # Errors
+    /// Usage error when another run writes it, or it cannot be written.
+    fn open(output: &Path) -> Result<Option<File>> {
+        let path = Self::path_for(output);
+        let no_link = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        match File::options().append(true).custom_flags(no_link).open(&path) {
+            Ok(file) => lock(&file, output).map(|()| Some(file)),
+            Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(Error::write(&path, &why)),
+        }
+    }
+
+    /// Refuses an output that another run is writing.
+    ///
+    /// # Errors
+    /// Usage error when one does.
+    pub(super) fn refuse_busy(output: &Path) -> Result<()> {
+        Self::open(output).map(drop)
     }
 
     /// Adds a line; it is on disk when this returns. If it cannot be, the next start drops what is there of it.
@@ -136,6 +171,28 @@ impl Journal {
     }
 }
 
+/// Takes the lock that a run holds on a file of `output` as long as it lives.
+pub(super) fn lock(file: &File, output: &Path) -> Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(is_busy(output)),
+        Err(TryLockError::Error(why)) => {
+            tracing::warn!(
+                "the files of '{}' cannot be locked ({why}); start no other run with this output meanwhile",
+                output.display()
+            );
+            Ok(())
+        }
+    }
+}
+
+fn is_busy(output: &Path) -> Error {
+    Error::usage(format!(
+        "another run is writing '{}'; wait until it has ended, or name another file with --output",
+        output.display()
+    ))
+}
+
 impl Recovered {
     /// Reads the journal of `output`, if there is one that got as far as saying what the run is about.
     ///
@@ -145,7 +202,7 @@ impl Recovered {
         let path = Journal::path_for(output);
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(Error::file("read", &path, why)),
         };
         let damaged = |line: usize, why: String| {

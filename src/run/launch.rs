@@ -13,8 +13,10 @@ use tesserabench_launcher::{Ended, Job, die_with_parent, run as supervise};
 use super::recorder;
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::Plan;
-use crate::render::{Output, say, terminal_width};
-use crate::world::supervision;
+use crate::render::{Output, remark, say, terminal_width};
+use crate::report::Report;
+use crate::world;
+use crate::world::supervision::{self, Token};
 pub(super) use job::Command;
 pub use job::LauncherChoice;
 use job_state::JobState;
@@ -23,16 +25,17 @@ use job_state::JobState;
 pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
     // A rank prints to a pipe, and cannot see the terminal behind it.
     let width = terminal_width().map(|width| ("COLUMNS".to_owned(), width.to_string()));
-    let supervised = (supervision::VARIABLE.to_owned(), "1".to_owned());
-    let more: Vec<_> = width.into_iter().chain([supervised]).collect();
+    let token = Token::random()?;
+    let more: Vec<_> = width.into_iter().chain([token.variable(&command.arguments)]).collect();
     let job = job::of(plan, command, &more)?;
     let launcher = job.program.clone();
+    tracing::info!("starting: {}", job::line(&command.variables, &job.program, &job.arguments));
     // Started through this program, the job ends when this process does, however that happens.
     let words: Vec<OsString> =
         vec!["with-parent".into(), std::process::id().to_string().into(), "--".into()];
     let arguments = words.into_iter().chain([job.program.into()]).chain(job.arguments).collect();
     let job = Job { program: this_program()?, arguments, ..job };
-    let mut state = JobState::default();
+    let mut state = JobState::new(token);
     let Ended { end, left } = supervise(&job, |line| state.hear(line, command.shows_output))
         .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
     if left > 0 {
@@ -55,6 +58,23 @@ pub(super) fn print(plan: &Plan, command: &Command) -> Result<()> {
     let job = job::of(plan, command, &[])?;
     say(&job::line(&job.set, &job.program, &job.arguments));
     Ok(())
+}
+
+/// Says how to go on with a run that has not finished: on standard error where standard output is for programs.
+pub(super) fn tell_how_to_go_on(report: &Report, for_programs: bool) {
+    if !report.run.incomplete {
+        return;
+    }
+    let words = std::env::args_os().filter(|word| word != "--resume" && word != "--force");
+    let words: Vec<OsString> = words.chain(["--resume".into()]).collect();
+    let started_by_others = world::innermost_launch().is_some() && !supervision::is_supervised();
+    let told = match (&words[..], started_by_others) {
+        ([program, arguments @ ..], false) => {
+            format!("go on with: {}", job::line(&[], program.as_ref(), arguments))
+        }
+        _ => "go on with the same command and --resume".to_owned(),
+    };
+    if for_programs { remark(&told) } else { say(&told) }
 }
 
 /// Becomes `program`, in a process that ends when `parent` does.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::recorder::{self, OnExisting, RootOutputs};
-use super::request::{Request, with_found_backend};
-use super::{panic, restart, session};
+use super::request::{Request, tell_of_missing_gpu, with_found_backend};
+use super::{launch, panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
+use crate::history::commit_of_working_folder;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
 use crate::render::{Output, tell};
@@ -23,8 +24,12 @@ pub(super) fn live(request: Request) -> Result<Exit> {
     }
     panic::guard(|| {
         let mut watch = watch(&request.config)?;
+        // Before MPI runs, under which no process may be started.
+        let commit = world::is_first_process().then(commit_of_working_folder).flatten();
+        let rank = world::innermost_launch().and_then(|launch| launch.rank);
+        supervision::notify(&Note::Start { pid: std::process::id(), rank });
         let mut world = join(&request.config);
-        let ended = run(&mut world, &mut watch, request);
+        let ended = run(&mut world, &mut watch, request, commit);
         if let Err(why) = &ended {
             // Every other error is one that all ranks have agreed on.
             if why.kind == Kind::Internal {
@@ -74,7 +79,12 @@ fn join(config: &Result<Config>) -> World {
     })
 }
 
-fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Result<Exit> {
+fn run(
+    world: &mut World,
+    watch: &mut Option<Watchdog>,
+    request: Request,
+    commit: Option<String>,
+) -> Result<Exit> {
     let config = agree_on_config(world, request.config)?;
     // Either all ranks have a watchdog or none has.
     if world.max(watch.is_none().into()) == 1 {
@@ -89,7 +99,7 @@ fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Res
         host: world.members()[world.rank()].host.clone(),
     });
     fault::enter(Phase::Join);
-    let (plan, root) = agree_on_plan(world, config, request.on_existing)?;
+    let (plan, root) = agree_on_plan(world, config, request.on_existing, commit)?;
     match watch {
         Some(watch) => watch.set_plan(&plan),
         None => world
@@ -99,7 +109,10 @@ fn run(world: &mut World, watch: &mut Option<Watchdog>, request: Request) -> Res
     let (exit, report) = session::run(world, &plan, root, watch.as_ref())?;
     if let Some(report) = report {
         supervision::notify(&Note::Reported);
-        tell(&report, &outputs, request.nccl_tests_table, "");
+        if !request.quiet_stdout {
+            tell(&report, &outputs, request.nccl_tests_table, "");
+        }
+        launch::tell_how_to_go_on(&report, request.quiet_stdout || request.nccl_tests_table);
     }
     Ok(exit)
 }
@@ -119,13 +132,16 @@ fn agree_on_plan(
     world: &World,
     config: Config,
     on_existing: OnExisting,
+    commit: Option<String>,
 ) -> Result<(Plan, Option<RootOutputs>)> {
     let prepared = world.is_root().then(|| {
+        let asked = config.backend;
         let config = with_found_backend(config);
         let plan = Plan::resolve(&config, &world.places())?;
         let outputs = Output::resolve(&config)?;
         recorder::refuse_unfinished(&outputs, on_existing)?;
-        Ok((plan, RootOutputs { config, outputs, on_existing }))
+        tell_of_missing_gpu(asked);
+        Ok((plan, RootOutputs { config, outputs, on_existing, commit }))
     });
     let (plan, root) = world.unanimous(prepared.transpose())?.unzip();
     Ok((world.broadcast(plan)?, root))

@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::fs::statvfs;
 
 use super::journal::{Entry, Journal, Recovered, difference};
+use super::keep::keep_earlier;
 use super::sidecar::{INLINE_LIMIT, Sidecar};
 use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
@@ -16,6 +17,7 @@ use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
 use crate::render::Output;
 use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
+use crate::world::fault;
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
 const CASE_BYTES: u64 = 32 << 10;
@@ -40,6 +42,8 @@ pub(super) struct RootOutputs {
     pub(super) config: Config,
     pub(super) outputs: Vec<Output>,
     pub(super) on_existing: OnExisting,
+    /// Checked out in the working folder.
+    pub(super) commit: Option<String>,
 }
 
 pub(super) struct Recorder {
@@ -52,10 +56,13 @@ pub(super) struct Recorder {
     pub(super) sidecar: Sidecar,
 }
 
+/// Refuses outputs that another run is writing, or that an unfinished one has left unless it is said what to do.
 pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> Result<()> {
-    let Some(first) = outputs.first().filter(|_| on_existing == OnExisting::Refuse) else {
+    let Some(first) = outputs.first() else { return Ok(()) };
+    Journal::refuse_busy(&first.path)?;
+    if on_existing != OnExisting::Refuse {
         return Ok(());
-    };
+    }
     let measured = Recovered::measured(&first.path)?;
     if measured == 0 {
         return Ok(());
@@ -77,13 +84,21 @@ impl Recorder {
         let first = root.outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
         refuse_shared_devices(plan, &environment)?;
         Limits::resolve(&root.config.limits)?;
-        let report = report::empty(plan, &root.config, environment, floors);
+        let mut report = report::empty(plan, &root.config, environment, floors);
+        report.run.git = root.commit;
         let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
         let started = report.run.started.clone();
+        Journal::refuse_busy(&first.path)?;
         let recovered = match root.on_existing {
             OnExisting::Resume => Recovered::read(&first.path)?,
             OnExisting::Refuse | OnExisting::Overwrite => None,
         };
+        if root.on_existing == OnExisting::Resume && recovered.is_none() {
+            tracing::warn!(
+                "there is nothing to resume: '{}' does not exist; starting anew",
+                Journal::path_for(&first.path).display()
+            );
+        }
         let samples = first.beside("samples.csv.gz");
         let done = recovered.as_ref().map_or(0, |recovered| recovered.done);
         require_space(plan, done, &first.path)?;
@@ -93,8 +108,14 @@ impl Recorder {
                 let sidecar = Sidecar::resume(samples, recovered.samples_bytes)?;
                 (journal, sidecar, recovered.report)
             }
-            // What an earlier run left is lost from here on.
-            None => (Journal::create(&first.path, plan, &report)?, Sidecar::at(samples), report),
+            // What an earlier run left behind unfinished is lost from here on.
+            None => {
+                let journal = Journal::create(&first.path, plan, &report)?;
+                if root.on_existing != OnExisting::Overwrite {
+                    keep_earlier(&root.outputs)?;
+                }
+                (journal, Sidecar::at(samples), report)
+            }
         };
         let mut report = Report { floors: Some(floors), ..report };
         let launch = Entry::Launch(Launch { started, done, hosts, replicate: 0, run: None });
@@ -114,6 +135,7 @@ impl Recorder {
     ) -> Result<bool> {
         let floors = self.report.floors.unwrap_or_default();
         let mut result = analysis::analyse(plan, case, &floors, outcome, found);
+        result.caveats.extend(fault::caveat());
         if let Some(error) = &mut result.error {
             self.locate(error);
             tracing::error!("case {} failed: {}", case.id, error.detail);
@@ -186,6 +208,7 @@ pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
             let floors = report.floors.unwrap_or_default();
             let found = (None, Samples::None);
             let mut result = analysis::analyse(&plan, case, &floors, outcome, found);
+            result.caveats.extend(fault::caveat());
             if timed_out {
                 result.outcome = Outcome::TimedOut;
             }

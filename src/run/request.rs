@@ -8,6 +8,7 @@ use super::recorder::OnExisting;
 use crate::backend;
 use crate::base::error::Result;
 use crate::plan::config::{BackendChoice, Config};
+use crate::world::supervision;
 
 /// Environment variables with their values, in the order in which they are set.
 pub type Variables = Vec<(String, String)>;
@@ -34,6 +35,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Whether to print the results in the form of nccl-tests.
     pub nccl_tests_table: bool,
+    /// Whether the tables are not printed: standard output is kept for something else.
+    pub quiet_stdout: bool,
     /// Arguments of each rank of a single launch.
     pub arguments: Vec<OsString>,
 }
@@ -55,13 +58,21 @@ pub struct Variant {
 
 /// The configuration with the backend that `auto` means on this machine.
 pub(super) fn with_found_backend(config: Config) -> Config {
-    match config.backend.unwrap_or_default() {
-        BackendChoice::Auto => {
-            let found = backend::cuda_devices();
-            let choice = if found.is_ok() { BackendChoice::Cuda } else { BackendChoice::Host };
-            tracing::debug!("backend auto is {choice:?}: {found:?}");
-            Config { backend: Some(choice), ..config }
-        }
-        _ => config,
+    let choice = match config.backend.unwrap_or_default() {
+        BackendChoice::Auto if backend::cuda_devices().is_ok() => BackendChoice::Cuda,
+        BackendChoice::Auto => BackendChoice::Host,
+        chosen => chosen,
+    };
+    Config { backend: Some(choice), ..config }
+}
+
+/// Says that CPUs are measured because there is no GPU, where the choice was left to the program. Of the processes of
+/// a run, the one that a user has started says it.
+pub(super) fn tell_of_missing_gpu(asked: Option<BackendChoice>) {
+    if asked.unwrap_or_default() == BackendChoice::Auto
+        && !supervision::is_supervised()
+        && let Err(why) = backend::cuda_devices()
+    {
+        tracing::warn!("no GPU: {}; measuring CPUs", why.reason());
     }
 }

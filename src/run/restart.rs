@@ -5,8 +5,13 @@
 //! the others.
 
 use std::ffi::OsString;
+use std::fs::{DirBuilder, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
 
 use crate::base::error::{Error, Result};
 use crate::base::random;
@@ -60,17 +65,27 @@ pub fn for_cuda(emulated: bool) -> Result<()> {
 fn library_path() -> Result<Vec<(&'static str, OsString)>> {
     const PATH: &str = "LD_LIBRARY_PATH";
     let Some(file) = nvidia::nccl_to_link() else { return Ok(Vec::new()) };
+    let cache = cache_folder().ok_or_else(|| {
+        Error::unfit(format!(
+            "'{}' is not used: it is found only by a link, and there is no folder of your own for one; set HOME or \
+             TESSERABENCH_CACHE_DIR",
+            file.display()
+        ))
+    })?;
+    let cache = own_folder(&cache)?;
     // One folder for one file, so that processes that make it at once make the same.
     let name = random::fingerprint(file.as_os_str().as_encoded_bytes().iter().copied());
-    let folder = cache_folder().join(format!("libraries-{name:016x}"));
+    let folder = own_folder(&cache.join(format!("libraries-{name:016x}")))?;
     let cannot = |why| Error::file("link libraries in", &folder, why);
-    std::fs::create_dir_all(&folder).map_err(cannot)?;
-    match std::os::unix::fs::symlink(file, folder.join("libnccl.so")) {
-        Err(why) if why.kind() != std::io::ErrorKind::AlreadyExists => return Err(cannot(why)),
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(cannot)?;
+    let link = folder.join("libnccl.so");
+    match std::os::unix::fs::symlink(&file, &link) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(cannot(why)),
         _ => {}
     }
     let old = std::env::var_os(PATH).unwrap_or_default();
-    if std::env::split_paths(&old).any(|known| known == folder) {
+    let is_followed = std::fs::read_link(&link).is_ok_and(|known| known == file);
+    if !is_followed || std::env::split_paths(&old).any(|known| known == folder) {
         return Err(Error::unfit(format!(
             "the links in '{}' are not followed; remove the folder",
             folder.display()
@@ -81,12 +96,62 @@ fn library_path() -> Result<Vec<(&'static str, OsString)>> {
     Ok(vec![(PATH, path.map_err(|why| Error::unfit(format!("{PATH}: {why}")))?)])
 }
 
-/// Where this program keeps what it can make again.
-fn cache_folder() -> PathBuf {
+/// Where this program keeps what it can make again; nothing where no place is this user's.
+fn cache_folder() -> Option<PathBuf> {
     let set =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("TESSERABENCH_CACHE_DIR")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("tesserabench")))
         .or_else(|| Some(set("HOME")?.join(".cache/tesserabench")))
-        .unwrap_or_else(|| std::env::temp_dir().join("tesserabench"))
+}
+
+/// Makes a folder, unless it is there, and its absolute path. What lies in it runs as this user, so nobody else may put
+/// anything there.
+///
+/// # Errors
+/// Usage error when it cannot be made, is another user's, or others may write in it.
+fn own_folder(path: &Path) -> Result<PathBuf> {
+    let wrong = |why: &dyn std::fmt::Display| Error::file("keep libraries in", path, why);
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|why| wrong(&why))?;
+    let path = path.canonicalize().map_err(|why| wrong(&why))?;
+    let facts = path.metadata().map_err(|why| wrong(&why))?;
+    if facts.uid() != geteuid().as_raw() {
+        return Err(wrong(&"it is another user's"));
+    }
+    if facts.mode() & 0o022 != 0 {
+        return Err(wrong(&"others may write in it"));
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn only_a_folder_of_ones_own_holds_libraries() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("a/b");
+        let own = own_folder(&folder).unwrap();
+        assert_eq!(own.metadata().unwrap().mode() & 0o777, 0o700);
+        let beside = outer.path().join("link");
+        symlink(&folder, &beside).unwrap();
+        assert_eq!(own_folder(&beside).as_ref(), Ok(&own));
+        let refused = |why: &str| {
+            let found = own_folder(&beside).unwrap_err().message;
+            assert!(found.ends_with(why), "{found}");
+        };
+        for mode in [0o720, 0o702, 0o1777] {
+            std::fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+            refused("others may write in it");
+        }
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        // Only root can give a folder away.
+        if geteuid().is_root() {
+            chown(&folder, Some(65534), None).unwrap();
+            refused("it is another user's");
+        }
+    }
 }

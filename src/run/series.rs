@@ -8,14 +8,16 @@ mod comparison;
 mod folder;
 mod side;
 
+use std::fs::File;
+
 use super::recorder::{self, OnExisting};
-use super::request::{Request, Variant, with_found_backend};
+use super::request::{Request, Variant, tell_of_missing_gpu, with_found_backend};
 use super::{dry_run, launch};
 use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
-use crate::render::{self, say};
+use crate::render::{self, remark, say};
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -63,6 +65,7 @@ impl LaunchSeries {
     }
 
     pub(super) fn run(&self) -> Result<Exit> {
+        tell_of_missing_gpu(self.request.config.as_ref().ok().and_then(|config| config.backend));
         if self.request.dry_run {
             self.show()?;
             return Ok(Exit::Ok);
@@ -73,7 +76,7 @@ impl LaunchSeries {
             }
             return Ok(Exit::Ok);
         }
-        let due = self.begin()?;
+        let (due, _locks) = self.begin()?;
         let ended = self.measure(due)?;
         self.conclude(ended)
     }
@@ -113,7 +116,8 @@ impl LaunchSeries {
         Ok(due)
     }
 
-    fn begin(&self) -> Result<Vec<(&Side, usize)>> {
+    /// The launches to make, and what keeps other series away from their files.
+    fn begin(&self) -> Result<(Vec<(&Side, usize)>, Vec<File>)> {
         let on_existing = self.request.on_existing;
         for side in &self.sides {
             recorder::refuse_unfinished(&side.outputs, on_existing)?;
@@ -123,8 +127,8 @@ impl LaunchSeries {
             launch::check(&side.plan, &side.command(0))?;
         }
         let due = self.due()?;
-        self.sides.iter().try_for_each(|side| side.begin(on_existing))?;
-        Ok(due)
+        let locks = self.sides.iter().map(|side| side.begin(on_existing)).collect::<Result<_>>()?;
+        Ok((due, locks))
     }
 
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
@@ -137,7 +141,7 @@ impl LaunchSeries {
             }
             let title = self.title(side, launch);
             if tracing::enabled!(tracing::Level::WARN) {
-                eprintln!("tesserabench: {}", plain(&title));
+                remark(&format!("tesserabench: {title}"));
             }
             let command = side.command(launch);
             let outputs = [side.output(launch)];
@@ -175,9 +179,14 @@ impl LaunchSeries {
                 say(&format!("{mark} {}", if name.is_empty() { "as asked for" } else { name }));
             }
             let from = format!(" from the launches in {}", side.folder.display());
-            render::tell(report, &side.outputs, table, &from);
+            if !self.request.quiet_stdout {
+                render::tell(report, &side.outputs, table, &from);
+            }
             if !report.run.incomplete {
                 side.end()?;
+            }
+            if merged.len() == 1 {
+                launch::tell_how_to_go_on(report, self.request.quiet_stdout || table);
             }
         }
         let compared = self.compare(&merged).unwrap_or_else(|why| {

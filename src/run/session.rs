@@ -131,6 +131,11 @@ impl CaseLoop<'_> {
         let own = set.iter().find(|case| case.group.position(world.rank()).is_some());
         progress::enter_case(task, &own.unwrap_or(&set[0]).id);
         self.show(&set[0].id);
+        if world.is_root() {
+            let (place, total) = (self.place + 1, self.plan.cases.len());
+            set.iter()
+                .for_each(|case| tracing::info!("case {place} of {total} begins: {}", case.id));
+        }
         let (outcome, samples) = match own {
             Some(case) => {
                 let team = fault::during(Phase::Connect, || {
@@ -337,6 +342,9 @@ impl Rank<'_> {
         let (telemetry, memory): (Vec<_>, Vec<_>) = results.into_iter().flatten().unzip();
         let (telemetry, memory) =
             (telemetry.into_iter().flatten().collect(), memory.into_iter().flatten().collect());
+        if let Some(how) = &recording {
+            tracing::info!("{}", how.told());
+        }
         Some((samples, recording.map(|recording| Recording { telemetry, memory, ..recording })))
     }
 }

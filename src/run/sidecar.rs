@@ -3,7 +3,8 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -108,6 +109,11 @@ pub struct Sidecar {
     pub(super) length: u64,
 }
 
+/// Opens the file, which is created where there is none; a link is not followed.
+fn open(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).append(true).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
 impl Sidecar {
     /// The file at `path`; nothing is written yet, but what an earlier run left there is removed.
     pub fn at(path: PathBuf) -> Self {
@@ -121,7 +127,7 @@ impl Sidecar {
         if length == 0 {
             return Ok(Self::at(path));
         }
-        let cut = File::options().write(true).open(&path).and_then(|file| {
+        let cut = open(&path).and_then(|file| {
             let size = file.metadata()?.len();
             if size < length {
                 let why = format!("{size} bytes are left of {length}");
@@ -135,7 +141,7 @@ impl Sidecar {
 
     /// Adds a block of a case's samples, invalid rounds included.
     fn add(&mut self, series: &CaseSamples<'_>, block: &[Vec<Sample>]) -> std::io::Result<()> {
-        let file = File::options().create(true).append(true).open(&self.path)?;
+        let file = open(&self.path)?;
         // The encoder is slow at many small pieces.
         let member = GzEncoder::new(file, Compression::fast());
         let mut rows = BufWriter::with_capacity(1 << 16, member);

@@ -23,6 +23,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
+use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
 use crate::plan::config::from_name;
@@ -54,6 +55,8 @@ pub(crate) enum Fault {
 }
 
 struct Planted {
+    /// As it was described.
+    text: String,
     fault: Fault,
     rank: usize,
     moment: String,
@@ -73,7 +76,8 @@ static PLANTED: OnceLock<Planted> = OnceLock::new();
 /// # Errors
 /// Usage error for an invalid description: a test must not pass because its fault was misspelt.
 pub fn plant() -> Result<()> {
-    let Ok(text) = std::env::var("TESSERABENCH_FAULT") else { return Ok(()) };
+    let Some(text) = std::env::var_os("TESSERABENCH_FAULT") else { return Ok(()) };
+    let text = text.to_string_lossy();
     let planted = parse(&text).ok_or_else(|| {
         Error::usage(format!(
             "TESSERABENCH_FAULT='{text}' is not KIND@RANK:MOMENT; write for example panic@1:measure"
@@ -132,7 +136,13 @@ fn parse(text: &str) -> Option<Planted> {
         Phase::named(moment)?;
     }
     let (rank, moment) = (rank.parse().ok()?, moment.to_owned());
-    Some(Planted { fault, rank, moment, occurrence, count: AtomicU32::new(0), cases })
+    let text = text.to_owned();
+    Some(Planted { text, fault, rank, moment, occurrence, count: AtomicU32::new(0), cases })
+}
+
+/// What to say of cases that run while a fault is planted, on whatever rank.
+pub fn caveat() -> Option<Caveat> {
+    PLANTED.get().map(|planted| Caveat::PlantedFault { fault: planted.text.clone() })
 }
 
 /// The fault planted for this rank and moment, at any occurrence.
@@ -182,6 +192,10 @@ pub fn full_disk() -> std::io::Result<()> {
 /// Enters a phase, and commits a fault planted there that ends, stops or delays this process.
 pub fn enter(phase: Phase) {
     progress::enter(phase);
+    match progress::rank() {
+        Some(0) => tracing::info!("phase {}", phase.name()),
+        _ => tracing::debug!("phase {}", phase.name()),
+    }
     strike_at(phase.name());
 }
 

@@ -5,24 +5,30 @@ use serde_json::Value;
 use crate::ranks::{ranks, tesserabench};
 
 #[test]
-fn list_benchmarks_in_three_forms() {
+fn list_benchmarks_in_its_forms() {
     let names = |filter: &str| -> Vec<String> {
         let words = format!("list-benchmarks --format names-only --filter {filter}");
         tesserabench(&words).passes().out.lines().map(str::to_owned).collect()
     };
     assert_eq!(names("*").len(), 30);
+    assert_eq!(names("softm"), ["softmax"]);
     assert_eq!(names("*scatter*"), ["reduce_scatter", "scatter", "scatterv", "reduce_scatterv"]);
     // Also by the names that people know from elsewhere.
     assert_eq!(names("bisection"), ["bidirectional"]);
     let json = tesserabench("list-benchmarks --format json").passes().out;
     let benchmarks: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(benchmarks[0]["precisions"][0], "f32");
+    // A line for each, and what that leaves out where one is asked for.
     let table = tesserabench("list-benchmarks").passes().out;
-    for text in
-        ["(default)", "bytes: size as nccl-tests counts it", "root: ", "[all]", "also: allreduce"]
-    {
-        assert!(table.contains(text), "{text}: {table}");
+    assert!(table.lines().count() < 40 && !table.contains("types: "), "{table}");
+    for words in ["list-benchmarks --filter allreduce", "list-benchmarks -v"] {
+        let full = tesserabench(words).passes().out;
+        for text in ["(default)", "bytes: size as nccl-tests counts it", "also: allreduce"] {
+            assert!(full.contains(text), "{text}: {full}");
+        }
     }
+    let nothing = tesserabench("list-benchmarks --filter gmm").fails(2);
+    assert!(nothing.error().contains("did you mean 'gemm'?"), "{}", nothing.err);
 }
 
 #[test]
@@ -56,7 +62,7 @@ fn a_dry_run_shows_the_cases_and_starts_nothing() {
 fn a_format_is_refused_by_the_formats_that_there_are() {
     for (words, known) in [
         ("list-benchmarks --format csv", "table, markdown, json, badge, names-only"),
-        ("history list --format csv", "table, markdown, json, badge]"),
+        ("history list --format csv", "table, markdown, json, badge\n"),
         ("run --dry-run -b barrier --format junit", "table, markdown, json, badge, csv"),
     ] {
         let err = tesserabench(words).fails(2).err;
@@ -78,7 +84,12 @@ fn every_flag_of_the_help_has_a_use_and_every_command_has_help() {
     for command in ["run", "list-benchmarks", "system-info", "history", "schema", "verdict"] {
         assert!(tesserabench(&format!("{command} --help")).passes().out.contains("Usage:"));
     }
-    tesserabench("no-such-command").fails(2);
+    let short = tesserabench("run -h").env("COLUMNS", "80").passes().out;
+    assert!(short.lines().count() <= 80, "{short}");
+    let long = tesserabench("run --help").passes().out;
+    for heading in ["What to run:", "Ranks and mesh:", "How to measure:", "Output:", "Advanced:"] {
+        assert!(long.contains(heading), "{heading}");
+    }
 }
 
 #[test]

@@ -188,6 +188,20 @@ fn a_slow_rank_is_found_and_foreign_connections_are_rejected() {
 }
 
 #[test]
+fn a_start_of_mpi_that_fails_is_told_in_its_own_words() {
+    if !launcher_tells_the_truth() {
+        return;
+    }
+    for words in ["-b barrier --quick", "-b barrier --quick --launches 2"] {
+        let ended = ranks(2, words).env("OMPI_MCA_pml", "nowhere").fails(6);
+        // Open MPI 4.1 sometimes loses its own message, with the process that it is about: it says that too.
+        let told = |words: &str| ended.err.contains(words);
+        assert!(told("MPI could not start") && told("; its messages are above"), "{}", ended.err);
+        assert!(told("component was not found") || told("ORTE_ERROR_LOG"), "{}", ended.err);
+    }
+}
+
+#[test]
 fn mixed_builds_are_refused() {
     let ended = ranks(3, WORDS).fault("build@2:join").fails(6);
     assert_eq!(ended.err.matches("rank 2 runs build").count(), 1, "{}", ended.err);
@@ -211,8 +225,15 @@ fn a_signal_ends_the_run_in_good_order() {
         let ended = ranks(2, &words).fault(fault).end_signalled(signal, 1);
         assert_eq!(ended.code, Some(10), "{}", ended.err);
         incomplete(&ended, 10, &CASES[..1]);
+        let last = ended.out.lines().last().unwrap_or_default();
+        assert!(last.starts_with("go on with: /"), "{last}");
+        assert!(
+            last.contains("tesserabench run --ranks 2 ") && last.ends_with(" --resume"),
+            "{last}"
+        );
     }
     let ended = under_mpirun(2, &words).fault(fault).end_signalled(Signal::USR1, 1);
+    assert!(ended.out.ends_with("go on with the same command and --resume\n"), "{}", ended.out);
     assert!(ended.code != Some(0) || !launcher_tells_the_truth(), "{}", ended.err);
     incomplete(&ended, 10, &CASES[..1]);
 }

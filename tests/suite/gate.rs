@@ -377,7 +377,7 @@ fn bad_input_gets_one_sentence() {
         ("a.json empty", "no .json file"),
         ("a.json noise.json", "schema"),
         ("a.json ,", "names no report"),
-        ("a.json b.json --metric latncy", "did you mean `latency`"),
+        ("a.json b.json --metric latncy", "did you mean 'latency'"),
         ("a.json b.json --statistical-test magic", "magic"),
         ("a.json b.json --regression-threshold=-5", "no percentage"),
         ("a.json b.json -o c.txt", ".xml"),

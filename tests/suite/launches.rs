@@ -230,6 +230,7 @@ fn a_signal_ends_the_series_after_its_launch() {
     assert_eq!((&report["run"]["incomplete"], &report["run"]["exit"]), (&true.into(), &10.into()));
     assert_eq!(ended.ids(), ["barrier/world:0-1"]);
     assert_eq!(announced(&ended)[0], "1 of 3");
+    assert!(ended.out.ends_with(" --launches 3 --resume\n"), "{}", ended.out);
     assert!(!ended.path(FOLDER).join("2.json").exists());
 }
 

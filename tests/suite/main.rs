@@ -19,3 +19,4 @@ mod simulated;
 mod tidy;
 mod timing;
 mod trials;
+mod untrusted;

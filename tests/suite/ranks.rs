@@ -120,6 +120,12 @@ impl Run {
         self
     }
 
+    /// Does something in the run's folder first.
+    pub(crate) fn set_up(self, act: impl FnOnce(&Path)) -> Self {
+        act(self.folder.path());
+        self
+    }
+
     /// In the folder of a run that has ended.
     pub(crate) fn after(mut self, ended: Ended) -> Self {
         self.folder = ended.folder;

@@ -56,7 +56,11 @@ fn plain_run_is_the_one_rank_case_without_mpi() {
     assert_eq!(outcome("gemm/f32/k=32,m=32,n=32/world:0"), "measured");
     assert_eq!(outcome("triad/f32/array=1048576/world:0"), "measured");
     assert_eq!(outcome("barrier/world:0"), "skipped");
-    assert!(ended.out.contains("nobody to exchange data with"), "{}", ended.out);
+    // They have one line together, and none in the table.
+    let skipped = report["summary"]["skipped"].as_u64().unwrap();
+    let reason = "exchanging data needs 2 ranks or more: --ranks 2 (all_reduce, barrier)";
+    assert!(skipped > 1 && ended.out.contains(&format!("{skipped} cases skipped: {reason}")));
+    assert_eq!(ended.out.matches("all_reduce").count(), 1, "{}", ended.out);
 }
 
 #[test]
@@ -190,6 +194,57 @@ fn outputs_in_every_format_and_a_verdict() {
 }
 
 #[test]
+fn a_report_on_standard_output_is_all_that_is_there() {
+    for run in [ranks(2, "barrier --quick -o -"), under_mpirun(2, "barrier --quick -o -")] {
+        let ended = run.passes();
+        validate(&serde_json::from_str(&ended.out).unwrap());
+        assert_eq!(std::fs::read_dir(ended.folder()).unwrap().count(), 0);
+    }
+    let ended = ranks(2, "barrier --quick --launches 2 --output - --format csv").passes();
+    assert!(ended.out.starts_with("id,benchmark,"), "{}", ended.out);
+    assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
+    // What a run has measured before it dies is printed too.
+    let died = ranks(2, "barrier,copy --quick -o -").fault("exit@1:measure").end();
+    let report: Value = serde_json::from_str(&died.out).unwrap();
+    assert_eq!((report["run"]["incomplete"].as_bool(), died.code), (Some(true), Some(9)));
+    for (words, expected) in [
+        ("--format table", "leave it out to see the table"),
+        ("--nccl-tests-table", "both for standard output"),
+        ("--env A=1,2", "there are several here"),
+    ] {
+        let refused = ranks(2, &format!("barrier -o - {words}")).fails(2);
+        assert!(refused.error().contains(expected), "{}", refused.err);
+    }
+}
+
+#[test]
+fn verbose_tells_what_happens_and_no_reader_need_stay() {
+    let words = "copy --problem-size array=8..1KiB*8 --iterations 5 --warmup 1";
+    let told = ranks(2, &format!("{words} -v")).passes().err;
+    for text in [
+        "tesserabench: info: starting: /",
+        "case 3 of 3 begins: copy/f32/array=512/world:0-1",
+        "phase measure",
+        "untimed rounds in",
+        "array=8..1KiB*8 ends at 512B: 1KiB is not 8 times a power of 8",
+    ] {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    let short = ranks(2, words).passes().err;
+    assert!(!short.contains(": info: ") && short.matches("ends at 512B").count() == 1, "{short}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+    command.args(["run", "-v"]).args(words.split(' ')).current_dir(&folder);
+    let mut child = command
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_configuration_file_is_overridden_by_flags() {
     let config = "benchmarks:\n  gemm: {m: 16}\n  barrier:\nbenchmarking: {timing_iterations: 3, warmup_iterations: 1}\nseed: 9\n";
     let ended = ranks(2, "--config c.yaml -b gemm --seed 5").file("c.yaml", config).passes();
@@ -197,4 +252,64 @@ fn a_configuration_file_is_overridden_by_flags() {
     let report = ended.report();
     assert_eq!((&report["run"]["seed"], &report["cases"][0]["iterations"]), (&5.into(), &3.into()));
     assert_eq!(report["run"]["config"]["benchmarking"]["timing_iterations"], 3);
+}
+
+#[test]
+fn what_an_earlier_run_has_written_is_kept() {
+    let words = "run -b copy --problem-size small --quick";
+    let first = tesserabench(words).passes();
+    assert!(first.err.contains("no GPU: ") && first.err.contains("; measuring CPUs"));
+    let first_report = first.read("results.json");
+    let second = tesserabench(words).after(first).passes();
+    let name = second.err.split("is kept as '").nth(1).and_then(|rest| rest.split('\'').next());
+    let name = name.unwrap_or_else(|| panic!("{}", second.err));
+    assert_eq!(second.read(name), first_report);
+    let files = |ended: &Ended| std::fs::read_dir(ended.path("")).unwrap().count();
+    assert_eq!(files(&second), 2);
+    let third = tesserabench(words).arg("--force").after(second).passes();
+    assert_eq!(files(&third), 2, "{}", third.err);
+    let fourth = tesserabench(words).arg("--resume").after(third).passes();
+    assert!(fourth.err.contains("there is nothing to resume"), "{}", fourth.err);
+    assert_eq!(files(&fourth), 3, "{}", fourth.err);
+    // A series keeps the folder of its launches with it.
+    let series = tesserabench(words).arg("--launches=2").after(fourth).passes();
+    let again = tesserabench(words).arg("--launches=2").after(series).passes();
+    assert!(again.err.contains("'results.launches' of an earlier run is kept as"), "{}", again.err);
+    assert_eq!(files(&again), 7, "{}", again.err);
+}
+
+#[test]
+fn two_runs_do_not_write_the_same_files() {
+    // Holds the journal as a run does that is under way.
+    let ended = tesserabench("run -b copy --problem-size small --quick").passes();
+    let journal = std::fs::File::create(ended.path("results.json.journal.jsonl")).unwrap();
+    journal.lock().unwrap();
+    let report = ended.read("results.json");
+    let mut ended = ended;
+    for words in ["", "--force", "--resume", "--ranks 2"] {
+        ended = tesserabench(&format!("run -b copy --problem-size small --quick {words}"))
+            .after(ended)
+            .fails(2);
+        assert!(ended.error().contains("another run is writing 'results.json'"), "{}", ended.err);
+        assert_eq!(ended.read("results.json"), report);
+    }
+    drop(journal);
+    tesserabench("run -b copy --problem-size small --quick").after(ended).passes();
+}
+
+#[test]
+fn links_in_the_place_of_files_are_not_followed() {
+    let run = tesserabench("run -b copy --problem-size small --quick").file("victim", "untouched");
+    let run = run.set_up(|folder| {
+        for name in ["results.json.journal.jsonl", "results.samples.csv.gz"] {
+            std::os::unix::fs::symlink("victim", folder.join(name)).unwrap();
+        }
+    });
+    let ended = run.fails(2);
+    assert!(ended.error().contains("cannot write 'results.json.journal.jsonl'"), "{}", ended.err);
+    std::fs::remove_file(ended.path("results.json.journal.jsonl")).unwrap();
+    let words = "run -b copy --problem-size small --iterations 1100 -o results.json";
+    let ended = tesserabench(words).after(ended).passes();
+    assert!(ended.path("results.samples.csv.gz").metadata().unwrap().len() > 1000);
+    assert_eq!(ended.read("victim"), "untouched");
 }

@@ -147,11 +147,11 @@ fn about(times: &[f64], median_ms: f64) -> Vec<f64> {
 
 /// The rates at these times: that of the case's rates which people quote, else operations per second.
 fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
-    let (Some(measured), Some((metric, value))) = (&case.measured, case.quoted_rate()) else {
+    let (Some(median), Some((metric, value))) = (case.median_ms(), case.quoted_rate()) else {
         return (OPERATIONS.unit.name(), Vec::new());
     };
     // What the rate is of, for each ms.
-    let work = value * measured.latency.median;
+    let work = value * median;
     let of = |times: Vec<f64>| times.into_iter().map(|time| work / time).collect();
     (metric.unit.name(), times.into_iter().map(of).collect())
 }

@@ -2,34 +2,36 @@
 
 use std::collections::HashMap;
 
-use super::middle;
 use crate::analysis::families::families;
 use crate::analysis::scaling::{StudyPoint, scaling};
 use crate::report::{Case, Point, Report, Scaling};
 
-/// The studies of the launches. Each is that of one launch, so that its figures belong together: the one in the
-/// middle by its efficiency at the most ranks.
-pub(super) fn merged(launches: &[(usize, Report)]) -> Vec<Scaling> {
+type Cases<'a> = HashMap<&'a str, &'a Case>;
+
+/// The studies of the launches, by the medians of the merged `cases`, with the efficiencies in each launch.
+pub(super) fn merged(launches: &[(usize, Report)], cases: &[Case]) -> Vec<Scaling> {
     let studies = launches.iter().flat_map(|(_, report)| {
-        let cases: HashMap<&str, &Case> =
-            report.cases.iter().map(|case| (case.id.as_str(), case)).collect();
+        let cases = by_id(&report.cases);
         report.scaling.iter().map(move |study| (study, current(study, &cases)))
     });
     let families = families(studies, |(study, _)| {
         (&study.benchmark, study.kind, &study.problem, study.precision, study.placement)
     });
-    let current = |family: Vec<(&Scaling, Scaling)>| {
+    let cases = by_id(cases);
+    let of = |family: Vec<(&Scaling, Scaling)>| {
         let family: Vec<Scaling> = family.into_iter().map(|(_, current)| current).collect();
-        of(&family, launches.len() > 1)
+        of(&family, &cases, launches.len() > 1)
     };
-    families.into_iter().filter_map(current).collect()
+    families.into_iter().filter_map(of).collect()
 }
 
-fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
-    let last = |study: &Scaling| study.points.last().and_then(|point| point.efficiency);
-    let longest = family.iter().map(|study| study.points.len()).max()?;
-    let whole = family.iter().filter(|study| study.points.len() == longest).collect();
-    let mut study: Scaling = middle(whole, |study: &&Scaling| last(study).unwrap_or(0.0))?.clone();
+fn by_id(cases: &[Case]) -> Cases<'_> {
+    cases.iter().map(|case| (case.id.as_str(), case)).collect()
+}
+
+fn of(family: &[Scaling], cases: &Cases<'_>, several: bool) -> Option<Scaling> {
+    let longest = family.iter().rev().max_by_key(|study| study.points.len())?;
+    let mut study = current(longest, cases);
     for point in study.points.iter_mut().filter(|_| several) {
         let same = |study: &Scaling| {
             study.points.iter().find(|other| other.case == point.case)?.efficiency
@@ -39,9 +41,9 @@ fn of(family: &[Scaling], several: bool) -> Option<Scaling> {
     Some(study)
 }
 
-/// The study by the figures that its cases have now, since their headlines may have become times of another
-/// definition.
-fn current(study: &Scaling, cases: &HashMap<&str, &Case>) -> Scaling {
+/// The study by the figures that its cases have now: their headlines may have become times of another definition, and
+/// their medians those of several launches.
+fn current(study: &Scaling, cases: &Cases<'_>) -> Scaling {
     let case = |point: &Point| cases.get(point.case.as_str()).copied();
     let points = study.points.iter().map(|point| StudyPoint::of(case(point)?));
     let points: Option<Vec<StudyPoint<'_>>> = points.collect();

@@ -64,6 +64,7 @@ fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<
         group: case.group.clone(),
         ranks: case.group_size,
         outcome: case.outcome,
+        reason: case.reason.clone(),
         statistics: statistics(report, case, &medians).map(Box::new),
         flags: Vec::new(),
         reliable: false,
@@ -77,13 +78,15 @@ fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistic
     let bound = report.run.config.comparison.reproducible;
     let agreement = agreement(medians, latency.confidence, bound).filter(|_| medians.len() > 1);
     let agreement = agreement.as_ref();
-    let median_ms = agreement.map_or(latency.median, |agreement| agreement.median_ms);
-    // What the launch in the middle says of its own median, brought to this one.
-    let scale = if latency.median > 0.0 { median_ms / latency.median } else { 1.0 };
+    let own = case.median_ms()?;
+    let median_ms = agreement.map_or(own, |agreement| agreement.median_ms);
+    // What the case says of its own median, brought to this one.
+    let scale = if own > 0.0 { median_ms / own } else { 1.0 };
     let (ci, ci_over) = match agreement.and_then(|agreement| agreement.ci) {
         Some(ci) => (Some(ci), Some(Over::Launches)),
         None => {
-            (latency.ci.map(|ci| ci.map(|end| end * scale)), latency.ci.map(|_| Over::Iterations))
+            let ci = case.interval_ms();
+            (ci.map(|ci| ci.map(|end| end * scale)), ci.map(|_| Over::Iterations))
         }
     };
     // Where the report does not hold the samples there are medians of blocks, which are something else.

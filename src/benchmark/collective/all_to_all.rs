@@ -53,7 +53,7 @@ fn most_of_a_rank(exchange: &Exchange, ranks: usize) -> u64 {
 
 pub(super) static SENDRECV: Collective = Collective {
     name: "sendrecv",
-    description: "each rank sends to the next and receives from the one before, in a ring",
+    description: "each rank sends to the next one of a ring",
     keys: &[keys::BYTES, keys::MESSAGE_FORM, keys::AGGREGATE, keys::OFFSET],
     in_place: Some(IN_PLACE),
     input: |seat| seat.elements(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collective, MpiCall, Operator, RankCount, Roles};
 use crate::base::error::{Error, Result};
+use crate::base::units::format_size;
 use crate::benchmark::element::Element;
 
 /// One exchange of a group, or several in flight together.
@@ -195,6 +196,14 @@ impl Exchange {
             }
             RankCount::Any | RankCount::Several | RankCount::PowerOfTwo => {}
         }
+        if let Some(grown) = self.grown(ranks) {
+            return Err(Error::unsupported(format!(
+                "{} hold no {} for each of {ranks} ranks, so nothing would move; use {} or more",
+                format_size(self.bytes),
+                self.element.name(),
+                format_size(grown.bytes)
+            )));
+        }
         if let Some(pairs) = self.pairs
             && pairs as usize > ranks / 2
         {
@@ -217,6 +226,17 @@ impl Exchange {
             ));
         }
         Ok(())
+    }
+
+    /// Whether there are too few elements for any to move. Who asks for 0 bytes means the cost of a call.
+    fn moves_nothing(&self, ranks: usize) -> bool {
+        self.bytes > 0 && self.algorithm_bytes(ranks) == Some(0)
+    }
+
+    /// The same with an element for each rank, where nothing moves now and something does then.
+    pub fn grown(&self, ranks: usize) -> Option<Self> {
+        let more = Self { bytes: self.element.bytes() * ranks as u64, ..self.clone() };
+        (self.moves_nothing(ranks) && !more.moves_nothing(ranks)).then_some(more)
     }
 
     /// Bytes that are divided by the time of one operation to get algbw, with blocks rounded down to whole
@@ -339,5 +359,22 @@ mod tests {
         assert!(rooted.check(4).is_err() && rooted.check(5).is_ok());
         let paired = Exchange { pairs: Some(3), ..of(&pairs::BANDWIDTH) };
         assert!(paired.check(5).is_err() && paired.check(6).is_ok());
+    }
+
+    #[test]
+    fn what_moves_nothing_is_refused() {
+        let bytes = |collective, bytes| Exchange { bytes, ..of(collective) };
+        let few = bytes(&all_to_all::ALLTOALL, 28);
+        let why = few.check(8).unwrap_err();
+        assert_eq!(why.kind, crate::base::error::Kind::Unsupported);
+        assert_eq!(
+            why.message,
+            "28B hold no f32 for each of 8 ranks, so nothing would move; use 32B or more"
+        );
+        assert_eq!(few.grown(8).unwrap().bytes, 32);
+        assert!(few.check(7).is_ok() && bytes(&all_to_all::ALLTOALL, 32).check(8).is_ok());
+        assert!(bytes(&ALL_REDUCE, 0).check(8).is_ok() && bytes(&ALL_REDUCE, 4).check(8).is_ok());
+        // No size makes a lone corner have a neighbour.
+        assert!(of(&hypercube::HYPERCUBE).check(1).is_ok());
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 pub(super) static LATENCY: Collective = Collective {
     name: "latency",
     aliases: &["p2p_latency", "multi_lat"],
-    description: "one way of a message between the ranks of a pair: half a ping-pong",
+    description: "one way of a message between two ranks: half a ping-pong",
     keys: &[keys::MESSAGE, keys::PAIRS, keys::MESSAGE_FORM, keys::OFFSET],
     roles: Roles::Pairs { messages: None, operations: 2 },
     bandwidth: Some(ONE_BUFFER),
@@ -22,7 +22,7 @@ pub(super) static LATENCY: Collective = Collective {
 pub(super) static BANDWIDTH: Collective = Collective {
     name: "bandwidth",
     aliases: &["p2p_bandwidth", "multi_pair", "message_rate", "mbw_mr"],
-    description: "a window of messages between the ranks of a pair, with the message rate of all pairs",
+    description: "a window of messages from one rank of a pair to the other",
     keys: &[keys::MESSAGE, keys::WINDOW, keys::PAIRS, keys::WINDOW_FORM, keys::OFFSET],
     roles: Roles::Pairs { messages: Some(1), operations: 1 },
     ranks: RankCount::Several,
@@ -45,7 +45,7 @@ pub(super) static BANDWIDTH: Collective = Collective {
 pub(super) static BIDIRECTIONAL: Collective = Collective {
     name: "bidirectional",
     aliases: &["p2p_bidirectional", "bisection"],
-    description: "a window of messages both ways; with all pairs, between the halves of the group",
+    description: "a window of messages both ways between the ranks of a pair",
     roles: Roles::Pairs { messages: Some(2), operations: 1 },
     input: |seat| seat.of_pair(|_| true),
     flow: Flow::Moves(|from, to| from.is_paired_with(to).then(|| from.whole())),

@@ -44,7 +44,7 @@ pub(super) static REDUCE: Collective = Collective {
 
 pub(super) static REDUCE_SCATTER: Collective = Collective {
     name: "reduce_scatter",
-    description: "each rank ends with its block of the reduction over all ranks",
+    description: "each rank ends with its block of the reduction",
     keys: keys::REDUCES,
     // NCCL leaves the result where the rank's own block was (nccl.h).
     in_place: Some(InPlace { mpi: Sharing::Front, nccl: Ok(Sharing::OwnBlock) }),

@@ -8,7 +8,7 @@ const EPS: f64 = 1e-5;
 pub(super) fn kernel() -> Kernel {
     Kernel {
         name: "layer_norm".into(),
-        description: "y = (x - mean)/sqrt(variance + eps)*weight + bias for each row of x".into(),
+        description: "(x - mean)/sqrt(variance + eps)*weight + bias of each row".into(),
         keys: matrix_keys(),
         precisions: Element::WIDE_FLOATS.to_vec(),
         default: false,

@@ -5,7 +5,7 @@ use super::*;
 pub(super) fn kernel() -> Kernel {
     Kernel {
         name: "softmax".into(),
-        description: "y = exp(x - max)/sum(exp(x - max)) for each row of x".into(),
+        description: "exp(x - max)/sum(exp(x - max)) of each row".into(),
         keys: matrix_keys(),
         precisions: Element::WIDE_FLOATS.to_vec(),
         default: false,

@@ -8,7 +8,7 @@ const SCALAR: f64 = 3.0;
 pub(super) fn kernel() -> Kernel {
     Kernel {
         name: "triad".into(),
-        description: "a[i] = b[i] + s*c[i] over arrays in memory, on every rank at once".into(),
+        description: "a[i] = b[i] + s*c[i] over arrays in memory, on every rank".into(),
         keys: vec![array()],
         precisions: Element::WIDE_FLOATS.to_vec(),
         default: true,

@@ -17,16 +17,16 @@ impl RunArgs {
         let arguments = without(&OF_THE_SERIES, std::env::args_os())?;
         let own = Variant { arguments, ..Variant::default() };
         let against = Variant { name: "against".to_owned(), ..own.clone() };
-        match &self.against {
+        match &self.series.against {
             None => {
                 let side = |variables: Variables| {
                     let names = variables.iter().map(|(key, value)| format!("{key}={value}"));
                     let name = names.collect::<Vec<_>>().join(",");
                     Variant { name, variables, ..own.clone() }
                 };
-                Ok(combinations(&self.env)?.into_iter().map(side).collect())
+                Ok(combinations(&self.series.env)?.into_iter().map(side).collect())
             }
-            Some(_) if !self.env.is_empty() => Err(Error::usage(
+            Some(_) if !self.series.env.is_empty() => Err(Error::usage(
                 "--against and --env each define the sides of a series; use one of them, and set the variable \
                  for the whole run or start it twice",
             )),

@@ -41,7 +41,10 @@ pub(super) fn without(
         if !is_typed || left_out.contains(&id) {
             continue;
         }
-        let name = format!("--{}", flag.get_long().unwrap_or(id));
+        let Some(name) = flag.get_long().map(|name| format!("--{name}")) else {
+            words.extend(given.get_raw(id).into_iter().flatten().map(OsString::from));
+            continue;
+        };
         match flag.get_action() {
             ArgAction::SetTrue => words.push(name.into()),
             ArgAction::Count => {
@@ -66,6 +69,7 @@ mod tests {
         for (typed, expected) in [
             ("run --launches 3 --ranks 2", "run --ranks=2"),
             ("run --launches=3 -b gemm", "run --benchmark=gemm"),
+            ("run gemm --launches 3 all_*", "run gemm all_*"),
             ("run -o x.json -ox.csv --output x.md --output=x -b gemm", "run --benchmark=gemm"),
             ("-q run -bo -p o -b=o", "run --benchmark=o --benchmark=o --precision=o --quiet"),
             ("run -vvoy.json -c x", "run --config=x --verbose --verbose"),
@@ -76,8 +80,8 @@ mod tests {
                 "run --ranks=1 --nccl-tests-table",
             ),
             (
-                "run --scaling-ranks 1,2 --timeout -5",
-                "run --scaling-ranks=1 --scaling-ranks=2 --timeout=-5",
+                "run --scaling-ranks 1,2 --timeout 5m",
+                "run --scaling-ranks=1 --scaling-ranks=2 --timeout=5m",
             ),
         ] {
             let typed = ["tesserabench"].into_iter().chain(typed.split(' ')).map(OsString::from);

@@ -67,7 +67,7 @@ fn sentence(analysis: &Analysis, finding: &Finding) -> String {
 }
 
 /// A number with its name and unit: `cases 3`, `slower 12.5 %`.
-fn number(figure: &Figure) -> String {
+pub(super) fn number(figure: &Figure) -> String {
     let value = figure.value;
     let shown = if value.fract() == 0.0 && value.abs() < 1e15 {
         format!("{value:.0}")

@@ -7,13 +7,17 @@ use tesserabench_launcher::{End, OutputLine};
 
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
-use crate::render::say;
+use crate::render::{remark, say};
 use crate::run::progress_bar;
-use crate::world::supervision::Note;
+use crate::world::supervision::{Note, Token};
 
-#[derive(Default)]
 pub(super) struct JobState {
+    token: Token,
+    /// Processes that start MPI, each with its rank where that is known; the ranks that have done so.
+    starting: HashMap<u32, Option<usize>>,
     ranks: HashMap<u32, (usize, String)>,
+    /// The first process that MPI complained about while it started.
+    unstarted: Option<u32>,
     case: String,
     exit: Option<Exit>,
     /// Whether there is a journal of this run, and whether it has become a report.
@@ -29,6 +33,24 @@ pub(super) struct JobState {
 }
 
 impl JobState {
+    pub(super) fn new(token: Token) -> Self {
+        Self {
+            token,
+            starting: HashMap::new(),
+            ranks: HashMap::new(),
+            unstarted: None,
+            case: String::new(),
+            exit: None,
+            journal: false,
+            reported: false,
+            failure: None,
+            held: Vec::new(),
+            farewell: [false; 2],
+            named: None,
+            bar: None,
+        }
+    }
+
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
     pub(super) fn hear(&mut self, line: OutputLine, shows_output: bool) {
         match &line {
@@ -36,18 +58,29 @@ impl JobState {
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
             OutputLine::Out(line) if shows_output => self.above_bar(|| say(line)),
             OutputLine::Out(_) => {}
-            OutputLine::Err(line) => match Note::parse(line) {
+            OutputLine::Err(line) => match Note::parse(line, &self.token) {
                 Some(note) => self.note(note),
                 None if line.starts_with("tesserabench") => self.show(line),
-                None if self.is_held(1, is_rule(line) || is_opening(line)) => self.hold(line),
-                None => self.show(line),
+                None => {
+                    self.unstarted = self.unstarted.or_else(|| {
+                        numbers_in(line).find(|pid: &u32| self.starting.contains_key(pid))
+                    });
+                    match self.is_held(1, is_rule(line) || is_opening(line)) {
+                        true => self.hold(line),
+                        false => self.show(line),
+                    }
+                }
             },
         }
     }
 
     fn note(&mut self, note: Note) {
         match note {
+            Note::Start { pid, rank } => {
+                self.starting.insert(pid, rank);
+            }
             Note::Rank { rank, pid, host } => {
+                self.starting.remove(&pid);
                 self.ranks.insert(pid, (rank, host));
             }
             Note::Case { done, total, id } => {
@@ -81,7 +114,7 @@ impl JobState {
     }
 
     fn show(&self, line: &str) {
-        self.above_bar(|| eprintln!("{line}"));
+        self.above_bar(|| remark(line));
     }
 
     fn above_bar(&self, print: impl FnOnce()) {
@@ -98,9 +131,7 @@ impl JobState {
     /// The rank that a launcher's line is about. Open MPI names the rank; MPICH a process, which of several may
     /// be one that it has killed itself.
     fn rank_in(&self, line: &str) -> Option<(usize, String)> {
-        let numbers = line.split(|c: char| !c.is_ascii_digit());
-        let mut pids = numbers.filter_map(|number| number.parse().ok());
-        let by_pid = pids.find_map(|pid: u32| self.ranks.get(&pid));
+        let by_pid = numbers_in(line).find_map(|pid| self.ranks.get(&pid));
         let by_pid = by_pid.filter(|_| self.ranks.len() == 1);
         let after = line.split_once("process rank ").and_then(|(_, rest)| rest.split(' ').next());
         let rank: Option<usize> = after.and_then(|word| word.parse().ok());
@@ -135,6 +166,17 @@ impl JobState {
         // The launcher reports a process that was killed.
         let is_death =
             |line: &String| ["on signal", "BAD TERMINATION"].iter().any(|word| line.contains(word));
+        let died = self.held.iter().any(is_death);
+        // Ranks that the launcher stops because another could not start MPI take that for a request.
+        let stopped = exit.is_none_or(|exit| exit == Exit::Interrupted);
+        if !self.starting.is_empty() && stopped && !died && matches!(end, End::Code(_)) {
+            self.show_held();
+            let rank = self.unstarted.and_then(|pid| self.starting[&pid]);
+            let place = rank.map_or_else(String::new, |rank| format!(" on rank {rank}"));
+            return Err(Error::unfit(format!(
+                "MPI could not start{place}; its messages are above"
+            )));
+        }
         let (kind, why) = match (exit, end, &self.named) {
             // A run that finished all the same was not interrupted.
             (Some(exit), End::TimedOut | End::Interrupted, _)
@@ -151,7 +193,7 @@ impl JobState {
             ),
             (_, End::Interrupted, _) => (Kind::Interrupted, format!("interrupted {during}")),
             (Some(exit), ..) => return Ok(exit),
-            (None, End::Code(_), _) if self.ranks.is_empty() && !self.held.iter().any(is_death) => {
+            (None, End::Code(_), _) if self.ranks.is_empty() && !died => {
                 self.show_held();
                 let why = "the launcher could not start the ranks; its messages are above";
                 return Err(Error::unfit(why));
@@ -187,6 +229,10 @@ impl JobState {
             Failure { case: self.case.clone(), error }
         }))
     }
+}
+
+fn numbers_in(line: &str) -> impl Iterator<Item = u32> {
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok())
 }
 
 /// Whether a line is a rule: launchers print how a job ended between two of them.

@@ -1,16 +1,18 @@
 //! The folder of a side's launches: a report each, with its samples and journal.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::side::Side;
 use crate::base::error::{Error, Result};
-use crate::base::files::write_atomically;
 use crate::machine::environment;
 use crate::plan::Plan;
 use crate::render::{Format, Output};
 use crate::report::{Report, Samples};
-use crate::run::journal::{Journal, Recovered, difference};
+use crate::run::journal::{self, Journal, Recovered, difference};
+use crate::run::keep::keep_earlier;
 use crate::run::recorder::OnExisting;
 
 /// A file that lies there until all launches have finished.
@@ -41,13 +43,29 @@ impl Side {
         )))
     }
 
-    /// Makes the folder ready. What an earlier series has left there is removed, unless this one resumes it: its
-    /// launches must not be taken for launches of this one.
-    pub(super) fn begin(&self, on_existing: OnExisting) -> Result<()> {
+    /// Makes the folder ready, for this series alone as long as what is returned lives. A finished series is kept under
+    /// a dated name. What an unfinished one has left is removed, unless this one resumes it: its launches must not be
+    /// taken for launches of this one.
+    pub(super) fn begin(&self, on_existing: OnExisting) -> Result<File> {
         let wrong = |why| Error::file("write", &self.folder, why);
+        let output = &self.outputs[0].path;
+        // A series that is under way has no results yet that could be moved.
+        if on_existing == OnExisting::Refuse {
+            keep_earlier(&self.outputs)?;
+        }
         std::fs::create_dir_all(&self.folder).map_err(wrong)?;
+        let mark = self.folder.join(MARK);
+        let lock = File::options().create(true).append(true).open(&mark).map_err(wrong)?;
+        journal::lock(&lock, output)?;
         let mut old = Vec::new();
-        if on_existing != OnExisting::Resume {
+        if on_existing == OnExisting::Resume {
+            if self.launches()?.is_empty() {
+                tracing::warn!(
+                    "there is nothing to resume: '{}' holds no launches; starting anew",
+                    self.folder.display()
+                );
+            }
+        } else {
             for output in self.launches()?.into_iter().map(|launch| self.output(launch)) {
                 let journal = Journal::path_for(&output.path);
                 old.extend([journal, output.beside("samples.csv.gz"), output.path]);
@@ -58,7 +76,8 @@ impl Side {
             old.push(Journal::path_for(&self.outputs[0].path));
         }
         old.iter().filter(|file| file.exists()).try_for_each(|file| remove(file))?;
-        write_atomically(&self.folder.join(MARK), TEXT.as_bytes())
+        lock.set_len(0).and_then(|()| (&lock).write_all(TEXT.as_bytes())).map_err(wrong)?;
+        Ok(lock)
     }
 
     pub(super) fn end(&self) -> Result<()> {

@@ -1,0 +1,144 @@
+//! What is said of the rows of a table, once below it: a letter in each row, and a line for each letter.
+
+use std::collections::HashMap;
+
+use super::document::{Cell, Section};
+
+/// What is said of one row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Remark {
+    /// What it is about; remarks about the same thing share a line.
+    pub(super) about: String,
+    /// All of it; of those that share a line, the worst is told.
+    pub(super) says: String,
+    /// How far it goes: the larger, the worse.
+    pub(super) extent: f64,
+}
+
+impl Remark {
+    /// One that is about what it says, whatever its numbers are.
+    pub(super) fn of(says: String) -> Self {
+        let about = says.replace(|c: char| c.is_ascii_digit() || ".+-".contains(c), "");
+        Self { about, says, extent: 0.0 }
+    }
+}
+
+/// Remarks about the same thing.
+struct Shared {
+    says: String,
+    /// From the least to the most.
+    extents: [f64; 2],
+    /// The row that goes furthest, and all of them.
+    worst: usize,
+    rows: Vec<usize>,
+}
+
+/// The remarks of all rows, by what they are about.
+pub(super) struct Legend {
+    names: Vec<String>,
+    shared: Vec<Shared>,
+}
+
+impl Legend {
+    /// The legend of rows: what each is called, and what is said of it.
+    pub(super) fn of(rows: impl IntoIterator<Item = (String, Vec<Remark>)>) -> Self {
+        let mut legend = Self { names: Vec::new(), shared: Vec::new() };
+        let mut places = HashMap::new();
+        for (row, (name, remarks)) in rows.into_iter().enumerate() {
+            legend.names.push(name);
+            for Remark { about, says, extent } in remarks {
+                let place = *places.entry(about).or_insert(legend.shared.len());
+                let Some(known) = legend.shared.get_mut(place) else {
+                    let extents = [extent, extent];
+                    legend.shared.push(Shared { says, extents, worst: row, rows: vec![row] });
+                    continue;
+                };
+                if extent > known.extents[1] {
+                    (known.says, known.worst) = (says, row);
+                }
+                known.extents = [known.extents[0].min(extent), known.extents[1].max(extent)];
+                known.rows.push(row);
+            }
+        }
+        legend
+    }
+
+    /// The section with a column of letters, and a line for each of them below. What is said of every row needs no letter.
+    pub(super) fn below(&self, section: Section) -> Section {
+        let is_of_all = |shared: &&Shared| shared.rows.len() == self.names.len().max(2);
+        let (of_all, of_some): (Vec<_>, Vec<_>) = self.shared.iter().partition(is_of_all);
+        let mut letters = vec![String::new(); self.names.len()];
+        for (place, shared) in of_some.iter().enumerate() {
+            shared.rows.iter().for_each(|&row| letters[row] += &letter(place));
+        }
+        let lines = of_some.iter().enumerate();
+        let lines = lines.map(|(place, shared)| format!("{} {}", letter(place), self.line(shared)));
+        let lines: Vec<String> =
+            lines.chain(of_all.into_iter().map(|shared| self.line(shared))).collect();
+        section.and("see", letters.into_iter().map(Cell::from).collect()).with(lines)
+    }
+
+    /// The lines alone.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        self.shared.iter().map(|shared| self.line(shared))
+    }
+
+    /// `unsteady: times vary by 55.0 % … (3 of 12 cases, the worst gemm/f32/…)`
+    fn line(&self, shared: &Shared) -> String {
+        let (some, all) = (shared.rows.len(), self.names.len());
+        let worst = &self.names[shared.worst];
+        let of =
+            if some == all { format!("all {all} cases") } else { format!("{some} of {all} cases") };
+        let cases = match shared.extents {
+            _ if some == 1 => worst.clone(),
+            [least, most] if least < most => format!("{of}, the worst {worst}"),
+            _ if some == all => of,
+            _ => format!("{of}, such as {worst}"),
+        };
+        format!("{} ({cases})", shared.says)
+    }
+}
+
+/// `a` to `z`, then `A` to `Z`, then `(53)`.
+fn letter(place: usize) -> String {
+    let letter = ('a'..='z').chain('A'..='Z').nth(place);
+    letter.map_or_else(|| format!("({})", place + 1), String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remark(about: &str, extent: f64) -> Remark {
+        Remark { about: about.to_owned(), says: format!("{about} by {extent}"), extent }
+    }
+
+    #[test]
+    fn each_remark_is_told_once_by_its_worst_row() {
+        let rows = [
+            ("x", vec![remark("quick", 0.0), remark("unsteady", 1.0)]),
+            ("y", vec![remark("quick", 0.0), remark("unsteady", 3.0), remark("late", 0.0)]),
+            ("z", vec![remark("quick", 0.0)]),
+        ];
+        let legend = Legend::of(rows.map(|(name, remarks)| (name.to_owned(), remarks)));
+        let section = Section::table("", ["x", "y", "z"], &[("case", &|name| (*name).into())]);
+        let section = legend.below(section.unwrap());
+        let table = section.table.unwrap();
+        let letters: Vec<&str> = table.rows.iter().map(|row| row[1].text.as_str()).collect();
+        assert_eq!(letters, ["a", "ab", ""]);
+        let lines: Vec<&str> = section.notes.iter().map(|note| note.text.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "a unsteady by 3 (2 of 3 cases, the worst y)",
+                "b late by 0 (y)",
+                "quick by 0 (all 3 cases)"
+            ]
+        );
+    }
+
+    #[test]
+    fn letters_do_not_end() {
+        assert_eq!([0, 25, 26, 52].map(letter), ["a", "z", "A", "(53)"]);
+    }
+}

@@ -1,0 +1,147 @@
+//! The results of an earlier run, kept under a dated name when this run writes to theirs.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde_json::Value;
+
+use crate::base::error::{Error, Result};
+use crate::base::files::{read_bounded, write_atomically};
+use crate::base::units::format_utc;
+use crate::render::{Format, Output};
+use crate::report;
+
+/// What accompanies the first output of a run or of a series of launches; the first two hold its samples.
+const COMPANIONS: [&str; 4] = ["samples.csv.gz", "launches", "comparison.json", "comparison.md"];
+
+/// Moves what an earlier run has written under the names of these outputs, with what accompanies it:
+/// `results.json` becomes `results.20261129T093244Z.json`, by the time at which it was written.
+///
+/// # Errors
+/// Usage error when something cannot be moved.
+pub fn keep_earlier(outputs: &[Output]) -> Result<()> {
+    let written = |output: &Output| output.path.metadata().ok()?.modified().ok();
+    let (Some(first), Some(written)) = (outputs.first(), outputs.iter().find_map(written)) else {
+        return Ok(());
+    };
+    let seconds = written.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let first_date = format_utc(seconds).replace(['-', ':'], "");
+    let own = outputs.iter().map(|output| (&output.path, output.path.extension()));
+    let accompanying = COMPANIONS.map(|ending| (&first.path, Some(OsStr::new(ending))));
+    let endings: Vec<(&PathBuf, &OsStr)> = own
+        .chain(accompanying)
+        .map(|(path, ending)| (path, ending.unwrap_or_default()))
+        .filter(|(path, ending)| path.with_extension(ending).exists())
+        .collect();
+    let dated = |date: &str| -> Vec<PathBuf> {
+        let name = |(path, ending): &(&PathBuf, &OsStr)| with_date(path, date, ending);
+        endings.iter().map(name).collect()
+    };
+    let later = (2..).map(|number| format!("{first_date}-{number}"));
+    let is_free = |date: &String| !dated(date).iter().any(|path| path.exists());
+    let Some(date) = [first_date.clone()].into_iter().chain(later).find(is_free) else {
+        return Ok(());
+    };
+    for ((path, ending), to) in endings.iter().zip(dated(&date)) {
+        let from = path.with_extension(ending);
+        std::fs::rename(&from, &to).map_err(|why| Error::file("move", &from, why))?;
+        tracing::warn!("'{}' of an earlier run is kept as '{}'", from.display(), to.display());
+    }
+    if first.format == Format::Json {
+        rename_samples(first, &date)?;
+    }
+    Ok(())
+}
+
+/// `results.json` as `results.DATE.ENDING`.
+fn with_date(path: &Path, date: &str, ending: &OsStr) -> PathBuf {
+    let mut parts = OsString::from(date);
+    if !ending.is_empty() {
+        parts.push(".");
+        parts.push(ending);
+    }
+    path.with_extension(parts)
+}
+
+/// Makes the kept report name its samples as they are called now.
+fn rename_samples(output: &Output, date: &str) -> Result<()> {
+    let path = with_date(&output.path, date, output.path.extension().unwrap_or_default());
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (old, new) = (stem(&output.path), stem(&path));
+    let text = read_bounded(&path, report::FILE_LIMIT)?;
+    // What is no report names no samples.
+    let Ok(mut report) = serde_json::from_str::<Value>(&text) else { return Ok(()) };
+    let mut changed = false;
+    let cases = report["cases"].as_array_mut().into_iter().flatten();
+    for file in cases.filter_map(|case| case.pointer_mut("/samples/sidecar/file")) {
+        let name = file.as_str().and_then(|file| file.strip_prefix(&old));
+        if let Some(name) = name.map(|rest| format!("{new}{rest}")) {
+            *file = name.into();
+            changed = true;
+        }
+    }
+    if !changed {
+        return Ok(());
+    }
+    let text = serde_json::to_string_pretty(&report)
+        .map_err(|why| Error::internal(format!("cannot write a report: {why}")))?;
+    write_atomically(&path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_kept_with_its_samples() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let outputs = [("r.json", Format::Json), ("other.csv", Format::Csv)]
+            .map(|(name, format)| Output { path: at(name), format });
+        let names = || -> Vec<String> {
+            let entries = std::fs::read_dir(folder.path()).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names
+        };
+        // Samples alone are those of a run that wrote no report.
+        std::fs::write(at("r.samples.csv.gz"), "samples").unwrap();
+        keep_earlier(&outputs).unwrap();
+        assert_eq!(names(), ["r.samples.csv.gz"]);
+        let mut kept = Vec::new();
+        for number in 1..=2 {
+            let samples = r#"{"sidecar": {"file": "r.samples.csv.gz", "rows": 3}}"#;
+            let report =
+                format!("{{\"cases\": [{{\"samples\": {samples}, \"number\": {number}}}]}}");
+            std::fs::write(at("r.json"), report).unwrap();
+            std::fs::write(at("r.samples.csv.gz"), number.to_string()).unwrap();
+            std::fs::write(at("other.csv"), "csv").unwrap();
+            // Both in the same second.
+            let time = std::fs::FileTimes::new().set_modified(UNIX_EPOCH);
+            std::fs::File::options()
+                .write(true)
+                .open(at("r.json"))
+                .unwrap()
+                .set_times(time)
+                .unwrap();
+            keep_earlier(&outputs).unwrap();
+            let date = ["19700101T000000Z", "19700101T000000Z-2"][number - 1];
+            let text = std::fs::read_to_string(at(&format!("r.{date}.json"))).unwrap();
+            let report: Value = serde_json::from_str(&text).unwrap();
+            let case = &report["cases"][0];
+            assert_eq!(case["number"], number);
+            let samples = case.pointer("/samples/sidecar/file").unwrap().as_str().unwrap();
+            assert_eq!(samples, format!("r.{date}.samples.csv.gz"));
+            assert_eq!(std::fs::read_to_string(at(samples)).unwrap(), number.to_string());
+            kept.extend([
+                format!("other.{date}.csv"),
+                format!("r.{date}.json"),
+                samples.to_owned(),
+            ]);
+        }
+        kept.sort();
+        assert_eq!(names(), kept);
+    }
+}
