@@ -1,4 +1,8 @@
 //! Types of the elements of buffers, as names and as Rust types.
+#![expect(
+    unsafe_code,
+    reason = "a promise on how numbers lie in memory, on which the backends rely"
+)]
 
 use float8::{F8E4M3, F8E5M2};
 use half::{bf16, f16};
@@ -115,8 +119,11 @@ impl Element {
     }
 }
 
-/// A number that buffers hold.
-pub trait Number: Copy + PartialEq + Default + std::fmt::Debug + 'static {
+/// A number that buffers hold, which MPI and GPUs write as bytes.
+///
+/// # Safety
+/// The type is as long as its [`Element`] says, without padding, and all bits that fit into it are a value.
+pub unsafe trait Number: Copy + PartialEq + Default + std::fmt::Debug + 'static {
     /// Every whole number up to this one is exact in the type; integers wrap, so none is inexact.
     const EXACT: i64;
 
@@ -134,7 +141,8 @@ pub trait Number: Copy + PartialEq + Default + std::fmt::Debug + 'static {
 
 macro_rules! number {
     ($($type:ty: $exact:expr),*) => {$(
-        impl Number for $type {
+        // SAFETY: floats and integers of the machine's, or such an integer in a structure of nothing else.
+        unsafe impl Number for $type {
             const EXACT: i64 = $exact;
 
             fn of(value: i64) -> Self {
@@ -158,7 +166,8 @@ number!(u8: i64::MAX, u16: i64::MAX, u32: i64::MAX, u64: i64::MAX);
 
 macro_rules! small_float {
     ($($type:ty: $exact:expr),*) => {$(
-        impl Number for $type {
+        // SAFETY: floats and integers of the machine's, or such an integer in a structure of nothing else.
+        unsafe impl Number for $type {
             const EXACT: i64 = $exact;
 
             fn rounded(value: f64) -> Self {

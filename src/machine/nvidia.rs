@@ -202,7 +202,10 @@ impl Library {
     fn load(&self, names: &[&str]) -> Result<Loaded, String> {
         let mut message = String::new();
         for &name in names {
-            // SAFETY: the initialisers of NVIDIA's libraries do not harm this process.
+            // SAFETY: loading runs the initialisers of the file that the loader finds by this name, and NVIDIA's do no
+            // harm. It looks where it has found what this process was started with (LD_LIBRARY_PATH, ld.so.conf), so
+            // whoever can put another file there already decides what runs here. We add no folder to that but one that
+            // only this user can write (`run::restart`).
             match unsafe { libloading::Library::new(name) } {
                 Ok(handle) => {
                     let file = file_of(&handle, self.symbols).unwrap_or_else(|| name.into());

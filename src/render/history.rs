@@ -227,4 +227,22 @@ mod tests {
             blocks.chars().count() == SPARKS && blocks.starts_with('▁') && blocks.ends_with('█')
         );
     }
+
+    #[test]
+    fn one_machine_has_one_number_whatever_the_method() {
+        let text = include_str!("snapshots/history-trend.json");
+        let answer: Answer = serde_json::from_str(text).unwrap();
+        let Content::Trend { mut trends } = answer.content else { unreachable!() };
+        trends.push(trends[0].clone());
+        trends[1].series.method = "barrier, slowest_rank".to_owned();
+        let page = Answer::from(Content::Trend { trends }).document();
+        let table = page.sections[0].table.as_ref().unwrap();
+        let place = |name: &str| table.columns.iter().position(|it| it.name == name).unwrap();
+        let of = |name| table.rows.iter().map(|row| row[place(name)].text.clone()).collect();
+        let (machines, methods): (Vec<String>, Vec<String>) = (of("machine"), of("method"));
+        assert_eq!(machines, ["1", "1"]);
+        assert_eq!(methods, ["1", "2"]);
+        let notes = &page.sections.last().unwrap().notes;
+        assert!(notes.iter().any(|note| note.text == "method 2: barrier, slowest rank"));
+    }
 }

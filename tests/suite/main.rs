@@ -20,3 +20,4 @@ mod tidy;
 mod timing;
 mod trials;
 mod untrusted;
+mod widths;

@@ -193,7 +193,7 @@ fn a_wrong_element_of_every_pattern_and_type_is_named() {
         for rank in 0..2 {
             let words = format!(
                 "{ELEMENTS} {TYPES} {FEW} --problem-size bytes=240 --continue-on-error --problem-size \
-                 placement=out,in"
+                 placement=out,in --problem-size window=1"
             );
             let ended = ranks(2, &words).fault(&format!("wrong@{rank}:{phase}")).fails(5);
             let cases = cases(&ended);
@@ -222,6 +222,24 @@ fn a_wrong_element_of_every_pattern_and_type_is_named() {
         caught.dedup();
         // 15 patterns in and out of place and 7 others, on 14 types, less what MPI cannot reduce.
         assert_eq!((caught.len(), all), ((2 * 15 + 7) * 14 - 4 * 2 * 4, caught.len()));
+    }
+}
+
+#[test]
+fn each_message_in_flight_is_received_into_memory_of_its_own() {
+    let words = format!(
+        "-b bandwidth -b bidirectional -b get -b put -b incast {FEW} --problem-size bytes=480"
+    );
+    for case in cases(&ranks(2, &words).arg("--problem-size=window=1,7").passes()) {
+        let window = case["problem"]["window"].as_u64().unwrap_or(1);
+        // What is put goes to one place, whatever is in flight: a node has little memory that ranks share.
+        let received = match case["benchmark"].as_str().unwrap() {
+            "put" => 1,
+            "bidirectional" => 2 * window,
+            _ => window,
+        };
+        // Before and after the times are taken.
+        assert_eq!(checked(&case), 2 * 120 * received, "{case:#}");
     }
 }
 

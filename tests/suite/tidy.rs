@@ -19,6 +19,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     (
         "unsafe ",
         &[
+            "src/benchmark/element.rs",
             "src/world/",
             "src/backend/host/",
             "src/backend/cuda/",

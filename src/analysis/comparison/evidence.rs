@@ -54,10 +54,11 @@ pub(super) fn weigh(
         launches.iter().map(worse).collect()
     };
     let (from, to) = (worseness(baseline), worseness(candidate));
+    // Of the values, as people read it; the median of their logarithms is another where they are even in number.
     let medians = |side: &Launches| -> Option<Vec<f64>> {
-        side.iter().map(|values| stats::median(values)).collect()
+        side.iter().map(|values| Some(sign * stats::median(values)?.ln())).collect()
     };
-    let (before, after) = (medians(&from)?, medians(&to)?);
+    let (before, after) = (medians(baseline)?, medians(candidate)?);
     let from: Vec<&[f64]> = from.iter().map(Vec::as_slice).collect();
     let to: Vec<&[f64]> = to.iter().map(Vec::as_slice).collect();
     let interval = stats::shift_interval(&from, &to, rules.confidence, budget.resamples, seed);

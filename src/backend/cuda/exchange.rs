@@ -65,7 +65,7 @@ struct Transfer<'a, T> {
     caller: Caller,
     /// What is called, with the root it is called for: one for each turn, then again from the first.
     turns: Vec<(usize, Groups)>,
-    /// Those of the operations that run at once; messages of a window share theirs, as in the OSU
+    /// Those of the operations that run at once; the messages of a window that a pair sends are one, as in the OSU
     /// benchmarks.
     memories: Vec<Memory<T>>,
     /// How many runs have been queued.
@@ -78,16 +78,17 @@ impl<'a, T: Number> Transfer<'a, T> {
         let Nccl::Calls(calls) = exchange.collective.nccl else {
             return Err(Error::internal(format!("{} has no calls", exchange.collective.name)));
         };
-        let copies = if exchange.collective.is_paired() { 1 } else { window };
+        let (copies, results) =
+            if exchange.collective.is_paired() { (1, window) } else { (window, 1) };
         let sharing = sharing(exchange)?;
-        let memories = (0..copies).map(|_| Memory::new(gpu, &comm, exchange, sharing));
+        let memories = (0..copies).map(|_| Memory::new(gpu, &comm, exchange, sharing, results));
         let memories = memories.collect::<Result<Vec<Memory<T>>>>()?;
         let roots = match exchange.root {
             Root::Fixed(root) => root as usize..root as usize + 1,
             Root::Rotating => 0..comm.size,
         };
         let turn = |root: usize| {
-            let spots = memories.iter().map(Memory::spot).cycle().take(window);
+            let spots = memories.iter().flat_map(Memory::spots);
             let stages = calls(Seat { exchange, ranks: comm.size, rank: comm.rank, root });
             (root, together(spots.map(|spot| located(&stages, spot))))
         };

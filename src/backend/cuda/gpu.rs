@@ -11,6 +11,7 @@ use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUdeviceptr, CU
 use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream};
 use cudarc::nvrtc::Ptx;
 
+use crate::backend::reference::Number;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
 use crate::machine::device::Device;
@@ -158,10 +159,15 @@ impl Gpu {
     }
 
     /// Copies `values` into `buffer`, `offset` bytes behind its beginning, and waits for it.
-    pub(super) fn upload<T>(&self, buffer: &Buffer, offset: usize, values: &[T]) -> Result<()> {
+    pub(super) fn upload<T: Number>(
+        &self,
+        buffer: &Buffer,
+        offset: usize,
+        values: &[T],
+    ) -> Result<()> {
         let place = buffer.place(offset, size_of_val(values));
-        // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done. On our
-        // stream, because the plain copy returns before the data has arrived.
+        // SAFETY: the buffer holds as many bytes, numbers have no others, and `values` lives until the copy is done.
+        // On our stream, because the plain copy returns before the data has arrived.
         unsafe { result::memcpy_htod_async(place, values, self.raw_stream()) }
             .map_err(failed("cannot copy to the GPU"))?;
         self.synchronize()
@@ -169,14 +175,15 @@ impl Gpu {
 
     /// Copies what lies `offset` bytes behind the beginning of `buffer` to `values`, once everything queued
     /// is done.
-    pub(super) fn download<T>(
+    pub(super) fn download<T: Number>(
         &self,
         values: &mut [T],
         buffer: &Buffer,
         offset: usize,
     ) -> Result<()> {
         let place = buffer.place(offset, size_of_val(values));
-        // SAFETY: the buffer holds as many bytes, and `values` lives until the copy is done.
+        // SAFETY: the buffer holds as many bytes, all of which are numbers whatever they are, and `values` lives until
+        // the copy is done.
         unsafe { result::memcpy_dtoh_async(values, place, self.raw_stream()) }
             .map_err(failed("cannot copy from the GPU"))?;
         self.synchronize()

@@ -12,36 +12,42 @@ use crate::benchmark::collective::Sharing;
 use crate::benchmark::work::{Exchange, Placement};
 use crate::world::progress::Phase;
 
-/// Input and result, in two buffers or in one.
+/// Input and results, in two buffers or in one.
 #[derive(Debug)]
 pub(super) struct Memory<T> {
     expected: ExpectedResults,
     places: BufferLayout,
     /// Absent when in place.
     input: Option<Buffer>,
+    /// As many results one behind the other as are in flight.
     output: Buffer,
+    results: usize,
     /// Bytes by which the data begins behind a page.
     offset: usize,
     element: PhantomData<T>,
 }
 
 impl<T: Number> Memory<T> {
-    /// For the rank that calls it; in place, input and result share their buffer like this.
+    /// For the rank that calls it, with room for so many results, which is 1 when in place: input and result then
+    /// share their buffer like this.
     pub(super) fn new(
         gpu: &Gpu,
         comm: &Comm,
         exchange: &Exchange,
         sharing: Sharing,
+        results: usize,
     ) -> Result<Self> {
         let (rank, ranks) = (comm.rank, comm.size);
         let in_place = exchange.placement == Placement::In;
         let places = BufferLayout::new(exchange, (rank, ranks), sharing);
         let buffer =
             |len: usize| gpu.allocate(exchange.offset + len as u64 * exchange.element.bytes());
+        let all = places.output_buffer.saturating_mul(results);
         Ok(Self {
             expected: ExpectedResults::new(exchange, ranks, rank),
             input: (!in_place).then(|| buffer(places.input_buffer)).transpose()?,
-            output: buffer(places.output_buffer)?,
+            output: buffer(all)?,
+            results,
             places,
             offset: exchange.offset as usize,
             element: PhantomData,
@@ -53,22 +59,27 @@ impl<T: Number> Memory<T> {
         self.offset + at * size_of::<T>()
     }
 
-    /// Where NCCL finds the data.
-    pub(super) fn spot(&self) -> Spot {
+    /// Where NCCL finds the data of each result.
+    pub(super) fn spots(&self) -> impl Iterator<Item = Spot> {
         let place = |buffer: &Buffer, at: usize| buffer.pointer + self.place(at) as u64;
         let input = self.input.as_ref().unwrap_or(&self.output);
-        Spot {
+        (0..self.results).map(move |result| Spot {
             input: place(input, self.places.input.start),
-            output: place(&self.output, self.places.output_at),
+            output: place(&self.output, self.result_at(result)),
             element: size_of::<T>() as u64,
-        }
+        })
     }
 
-    /// Puts in what is verified, or timed, and something else where the result goes.
+    /// Where this one of the results goes, in elements of the buffer.
+    fn result_at(&self, result: usize) -> usize {
+        result * self.places.output_buffer + self.places.output_at
+    }
+
+    /// Puts in what is verified, or timed, and something else where the results go.
     pub(super) fn load(&self, gpu: &Gpu, phase: Phase) -> Result<()> {
         let data = self.expected.data(phase);
         let spoilt = self.expected.spoilt::<T>(data);
-        let mut values = vec![spoilt; self.places.output_buffer];
+        let mut values = vec![spoilt; self.places.output_buffer * self.results];
         let own = self.places.input.clone();
         let Some(input) = &self.input else {
             self.expected.fill(data, &mut values[own]);
@@ -80,11 +91,13 @@ impl<T: Number> Memory<T> {
         gpu.upload(input, self.offset, &values)
     }
 
-    /// Compares the result of an operation with root `root`: on known data, or the last timed one.
+    /// Compares the results of an operation with root `root`: on known data, or the last timed one.
     pub(super) fn compare(&self, gpu: &Gpu, root: usize, phase: Phase) -> Result<Accuracy> {
-        let at = self.places.output_at;
-        let mut result = vec![T::default(); self.places.output_buffer - at];
-        gpu.download(&mut result, &self.output, self.place(at))?;
-        Ok(self.expected.judge(phase, root, &mut result))
+        let mut values = vec![T::default(); self.places.output_buffer - self.places.output_at];
+        let judged = (0..self.results).map(|result| {
+            gpu.download(&mut values, &self.output, self.place(self.result_at(result)))?;
+            Ok(self.expected.judge(phase, root, &mut values))
+        });
+        Ok(Accuracy::sum(judged.collect::<Result<Vec<Accuracy>>>()?))
     }
 }

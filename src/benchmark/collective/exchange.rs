@@ -196,14 +196,6 @@ impl Exchange {
             }
             RankCount::Any | RankCount::Several | RankCount::PowerOfTwo => {}
         }
-        if let Some(grown) = self.grown(ranks) {
-            return Err(Error::unsupported(format!(
-                "{} hold no {} for each of {ranks} ranks, so nothing would move; use {} or more",
-                format_size(self.bytes),
-                self.element.name(),
-                format_size(grown.bytes)
-            )));
-        }
         if let Some(pairs) = self.pairs
             && pairs as usize > ranks / 2
         {
@@ -212,7 +204,21 @@ impl Exchange {
                 ranks / 2
             )));
         }
-        let Blocks::Matrix { rows, .. } = &self.blocks else { return Ok(()) };
+        if let Blocks::Matrix { rows, .. } = &self.blocks {
+            self.check_matrix(rows, ranks)?;
+        }
+        if let Some(grown) = self.grown(ranks) {
+            return Err(Error::unsupported(format!(
+                "{} hold no {} for each of {ranks} ranks, so nothing would move; use {} or more",
+                format_size(self.bytes),
+                self.element.name(),
+                format_size(grown.bytes)
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_matrix(&self, rows: &[Vec<u64>], ranks: usize) -> Result<()> {
         if rows.len() != ranks {
             return Err(Error::usage(format!(
                 "the matrix has {} rows for {ranks} ranks; give one row and one column for each rank",
@@ -273,15 +279,25 @@ impl Exchange {
         };
         let of = |rank| {
             let (input, output) = (self.input(ranks, rank, root), self.output(ranks, rank, root));
-            if self.placement == Placement::In { input.max(output) } else { input + output }
+            let window = u64::from(self.window);
+            // What a pair sends in a window is the same; each that is received has memory of its own.
+            let sent = if self.collective.is_paired() { 1 } else { window };
+            match self.placement {
+                Placement::In => input.max(output).saturating_mul(window),
+                Placement::Out => {
+                    input.saturating_mul(sent).saturating_add(output.saturating_mul(window))
+                }
+            }
         };
-        let one_sided = matches!(self.collective.mpi, MpiCall::Put | MpiCall::Get);
-        let copies = if self.collective.is_paired() { 1 } else { u64::from(self.window) };
         // The first rank, the root and a partner: no other has more, whatever the blocks.
         let most = [0, root, ranks - 1, ranks / 2].into_iter().map(of).max().unwrap_or(0);
-        // Every rank exposes a window, whether it acts or not.
-        let most = if one_sided { 2 * self.elements() } else { most };
-        most.saturating_mul(self.element.bytes()).saturating_mul(copies)
+        // Every rank exposes one, whether it acts or not.
+        let most = match self.collective.mpi {
+            MpiCall::Put => self.elements().saturating_mul(2),
+            MpiCall::Get => self.elements().saturating_mul(u64::from(self.window) + 1),
+            _ => most,
+        };
+        most.saturating_mul(self.element.bytes())
     }
 
     /// Whole elements in `bytes`.
@@ -346,6 +362,15 @@ mod tests {
         for text in ["", "0 0\n0 0", "1 2\n3", "a", "1 2\n3 -4"] {
             assert!(Blocks::parse_matrix(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_message_that_is_received_in_a_window_has_memory_of_its_own() {
+        let memory = |collective, window| Exchange { window, ..of(collective) }.footprint(2);
+        assert_eq!(memory(&pairs::BANDWIDTH, 64), 64 * 4096);
+        assert_eq!(memory(&pairs::BIDIRECTIONAL, 64), 65 * 4096);
+        assert_eq!((memory(&pairs::GET, 64), memory(&pairs::PUT, 64)), (65 * 4096, 2 * 4096));
+        assert_eq!(memory(&ALL_REDUCE, 3), 3 * 2 * 4096);
     }
 
     #[test]

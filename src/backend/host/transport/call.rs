@@ -15,7 +15,8 @@ use crate::benchmark::collective::MpiCollective;
 use crate::benchmark::work::{Exchange, Placement, Root};
 use crate::world::mpi_library;
 
-/// The arguments, with pointers into a [`Memory`] that the owner keeps.
+/// The arguments, with pointers into a [`Memory`] that the owner keeps. They stay good when that is filled and compared
+/// between two operations, because its buffers are never reached but through pointers (see [`Memory::input`]).
 pub(super) struct Call {
     function: MpiCollective,
     comm: Comm,
@@ -142,7 +143,7 @@ impl Call {
         comm: &Comm,
         exchange: &Exchange,
         function: MpiCollective,
-        memory: &mut Memory<T>,
+        memory: &Memory<T>,
         (at, elements): (u64, u64),
     ) -> Result<Self> {
         let (rank, ranks) = place(comm);
@@ -207,7 +208,7 @@ impl Call {
             in_place,
             element_bytes: element.bytes() as usize,
             input: shifted(memory.input()),
-            output: shifted(memory.output()),
+            output: shifted(memory.output(0)),
             whole: shifted(whole),
             counted,
             operation,
@@ -219,7 +220,7 @@ impl Call {
     /// Does it, with root `root`; false where this MPI has no such form.
     ///
     /// # Safety
-    /// The memory that it was made for lives, and is not touched until what was started has ended.
+    /// The memory that it was made for lives, and is neither touched nor borrowed until what was started has ended.
     pub(super) unsafe fn issue(&self, root: usize, mode: Mode<'_>) -> bool {
         let Self { rank, ranks, in_place, input, output, whole, operation, .. } = *self;
         let (count, datatype) = (self.counted.count, self.counted.datatype);
@@ -239,7 +240,8 @@ impl Call {
             [&self.sent.counts, &self.sent.starts, &self.received.counts, &self.received.starts]
                 .map(|numbers| numbers.as_ptr());
         // SAFETY: buffers, counts and types belong together, as MPI wants them for this call; the caller
-        // vouches for the memory, and the communicator lives as long as `self`.
+        // vouches for the memory, and the communicator lives as long as `self`. A function that MPI's library has by
+        // the name of a persistent form is of MPI's type.
         unsafe {
             collectives! { self.function, mode;
                 {

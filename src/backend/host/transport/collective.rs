@@ -55,12 +55,12 @@ impl<'a, T: Number> Calls<'a, T> {
         let whole = matches!(function, MpiCollective::Allreduce | MpiCollective::Reduce);
         let pieces = if whole { elements.div_ceil(PIECE).max(1) } else { 1 };
         let one = |_| {
-            let mut memory = Memory::new(&comm, exchange)?;
+            let memory = Memory::new(&comm, exchange, 1)?;
             let span = |piece: u64| {
                 let at = piece * PIECE;
                 (at, if whole { (elements - at).min(PIECE) } else { elements })
             };
-            let call = |piece| Call::new(&comm, exchange, function, &mut memory, span(piece));
+            let call = |piece| Call::new(&comm, exchange, function, &memory, span(piece));
             let calls: Vec<Call> = (0..pieces).map(call).collect::<Result<_>>()?;
             Ok((calls, memory))
         };

@@ -33,7 +33,7 @@ pub(super) struct Messages<T> {
     completion: CompletionMode,
     /// The two messages of a ping-pong in their order; else all are begun, and waited for.
     turns: Option<[usize; 2]>,
-    /// What is received and sent in one run, receives first.
+    /// What is received and sent in one run, receives first, each of them into memory of its own.
     messages: Vec<Message>,
     /// Whom this rank answers when all has come, and who answers it.
     owed: Vec<c_int>,
@@ -65,9 +65,9 @@ impl<T: Number> Messages<T> {
             ));
         };
         let root = root as usize;
-        let mut memory = Memory::<T>::new(&comm, exchange)?;
+        let window = exchange.window;
+        let memory = Memory::<T>::new(&comm, exchange, window)?;
         let counted = Counted::new(exchange.elements(), exchange.element);
-        let (input, output) = (memory.input(), memory.output());
         let message = |other: usize, buffer: *mut T, at: u64, sends: bool| Message {
             other: other as c_int,
             at: buffer.wrapping_add(at as usize).cast(),
@@ -76,14 +76,18 @@ impl<T: Number> Messages<T> {
         let mut at = 0;
         let mut messages = Vec::new();
         for part in exchange.parts(ranks, rank, root) {
-            messages.extend(part.from.map(|from| message(from, output, at, false)));
+            let from = |from| (0..window as usize).map(move |result| (from, result));
+            let received = part.from.into_iter().flat_map(from);
+            messages.extend(
+                received.map(|(from, result)| message(from, memory.output(result), at, false)),
+            );
             at += part.len;
         }
-        let sent = exchange.sent(ranks, rank, root).into_iter();
-        messages.extend(sent.map(|(to, part)| message(to, input, part.at, true)));
         // A window of the same message, as the OSU benchmarks send it.
-        let window = exchange.window as usize;
-        messages = messages.into_iter().flat_map(|one| std::iter::repeat_n(one, window)).collect();
+        for (to, part) in exchange.sent(ranks, rank, root) {
+            let one = message(to, memory.input(), part.at, true);
+            messages.extend(std::iter::repeat_n(one, window as usize));
+        }
         let first = exchange.partner(ranks, rank).is_some_and(|partner| rank < partner);
         let (turns, answered) = match way {
             MpiMessages::Window { answered } => (None, answered),

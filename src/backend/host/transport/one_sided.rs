@@ -26,7 +26,7 @@ pub(super) struct OneSided<T> {
     window: u32,
     /// The other rank, for the rank that acts.
     target: Option<c_int>,
-    /// The memory of the rank that acts.
+    /// The memory of the rank that acts: what it puts, or all that it gets at once, one behind the other.
     own: Buffer<T>,
     /// What the other one reaches.
     exposed: *mut T,
@@ -41,8 +41,9 @@ impl<T: Number> OneSided<T> {
         let len = exchange.elements() as usize;
         let offset = (exchange.offset / exchange.element.bytes()) as usize;
         let target = exchange.partner(ranks, rank).filter(|&partner| rank < partner);
-        let own = Buffer::new(if target.is_some() { len } else { 0 }, offset, T::default());
-        let own = together(&comm, own)?;
+        let copies = if puts { 1 } else { exchange.window as usize };
+        let room = if target.is_some() { len.saturating_mul(copies) } else { 0 };
+        let own = together(&comm, Buffer::new(room, offset, T::default()))?;
         let size = size_of::<T>();
         // SAFETY: constants of the library.
         let (mut handle, no_info) = unsafe { (ffi::RSMPI_WIN_NULL, ffi::RSMPI_INFO_NULL) };
@@ -114,8 +115,11 @@ impl<T: Number> OneSided<T> {
     fn compare(&mut self, phase: Phase) -> Accuracy {
         self.synchronise();
         let expected = self.expected.clone();
-        let result = if self.puts { self.exposed() } else { &mut self.own[..] };
-        expected.judge(phase, 0, result)
+        if self.puts {
+            return expected.judge(phase, 0, self.exposed());
+        }
+        let gotten = self.own.chunks_mut(self.len.max(1));
+        Accuracy::sum(gotten.map(|own| expected.judge(phase, 0, own)))
     }
 }
 
@@ -123,14 +127,16 @@ impl<T: Number> Operation for OneSided<T> {
     fn run(&mut self) {
         let Some(target) = self.target else { return };
         let Counted { count, datatype, .. } = self.counted;
-        let (own, at) = (self.own.as_mut_ptr().cast(), self.offset as ffi::MPI_Aint);
-        // SAFETY: both sides hold this many elements of the type, and `flush` comes before they are
-        // touched.
+        let (own, at) = (self.own.pointer(), self.offset as ffi::MPI_Aint);
+        // SAFETY: both sides hold this many elements of the type, and `flush` comes before they are touched. What is
+        // put to the same place at once is the same.
         unsafe {
-            for _ in 0..self.window {
+            for i in 0..self.window as usize {
                 if self.puts {
+                    let own = own.cast();
                     ffi::MPI_Put(own, count, datatype, target, at, count, datatype, self.handle);
                 } else {
+                    let own = own.wrapping_add(i * self.len).cast();
                     ffi::MPI_Get(own, count, datatype, target, at, count, datatype, self.handle);
                 }
             }

@@ -1,0 +1,33 @@
+//! Tables as terminals of several widths show them.
+
+use crate::ranks::tesserabench;
+
+#[test]
+fn a_case_is_one_line_and_what_is_missing_is_named() {
+    let words = "run --backend simulated --topology dgx-h100 --ranks 4 --mesh tp=2,dp=2 --quick -b all_reduce -b gemm";
+    for columns in [80, 120, 200] {
+        let ended = tesserabench(words).env("COLUMNS", &columns.to_string()).passes();
+        let report = ended.report();
+        let widest = ended.out.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns), "{columns}: {}", ended.out);
+        let is_row = |line: &&str| line.starts_with("all_reduce ") || line.starts_with("gemm ");
+        let rows: Vec<&str> = ended.out.lines().filter(is_row).collect();
+        let cases = report["cases"].as_array().unwrap();
+        assert_eq!(rows.len(), cases.len(), "{}", ended.out);
+        // What is not shown is named, and where there is room ids can be copied.
+        assert_eq!(ended.out.contains("not shown: "), columns < 200, "{}", ended.out);
+        let has_id =
+            |(row, case): (&&str, &serde_json::Value)| row.contains(case["id"].as_str().unwrap());
+        assert_eq!(rows.iter().zip(cases).all(has_id), columns == 200, "{}", ended.out);
+        assert!(rows.iter().all(|row| !row.contains("n<") && !row.contains("0.0000")), "{rows:?}");
+    }
+}
+
+#[test]
+fn a_study_stands_in_a_file_of_its_own_which_is_said() {
+    let words = "run --backend simulated --topology dgx-h100 --ranks 4 --quick -b gemm --scaling strong -o a.csv";
+    let ended = tesserabench(words).passes();
+    assert!(ended.out.ends_with("wrote a.csv, a.scaling.csv\n"), "{}", ended.out);
+    assert_eq!(ended.read("a.scaling.csv").lines().count(), 4);
+    assert!(ended.read("a.csv").starts_with("id,") && ended.read("a.csv").contains("std_dev_ms"));
+}
