@@ -61,7 +61,7 @@ fn is_idle(subject: &Subject<'_>) -> bool {
 pub(super) fn leaderboards(subjects: &[Subject<'_>]) -> Vec<Leaderboard> {
     type Key<'a> = (&'a str, Option<&'static str>, Origin, &'a str);
     let mut boards: BTreeMap<Key<'_>, (Option<Element>, Vec<Entry>)> = BTreeMap::new();
-    for subject in subjects.iter().filter(|subject| counts(subject)) {
+    for subject in subjects.iter().filter(|subject| counts(subject) && !is_idle(subject)) {
         let case = &subject.examined;
         let Some(statistics) = &case.statistics else { continue };
         let (Some(rate), Some(unit)) = (statistics.rate, &statistics.rate_unit) else { continue };
