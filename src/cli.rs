@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 use serde::de::DeserializeOwned;
 
 use crate::base::error::{Error, Exit, Result};
-use crate::base::files::write_atomically;
+use crate::base::files::{survive_limits, write_atomically};
 use crate::base::plain::plain;
 use crate::plan::config::{Config, from_name};
 use crate::render::{Format, Render, said_all, say};
@@ -164,6 +164,7 @@ fn set_name<T: DeserializeOwned>(
 
 /// Parses the arguments, runs the command, and reports its exit.
 pub fn main() -> ExitCode {
+    survive_limits();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),

@@ -127,7 +127,7 @@ pub struct Case {
 }
 
 /// The identity of a scaling study.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Study {
     /// What stays constant.
     pub kind: ScalingKind,

@@ -197,7 +197,7 @@ pub struct Case {
     pub error: Option<CaseError>,
     /// Figures, when it was measured.
     #[serde(flatten, deserialize_with = "load::figures")]
-    pub measured: Option<Measured>,
+    pub measured: Option<Box<Measured>>,
     /// The stamps themselves, those of invalid rounds included.
     #[serde(default)]
     pub samples: Samples,

@@ -3,6 +3,7 @@
 mod monitor;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{AbortHandle, JoinSet, LocalSet, yield_now};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::diagnosis::Diagnosis;
@@ -47,10 +48,11 @@ pub struct Server {
     thread: JoinHandle<()>,
 }
 
-/// Connections allowed in addition to one per rank. Each uses a file descriptor of this process.
-const SPARE_CONNECTIONS: usize = 16;
+/// Connections that have not shown the token, beside those of the ranks. Each uses a file descriptor of this process.
+/// One more takes the place of the oldest; a rank shows the token at once, and comes again if it was too slow.
+const STRANGERS: usize = 64;
 
-/// How long a connection may take to send its first frame.
+/// How long a connection may take to show the token.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long to wait if no connection can be accepted, for lack of file descriptors.
@@ -112,7 +114,8 @@ async fn listen(
     mut on_fault: impl FnMut(Diagnosis),
 ) {
     let monitor = Rc::new(RefCell::new(Monitor::new(&options, Instant::now())));
-    let mut connections = JoinSet::new();
+    let (mut strangers, mut ranks) = (JoinSet::new(), JoinSet::new());
+    let mut oldest: VecDeque<AbortHandle> = VecDeque::new();
     let reject = || {
         rejected.fetch_add(1, Ordering::Relaxed);
     };
@@ -120,14 +123,25 @@ async fn listen(
         let next_check = monitor.borrow().next_check;
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() < options.ranks + SPARE_CONNECTIONS => {
-                    connections.spawn_local(serve(stream, Rc::clone(&monitor), options.token));
+                Ok((stream, _)) => {
+                    oldest.retain(|stranger| !stranger.is_finished());
+                    if oldest.len() == STRANGERS {
+                        oldest.pop_front().inspect(AbortHandle::abort);
+                    }
+                    oldest.push_back(strangers.spawn_local(greet(stream, options.token)));
+                    // The frames that have come are read before anyone loses their place.
+                    yield_now().await;
                 }
-                Ok(_) => reject(),
                 Err(_) => sleep(ACCEPT_RETRY).await,
             },
-            Some(connection) = connections.join_next() => {
-                if let Ok(None) = connection {
+            Some(greeted) = strangers.join_next() => match greeted {
+                Ok(Some((stream, first))) if monitor.borrow_mut().admit(first.heartbeat.rank) => {
+                    ranks.spawn_local(serve(stream, first, Rc::clone(&monitor), options.token));
+                }
+                _ => reject(),
+            },
+            Some(rank) = ranks.join_next() => {
+                if let Ok(None) = rank {
                     reject();
                 }
             }
@@ -139,14 +153,23 @@ async fn listen(
     }
 }
 
-/// Serves one connection until it ends; `None` if it is not a rank's, or violated the protocol.
-async fn serve(mut stream: TcpStream, monitor: Rc<RefCell<Monitor>>, token: Token) -> Option<()> {
+/// The connection with its first frame; `None` if it does not show the token in time.
+async fn greet(mut stream: TcpStream, token: Token) -> Option<(TcpStream, Frame)> {
     // Without it replies are late, but they arrive.
     let _ = stream.set_nodelay(true);
     let first = timeout(HANDSHAKE_TIMEOUT, read(&mut stream)).await;
-    let mut frame = Frame::decode(&first.ok()?.ok()?, &token)?;
+    let first = Frame::decode(&first.ok()?.ok()?, &token)?;
+    Some((stream, first))
+}
+
+/// Serves an admitted rank until its connection ends; `None` if it violated the protocol.
+async fn serve(
+    mut stream: TcpStream,
+    mut frame: Frame,
+    monitor: Rc<RefCell<Monitor>>,
+    token: Token,
+) -> Option<()> {
     let rank = frame.heartbeat.rank;
-    monitor.borrow_mut().admit(rank)?;
     let result = loop {
         let reply = monitor.borrow_mut().on_frame(&frame, Instant::now());
         if stream.write_all(&reply.encode()).await.is_err() {

@@ -168,6 +168,29 @@ fn a_job_in_which_nothing_happens() {
 }
 
 #[test]
+fn strangers_do_not_keep_ranks_out() {
+    let ranks = 16;
+    let job = Job::start(ranks, 0, NEVER);
+    let server = job.server.address();
+    let squat = |count: usize| (0..count).map(|_| TcpStream::connect(server).unwrap());
+    let mut strangers: Vec<TcpStream> = squat(4 * (ranks + 16)).collect();
+    let mut connected = Vec::new();
+    for rank in 0..ranks as u32 {
+        let (stream, reply) = speak(server, &frame(rank, &job.token));
+        assert_eq!(reply, Some(Reply::Ack), "rank {rank}");
+        connected.push(stream);
+        strangers.extend(squat(2 * ranks));
+    }
+    // Nor do they take the place of one that is there.
+    for (rank, mut stream) in connected.into_iter().enumerate() {
+        let mut reply = [0; Reply::LENGTH];
+        stream.write_all(&frame(rank as u32, &job.token)).unwrap();
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!(Reply::decode(&reply), Some(Reply::Ack), "rank {rank}");
+    }
+}
+
+#[test]
 fn a_rank_that_leaves_before_its_first_answer_has_left() {
     let mut job = Job::start(2, 1, SOON);
     job.connect(1);

@@ -37,7 +37,7 @@ impl Side {
             let (median, mean, min, max) = (*factor, *factor, *factor, *factor);
             let latency = Latency { median, mean, min, max, ..Latency::default() };
             let iterations = self.iterations;
-            case.measured = Some(Measured { iterations, latency, ..Measured::default() });
+            case.measured = Some(Box::new(Measured { iterations, latency, ..Measured::default() }));
             report.cases.push(case);
         }
         report.conclude(factors.len(), Exit::Ok);

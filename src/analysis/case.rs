@@ -63,7 +63,7 @@ pub fn analyse(
                 let measured = measured(plan, &counts, *recording);
                 let crowding = crowding.into_iter().chain(split.map(|how| Caveat::Split { how }));
                 result.caveats = caveats(plan, &counts, floors, &measured, crowding.collect());
-                result.measured = Some(measured);
+                result.measured = Some(Box::new(measured));
                 result.renew_metrics();
             }
         }

@@ -24,7 +24,7 @@ pub fn compare_with_alone(cases: &mut [Case]) {
     let alone: HashMap<Key<'_>, &Measured> = cases
         .iter()
         .filter(|case| !case.concurrent)
-        .filter_map(|case| Some((key(case), case.measured.as_ref()?)))
+        .filter_map(|case| Some((key(case), case.measured.as_deref()?)))
         .collect();
     let ratio = |case: &Case| {
         let together = case.measured.as_ref().filter(|_| case.concurrent)?;

@@ -77,7 +77,7 @@ fn fall_back(
     bound_percent: f64,
     mut target_percent: Option<f64>,
 ) {
-    let Some(measured) = &mut case.measured else { return };
+    let Some(measured) = case.measured.as_deref_mut() else { return };
     let Measured { latency, latency_local: Some(local), .. } = measured else { return };
     std::mem::swap(latency, local);
     let latency = &measured.latency;

@@ -33,7 +33,7 @@ pub fn matrices<'a>(plan: &Plan, cases: &'a [Case]) -> Vec<PairMatrix> {
     let key =
         |pair: &MeasuredPair<'a>| (&pair.case.benchmark, &pair.case.problem, pair.case.precision);
     let pairs = cases.iter().filter(|case| case.axis == mesh::PAIRS).filter_map(pair);
-    let families = families(pairs, |family, pair| key(&family[0]) == key(pair));
+    let families = families(pairs, key);
     families.iter().map(|family| matrix(family, plan.ranks)).collect()
 }
 

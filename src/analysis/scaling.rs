@@ -26,7 +26,7 @@ pub fn studies<'a>(plan: &'a Plan, cases: &'a [report::Case]) -> Vec<Scaling> {
     };
     let points = plan.cases.iter().zip(cases).filter_map(point);
     let key = |case: &'a Case| (&case.benchmark, &case.study, case.precision, case.placement);
-    let families = families(points, |family, (case, ..)| key(family[0].0) == key(case));
+    let families = families(points, |(case, ..)| key(case));
     let scaled = families.into_iter().filter_map(|family| {
         let (first, study, _) = family[0];
         let points: Vec<StudyPoint<'_>> = family.into_iter().map(|(.., point)| point).collect();

@@ -88,11 +88,15 @@ impl Error {
         Self::usage(format!("cannot {action} '{}': {why}{more}", path.display()))
     }
 
-    /// A file that cannot be written while a run goes on: a usage error, but for a full disk, which is no
-    /// fault of what was asked for.
+    /// A file that cannot be written while a run goes on: a usage error, but for a full disk or a limit of size,
+    /// which are no fault of what was asked for.
     pub fn write(path: &Path, why: &std::io::Error) -> Self {
-        let full = matches!(why.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-        let kind = if full { Kind::Unfit } else { Kind::Usage };
+        let kind = match why.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Kind::Unfit
+            }
+            _ => Kind::Usage,
+        };
         Self { kind, ..Self::file("write", path, why) }
     }
 }

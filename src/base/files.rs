@@ -5,6 +5,7 @@ use std::fs::{File, Metadata, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use tempfile::NamedTempFile;
 
@@ -41,14 +42,35 @@ pub fn value_in(path: &str, key: &str) -> Option<String> {
     Some(value.trim_matches([' ', '\t', ':', '"']).to_owned())
 }
 
+/// Whether it is a file, a link to one, or nothing that can be looked at; whoever opens that says why. Of what nobody
+/// has named only plain files are opened: to read a pipe or a device may never end.
+pub fn is_plain(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |facts| facts.is_file())
+}
+
+/// The same of an entry of a folder that has the name of a file; what is passed over is said.
+pub fn is_plain_entry(path: &Path) -> bool {
+    let is_plain = is_plain(path);
+    if !is_plain {
+        tracing::warn!("passed over '{}': it is no plain file", path.display());
+    }
+    is_plain
+}
+
+/// Makes it an error to write beyond the limit of a file's size, as it is to write to a full disk: the signal would end
+/// this process without a word.
+pub fn survive_limits() {
+    // If that fails, the signal says by the exit that it came.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
 /// Makes sure a file can be written there, before anything is measured.
 ///
 /// # Errors
 /// Usage error where there is a folder or another thing that is no plain file, or nothing can be created.
 pub fn probe(path: &Path) -> Result<()> {
     let wrong = |why: &dyn std::fmt::Display| Error::file("write", path, why);
-    let is_file = std::fs::metadata(path).map_or(true, |facts| facts.is_file());
-    if !is_file {
+    if !is_plain(path) {
         return Err(wrong(&"it is no plain file"));
     }
     temporary_for(path).map(drop).map_err(|why| wrong(&why))
@@ -94,7 +116,7 @@ fn temporary_for(path: &Path) -> std::io::Result<NamedTempFile> {
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
         let mut file = temporary_for(path)?;
-        file.write_all(bytes)?;
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map(drop).map_err(|why| why.error)
     };

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::analysis::Reports;
 use crate::base::error::{Error, Result};
+use crate::base::files::is_plain_entry;
 use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::Config;
@@ -108,7 +109,7 @@ fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if path.extension().is_some_and(|ending| ending == "json") {
+        if path.extension().is_some_and(|ending| ending == "json") && is_plain_entry(&path) {
             paths.push(path);
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::entry::Record;
 use super::git::short;
 use crate::base::error::{Error, Result};
-use crate::base::files::write_atomically;
+use crate::base::files::{is_plain, is_plain_entry, write_atomically};
 use crate::base::random::fingerprint;
 
 /// Longest part of a run's name that becomes part of a file's name.
@@ -101,7 +101,7 @@ pub(super) fn json_files(folder: &Path) -> Result<Vec<(String, Stamp)>> {
             continue;
         }
         let facts = entry.metadata().map_err(wrong)?;
-        if facts.is_file() {
+        if !facts.is_symlink() && is_plain_entry(&entry.path()) {
             files.push((name, stamp(&facts)));
         }
     }
@@ -141,6 +141,9 @@ pub(super) enum Lock {
 
 impl Lock {
     pub(super) fn take(folder: &Folder, tries: u32) -> Result<Self> {
+        if !is_plain(&folder.lock()) {
+            return Ok(Self::Impossible("it is no plain file".to_owned()));
+        }
         let file = match File::options().create(true).append(true).open(folder.lock()) {
             Ok(file) => file,
             Err(why) => return Ok(Self::Impossible(why.to_string())),

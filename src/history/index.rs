@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Damaged, Key, Record, figures};
 use super::folder::{Folder, Lock, Stamp, json_files};
 use crate::base::error::{Error, Result};
-use crate::base::files::write_atomically;
+use crate::base::files::{is_plain, write_atomically};
 use crate::base::random::fingerprint;
 use crate::report::Report;
 
@@ -87,6 +87,9 @@ impl Index {
 
     /// The index as it was saved; otherwise what is wrong with it.
     fn read(path: &Path) -> Result<Self, String> {
+        if !is_plain(path) {
+            return Err("is no plain file".to_owned());
+        }
         let text = std::fs::read(path).map_err(|why| match why.kind() {
             ErrorKind::NotFound => "is not there".to_owned(),
             _ => format!("cannot be read ({why})"),

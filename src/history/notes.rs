@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::git::{Git, is_commit};
 use crate::base::error::{Error, Result};
-use crate::base::files::{read_bounded, write_atomically};
+use crate::base::files::{is_plain, read_bounded, write_atomically};
 use crate::base::serde_words::in_plain_words;
 
 /// Most bytes such a file may have.
@@ -62,6 +62,9 @@ impl Label {
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<BTreeMap<String, T>> {
     if !path.exists() {
         return Ok(BTreeMap::new());
+    }
+    if !is_plain(path) {
+        return Err(Error::file("use", path, "it is no plain file"));
     }
     let text = read_bounded(path, FILE_LIMIT)?;
     // Not passed over: what is pinned is kept from pruning.

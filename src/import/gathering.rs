@@ -275,7 +275,7 @@ impl Gathered {
                 // As many as one rank's result has, of those that the tool compared.
                 let checked = elements.filter(|_| took.checked);
                 case.accuracy = checked.map(|checked| Accuracy { checked, ..Accuracy::default() });
-                case.measured = Some(measured(&self.means, took, budget));
+                case.measured = Some(Box::new(measured(&self.means, took, budget)));
                 case.renew_metrics();
             }
         }

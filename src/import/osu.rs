@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::lines::{self, Line, Rows};
 use super::log::{self, Asked, Log, Outcome, Reading, Took};
 use super::nccl_header::after;
-use super::printed::Printed;
+use super::printed::{Printed, meet};
 use crate::base::error::{Error, Result};
 use crate::benchmark::collective::{self, COLLECTIVES, Collective, OsuRanks, OsuSize, OsuTest};
 use crate::benchmark::work::{Element, Placement};
@@ -124,8 +124,13 @@ impl Table {
         let reduces = collective::find(&self.benchmark.name).is_some_and(Collective::reduces);
         // Before types could be chosen, reductions were of floats.
         let element = self.element.unwrap_or(if reduces { Element::F32 } else { Element::I8 });
+        let (at, mut outcome) = (format!("line {}", line.number), self.outcome(&fields)?);
+        if let Outcome::LeftOut(why) = &mut outcome {
+            *why = format!("{at}: {why}");
+            log.cut.get_or_insert(why.clone());
+        }
         log.add(Reading {
-            at: format!("line {}", line.number),
+            at,
             test: self.title.clone(),
             benchmark: self.benchmark,
             settings,
@@ -133,7 +138,7 @@ impl Table {
             placement: self.benchmark.placements.then_some(Placement::Out),
             group,
             setup: self.buffers.iter().map(|text| ("buffers", text.clone())).collect(),
-            outcome: self.outcome(&fields)?,
+            outcome,
         })?;
         log.time = MEAN.to_owned();
         if self.window.is_none() && self.has_key("window") {
@@ -216,6 +221,19 @@ impl Table {
         let bandwidth = number(&["Bandwidth", "MB/s"])?;
         if time.is_none() && bandwidth.is_none() {
             return Err(Error::usage("the table has neither a latency nor a bandwidth"));
+        }
+        // A number that was cut in the middle is one still, but no longer that of the other column.
+        let size = fields[0].parse::<f64>().ok();
+        if let (Some(bandwidth), Some(messages), Some(size)) =
+            (bandwidth, number(&["Messages/s"])?, size)
+        {
+            let by_messages = messages.times(1e-6 * size);
+            if !meet(bandwidth.ends(), by_messages.ends()) {
+                return Ok(Outcome::LeftOut(format!(
+                    "{} MB/s are printed, but the messages are {} MB/s; its end is cut, or the file is changed",
+                    bandwidth.value, by_messages.value
+                )));
+            }
         }
         let mut quantiles = BTreeMap::new();
         for (column, text) in self.columns.iter().zip(fields) {

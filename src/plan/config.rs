@@ -277,7 +277,7 @@ pub enum BackendChoice {
 }
 
 /// How the ranks of a case synchronise the start of an iteration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// All ranks spin until a common start time. Without a common clock, ranks fall back to `barrier`.
@@ -293,7 +293,7 @@ pub enum Protocol {
 
 /// What stays constant while the number of ranks grows.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum ScalingKind {

@@ -104,7 +104,7 @@ fn cases(analysis: &Analysis) -> Option<Section> {
     let pairs =
         (pairs > 0).then(|| format!("{pairs} cases of pairs stand in their reports' matrices"));
     let known = |case: &Examined, cell: &dyn Fn(&Statistics) -> Cell| {
-        case.statistics.as_ref().map(cell).unwrap_or_default()
+        case.statistics.as_deref().map(cell).unwrap_or_default()
     };
     let is_skipped = |case: &&Examined| case.outcome == Outcome::Skipped;
     let (skipped, rows): (Vec<&Examined>, Vec<&Examined>) =

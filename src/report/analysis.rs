@@ -110,7 +110,7 @@ pub struct Examined {
     pub reason: Option<String>,
     /// Its figures, where it was measured.
     #[serde(flatten)]
-    pub statistics: Option<Statistics>,
+    pub statistics: Option<Box<Statistics>>,
     /// What speaks against relying on it.
     pub flags: Vec<Flag>,
     /// Whether it was measured and no flag is a warning or worse.

@@ -1,5 +1,6 @@
 //! What no report can say: figures that no measurement gives, and counts that contradict each other.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::{Case, Latency, Measured, Outcome, PairMatrix, Replication, Report, Samples, Scaling};
@@ -69,7 +70,12 @@ impl Report {
             "run",
             must(Exit::from_code(exit).is_some(), "exit", || format!("{exit} is no exit code")),
         )?;
-        each("cases", &self.cases, Case::check)?;
+        let mut known = HashSet::new();
+        for (i, case) in self.cases.iter().enumerate() {
+            let twice = || "another case has it too".to_owned();
+            let checked = case.check().and_then(|()| must(known.insert(&case.id), "id", twice));
+            within(format!("cases[{i}]"), checked)?;
+        }
         each("scaling", &self.scaling, Scaling::check)?;
         each("pair_matrices", &self.pair_matrices, PairMatrix::check)?;
         let counts = self.counts(self.summary.cases);
@@ -102,7 +108,7 @@ impl Case {
             }
             Outcome::Skipped => {}
         }
-        self.measured.as_ref().map_or(Ok(()), Measured::check)?;
+        self.measured.as_deref().map_or(Ok(()), Measured::check)?;
         within("samples", self.check_samples())?;
         if let Some(accuracy) = &self.accuracy {
             let (wrong, checked) = (accuracy.wrong, accuracy.checked);

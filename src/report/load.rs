@@ -121,7 +121,9 @@ impl Case {
 }
 
 /// The figures of a case, where it has some. `Option` of flattened keys would take one bad key for none at all.
-pub(super) fn figures<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Measured>, D::Error> {
+pub(super) fn figures<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Box<Measured>>, D::Error> {
     let keys = serde_json::Map::deserialize(from)?;
     if !keys.contains_key("latency") {
         return Ok(None);

@@ -79,7 +79,7 @@ impl Case {
 
     /// Its rate of this kind, over launches where there were several.
     pub fn rate(&self, metric: &Metric) -> Option<f64> {
-        let Measured { latency, metrics, .. } = self.measured.as_ref()?;
+        let Measured { latency, metrics, .. } = self.measured.as_deref()?;
         let scale = if latency.median > 0.0 { self.median_ms()? / latency.median } else { 1.0 };
         Some(metric.stored(metrics)? / scale)
     }

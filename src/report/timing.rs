@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::units::Nanos;
 
 /// Which time of an iteration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Definition {
     /// Last end minus first start over the ranks.

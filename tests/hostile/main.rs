@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
+use tesserabench::analysis::{self, Limits, Reports};
 use tesserabench::import::{Asked, import};
 use tesserabench::machine::topology::Topology;
 use tesserabench::plan::Plan;
@@ -103,6 +105,51 @@ fn small_input_does_not_take_much() {
     configurations(&files);
     imports(&files);
     others(&files);
+    many_cases(&files);
+}
+
+/// A report of so many cases of one problem, each of another group.
+fn of_cases(files: &Files, cases: usize) -> PathBuf {
+    let path = files.0.path().join("measured.json");
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+    run.args(["run", "--backend", "simulated", "-b", "gemm", "--problem-size", "m=64", "-q"]);
+    assert!(run.args(["--force", "-o"]).arg(&path).output().unwrap().status.success());
+    let mut report: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let one = report["cases"][0].clone();
+    let of = |rank: usize| {
+        let mut case = one.clone();
+        case["id"] = format!("gemm/f32/m=64/world:{rank}").into();
+        case["participants"][0] = rank.into();
+        case
+    };
+    report["cases"] = (0..cases).map(of).collect();
+    report["summary"]["cases"] = cases.into();
+    report["summary"]["measured"] = cases.into();
+    files.with(&format!("{cases}.json"), report.to_string())
+}
+
+/// Reading reports together takes work and memory as there are cases in them.
+fn many_cases(files: &Files) {
+    let survey = |path: &Path| {
+        let (before, began) = (NOW.load(Relaxed), processor_time());
+        PEAK.store(before, Relaxed);
+        let reports = [Report::load(path).unwrap()];
+        let name = [path.display().to_string()];
+        let limits = Limits::default();
+        let analysis = analysis::survey(Reports { files: &name, reports: &reports }, &limits);
+        assert_eq!(analysis.cases.len(), reports[0].cases.len());
+        let size = std::fs::metadata(path).unwrap().len() as usize;
+        ((PEAK.load(Relaxed) - before) as f64 / size as f64, processor_time() - began)
+    };
+    let paths = [2000, 8000].map(|cases| of_cases(files, cases));
+    let [few, many] = paths.map(|path| {
+        let tries: Vec<_> = (0..3).map(|_| survey(&path)).collect();
+        let least = tries.iter().map(|(_, took)| *took).min().unwrap();
+        (tries[0].0, least)
+    });
+    println!("{:.1} times the file, {:?} for four times {:?}", many.0, many.1, few.1);
+    assert!(many.0 <= 4.5, "a report takes {:.1} times its file", many.0);
+    assert!(many.1 < 8 * few.1, "four times the cases take {:?} for {:?}", many.1, few.1);
 }
 
 fn configurations(files: &Files) {

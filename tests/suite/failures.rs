@@ -4,7 +4,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::ranks::{Ended, Run, ranks, under_mpirun};
+use crate::ranks::{Ended, Run, ranks, tesserabench, under_mpirun};
 
 const WORDS: &str = "-b barrier -b gemm --problem-size m=16 --iterations 5 --warmup 1";
 const CASES: [&str; 2] = ["barrier/world:0-1", "gemm/f32/k=16,m=16,n=16/world:0-1"];
@@ -165,6 +165,31 @@ fn a_full_disk_ends_the_run() {
     assert_eq!(ended.journal(), &CASES[..1]);
     incomplete(&ended, 6, &CASES);
     resumes(ended);
+}
+
+#[test]
+fn a_limit_of_file_size_is_said_whatever_is_written() {
+    let simulated = "run --backend simulated -b gemm --problem-size m=64,128,256 --iterations 20";
+    let size = tesserabench(simulated).passes().read("results.json").len();
+    let sidecar = "run --backend host -b gemm --problem-size m=16 --iterations 30000";
+    // In KiB. The journal is smaller than the report.
+    for (words, limit, file, cases) in [
+        (simulated, 4, "results.json.journal.jsonl", 0),
+        (simulated, size / 1024 - 1, "results.json'", 3),
+        (sidecar, 40, "results.samples.csv.gz", 0),
+    ] {
+        let ended = tesserabench(words).behind(&format!("ulimit -f {limit}")).fails(6);
+        let said = ended.err.lines().find(|line| line.contains("File too large")).unwrap();
+        assert!(said.contains(file), "{}", ended.err);
+        assert_eq!(ended.journal().len(), cases, "{}", ended.err);
+    }
+    let report = tesserabench(simulated).passes().read("results.json");
+    for words in ["analyze a.json -o b.json", "history --dir h add a.json", "schema report > c"] {
+        let (words, to) = words.split_once(" > ").unwrap_or((words, "/dev/stdout"));
+        let run = tesserabench(words).file("a.json", &report);
+        let ended = run.behind(&format!("exec > {to} && ulimit -f 1")).fails(6);
+        assert!(ended.error().contains("File too large"), "{words}: {}", ended.err);
+    }
 }
 
 #[test]

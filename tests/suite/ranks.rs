@@ -107,6 +107,14 @@ impl Run {
         self
     }
 
+    /// A shell does this before it becomes the program, such as setting a limit.
+    pub(crate) fn behind(mut self, command: &str) -> Self {
+        let program = std::mem::replace(&mut self.program, "bash".into()).display().to_string();
+        let script = format!("{command} && exec \"$0\" \"$@\"");
+        self.arguments.splice(0..0, ["-c".to_owned(), script, program]);
+        self
+    }
+
     /// Plants a fault.
     pub(crate) fn fault(self, fault: &str) -> Self {
         self.env("TESSERABENCH_FAULT", fault)

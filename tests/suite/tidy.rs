@@ -15,7 +15,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("gemm::gemm", &["src/backend/host/"]),
     ("println!", &["src/render/", "src/cli/", "src/build.rs"]),
     ("Instant::now", &["src/world.rs", "src/watchdog.rs", "launcher/"]),
-    ("signal_hook::", &["src/watchdog/"]),
+    ("signal_hook::", &["src/watchdog/", "src/base/files.rs"]),
     (
         "unsafe ",
         &[

@@ -128,6 +128,9 @@ fn a_log_that_is_cut_or_of_a_test_that_died_is_never_a_plain_ok() {
     read("@glued.log", 0, "1048576:10/10.5 2097152:20/21 4194304:40/42", "");
     let died = read("@died.txt", 9, "1:1.5 2:1.51 4:1.52", "line 10: the program died");
     assert!(died.err.contains("signal 11") && died.out.contains("a rank died"), "{}", died.out);
+    let rates =
+        read("@contradiction.txt --ranks 4", 10, "1:2 2:NaN 4:2", "line 6: 0.9 MB/s are printed");
+    assert_eq!(rates.report()["cases"][1]["outcome"], "skipped");
     let crash =
         read("@crash.log", 9, "1048576:10/10.5", "line 14: the program died at 2097152 B: node1");
     assert!(crash.err.contains("an illegal memory access was encountered"), "{}", crash.err);

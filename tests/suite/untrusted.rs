@@ -172,3 +172,53 @@ fn names_in_a_report_command_nothing_that_reads_along() {
         }
     }
 }
+
+#[test]
+fn what_is_no_file_is_passed_over_in_a_folder_and_read_where_it_is_named() {
+    let report = |seed: &str| {
+        let ended = tesserabench(WORDS).arg("--seed").arg(seed).passes();
+        ended.read("results.json")
+    };
+    let (one, other) = (report("1"), report("2"));
+    let with_others = |words: &str| {
+        let run = tesserabench(words).file("in/a.json", &one).file("b.json", &other);
+        run.set_up(|folder| {
+            let fifo = Command::new("mkfifo").arg(folder.join("in/b.json")).status();
+            assert!(fifo.unwrap().success());
+            std::os::unix::net::UnixListener::bind(folder.join("in/c.json")).unwrap();
+            std::os::unix::fs::symlink("/dev/zero", folder.join("in/d.json")).unwrap();
+            std::fs::create_dir(folder.join("in/e.json")).unwrap();
+        })
+    };
+    for (words, code, passed_over) in [
+        ("analyze in", 0, "bcde"),
+        ("compare b.json in", 6, "bcde"),
+        // Of links nothing is kept.
+        ("history --dir h add in", 0, "bce"),
+    ] {
+        let ended = with_others(words).end();
+        assert!([0, code].contains(&ended.code.unwrap()), "{words}: {}", ended.err);
+        for name in passed_over.chars() {
+            let said = format!("passed over 'in/{name}.json': it is no plain file");
+            assert_eq!(ended.err.matches(&said).count(), 1, "{words}: {}", ended.err);
+        }
+    }
+    // In a history of somebody else's making nothing waits either.
+    for (name, said) in [
+        ("pins.json", "cannot use 'h/pins.json': it is no plain file"),
+        ("index.jsonl", "the index 'h/index.jsonl' is no plain file"),
+        ("lock", "'h/lock' cannot be locked (it is no plain file)"),
+    ] {
+        let run = tesserabench("history --dir h add in/a.json").file("in/a.json", &one);
+        let run = run.file("h/reports/b.json", &other).set_up(|folder| {
+            let fifo = Command::new("mkfifo").arg(folder.join("h").join(name)).status();
+            assert!(fifo.unwrap().success());
+        });
+        let ended = run.end();
+        assert!(ended.err.contains(said), "{name}: {}", ended.err);
+    }
+    let piped = tesserabench("verdict /dev/stdin").file("a.json", &one).behind("exec < a.json");
+    piped.passes();
+    let piped = tesserabench("verdict").arg("pipe").file("a.json", &one);
+    piped.behind("mkfifo pipe && (cat a.json > pipe &)").passes();
+}

@@ -1,6 +1,7 @@
 //! What keeps two figures from meaning the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 
 use serde::Serialize;
 
@@ -147,6 +148,14 @@ pub(super) fn differs(what: &str, before: &str, after: &str) -> String {
 fn as_in_reports(value: impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What the figures of a measured case mean. Where it is equal, nothing stands [`between`] two cases.
+pub(in crate::analysis) fn meaning(case: &Case) -> impl Eq + Hash + use<> {
+    let of = case.measured.as_ref().map(|of| (of.latency.definition, of.protocol));
+    let serious = case.caveats.iter().filter(|caveat| !caveat.comparable());
+    let serious: BTreeSet<String> = serious.map(|caveat| format!("{caveat:?}")).collect();
+    (of, case.group_size, serious)
 }
 
 /// Why the figures of a case do not mean the same on both sides, each reason by the name that allows it; nothing where

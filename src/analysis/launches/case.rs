@@ -17,7 +17,7 @@ pub(super) fn merged(
     bound: Option<f64>,
 ) -> Option<Case> {
     let measured =
-        found.iter().filter_map(|&(launch, case)| Some((launch, case, case.measured.as_ref()?)));
+        found.iter().filter_map(|&(launch, case)| Some((launch, case, case.measured.as_deref()?)));
     let cases: Vec<LaunchCase<'_>> = measured.collect();
     let worst = found.iter().copied().reduce(|a, b| if is_worse(b.1, a.1) { b } else { a })?;
     let typical = middle(cases.clone(), |(.., measured)| measured.latency.median);

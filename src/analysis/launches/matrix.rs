@@ -10,11 +10,8 @@ use crate::stats;
 /// half of the launches: one that is now and then is not the link's fault.
 pub(super) fn merged<'a>(launches: &'a [(usize, Report)], cases: &[Case]) -> Vec<PairMatrix> {
     let all = launches.iter().flat_map(|(_, report)| &report.pair_matrices);
-    let families = families(all, |family, matrix| {
-        let key = |matrix: &'a PairMatrix| {
-            (&matrix.benchmark, &matrix.problem, matrix.precision, matrix.ranks)
-        };
-        key(family[0]) == key(matrix)
+    let families = families(all, |matrix: &&'a PairMatrix| {
+        (&matrix.benchmark, &matrix.problem, matrix.precision, matrix.ranks)
     });
     families.iter().map(|family| of(family, cases)).collect()
 }

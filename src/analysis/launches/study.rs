@@ -1,23 +1,35 @@
 //! Scaling studies in several launches.
 
+use std::collections::HashMap;
+
 use crate::analysis::families::families;
 use crate::analysis::scaling::{StudyPoint, scaling};
 use crate::report::{Case, Point, Report, Scaling};
 
+type Cases<'a> = HashMap<&'a str, &'a Case>;
+
 /// The studies of the launches, by the medians of the merged `cases`, with the efficiencies in each launch.
 pub(super) fn merged(launches: &[(usize, Report)], cases: &[Case]) -> Vec<Scaling> {
     let studies = launches.iter().flat_map(|(_, report)| {
-        report.scaling.iter().map(move |study| current(study, &report.cases))
+        let cases = by_id(&report.cases);
+        report.scaling.iter().map(move |study| (study, current(study, &cases)))
     });
-    let families = families(studies, |family: &[Scaling], b| {
-        let a = &family[0];
-        (&a.benchmark, a.kind, &a.problem, a.precision, a.placement)
-            == (&b.benchmark, b.kind, &b.problem, b.precision, b.placement)
+    let families = families(studies, |(study, _)| {
+        (&study.benchmark, study.kind, &study.problem, study.precision, study.placement)
     });
-    families.into_iter().filter_map(|family| of(&family, cases, launches.len() > 1)).collect()
+    let cases = by_id(cases);
+    let of = |family: Vec<(&Scaling, Scaling)>| {
+        let family: Vec<Scaling> = family.into_iter().map(|(_, current)| current).collect();
+        of(&family, &cases, launches.len() > 1)
+    };
+    families.into_iter().filter_map(of).collect()
 }
 
-fn of(family: &[Scaling], cases: &[Case], several: bool) -> Option<Scaling> {
+fn by_id(cases: &[Case]) -> Cases<'_> {
+    cases.iter().map(|case| (case.id.as_str(), case)).collect()
+}
+
+fn of(family: &[Scaling], cases: &Cases<'_>, several: bool) -> Option<Scaling> {
     let longest = family.iter().rev().max_by_key(|study| study.points.len())?;
     let mut study = current(longest, cases);
     for point in study.points.iter_mut().filter(|_| several) {
@@ -31,8 +43,8 @@ fn of(family: &[Scaling], cases: &[Case], several: bool) -> Option<Scaling> {
 
 /// The study by the figures that its cases have now: their headlines may have become times of another definition, and
 /// their medians those of several launches.
-fn current(study: &Scaling, cases: &[Case]) -> Scaling {
-    let case = |point: &Point| cases.iter().find(|case| case.id == point.case);
+fn current(study: &Scaling, cases: &Cases<'_>) -> Scaling {
+    let case = |point: &Point| cases.get(point.case.as_str()).copied();
     let points = study.points.iter().map(|point| StudyPoint::of(case(point)?));
     let points: Option<Vec<StudyPoint<'_>>> = points.collect();
     if points.is_none() {

@@ -1,5 +1,7 @@
 //! Scaling across reports: one thing measured on different numbers of ranks, each in launches of its own.
 
+use std::hash::Hash;
+
 use super::subject::{Subject, surroundings};
 use crate::analysis::case::works_alone;
 use crate::analysis::comparison::differences::{Facts, devices};
@@ -52,10 +54,8 @@ pub(super) fn across(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Study>
         subjects.iter().filter_map(|subject| candidate(subject, &around)).collect();
     let studies = |kind: ScalingKind| {
         let points = candidates.iter().filter(move |candidate| candidate.constant(kind).is_some());
-        let families = families(points, |family, candidate| {
-            family.iter().all(|other| other.is_kin(candidate, kind))
-        });
-        families.into_iter().filter_map(move |family| study(family, kind))
+        let families = families(points, |candidate| candidate.key(kind)).into_iter();
+        families.flat_map(kin).filter_map(move |family| study(family, kind))
     };
     [ScalingKind::Weak, ScalingKind::Strong].into_iter().flat_map(studies).collect()
 }
@@ -99,7 +99,7 @@ fn around(report: &Report) -> Around {
     (every, many)
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
     /// The problem that stays in such a study; `None` where the case can be no point of it. What ranks do together has no
     /// strong scaling of its own.
     fn constant(&self, kind: ScalingKind) -> Option<&Problem> {
@@ -109,19 +109,27 @@ impl Candidate<'_> {
         }
     }
 
-    /// Whether both are points of one study.
-    fn is_kin(&self, other: &Self, kind: ScalingKind) -> bool {
-        let key = |candidate: &Self| {
-            let case = candidate.subject.case;
-            (case.precision, case.placement, candidate.subject.report.run.config.protocol)
-        };
-        let alone = self.subject.case.group_size == 1 || other.subject.case.group_size == 1;
-        self.subject.case.benchmark == other.subject.case.benchmark
-            && key(self) == key(other)
-            && self.constant(kind) == other.constant(kind)
-            && self.around.0 == other.around.0
-            && (alone || self.around.1 == other.around.1)
+    /// What is equal in all points of a study, beside what is around those of several ranks.
+    fn key(&self, kind: ScalingKind) -> impl Eq + Hash + use<'_, 'a> {
+        let Case { benchmark, precision, placement, .. } = self.subject.case;
+        let protocol = self.subject.report.run.config.protocol;
+        (benchmark, precision, placement, protocol, self.constant(kind), &self.around.0)
     }
+
+    fn is_alone(&self) -> bool {
+        self.subject.case.group_size == 1
+    }
+}
+
+/// The family parted by what is around several ranks; those of one rank go with the first part.
+fn kin<'a>(family: Vec<&'a Candidate<'a>>) -> Vec<Vec<&'a Candidate<'a>>> {
+    let (alone, several): (Vec<_>, Vec<_>) = family.into_iter().partition(|one| one.is_alone());
+    let mut parts = families(several, |candidate| &candidate.around.1);
+    match parts.first_mut() {
+        Some(first) => first.extend(alone),
+        None => parts.push(alone),
+    }
+    parts
 }
 
 /// Whether some point is held against the base.

@@ -1,6 +1,6 @@
 //! What the rules find, with numbers and what to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::flags::{FAILED_CASE, WRONG_RESULT, of_cases};
 use super::ranks::stragglers;
@@ -105,9 +105,11 @@ pub(super) fn findings(
     findings.extend(overlaps(subjects));
     findings.extend(flagged(subjects));
     // Those of one rule together, in the order in which the rules first come.
-    let rules: Vec<String> = findings.iter().map(|finding| finding.rule.clone()).collect();
-    let place = |rule: &String| rules.iter().position(|first| first == rule);
-    findings.sort_by_key(|finding| (finding.severity, place(&finding.rule)));
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (place, finding) in findings.iter().enumerate() {
+        places.entry(finding.rule.clone()).or_insert(place);
+    }
+    findings.sort_by_key(|finding| (finding.severity, places[&finding.rule]));
     findings
 }
 

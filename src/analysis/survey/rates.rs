@@ -20,10 +20,8 @@ pub(super) fn throughput(subjects: &[Subject<'_>]) -> Vec<Throughput> {
         let time = subject.examined.statistics.as_ref()?.median_ms;
         Some((&subject.examined, metric, rate * measured.latency.median, time))
     });
-    let families = families(worked, |family, (case, metric, ..)| {
-        let (first, other, ..) = family[0];
-        (&first.reports, &first.benchmark, first.precision, first.ranks, other.unit.name())
-            == (&case.reports, &case.benchmark, case.precision, case.ranks, metric.unit.name())
+    let families = families(worked, |(case, metric, ..)| {
+        (&case.reports, &case.benchmark, case.precision, case.ranks, metric.unit.name())
     });
     let whole = |family: Vec<(&Examined, &Metric, f64, f64)>| {
         let (first, metric, ..) = family[0];
@@ -63,7 +61,7 @@ fn is_idle(subject: &Subject<'_>) -> bool {
 pub(super) fn leaderboards(subjects: &[Subject<'_>]) -> Vec<Leaderboard> {
     type Key<'a> = (&'a str, Option<&'static str>, Origin, &'a str);
     let mut boards: BTreeMap<Key<'_>, (Option<Element>, Vec<Entry>)> = BTreeMap::new();
-    for subject in subjects.iter().filter(|subject| counts(subject)) {
+    for subject in subjects.iter().filter(|subject| counts(subject) && !is_idle(subject)) {
         let case = &subject.examined;
         let Some(statistics) = &case.statistics else { continue };
         let (Some(rate), Some(unit)) = (statistics.rate, &statistics.rate_unit) else { continue };

@@ -6,7 +6,7 @@ use super::ranks::medians;
 use super::rules::{SLOWER_PERCENT, count, figure, finding, says};
 use super::subject::{Subject, hosts, hosts_of, surroundings};
 use crate::analysis::case::works_alone;
-use crate::analysis::comparison::differences::{Facts, between};
+use crate::analysis::comparison::differences::{Facts, meaning};
 use crate::analysis::families::families;
 use crate::base::caveat::Concern;
 use crate::base::caveat::Severity::{Serious, Warning};
@@ -101,10 +101,8 @@ fn slow_hosts(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Slow> {
     }
     let mut found: BTreeMap<(&[usize], Vec<String>), Excesses<'_>> = BTreeMap::new();
     for (case, measured) in cases {
-        let alike = families(measured, |family, (_, own)| {
-            let (_, other) = family[0];
-            around[other.reports()[0]] == around[own.reports()[0]]
-                && between(other.case, own.case).is_empty()
+        let alike = families(measured, |(_, subject)| {
+            (&around[subject.reports()[0]], meaning(subject.case))
         });
         // Those of the same hosts are launches of one subject.
         for measured in alike.iter().filter(|measured| measured.len() >= FEWEST_HOSTS) {
@@ -124,15 +122,15 @@ fn slow_hosts(reports: &[Report], subjects: &[Subject<'_>]) -> Vec<Slow> {
 /// Slow ranks and nodes; the same one in several reports once, by the report where it is slowest.
 fn slow_ranks(reports: &[Report]) -> Vec<Slow> {
     let all = reports.iter().enumerate().flat_map(|(at, report)| slow_in(at, report));
-    let same = |family: &[Slow], slow: &Slow| {
-        (&family[0].ranks, &family[0].hosts) == (&slow.ranks, &slow.hosts)
-    };
     let slower = |a: Slow, b: Slow| if b.excess_percent > a.excess_percent { b } else { a };
     let once = |family: Vec<Slow>| {
         let reports = family.iter().flat_map(|slow| slow.reports.clone()).collect();
         Some(Slow { reports, ..family.into_iter().reduce(slower)? })
     };
-    families(all, same).into_iter().filter_map(once).collect()
+    families(all, |slow| (slow.ranks.clone(), slow.hosts.clone()))
+        .into_iter()
+        .filter_map(once)
+        .collect()
 }
 
 /// The slow ranks of a report by the cases in which each works for itself, undisturbed; where all ranks of one of

@@ -65,7 +65,7 @@ fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<
         ranks: case.group_size,
         outcome: case.outcome,
         reason: case.reason.clone(),
-        statistics: statistics(report, case, &medians),
+        statistics: statistics(report, case, &medians).map(Box::new),
         flags: Vec::new(),
         reliable: false,
     };
@@ -74,7 +74,7 @@ fn subject<'a>(reports: &'a [Report], cases: Vec<(usize, &'a Case)>) -> Subject<
 
 /// The figures of a case whose launches have these medians, ms. `None` where no launch measured it.
 fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistics> {
-    let Measured { latency, iterations, invalid, .. } = case.measured.as_ref()?;
+    let Measured { latency, iterations, invalid, .. } = case.measured.as_deref()?;
     let bound = report.run.config.comparison.reproducible;
     let agreement = agreement(medians, latency.confidence, bound).filter(|_| medians.len() > 1);
     let agreement = agreement.as_ref();

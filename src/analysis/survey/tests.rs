@@ -98,6 +98,18 @@ fn found<'a>(analysis: &'a Analysis, rule: &str) -> Vec<&'a Finding> {
 }
 
 #[test]
+fn a_rank_that_exchanges_with_nobody_leads_nothing() {
+    let boards = |ranks: usize, benchmark: &str, size: &str| {
+        let yaml = format!("benchmarks: {{{benchmark}: {{{size}}}}}");
+        let analysis = of(&[report(ranks, &yaml, |_| 1e6)]);
+        (analysis.leaderboards.len(), analysis.throughput.len())
+    };
+    assert_eq!(boards(1, "all_reduce", "bytes: '8,64'"), (0, 0));
+    assert_eq!(boards(2, "all_reduce", "bytes: '8,64'"), (1, 1));
+    assert_eq!(boards(1, "gemm", "m: '8,64'"), (1, 1));
+}
+
+#[test]
 fn an_old_report_says_nothing_of_what_it_counts() {
     let yaml = "benchmarks: {gemm: {m: 64}, all_reduce: {bytes: 8}}";
     let mut reports = [2, 4].map(|ranks| report(ranks, yaml, |_| 1e6));
