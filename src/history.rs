@@ -28,7 +28,7 @@ pub use add::{Added, Source};
 pub use answer::{Answer, Content};
 pub use baseline::Baseline;
 pub use entry::{Damaged, Entry, Record, machine};
-pub use git::commit_of_working_folder;
+pub use git::ask_for_commit;
 pub use notes::Label;
 pub use retention::DAYS;
 pub use series::{Asked, Point, Series};

@@ -7,7 +7,6 @@ use clap::Args;
 use super::sides::LogArgs;
 use super::{is_stdout, write};
 use crate::base::error::{Error, Exit, Result};
-use crate::base::files::refuse_overwriting;
 use crate::import;
 use crate::plan::config::{Config, OutputConfig};
 use crate::render::{Format, Output, tell};
@@ -42,10 +41,9 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
         return Exit::of(report.run.exit);
     }
     let files = Some(args.output).filter(|files| !files.is_empty());
-    let config =
-        Config { output: OutputConfig { files, format: args.format }, ..Config::default() };
+    let output = OutputConfig { files, format: args.format };
+    let config = Config { output, inputs: args.files.clone(), ..Config::default() };
     let outputs = Output::resolve(&config)?;
-    refuse_overwriting(outputs.iter().map(|output| output.path.as_path()), &args.files)?;
     let report = import::import(&args.files, &args.logs.asked()?, &config)?;
     keep_earlier(&outputs)?;
     for output in &outputs {

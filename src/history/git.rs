@@ -6,8 +6,8 @@
 
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -50,13 +50,45 @@ pub(super) struct Git {
     limit: Duration,
 }
 
-/// The commit checked out in the working folder; `None` where there is none, where the repository is another user's,
-/// and where git is not there or does not answer in time.
-pub fn commit_of_working_folder() -> Option<String> {
-    Git::here().commit("HEAD").unwrap_or_else(|why| {
-        tracing::warn!("the report names no commit: {why}");
-        None
-    })
+/// A question that git is working on.
+struct Question {
+    words: String,
+    limit: Duration,
+    child: Child,
+    printed: Receiver<std::io::Result<(Vec<u8>, Vec<u8>)>>,
+}
+
+/// Asks for the commit checked out in the working folder. What is returned waits for the answer: `None` where there is
+/// none, where the repository is another user's, and where git is not there or does not answer in time.
+pub fn ask_for_commit() -> impl FnOnce() -> Option<String> {
+    let question = Git::here().ask(&COMMIT.map(|word| word.replace("{}", "HEAD")));
+    move || {
+        commit_in(question.and_then(Question::answer)).unwrap_or_else(|why| {
+            tracing::warn!("the report names no commit: {why}");
+            None
+        })
+    }
+}
+
+/// What is asked for the commit of `{}`.
+const COMMIT: [&str; 4] = ["rev-parse", "--verify", "--quiet", "{}^{commit}"];
+
+/// The commit in an answer.
+fn commit_in(answer: Result<String>) -> Result<Option<String>> {
+    let id = known(answer)?.map(|text| text.trim().to_owned());
+    Ok(id.filter(|id| is_commit(id) && id.len() >= 40))
+}
+
+/// The answer; `None` where there is none, but not because git takes too long.
+fn known(answer: Result<String>) -> Result<Option<String>> {
+    match answer {
+        Ok(text) => Ok(Some(text)),
+        Err(why) if why.kind == Kind::TimedOut => Err(why),
+        Err(why) => {
+            tracing::info!("{why}");
+            Ok(None)
+        }
+    }
 }
 
 impl Git {
@@ -78,10 +110,7 @@ impl Git {
         if reference.is_empty() || reference.starts_with('-') {
             return Ok(None);
         }
-        let commit = format!("{reference}^{{commit}}");
-        let text = self.known(&["rev-parse", "--verify", "--quiet", &commit])?;
-        let id = text.map(|text| text.trim().to_owned());
-        Ok(id.filter(|id| is_commit(id) && id.len() >= 40))
+        commit_in(self.asked(&COMMIT.map(|word| word.replace("{}", reference))))
     }
 
     /// A commit and those before it, the nearest first.
@@ -101,7 +130,7 @@ impl Git {
     pub(super) fn releases(&self) -> Result<Vec<String>> {
         // Of an annotated tag the second is the commit; of others it is empty.
         let format = "--format=%(objectname) %(*objectname)";
-        let text = self.known(&["tag", "--list", "v*", format])?.unwrap_or_default();
+        let text = known(self.asked(&["tag", "--list", "v*", format]))?.unwrap_or_default();
         let commit = |line: &str| {
             let (object, peeled) = line.split_once(' ')?;
             Some(if peeled.is_empty() { object } else { peeled }.to_owned())
@@ -109,44 +138,13 @@ impl Git {
         Ok(text.lines().filter_map(commit).collect())
     }
 
-    /// The answer; `None` where there is none, but not because git takes too long.
-    fn known(&self, arguments: &[&str]) -> Result<Option<String>> {
-        match self.asked(arguments) {
-            Ok(text) => Ok(Some(text)),
-            Err(why) if why.kind == Kind::TimedOut => Err(why),
-            Err(why) => {
-                tracing::info!("{why}");
-                Ok(None)
-            }
-        }
+    fn asked<W: AsRef<str>>(&self, arguments: &[W]) -> Result<String> {
+        self.ask(arguments)?.answer()
     }
 
-    fn asked(&self, arguments: &[&str]) -> Result<String> {
+    fn ask<W: AsRef<str>>(&self, arguments: &[W]) -> Result<Question> {
+        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
         let words = arguments.join(" ");
-        let wrong = |why: String| {
-            Error::usage(format!(
-                "cannot ask `git {words}`: {why}; run it in a clone that has the commit"
-            ))
-        };
-        let output = self.output(arguments).map_err(|why| wrong(why.to_string()))?;
-        let output = output.ok_or_else(|| {
-            Error::new(
-                Kind::TimedOut,
-                format!(
-                    "`git {words}` did not answer within {} s and was ended; see what it waits for in this repository",
-                    self.limit.as_secs()
-                ),
-            )
-        })?;
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr);
-            return Err(wrong(why.lines().next().unwrap_or("it fails").to_owned()));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    /// What git prints; `None` when it took too long and was ended.
-    fn output(&self, arguments: &[&str]) -> std::io::Result<Option<Output>> {
         let mut command = Command::new("git");
         // What a hook or a shell has set may name another repository.
         let all = std::env::vars_os().map(|(name, _)| name);
@@ -155,7 +153,7 @@ impl Git {
         });
         command.current_dir(&self.folder).args(SETTINGS).args(arguments).envs(VARIABLES);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        let mut child = command.spawn().map_err(|why| unanswered(&words, &why.to_string()))?;
         let limit = Rlimit { current: Some(MEMORY_LIMIT), maximum: Some(MEMORY_LIMIT) };
         // Where it cannot be set, the limit of time alone holds.
         let _ = prlimit(Some(Pid::from_child(&child)), Resource::Data, limit);
@@ -167,17 +165,35 @@ impl Git {
             let read = read.and(err.map(|err| err.take(ANSWER_LIMIT).read_to_end(&mut stderr)));
             sender.send(read.transpose().map(|_| (stdout, stderr)))
         });
-        match printed.recv_timeout(self.limit) {
-            Ok(printed) => {
-                let (stdout, stderr) = printed?;
-                Ok(Some(Output { status: child.wait()?, stdout, stderr }))
-            }
-            Err(_) => {
-                child.kill()?;
-                child.wait().map(|_| None)
-            }
-        }
+        Ok(Question { words, limit: self.limit, child, printed })
     }
+}
+
+impl Question {
+    fn answer(mut self) -> Result<String> {
+        let wrong = |why: std::io::Error| unanswered(&self.words, &why.to_string());
+        let Ok(printed) = self.printed.recv_timeout(self.limit) else {
+            self.child.kill().and_then(|()| self.child.wait()).map_err(wrong)?;
+            return Err(Error::new(
+                Kind::TimedOut,
+                format!(
+                    "`git {}` did not answer within {} s and was ended; see what it waits for in this repository",
+                    self.words,
+                    self.limit.as_secs()
+                ),
+            ));
+        };
+        let (stdout, stderr) = printed.map_err(wrong)?;
+        if !self.child.wait().map_err(wrong)?.success() {
+            let why = String::from_utf8_lossy(&stderr);
+            return Err(unanswered(&self.words, why.lines().next().unwrap_or("it fails")));
+        }
+        Ok(String::from_utf8_lossy(&stdout).into_owned())
+    }
+}
+
+fn unanswered(words: &str, why: &str) -> Error {
+    Error::usage(format!("cannot ask `git {words}`: {why}; run it in a clone that has the commit"))
 }
 
 /// Whether this is written as commits are.

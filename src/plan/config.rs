@@ -28,6 +28,9 @@ const DEPTH_LIMIT: usize = 32;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Files that are read, beside those that other keys name: no output may replace them.
+    #[serde(skip)]
+    pub inputs: Vec<PathBuf>,
     /// `auto`, `cuda`, `host` or `simulated`.
     pub backend: Option<BackendChoice>,
     /// Let several ranks share a GPU, for trials.
@@ -311,7 +314,17 @@ impl Config {
     /// suggests the nearest known one.
     pub fn load(path: &Path) -> Result<Self> {
         let text = read_bounded(path, FILE_LIMIT)?;
-        Self::parse(&text).map_err(|why| Error::file("use the configuration", path, why))
+        let config = Self::parse(&text);
+        let config = config.map_err(|why| Error::file("use the configuration", path, why))?;
+        Ok(Self { inputs: vec![path.to_owned()], ..config })
+    }
+
+    /// Every file that is read.
+    pub fn all_inputs(&self) -> impl Iterator<Item = PathBuf> {
+        let settings = self.benchmarks.iter().flat_map(Chosen::values).flatten();
+        let matrices = settings.filter_map(|settings| settings.get("matrix")).map(Values::text);
+        let named = self.topology.iter().cloned().chain(matrices).map(PathBuf::from);
+        self.inputs.iter().cloned().chain(named)
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Format, Render as _, csv, nccl_tests_table, print, say};
 use crate::base::error::{Error, Result};
-use crate::base::files::{probe, write_atomically};
+use crate::base::files::{probe, refuse_overwriting, write_atomically};
 use crate::plan::config::Config;
 use crate::report::Report;
 
@@ -22,8 +22,8 @@ impl Output {
     /// none.
     ///
     /// # Errors
-    /// Usage error when a file's format cannot be told, its folder cannot be written, or a format is
-    /// asked for that no file has a use for.
+    /// Usage error when a file's format cannot be told, its folder cannot be written, it is an input, or a format
+    /// is asked for that no file has a use for.
     pub fn resolve(config: &Config) -> Result<Vec<Self>> {
         let asked = config.output.format.as_deref().map(Format::named::<Report>).transpose()?;
         let ending = asked.map_or(Some("json"), Format::ending).ok_or_else(|| {
@@ -41,6 +41,7 @@ impl Output {
                  format; leave --format out, or change an ending",
             ));
         }
+        refuse_overwriting(files.iter().map(PathBuf::as_path), config.all_inputs())?;
         let outputs = files.into_iter().map(|path| {
             let format = of(&path).or(asked).ok_or_else(|| {
                 Error::usage(format!(

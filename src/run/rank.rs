@@ -6,7 +6,7 @@ use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, tell_of_missing_gpu, with_found_backend};
 use super::{launch, panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
-use crate::history::commit_of_working_folder;
+use crate::history::ask_for_commit;
 use crate::plan::config::{BackendChoice, Config};
 use crate::plan::{Deadlines, Plan};
 use crate::render::{Output, tell};
@@ -24,8 +24,8 @@ pub(super) fn live(request: Request) -> Result<Exit> {
     }
     panic::guard(|| {
         let mut watch = watch(&request.config)?;
-        // Before MPI runs, under which no process may be started.
-        let commit = world::is_first_process().then(commit_of_working_folder).flatten();
+        // Before MPI runs, under which no process may be started; answered while it starts.
+        let commit = world::is_first_process().then(ask_for_commit);
         let rank = world::innermost_launch().and_then(|launch| launch.rank);
         supervision::notify(&Note::Start { pid: std::process::id(), rank });
         let mut world = join(&request.config);
@@ -83,7 +83,7 @@ fn run(
     world: &mut World,
     watch: &mut Option<Watchdog>,
     request: Request,
-    commit: Option<String>,
+    commit: Option<impl FnOnce() -> Option<String>>,
 ) -> Result<Exit> {
     let config = agree_on_config(world, request.config)?;
     // Either all ranks have a watchdog or none has.
@@ -132,7 +132,7 @@ fn agree_on_plan(
     world: &World,
     config: Config,
     on_existing: OnExisting,
-    commit: Option<String>,
+    commit: Option<impl FnOnce() -> Option<String>>,
 ) -> Result<(Plan, Option<RootOutputs>)> {
     let prepared = world.is_root().then(|| {
         let asked = config.backend;
@@ -141,6 +141,7 @@ fn agree_on_plan(
         let outputs = Output::resolve(&config)?;
         recorder::refuse_unfinished(&outputs, on_existing)?;
         tell_of_missing_gpu(asked);
+        let commit = commit.and_then(|answer| answer());
         Ok((plan, RootOutputs { config, outputs, on_existing, commit }))
     });
     let (plan, root) = world.unanimous(prepared.transpose())?.unzip();

@@ -133,6 +133,17 @@ fn inputs_are_not_overwritten() {
         assert!(ended.error().contains("is read and would be overwritten"), "{}", ended.err);
         assert_eq!(["a.json", "b.json"].map(|name| ended.read(name)), texts, "{words}");
     }
+    for (words, name) in [
+        ("-c results.json --dry-run", "results.json"),
+        ("-c ./c.json -o c.json", "c.json"),
+        ("-b alltoallv --problem-size matrix=m.csv -o m.csv", "m.csv"),
+        ("--compare-baseline r.json -o r.json", "r.json"),
+    ] {
+        let text = if name == "m.csv" { "0 1\n1 0\n" } else { "{}" };
+        let ended = ranks(2, words).file(name, text).fails(2);
+        assert!(ended.error().contains("is read and would be overwritten"), "{}", ended.err);
+        assert_eq!(ended.read(name), text);
+    }
     // The default output of an import.
     let log = tesserabench("import results.json").file("results.json", "{}").fails(2);
     assert!(log.error().contains("is read and would be overwritten"), "{}", log.err);

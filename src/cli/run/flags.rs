@@ -1,6 +1,7 @@
 //! What flags ask for, over what a configuration file does.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use wildmatch::WildMatch;
 
@@ -58,6 +59,8 @@ impl MeasuringArgs {
 impl RunArgs {
     pub(super) fn apply(&self, mut config: Config) -> Result<Config> {
         let Self { work, ranks, measuring, output, failures, series, rules, advanced } = self;
+        let compared = series.compare_baseline.iter().map(PathBuf::from);
+        config.inputs.extend(compared.chain(series.against.clone()));
         set(&mut config.precision_policies, &work.precision);
         set(&mut config.mesh.shape, &ranks.mesh);
         set(&mut config.mesh.order, &ranks.mesh_order);
