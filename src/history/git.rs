@@ -4,6 +4,7 @@
 //! A folder may lie in a repository that somebody else has made. Git itself refuses those of other users; what is set
 //! here keeps it from the network, from starting programs that a repository names, and from going on for ever.
 
+use std::fmt::Display;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -70,9 +71,6 @@ impl Git {
     }
 
     /// The commit that a reference names; `None` when git knows no such thing, or is not there.
-    ///
-    /// # Errors
-    /// Timed out when it does not answer.
     pub(super) fn commit(&self, reference: &str) -> Result<Option<String>> {
         // What looks like a flag would be one.
         if reference.is_empty() || reference.starts_with('-') {
@@ -84,10 +82,7 @@ impl Git {
         Ok(id.filter(|id| is_commit(id) && id.len() >= 40))
     }
 
-    /// A commit and those before it, the nearest first.
-    ///
-    /// # Errors
-    /// Usage error where git does not know it; timed out when it does not answer.
+    /// A commit and those before it, the nearest first; an error where git does not know it.
     pub(super) fn ancestors(&self, commit: &str) -> Result<Vec<String>> {
         let most = format!("--max-count={REACH}");
         let text = self.asked(&["rev-list", "--topo-order", &most, commit])?;
@@ -95,9 +90,6 @@ impl Git {
     }
 
     /// The commits that carry a tag `v*`; none where git is not there.
-    ///
-    /// # Errors
-    /// Timed out when it does not answer.
     pub(super) fn releases(&self) -> Result<Vec<String>> {
         // Of an annotated tag the second is the commit; of others it is empty.
         let format = "--format=%(objectname) %(*objectname)";
@@ -122,25 +114,21 @@ impl Git {
     }
 
     fn asked(&self, arguments: &[&str]) -> Result<String> {
-        let words = arguments.join(" ");
-        let wrong = |why: String| {
+        let (words, limit) = (arguments.join(" "), self.limit.as_secs());
+        let wrong = |why: &dyn Display| {
             Error::usage(format!(
                 "cannot ask `git {words}`: {why}; run it in a clone that has the commit"
             ))
         };
-        let output = self.output(arguments).map_err(|why| wrong(why.to_string()))?;
-        let output = output.ok_or_else(|| {
-            Error::new(
-                Kind::TimedOut,
-                format!(
-                    "`git {words}` did not answer within {} s and was ended; see what it waits for in this repository",
-                    self.limit.as_secs()
-                ),
-            )
-        })?;
+        let Some(output) = self.output(arguments).map_err(|why| wrong(&why))? else {
+            let why = format!(
+                "`git {words}` did not answer within {limit} s and was ended; see what it waits for in this repository"
+            );
+            return Err(Error::new(Kind::TimedOut, why));
+        };
         if !output.status.success() {
             let why = String::from_utf8_lossy(&output.stderr);
-            return Err(wrong(why.lines().next().unwrap_or("it fails").to_owned()));
+            return Err(wrong(&why.lines().next().unwrap_or("it fails")));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -149,10 +137,11 @@ impl Git {
     fn output(&self, arguments: &[&str]) -> std::io::Result<Option<Output>> {
         let mut command = Command::new("git");
         // What a hook or a shell has set may name another repository.
-        let all = std::env::vars_os().map(|(name, _)| name);
-        all.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")).for_each(|name| {
-            command.env_remove(name);
-        });
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"GIT_") {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(&self.folder).args(SETTINGS).args(arguments).envs(VARIABLES);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
