@@ -187,12 +187,15 @@ fn tell(say: impl FnOnce()) {
     }
 }
 
+/// The words behind the program's name, for sentences about them.
+fn typed_words() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// Prints what is wrong with the command line, or the page that it asks for.
 fn refuse(error: &clap::Error) -> ExitCode {
-    let words = std::env::args_os().skip(1);
-    let typed: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     let mut printed = Ok(());
-    match refusal::sentence(error, &typed) {
+    match refusal::sentence(error, &typed_words()) {
         Some(sentence) => {
             log::start(0, false);
             tell(|| tracing::error!("{}", plain(&sentence)));

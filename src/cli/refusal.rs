@@ -14,6 +14,10 @@ use crate::benchmark;
 pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
     let of = |kind| texts(error, kind);
     let first = |kind| of(kind).into_iter().next().unwrap_or_default();
+    let near = |kind, other: &str| match first(kind).as_str() {
+        "" => other.to_owned(),
+        known => format!("did you mean '{known}'?"),
+    };
     let (what, value) = (first(ContextKind::InvalidArg), first(ContextKind::InvalidValue));
     let flag = what.split([' ', '=']).next().unwrap_or_default().trim_end_matches("...");
     Some(match error.kind() {
@@ -23,21 +27,17 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::UnknownArgument if what.parse::<f64>().is_ok() => {
             format!("{what} is not possible here; write a number of 0 or more")
         }
-        ErrorKind::UnknownArgument => foreign(flag, typed).unwrap_or_else(|| {
-            match first(ContextKind::SuggestedArg).as_str() {
-                "" => format!("'{what}' is not known here; --help lists what is"),
-                known => format!("'{what}' is not known here; did you mean '{known}'?"),
-            }
+        ErrorKind::UnknownArgument => foreign_flag(flag, typed).unwrap_or_else(|| {
+            let near = near(ContextKind::SuggestedArg, "--help lists what is");
+            format!("'{what}' is not known here; {near}")
         }),
         ErrorKind::InvalidSubcommand => {
             let command = first(ContextKind::InvalidSubcommand);
-            match first(ContextKind::SuggestedSubcommand).as_str() {
-                _ if benchmark::find(&command).is_some() => {
-                    format!("'{command}' is a benchmark; write run {command}")
-                }
-                "" => format!("'{command}' is no command; --help lists them"),
-                known => format!("'{command}' is no command; did you mean '{known}'?"),
+            if benchmark::find(&command).is_some() {
+                return Some(format!("'{command}' is a benchmark; write run {command}"));
             }
+            let near = near(ContextKind::SuggestedSubcommand, "--help lists them");
+            format!("'{command}' is no command; {near}")
         }
         ErrorKind::MissingSubcommand => "a command is missing; --help lists them".to_owned(),
         ErrorKind::InvalidValue if value.is_empty() => format!("{flag} needs a value: {what}"),
@@ -62,11 +62,6 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::InvalidUtf8 => "the command line has bytes that are no text".to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().replace("error: ", ""),
     })
-}
-
-/// What a flag of another benchmark means, where one is run.
-fn foreign(flag: &str, typed: &[String]) -> Option<String> {
-    typed.iter().any(|word| word == "run").then(|| foreign_flag(flag, typed))?
 }
 
 fn texts(error: &Error, kind: ContextKind) -> Vec<String> {

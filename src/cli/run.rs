@@ -68,7 +68,7 @@ pub(super) fn run(mut args: RunArgs, file: Option<&Path>) -> Result<Exit> {
         compare_baseline: args.series.compare_baseline,
     });
     if let Some(file) = printed {
-        standard_output::print(&file)?;
+        file.print()?;
     }
     ended
 }

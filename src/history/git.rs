@@ -102,9 +102,6 @@ impl Git {
     }
 
     /// The commit that a reference names; `None` when git knows no such thing, or is not there.
-    ///
-    /// # Errors
-    /// Timed out when it does not answer.
     pub(super) fn commit(&self, reference: &str) -> Result<Option<String>> {
         // What looks like a flag would be one.
         if reference.is_empty() || reference.starts_with('-') {
@@ -113,10 +110,7 @@ impl Git {
         commit_in(self.asked(&COMMIT.map(|word| word.replace("{}", reference))))
     }
 
-    /// A commit and those before it, the nearest first.
-    ///
-    /// # Errors
-    /// Usage error where git does not know it; timed out when it does not answer.
+    /// A commit and those before it, the nearest first; an error where git does not know it.
     pub(super) fn ancestors(&self, commit: &str) -> Result<Vec<String>> {
         let most = format!("--max-count={REACH}");
         let text = self.asked(&["rev-list", "--topo-order", &most, commit])?;
@@ -124,9 +118,6 @@ impl Git {
     }
 
     /// The commits that carry a tag `v*`; none where git is not there.
-    ///
-    /// # Errors
-    /// Timed out when it does not answer.
     pub(super) fn releases(&self) -> Result<Vec<String>> {
         // Of an annotated tag the second is the commit; of others it is empty.
         let format = "--format=%(objectname) %(*objectname)";
@@ -147,10 +138,11 @@ impl Git {
         let words = arguments.join(" ");
         let mut command = Command::new("git");
         // What a hook or a shell has set may name another repository.
-        let all = std::env::vars_os().map(|(name, _)| name);
-        all.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")).for_each(|name| {
-            command.env_remove(name);
-        });
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"GIT_") {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(&self.folder).args(SETTINGS).args(arguments).envs(VARIABLES);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|why| unanswered(&words, &why.to_string()))?;

@@ -155,13 +155,9 @@ fn cases(analysis: &Analysis) -> Option<Section> {
 /// What speaks against relying on a case, by the number that the rule goes by.
 fn remarks(case: &Examined) -> Vec<Remark> {
     let flags = case.flags.iter().filter(|flag| flag.severity < Severity::Info);
-    let remark = |flag: &Flag| Remark {
-        about: flag.mark.clone(),
-        says: match flag.evidence.first() {
-            Some(figure) => format!("{}: {}", flag.mark, findings::number(figure)),
-            None => flag.mark.clone(),
-        },
-        extent: flag.evidence.first().map_or(0.0, |figure| figure.value),
+    let remark = |flag: &Flag| match flag.evidence.first() {
+        Some(figure) => Remark::reaching(&flag.mark, findings::number(figure), figure.value),
+        None => Remark::alone(flag.mark.clone()),
     };
     flags.map(remark).collect()
 }

@@ -1,6 +1,7 @@
 //! What is said of the rows of a table, once below it: a letter in each row, and a line for each letter.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use super::document::{Cell, Section};
 
@@ -16,6 +17,11 @@ pub(super) struct Remark {
 }
 
 impl Remark {
+    /// One that says how far something goes.
+    pub(super) fn reaching(about: &str, how: impl Display, extent: f64) -> Self {
+        Self { about: about.to_owned(), says: format!("{about}: {how}"), extent }
+    }
+
     /// One that is about what it says, whatever its numbers are.
     pub(super) fn of(says: String) -> Self {
         let about = says.replace(|c: char| c.is_ascii_digit() || ".+-".contains(c), "");
@@ -28,15 +34,8 @@ impl Remark {
     }
 }
 
-/// Remarks about the same thing.
-struct Shared {
-    says: String,
-    /// From the least to the most.
-    extents: [f64; 2],
-    /// The row that goes furthest, and all of them.
-    worst: usize,
-    rows: Vec<usize>,
-}
+/// Remarks about the same thing, each with its row.
+type Shared = Vec<(usize, Remark)>;
 
 /// The remarks of all rows, by what they are about.
 pub(super) struct Legend {
@@ -51,18 +50,10 @@ impl Legend {
         let mut places = HashMap::new();
         for (row, (name, remarks)) in rows.into_iter().enumerate() {
             legend.names.push(name);
-            for Remark { about, says, extent } in remarks {
-                let place = *places.entry(about).or_insert(legend.shared.len());
-                let Some(known) = legend.shared.get_mut(place) else {
-                    let extents = [extent, extent];
-                    legend.shared.push(Shared { says, extents, worst: row, rows: vec![row] });
-                    continue;
-                };
-                if extent > known.extents[1] {
-                    (known.says, known.worst) = (says, row);
-                }
-                known.extents = [known.extents[0].min(extent), known.extents[1].max(extent)];
-                known.rows.push(row);
+            for remark in remarks {
+                let place = *places.entry(remark.about.clone()).or_insert(legend.shared.len());
+                legend.shared.resize_with(legend.shared.len().max(place + 1), Vec::new);
+                legend.shared[place].push((row, remark));
             }
         }
         legend
@@ -70,11 +61,11 @@ impl Legend {
 
     /// The section with a column of letters, and a line for each of them below. What is said of every row needs no letter.
     pub(super) fn below(&self, section: Section) -> Section {
-        let is_of_all = |shared: &&Shared| shared.rows.len() == self.names.len().max(2);
+        let is_of_all = |shared: &&Shared| shared.len() == self.names.len().max(2);
         let (of_all, of_some): (Vec<_>, Vec<_>) = self.shared.iter().partition(is_of_all);
         let mut letters = vec![String::new(); self.names.len()];
         for (place, shared) in of_some.iter().enumerate() {
-            shared.rows.iter().for_each(|&row| letters[row] += &letter(place));
+            shared.iter().for_each(|(row, _)| letters[*row] += &letter(place));
         }
         let lines = of_some.iter().enumerate();
         let lines = lines.map(|(place, shared)| format!("{} {}", letter(place), self.line(shared)));
@@ -90,17 +81,19 @@ impl Legend {
 
     /// `unsteady: times vary by 55.0 % … (3 of 12 cases, the worst gemm/f32/…)`
     fn line(&self, shared: &Shared) -> String {
-        let (some, all) = (shared.rows.len(), self.names.len());
-        let worst = &self.names[shared.worst];
+        let (some, all) = (shared.len(), self.names.len());
+        // The first of those that go as far.
+        let worst = shared.iter().rev().max_by(|a, b| a.1.extent.total_cmp(&b.1.extent));
+        let Some((row, Remark { says, extent, .. })) = worst else { return String::new() };
+        let (worst, differ) = (&self.names[*row], shared.iter().any(|it| it.1.extent < *extent));
         let of =
             if some == all { format!("all {all} cases") } else { format!("{some} of {all} cases") };
-        let cases = match shared.extents {
-            _ if some == 1 => worst.clone(),
-            [least, most] if least < most => format!("{of}, the worst {worst}"),
-            _ if some == all => of,
-            _ => format!("{of}, such as {worst}"),
-        };
-        format!("{} ({cases})", shared.says)
+        match () {
+            () if some == 1 => format!("{says} ({worst})"),
+            () if differ => format!("{says} ({of}, the worst {worst})"),
+            () if some == all => format!("{says} ({of})"),
+            () => format!("{says} ({of}, such as {worst})"),
+        }
     }
 }
 

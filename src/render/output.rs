@@ -18,6 +18,9 @@ pub struct Output {
 }
 
 impl Output {
+    /// The ending of the table of scaling studies, beside one of cases.
+    pub const SCALING: &str = "scaling.csv";
+
     /// The files a configuration asks for; `results.json`, or of the format asked for, when it names
     /// none.
     ///
@@ -71,7 +74,7 @@ impl Output {
     /// The file of its scaling studies, where they have one: `results.scaling.csv` beside `results.csv`.
     fn of_scaling(&self, report: &Report) -> Option<PathBuf> {
         let is_there = self.format == Format::Csv && !report.scaling.is_empty();
-        is_there.then(|| self.beside("scaling.csv"))
+        is_there.then(|| self.beside(Self::SCALING))
     }
 
     /// The path with another ending, for files that accompany this one.

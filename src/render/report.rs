@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::words::{
-    self, counted, give_or_take, percent, placed, problem, told_of, type_name, word,
+    self, change, counted, give_or_take, percent, placed, problem, told_of, type_name, word,
 };
 use super::{Format, Render, csv, limits, scaling};
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Unit;
-use crate::base::units::{format_ms, rounded, significant};
+use crate::base::units::{format_ms, significant};
 use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
@@ -118,10 +118,10 @@ fn cases(report: &Report) -> Option<Section> {
     let skipped = skipped.into_iter();
     let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));
     let section = match section {
-        Some(section) => Some(section.with(words::skipped(skipped))),
-        None => Section::notes("cases", words::skipped(skipped)),
+        Some(section) => section.with(words::skipped(skipped)),
+        None => Section::notes("cases", words::skipped(skipped))?,
     };
-    Some(section?.spare(&[
+    Some(section.spare(&[
         "correct",
         "p95",
         "reproducible",
@@ -190,35 +190,23 @@ fn remarks(case: &Case) -> Vec<Remark> {
         _ => None,
     };
     let drift = case.cycles.iter().filter_map(|cycles| cycles.drift.as_ref());
-    let drift = drift.filter(|drift| drift.steady_state != Steadiness::Flat).map(|drift| Remark {
-        about: "drift".to_owned(),
-        says: format!(
-            "drift: {:+.1} % since cycle {} at {}",
-            rounded(drift.change_percent, 1),
-            drift.since,
-            drift.time
-        ),
-        extent: drift.change_percent.abs(),
+    let drift = drift.filter(|drift| drift.steady_state != Steadiness::Flat).map(|drift| {
+        let how = change(drift.change_percent);
+        let how = format!("{how} since cycle {} at {}", drift.since, drift.time);
+        Remark::reaching("drift", how, drift.change_percent.abs())
     });
     let several = case.replication.iter().filter(|all| all.launches.len() > 1);
     let differ = several.filter(|all| !all.reproducible).filter_map(|all| {
         let between = all.between_percent?;
-        Some(Remark {
-            about: "not reproducible".to_owned(),
-            says: format!("not reproducible: launches vary by {}", percent(between)),
-            extent: between,
-        })
+        let how = format!("launches vary by {}", percent(between));
+        Some(Remark::reaching("not reproducible", how, between))
     });
     let all = wrong.into_iter().chain(drift).chain(differ);
     all.chain(caveats(case)).collect()
 }
 
 fn caveats(case: &Case) -> impl Iterator<Item = Remark> {
-    case.caveats.iter().map(|caveat| Remark {
-        about: caveat.mark().to_owned(),
-        says: format!("{}: {caveat}", caveat.mark()),
-        extent: caveat.extent(),
-    })
+    case.caveats.iter().map(|caveat| Remark::reaching(caveat.mark(), caveat, caveat.extent()))
 }
 
 /// When a case that ran again and again failed first.

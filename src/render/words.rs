@@ -91,11 +91,9 @@ pub(super) fn percent(value: f64) -> String {
 }
 
 /// A change: `+7.9 %`, `-0.4 %`; from tenfold on `+14x`.
-pub(super) fn change(percent: f64) -> String {
-    match percent.abs() {
-        1e3.. => format!("{:+.0}x", percent / 100.0),
-        _ => format!("{:+.1} %", rounded(percent, 1)),
-    }
+pub(super) fn change(by_percent: f64) -> String {
+    let sign = if rounded(by_percent, 1) < 0.0 { "" } else { "+" };
+    format!("{sign}{}", percent(by_percent))
 }
 
 /// How far a figure may be off: `5.9 %`, `22 %`, `14x`.

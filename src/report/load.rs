@@ -13,6 +13,7 @@ use super::check::Wrong;
 use super::{Case, Measured, Report, SCHEMA};
 use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
+use crate::base::serde_words::in_plain_words;
 
 /// Most bytes a report may have that is read back.
 pub const FILE_LIMIT: u64 = 1 << 30;
@@ -84,8 +85,10 @@ impl Wrong {
         let why = why.to_string();
         let why = why.strip_suffix(&position).unwrap_or(&why);
         match why.strip_prefix(FIGURES).and_then(|why| why.split_once(": ")) {
-            Some((inner, why)) => Self { place: format!("{place}.{inner}"), why: why.to_owned() },
-            None => Self { place, why: why.to_owned() },
+            Some((inner, why)) => {
+                Self { place: format!("{place}.{inner}"), why: in_plain_words(why) }
+            }
+            None => Self { place, why: in_plain_words(why) },
         }
     }
 

@@ -100,9 +100,6 @@ impl Journal {
     }
 
     /// Begins a new journal of `output`, which nobody else can write while it is open; an earlier one is removed.
-    ///
-    /// # Errors
-    /// Usage error when another run writes it, or it cannot be written.
     pub(super) fn create(output: &Path, plan: &Plan, report: &Report) -> Result<Self> {
         let path = Self::path_for(output);
         // The lock on it is held until this run has the one on the new journal.
@@ -129,10 +126,7 @@ impl Journal {
         Ok(Self { path, file })
     }
 
-    /// The journal of `output`, if there is one, locked; a link is none.
-    ///
-    /// # Errors
-    /// Usage error when another run writes it, or it cannot be written.
+    /// The journal of `output`, if there is one, locked; a link is refused.
     fn open(output: &Path) -> Result<Option<File>> {
         let path = Self::path_for(output);
         let no_link = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -144,9 +138,6 @@ impl Journal {
     }
 
     /// Refuses an output that another run is writing.
-    ///
-    /// # Errors
-    /// Usage error when one does.
     pub(super) fn refuse_busy(output: &Path) -> Result<()> {
         Self::open(output).map(drop)
     }

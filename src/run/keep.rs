@@ -27,24 +27,26 @@ pub fn keep_earlier(outputs: &[Output]) -> Result<()> {
     };
     let seconds = written.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let first_date = format_utc(seconds).replace(['-', ':'], "");
-    let own = outputs.iter().map(|output| (&output.path, output.path.extension()));
-    let accompanying = COMPANIONS.map(|ending| (&first.path, Some(OsStr::new(ending))));
-    let endings: Vec<(&PathBuf, &OsStr)> = own
+    let own = |output: &Output| output.path.extension().unwrap_or_default().to_owned();
+    let own = outputs.iter().map(|output| (output, own(output)));
+    let tables = outputs.iter().filter(|output| output.format == Format::Csv);
+    let tables = tables.map(|output| (output, Output::SCALING.into()));
+    let accompanying = COMPANIONS.map(|ending| (first, ending.into()));
+    let files: Vec<(&Output, OsString)> = own
+        .chain(tables)
         .chain(accompanying)
-        .map(|(path, ending)| (path, ending.unwrap_or_default()))
-        .filter(|(path, ending)| path.with_extension(ending).exists())
+        .filter(|(output, ending)| output.path.with_extension(ending).exists())
         .collect();
     let dated = |date: &str| -> Vec<PathBuf> {
-        let name = |(path, ending): &(&PathBuf, &OsStr)| with_date(path, date, ending);
-        endings.iter().map(name).collect()
+        files.iter().map(|(output, ending)| with_date(&output.path, date, ending)).collect()
     };
-    let later = (2..).map(|number| format!("{first_date}-{number}"));
-    let is_free = |date: &String| !dated(date).iter().any(|path| path.exists());
-    let Some(date) = [first_date.clone()].into_iter().chain(later).find(is_free) else {
-        return Ok(());
-    };
-    for ((path, ending), to) in endings.iter().zip(dated(&date)) {
-        let from = path.with_extension(ending);
+    let (mut date, mut number) = (first_date.clone(), 1);
+    while dated(&date).iter().any(|path| path.exists()) {
+        number += 1;
+        date = format!("{first_date}-{number}");
+    }
+    for ((output, ending), to) in files.iter().zip(dated(&date)) {
+        let from = output.path.with_extension(ending);
         std::fs::rename(&from, &to).map_err(|why| Error::file("move", &from, why))?;
         tracing::warn!("'{}' of an earlier run is kept as '{}'", from.display(), to.display());
     }
@@ -118,6 +120,7 @@ mod tests {
             std::fs::write(at("r.json"), report).unwrap();
             std::fs::write(at("r.samples.csv.gz"), number.to_string()).unwrap();
             std::fs::write(at("other.csv"), "csv").unwrap();
+            std::fs::write(at("other.scaling.csv"), "csv").unwrap();
             // Both in the same second.
             let time = std::fs::FileTimes::new().set_modified(UNIX_EPOCH);
             std::fs::File::options()
@@ -137,6 +140,7 @@ mod tests {
             assert_eq!(std::fs::read_to_string(at(samples)).unwrap(), number.to_string());
             kept.extend([
                 format!("other.{date}.csv"),
+                format!("other.{date}.scaling.csv"),
                 format!("r.{date}.json"),
                 samples.to_owned(),
             ]);

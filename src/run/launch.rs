@@ -35,9 +35,10 @@ pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<
         vec!["with-parent".into(), std::process::id().to_string().into(), "--".into()];
     let arguments = words.into_iter().chain([job.program.into()]).chain(job.arguments).collect();
     let job = Job { program: this_program()?, arguments, ..job };
-    let mut state = JobState::new(token);
-    let Ended { end, left } = supervise(&job, |line| state.hear(line, command.shows_output))
-        .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
+    let mut state = JobState::default();
+    let Ended { end, left } =
+        supervise(&job, |line| state.hear(line, &token, command.shows_output))
+            .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
     if left > 0 {
         tracing::info!("{left} processes that the launcher had left were killed");
     }

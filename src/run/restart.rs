@@ -105,11 +105,8 @@ fn cache_folder() -> Option<PathBuf> {
         .or_else(|| Some(set("HOME")?.join(".cache/tesserabench")))
 }
 
-/// Makes a folder, unless it is there, and its absolute path. What lies in it runs as this user, so nobody else may put
-/// anything there.
-///
-/// # Errors
-/// Usage error when it cannot be made, is another user's, or others may write in it.
+/// Makes a folder, unless it is there; its absolute path. What lies in it runs as this user, so it is refused where
+/// another user may put something there.
 fn own_folder(path: &Path) -> Result<PathBuf> {
     let wrong = |why: &dyn std::fmt::Display| Error::file("keep libraries in", path, why);
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|why| wrong(&why))?;

@@ -168,7 +168,7 @@ fn a_figure_that_cannot_be_is_refused_with_its_place() {
     let good = tesserabench(words).passes().report();
     for (place, value, expected) in [
         ("/cases/0/warmup", Some(json!(-1)), "cases[0].warmup in line"),
-        ("/cases/0/iterations", Some(json!("20")), "cases[0].iterations in line"),
+        ("/cases/0/iterations", Some(json!("20")), "there is the text \"20\" where a whole number"),
         ("/cases/0/iterations", Some(json!(0)), "cases[0].iterations in line"),
         ("/cases/0/latency/max", Some(Value::Null), "cases[0].latency.max in line"),
         ("/cases/0/latency/median", Some(json!(-1.0)), "-1 is no time"),
@@ -178,8 +178,8 @@ fn a_figure_that_cannot_be_is_refused_with_its_place() {
         ("/cases/0/latency/min", Some(json!(1e9)), "cases[0].latency.min in line"),
         ("/cases/0/telemetry", None, "cases[0] in line"),
         ("/cases/0/latency", None, "it is missing, and the case was measured"),
-        ("/cases/0/latency/mean", None, "missing field `mean`"),
-        ("/cases/0/outcome", None, "missing field `outcome`"),
+        ("/cases/0/latency/mean", None, "'mean' is missing"),
+        ("/cases/0/outcome", None, "'outcome' is missing"),
         ("/cases/0/outcome", Some(json!("failed")), "it is missing, and the case failed"),
         ("/cases/0/group_size", Some(json!(77)), "cases[0].group_size in line"),
         ("/summary/measured", Some(json!(2)), "summary in line"),

@@ -105,4 +105,21 @@ fn what_cannot_be_printed_is_no_success() {
     let ended = command.arg("list-benchmarks").stdout(full).output().unwrap();
     let said = String::from_utf8(ended.stderr).unwrap();
     assert!(said.contains("standard output cannot be written: No space left"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tesserabench"));
+    let words = "run barrier --backend simulated --topology dgx-h100 --iterations 2 --output -";
+    command.current_dir(&folder).args(words.split(' ')).stdout(full);
+    let ended = command.output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(6), "{said}");
+    assert!(said.contains("the report is kept as '.tesserabench/stdout.json'"), "{said}");
+    assert!(folder.path().join(".tesserabench/stdout.json").exists());
+    // It is not taken for the report of a run that measures nothing.
+    let other = tesserabench("run barrier --backend simulated --topology x --output -");
+    let other = other.file(".tesserabench/stdout.json", "earlier").fails(2);
+    assert_eq!(
+        (other.out.as_str(), other.read(".tesserabench/stdout.json")),
+        ("", "earlier".into())
+    );
 }

@@ -117,6 +117,22 @@ fn every_file_says_what_it_is() {
 }
 
 #[test]
+fn every_file_is_compiled() {
+    let all = program();
+    for (file, _) in &all {
+        let (parent, name) = file.trim_end_matches(".rs").rsplit_once('/').unwrap();
+        let roots = ["lib", "main", "build"].map(|root| format!("{parent}/{root}.rs"));
+        // A module may name its file, too.
+        let (declared, named) = (format!("mod {name};"), format!("/{name}.rs\""));
+        let declares = |(other, text): &(String, String)| {
+            let above = *other == format!("{parent}.rs") || roots.contains(other);
+            above && code(text).any(|line| line.ends_with(&declared) || line.contains(&named))
+        };
+        assert!(roots.contains(file) || all.iter().any(declares), "no file declares {file}");
+    }
+}
+
+#[test]
 fn nothing_is_left_to_do() {
     let words = ["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX"];
     for (file, text) in program() {

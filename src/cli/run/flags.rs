@@ -195,7 +195,7 @@ fn set_deadline(deadlines: &mut DeadlineConfig, text: &str) -> Result<()> {
         Error::usage(format!("--deadline '{text}' is not NAME=TIME, such as case=10m"))
     })?;
     let DeadlineConfig { startup, communicator, case, barrier, gather, silence, stop } = deadlines;
-    let mut known = [
+    let known = [
         ("startup", startup),
         ("communicator", communicator),
         ("case", case),
@@ -205,11 +205,11 @@ fn set_deadline(deadlines: &mut DeadlineConfig, text: &str) -> Result<()> {
         ("stop", stop),
     ];
     let names = known.each_ref().map(|(name, _)| *name);
-    let deadline = known.iter_mut().find(|(known, _)| *known == name);
+    let deadline = known.into_iter().find(|(known, _)| *known == name);
     let (_, deadline) = deadline.ok_or_else(|| {
         Error::usage(format!("--deadline '{text}' names no deadline; {}", suggestion(name, names)))
     })?;
-    **deadline = Some(Quantity::Text(time.to_owned()));
+    *deadline = Some(Quantity::Text(time.to_owned()));
     Ok(())
 }
 

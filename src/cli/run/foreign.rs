@@ -6,6 +6,7 @@ use super::RunArgs;
 use crate::base::error::{Error, Result};
 use crate::base::units::parse_size;
 use crate::benchmark::work::Operator;
+use crate::cli::typed_words;
 
 /// Names of a flag, whose it is, what it sets there, and what to do here. `{}` stands for the value that was typed,
 /// `{sizes}` for the range that all of them make.
@@ -47,8 +48,11 @@ const FLAGS: [Foreign; 30] = [
     (&["-f", "--full"], OSU, "what is printed", "leave it out: the report has all of it"),
 ];
 
-/// What a flag of other benchmarks means, and what to write instead; `None` for one that they do not have.
+/// What a flag of other benchmarks means, and what to write for it in `run`; `None` for one that they do not have.
 pub(in crate::cli) fn told(flag: &str, typed: &[String]) -> Option<String> {
+    if !typed.iter().any(|word| word == "run") {
+        return None;
+    }
     let is_known = |name: &str| FLAGS.iter().any(|(names, ..)| names.contains(&name));
     // clap takes the `-n` out of `-np 4` and of `-n2`.
     let word = typed.iter().find(|word| word.starts_with(flag))?;
@@ -56,10 +60,7 @@ pub(in crate::cli) fn told(flag: &str, typed: &[String]) -> Option<String> {
     let value = value(name, typed).unwrap_or("N");
     let meanings = FLAGS.iter().filter(|(names, ..)| names.contains(&name));
     let meanings = meanings.map(|(_, whose, what, here)| {
-        let here = match here.contains("{sizes}") {
-            true => here.replace("{sizes}", &sizes(typed)),
-            false => here.replace("{}", value),
-        };
+        let here = here.replace("{sizes}", &sizes(typed)).replace("{}", value);
         format!("{whose} flag for {what}: {here}")
     });
     let meanings: Vec<String> = meanings.collect();
@@ -82,13 +83,11 @@ fn sizes(typed: &[String]) -> String {
             None => range.to_owned(),
         };
     }
-    let of = |short: &str, long: &str, default: &'static str| {
-        value(short, typed).or_else(|| value(long, typed)).unwrap_or(default).to_owned()
+    let of = |short, long, default| {
+        value(short, typed).or_else(|| value(long, typed)).unwrap_or(default)
     };
-    let [least, most, factor] =
-        [("-b", "--minbytes", "8"), ("-e", "--maxbytes", "64MiB"), ("-f", "--stepfactor", "2")]
-            .map(|(short, long, default)| of(short, long, default));
-    format!("{least}..{most}*{factor}")
+    let (least, most) = (of("-b", "--minbytes", "8"), of("-e", "--maxbytes", "64MiB"));
+    format!("{least}..{most}*{}", of("-f", "--stepfactor", "2"))
 }
 
 impl RunArgs {
@@ -104,10 +103,8 @@ impl RunArgs {
             ("-o", outputs.iter().flatten().any(is_operator)),
             ("-c", config.filter(is_missing).is_some()),
         ];
-        let typed: Vec<String> =
-            super::arguments().map(|word| word.to_string_lossy().into_owned()).collect();
-        let mut told =
-            mistaken.iter().filter(|(_, is)| *is).filter_map(|(flag, _)| told(flag, &typed));
+        let typed = typed_words();
+        let mut told = mistaken.iter().filter_map(|(flag, is)| is.then(|| told(flag, &typed))?);
         told.next().map_or(Ok(()), |meant| Err(Error::usage(meant)))
     }
 }

@@ -3,21 +3,33 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::RunArgs;
 use super::words::without;
 use crate::base::error::{Error, Result};
 use crate::cli::is_stdout;
-use crate::render::{Format, say};
+use crate::render::{Format, said_all, say};
 use crate::report::Report;
 use crate::world;
 
 /// Where the file is, and what belongs to it.
 const FOLDER: &str = ".tesserabench";
 
+/// The file to print.
+pub(super) struct Redirected {
+    path: PathBuf,
+    /// When a run wrote it that did not come to print it.
+    earlier: Option<SystemTime>,
+}
+
+fn written(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|facts| facts.modified()).ok()
+}
+
 impl RunArgs {
     /// Replaces - among the files to write by a file to print.
-    pub(super) fn redirect(&mut self) -> Result<Option<PathBuf>> {
+    pub(super) fn redirect(&mut self) -> Result<Option<Redirected>> {
         let files = self.output.output.get_or_insert_default();
         let at = files.iter().position(|path| is_stdout(path));
         if let Some(at) = at.filter(|_| self.work.dry_run || self.ranks.print_command) {
@@ -44,7 +56,7 @@ impl RunArgs {
         std::fs::create_dir_all(FOLDER)
             .map_err(|why| Error::file("make", Path::new(FOLDER), why))?;
         *output = Path::new(FOLDER).join(format!("stdout.{ending}"));
-        Ok(Some(output.clone()))
+        Ok(Some(Redirected { earlier: written(output), path: output.clone() }))
     }
 
     /// The command line of the ranks, which write that file.
@@ -56,14 +68,21 @@ impl RunArgs {
     }
 }
 
-/// Prints the file, once, and removes it. There is none after a run that has measured nothing.
-pub(super) fn print(file: &Path) -> Result<()> {
-    if world::is_first_process() && file.exists() {
+impl Redirected {
+    /// Prints the file, once, and removes it. A run that has measured nothing has written none.
+    pub(super) fn print(&self) -> Result<()> {
+        let file = self.path.as_path();
+        if !world::is_first_process() || written(file) == self.earlier {
+            return Ok(());
+        }
         let text = std::fs::read_to_string(file).map_err(|why| Error::file("read", file, why))?;
         say(text.trim_end());
+        if !said_all() {
+            return Err(Error::unfit(format!("the report is kept as '{}'", file.display())));
+        }
         std::fs::remove_file(file).map_err(|why| Error::file("remove", file, why))?;
         // Unless something else is in it.
         let _ = std::fs::remove_dir(FOLDER);
+        Ok(())
     }
-    Ok(())
 }

@@ -10,8 +10,8 @@ use crate::render::{remark, say};
 use crate::run::case_progress::CaseProgress;
 use crate::world::supervision::{Note, Token};
 
+#[derive(Default)]
 pub(super) struct JobState {
-    token: Token,
     /// Processes that start MPI, each with its rank where that is known; the ranks that have done so.
     starting: HashMap<u32, Option<usize>>,
     ranks: HashMap<u32, (usize, String)>,
@@ -32,41 +32,23 @@ pub(super) struct JobState {
 }
 
 impl JobState {
-    pub(super) fn new(token: Token) -> Self {
-        Self {
-            token,
-            starting: HashMap::new(),
-            ranks: HashMap::new(),
-            unstarted: None,
-            case: String::new(),
-            exit: None,
-            journal: false,
-            reported: false,
-            failure: None,
-            held: Vec::new(),
-            farewell: [false; 2],
-            named: None,
-            progress: None,
-        }
-    }
-
     /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
-    pub(super) fn hear(&mut self, line: OutputLine, shows_output: bool) {
+    pub(super) fn hear(&mut self, line: OutputLine, token: &Token, shows_output: bool) {
         match &line {
             // Hydra prints on standard output how a job ended.
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
             OutputLine::Out(line) if shows_output => self.above_bar(|| say(line)),
             OutputLine::Out(_) => {}
-            OutputLine::Err(line) => match Note::parse(line, &self.token) {
+            OutputLine::Err(line) => match Note::parse(line, token) {
                 Some(note) => self.note(note),
                 None if line.starts_with("tesserabench") => self.show(line),
                 None => {
-                    self.unstarted = self.unstarted.or_else(|| {
-                        numbers_in(line).find(|pid: &u32| self.starting.contains_key(pid))
-                    });
-                    match self.is_held(1, is_rule(line) || is_opening(line)) {
-                        true => self.hold(line),
-                        false => self.show(line),
+                    let starts = |pid: &u32| self.starting.contains_key(pid);
+                    self.unstarted = self.unstarted.or_else(|| numbers_in(line).find(starts));
+                    if self.is_held(1, is_rule(line) || is_opening(line)) {
+                        self.hold(line);
+                    } else {
+                        self.show(line);
                     }
                 }
             },
@@ -153,11 +135,8 @@ impl JobState {
         self.failure = self.failure.take().filter(|failure| {
             failure.error.kind.exit() != Exit::Interrupted || end == End::Interrupted || !named
         });
-        let failed = self
-            .failure
-            .as_ref()
-            .filter(|_| !self.reported)
-            .map(|failure| failure.error.kind.exit());
+        let failed = self.failure.as_ref().filter(|_| !self.reported);
+        let failed = failed.map(|failure| failure.error.kind.exit());
         // Ranks that are ended because their time is over take that for a request to stop.
         let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
         let exit = failed.or(self.exit).filter(|exit| !late(exit));
@@ -175,9 +154,8 @@ impl JobState {
             self.show_held();
             let rank = self.unstarted.and_then(|pid| self.starting[&pid]);
             let place = rank.map_or_else(String::new, |rank| format!(" on rank {rank}"));
-            return Err(Error::unfit(format!(
-                "MPI could not start{place}; its messages are above"
-            )));
+            let why = format!("MPI could not start{place}; its messages are above");
+            return Err(Error::unfit(why));
         }
         let (kind, why) = match (exit, end, &self.named) {
             // A run that finished all the same was not interrupted.
