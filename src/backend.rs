@@ -2,6 +2,7 @@
 
 mod cuda;
 mod host;
+mod pace;
 mod reference;
 mod simulated;
 
@@ -95,8 +96,8 @@ pub trait Prepared {
         Remarks::default()
     }
 
-    /// The smallest difference between two times by which this work is judged, ns.
-    fn resolution(&self) -> Nanos;
+    /// Whether one run is too short to be timed alone, so that a sample spans several. The same in every run of a case.
+    fn is_too_short(&self) -> bool;
 
     /// Before each [`fire`](Self::fire): sets how many operations the sample spans, and queues what
     /// must be in flight before the start.

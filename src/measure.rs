@@ -31,11 +31,7 @@ use stop::rounds_missing;
 use timing::{Gaps, OwnTimes, Round, Times, combine};
 use warmup::Warmup;
 
-/// A sample shorter than this many steps of its clock says more about the clock than about the work.
-const STEPS_PER_SAMPLE: i64 = 20;
-
-/// Operations in a sample when one is too short. One fixed number, so that runs of the same case seldom
-/// differ in what a sample is.
+/// Operations in a sample when one is too short.
 const BATCH: u32 = 100;
 
 /// Operations between two barriers of the back-to-back protocol, and in its samples: nccl-tests' default
@@ -48,6 +44,9 @@ const BLOCK_LIMIT: usize = 8192;
 /// Rounds in the first block; later ones may have as many as there were before. The lead of the starts
 /// may still have to grow.
 const FIRST_BLOCK: usize = 50;
+
+/// Rounds in a block while no round has been valid.
+const RETRY: usize = 10;
 
 /// Longest time between them, seconds: clocks drift, and people wait.
 const BLOCK_SECONDS: f64 = 5.0;
@@ -257,10 +256,9 @@ fn warm_up(
     let block = method.budget.warmup.max(1) as usize;
     let all = team.all;
     let mut warmup = Warmup::new(all.max(method.settling) as f64 / 1e9);
-    let (mut done, mut shortest, began) = (0, Nanos::MAX, time.now());
+    let (mut done, began) = (0, time.now());
     loop {
         let samples = fire(starter, time, prepared, (1, block), method.communicates)?;
-        shortest = samples.iter().map(Sample::duration).fold(shortest, Nanos::min);
         let rounds = meet(team, starter, &samples);
         done += block;
         let over = all.is_root().then(|| {
@@ -273,9 +271,11 @@ fn warm_up(
             break;
         }
     }
-    let too_short = shortest < STEPS_PER_SAMPLE * prepared.resolution();
-    // One rank for which a sample is long enough decides: all must run the same number of operations.
-    let too_short = all.max(i64::from(!too_short)) == 0;
+    // Ranks that take turns on a core take longer than any clock's step matters. Groups that run at once may be of
+    // different sizes, and all must run the same number of operations.
+    let ranks: Vec<usize> = (0..all.size()).collect();
+    let long_enough = !prepared.is_too_short() || all.oversubscription(&ranks).is_some();
+    let too_short = all.max(long_enough.into()) == 0;
     let batch = match (method.budget.batch, method.protocol) {
         (Some(batch), _) => batch,
         (None, _) if too_short => BATCH,
@@ -307,6 +307,7 @@ fn fire(
         progress::set_activity(Activity::Working);
         samples.push(sample);
     }
+    starter.align(time.clock(), &mut samples);
     Ok(samples)
 }
 
@@ -433,6 +434,10 @@ impl SoFar {
             missing = missing.max(time).min(ITERATION_LIMIT as usize - valid);
         }
         let begun = self.seconds > 0.0;
+        // Late ranks are given up waiting for after some blocks; until then no limit of time may end the case.
+        if begun && valid == 0 {
+            return missing.min(RETRY);
+        }
         if let Some(most) = budget.max_seconds {
             // One block there is in any case.
             let time = rounds_in((most - self.seconds).max(0.0));
@@ -517,6 +522,8 @@ mod tests {
         assert_eq!(wanted(&most, 300, 1.5), 100);
         assert_eq!(wanted(&most, 400, 2.1), 0);
         assert_eq!(wanted(&Budget { max_seconds: Some(1e-9), ..budget() }, 0, 0.0), 1);
+        // Not before a round was valid.
+        assert_eq!(wanted(&most, 0, 2.1), RETRY);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A run: starting the ranks, one rank's life, and what rank 0 keeps and writes.
 
+mod case_progress;
 mod dry_run;
 mod environment;
 pub mod journal;
 mod keep;
 mod launch;
 mod panic;
-mod progress_bar;
 mod rank;
 mod recorder;
 mod request;

@@ -61,7 +61,7 @@ pub enum WaitPolicy {
     Spin,
     /// Yields: the core is shared with the ranks it waits for.
     Yield,
-    /// Sleeps: the core belongs to a rank that measures.
+    /// Sleeps: the core belongs to a rank that measures, or nothing is measured.
     Sleep,
 }
 
@@ -173,6 +173,11 @@ impl World {
         self.wait.deadline = Instant::now().checked_add(timeout).map(|at| (at, on_timeout));
     }
 
+    /// Sleeps in all waits from now on: where nothing is measured, ranks that poll keep each other from the cores.
+    pub fn sleep_while_waiting(&mut self) {
+        self.wait.policy = WaitPolicy::Sleep;
+    }
+
     /// This process's rank.
     pub fn rank(&self) -> usize {
         self.rank
@@ -248,6 +253,9 @@ impl World {
         let members = ranks.iter().map(|&rank| self.members[rank].clone()).collect();
         let mut subset = Self::new(comm, position, members);
         subset.wait.deadline = self.wait.deadline;
+        if self.wait.policy == WaitPolicy::Sleep {
+            subset.sleep_while_waiting();
+        }
         Ok(subset)
     }
 

@@ -21,6 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use super::pace::Pace;
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Share, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
@@ -155,12 +156,24 @@ impl Cuda {
         wait.yielding()
     }
 
+    /// Kernels, between two events, whose clock has "a resolution of around 0.5 microseconds" (CUDA driver API,
+    /// `cuEventElapsedTime`).
+    const PACE: Pace = Pace {
+        clock_step: 500,
+        start: 2_000.0,
+        message: 10_000.0,
+        link: 400.0,
+        memory: 3_000.0,
+        arithmetic: 50_000.0,
+    };
+
     fn timed<'a>(
         &'a self,
         operation: Box<dyn Operation + 'a>,
         wait: Wait,
+        is_too_short: bool,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        Ok(Box::new(Timed::new(self, operation, wait)?))
+        Ok(Box::new(Timed::new(self, operation, wait, is_too_short)?))
     }
 }
 
@@ -192,12 +205,12 @@ impl Backend for Cuda {
         group: &Group,
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
+        let is_too_short = Self::PACE.is_too_short(work, group.ranks.len());
         let prepared = match work {
-            Work::Nothing => self.timed(Box::new(Nothing), peers.wait),
+            Work::Nothing => self.timed(Box::new(Nothing), peers.wait, is_too_short),
             Work::Exchange(exchange) => self.exchange(exchange, group, peers),
-            Work::Kernel(run) => {
-                kernel::prepare(&self.gpu, run).and_then(|kernel| self.timed(kernel, peers.wait))
-            }
+            Work::Kernel(run) => kernel::prepare(&self.gpu, run)
+                .and_then(|kernel| self.timed(kernel, peers.wait, is_too_short)),
         };
         prepared.map_err(|why| match why.kind {
             Kind::Unfit => Error::unsupported(why.message),
@@ -219,7 +232,8 @@ impl Cuda {
             return Ok(Box::new(Creation::new(self, self.place(group)?, share, wait)));
         }
         let comm = self.comm(group, &share, wait)?;
-        self.timed(exchange::prepare(&self.gpu, comm, exchange)?, wait)
+        // The host stamps it, whose clock is fine enough for any of NCCL's operations.
+        self.timed(exchange::prepare(&self.gpu, comm, exchange)?, wait, false)
     }
 }
 
@@ -250,11 +264,6 @@ trait Operation {
     /// Compares every element that the last run since `load` left with its reference, where that can be done.
     fn compare(&mut self, _: Phase) -> Result<Accuracy> {
         Ok(Accuracy::default())
-    }
-
-    /// Whether it is judged by stamps on different ranks, which the host makes.
-    fn between_ranks(&self) -> bool {
-        false
     }
 
     /// Looks for an error that shows while a run is in flight.

@@ -7,6 +7,7 @@ mod kernel;
 #[cfg_attr(not(feature = "mpi"), path = "host/no_transport.rs")]
 mod transport;
 
+use super::pace::Pace;
 use super::{Accuracy, Backend, Device, Peers, Prepared, Remarks, Sample, Start};
 use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
@@ -27,16 +28,28 @@ impl Host {
         Self { clock: HostClock::new(world.wait().policy()), transport }
     }
 
+    /// Between the cores of one node.
+    const PACE: Pace = Pace {
+        clock_step: 25,
+        start: 0.0,
+        message: 100.0,
+        link: 10.0,
+        memory: 50.0,
+        arithmetic: 100.0,
+    };
+
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
     /// are parked leave their cores free.
     fn timed<'a>(
         &self,
         operation: Box<dyn Operation + 'a>,
         policy: WaitPolicy,
+        is_too_short: bool,
     ) -> Box<dyn Prepared + 'a> {
         let clock = self.clock.with_policy(policy);
         let sample = Sample { start: 0, end: 0, device: None, late: false };
-        Box::new(Timed { operation, window: Window { clock, start: Start::Now, batch: 1, sample } })
+        let window = Window { clock, start: Start::Now, batch: 1, sample };
+        Box::new(Timed { operation, window, is_too_short })
     }
 }
 
@@ -61,8 +74,10 @@ impl Backend for Host {
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
         let policy = peers.wait.policy();
+        // Between nodes a message takes longer than any clock's step matters.
+        let is_too_short = peers.share_clock && Self::PACE.is_too_short(work, group.ranks.len());
         Ok(match work {
-            Work::Nothing => self.timed(Box::new(Nothing), policy),
+            Work::Nothing => self.timed(Box::new(Nothing), policy, is_too_short),
             Work::Exchange(exchange) => {
                 let transport = self.transport.as_ref().ok_or_else(|| {
                     Error::unsupported("exchanging data needs 2 ranks or more: --ranks 2")
@@ -70,9 +85,9 @@ impl Backend for Host {
                 // For a check that compares stamps of several ranks.
                 let common = peers.share_clock.then_some(&self.clock);
                 let operation = transport.prepare(exchange, group, (&self.clock, common))?;
-                self.timed(operation, policy)
+                self.timed(operation, policy, is_too_short)
             }
-            Work::Kernel(run) => self.timed(kernel::prepare(run)?, policy),
+            Work::Kernel(run) => self.timed(kernel::prepare(run)?, policy, is_too_short),
         })
     }
 }
@@ -143,6 +158,7 @@ impl Operation for Nothing {
 struct Timed<'a> {
     operation: Box<dyn Operation + 'a>,
     window: Window,
+    is_too_short: bool,
 }
 
 impl Prepared for Timed<'_> {
@@ -158,8 +174,8 @@ impl Prepared for Timed<'_> {
         self.operation.remarks()
     }
 
-    fn resolution(&self) -> Nanos {
-        self.window.clock.precision()
+    fn is_too_short(&self) -> bool {
+        self.is_too_short
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {

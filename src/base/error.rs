@@ -81,7 +81,11 @@ impl Error {
 
     /// A file that cannot be read or written: the user can mend that, so it is a usage error.
     pub fn file(action: &str, path: &Path, reason: impl std::fmt::Display) -> Self {
-        Self::usage(format!("cannot {action} '{}': {reason}", path.display()))
+        let reason = reason.to_string();
+        // Its number says no more than its text.
+        let (why, rest) = reason.split_once(" (os error ").unwrap_or((&reason, ""));
+        let more = rest.split_once(')').map_or("", |(_, more)| more);
+        Self::usage(format!("cannot {action} '{}': {why}{more}", path.display()))
     }
 
     /// A file that cannot be written while a run goes on: a usage error, but for a full disk or a limit of size,
@@ -226,6 +230,13 @@ mod tests {
                 assert_eq!(milder.worst(worse), worse);
             }
         }
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_told_without_its_number() {
+        let why = std::io::Error::from_raw_os_error(2);
+        let told = Error::file("read", Path::new("x"), why).message;
+        assert_eq!(told, "cannot read 'x': No such file or directory");
     }
 
     #[test]

@@ -200,6 +200,17 @@ pub fn rounded(value: f64, decimals: usize) -> f64 {
     text.parse::<f64>().map_or(value, |value| value + 0.0)
 }
 
+/// A time in seconds to about two digits, for what is not known better: `40s`, `2m 30s`.
+pub fn format_about(seconds: f64) -> String {
+    let step = match seconds {
+        ..60.0 => 1.0,
+        ..3600.0 => 10.0,
+        _ => 600.0,
+    };
+    let rounded = ((seconds / step).round() * step).clamp(1.0, 1e9);
+    humantime::format_duration(std::time::Duration::from_secs(rounded as u64)).to_string()
+}
+
 /// Four significant digits, without an exponent.
 pub fn significant(value: f64) -> String {
     if value == 0.0 {
@@ -295,6 +306,11 @@ mod tests {
             assert_eq!(rate(value, unit, largest).as_deref(), Some(text));
         }
         assert_eq!(rate(1.0, "ms", 1.0), None);
+    }
+
+    #[test]
+    fn what_is_not_known_well_has_two_digits() {
+        assert_eq!([0.2, 38.6, 154.0, 4000.0].map(format_about), ["1s", "39s", "2m 30s", "1h 10m"]);
     }
 
     proptest! {

@@ -7,6 +7,8 @@ use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::run::foreign_flag;
+use crate::base::error::suggestion;
+use crate::benchmark;
 
 /// What is wrong with the words that were typed; `None` when the error is a page that was asked for.
 pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
@@ -21,7 +23,7 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::UnknownArgument if what.parse::<f64>().is_ok() => {
             format!("{what} is not possible here; write a number of 0 or more")
         }
-        ErrorKind::UnknownArgument => foreign_flag(flag, typed).unwrap_or_else(|| {
+        ErrorKind::UnknownArgument => foreign(flag, typed).unwrap_or_else(|| {
             match first(ContextKind::SuggestedArg).as_str() {
                 "" => format!("'{what}' is not known here; --help lists what is"),
                 known => format!("'{what}' is not known here; did you mean '{known}'?"),
@@ -30,6 +32,9 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::InvalidSubcommand => {
             let command = first(ContextKind::InvalidSubcommand);
             match first(ContextKind::SuggestedSubcommand).as_str() {
+                _ if benchmark::find(&command).is_some() => {
+                    format!("'{command}' is a benchmark; write run {command}")
+                }
                 "" => format!("'{command}' is no command; --help lists them"),
                 known => format!("'{command}' is no command; did you mean '{known}'?"),
             }
@@ -38,7 +43,7 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::InvalidValue if value.is_empty() => format!("{flag} needs a value: {what}"),
         ErrorKind::InvalidValue => {
             let known = of(ContextKind::ValidValue);
-            let near = crate::base::error::suggestion(&value, known.iter().map(String::as_str));
+            let near = suggestion(&value, known.iter().map(String::as_str));
             format!("{flag} '{value}' is not possible; {near}")
         }
         ErrorKind::ValueValidation => format!("{flag} {value}: {}", wrong_value(error)),
@@ -57,6 +62,11 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         ErrorKind::InvalidUtf8 => "the command line has bytes that are no text".to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().replace("error: ", ""),
     })
+}
+
+/// What a flag of another benchmark means, where one is run.
+fn foreign(flag: &str, typed: &[String]) -> Option<String> {
+    typed.iter().any(|word| word == "run").then(|| foreign_flag(flag, typed))?
 }
 
 fn texts(error: &Error, kind: ContextKind) -> Vec<String> {

@@ -10,6 +10,7 @@ use super::nccl_header::nccl_version;
 use super::nccl_text::{MEAN, benchmark_of, element, settings};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
+use crate::base::serde_words::in_plain_words;
 use crate::base::units::parse_utc;
 use crate::benchmark::work::Placement;
 use crate::machine::environment;
@@ -83,7 +84,7 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
         ))
     };
     let document: Document = serde_json::from_str(text).map_err(|why| match why.is_data() {
-        true => other(&why.to_string()),
+        true => other(&in_plain_words(&why.to_string())),
         false => Error::usage(format!("it is not whole JSON: {why}")),
     })?;
     if !VERSIONS.contains(&document.version) {

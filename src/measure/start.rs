@@ -3,11 +3,11 @@
 use std::cell::Cell;
 
 use super::BACK_TO_BACK;
-use crate::backend::Start;
+use crate::backend::{Sample, Start};
 use crate::base::units::Nanos;
 use crate::plan::config::Protocol;
-use crate::world::World;
-use crate::world::clock::CommonTime;
+use crate::world::clock::{Clock, CommonTime};
+use crate::world::{ReduceOp, World};
 
 /// The lead of a start time over the time in which ranks agree on it, as in ReproMPI's ROUND-TIME.
 const LEAD_FACTOR: Nanos = 3;
@@ -42,7 +42,8 @@ impl<'a> Starter<'a> {
     /// round, and a lead that is too short grows while the case warms up.
     pub(super) fn new(team: &'a World, time: &CommonTime<'_>, protocol: Protocol) -> Self {
         let mut lead = LEAD_FLOOR;
-        if protocol == Protocol::Synchronised && team.size() > 1 {
+        let agrees = protocol == Protocol::Synchronised && !time.clock().is_virtual();
+        if agrees && team.size() > 1 {
             let mut took = [(); AGREEMENTS].map(|()| {
                 let asked = team.latest(time.now());
                 team.max(time.now() - asked)
@@ -58,7 +59,7 @@ impl<'a> Starter<'a> {
     pub(super) fn next(&self, time: &CommonTime<'_>, runs: u32) -> Start {
         match self.protocol {
             // Nobody to start together with, so nothing to come late for.
-            _ if self.team.size() == 1 => Start::Now,
+            _ if self.team.size() == 1 || self.meets_afterwards(time.clock()) => Start::Now,
             // The rank that comes last decides.
             Protocol::Synchronised => {
                 Start::At(time.to_own(self.team.latest(time.now() + self.lead)))
@@ -76,6 +77,27 @@ impl<'a> Starter<'a> {
                 Start::Now
             }
         }
+    }
+
+    /// Gives a block's samples of a virtual clock the starts that the ranks would have agreed on round by round: many
+    /// ranks on few cores take seconds for that.
+    pub(super) fn align(&self, clock: &dyn Clock, samples: &mut [Sample]) {
+        if !self.meets_afterwards(clock) || samples.is_empty() {
+            return;
+        }
+        let mut longest: Vec<Nanos> = samples.iter().map(Sample::duration).collect();
+        self.team.all_reduce(&mut longest, ReduceOp::Max);
+        let mut start = self.team.latest(samples[0].start + self.lead);
+        for (sample, longest) in samples.iter_mut().zip(longest) {
+            let end = start + sample.duration();
+            *sample = Sample { start, end, ..*sample };
+            start += longest + self.lead;
+        }
+        clock.wait_until(samples[samples.len() - 1].end);
+    }
+
+    fn meets_afterwards(&self, clock: &dyn Clock) -> bool {
+        clock.is_virtual() && self.protocol == Protocol::Synchronised && self.team.size() > 1
     }
 
     /// Hears in how many rounds of a block a rank came late; all ranks hear the same. More than a

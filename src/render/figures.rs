@@ -99,3 +99,12 @@ fn a_ratio_is_the_quotient_of_the_medians_beside_it_or_says_what_it_is() {
     assert_eq!(page(&[1e6], &[1.5e6]), (true, false));
     assert_eq!(page(&[1e6, 4e6], &[1e6, 2e6, 9e6]), (false, true));
 }
+
+#[test]
+fn launches_that_differ_are_told_at_any_width() {
+    let told = |nanos: &[f64]| {
+        let page = terminal::draw(&launches(nanos).document(), Some(60), false);
+        page.contains("not reproducible: launches vary by")
+    };
+    assert!(told(&[1e6, 2e6]) && !told(&[1e6, 1e6]) && !told(&[1e6]));
+}

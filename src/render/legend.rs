@@ -21,6 +21,11 @@ impl Remark {
         let about = says.replace(|c: char| c.is_ascii_digit() || ".+-".contains(c), "");
         Self { about, says, extent: 0.0 }
     }
+
+    /// One that shares a line only with those that say the same to the last digit.
+    pub(super) fn alone(says: String) -> Self {
+        Self { about: says.clone(), says, extent: 0.0 }
+    }
 }
 
 /// Remarks about the same thing.

@@ -181,10 +181,12 @@ fn lacking(report: &Report) -> Option<String> {
 fn remarks(case: &Case) -> Vec<Remark> {
     let wrong = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Failed, _, Some(error)) => {
-            Some(format!("FAILED{}: {}", first_failure(case), error.detail))
+            Some(Remark::alone(format!("FAILED{}: {}", first_failure(case), error.detail)))
         }
-        (Outcome::TimedOut, _, Some(error)) => Some(format!("TIMED OUT: {}", error.detail)),
-        (Outcome::Skipped, Some(reason), _) => Some(format!("SKIPPED: {reason}")),
+        (Outcome::TimedOut, _, Some(error)) => {
+            Some(Remark::alone(format!("TIMED OUT: {}", error.detail)))
+        }
+        (Outcome::Skipped, Some(reason), _) => Some(Remark::of(format!("SKIPPED: {reason}"))),
         _ => None,
     };
     let drift = case.cycles.iter().filter_map(|cycles| cycles.drift.as_ref());
@@ -198,7 +200,17 @@ fn remarks(case: &Case) -> Vec<Remark> {
         ),
         extent: drift.change_percent.abs(),
     });
-    wrong.map(Remark::of).into_iter().chain(drift).chain(caveats(case)).collect()
+    let several = case.replication.iter().filter(|all| all.launches.len() > 1);
+    let differ = several.filter(|all| !all.reproducible).filter_map(|all| {
+        let between = all.between_percent?;
+        Some(Remark {
+            about: "not reproducible".to_owned(),
+            says: format!("not reproducible: launches vary by {}", percent(between)),
+            extent: between,
+        })
+    });
+    let all = wrong.into_iter().chain(drift).chain(differ);
+    all.chain(caveats(case)).collect()
 }
 
 fn caveats(case: &Case) -> impl Iterator<Item = Remark> {

@@ -1,15 +1,60 @@
 //! `run --dry-run`: what a plan would run, and what that takes.
 
 use crate::backend::Sample;
-use crate::base::units::format_size;
-use crate::plan::{Case, Cycles, Plan};
+use crate::base::units::{format_about, format_size};
+use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::render::{self, Cell, Document, Section, counted};
 
+/// Rates of a rank that a guess of the duration rests on: bytes between ranks, bytes in memory and operations each
+/// second, and seconds of each call.
+struct Rates(f64, f64, f64, f64);
+
+const HOST: Rates = Rates(2e9, 8e9, 5e10, 5e-6);
+const GPU: Rates = Rates(5e10, 1e12, 2e13, 3e-5);
+
+/// Seconds to start a rank, and to connect, prepare and write a case with one.
+const START_S: f64 = 0.1;
+const CASE_S: f64 = 0.05;
+
 pub(super) fn show(plan: &Plan) {
-    render::print(&document(plan));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    render::print(&document(plan, cores));
 }
 
-fn document(plan: &Plan) -> Document {
+/// About how long a plan takes, seconds. On a busy machine it takes longer.
+fn guess(plan: &Plan, cores: usize) -> f64 {
+    let budget = &plan.budget;
+    let sharing = |ranks: usize| ranks.div_ceil(cores) as f64;
+    let rounds = |seconds: f64| match &budget.target {
+        Some(_) => budget.max_seconds.unwrap_or(seconds),
+        None => seconds.clamp(budget.min_seconds, budget.max_seconds.unwrap_or(f64::MAX)),
+    };
+    let case = |case: &Case| {
+        let ranks = case.group.ranks.len();
+        let counts = case.work.counts(ranks);
+        let (Rates(moved, memory, flops, call), slower) = match plan.backend {
+            BackendSpec::Simulated(_) => return CASE_S * sharing(ranks),
+            BackendSpec::Host => (HOST, sharing(ranks)),
+            BackendSpec::Cuda { .. } => (GPU, 1.0),
+        };
+        let bytes = |bytes: Option<u64>| bytes.unwrap_or(0) as f64;
+        let operation = call
+            + bytes(counts.algorithm_bytes) * counts.bus_factor.unwrap_or(1.0) / moved
+            + bytes(counts.memory_traffic_bytes) / memory
+            + counts.flops.unwrap_or(0.0) / flops;
+        let all = f64::from(budget.iterations + 3 * budget.warmup);
+        let checks = case.work.footprint(ranks) as f64 / HOST.0;
+        CASE_S + slower * (checks + rounds(all * operation))
+    };
+    let cases: f64 = plan.cases.iter().map(case).sum();
+    let all = match plan.cycles {
+        Cycles::Times(times) => f64::from(times) * cases,
+        Cycles::Seconds(seconds) => seconds.max(cases),
+    };
+    START_S * sharing(plan.ranks) + all
+}
+
+fn document(plan: &Plan, cores: usize) -> Document {
     let footprint = |case: &Case| case.work.footprint(case.group.ranks.len());
     let table = Section::table(
         "",
@@ -43,6 +88,7 @@ fn document(plan: &Plan) -> Document {
         Cycles::Times(times) => format!("; all of it {times} times"),
         Cycles::Seconds(seconds) => format!("; again and again for {seconds} s"),
     };
+    let up_to = if budget.target.is_some() { "up to " } else { "" };
     let totals = [
         format!(
             "{} on {} ranks, backend {}; {often} each{cycles}",
@@ -60,6 +106,7 @@ fn document(plan: &Plan) -> Document {
             "samples: {about}{samples}, about {:.1} MB as compressed CSV",
             samples as f64 * 13e-6
         ),
+        format!("takes {up_to}about {}, by a rough guess", format_about(guess(plan, cores))),
     ];
     let cases = table.unwrap_or_default().with(totals);
     Document { sections: vec![cases], ..Document::default() }
@@ -72,8 +119,22 @@ mod tests {
     use crate::render::snapshots::drawn;
 
     #[test]
+    fn a_guess_follows_the_budget() {
+        let about = |yaml: &str| {
+            let sizes = format!("benchmarks: {{gemm: {{m: 1024}}}}\n{yaml}");
+            format_about(guess(&plan(&sizes), 8))
+        };
+        let most = |yaml: &str| document(&plan(yaml), 8).sections[0].notes[3].text.clone();
+        assert_eq!(about("benchmarking: {min_time: 1m}"), "1m");
+        assert_eq!(about("benchmarking: {duration: 2h}"), "2h");
+        assert_eq!(about("benchmarking: {timing_iterations: 1000000, max_time: 20}"), "20s");
+        assert_eq!(about("backend: simulated"), "1s");
+        assert!(most("benchmarking: {precision_target: 1%}").starts_with("takes up to about "));
+    }
+
+    #[test]
     fn as_pages() {
         let plan = plan("benchmarks: {gemm: {m: [64, 128]}, barrier: }");
-        drawn("dry-run", &document(&plan));
+        drawn("dry-run", &document(&plan, 2));
     }
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::base::error::{Error, Result};
 use crate::base::failure::CaseError;
+use crate::base::serde_words::in_plain_words;
 use crate::plan::Plan;
 use crate::report::{Case, Launch, Report, Turn};
 use crate::world::fault::{self, Fault};
@@ -225,7 +226,9 @@ impl Recovered {
                 break;
             }
             let entry = match bytes.ends_with(b"\n") {
-                true => serde_json::from_slice(&bytes).map_err(|why| why.to_string()),
+                true => {
+                    serde_json::from_slice(&bytes).map_err(|why| in_plain_words(&why.to_string()))
+                }
                 false => Err("it has no end".to_owned()),
             };
             // Only the end of a file can be torn.

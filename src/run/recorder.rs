@@ -11,7 +11,7 @@ use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
-use crate::base::units::now;
+use crate::base::units::{format_ms, now};
 use crate::machine::environment::Environment;
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
@@ -44,6 +44,13 @@ pub(super) struct RootOutputs {
     pub(super) on_existing: OnExisting,
     /// Checked out in the working folder.
     pub(super) commit: Option<String>,
+}
+
+/// What became of a case.
+pub(super) struct Recorded {
+    pub(super) failed: bool,
+    /// The case and how it ended; `None` for one that was skipped.
+    pub(super) told: Option<String>,
 }
 
 pub(super) struct Recorder {
@@ -125,14 +132,14 @@ impl Recorder {
     }
 
     /// Adds the outcome of the `place`th of the cases that run one after another, with what its ranks shared and its
-    /// samples; it is on disk when this returns. True when the case failed.
+    /// samples; it is on disk when this returns.
     pub(super) fn record(
         &mut self,
         plan: &Plan,
         (place, case): (usize, &Case),
         outcome: CaseOutcome,
         found: (Option<Caveat>, Samples),
-    ) -> Result<bool> {
+    ) -> Result<Recorded> {
         let floors = self.report.floors.unwrap_or_default();
         let mut result = analysis::analyse(plan, case, &floors, outcome, found);
         result.caveats.extend(fault::caveat());
@@ -141,6 +148,9 @@ impl Recorder {
             tracing::error!("case {} failed: {}", case.id, error.detail);
         }
         let failed = result.error.is_some();
+        let median = result.measured.as_ref().map(|measured| format_ms(measured.latency.median));
+        let how = if failed { Some("failed".to_owned()) } else { median };
+        let told = how.map(|how| format!("{}: {how}", case.id));
         let (cycle, index) = (place / plan.cases.len(), place % plan.cases.len());
         let (time, samples_bytes) = (now(), self.sidecar.length);
         let entry = if cycle == 0 {
@@ -152,7 +162,7 @@ impl Recorder {
         };
         self.journal.append(&entry)?;
         entry.add_to(&mut self.report, plan.repeats());
-        Ok(failed)
+        Ok(Recorded { failed, told })
     }
 
     fn locate(&self, error: &mut CaseError) {

@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 
-use indicatif::ProgressBar;
-
-use super::recorder::{self, Recorder, RootOutputs};
-use super::{environment, progress_bar, sidecar};
+use super::case_progress::CaseProgress;
+use super::recorder::{self, Recorded, Recorder, RootOutputs};
+use super::{environment, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
@@ -44,6 +43,9 @@ pub(super) fn run(
         BackendSpec::Simulated(_) => Clocks::one(world.size()),
         _ => Clocks::survey(world, &HostClock::new(world.wait().policy()))?,
     };
+    if matches!(plan.backend, BackendSpec::Simulated(_)) {
+        world.sleep_while_waiting();
+    }
     let world = &*world;
     let backend = world.unanimous(backend::open(plan, world))?;
     progress::set_device(&backend.device().name);
@@ -70,9 +72,9 @@ pub(super) fn run(
     let worlds = HashMap::new();
     let began = rank.backend.clock().now();
     let is_shown = world.is_root() && !supervision::is_supervised();
-    let bar = is_shown.then(|| progress_bar::new(plan.cases.len()));
+    let shown = is_shown.then(|| CaseProgress::new(plan.cases.len()));
     let mut case_loop =
-        CaseLoop { world, plan, rank, worlds, recorder, bar, done, place: 0, failures: 0, began };
+        CaseLoop { world, plan, rank, worlds, recorder, shown, done, place: 0, failures: 0, began };
     let end = case_loop.run()?;
     case_loop.finish(end)
 }
@@ -83,7 +85,7 @@ struct CaseLoop<'a> {
     rank: Rank<'a>,
     worlds: HashMap<Vec<usize>, World>,
     recorder: Option<Recorder>,
-    bar: Option<ProgressBar>,
+    shown: Option<CaseProgress>,
     /// Cases that the journal already holds, through all cycles.
     done: usize,
     /// Cases that are finished, through all cycles.
@@ -122,7 +124,20 @@ impl CaseLoop<'_> {
         if self.world.is_root() {
             supervision::notify(&Note::Case { done, total, id: id.to_owned() });
         }
-        self.bar.iter().for_each(|bar| progress_bar::advance(bar, done, id));
+        self.shown.iter().for_each(|shown| shown.starts(done, id));
+    }
+
+    /// Reports on rank 0 how the `place`th case ended; of cases that run again only that a cycle is over.
+    fn show_end(&self, place: usize, Recorded { told, .. }: Recorded) {
+        let total = self.plan.cases.len();
+        let (cycle, done) = (place / total, place % total + 1);
+        let told = match cycle {
+            0 => told,
+            _ => (done == total).then(|| format!("cycle {} is over", cycle + 1)),
+        };
+        let Some(told) = told else { return };
+        self.shown.iter().for_each(|shown| shown.ends(done, total, &told));
+        supervision::notify(&Note::Ended { done, total, told });
     }
 
     /// Runs the cases of a set at once and records them; false when a request to stop ended them.
@@ -183,11 +198,14 @@ impl CaseLoop<'_> {
             let recorded = match (recorder, results) {
                 (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
                     let found = (sharing(world, plan, set, case), samples);
-                    recorder.record(plan, (place, case), outcome, found)
+                    recorder.record(plan, (place, case), outcome, found).map(Some)
                 }),
-                _ => Ok(false),
+                _ => Ok(None),
             };
-            let failed = world.max(world.unanimous(recorded)?.into()) == 1;
+            let recorded = world.unanimous(recorded)?;
+            let failed = recorded.as_ref().is_some_and(|recorded| recorded.failed);
+            let failed = world.max(failed.into()) == 1;
+            recorded.into_iter().for_each(|recorded| self.show_end(place, recorded));
             self.failures += usize::from(failed);
         }
         Ok(())

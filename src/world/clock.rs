@@ -23,6 +23,11 @@ pub trait Clock {
 
     /// The smallest step between two readings, ns.
     fn precision(&self) -> Nanos;
+
+    /// Whether it stands still while nothing runs, so that ranks can meet after they have run.
+    fn is_virtual(&self) -> bool {
+        false
+    }
 }
 
 /// The monotonic clock of the node. All processes of a node read the same one.

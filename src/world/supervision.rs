@@ -83,6 +83,13 @@ pub(crate) enum Note {
         /// The case that starts; empty after the last one.
         id: String,
     },
+    /// A case has ended.
+    Ended {
+        done: usize,
+        total: usize,
+        /// The case, and how it ended.
+        told: String,
+    },
     /// The journal now belongs to this run.
     Journal,
     /// The failure that aborts the job.
@@ -163,6 +170,7 @@ mod tests {
             Note::Rank { rank: 3, pid: 77, host: "node1".to_owned() },
             Note::Case { done: 0, total: 9, id: "gemm/f32/m=8/world:0-1".to_owned() },
             Note::Case { done: 9, total: 9, id: String::new() },
+            Note::Ended { done: 1, total: 9, told: "barrier/world:0-1: 2 us".to_owned() },
             Note::Journal,
             Note::Failure(Box::new(abort::failure_here(&Error::internal("two words")))),
             Note::Reported,

@@ -62,6 +62,7 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
         0,
     );
     refused(tesserabench("no-such-command"), "is no command", 0);
+    refused(tesserabench("gemm"), "'gemm' is a benchmark; write run gemm", 0);
     refused(ranks(2, "--problem-size").arg("bytes=64 Mib8"), "size '64 Mib8'", 0);
 }
 

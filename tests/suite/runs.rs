@@ -218,6 +218,33 @@ fn a_report_on_standard_output_is_all_that_is_there() {
 }
 
 #[test]
+fn a_line_for_each_case_where_no_terminal_is() {
+    let words = "barrier,copy --problem-size array=4KiB --iterations 5 --warmup 1 --repeat 2";
+    for run in [ranks(2, words), under_mpirun(2, words)] {
+        let told = run.passes().err;
+        let lines: Vec<&str> =
+            told.lines().filter(|line| line.starts_with("tesserabench: ")).collect();
+        let [barrier, copy, cycle] = &lines[..] else { panic!("{told}") };
+        assert!(
+            barrier.starts_with("tesserabench: 1 of 2")
+                && barrier.contains(": barrier/world:0-1: "),
+            "{told}"
+        );
+        assert!(
+            copy.contains(": copy/f32/array=4096/world:0-1: ") && copy.ends_with('s'),
+            "{told}"
+        );
+        assert!(cycle.ends_with("cycle 2 is over"), "{told}");
+    }
+    let failed = ranks(2, "barrier").fault("error@1:prepare").fails(7).err;
+    assert!(failed.contains("tesserabench: 1 of 1: barrier/world:0-1: failed"), "{failed}");
+    let quiet = ranks(2, &format!("{words} -q")).passes();
+    assert_eq!(quiet.err, "");
+    let dry = ranks(2, &format!("{words} --dry-run")).passes().out;
+    assert!(dry.contains("takes about 1s, by a rough guess"), "{dry}");
+}
+
+#[test]
 fn verbose_tells_what_happens_and_no_reader_need_stay() {
     let words = "copy --problem-size array=8..1KiB*8 --iterations 5 --warmup 1";
     let told = ranks(2, &format!("{words} -v")).passes().err;

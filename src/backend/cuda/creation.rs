@@ -6,7 +6,6 @@ use super::nccl::{Comm, Id};
 use super::timed::Timed;
 use super::{Accuracy, Clock as _, Cuda, HostClock, Prepared, Sample, Share, Start, Wait};
 use crate::base::error::Result;
-use crate::base::units::Nanos;
 use crate::benchmark::collective::ALL_REDUCE;
 use crate::benchmark::work::{Element, Exchange};
 
@@ -45,14 +44,14 @@ impl Prepared for Creation<'_> {
         let comm = Comm::connect(self.place, Id::shared(self.place.0, &self.share)?, self.wait)?;
         let sum = Exchange::plain(&ALL_REDUCE, Element::F32, 4);
         let sum = super::exchange::prepare(&self.cuda.gpu, Rc::new(comm), &sum)?;
-        let mut sum = Timed::new(self.cuda, sum, self.wait)?;
+        let mut sum = Timed::new(self.cuda, sum, self.wait, false)?;
         let found = sum.verify()?;
         self.end(sum)?;
         Ok(found)
     }
 
-    fn resolution(&self) -> Nanos {
-        self.clock.precision()
+    fn is_too_short(&self) -> bool {
+        false
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {

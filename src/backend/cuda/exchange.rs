@@ -123,10 +123,6 @@ impl<T: Number> Operation for Transfer<'_, T> {
         Ok(Accuracy::sum(found.collect::<Result<Vec<Accuracy>>>()?))
     }
 
-    fn between_ranks(&self) -> bool {
-        true
-    }
-
     fn check(&self) -> Result<()> {
         self.caller.check()
     }

@@ -5,12 +5,7 @@ use cudarc::driver::CudaEvent;
 use super::gpu::failed;
 use super::{Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Sample, Start, Wait};
 use crate::base::error::Result;
-use crate::base::units::Nanos;
 use crate::world::progress::Phase;
-
-/// The step of the device's event clock, ns (CUDA driver API, `cuEventElapsedTime`: "a resolution of
-/// around 0.5 microseconds").
-const EVENT_STEP: Nanos = 500;
 
 /// Most unlike runs whose results are compared. All of them run, so that what is set up at the first time
 /// (code that is loaded, ranks that connect) is not behind a closed blocking kernel.
@@ -27,6 +22,7 @@ pub(super) struct Timed<'a> {
     operation: Box<dyn Operation + 'a>,
     begin: CudaEvent,
     end: CudaEvent,
+    is_too_short: bool,
     /// Whether a closed blocking kernel is in the stream.
     armed: bool,
 }
@@ -36,10 +32,11 @@ impl<'a> Timed<'a> {
         cuda: &'a Cuda,
         operation: Box<dyn Operation + 'a>,
         wait: Wait,
+        is_too_short: bool,
     ) -> Result<Self> {
         let clock = cuda.clock.with_policy(wait.policy());
         let (begin, end) = (cuda.gpu.event()?, cuda.gpu.event()?);
-        Ok(Self { cuda, clock, wait, operation, begin, end, armed: false })
+        Ok(Self { cuda, clock, wait, operation, begin, end, is_too_short, armed: false })
     }
 
     /// Waits until the last event has passed.
@@ -91,8 +88,8 @@ impl Prepared for Timed<'_> {
         self.operation.compare(Phase::Measure)
     }
 
-    fn resolution(&self) -> Nanos {
-        if self.operation.between_ranks() { self.clock.precision() } else { EVENT_STEP }
+    fn is_too_short(&self) -> bool {
+        self.is_too_short
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {

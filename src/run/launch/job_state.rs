@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use indicatif::ProgressBar;
 use tesserabench_launcher::{End, OutputLine};
 
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
 use crate::render::{remark, say};
-use crate::run::progress_bar;
+use crate::run::case_progress::CaseProgress;
 use crate::world::supervision::{Note, Token};
 
 pub(super) struct JobState {
@@ -29,7 +28,7 @@ pub(super) struct JobState {
     /// Whether standard output and standard error have come to the launcher's farewell.
     farewell: [bool; 2],
     named: Option<(usize, String)>,
-    bar: Option<ProgressBar>,
+    progress: Option<CaseProgress>,
 }
 
 impl JobState {
@@ -47,7 +46,7 @@ impl JobState {
             held: Vec::new(),
             farewell: [false; 2],
             named: None,
-            bar: None,
+            progress: None,
         }
     }
 
@@ -87,9 +86,12 @@ impl JobState {
                 // The job goes on, so that was no farewell.
                 self.farewell = [false; 2];
                 self.show_held();
-                let bar = self.bar.get_or_insert_with(|| progress_bar::new(total));
-                progress_bar::advance(bar, done, &id);
+                let progress = self.progress.get_or_insert_with(|| CaseProgress::new(total));
+                progress.starts(done, &id);
                 self.case = id;
+            }
+            Note::Ended { done, total, told } => {
+                self.progress.iter().for_each(|progress| progress.ends(done, total, &told));
             }
             Note::Journal => self.journal = true,
             Note::Reported => self.reported = true,
@@ -118,8 +120,8 @@ impl JobState {
     }
 
     fn above_bar(&self, print: impl FnOnce()) {
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
+        match &self.progress {
+            Some(progress) => progress.above(print),
             None => print(),
         }
     }
@@ -142,7 +144,7 @@ impl JobState {
     /// The exit of a job that ended like this and whose run may take `timeout_s` seconds; an error when the ranks
     /// have not reported an exit that holds.
     pub(super) fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
-        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+        self.progress.iter().for_each(CaseProgress::end);
         if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
             self.show_held();
         }

@@ -85,6 +85,11 @@ impl<'a> CommonTime<'a> {
         self.fit.to_common(self.clock.now())
     }
 
+    /// This rank's clock.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock
+    }
+
     /// Converts a common time to a time of this rank's clock, by the last synchronisation.
     pub fn to_own(&self, common: Nanos) -> Nanos {
         self.fit.to_own(common)

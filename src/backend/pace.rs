@@ -1,0 +1,82 @@
+//! How long work takes at least, roughly, from the plan alone. What is over too soon for a clock is run several times
+//! in a sample, and two runs of one case must not differ in that: so no measured time decides.
+
+use crate::base::units::Nanos;
+use crate::benchmark::collective::MpiCall;
+use crate::benchmark::work::Work;
+
+/// A sample shorter than this many steps of its clock says more about the clock than about the work.
+const STEPS_PER_SAMPLE: f64 = 20.0;
+
+/// What good machines of a kind reach.
+pub(super) struct Pace {
+    /// The step of the clock, ns.
+    pub(super) clock_step: Nanos,
+    /// Starting a kernel, ns.
+    pub(super) start: f64,
+    /// A message to another rank, ns.
+    pub(super) message: f64,
+    /// Bytes of messages in a nanosecond.
+    pub(super) link: f64,
+    /// Bytes of kernels in a nanosecond.
+    pub(super) memory: f64,
+    /// Floating point operations in a nanosecond.
+    pub(super) arithmetic: f64,
+}
+
+impl Pace {
+    /// Whether one run of the work on `ranks` ranks is too short to be timed alone.
+    pub(super) fn is_too_short(&self, work: &Work, ranks: usize) -> bool {
+        self.nanos(work, ranks) < STEPS_PER_SAMPLE * self.clock_step as f64
+    }
+
+    fn nanos(&self, work: &Work, ranks: usize) -> f64 {
+        match work {
+            Work::Nothing => 0.0,
+            Work::Exchange(exchange) => match exchange.collective.mpi {
+                // They make something each time.
+                MpiCall::Init | MpiCall::CommDup => f64::INFINITY,
+                _ => {
+                    // By a tree; messages of pairs need no more than one.
+                    let rounds = f64::from(ranks.next_power_of_two().trailing_zeros());
+                    let rounds = if exchange.collective.is_paired() { 1.0 } else { rounds };
+                    let one = rounds * self.message + exchange.bytes as f64 / self.link;
+                    f64::from(work.operations()) * one
+                }
+            },
+            Work::Kernel(run) => {
+                let traffic = run.memory_traffic().unwrap_or(run.bytes()) as f64 / self.memory;
+                self.start + traffic.max(run.flops().unwrap_or(0.0) / self.arithmetic)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::collective::{self, Exchange};
+    use crate::benchmark::work::Element;
+
+    const PACE: Pace = Pace {
+        clock_step: 25,
+        start: 0.0,
+        message: 100.0,
+        link: 10.0,
+        memory: 50.0,
+        arithmetic: 100.0,
+    };
+
+    #[test]
+    fn small_messages_between_few_ranks_are_short() {
+        let is_short = |name: &str, bytes, ranks| {
+            let collective = collective::find(name).unwrap();
+            let work = Work::Exchange(Exchange::plain(collective, Element::F32, bytes));
+            PACE.is_too_short(&work, ranks)
+        };
+        assert!(is_short("all_reduce", 8, 2) && is_short("all_reduce", 2048, 4));
+        assert!(!is_short("all_reduce", 4096, 2) && !is_short("all_reduce", 8, 64));
+        assert!(is_short("latency", 64, 2) && is_short("latency", 64, 64));
+        assert!(is_short("barrier", 0, 8) && !is_short("comm_init", 0, 2));
+    }
+}

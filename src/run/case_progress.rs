@@ -1,0 +1,66 @@
+//! How far a run is, on standard error: a bar where a person watches, else a line for each case.
+
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+use crate::base::plain::plain;
+use crate::base::units::format_about;
+use crate::render::remark;
+
+/// Shows the progress of a run, unless only errors are asked for.
+pub(super) struct CaseProgress {
+    bar: ProgressBar,
+    /// Whether lines stand for the bar.
+    in_lines: bool,
+}
+
+impl CaseProgress {
+    /// The progress of a run of `total` cases.
+    pub(super) fn new(total: usize) -> Self {
+        let (is_shown, is_terminal) =
+            (tracing::enabled!(tracing::Level::WARN), std::io::stderr().is_terminal());
+        let bar = if is_shown && is_terminal {
+            let style = ProgressStyle::with_template("{bar:24} {pos}/{len}{left}: {msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(total as u64).with_style(style.with_key("left", time_left))
+        } else {
+            ProgressBar::hidden()
+        };
+        Self { bar, in_lines: is_shown && !is_terminal }
+    }
+
+    /// Shows that `done` cases are finished and which one starts; an empty one after the last.
+    pub(super) fn starts(&self, done: usize, id: &str) {
+        self.bar.set_position(done as u64);
+        self.bar.set_message(plain(id).into_owned());
+        if id.is_empty() {
+            self.end();
+        }
+    }
+
+    /// Shows how a case has ended.
+    pub(super) fn ends(&self, done: usize, total: usize, told: &str) {
+        if self.in_lines {
+            remark(&format!("tesserabench: {done} of {total}: {told}"));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Prints something where the bar does not disturb it.
+    pub(super) fn above(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+}
+
+/// About how long the cases take that are left, once one is over.
+fn time_left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
+    if state.pos() > 0 {
+        // The writer is a text in memory.
+        let _ = write!(to, ", about {} left", format_about(state.eta().as_secs_f64()));
+    }
+}
