@@ -45,7 +45,7 @@ const BLOCK_LIMIT: usize = 8192;
 /// may still have to grow.
 const FIRST_BLOCK: usize = 50;
 
-/// Rounds in a block while no round has been valid.
+/// Rounds in a block when time is over and no round was valid.
 const RETRY: usize = 10;
 
 /// Longest time between them, seconds: clocks drift, and people wait.
@@ -434,14 +434,15 @@ impl SoFar {
             missing = missing.max(time).min(ITERATION_LIMIT as usize - valid);
         }
         let begun = self.seconds > 0.0;
-        // Late ranks are given up waiting for after some blocks; until then no limit of time may end the case.
-        if begun && valid == 0 {
-            return missing.min(RETRY);
-        }
         if let Some(most) = budget.max_seconds {
-            // One block there is in any case.
-            let time = rounds_in((most - self.seconds).max(0.0));
-            missing = missing.min(if begun { time } else { time.max(1) });
+            // One block there is in any case. Where ranks came late to all rounds, more follow, until a round was valid
+            // or late ranks no longer matter.
+            let least = match (begun, valid) {
+                (false, _) => 1,
+                (true, 0) => RETRY,
+                (true, _) => 0,
+            };
+            missing = missing.min(rounds_in((most - self.seconds).max(0.0)).max(least));
         }
         let limit = if begun { valid.clamp(FIRST_BLOCK, BLOCK_LIMIT) } else { FIRST_BLOCK };
         let check = budget.check_every.unwrap_or(u32::MAX) as usize - self.unchecked;

@@ -76,7 +76,14 @@ impl LaunchSeries {
             }
             return Ok(Exit::Ok);
         }
-        let (due, _locks) = self.begin()?;
+        self.check()?;
+        let due = self.due()?;
+        // They keep other series away from the files of this one.
+        let _locks: Vec<File> = self
+            .sides
+            .iter()
+            .map(|side| side.begin(self.request.on_existing))
+            .collect::<Result<_>>()?;
         let ended = self.measure(due)?;
         self.conclude(ended)
     }
@@ -116,8 +123,8 @@ impl LaunchSeries {
         Ok(due)
     }
 
-    /// The launches to make, and what keeps other series away from their files.
-    fn begin(&self) -> Result<(Vec<(&Side, usize)>, Vec<File>)> {
+    /// Refuses what cannot be started, and what must not be overwritten.
+    fn check(&self) -> Result<()> {
         let on_existing = self.request.on_existing;
         for side in &self.sides {
             recorder::refuse_unfinished(&side.outputs, on_existing)?;
@@ -126,9 +133,7 @@ impl LaunchSeries {
             }
             launch::check(&side.plan, &side.command(0))?;
         }
-        let due = self.due()?;
-        let locks = self.sides.iter().map(|side| side.begin(on_existing)).collect::<Result<_>>()?;
-        Ok((due, locks))
+        Ok(())
     }
 
     fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
