@@ -45,7 +45,7 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     let config =
         Config { output: OutputConfig { files, format: args.format }, ..Config::default() };
     let outputs = Output::resolve(&config)?;
-    refuse_overwriting(outputs.iter().map(|output| output.path.as_path()), &args.files)?;
+    refuse_overwriting(outputs.iter().map(|output| &output.path), &args.files)?;
     let report = import::import(&args.files, &args.logs.asked()?, &config)?;
     keep_earlier(&outputs)?;
     for output in &outputs {
