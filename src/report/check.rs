@@ -37,8 +37,8 @@ fn each<'a, T: 'a>(
     all: impl IntoIterator<Item = &'a T>,
     check: impl Fn(&T) -> Checked,
 ) -> Checked {
-    let numbered = all.into_iter().enumerate();
-    numbered.map(|(i, one)| within(format!("{key}[{i}]"), check(one))).collect()
+    let mut numbered = all.into_iter().enumerate();
+    numbered.try_for_each(|(i, one)| within(format!("{key}[{i}]"), check(one)))
 }
 
 fn is_time(key: impl Display, value: f64) -> Checked {
@@ -154,8 +154,9 @@ impl Measured {
             is_share("slowest_share", rank.slowest_share)
         })?;
         let rates = metric::ALL.iter();
-        let rates = rates.filter_map(|metric| Some((metric.key, metric.stored(&self.metrics)?)));
-        within("metrics", rates.map(|(key, rate)| is_amount(key, rate)).collect())
+        let mut rates =
+            rates.filter_map(|metric| Some((metric.key, metric.stored(&self.metrics)?)));
+        within("metrics", rates.try_for_each(|(key, rate)| is_amount(key, rate)))
     }
 }
 
@@ -176,10 +177,10 @@ impl Latency {
         ] {
             is_amount(key, value.unwrap_or(0.0))?;
         }
-        let intervals = self.quantile_ci.iter();
+        let mut intervals = self.quantile_ci.iter();
         within(
             "quantile_ci",
-            intervals.map(|(key, ends)| is_around(key, Some(*ends), None)).collect(),
+            intervals.try_for_each(|(key, ends)| is_around(key, Some(*ends), None)),
         )
     }
 }

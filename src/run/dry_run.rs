@@ -1,5 +1,6 @@
 //! `run --dry-run`: what a plan would run, and what that takes.
 
+use super::recorder::SAMPLE_BYTES;
 use crate::backend::Sample;
 use crate::base::units::{format_about, format_size, rounded};
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
@@ -102,10 +103,9 @@ fn document(plan: &Plan, cores: usize) -> Document {
             format_size(largest),
             (rounds * size_of::<Sample>() as u64) as f64 * 1e-6
         ),
-        // scripts/compare-with-peers gather: 13 bytes a row after compression.
         format!(
             "samples: {about}{samples}, about {:.1} MB as compressed CSV",
-            samples as f64 * 13e-6
+            (samples * SAMPLE_BYTES) as f64 * 1e-6
         ),
         format!("takes {up_to}about {}, by a rough guess", format_about(guess(plan, cores))),
     ];

@@ -52,6 +52,9 @@ pub(super) struct LaunchSeries {
     baseline: Option<Baseline>,
 }
 
+/// Launches to make, each of a side and its place there.
+type Due<'a> = Vec<(&'a Side, usize)>;
+
 impl LaunchSeries {
     pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
         let config = with_found_backend(request.config.clone()?);
@@ -104,7 +107,7 @@ impl LaunchSeries {
     }
 
     /// The launches to make, in their order: those that are not complete when this resumes a series.
-    fn due(&self) -> Result<Vec<(&Side, usize)>> {
+    fn due(&self) -> Result<Due<'_>> {
         let resumed = self.request.on_existing == OnExisting::Resume;
         let mut due = Vec::new();
         for (side, launch) in order(self.sides.len(), self.launches) {
@@ -117,7 +120,7 @@ impl LaunchSeries {
     }
 
     /// The launches to make, and what keeps other series away from their files.
-    fn begin(&self) -> Result<(Vec<(&Side, usize)>, Vec<File>)> {
+    fn begin(&self) -> Result<(Due<'_>, Vec<File>)> {
         let on_existing = self.request.on_existing;
         for side in &self.sides {
             recorder::refuse_unfinished(&side.outputs, on_existing)?;
@@ -131,7 +134,7 @@ impl LaunchSeries {
         Ok((due, locks))
     }
 
-    fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
+    fn measure(&self, due: Due<'_>) -> Result<Exit> {
         // A signal that comes between two of them counts too.
         set_stop_flag_on_signals()?;
         let mut ended = Exit::Ok;
