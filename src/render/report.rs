@@ -316,11 +316,11 @@ fn facts(report: &Report) -> Vec<String> {
         *gpus.entry(&rank.device.name).or_default() += 1;
     }
     let libraries = report.environment.libraries.iter();
-    let libraries: Vec<String> =
-        libraries.map(|(name, version)| format!("{name} {version}")).collect();
+    let libraries = libraries.map(|(name, version)| format!("{name} {version}"));
+    let libraries = libraries.collect::<Vec<_>>().join(", ");
     lines.extend(gpus.into_iter().map(|(name, count)| match run.emulated {
-        true => format!("{name}, shared by all ranks; {}", libraries.join(", ")),
-        false => format!("{name}, {count} of them; {}", libraries.join(", ")),
+        true => format!("{name}, shared by all ranks; {libraries}"),
+        false => format!("{name}, {count} of them; {libraries}"),
     }));
     if run.emulated {
         lines.push(

@@ -16,10 +16,9 @@ pub(super) struct CaseProgress {
 }
 
 impl CaseProgress {
-    /// The progress of a run of `total` cases.
     pub(super) fn new(total: usize) -> Self {
-        let (is_shown, is_terminal) =
-            (tracing::enabled!(tracing::Level::WARN), std::io::stderr().is_terminal());
+        let is_shown = tracing::enabled!(tracing::Level::WARN);
+        let is_terminal = std::io::stderr().is_terminal();
         let bar = if is_shown && is_terminal {
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len}{left}: {msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -43,14 +42,12 @@ impl CaseProgress {
         }
     }
 
-    /// Shows how a case has ended.
     pub(super) fn ends(&self, done: usize, total: usize, told: &str) {
         if self.in_lines {
             remark(&format!("tesserabench: {done} of {total}: {told}"));
         }
     }
 
-    /// Takes the bar away.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
