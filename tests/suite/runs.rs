@@ -219,7 +219,7 @@ fn a_report_on_standard_output_is_all_that_is_there() {
 
 #[test]
 fn a_line_for_each_case_where_no_terminal_is() {
-    let words = "barrier,copy --problem-size array=4KiB --iterations 5 --warmup 1 --repeat 2";
+    let words = "barrier,copy --backend host --problem-size array=4KiB --iterations 5 --warmup 1 --repeat 2";
     for run in [ranks(2, words), under_mpirun(2, words)] {
         let told = run.passes().err;
         let lines: Vec<&str> =
