@@ -109,6 +109,13 @@ pub struct Benchmark {
     kind: WorkKind,
 }
 
+impl Benchmark {
+    /// Its name and aliases.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        std::iter::once(&self.name).chain(&self.aliases).map(AsRef::as_ref)
+    }
+}
+
 /// What kind of work it is.
 #[derive(Debug, Clone, Copy)]
 enum WorkKind {
@@ -158,10 +165,7 @@ pub static CATALOGUE: LazyLock<Vec<Benchmark>> = LazyLock::new(|| {
 
 /// The benchmark called `name`.
 pub fn find(name: &str) -> Option<&'static Benchmark> {
-    let is_called = |benchmark: &&Benchmark| {
-        benchmark.name == name || benchmark.aliases.iter().any(|alias| alias == name)
-    };
-    CATALOGUE.iter().find(is_called)
+    CATALOGUE.iter().find(|benchmark| benchmark.names().any(|known| known == name))
 }
 
 /// Names of the benchmarks that are measured when none is named.

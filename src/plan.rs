@@ -27,7 +27,7 @@ pub use deadlines::{DeadlineKind, Deadlines};
 use groups::MeasuredGroups;
 use mesh::{Group, Mesh};
 use sweep::CaseList;
-pub use sweep::unreached_sizes;
+pub use sweep::{PLACEMENT, unreached_sizes};
 
 /// Most operations of a sample on a GPU. A driver's launch queue holds about a thousand.
 const DEVICE_BATCH_LIMIT: u32 = 500;

@@ -146,6 +146,14 @@ pub struct MeshFacts {
     pub axes: Vec<Axis>,
 }
 
+impl MeshFacts {
+    /// `tp=2,dp=2`, as it is asked for.
+    pub fn shape(&self) -> String {
+        let axes = self.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size));
+        axes.collect::<Vec<_>>().join(",")
+    }
+}
+
 /// How a case ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

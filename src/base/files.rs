@@ -80,26 +80,24 @@ pub fn probe(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Usage error for the first output that is the same file as an input.
-pub fn refuse_overwriting<'a, P: AsRef<Path>>(
-    outputs: impl IntoIterator<Item = &'a Path>,
-    inputs: impl IntoIterator<Item = P>,
+pub fn refuse_overwriting(
+    outputs: impl IntoIterator<Item = impl AsRef<Path>>,
+    inputs: impl IntoIterator<Item = impl AsRef<Path>>,
 ) -> Result<()> {
     let identity = |path: &Path| {
         let facts = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
         Some((facts.dev(), facts.ino()))
     };
-    let inputs: HashSet<_> =
-        inputs.into_iter().filter_map(|input| identity(input.as_ref())).collect();
-    let same = outputs
-        .into_iter()
-        .find(|output| identity(output).is_some_and(|identity| inputs.contains(&identity)));
-    match same {
-        None => Ok(()),
-        Some(output) => Err(Error::usage(format!(
-            "'{}' is read and would be overwritten; name another file with --output",
-            output.display()
-        ))),
+    let read: HashSet<_> = inputs.into_iter().filter_map(|path| identity(path.as_ref())).collect();
+    for output in outputs {
+        if identity(output.as_ref()).is_some_and(|output| read.contains(&output)) {
+            return Err(Error::usage(format!(
+                "'{}' is read and would be overwritten; name another file with --output",
+                output.as_ref().display()
+            )));
+        }
     }
+    Ok(())
 }
 
 /// A file beside `path` under a name that nobody can foretell, with the rights of any new file.

@@ -67,8 +67,7 @@ impl TellArgs {
         baseline: &[String],
         candidate: &[String],
     ) -> Result<()> {
-        let outputs = self.output.iter().map(PathBuf::as_path);
-        refuse_overwriting(outputs, baseline.iter().chain(candidate))
+        refuse_overwriting(&self.output, baseline.iter().chain(candidate))
     }
 
     pub(super) fn tell(&self, comparison: &Comparison) -> Result<Exit> {

@@ -36,19 +36,13 @@ impl Render for List {
 
 /// Lists the benchmarks that a filter names; with types and keys `in_full`, or where there is only one.
 pub(super) fn run(format: Format, filter: Option<&str>, in_full: bool) -> Result<Exit> {
-    let names = |benchmark: &&'static Benchmark| -> Vec<&'static str> {
-        std::iter::once(&benchmark.name).chain(&benchmark.aliases).map(AsRef::as_ref).collect()
-    };
     let filter = filter.unwrap_or("*");
     let is_glob = filter.contains(['*', '?']);
     let matcher = WildMatch::new(&if is_glob { filter.to_owned() } else { format!("*{filter}*") });
-    let is_meant = |benchmark: &&'static Benchmark| {
-        names(benchmark).into_iter().any(|name| matcher.matches(name))
-    };
+    let is_meant = |benchmark: &&Benchmark| benchmark.names().any(|name| matcher.matches(name));
     let listed: Vec<&Benchmark> = CATALOGUE.iter().filter(is_meant).collect();
     if listed.is_empty() {
-        let all: Vec<&str> = CATALOGUE.iter().flat_map(|benchmark| names(&benchmark)).collect();
-        let near = suggestion(filter, all);
+        let near = suggestion(filter, CATALOGUE.iter().flat_map(Benchmark::names));
         return Err(Error::usage(format!("no benchmark's name has '{filter}' in it; {near}")));
     }
     let in_full = in_full || listed.len() == 1;

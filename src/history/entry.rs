@@ -133,9 +133,7 @@ pub fn machine(report: &Report) -> String {
             text.push_str(&format!(", {count} {what}{plural}: {name}"));
         }
     }
-    let axes: Vec<String> =
-        report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
-    text.push_str(&format!(", mesh {} ({})", axes.join(","), report.mesh.order));
+    text.push_str(&format!(", mesh {} ({})", report.mesh.shape(), report.mesh.order));
     match text.char_indices().nth(MACHINE_LIMIT) {
         None => text,
         Some((end, _)) => {

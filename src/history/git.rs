@@ -17,23 +17,15 @@ use crate::base::error::{Error, Kind, Result};
 /// How far back an ancestor is looked for, commits.
 const REACH: usize = 10_000;
 
-/// How long git may take to answer, and how much memory it may fill: a reference may be a pipe or `/dev/zero`.
+/// How long git may take to answer, how much memory it may fill and how many bytes it may print: a reference may be a
+/// pipe or `/dev/zero`.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 const MEMORY_LIMIT: u64 = 512 << 20;
-
-/// Longest answer, bytes.
 const ANSWER_LIMIT: u64 = 64 << 20;
 
 /// What keeps git to what lies in the repository: no hook, no monitor, no bare repository that somebody put in a folder.
-const SETTINGS: [&str; 7] = [
-    "--no-pager",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "safe.bareRepository=explicit",
-];
+const SETTINGS: [&str; 3] =
+    ["core.fsmonitor=false", "core.hooksPath=/dev/null", "safe.bareRepository=explicit"];
 
 /// The same in variables. Versions that do not know the first still may use no protocol.
 const VARIABLES: [(&str, &str); 5] = [
@@ -143,7 +135,8 @@ impl Git {
                 command.env_remove(name);
             }
         }
-        command.current_dir(&self.folder).args(SETTINGS).args(arguments).envs(VARIABLES);
+        let settings = SETTINGS.iter().flat_map(|setting| ["-c", setting]);
+        command.current_dir(&self.folder).args(settings).args(arguments).envs(VARIABLES);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|why| unanswered(&words, &why.to_string()))?;
         let limit = Rlimit { current: Some(MEMORY_LIMIT), maximum: Some(MEMORY_LIMIT) };

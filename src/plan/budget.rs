@@ -127,7 +127,8 @@ fn target(config: &Benchmarking, confidence: f64) -> Result<Option<Target>> {
             ))),
         };
     };
-    let half_width = parse_share(&text.to_string())?;
+    let half_width = parse_share(&text.to_string())
+        .map_err(|why| Error::usage(format!("--precision-target: {why}")))?;
     if !(1e-6..=0.5).contains(&half_width) {
         return Err(Error::usage(format!(
             "precision target {text} is half the width of an interval as a share of the median; use a value \

@@ -10,7 +10,8 @@ mod wrong;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::de::{DeserializeOwned, IntoDeserializer as _, value::StrDeserializer};
+use serde::de::value::{self, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 
 pub use chosen::Chosen;
@@ -18,6 +19,7 @@ pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, Statistic
 
 use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
+use crate::base::serde_words::in_plain_words;
 use crate::benchmark::Preset;
 
 const FILE_LIMIT: u64 = 1 << 20;
@@ -350,8 +352,9 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
 /// # Errors
 /// Usage error that suggests the nearest known name.
 pub fn from_name<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    let deserializer: StrDeserializer<'_, wrong::NotAName> = text.into_deserializer();
-    T::deserialize(deserializer).map_err(|why| Error::usage(format!("{what}: {why}")))
+    let deserializer: StrDeserializer<'_, value::Error> = text.into_deserializer();
+    T::deserialize(deserializer)
+        .map_err(|why| Error::usage(format!("{what}: {}", in_plain_words(&why.to_string()))))
 }
 
 #[cfg(test)]

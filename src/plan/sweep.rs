@@ -20,7 +20,8 @@ pub(super) struct Sweep {
     placements: Vec<Option<Placement>>,
 }
 
-const PLACEMENT: &str = "placement";
+/// The key for in place and out of place, which is no size.
+pub const PLACEMENT: &str = "placement";
 
 /// The size of an exchange.
 const BYTES: &str = "bytes";
@@ -181,15 +182,14 @@ impl Sweep {
     ) -> Result<Case> {
         let ranks = group.group.ranks.len();
         let case = self.case(problem, precision, placement, group.clone())?;
-        match &case.work {
+        let grown = match &case.work {
             Work::Exchange(exchange) if self.of_preset => exchange.grown(ranks),
             _ => None,
-        }
-        .map_or(Ok(case), |grown| {
-            let bytes = (BYTES.to_owned(), Setting::Number(grown.bytes));
-            let problem = problem.clone().into_iter().chain([bytes]).collect();
-            self.case(&problem, precision, placement, group.clone())
-        })
+        };
+        let Some(grown) = grown else { return Ok(case) };
+        let mut problem = problem.clone();
+        problem.insert(BYTES.to_owned(), Setting::Number(grown.bytes));
+        self.case(&problem, precision, placement, group.clone())
     }
 
     fn case(

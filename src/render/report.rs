@@ -265,8 +265,6 @@ fn matrix(matrix: &PairMatrix) -> Section {
 /// Where and with what the run was made, a line each.
 fn facts(report: &Report) -> Vec<String> {
     let run = &report.run;
-    let axes: Vec<String> =
-        report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
     let mut lines = Vec::new();
     match &run.imported_from {
         Some(files) => lines.extend(files.iter().map(|from| {
@@ -276,7 +274,7 @@ fn facts(report: &Report) -> Vec<String> {
         None => lines.push(format!(
             "{}, mesh {} (order {}), backend {}, seed {}",
             counted(report.environment.ranks.len(), "rank"),
-            axes.join(","),
+            report.mesh.shape(),
             report.mesh.order,
             run.backend,
             run.seed
@@ -318,11 +316,11 @@ fn facts(report: &Report) -> Vec<String> {
         *gpus.entry(&rank.device.name).or_default() += 1;
     }
     let libraries = report.environment.libraries.iter();
-    let libraries: Vec<String> =
-        libraries.map(|(name, version)| format!("{name} {version}")).collect();
+    let libraries = libraries.map(|(name, version)| format!("{name} {version}"));
+    let libraries = libraries.collect::<Vec<_>>().join(", ");
     lines.extend(gpus.into_iter().map(|(name, count)| match run.emulated {
-        true => format!("{name}, shared by all ranks; {}", libraries.join(", ")),
-        false => format!("{name}, {count} of them; {}", libraries.join(", ")),
+        true => format!("{name}, shared by all ranks; {libraries}"),
+        false => format!("{name}, {count} of them; {libraries}"),
     }));
     if run.emulated {
         lines.push(

@@ -74,9 +74,6 @@ fn note(study: &Scaling, point: &Point) -> &'static str {
 
 /// The range of a point's efficiencies in several launches.
 fn in_launches(efficiencies: &[f64]) -> Option<Cell> {
-    let (low, high) = (
-        efficiencies.iter().copied().reduce(f64::min),
-        efficiencies.iter().copied().reduce(f64::max),
-    );
-    Some(Cell::range(Some([low?, high?]), share))
+    let end = |of: fn(f64, f64) -> f64| efficiencies.iter().copied().reduce(of);
+    Some(Cell::range(Some([end(f64::min)?, end(f64::max)?]), share))
 }

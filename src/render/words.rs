@@ -49,13 +49,8 @@ pub(super) fn problem(problem: &Problem) -> String {
 
 /// The same with whether it is in place: `bytes=64MiB out`.
 pub(super) fn placed(of: &Problem, placement: Option<Placement>) -> String {
-    let placement = placement.map(Placement::name);
-    [problem(of).as_str()]
-        .into_iter()
-        .filter(|it| !it.is_empty())
-        .chain(placement)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let placement = placement.map_or("", Placement::name);
+    format!("{} {placement}", problem(of)).trim().to_owned()
 }
 
 /// The type of elements in one cell; empty for what has none.
@@ -159,8 +154,7 @@ pub(super) fn told_of<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> Opti
     let one = |(told, names): (&str, BTreeSet<&str>)| {
         format!("{told} of {}", names.into_iter().collect::<Vec<_>>().join(", "))
     };
-    let all = names.into_iter().map(one).collect::<Vec<_>>().join("; ");
-    Some(all).filter(|all| !all.is_empty())
+    (!names.is_empty()).then(|| names.into_iter().map(one).collect::<Vec<_>>().join("; "))
 }
 
 /// A line for each reason why cases were skipped, from the benchmark of each case and its reason.

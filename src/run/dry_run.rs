@@ -1,7 +1,8 @@
 //! `run --dry-run`: what a plan would run, and what that takes.
 
+use super::recorder::SAMPLE_BYTES;
 use crate::backend::Sample;
-use crate::base::units::{format_about, format_size};
+use crate::base::units::{format_about, format_size, rounded};
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::render::{self, Cell, Document, Section, counted};
 
@@ -75,7 +76,8 @@ fn document(plan: &Plan, cores: usize) -> Document {
     let most = budget.max_seconds.map_or_else(String::new, |most| format!(", at most {most} s"));
     let (often, about) = match (&budget.target, budget.min_seconds > 0.0) {
         (Some(target), _) => {
-            let percent = 100.0 * target.half_width;
+            // A share of 0.07 is 7 %, whatever its last bits say.
+            let percent = rounded(100.0 * target.half_width, 6);
             (format!("until ± {percent} %, at most {rounds} iterations{most}"), "at most ")
         }
         (None, true) => {
@@ -101,10 +103,9 @@ fn document(plan: &Plan, cores: usize) -> Document {
             format_size(largest),
             (rounds * size_of::<Sample>() as u64) as f64 * 1e-6
         ),
-        // scripts/compare-with-peers gather: 13 bytes a row after compression.
         format!(
             "samples: {about}{samples}, about {:.1} MB as compressed CSV",
-            samples as f64 * 13e-6
+            (samples * SAMPLE_BYTES) as f64 * 1e-6
         ),
         format!("takes {up_to}about {}, by a rough guess", format_about(guess(plan, cores))),
     ];
@@ -130,6 +131,8 @@ mod tests {
         assert_eq!(about("benchmarking: {timing_iterations: 1000000, max_time: 20}"), "20s");
         assert_eq!(about("backend: simulated"), "1s");
         assert!(most("benchmarking: {precision_target: 1%}").starts_with("takes up to about "));
+        let until = document(&plan("benchmarking: {precision_target: 7%}"), 8);
+        assert!(until.sections[0].notes[0].text.contains("until ± 7 %,"));
     }
 
     #[test]

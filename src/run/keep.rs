@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
+use super::sidecar;
 use crate::base::error::{Error, Result};
 use crate::base::files::{read_bounded, write_atomically};
 use crate::base::units::format_utc;
@@ -13,7 +14,7 @@ use crate::render::{Format, Output};
 use crate::report;
 
 /// What accompanies the first output of a run or of a series of launches; the first two hold its samples.
-const COMPANIONS: [&str; 4] = ["samples.csv.gz", "launches", "comparison.json", "comparison.md"];
+const COMPANIONS: [&str; 4] = [sidecar::ENDING, "launches", "comparison.json", "comparison.md"];
 
 /// Moves what an earlier run has written under the names of these outputs, with what accompanies it:
 /// `results.json` becomes `results.20261129T093244Z.json`, by the time at which it was written.

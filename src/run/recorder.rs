@@ -6,7 +6,7 @@ use rustix::fs::statvfs;
 
 use super::journal::{Entry, Journal, Recovered, difference};
 use super::keep::keep_earlier;
-use super::sidecar::{INLINE_LIMIT, Sidecar};
+use super::sidecar::{self, INLINE_LIMIT, Sidecar};
 use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
@@ -23,7 +23,7 @@ use crate::world::fault;
 const CASE_BYTES: u64 = 32 << 10;
 
 /// What a sample takes in the compressed file: `scripts/compare-with-peers gather`.
-const SAMPLE_BYTES: u64 = 13;
+pub(super) const SAMPLE_BYTES: u64 = 13;
 
 /// What to do with the results of an earlier run that did not finish.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Recorder {
                 Journal::path_for(&first.path).display()
             );
         }
-        let samples = first.beside("samples.csv.gz");
+        let samples = first.beside(sidecar::ENDING);
         let done = recovered.as_ref().map_or(0, |recovered| recovered.done);
         require_space(plan, done, &first.path)?;
         let (mut journal, sidecar, report) = match recovered {

@@ -52,6 +52,9 @@ pub(super) struct LaunchSeries {
     baseline: Option<Baseline>,
 }
 
+/// Launches to make, each of a side and its place there.
+type Due<'a> = Vec<(&'a Side, usize)>;
+
 impl LaunchSeries {
     pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
         let config = with_found_backend(request.config.clone()?);
@@ -111,7 +114,7 @@ impl LaunchSeries {
     }
 
     /// The launches to make, in their order: those that are not complete when this resumes a series.
-    fn due(&self) -> Result<Vec<(&Side, usize)>> {
+    fn due(&self) -> Result<Due<'_>> {
         let resumed = self.request.on_existing == OnExisting::Resume;
         let mut due = Vec::new();
         for (side, launch) in order(self.sides.len(), self.launches) {
@@ -136,7 +139,7 @@ impl LaunchSeries {
         Ok(())
     }
 
-    fn measure(&self, due: Vec<(&Side, usize)>) -> Result<Exit> {
+    fn measure(&self, due: Due<'_>) -> Result<Exit> {
         // A signal that comes between two of them counts too.
         set_stop_flag_on_signals()?;
         let mut ended = Exit::Ok;

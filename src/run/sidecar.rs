@@ -15,6 +15,9 @@ use crate::render::csv_field;
 use crate::report::Samples;
 use crate::world::World;
 
+/// The ending of the file, beside that of the report.
+pub(super) const ENDING: &str = "samples.csv.gz";
+
 /// Most samples (ranks times rounds) of a case that stand in the report itself.
 pub(super) const INLINE_LIMIT: usize = 1024;
 

@@ -102,9 +102,7 @@ pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
         for (library, version) in &environment.libraries {
             note(library, true, version.clone());
         }
-        let axes: Vec<String> =
-            report.mesh.axes.iter().map(|axis| format!("{}={}", axis.name, axis.size)).collect();
-        note("mesh", true, format!("{} ({})", axes.join(","), report.mesh.order));
+        note("mesh", true, format!("{} ({})", report.mesh.shape(), report.mesh.order));
         let devices = devices(report);
         let devices = devices.iter().map(|(name, count)| format!("{count} x {name}"));
         note("devices", true, devices.collect::<Vec<_>>().join(" and "));

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to run")]
 pub(super) struct WorkArgs {
-    /// The same without a flag [default: the usual ones]
+    /// Benchmarks, as for --benchmark [default: the usual ones]
     ///
     /// `tesserabench list-benchmarks` lists them and marks the usual ones.
     #[arg(value_name = "NAME", value_delimiter = ',')]
@@ -146,8 +147,8 @@ pub(super) struct MeasuringArgs {
 pub(super) struct OutputArgs {
     /// File to write, or - [default: results.json]
     ///
-    /// The ending names the format: .json, .csv, .md …; repeatable. - is standard output, in the format of --format: nothing else is
-    /// printed there then.
+    /// The ending names the format: .json, .csv, .md …; repeatable. - is standard output, in the format of --format:
+    /// nothing else is printed there then.
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<Vec<PathBuf>>,
     /// Format of -, and of files whose ending names none: json, csv …
@@ -193,7 +194,7 @@ pub(super) struct FailureArgs {
     /// Whether ranks send heartbeats, so that a rank that hangs is named [default: on]
     ///
     /// off: no threads beside MPI's.
-    #[arg(long, value_name = "on|off", value_parser = on_or_off, hide_short_help = true)]
+    #[arg(long, value_name = "on|off", value_parser = on_or_off(), hide_short_help = true)]
     pub(super) heartbeats: Option<bool>,
 }
 
@@ -234,10 +235,6 @@ pub(super) struct AdvancedArgs {
     pub(super) thread_level: Option<String>,
 }
 
-fn on_or_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("write on or off".to_owned()),
-    }
+fn on_or_off() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|word| word == "on")
 }

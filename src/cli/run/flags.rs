@@ -11,6 +11,7 @@ use crate::base::error::{Error, Result, suggestion};
 use crate::base::units::{parse_share, parse_sizes};
 use crate::benchmark;
 use crate::cli::set_name;
+use crate::plan::PLACEMENT;
 use crate::plan::config::{
     Benchmarking, Chosen, Config, DeadlineConfig, Quantity, Values, from_name, read,
 };
@@ -133,7 +134,7 @@ fn place_both(config: &mut Config) {
     for (name, settings) in chosen(config) {
         if benchmark::find(name).is_some_and(|benchmark| benchmark.placements) {
             let both = || Values::Text("out,in".to_owned());
-            settings.get_or_insert_default().entry("placement".to_owned()).or_insert_with(both);
+            settings.get_or_insert_default().entry(PLACEMENT.to_owned()).or_insert_with(both);
         }
     }
 }
@@ -171,7 +172,7 @@ fn set_sizes(chosen: &mut Chosen, key: &str, mut values: Vec<Values>) -> Result<
     let mut used = false;
     for (name, settings) in chosen.iter_mut() {
         let Some(benchmark) = benchmark::find(name) else { continue };
-        let placement = key == "placement" && benchmark.placements;
+        let placement = key == PLACEMENT && benchmark.placements;
         if placement || benchmark.keys.iter().any(|known| known.name == key) {
             settings.get_or_insert_default().insert(key.to_owned(), values.clone());
             used = true;

@@ -99,21 +99,6 @@ fn value(text: &str) -> Option<String> {
     (short && (shown || negative)).then(|| value.to_owned())
 }
 
-/// Why a text is no name of a kind: an error of serde's that names the nearest one.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct NotAName(String);
-
-impl serde::de::Error for NotAName {
-    fn custom<T: std::fmt::Display>(why: T) -> Self {
-        Self(why.to_string())
-    }
-
-    fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
-        Self::custom(format!("'{name}' is not known; {}", suggestion(name, known.iter().copied())))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::plan::config::Config;

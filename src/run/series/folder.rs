@@ -14,6 +14,7 @@ use crate::report::{Report, Samples};
 use crate::run::journal::{self, Journal, Recovered, difference};
 use crate::run::keep::keep_earlier;
 use crate::run::recorder::OnExisting;
+use crate::run::sidecar;
 
 /// A file that lies there until all launches have finished.
 const MARK: &str = "unfinished";
@@ -68,7 +69,7 @@ impl Side {
         } else {
             for output in self.launches()?.into_iter().map(|launch| self.output(launch)) {
                 let journal = Journal::path_for(&output.path);
-                old.extend([journal, output.beside("samples.csv.gz"), output.path]);
+                old.extend([journal, output.beside(sidecar::ENDING), output.path]);
             }
         }
         // Of a single run, which is lost now.
@@ -93,7 +94,7 @@ impl Side {
         };
         let number = |name: &str| {
             let (number, ending) = name.split_once('.')?;
-            let known = ["json", "json.journal.jsonl", "samples.csv.gz"].contains(&ending);
+            let known = ["json", "json.journal.jsonl", sidecar::ENDING].contains(&ending);
             number.parse::<usize>().ok().filter(|_| known)?.checked_sub(1)
         };
         Ok(entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect())
