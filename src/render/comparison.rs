@@ -52,7 +52,12 @@ impl Render for Comparison {
         );
         let cases = cases.map(|cases| {
             let spare = ["baseline", "severity", "ratio", "interval", "p adj.", "delta", "id"];
-            legend.below(cases).with(quotient(self)).spare(&spare).at_most(ROW_LIMIT)
+            legend
+                .below(cases)
+                .with(quotient(self))
+                .outcome("verdict")
+                .spare(&spare)
+                .at_most(ROW_LIMIT)
         });
         Document {
             title: "Comparison".to_owned(),

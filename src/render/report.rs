@@ -121,11 +121,11 @@ fn cases(report: &Report) -> Option<Section> {
         Some(section) => section.with(words::skipped(skipped)),
         None => Section::notes("cases", words::skipped(skipped))?,
     };
-    Some(section.spare(&[
+    Some(section.outcome("median").spare(&[
         "correct",
-        "p95",
-        "reproducible",
         "between",
+        "reproducible",
+        "p95",
         "launches",
         "cycles",
         "hidden",

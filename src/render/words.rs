@@ -22,7 +22,10 @@ const MEANINGS: [(&str, &str); 17] = [
     ("see", "letters of the remarks"),
     ("between", "standard deviation of the launches' medians"),
     ("reproducible", "whether launches differ by no more than the bound"),
-    ("correct", "whether the results agree with a reference; - where that was not checked"),
+    (
+        "correct",
+        "whether the results agree with a reference, and a barrier or a new communicator holds; - where nothing was checked",
+    ),
     ("over", "what the confidence interval is over"),
     ("cv", "standard deviation over mean"),
     ("Karp-Flatt", "the serial fraction that would explain the speed-up"),
