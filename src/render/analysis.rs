@@ -43,6 +43,7 @@ impl Render for Analysis {
             sections,
             verdict: conclusion(self),
             exit: (!self.limits.is_empty()).then(|| limits_exit(&self.limits, false)),
+            unsure: false,
         }
     }
 }

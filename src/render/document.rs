@@ -19,6 +19,8 @@ pub struct Document {
     pub verdict: String,
     /// The exit code that the verdict comes with, where it has one.
     pub exit: Option<Exit>,
+    /// Whether all that is said is that nothing can be told, though that is no error.
+    pub unsure: bool,
 }
 
 /// A part of a page: a table, notes, or both.
