@@ -157,6 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_launcher_sets_for_itself_is_no_setting() {
+        for own in ["OMPI_MCA_ess", "OMPI_MCA_ess_base_jobid", "PMIX_MCA_psec", "PMIX_MCA_gds"] {
+            assert!(!is_recorded(own), "{own}");
+        }
+        assert!(is_recorded("OMPI_MCA_btl") && is_recorded("UCX_TLS"));
+    }
+
+    #[test]
     fn this_node_has_a_name_cores_and_memory() {
         let node = this_node();
         assert!(!node.host.is_empty() && node.cores > Some(0), "{node:?}");

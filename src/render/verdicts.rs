@@ -69,3 +69,15 @@ pub(super) fn sentence(case: &Compared) -> String {
         remarks => format!("{text} ({remarks})"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_that_need_different_numbers_of_launches_are_told_as_a_range() {
+        assert_eq!(launches_needed(5, 5), "about 5 launches a side would tell");
+        assert_eq!(launches_needed(5, 75), "about 5 to 75 launches a side would tell");
+        assert_eq!(launches_needed(100, 400), "100 launches a side would hardly tell");
+    }
+}
