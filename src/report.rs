@@ -429,8 +429,9 @@ impl Report {
         let Summary { cases, measured, skipped, failed } = self.summary;
         let exit = Exit::from_code(self.run.exit).map_or("unknown exit", Exit::meaning);
         let incomplete = if self.run.incomplete { ", incomplete" } else { "" };
+        let measured_or = if self.run.simulated { "computed from a model" } else { "measured" };
         format!(
-            "{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}"
+            "{exit}: {measured} of {cases} cases {measured_or}, {skipped} skipped, {failed} failed{incomplete}"
         )
     }
 }

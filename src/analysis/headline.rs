@@ -31,6 +31,16 @@ pub fn settle(plan: &Plan, floors: &TimingOverhead, cases: &mut [Case]) {
 /// time in one has it in all, and so has a single case.
 pub(super) fn settle_launches(launches: &mut [(usize, Report)]) {
     let local = Local::among(launches.iter().flat_map(|(_, report)| &report.cases));
+    let follow = launches.iter().flat_map(|(_, report)| &report.cases);
+    let follow: HashSet<String> =
+        follow.filter(|case| local.holds(case)).map(|case| case.id.clone()).collect();
+    if !follow.is_empty() {
+        tracing::warn!(
+            "{} of the cases: a launch has only the slowest rank's own times, so the report has these of every launch; \
+             they differ from what was told while it ran",
+            follow.len()
+        );
+    }
     for (_, report) in launches {
         let floors = report.floors.unwrap_or_default();
         let bound = report.run.config.benchmarking.max_variance_percent;

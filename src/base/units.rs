@@ -174,22 +174,25 @@ pub fn format_ms(ms: f64) -> String {
     }
 }
 
-/// Units of rates with a prefix, and what one of them is without.
-const RATES: [(&str, &str, f64); 2] = [("GB/s", "B/s", 1e9), ("TFLOP/s", "FLOP/s", 1e12)];
+/// Of units of rates: what one of them is without its prefix, and the smallest share of the prefix that is still shown
+/// with it.
+const RATES: [(&str, &str, f64, f64); 2] =
+    [("GB/s", "B/s", 1e9, 1e-2), ("TFLOP/s", "FLOP/s", 1e12, 1e-4)];
 
 const PREFIXES: [(&str, f64); 6] =
     [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)];
 
-/// A rate in `GB/s` or `TFLOP/s` with the prefix that suits the largest one beside it: `757.0 B/s`, `35.97 GFLOP/s`.
-/// One less than a hundredth of that prefix has its own. `None` of another unit.
+/// A rate of bytes in `GB/s`, as every tool writes it; one of arithmetic in `TFLOP/s` with the prefix that suits the
+/// largest one beside it. One that is too small for that has its own: `757.0 B/s`. `None` of another unit.
 pub fn format_rate(value: f64, unit: &str, largest: f64) -> Option<String> {
-    let (_, plain, factor) = RATES.iter().find(|(known, ..)| *known == unit)?;
-    let (value, largest) = (value * factor, largest * factor);
+    let (_, plain, factor, least) = RATES.iter().find(|(known, ..)| *known == unit)?;
+    let largest = if *plain == "B/s" { *factor } else { largest * factor };
+    let value = value * factor;
     let suits = |rate: f64| PREFIXES.iter().find(|(_, one)| rate.abs() >= *one);
     let (prefix, one) = [largest, value]
         .into_iter()
         .filter_map(suits)
-        .find(|(_, one)| value.abs() >= one / 1e2)
+        .find(|(_, one)| value.abs() >= one * least)
         .unwrap_or(&PREFIXES[PREFIXES.len() - 1]);
     Some(format!("{} {prefix}{plain}", significant(value / one)))
 }
@@ -292,15 +295,18 @@ mod tests {
     }
 
     #[test]
-    fn rates_beside_each_other_have_one_prefix() {
+    fn rates_of_bytes_are_in_gigabytes_and_those_of_arithmetic_have_one_prefix() {
         let rate = |value, unit, largest| format_rate(value, unit, largest);
         for (value, unit, largest, text) in [
             (7.57e-7, "GB/s", 7.57e-7, "757.0 B/s"),
             (7.57e-7, "GB/s", 40.0, "757.0 B/s"),
-            (0.8241, "GB/s", 40.0, "0.8241 GB/s"),
+            (0.02, "GB/s", 0.02, "0.02000 GB/s"),
+            (54.8, "GB/s", 1234.0, "54.80 GB/s"),
+            (1234.0, "GB/s", 1234.0, "1234 GB/s"),
             (0.006_296, "GB/s", 40.0, "6.296 MB/s"),
             (0.035_97, "TFLOP/s", 0.035_97, "35.97 GFLOP/s"),
-            (0.035_97, "TFLOP/s", 2.0, "0.03597 TFLOP/s"),
+            (0.003_597, "TFLOP/s", 2.0, "0.003597 TFLOP/s"),
+            (3.597e-6, "TFLOP/s", 2.0, "3.597 MFLOP/s"),
             (0.0, "GB/s", 0.0, "0 B/s"),
         ] {
             assert_eq!(rate(value, unit, largest).as_deref(), Some(text));

@@ -67,7 +67,7 @@ pub struct Rank {
 }
 
 /// Prefixes of variables that affect the results. The whole environment is never recorded: it holds secrets.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 14] = [
     "CUBLAS",
     "CUDA_",
     "FI_",
@@ -77,7 +77,6 @@ const VARIABLES: [&str; 15] = [
     "NVIDIA_TF32_OVERRIDE",
     "OMPI_MCA_",
     "OMP_NUM_THREADS",
-    "PMIX_MCA_",
     "SLURM_JOB_ID",
     "SLURM_JOB_NUM_NODES",
     "SLURM_STEP_NUM_TASKS",
@@ -87,7 +86,7 @@ const VARIABLES: [&str; 15] = [
 
 /// Prefixes among these that a launcher sets for its own bookkeeping.
 const BOOKKEEPING: [&str; 4] =
-    ["OMPI_MCA_orte_", "OMPI_MCA_ess_", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir"];
+    ["OMPI_MCA_orte_", "OMPI_MCA_ess", "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir"];
 
 impl Environment {
     /// Refuses two ranks on one device, as unfit.
@@ -156,6 +155,14 @@ pub fn build() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_launcher_sets_for_itself_is_no_setting() {
+        for own in ["OMPI_MCA_ess", "OMPI_MCA_ess_base_jobid", "PMIX_MCA_psec", "PMIX_MCA_gds"] {
+            assert!(!is_recorded(own), "{own}");
+        }
+        assert!(is_recorded("OMPI_MCA_btl") && is_recorded("UCX_TLS"));
+    }
 
     #[test]
     fn this_node_has_a_name_cores_and_memory() {

@@ -43,6 +43,7 @@ impl Render for Analysis {
             sections,
             verdict: conclusion(self),
             exit: (!self.limits.is_empty()).then(|| limits_exit(&self.limits, false)),
+            unsure: false,
         }
     }
 }
@@ -145,7 +146,7 @@ fn cases(analysis: &Analysis) -> Option<Section> {
     );
     let section = section.map(|section| {
         let spare = ["reliable", "cv", "launches", "over", "id"];
-        legend.below(section).spare(&spare)
+        legend.below(section).outcome("median").spare(&spare)
     });
     let skipped = skipped.into_iter();
     let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));

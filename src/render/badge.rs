@@ -10,7 +10,8 @@ use crate::base::plain::plain;
 pub(super) fn draw(document: &Document) -> String {
     let color = match document.exit {
         None => "blue",
-        Some(Exit::Ok) => "brightgreen",
+        Some(Exit::Ok) if !document.unsure => "brightgreen",
+        Some(Exit::Ok) => "yellow",
         Some(Exit::Inconclusive | Exit::Unfit) => "yellow",
         Some(_) => "red",
     };
@@ -38,5 +39,7 @@ mod tests {
         assert_eq!(color("?", Some(Exit::Inconclusive)), "yellow: ?");
         assert_eq!(color("slower", Some(Exit::Regression)), "red: slower");
         assert_eq!(color("", None), "blue: not judged");
+        let unsure = Document { exit: Some(Exit::Ok), unsure: true, ..Document::default() };
+        assert!(draw(&unsure).contains("\"yellow\""));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::document::{Cell, Document, Section};
 use super::legend::{Legend, Remark};
-use super::verdicts::{by_urgency, launches_needed, name};
+use super::verdicts::{FUTILE, by_urgency, launches_needed, name};
 use super::words::{change, counted, parts, probability, word};
 use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
@@ -27,7 +27,8 @@ impl Render for Comparison {
         let ratio = |ratio: f64| format!("{ratio:.3}");
         let rows: Vec<(&Compared, [String; 4])> =
             by_urgency(self).into_iter().map(|case| (case, parts(&case.id))).collect();
-        let legend = Legend::of(rows.iter().map(|(case, _)| (case.id.clone(), remarks(case))));
+        let legend =
+            Legend::of(rows.iter().map(|(case, _)| (case.id.clone(), remarks(self, case))));
         let cases = Section::table(
             "cases, the most urgent first",
             &rows,
@@ -52,7 +53,12 @@ impl Render for Comparison {
         );
         let cases = cases.map(|cases| {
             let spare = ["baseline", "severity", "ratio", "interval", "p adj.", "delta", "id"];
-            legend.below(cases).with(quotient(self)).spare(&spare).at_most(ROW_LIMIT)
+            legend
+                .below(cases)
+                .with(quotient(self))
+                .outcome("verdict")
+                .spare(&spare)
+                .at_most(ROW_LIMIT)
         });
         Document {
             title: "Comparison".to_owned(),
@@ -60,6 +66,7 @@ impl Render for Comparison {
             sections: cases.into_iter().collect(),
             verdict: conclusion(self),
             exit: Exit::from_code(self.exit),
+            unsure: self.cases.iter().all(|case| case.verdict == Verdict::Inconclusive),
         }
     }
 
@@ -84,11 +91,15 @@ fn quotient(comparison: &Comparison) -> Option<&'static str> {
 }
 
 /// Why a case is judged so, and what would tell more.
-fn remarks(case: &Compared) -> Vec<Remark> {
-    let needed = case.launches_needed.map(|launches| Remark {
-        about: "launches".to_owned(),
-        says: launches_needed(launches),
-        extent: launches as f64,
+fn remarks(comparison: &Comparison, case: &Compared) -> Vec<Remark> {
+    // Those that share the line are told with the least and the most.
+    let needed = case.launches_needed.map(|launches| {
+        let would = |one: &usize| (*one >= FUTILE) == (launches >= FUTILE);
+        let all = comparison.cases.iter().filter_map(|case| case.launches_needed).filter(would);
+        let least = all.clone().min().unwrap_or(launches);
+        let says = launches_needed(least, all.max().unwrap_or(launches));
+        let about = if launches >= FUTILE { says.clone() } else { "launches".to_owned() };
+        Remark { about, says, extent: launches.min(FUTILE) as f64 }
     });
     case.remarks.iter().cloned().map(Remark::of).chain(needed).collect()
 }
@@ -98,9 +109,8 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         let git = side.git.as_deref().map_or_else(String::new, |git| {
             format!(", commit {}", git.chars().take(12).collect::<String>())
         });
-        let plural = if side.launches == 1 { "launch" } else { "launches" };
         let (files, started) = (side.files.join(", "), &side.started);
-        format!("{name}: {files} ({} {plural}{git}, {started})", side.launches)
+        format!("{name}: {files} ({}{git}, {started})", counted(side.launches, "launch"))
     };
     let mut facts =
         vec![side("baseline", &comparison.baseline), side("candidate", &comparison.candidate)];
@@ -115,7 +125,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         StatisticalTest::MannWhitney => "Mann-Whitney test",
     };
     facts.push(format!(
-        "{metric}, {}; {test} of launches, at most {} % of regressions expected false",
+        "{metric}, {}; {test} of launches, at most {} % of what is called a regression is expected to be none",
         word(comparison.direction),
         (1e6 * comparison.false_discovery_rate).round() / 1e4
     ));

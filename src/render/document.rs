@@ -19,6 +19,8 @@ pub struct Document {
     pub verdict: String,
     /// The exit code that the verdict comes with, where it has one.
     pub exit: Option<Exit>,
+    /// Whether all that is said is that nothing can be told, though that is no error.
+    pub unsure: bool,
 }
 
 /// A part of a page: a table, notes, or both.
@@ -63,6 +65,8 @@ pub struct Column {
     pub numeric: bool,
     /// How soon it leaves a table that is too wide: the larger, the sooner; 0 for one that stays.
     pub spare: usize,
+    /// Whether it says what came of each row, so that every row has it.
+    pub outcome: bool,
 }
 
 /// What a column of rows of `R` is called, and its cell of a row.
@@ -104,7 +108,7 @@ impl Section {
                 continue;
             }
             let numeric = cells.iter().any(|cell| cell.value.is_some());
-            table.columns.push(Column { name, numeric, spare: 0 });
+            table.columns.push(Column { name, numeric, spare: 0, outcome: false });
             table.rows.resize_with(cells.len(), Vec::new);
             table.rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
         }
@@ -145,6 +149,14 @@ impl Section {
         self
     }
 
+    /// The section, whose column of this name says what came of each row.
+    pub fn outcome(mut self, name: &str) -> Self {
+        for column in self.table.iter_mut().flat_map(|table| &mut table.columns) {
+            column.outcome |= column.name == name;
+        }
+        self
+    }
+
     /// The section, of which a terminal shows so many rows.
     pub fn at_most(self, limit: usize) -> Self {
         Self { limit: Some(limit), ..self }
@@ -157,18 +169,25 @@ impl Section {
 }
 
 impl Table {
-    /// Gives the rates of one unit the prefix of the largest: they are read against each other.
+    /// Gives a benchmark's rates of one unit the prefix of the largest: they are read against each other.
     fn with_one_prefix(&mut self) {
-        let mut largest: BTreeMap<String, f64> = BTreeMap::new();
-        let cells = self.rows.iter().flatten();
-        for (unit, value) in cells.filter_map(|cell| Some((cell.unit.clone()?, cell.value?))) {
-            let most = largest.entry(unit).or_default();
-            *most = most.max(value);
+        let benchmark = self.columns.iter().position(|column| column.name == "benchmark");
+        let of = |row: &[Cell]| benchmark.map(|at| row[at].text.clone());
+        let mut largest: BTreeMap<(Option<String>, String), f64> = BTreeMap::new();
+        for row in &self.rows {
+            for (unit, value) in row.iter().filter_map(|cell| cell.unit.clone().zip(cell.value)) {
+                let most = largest.entry((of(row), unit)).or_default();
+                *most = most.max(value);
+            }
         }
-        for cell in self.rows.iter_mut().flatten() {
-            let rate = cell.unit.as_ref().zip(cell.value);
-            let text = rate.and_then(|(unit, value)| format_rate(value, unit, largest[unit]));
-            cell.text = text.unwrap_or_else(|| std::mem::take(&mut cell.text));
+        for row in &mut self.rows {
+            let benchmark = of(row);
+            for cell in row {
+                let Some((unit, value)) = cell.unit.clone().zip(cell.value) else { continue };
+                let most = largest[&(benchmark.clone(), unit.clone())];
+                cell.text =
+                    format_rate(value, &unit, most).unwrap_or(std::mem::take(&mut cell.text));
+            }
         }
     }
 }
@@ -193,7 +212,7 @@ impl Cell {
         Self { text: value.map_or_else(|| "-".to_owned(), show), value, unit: None }
     }
 
-    /// A number of this unit; `-` where there is none. Those of one table and unit have one prefix.
+    /// A number of this unit; `-` where there is none. Those of one benchmark and unit have one prefix in a table.
     pub fn quantity(value: impl Into<Option<f64>>, unit: &str) -> Self {
         let cell = Self::number(value, |value| quantity(value, unit));
         Self { unit: Some(unit.to_owned()), ..cell }

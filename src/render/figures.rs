@@ -108,3 +108,34 @@ fn launches_that_differ_are_told_at_any_width() {
     };
     assert!(told(&[1e6, 2e6]) && !told(&[1e6, 1e6]) && !told(&[1e6]));
 }
+
+#[test]
+fn iterations_that_depend_on_each_other_are_told_apart_from_few() {
+    let told = |iterations| {
+        let mut report = launches(&[1e6]);
+        for measured in report.cases.iter_mut().filter_map(|case| case.measured.as_deref_mut()) {
+            (measured.iterations, measured.latency.effective_samples) = (iterations, 3.1);
+            (measured.latency.ci, measured.latency.half_width_percent) = (None, None);
+        }
+        terminal::draw(&report.document(), None, false)
+    };
+    assert!(told(100).contains("for ± (100 that depend on each other tell as much as 3.1)"));
+    assert!(
+        told(3).contains("it takes 6 independent ones for ±") && !told(3).contains("depend on")
+    );
+}
+
+#[test]
+fn a_page_of_a_model_names_no_machine_and_says_that_it_was_computed() {
+    let mut report = launches(&[1e6]);
+    report.environment.nodes = vec![crate::machine::environment::this_node()];
+    let host = report.environment.nodes[0].host.clone();
+    let measured = terminal::draw(&report.document(), None, false);
+    assert!(measured.contains(&format!("{host}: ")) && measured.contains("cases measured"));
+    (report.run.simulated, report.topology) = (true, Some("dgx-h100".to_owned()));
+    let computed = terminal::draw(&report.document(), None, false);
+    assert!(!computed.contains(&format!("{host}: ")), "{computed}");
+    assert!(
+        computed.contains("cases computed from a model") && !computed.contains("cases measured")
+    );
+}

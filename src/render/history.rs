@@ -6,9 +6,12 @@ use super::words::{parts, percent, word};
 use super::{Format, Render, csv};
 use crate::base::error::Result;
 use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
-use crate::stats::mean;
+use crate::stats::{MIN_SEGMENT, mean};
 
 const COMMIT: usize = 10;
+
+/// Fewest values that can show a change.
+const FEWEST: usize = 2 * MIN_SEGMENT;
 
 /// Most characters of a line that shows values.
 const SPARKS: usize = 40;
@@ -103,7 +106,11 @@ fn tables(trends: &[Trend]) -> (Vec<String>, Vec<Section>) {
             ("first", &|(series, _)| point(series, series.points.first())),
             ("last", &|(series, _)| point(series, series.points.last())),
             ("over time", &|(series, _)| sparkline(&values_of(series)).into()),
-            ("changes", &|(_, trend)| Cell::count(trend.changes.len())),
+            ("changes", &|(_, trend)| match trend.looked_at {
+                0 => Cell::default(),
+                looked_at if looked_at < FEWEST => "-".into(),
+                _ => Cell::count(trend.changes.len()),
+            }),
             ("id", &|(series, _)| series.case.as_str().into()),
         ],
     );
@@ -154,11 +161,16 @@ fn commits(change: &Change) -> String {
     }
 }
 
-/// How far back changes were looked for, where that is not everywhere.
-fn looked_at(content: &Content) -> Option<String> {
-    let Content::Trend { trends } = content else { return None };
-    let newest = trends.iter().find(|trend| trend.looked_at < trend.series.points.len())?.looked_at;
-    Some(format!("changes were looked for among the newest {newest} values of each case"))
+/// Where changes were not looked for: among too few reports, or too far back.
+fn looked_at(content: &Content) -> Vec<String> {
+    let Content::Trend { trends } = content else { return Vec::new() };
+    let few = trends.iter().any(|trend| trend.looked_at < FEWEST);
+    let few = few.then(|| format!("-: too few reports; a change takes {MIN_SEGMENT} on each side"));
+    let newest = trends.iter().find(|trend| trend.looked_at < trend.series.points.len());
+    let newest = newest.map(|trend| {
+        format!("changes were looked for among the newest {} values of each case", trend.looked_at)
+    });
+    few.into_iter().chain(newest).collect()
 }
 
 /// `20.1 % worse`.
@@ -226,6 +238,24 @@ mod tests {
         assert!(
             blocks.chars().count() == SPARKS && blocks.starts_with('▁') && blocks.ends_with('█')
         );
+    }
+
+    #[test]
+    fn too_few_reports_show_no_number_of_changes() {
+        let text = include_str!("snapshots/history-trend.json");
+        let page = |looked_at| {
+            let answer: Answer = serde_json::from_str(text).unwrap();
+            let Content::Trend { mut trends } = answer.content else { unreachable!() };
+            trends[0].looked_at = looked_at;
+            let page = Answer::from(Content::Trend { trends }).document();
+            let table = page.sections[0].table.as_ref().unwrap();
+            let at = table.columns.iter().position(|column| column.name == "changes").unwrap();
+            let notes = &page.sections.last().unwrap().notes;
+            let few = notes.iter().any(|note| note.text.contains("too few reports"));
+            (table.rows[0][at].text.clone(), few)
+        };
+        assert_eq!(page(9), ("-".to_owned(), true));
+        assert_eq!(page(10), ("1".to_owned(), false));
     }
 
     #[test]

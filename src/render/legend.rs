@@ -61,7 +61,7 @@ impl Legend {
 
     /// The section with a column of letters, and a line for each of them below. What is said of every row needs no letter.
     pub(super) fn below(&self, section: Section) -> Section {
-        let is_of_all = |shared: &&Shared| shared.len() == self.names.len().max(2);
+        let is_of_all = |shared: &&Shared| shared.len() == self.names.len();
         let (of_all, of_some): (Vec<_>, Vec<_>) = self.shared.iter().partition(is_of_all);
         let mut letters = vec![String::new(); self.names.len()];
         for (place, shared) in of_some.iter().enumerate() {
@@ -86,9 +86,13 @@ impl Legend {
         let worst = shared.iter().rev().max_by(|a, b| a.1.extent.total_cmp(&b.1.extent));
         let Some((row, Remark { says, extent, .. })) = worst else { return String::new() };
         let (worst, differ) = (&self.names[*row], shared.iter().any(|it| it.1.extent < *extent));
-        let of =
-            if some == all { format!("all {all} cases") } else { format!("{some} of {all} cases") };
+        let of = match (some, all) {
+            (2, 2) => "both cases".to_owned(),
+            _ if some == all => format!("all {all} cases"),
+            _ => format!("{some} of {all} cases"),
+        };
         match () {
+            () if all == 1 => says.clone(),
             () if some == 1 => format!("{says} ({worst})"),
             () if differ => format!("{says} ({of}, the worst {worst})"),
             () if some == all => format!("{says} ({of})"),
@@ -133,6 +137,19 @@ mod tests {
                 "quick by 0 (all 3 cases)"
             ]
         );
+    }
+
+    #[test]
+    fn what_holds_for_all_has_no_letter_for_one_case_as_for_many() {
+        let page = |names: &[&'static str]| {
+            let rows = names.iter().map(|name| ((*name).to_owned(), vec![remark("quick", 0.0)]));
+            let section = Section::table("", names, &[("case", &|name| (**name).into())]).unwrap();
+            let section = Legend::of(rows).below(section);
+            (section.table.unwrap().columns.len(), section.notes[0].text.clone())
+        };
+        assert_eq!(page(&["x"]), (1, "quick by 0".to_owned()));
+        assert_eq!(page(&["x", "y"]), (1, "quick by 0 (both cases)".to_owned()));
+        assert_eq!(page(&["x", "y", "z"]), (1, "quick by 0 (all 3 cases)".to_owned()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Limits as a section.
 
 use super::document::Section;
+use super::words::quantity;
 use crate::base::metric::Direction;
-use crate::base::units::significant;
 use crate::report::{Basis, LimitCheck, LimitOutcome};
 
 /// How many limits are kept, and each that is not.
@@ -21,9 +21,8 @@ fn sentence(check: &LimitCheck) -> String {
     let basis = match &check.basis {
         Basis::Absolute => String::new(),
         Basis::Ceiling { percent, ceiling: Some(ceiling), source } => format!(
-            ", {percent} % of the ceiling of {} {} ({})",
-            significant(*ceiling),
-            check.unit,
+            ", {percent} % of the ceiling of {} ({})",
+            quantity(*ceiling, &check.unit),
             source.as_deref().unwrap_or("no source")
         ),
         Basis::Ceiling { percent, .. } => format!(", {percent} % of a ceiling"),
@@ -50,9 +49,5 @@ fn sentence(check: &LimitCheck) -> String {
         _ => format!(" with {:.1} % to spare", -missing),
     };
     let unit = &check.unit;
-    format!(
-        "{what}: {} {unit} {relation} {} {unit}{by}{basis}",
-        significant(value),
-        significant(bound)
-    )
+    format!("{what}: {} {relation} {}{by}{basis}", quantity(value, unit), quantity(bound, unit))
 }

@@ -16,6 +16,9 @@ use crate::machine::environment::Node;
 use crate::plan::mesh;
 use crate::report::{Case, Outcome, PairMatrix, Replication, Report, Steadiness};
 
+/// Fewest independent iterations with an interval of their median at 95 %.
+const INDEPENDENT: f64 = 6.0;
+
 /// Most ranks whose matrix people can read.
 const MATRIX_LIMIT: usize = 32;
 
@@ -32,8 +35,12 @@ impl Render for Report {
         let mut sections = Vec::new();
         sections.extend(cases(self));
         sections.extend(scaling::section(&self.scaling));
-        sections.extend(self.pair_matrices.iter().map(matrix));
-        sections.extend(Section::notes("pairs", pairs.lines()));
+        let mut matrices: Vec<Section> = self.pair_matrices.iter().map(matrix).collect();
+        match matrices.pop() {
+            Some(last) => matrices.push(last.with(pairs.lines())),
+            None => matrices.extend(Section::notes("pairs", pairs.lines())),
+        }
+        sections.extend(matrices);
         sections.extend(limits::section(&self.limits));
         sections.extend(Section::notes("figures", figures).map(Section::in_files));
         Document {
@@ -42,6 +49,7 @@ impl Render for Report {
             sections,
             verdict: self.verdict(),
             exit: Exit::from_code(self.run.exit),
+            unsure: false,
         }
     }
 
@@ -121,11 +129,11 @@ fn cases(report: &Report) -> Option<Section> {
         Some(section) => section.with(words::skipped(skipped)),
         None => Section::notes("cases", words::skipped(skipped))?,
     };
-    Some(section.spare(&[
+    Some(section.outcome("median").spare(&[
         "correct",
-        "p95",
-        "reproducible",
         "between",
+        "reproducible",
+        "p95",
         "launches",
         "cycles",
         "hidden",
@@ -162,8 +170,17 @@ fn rates(cases: &[&Case]) -> Option<String> {
 /// How many iterations the figures take that are missing.
 fn lacking(report: &Report) -> Option<String> {
     let times = || report.cases.iter().filter_map(Case::latency);
-    let interval = times().any(|of| of.half_width_percent.is_none());
-    let interval = interval.then(|| "6 independent ones for ±".to_owned());
+    // Over enough launches there is an interval, whatever the iterations of one tell.
+    let none = report.cases.iter().filter(|case| case.interval_ms().is_none());
+    let most = none.filter_map(|case| Some((case.measured.as_ref()?.iterations, case.latency()?)));
+    let interval = most.max_by_key(|(iterations, _)| *iterations).map(|(iterations, of)| {
+        let few = (iterations as f64) < INDEPENDENT;
+        let count = format!(
+            " ({iterations} that depend on each other tell as much as {:.1})",
+            of.effective_samples
+        );
+        format!("{INDEPENDENT} independent ones for ±{}", if few { "" } else { &count })
+    });
     let needed = times().filter(|of| of.p95.is_none());
     let needed = needed.filter_map(|of| of.iterations_needed.get("p95").copied());
     let p95 = needed.clone().min().zip(needed.max()).map(|(least, most)| match least == most {
@@ -246,8 +263,12 @@ fn matrix(matrix: &PairMatrix) -> Section {
     let ranks = ("rank".to_owned(), (0..shown - 1).map(Cell::count).collect());
     let table = Section::columns(&title, std::iter::once(ranks).chain((1..shown).map(column)));
     let classes = matrix.classes.iter().map(|class| {
-        let median = format_ms(class.median_ms);
-        format!("{}: {} pairs, median {median}", class.distance.name(), class.pairs)
+        let median = match by_time {
+            true => format!("{} us", significant(class.median_ms * 1e3)),
+            false => rate_at(matrix, class.median_ms)
+                .map_or_else(|| "-".to_owned(), |rate| format!("{} GB/s", significant(rate))),
+        };
+        format!("{}: {}, median {median}", class.distance.name(), counted(class.pairs, "pair"))
     });
     let slow = matrix.slow.iter().map(|link| {
         format!(
@@ -260,6 +281,13 @@ fn matrix(matrix: &PairMatrix) -> Section {
         )
     });
     table.unwrap_or(Section { title, ..Section::default() }).with(classes.chain(slow))
+}
+
+/// The bandwidth of a pair that takes this time, ms: all move as much.
+fn rate_at(matrix: &PairMatrix, median_ms: f64) -> Option<f64> {
+    let rates = matrix.busbw_gbps.iter().flatten().zip(matrix.median_ms.iter().flatten());
+    let moved = rates.filter_map(|(rate, ms)| Some((*rate)? * (*ms)?)).next()?;
+    (median_ms > 0.0).then(|| moved / median_ms)
 }
 
 /// Where and with what the run was made, a line each.
@@ -283,19 +311,14 @@ fn facts(report: &Report) -> Vec<String> {
     let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
     if launches.len() > 1 {
         lines.push(format!(
-            "{} launches: medians and rates are over launches, ± from six on; p95 is that of the launch in the middle",
+            "{} launches: medians and rates are over launches, ± as well from six on; all else is of the launch in the \
+             middle",
             launches.len()
         ));
     }
-    lines.extend(report.environment.nodes.iter().map(|node| match node {
-        Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), memory_bytes } => {
-            let gib = memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
-            format!("{host}: {cores} x {cpu}, {gib:.0} GiB, {os}")
-        }
-        _ => node.host.clone(),
-    }));
-    if let Some(mpi) = &report.environment.mpi {
-        lines.push(format!("{} (thread level {})", mpi.library, mpi.thread_level));
+    // A model computes for another machine than this one.
+    if report.topology.is_none() {
+        lines.extend(machine(report));
     }
     if let (None, Some(floors)) = (&report.topology, &report.floors) {
         let skew = format!(", barrier exit skew {}", format_ms(floors.barrier_exit_skew_ns / 1e6));
@@ -320,7 +343,7 @@ fn facts(report: &Report) -> Vec<String> {
     let libraries = libraries.collect::<Vec<_>>().join(", ");
     lines.extend(gpus.into_iter().map(|(name, count)| match run.emulated {
         true => format!("{name}, shared by all ranks; {libraries}"),
-        false => format!("{name}, {count} of them; {libraries}"),
+        false => format!("{count} x {name}; {libraries}"),
     }));
     if run.emulated {
         lines.push(
@@ -335,4 +358,19 @@ fn facts(report: &Report) -> Vec<String> {
     }
     lines.push(format!("{} to {}, build {}", run.started, run.finished, run.build));
     lines
+}
+
+/// The nodes and the MPI, a line each.
+fn machine(report: &Report) -> impl Iterator<Item = String> {
+    let environment = &report.environment;
+    let node = |node: &Node| match node {
+        Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), memory_bytes } => {
+            let gib = memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
+            format!("{host}: {}, {cpu}, {gib:.0} GiB, {os}", counted(*cores, "core"))
+        }
+        _ => node.host.clone(),
+    };
+    let mpi = environment.mpi.iter();
+    let mpi = mpi.map(|mpi| format!("{} (thread level {})", mpi.library, mpi.thread_level));
+    environment.nodes.iter().map(node).chain(mpi)
 }

@@ -20,6 +20,12 @@ const GAP: usize = 2;
 /// Fewest characters that a column is wrapped to.
 const LEAST: usize = 8;
 
+/// What a cell may be wrapped after.
+const BREAKS: &[char] = &[' ', '/', ','];
+
+/// How much further in the rest of a wrapped text stands.
+const HANG: usize = 2;
+
 /// One line below the header: the rows are many.
 const RULED_HEADER: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
@@ -95,9 +101,9 @@ pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> 
     blocks.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The first rows of a table. Where it is too wide, columns in which all rows agree become a line above it; then spare
-/// columns leave, which a line below it says; then the cells of the widest columns of words are wrapped; and what is wider
-/// still stands in blocks of columns below each other.
+/// The first rows of a table. Where it is too wide, columns in which all rows agree become a line above it, but for
+/// outcomes; then spare columns leave, which a line below it says; then the cells of the widest columns of words are
+/// wrapped, though no word is; and what is wider still stands in blocks of columns below each other.
 fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     let rows = &table.rows[..table.rows.len().min(limit)];
     let column = |at: usize| &table.columns[at];
@@ -112,9 +118,11 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     };
     let mut kept: Vec<usize> = (0..table.columns.len()).collect();
     let mut same = Vec::new();
-    if excess(&kept) > 0 && rows.len() > 1 {
+    if excess(&kept) > 0 {
         let agree = |at: usize| rows.iter().all(|row| row[at].text == rows[0][at].text);
-        (same, kept) = kept.into_iter().partition(|&at| at > 0 && agree(at));
+        // Of a single row, what names it stays in it.
+        let may = |at: usize| !column(at).outcome && (rows.len() > 1 || column(at).spare > 0);
+        (same, kept) = kept.into_iter().partition(|&at| at > 0 && may(at) && agree(at));
     }
     let mut gone = Vec::new();
     while excess(&kept) > 0
@@ -125,14 +133,26 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     }
     gone.sort_unstable();
     let mut widths: Vec<usize> = lengths.iter().map(|length| length - GAP).collect();
+    // Nobody can copy a word that is cut.
+    let least = |at: usize| {
+        let cells = rows.iter().map(|row| short(&row[at].text));
+        let words = cells.flat_map(|cell| {
+            let mut words: Vec<usize> =
+                cell.split_inclusive(BREAKS).map(|word| word.trim_end().chars().count()).collect();
+            words.iter_mut().skip(1).for_each(|length| *length += HANG);
+            words
+        });
+        words.chain([LEAST, plain(&column(at).name).chars().count()]).max().unwrap_or(LEAST)
+    };
     for _ in 0..excess(&kept) {
-        let words = kept.iter().copied().filter(|at| !column(*at).numeric && widths[*at] > LEAST);
+        let words = kept.iter().copied();
+        let words = words.filter(|at| !column(*at).numeric && widths[*at] > least(*at));
         words.max_by_key(|at| widths[*at]).into_iter().for_each(|widest| widths[widest] -= 1);
     }
     let text = |row: &[Cell], at: usize| {
         let text = short(&row[at].text);
         match text.chars().count() > widths[at] {
-            true => wrapped_after(&text, 0, Some(widths[at]), &[' ', '/', ',', '-', '.']),
+            true => wrapped_after(&text, 0, Some(widths[at]), BREAKS),
             false => text,
         }
     };
@@ -140,7 +160,8 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     let mut parts = Vec::new();
     if !same.is_empty() {
         let same = same.iter().map(told).collect::<Vec<_>>().join("; ");
-        parts.push(wrapped(&format!("all rows: {same}"), 0, width));
+        let of = if rows.len() == 1 { "this row" } else { "all rows" };
+        parts.push(wrapped(&format!("{of}: {same}"), 0, width));
     }
     let blocks = blocks(&kept, |at| widths[at] + GAP, width);
     parts.extend(blocks.iter().map(|block| {
@@ -202,9 +223,9 @@ fn wrapped_after(text: &str, indent: usize, width: Option<usize>, ends: &[char])
     let mut columns = indent;
     for word in plain(text).split_inclusive(ends) {
         let length = word.trim_end().chars().count();
-        if width.is_some_and(|width| columns + length > width && columns > indent + 2) {
-            lines.push(" ".repeat(indent + 2));
-            columns = indent + 2;
+        if width.is_some_and(|width| columns + length > width && columns > indent + HANG) {
+            lines.push(" ".repeat(indent + HANG));
+            columns = indent + HANG;
         }
         columns += word.chars().count();
         if let Some(line) = lines.last_mut() {
@@ -243,6 +264,51 @@ mod tests {
         );
         let section = section.unwrap().spare(&["more", "other"]);
         draw(&Document { sections: vec![section], ..Document::default() }, Some(width), false)
+    }
+
+    #[test]
+    fn a_single_row_folds_what_could_leave_and_no_outcome_folds() {
+        let page = |rows: &[&'static str], width| {
+            let section = Section::table(
+                "",
+                rows,
+                &[
+                    ("case", &|row| (**row).into()),
+                    ("problem", &|_| "bytes=8".into()),
+                    ("baseline", &|_| "1.000 ms".into()),
+                    ("verdict", &|_| "FAILED".into()),
+                    ("id", &|_| "world:0-7".into()),
+                ],
+            );
+            let section = section.unwrap().spare(&["baseline", "id"]).outcome("verdict");
+            draw(&Document { sections: vec![section], ..Document::default() }, Some(width), false)
+        };
+        let one = page(&["x"], 42);
+        assert!(one.starts_with("this row: baseline 1.000 ms; id world:0-7\n"), "{one}");
+        assert!(one.ends_with("x     bytes=8  FAILED"), "{one}");
+        let two = page(&["x", "y"], 42);
+        assert!(two.starts_with("all rows: problem bytes=8;"), "{two}");
+        assert!(two.contains("x     FAILED\ny     FAILED"), "{two}");
+    }
+
+    #[test]
+    fn no_word_of_a_cell_is_cut_and_no_line_is_too_long() {
+        let section = Section::table(
+            "",
+            ["world:0-7", "dp:0,2,4,6"],
+            &[
+                ("benchmark", &|_| "all_reduce".into()),
+                ("host", &|group| format!("node.of-{group}").into()),
+                ("ranks", &|group| (*group).into()),
+                ("median", &|_| Cell::number(1.0, |_| "1.000 ms".to_owned())),
+            ],
+        );
+        let page = Document { sections: section.into_iter().collect(), ..Document::default() };
+        for width in 30..60 {
+            let page = draw(&page, Some(width), false);
+            assert!(page.contains("node.of-world:0-7") && page.contains(" world:0-7"), "{page}");
+            assert!(page.lines().all(|line| line.chars().count() <= width), "{width}: {page}");
+        }
     }
 
     #[test]

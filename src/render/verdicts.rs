@@ -27,14 +27,19 @@ pub(super) fn verdict(case: &Compared) -> String {
 
 /// Why, and what would tell more.
 pub(super) fn remarks(case: &Compared) -> String {
-    let needed = case.launches_needed.map(launches_needed);
+    let needed = case.launches_needed.map(|launches| launches_needed(launches, launches));
     case.remarks.iter().cloned().chain(needed).collect::<Vec<_>>().join("; ")
 }
 
-pub(super) fn launches_needed(launches: usize) -> String {
-    match launches {
-        100.. => "100 launches a side would hardly tell".to_owned(),
-        _ => format!("about {launches} launches a side would tell"),
+/// So many launches that nobody makes them.
+pub(super) const FUTILE: usize = 100;
+
+/// How many launches would tell of one case, or of several that need from `least` to `most`.
+pub(super) fn launches_needed(least: usize, most: usize) -> String {
+    match () {
+        () if least >= FUTILE => format!("{FUTILE} launches a side would hardly tell"),
+        () if least == most => format!("about {least} launches a side would tell"),
+        () => format!("about {least} to {most} launches a side would tell"),
     }
 }
 
@@ -62,5 +67,17 @@ pub(super) fn sentence(case: &Compared) -> String {
     match remarks(case) {
         remarks if remarks.is_empty() => text,
         remarks => format!("{text} ({remarks})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_that_need_different_numbers_of_launches_are_told_as_a_range() {
+        assert_eq!(launches_needed(5, 5), "about 5 launches a side would tell");
+        assert_eq!(launches_needed(5, 75), "about 5 to 75 launches a side would tell");
+        assert_eq!(launches_needed(100, 400), "100 launches a side would hardly tell");
     }
 }

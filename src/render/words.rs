@@ -22,9 +22,12 @@ const MEANINGS: [(&str, &str); 17] = [
     ("see", "letters of the remarks"),
     ("between", "standard deviation of the launches' medians"),
     ("reproducible", "whether launches differ by no more than the bound"),
-    ("correct", "whether the results agree with a reference; - where that was not checked"),
+    (
+        "correct",
+        "whether the results agree with a reference, and a barrier or a new communicator holds; - where nothing was checked",
+    ),
     ("over", "what the confidence interval is over"),
-    ("cv", "standard deviation over mean"),
+    ("cv", "standard deviation over mean, in one launch"),
     ("Karp-Flatt", "the serial fraction that would explain the speed-up"),
     ("worse by", "whichever way the metric improves"),
     ("interval", "confidence interval of the figure before it"),
@@ -91,11 +94,12 @@ pub(super) fn change(by_percent: f64) -> String {
     format!("{sign}{}", percent(by_percent))
 }
 
-/// How far a figure may be off: `5.9 %`, `22 %`, `14x`.
+/// How far a figure may be off: `5.9 %`, `22 %`. Beyond half of it, an interval lies on both sides of it no more.
 pub(super) fn give_or_take(percent_of_it: f64) -> String {
     match percent_of_it {
-        10.0..1e3 => format!("{percent_of_it:.0} %"),
-        _ => percent(percent_of_it),
+        ..10.0 => percent(percent_of_it),
+        ..=50.0 => format!("{percent_of_it:.0} %"),
+        _ => "> 50 %".to_owned(),
     }
 }
 
@@ -131,9 +135,10 @@ fn setting(text: &str) -> String {
     }
 }
 
-/// `1 rank`, `2 ranks`.
+/// `1 rank`, `2 ranks`, `2 launches`.
 pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    let plural = if what.ends_with("ch") { "es" } else { "s" };
+    format!("{count} {what}{}", if count == 1 { "" } else { plural })
 }
 
 /// The first of some names, and how many there are more.
@@ -210,6 +215,7 @@ mod tests {
         let all = [-0.04, 5.94, 95.55, 14_135.1].map(percent);
         assert_eq!(all, ["0.0 %", "5.9 %", "95.5 %", "141x"]);
         assert_eq!([-0.04, 7.94, 14_135.1].map(change), ["+0.0 %", "+7.9 %", "+141x"]);
-        assert_eq!([5.94, 121.6, 14_135.1].map(give_or_take), ["5.9 %", "122 %", "141x"]);
+        let all = [5.94, 22.4, 50.0, 50.1, 14_135.1].map(give_or_take);
+        assert_eq!(all, ["5.9 %", "22 %", "50 %", "> 50 %", "> 50 %"]);
     }
 }

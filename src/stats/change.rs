@@ -6,7 +6,7 @@ use super::p_value::sequential_p;
 use super::sample::Scale;
 
 /// Fewest values between two changes.
-const MIN_SEGMENT: usize = 5;
+pub const MIN_SEGMENT: usize = 5;
 
 const SIGNIFICANCE: f64 = 0.01;
 

@@ -13,7 +13,7 @@ use crate::report::{Case, Figure, Flag, Outcome, Over, Statistics, Steadiness, S
 const DEPENDENT: f64 = 4.0;
 
 /// Width of the median's interval as percent of it, the least change that comparisons look for.
-const WIDE_PERCENT: f64 = 5.0;
+const WIDE_PERCENT: f64 = 2.5;
 
 /// The 99 % quantile over the median, from which on a tail is long.
 const LONG_TAIL: f64 = 2.0;
@@ -120,13 +120,15 @@ const RULES: [Rule; 21] = [
             "wide_interval",
             "wide interval",
             Warning,
-            says!("the median's interval is wider than {WIDE_PERCENT} % of it"),
+            says!(
+                "half the width of the median's interval (±) is more than {WIDE_PERCENT} % of it"
+            ),
             "take more iterations, or let --precision-target decide how many",
         ),
         |case, statistics| {
-            let width = statistics.width_percent?;
-            let wide = repeats(case) && width > WIDE_PERCENT;
-            wide.then(|| vec![figure("width", width, "%")])
+            let half = statistics.width_percent? / 2.0;
+            let wide = repeats(case) && half > WIDE_PERCENT;
+            wide.then(|| vec![figure("±", half, "%")])
         },
     ),
     rule(

@@ -14,6 +14,7 @@ pub(super) fn lines(analysis: &Analysis, case: &Examined) -> Vec<Note> {
     let mut lines = vec![format!("{}{reports}", case.id).into()];
     let kinds = [
         Some(median(statistics)),
+        Some(launches(statistics)),
         Some(iterations(statistics)),
         Some(mean(statistics)),
         Some(format!(
@@ -23,7 +24,6 @@ pub(super) fn lines(analysis: &Analysis, case: &Examined) -> Vec<Note> {
         )),
         Some(outliers(statistics)),
         normality(statistics),
-        Some(launches(statistics)),
         ranks(statistics),
     ];
     lines.extend(kinds.into_iter().flatten().map(Note::below));
@@ -31,7 +31,11 @@ pub(super) fn lines(analysis: &Analysis, case: &Examined) -> Vec<Note> {
 }
 
 fn median(statistics: &Statistics) -> String {
-    let median = format_ms(statistics.median_ms);
+    let of = match statistics.launches {
+        2.. => " of the launches' medians",
+        _ => "",
+    };
+    let median = format!("{}{of}", format_ms(statistics.median_ms));
     let Some([low, high]) = statistics.ci else {
         return format!("median     {median}; too few iterations for an interval");
     };
@@ -111,7 +115,7 @@ fn normality(statistics: &Statistics) -> Option<String> {
 fn launches(statistics: &Statistics) -> String {
     match (statistics.between_percent, statistics.reproducible) {
         (Some(percent), Some(reproducible)) => format!(
-            "launches   {}, medians vary by {percent:.2} %: {}",
+            "launches   {}, medians vary by {percent:.2} %: {}; what follows is of the one in the middle alone",
             statistics.launches,
             if reproducible { "reproducible" } else { "not reproducible" }
         ),
