@@ -29,7 +29,7 @@ pub use comparison::{
     Side, Verdict,
 };
 pub use empty::{begun, empty};
-pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
+pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit, limits_told};
 pub use load::FILE_LIMIT;
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use rate::MetricFacts;
@@ -422,7 +422,8 @@ impl Report {
         let exit = Exit::from_code(self.run.exit).map_or("unknown exit", Exit::meaning);
         let incomplete = if self.run.incomplete { ", incomplete" } else { "" };
         format!(
-            "{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}"
+            "{exit}: {measured} of {cases} cases measured, {skipped} skipped, {failed} failed{incomplete}{}",
+            limits_told(&self.limits)
         )
     }
 }
