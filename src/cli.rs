@@ -25,7 +25,7 @@ use crate::base::error::{Error, Exit, Result};
 use crate::base::files::{survive_limits, write_atomically};
 use crate::base::plain::plain;
 use crate::plan::config::{Config, from_name};
-use crate::render::{Format, Render, said_all, say};
+use crate::render::{Format, Render, remark, said_all, say};
 use crate::world;
 
 /// Measures machines with many accelerators: collectives, kernels and scaling, one rank per device.
@@ -53,8 +53,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 3 a regression, 4 inconclusive
-(with --strict), 5 wrong results, 6 environment unfit or not comparable, 7 a case failed or nothing was
+Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 3 a regression, 4 inconclusive \
+(with --strict), 5 wrong results, 6 environment unfit or not comparable, 7 a case failed or nothing was \
 measured, 8 timed out, 9 a rank died, 10 interrupted.
 mpirun and srun rewrite some of them; `tesserabench verdict REPORT` returns the run's own.";
 
@@ -90,7 +90,7 @@ enum Command {
     /// Print a JSON Schema
     Schema {
         /// Of which file
-        #[arg(value_enum)]
+        #[arg(value_enum, value_name = "report|comparison|history|analysis|configuration")]
         of: schema::Of,
     },
     /// Run a program that ends when this process's parent does; what --ranks starts launchers by
@@ -145,9 +145,13 @@ fn write<R: Render>(
     in_full: bool,
 ) -> Result<()> {
     say(format.write(result, in_full)?.trim_end());
-    files.iter().try_for_each(|(path, format)| {
-        write_atomically(path, format.write(result, true)?.as_bytes())
-    })
+    for (path, of_file) in files {
+        write_atomically(path, of_file.write(result, true)?.as_bytes())?;
+        let told = format!("wrote {}", path.display());
+        // Other formats are for programs.
+        if format == Format::Table { say(&told) } else { remark(&told) }
+    }
+    Ok(())
 }
 
 /// Sets what a flag names, if it is given.

@@ -29,7 +29,7 @@ pub use comparison::{
     Side, Verdict,
 };
 pub use empty::{begun, empty};
-pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit};
+pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit, limits_told};
 pub use load::FILE_LIMIT;
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use rate::MetricFacts;
@@ -431,7 +431,8 @@ impl Report {
         let incomplete = if self.run.incomplete { ", incomplete" } else { "" };
         let measured_or = if self.run.simulated { "computed from a model" } else { "measured" };
         format!(
-            "{exit}: {measured} of {cases} cases {measured_or}, {skipped} skipped, {failed} failed{incomplete}"
+            "{exit}: {measured} of {cases} cases {measured_or}, {skipped} skipped, {failed} failed{incomplete}{}",
+            limits_told(&self.limits)
         )
     }
 }

@@ -89,6 +89,7 @@ fn launch_once(request: Request, processes: usize) -> Result<Exit> {
         variables: Vec::new(),
         launcher: Some(request.launcher),
         shows_output: !request.quiet_stdout,
+        of_series: false,
     };
     if request.print_command {
         launch::print(&plan, &command)?;

@@ -62,13 +62,19 @@ impl Limits {
         all.collect::<Result<_>>().map(Self)
     }
 
-    /// Holds every limit against a report. `fleet` are all reports that it is one of.
+    /// Holds every limit against a report. `fleet` are all reports that it is one of. A limit for another machine is
+    /// passed over only where one for the same figure does apply.
     pub fn check(&self, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
-        self.0
-            .iter()
-            .filter(|limit| limit.applies(report))
-            .flat_map(|limit| limit.check(report, fleet))
-            .collect()
+        let applies = |limit: &Limit| [report].into_iter().chain(fleet).any(|of| limit.applies(of));
+        let check = |limit: &Limit| {
+            let same = |other: &&Limit| (&other.case, other.metric) == (&limit.case, limit.metric);
+            match limit.applies(report) {
+                true => limit.check(report, fleet),
+                false if self.0.iter().filter(same).any(applies) => Vec::new(),
+                false => vec![limit.of_another_machine()],
+            }
+        };
+        self.0.iter().flat_map(check).collect()
     }
 }
 
@@ -130,11 +136,23 @@ impl Limit {
             || ranks.any(|rank| rank.device.name == topology.device.name)
     }
 
+    fn of_another_machine(&self) -> LimitCheck {
+        let name = self.topology.as_ref().map_or("", |topology| &topology.name);
+        self.unchecked(format!("it does not apply: this machine is not {name}"))
+    }
+
+    fn unchecked(&self, why: String) -> LimitCheck {
+        let nothing = Figure { id: &self.case, case: None, of: None, value: None };
+        LimitCheck { why: Some(why), ..self.checked(&nothing, None, 0) }
+    }
+
     fn check(&self, report: &Report, fleet: &[Report]) -> Vec<LimitCheck> {
         let figures = self.figures(report);
         if figures.is_empty() {
-            let nothing = Figure { id: &self.case, case: None, of: None, value: None };
-            return vec![self.checked(&nothing, None, 0)];
+            let glob = WildMatch::new(&self.case);
+            let is_there = report.cases.iter().any(|case| glob.matches(&case.id));
+            let why = if is_there { "no measured case has this figure" } else { "no such case" };
+            return vec![self.unchecked(why.to_owned())];
         }
         let all = figures.iter();
         if !matches!(self.bound, Bound::OfFleet(_)) {
@@ -196,6 +214,11 @@ impl Limit {
             Direction::HigherIsBetter => 1.0 - value / bound,
             Direction::LowerIsBetter => value / bound - 1.0,
         });
+        let why = match self.bound {
+            Bound::Absolute(_) => "there is no such figure",
+            Bound::OfCeiling(_) => "no ceiling of it is known there",
+            Bound::OfFleet(_) => "there is no fleet to hold it against",
+        };
         LimitCheck {
             limit: self.number,
             case: figure.id.to_owned(),
@@ -212,6 +235,7 @@ impl Limit {
                 Some(_) => LimitOutcome::Kept,
             },
             missing_percent: missing.map(|missing| 100.0 * missing),
+            why: missing.is_none().then(|| why.to_owned()),
         }
     }
 
@@ -318,7 +342,34 @@ mod tests {
         assert_eq!(of("[{case: 'triad*', metric: efficiency, at_least: 0.8}]"), [Unchecked]);
         assert_eq!(of("[{case: 'triad*', metric: latency, percent_of_fleet: 95}]"), [Unchecked]);
         let other = "[{case: 'triad*', metric: gbps, topology: dgx-h100, percent_of_ceiling: 90}]";
-        assert_eq!(of(other), []);
+        assert_eq!(of(other), [Unchecked]);
+    }
+
+    #[test]
+    fn why_it_was_not_checked_is_said() {
+        let mut report = report(1.0);
+        let why = |yaml: &str, report: &Report| -> Vec<Option<String>> {
+            check(yaml, report, &[]).into_iter().map(|check| check.why).collect()
+        };
+        let said = |why: &str| vec![Some(why.to_owned())];
+        let of = |case: &str, metric: &str, bound: &str| {
+            format!("[{{case: '{case}', metric: {metric}, {bound}}}]")
+        };
+        assert_eq!(why(&of("gemm*", "latency", "at_most: 1"), &report), said("no such case"));
+        let unknown = said("no measured case has this figure");
+        assert_eq!(why(&of("triad*", "tflops", "at_least: 1"), &report), unknown);
+        let fleet = said("there is no fleet to hold it against");
+        assert_eq!(why(&of("triad*", "latency", "percent_of_fleet: 95"), &report), fleet);
+        assert_eq!(why(&of("triad*", "latency", "at_most: 99"), &report), [None]);
+        let machine = |name: &str| {
+            format!("{{case: 'triad*', metric: gbps, topology: {name}, percent_of_ceiling: 0.001}}")
+        };
+        let other = said("it does not apply: this machine is not dgx-h100");
+        assert_eq!(why(&format!("[{}]", machine("dgx-h100")), &report), other);
+        // Each machine has a limit of its own: that of this one says it all.
+        report.topology = Some("dgx-a100".to_owned());
+        let both = format!("[{}, {}]", machine("dgx-h100"), machine("dgx-a100"));
+        assert_eq!(why(&both, &report), [None]);
     }
 
     #[test]

@@ -107,6 +107,12 @@ fn temporary_for(path: &Path) -> std::io::Result<NamedTempFile> {
         .prefix(".tesserabench-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map_err(|why| {
+            // Its text goes on with the name of the temporary file.
+            let told = why.to_string();
+            let told = told.split(" at path ").next().unwrap_or_default();
+            std::io::Error::new(why.kind(), told)
+        })
 }
 
 /// Writes a file under a temporary name, to the disk, and renames it: a reader sees all or nothing. A link in its

@@ -9,9 +9,9 @@ use super::{files, format, write};
 use crate::analysis::{self, Limits};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::{refuse_overwriting, write_atomically};
-use crate::plan::config::Config;
+use crate::plan::config::{Config, LimitConfig};
 use crate::render::{Format, say};
-use crate::report::{self, Analysis, Report};
+use crate::report::{self, Analysis};
 
 #[derive(Debug, Args)]
 pub(super) struct AnalyzeArgs {
@@ -53,22 +53,30 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
     }
     let written = outputs.iter().map(|(path, _)| *path).chain(args.derive_limits.as_deref());
     refuse_overwriting(written, &side.files)?;
+    let derived = args
+        .derive_limits
+        .as_ref()
+        .map(|path| Ok((path, analysis::derive_limits(&side.reports, args.margin / 100.0)?)));
+    let derived = derived.transpose()?;
     let analysis = analysis::survey(side.as_reports(), &limits);
     write(&analysis, args.format, &outputs, args.statistical_analysis)?;
-    if let Some(path) = &args.derive_limits {
-        derive(&side.reports, args.margin, path)?;
+    if let Some((path, derived)) = derived {
+        write_limits(&derived, (side.reports.len(), args.margin), path)?;
     }
     Ok(report::limits_exit(&analysis.limits, config.comparison.strict.unwrap_or(false)))
 }
 
-fn derive(reports: &[Report], margin: f64, path: &Path) -> Result<()> {
-    let limits = analysis::derive_limits(reports, margin / 100.0)?;
+/// Writes limits from so many reports, with this margin in percent.
+fn write_limits(
+    limits: &[LimitConfig],
+    (reports, margin): (usize, f64),
+    path: &Path,
+) -> Result<()> {
     let count = limits.len();
     let yaml = serde_saphyr::to_string(&limits);
     let yaml = yaml.map_err(|why| Error::internal(format!("cannot write limits: {why}")))?;
     let text = format!(
-        "# From {} reports, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
-        reports.len(),
+        "# From {reports} reports, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
         yaml.lines().map(|line| format!("  {line}\n")).collect::<String>()
     );
     write_atomically(path, text.as_bytes())?;

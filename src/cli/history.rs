@@ -15,8 +15,10 @@ use crate::base::files::write_atomically;
 use crate::history::{
     Added, Answer, Asked, Baseline, Content, DAYS, Entry, FOLDER, History, Label, Source, trends,
 };
+use crate::import;
 use crate::plan::config::Config;
 use crate::render::{Format, counted, say};
+use crate::report::Report;
 
 /// Reports of which adding is told one by one.
 const FEW: usize = 20;
@@ -131,6 +133,13 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
     let days = config.history.retention_days.unwrap_or(DAYS);
     match args.action {
         Action::Add { reports, git, tag } => {
+            let is_foreign = |path: &&PathBuf| Report::load(path).is_err() && import::is_log(path);
+            if let Some(log) = reports.iter().find(is_foreign) {
+                return Err(Error::usage(format!(
+                    "'{0}' is a log of another tool; make a report of it first: tesserabench import {0}",
+                    log.display()
+                )));
+            }
             add(&folder, &reports, &Label::new(git.as_deref(), tag.as_deref())?, days)?;
         }
         Action::List { filter, last, format } => {

@@ -25,7 +25,16 @@ pub(super) fn sentence(error: &Error, typed: &[String]) -> Option<String> {
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
         ErrorKind::UnknownArgument if what.parse::<f64>().is_ok() => {
-            format!("{what} is not possible here; write a number of 0 or more")
+            let before =
+                typed.iter().position(|word| *word == what).and_then(|at| at.checked_sub(1));
+            let flag = before.map(|at| &typed[at]).filter(|word| word.starts_with('-'));
+            let flag = flag.map_or_else(String::new, |flag| format!("{flag} "));
+            format!("{flag}{what}: it must not be negative")
+        }
+        ErrorKind::UnknownArgument
+            if benchmark::find(&what).is_some() && typed.iter().any(|w| w == "list-benchmarks") =>
+        {
+            format!("'{what}' is a benchmark; write --filter {what}")
         }
         ErrorKind::UnknownArgument => foreign_flag(flag, typed).unwrap_or_else(|| {
             let near = near(ContextKind::SuggestedArg, "--help lists what is");
@@ -82,7 +91,7 @@ fn wrong_value(error: &Error) -> String {
     if let Some(why) = source.downcast_ref::<ParseIntError>() {
         return match why.kind() {
             IntErrorKind::PosOverflow => "it is too large",
-            _ => "it must be a whole number, 0 or more",
+            _ => "it must be a whole number, and not negative",
         }
         .to_owned();
     }

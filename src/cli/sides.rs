@@ -41,23 +41,25 @@ impl Side {
     /// Reads a side: a report, a folder of reports, or several of either parted by commas. A file that is no
     /// report of ours may be another tool's.
     pub(super) fn load(named: &str, asked: &Asked) -> Result<Self> {
-        let mut paths = Vec::new();
+        let mut side = Self::default();
         for name in named.split(',').filter(|name| !name.is_empty()) {
             let path = PathBuf::from(name);
-            if path.is_dir() {
-                paths.extend(reports_in(&path)?);
-            } else {
-                paths.push(path);
+            if !path.is_dir() {
+                side.add(name.to_owned(), read(&path, asked)?);
+                continue;
+            }
+            for found in reports_in(&path)? {
+                // The folder holds what this program writes beside reports, too.
+                match read(&found, asked) {
+                    Ok(report) => side.add(found.display().to_string(), report),
+                    Err(why) => tracing::warn!("passed over: {}", why.message),
+                }
             }
         }
-        if paths.is_empty() {
+        if side.reports.is_empty() {
             return Err(Error::usage(format!(
                 "'{named}' names no report; name a file or a folder"
             )));
-        }
-        let mut side = Self::default();
-        for path in paths {
-            side.add(path.display().to_string(), read(&path, asked)?);
         }
         Ok(side)
     }

@@ -105,6 +105,13 @@ impl Baseline {
         };
         let own = commits.iter().position(|entries| entries.iter().any(is_own));
         let first = own.filter(|_| is_release).map_or(0, |own| own + 1);
+        if is_release && first > 0 && first == commits.len() {
+            return Err(Error::usage(format!(
+                "the candidate is itself of a release, and the history has none before it; name another baseline than \
+                 '{}'",
+                self.what
+            )));
+        }
         let beside = match own {
             Some(0) if !is_release => " beside the candidate itself",
             _ => "",

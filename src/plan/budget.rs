@@ -129,6 +129,12 @@ fn target(config: &Benchmarking, confidence: f64) -> Result<Option<Target>> {
     };
     let half_width = parse_share(&text.to_string())
         .map_err(|why| Error::usage(format!("--precision-target: {why}")))?;
+    if !text.to_string().ends_with('%') && (1.0..=50.0).contains(&half_width) {
+        return Err(Error::usage(format!(
+            "--precision-target: {text} is {} %; did you mean {text}%?",
+            100.0 * half_width
+        )));
+    }
     if !(1e-6..=0.5).contains(&half_width) {
         return Err(Error::usage(format!(
             "precision target {text} is half the width of an interval as a share of the median; use a value \

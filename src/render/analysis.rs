@@ -18,7 +18,7 @@ use crate::base::units::format_ms;
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
     Analysis, Examined, Flag, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
-    limits_exit,
+    limits_exit, limits_told,
 };
 
 /// Most rows of a table that the terminal shows.
@@ -55,12 +55,13 @@ fn conclusion(analysis: &Analysis) -> String {
         missing => format!(", {missing} not measured"),
     };
     format!(
-        "{} of {} can be relied on{missing}; {}, {}, {}",
+        "{} of {} can be relied on{missing}; {}, {}, {}{}",
         tally.reliable,
         counted(tally.measured, "measured case"),
         counted(tally.serious, "serious finding"),
         counted(tally.warnings, "warning"),
-        counted(tally.infos, "remark")
+        counted(tally.infos, "remark"),
+        limits_told(&analysis.limits)
     )
 }
 

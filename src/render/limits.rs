@@ -5,12 +5,16 @@ use super::words::quantity;
 use crate::base::metric::Direction;
 use crate::report::{Basis, LimitCheck, LimitOutcome};
 
-/// How many limits are kept, and each that is not.
+/// In how many figures the limits are kept, and each in which they are not.
 pub(super) fn section(checks: &[LimitCheck]) -> Option<Section> {
-    let is_kept = |check: &&LimitCheck| check.outcome == LimitOutcome::Kept;
-    let kept = checks.iter().filter(is_kept).count();
-    let others = checks.iter().filter(|check| !is_kept(check)).map(sentence);
-    let lines = std::iter::once(format!("{kept} of {} kept", checks.len())).chain(others);
+    let count = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    let (kept, unchecked) = (count(LimitOutcome::Kept), count(LimitOutcome::Unchecked));
+    let checked = checks.len() - unchecked;
+    let kept = (checked > 0).then(|| format!("{kept} of {checked} kept"));
+    let unchecked = (unchecked > 0).then(|| format!("{unchecked} not checked"));
+    let counts: Vec<String> = kept.into_iter().chain(unchecked).collect();
+    let others = checks.iter().filter(|check| check.outcome != LimitOutcome::Kept).map(sentence);
+    let lines = std::iter::once(counts.join(", ")).chain(others);
     Section::notes("limits", lines).filter(|_| !checks.is_empty())
 }
 
@@ -31,11 +35,7 @@ fn sentence(check: &LimitCheck) -> String {
         }
     };
     let (Some(value), Some(bound)) = (check.value, check.bound) else {
-        let why = match (&check.basis, check.value) {
-            (Basis::Ceiling { .. }, Some(_)) => "no ceiling of it is known there",
-            (Basis::Fleet { .. }, Some(_)) => "there is no fleet to hold it against",
-            _ => "no measured case has this figure",
-        };
+        let why = check.why.as_deref().unwrap_or("there is nothing to hold it against");
         return format!("{what} was NOT CHECKED: {why}");
     };
     let relation = match (check.direction, check.outcome) {

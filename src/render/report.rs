@@ -356,7 +356,10 @@ fn facts(report: &Report) -> Vec<String> {
             "SIMULATED: the times come from a model of '{topology}', not from a clock"
         ));
     }
-    lines.push(format!("{} to {}, build {}", run.started, run.finished, run.build));
+    lines.push(match &run.imported_from {
+        Some(_) => format!("imported at {}; the log has no date", run.started),
+        None => format!("{} to {}, build {}", run.started, run.finished, run.build),
+    });
     lines
 }
 

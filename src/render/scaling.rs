@@ -7,6 +7,10 @@ use super::words::{percent, placed, type_name};
 use crate::base::units::{format_ms, rounded};
 use crate::report::{Point, Scaling};
 
+/// Said where the serial fraction would be above 1.
+const SLOWER: &str =
+    "Karp-Flatt is - where more ranks take longer: no serial fraction explains that";
+
 const LEFT_OUT: &str = "left out: of efficiencies and fits, because of a note on the case";
 
 /// A point of a study, and what is said beside it: how its launches were made, and the reports it is from.
@@ -42,19 +46,23 @@ pub(super) fn table<'a>(
             }),
             ("interval", &|(_, point, _)| point.ci.map(|ci| Cell::range(Some(ci), share)).into()),
             ("in launches", &|(_, point, _)| in_launches(&point.efficiencies).into()),
-            ("Karp-Flatt", &|(_, point, _)| Cell::number(point.karp_flatt, digits)),
+            ("Karp-Flatt", &|(_, point, _)| {
+                Cell::number(point.karp_flatt.filter(|share| *share <= 1.0), digits)
+            }),
             ("note", &|(study, point, _)| note(study, point).into()),
             ("launches", &|(.., [launches, _])| launches.as_str().into()),
             ("reports", &|(.., [_, reports])| reports.as_str().into()),
         ],
     );
     let mut definitions = BTreeSet::new();
-    let mut left_out = None;
+    let (mut left_out, mut slower) = (None, None);
     for study in studies {
         definitions.insert(study.definition.as_str());
+        let is_slower = |point: &Point| point.karp_flatt.is_some_and(|share| share > 1.0);
+        slower = slower.or(study.points.iter().any(is_slower).then_some(SLOWER));
         left_out = left_out.or(study.points.iter().any(|point| point.left_out).then_some(LEFT_OUT));
     }
-    let section = section?.with(definitions).with(left_out);
+    let section = section?.with(definitions).with(left_out).with(slower);
     Some(section.spare(&["speed-up", "interval", "in launches", "launches", "Karp-Flatt"]))
 }
 

@@ -80,6 +80,7 @@ fn report() -> Report {
         basis,
         outcome,
         missing_percent: value.map(|value| 50.0 * (value - 2.0)),
+        why: value.is_none().then(|| "there is no fleet to hold it against".to_owned()),
     };
     let source = Some("a data sheet".to_owned());
     let ceiling = Basis::Ceiling { percent: 90.0, ceiling: Some(1.8), source };

@@ -31,6 +31,8 @@ pub struct LimitCheck {
     pub outcome: LimitOutcome,
     /// How much is missing, percent of the bound; negative where there is room.
     pub missing_percent: Option<f64>,
+    /// Why it was not checked.
+    pub why: Option<String>,
 }
 
 /// What a bound follows from.
@@ -77,6 +79,16 @@ pub fn limits_exit(checks: &[LimitCheck], strict: bool) -> Exit {
         (_, true) => Exit::Inconclusive,
         _ => Exit::Ok,
     }
+}
+
+/// Behind a last line: `; limits: 2 broken, 1 not checked`, or nothing when all are kept.
+pub fn limits_told(checks: &[LimitCheck]) -> String {
+    let count = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    let counts = [(LimitOutcome::Broken, "broken"), (LimitOutcome::Unchecked, "not checked")];
+    let counts = counts.map(|(outcome, what)| (count(outcome), what)).into_iter();
+    let told: Vec<String> =
+        counts.filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if told.is_empty() { String::new() } else { format!("; limits: {}", told.join(", ")) }
 }
 
 impl LimitCheck {

@@ -316,6 +316,16 @@ pub(super) fn difference(new: (&Plan, &Report), old: (&Plan, &Report)) -> Result
     Ok((!found.is_empty()).then(|| found.join(", ")))
 }
 
+/// How a plan differs from that of a report, as [`difference`] says it.
+pub(super) fn difference_from(plan: &Plan, report: &Report) -> Result<Option<String>> {
+    let (ranks, old) = (plan.places.len(), report.environment.ranks.len());
+    if ranks != old {
+        return Ok(Some(format!("ranks is {ranks}, was {old}")));
+    }
+    let old = Plan::resolve(&report.run.config, &plan.places)?;
+    difference((plan, report), (&old, report))
+}
+
 /// Where two values differ, the innermost places of both.
 fn differences(place: &str, new: &Value, old: &Value, found: &mut Vec<String>) {
     let inner =

@@ -12,9 +12,9 @@ use tesserabench_launcher::{Ended, Job, die_with_parent, run as supervise};
 
 use super::recorder;
 use crate::base::error::{Error, Exit, Result};
+use crate::base::plain::plain;
 use crate::plan::Plan;
 use crate::render::{Output, remark, say, terminal_width};
-use crate::report::Report;
 use crate::world;
 use crate::world::supervision::{self, Token};
 pub(super) use job::Command;
@@ -43,10 +43,18 @@ pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<
         tracing::info!("{left} processes that the launcher had left were killed");
     }
     let ended = state.conclude(end, plan.deadlines.run);
-    if let Some(failure) = state.unreported(&ended) {
-        recorder::save_incomplete(outputs, &failure);
+    let kept = state
+        .unreported(&ended)
+        .is_some_and(|failure| recorder::save_incomplete(outputs, &failure));
+    if !kept || command.of_series {
+        return ended;
     }
-    ended
+    let exit = ended.unwrap_or_else(|why| {
+        tracing::error!("{}", plain(&why.message));
+        why.kind.exit()
+    });
+    tell_how_to_go_on(true);
+    Ok(exit)
 }
 
 /// Refuses what could not be started, before anything is overwritten for it.
@@ -61,11 +69,9 @@ pub(super) fn print(plan: &Plan, command: &Command) -> Result<()> {
     Ok(())
 }
 
-/// Says how to go on with a run that has not finished: on standard error where standard output is for programs.
-pub(super) fn tell_how_to_go_on(report: &Report, for_programs: bool) {
-    if !report.run.incomplete {
-        return;
-    }
+/// Says how to go on with a run that has not finished: on standard error where it failed, and where standard output is
+/// for programs.
+pub(super) fn tell_how_to_go_on(on_stderr: bool) {
     let words = std::env::args_os().filter(|word| word != "--resume" && word != "--force");
     let words: Vec<OsString> = words.chain(["--resume".into()]).collect();
     let started_by_others = world::innermost_launch().is_some() && !supervision::is_supervised();
@@ -75,7 +81,7 @@ pub(super) fn tell_how_to_go_on(report: &Report, for_programs: bool) {
         }
         _ => "go on with the same command and --resume".to_owned(),
     };
-    if for_programs { remark(&told) } else { say(&told) }
+    if on_stderr { remark(&told) } else { say(&told) }
 }
 
 /// Becomes `program`, in a process that ends when `parent` does.

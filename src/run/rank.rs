@@ -100,6 +100,11 @@ fn run(
     });
     fault::enter(Phase::Join);
     let (plan, root) = agree_on_plan(world, config, request.on_existing, commit)?;
+    let finished = root.as_ref().and_then(|root| recorder::finished(&plan, root, world.members()));
+    let finished = world.unanimous(finished.transpose())?;
+    if let Some(exit) = world.broadcast(world.is_root().then_some(finished))? {
+        return Ok(exit);
+    }
     match watch {
         Some(watch) => watch.set_plan(&plan),
         None => world
@@ -112,7 +117,9 @@ fn run(
         if !request.quiet_stdout {
             tell(&report, &outputs, request.nccl_tests_table, "");
         }
-        launch::tell_how_to_go_on(&report, request.quiet_stdout || request.nccl_tests_table);
+        if report.run.incomplete {
+            launch::tell_how_to_go_on(request.quiet_stdout || request.nccl_tests_table);
+        }
     }
     Ok(exit)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use super::journal::{Entry, Journal, Recovered, difference};
+use super::journal::{Entry, Journal, Recovered, difference, difference_from};
 use super::keep::keep_earlier;
 use super::sidecar::{self, INLINE_LIMIT, Sidecar};
 use crate::analysis::{self, CaseOutcome, Limits};
@@ -12,12 +12,12 @@ use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
 use crate::base::units::{format_ms, now};
-use crate::machine::environment::Environment;
+use crate::machine::environment::{Environment, build};
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
-use crate::render::Output;
+use crate::render::{Format, Output};
 use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
-use crate::world::fault;
+use crate::world::{Member, fault};
 
 /// What a case takes on disk without its samples, in journal and report together: rather more than it does.
 const CASE_BYTES: u64 = 32 << 10;
@@ -79,6 +79,36 @@ pub(super) fn refuse_unfinished(outputs: &[Output], on_existing: OnExisting) -> 
          it with --force",
         Journal::path_for(&first.path).display()
     )))
+}
+
+/// The exit of the run that is to be resumed, where its report says that it has finished: outputs that are not there
+/// are written from it. `None` where there is something to measure.
+pub(super) fn finished(
+    plan: &Plan,
+    root: &RootOutputs,
+    members: &[Member],
+) -> Option<Result<Exit>> {
+    let first = root.outputs.first().filter(|first| first.format == Format::Json)?;
+    let is_left = first.path.exists() && !Journal::path_for(&first.path).exists();
+    if root.on_existing != OnExisting::Resume || !is_left {
+        return None;
+    }
+    let report = Report::load(&first.path).ok()?;
+    let run = &report.run;
+    let is_of_launches = run.launches.iter().any(|launch| launch.run.is_some());
+    if run.incomplete || is_of_launches || run.imported_from.is_some() || run.build != build() {
+        return None;
+    }
+    let environment = &report.environment;
+    let hosts = environment.ranks.iter().map(|rank| Some(&environment.nodes.get(rank.node)?.host));
+    let is_same = hosts.eq(members.iter().map(|member| Some(&member.host)));
+    if !is_same || !matches!(difference_from(plan, &report), Ok(None)) {
+        return None;
+    }
+    tracing::warn!("'{}' is complete: there is nothing to resume", first.path.display());
+    let mut missing = root.outputs.iter().filter(|output| !output.path.exists());
+    let written = missing.try_for_each(|output| output.write(&report));
+    Some(written.and_then(|()| Exit::of(run.exit)))
 }
 
 impl Recorder {
@@ -184,16 +214,19 @@ impl Recorder {
     }
 }
 
-/// Writes the report of a run that ends before its time, if it has a journal, and logs where it is.
-pub(super) fn save_incomplete(outputs: &[Output], failure: &Failure) {
-    match salvage(outputs, failure) {
-        Ok(true) => tracing::error!(
-            "{} holds what was measured, marked incomplete; resume the run with --resume",
+/// Writes the report of a run that ends before its time, if it has a journal, and logs where it is; true when it did.
+pub(super) fn save_incomplete(outputs: &[Output], failure: &Failure) -> bool {
+    let saved = salvage(outputs, failure).unwrap_or_else(|why| {
+        tracing::error!("the report cannot be written: {why}");
+        false
+    });
+    if saved {
+        tracing::error!(
+            "{} holds what was measured, marked incomplete",
             outputs.first().map_or_else(String::new, |output| output.path.display().to_string())
-        ),
-        Ok(false) => {}
-        Err(why) => tracing::error!("the report cannot be written: {why}"),
+        );
     }
+    saved
 }
 
 /// Writes the report of a run that could not do so itself, from its journal; true when there is one.

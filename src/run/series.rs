@@ -193,8 +193,8 @@ impl LaunchSeries {
             if !report.run.incomplete {
                 side.end()?;
             }
-            if merged.len() == 1 {
-                launch::tell_how_to_go_on(report, self.request.quiet_stdout || table);
+            if report.run.incomplete && merged.len() == 1 {
+                launch::tell_how_to_go_on(self.request.quiet_stdout || table);
             }
         }
         let compared = self.compare(&merged).unwrap_or_else(|why| {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::case_progress::CaseProgress;
 use super::recorder::{self, Recorded, Recorder, RootOutputs};
-use super::{environment, sidecar};
+use super::{environment, launch, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::Accuracy;
@@ -63,7 +63,11 @@ pub(super) fn run(
         if let Some(watch) = watch {
             watch.set_devices(&environment);
         }
-        abort::save_report_with(move |failure| recorder::save_incomplete(&outputs, failure));
+        abort::save_report_with(move |failure| {
+            if recorder::save_incomplete(&outputs, failure) {
+                launch::tell_how_to_go_on(true);
+            }
+        });
         Ok(recorder)
     });
     let recorder = world.unanimous(recorder.transpose())?;

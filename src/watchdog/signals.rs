@@ -34,6 +34,10 @@ pub(super) fn listen(shared: Arc<Shared>) -> Result<()> {
                 if let Some(failure) = own_stop {
                     abort::abort_from_watchdog(&failure, "");
                 }
+                if progress::rank() == Some(0) {
+                    let most = shared.messages().deadlines.stop;
+                    tracing::warn!("interrupted; ending the case, which takes at most {most} s");
+                }
                 let error = Error::new(Kind::Interrupted, format!("stopped by signal {signal}"));
                 abort::save_report(&abort::failure_here(&error));
             }

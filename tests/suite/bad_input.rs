@@ -28,7 +28,7 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
         ("--backend hots", "did you mean 'host'?"),
         ("--backend simulated --topology dgx-h10", "did you mean 'dgx-h100'?"),
         ("--topology dgx-h100", "--backend simulated"),
-        ("--timeout -5", "write a number of 0 or more"),
+        ("--timeout -5", "--timeout -5: it must not be negative"),
         ("--timeout 0", "use a positive number"),
         ("--timeout soon", "'soon' is not a time"),
         ("-n 2", "write --iterations 2"),
@@ -39,9 +39,10 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
         ("-o sum", "write --problem-size op=sum"),
         ("-c 1", "all results are checked"),
         ("--iteration 5", "did you mean '--iterations'?"),
-        ("--iterations ten", "--iterations ten: it must be a whole number, 0 or more"),
+        ("--iterations ten", "--iterations ten: it must be a whole number, and not negative"),
         ("--iterations 5000000000", "must be a whole number from 0 to 4294967295"),
         ("--precision-quantile x", "--precision-quantile x: it must be a number"),
+        ("--precision-target 1", "precision target 1 is 100 %; did you mean 1%?"),
         ("--force --resume", "exclude each other"),
         ("--quick=5", "--quick takes no value"),
         ("--seed", "--seed needs a value"),
@@ -62,6 +63,12 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
         0,
     );
     refused(tesserabench("no-such-command"), "is no command", 0);
+    refused(tesserabench("schema"), "<report|comparison|history|analysis|configuration> is", 0);
+    refused(tesserabench("list-benchmarks gemm"), "write --filter gemm", 0);
+    let nowhere = tesserabench("run -b copy --quick -o missing/x.json").fails(2);
+    assert!(nowhere.error().contains("cannot write 'missing/x.json'"), "{}", nowhere.err);
+    assert!(!nowhere.err.contains(" at path "), "{}", nowhere.err);
+    assert!(!nowhere.err.contains(".tesserabench-"), "{}", nowhere.err);
     refused(tesserabench("gemm"), "'gemm' is a benchmark; write run gemm", 0);
     refused(ranks(2, "--problem-size").arg("bytes=64 Mib8"), "size '64 Mib8'", 0);
 }
@@ -112,6 +119,27 @@ fn a_fault_that_cannot_act_is_refused() {
         let run = tesserabench("run -b copy --quick").fault(fault).fails(2);
         assert!(run.error().contains("it does nothing at"), "{fault}: {}", run.err);
     }
+}
+
+#[test]
+fn what_else_lies_in_a_folder_is_passed_over() {
+    let run = |name: &str| {
+        tesserabench(&format!("run -b copy --problem-size small --quick -o k/{name}.json"))
+    };
+    let ended = run("a").file("k/none.json", "{}").passes();
+    let ended = run("b").after(ended).passes();
+    let compare = "compare k/a.json k/b.json -o k/c.comparison.json -o c.md";
+    let ended = tesserabench(compare).after(ended).end();
+    for file in ["k/c.comparison.json", "c.md"] {
+        assert!(ended.out.contains(&format!("wrote {file}\n")), "{}{}", ended.out, ended.err);
+    }
+    let ended = tesserabench("analyze k").after(ended).passes();
+    for file in ["k/none.json", "k/c.comparison.json"] {
+        let told = format!("passed over: cannot use the report '{file}'");
+        assert!(ended.err.contains(&told), "{}", ended.err);
+    }
+    let ended = tesserabench("compare k/a.json k/none.json").after(ended).fails(2);
+    assert!(ended.error().contains("'k/none.json'"), "{}", ended.err);
 }
 
 #[test]

@@ -48,6 +48,16 @@ fn resumes(ended: Ended) {
     let report = ended.report();
     assert_eq!((&report["run"]["incomplete"], &report["run"]["exit"]), (&false.into(), &0.into()));
     assert!(!ended.path("results.json.journal.jsonl").exists());
+    // Again, as a retry loop does.
+    let again = ranks(2, WORDS).arg("--resume").after(ended).passes();
+    assert!(again.err.contains("'results.json' is complete"), "{}", again.err);
+    assert_eq!(again.report(), report);
+}
+
+/// The last thing that is said is the command that goes on with the run.
+fn tells_how_to_go_on(ended: &Ended) {
+    let last = ended.err.lines().last().unwrap_or_default();
+    assert!(last.starts_with("go on with: /") && last.ends_with(" --resume"), "{}", ended.err);
 }
 
 #[test]
@@ -136,6 +146,7 @@ fn a_rank_that_dies_is_named() {
 fn what_was_finished_when_a_rank_died_is_kept() {
     let ended = two("kill@1:measure/2").fails(9);
     assert_eq!(ended.journal(), &CASES[..1]);
+    tells_how_to_go_on(&ended);
     let error = incomplete(&ended, 9, &CASES);
     if launcher_tells_the_truth() {
         names(&ended, 1, CASES[1]);
@@ -257,6 +268,9 @@ fn a_signal_ends_the_run_in_good_order() {
             "{last}"
         );
     }
+    // One that does not end at once says that it was heard.
+    let slow = ranks(2, WORDS).fault("delay/2000@1:operation@gemm*").end_signalled(Signal::INT, 1);
+    assert!(slow.err.contains("interrupted; ending the case"), "{}", slow.err);
     let ended = under_mpirun(2, &words).fault(fault).end_signalled(Signal::USR1, 1);
     assert!(ended.out.ends_with("go on with the same command and --resume\n"), "{}", ended.out);
     assert!(ended.code != Some(0) || !launcher_tells_the_truth(), "{}", ended.err);

@@ -118,7 +118,10 @@ fn old_versions_do_not_name_the_test() {
     // Nor do they say which results are wrong.
     let old = std::fs::read_to_string(format!("{FOLDER}/nccl-old.txt")).unwrap();
     let failed = old.replace("values : 0 OK", "values : 2 FAILED");
+    let added = tesserabench("history add log.txt").file("log.txt", &failed).fails(2);
+    assert!(added.error().contains("make a report of it first"), "{}", added.err);
     let ended = tesserabench("import log.txt").file("log.txt", &failed).fails(5);
+    assert!(ended.out.contains("imported at 20"), "{}", ended.out);
     assert_eq!(ended.report()["summary"]["failed"], 4);
 }
 

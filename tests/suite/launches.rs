@@ -177,8 +177,12 @@ fn a_launch_that_fails_leaves_the_others_and_can_be_resumed() {
     assert!(["--resume", "--force"].iter().all(|way| ended.error().contains(way)), "{}", ended.err);
     let ended = two("--launches 4 --resume --seed 2").after(ended).fails(2);
     assert!(ended.error().contains("seed is 2, was 1"), "{}", ended.err);
+    let one = ranks(1, &format!("{WORDS} --launches 4 --resume"));
+    let ended = one.after(ended).fails(2);
+    assert!(ended.error().contains("ranks is 1, was 2"), "{}", ended.err);
     let ended = two("--launches 4 --resume").after(ended).passes();
     assert_eq!(announced(&ended), ["3 of 4", "4 of 4"]);
+    assert!(!ended.err.contains("nothing to resume"), "{}", ended.err);
     let report = read(&ended, "results.json");
     assert_eq!(replicates(&report), [[0, 1, 2, 3], [0, 1, 2, 3]]);
     assert_eq!((&report["run"]["incomplete"], &report["run"]["exit"]), (&false.into(), &0.into()));

@@ -296,6 +296,12 @@ fn what_an_earlier_run_has_written_is_kept() {
     let third = tesserabench(words).arg("--force").after(second).passes();
     assert_eq!(files(&third), 2, "{}", third.err);
     let fourth = tesserabench(words).arg("--resume").after(third).passes();
+    let complete = "'results.json' is complete: there is nothing to resume";
+    assert!(fourth.err.contains(complete), "{}", fourth.err);
+    assert!(fourth.out.is_empty(), "{}", fourth.out);
+    assert_eq!(files(&fourth), 2, "{}", fourth.err);
+    let fourth = tesserabench(words).arg("--resume").arg("--seed=7").after(fourth).passes();
+    assert!(!fourth.err.contains("is complete"), "{}", fourth.err);
     assert!(fourth.err.contains("there is nothing to resume"), "{}", fourth.err);
     assert_eq!(files(&fourth), 3, "{}", fourth.err);
     // A series keeps the folder of its launches with it.

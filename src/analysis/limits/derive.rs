@@ -57,8 +57,8 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
         .collect();
     if limits.is_empty() {
         return Err(Error::usage(format!(
-            "no case was measured in {FLEET} of the {} reports, so there is no fleet to derive limits from; give \
-             reports of more machines",
+            "it takes {FLEET} reports of a case to derive limits, and no case is in so many ({} given); give reports \
+             of more machines",
             reports.len()
         )));
     }

@@ -211,7 +211,7 @@ pub(super) struct SeriesArgs {
     pub(super) against: Option<PathBuf>,
     /// Measure with each of these values of a variable
     ///
-    /// In launches of their own; repeat it for combinations.
+    /// In launches of their own; repeat it for combinations. A comma within a value is written \,
     #[arg(long, value_name = "KEY=A,B")]
     pub(super) env: Vec<String>,
     /// Compare with this baseline; exit 3 on a regression

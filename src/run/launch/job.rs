@@ -34,6 +34,8 @@ pub(in crate::run) struct Command {
     /// What starts them; one rank needs nothing.
     pub(in crate::run) launcher: Option<LauncherChoice>,
     pub(in crate::run) shows_output: bool,
+    /// Whether it is one of several launches, which go on together.
+    pub(in crate::run) of_series: bool,
 }
 
 impl Command {

@@ -8,10 +8,9 @@ use std::path::Path;
 use super::side::Side;
 use crate::base::error::{Error, Result};
 use crate::machine::environment;
-use crate::plan::Plan;
 use crate::render::{Format, Output};
 use crate::report::{Report, Samples};
-use crate::run::journal::{self, Journal, Recovered, difference};
+use crate::run::journal::{self, Journal, Recovered, difference_from};
 use crate::run::keep::keep_earlier;
 use crate::run::recorder::OnExisting;
 use crate::run::sidecar;
@@ -122,10 +121,9 @@ impl Side {
             return Ok(false);
         };
         let is_rebuilt = self.variant.program.is_none() && report.run.build != environment::build();
-        let old = Plan::resolve(&report.run.config, &self.plan.places)?;
         let difference = match is_rebuilt {
             true => Some(format!("its program is {}", report.run.build)),
-            false => difference((&self.plan, &report), (&old, &report))?,
+            false => difference_from(&self.plan, &report)?,
         };
         match difference {
             None => Ok(true),

@@ -9,6 +9,7 @@ use crate::plan::Plan;
 use crate::plan::config::Config;
 use crate::plan::place::Place;
 use crate::render::Output;
+use crate::run::journal::Journal;
 use crate::run::launch::{self, Command, LauncherChoice};
 use crate::run::request::{Request, Variant, with_found_backend};
 
@@ -33,13 +34,17 @@ impl Side {
     pub(super) fn command(&self, launch: usize) -> Command {
         let report = self.output(launch).path.into_os_string();
         // A configuration file may ask for another format.
+        let unfinished = Journal::path_for(&self.output(launch).path).exists();
         let own: [OsString; 4] = ["--output".into(), report, "--format".into(), "json".into()];
+        let words = self.variant.arguments.iter().cloned();
         Command {
             program: self.program.clone(),
-            arguments: self.variant.arguments.iter().cloned().chain(own).collect(),
+            // A launch that has not begun has nothing to resume.
+            arguments: words.filter(|word| unfinished || word != "--resume").chain(own).collect(),
             variables: self.variant.variables.clone(),
             launcher: self.launcher,
             shows_output: false,
+            of_series: true,
         }
     }
 
