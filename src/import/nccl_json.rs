@@ -153,7 +153,7 @@ impl Setup {
         };
         let errors = half.nwrong.as_ref().and_then(Value::as_f64).filter(|errors| *errors > 0.0);
         if let Some(errors) = errors {
-            return Ok(Outcome::Wrong(format!("{errors} elements are wrong")));
+            return Ok(Outcome::Wrong(format!("elements found wrong: {errors}")));
         }
         if let Some(text) = [Some(&half.alg_bw), Some(&half.bus_bw), half.time.as_ref()]
             .into_iter()

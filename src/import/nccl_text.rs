@@ -314,7 +314,7 @@ impl Reader<'_> {
         if let Some(text) = wrong.filter(|text| *text != "0") {
             let wrong = number("#wrong")?.value;
             if wrong > 0.0 {
-                return Ok(Some(Outcome::Wrong(format!("{text} elements are wrong"))));
+                return Ok(Some(Outcome::Wrong(format!("elements found wrong: {text}"))));
             }
         }
         let error = half.get("error").copied().filter(|text| *text != "N/A");

@@ -470,7 +470,7 @@ fn wrong_result(found: Accuracy, phase: Phase) -> CaseOutcome {
             first.rank, first.index, first.expected, first.got
         )
     });
-    let detail = format!("{} of {} elements are wrong{place}", found.wrong, found.checked);
+    let detail = format!("{} wrong of {} elements{place}", found.wrong, found.checked);
     let error = CaseError {
         rank: first.map(|first| first.rank),
         element: first.map(|first| first.index),
