@@ -99,7 +99,9 @@ fn what_is_no_report_is_refused() {
     assert!(of("analyze").err.contains("REPORT"));
     assert!(of("analyze nothing.json").error().contains("nothing.json"));
     assert!(of("analyze x.json").error().contains("no schema"));
-    assert!(of("analyze .").error().contains("x.json"));
+    let folder = of("analyze .");
+    assert!(folder.error().contains("'.' names no report"), "{}", folder.err);
+    assert!(folder.err.contains("passed over: cannot use the report './x.json'"), "{}", folder.err);
     assert!(of("analyze x.json -o x.txt").error().contains("ending"));
     // Before anything is read, so before anything is written.
     let margin = of("analyze x.json --derive-limits l.yaml --margin 100");
