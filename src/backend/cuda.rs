@@ -156,17 +156,6 @@ impl Cuda {
         wait.yielding()
     }
 
-    /// Kernels, between two events, whose clock has "a resolution of around 0.5 microseconds" (CUDA driver API,
-    /// `cuEventElapsedTime`).
-    const PACE: Pace = Pace {
-        clock_step: 500,
-        start: 2_000.0,
-        message: 10_000.0,
-        link: 400.0,
-        memory: 3_000.0,
-        arithmetic: 50_000.0,
-    };
-
     fn timed<'a>(
         &'a self,
         operation: Box<dyn Operation + 'a>,
@@ -205,7 +194,7 @@ impl Backend for Cuda {
         group: &Group,
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        let is_too_short = Self::PACE.is_too_short(work, group.ranks.len());
+        let is_too_short = Pace::GPU.is_too_short(work, group.ranks.len());
         let prepared = match work {
             Work::Nothing => self.timed(Box::new(Nothing), peers.wait, is_too_short),
             Work::Exchange(exchange) => self.exchange(exchange, group, peers),

@@ -37,16 +37,6 @@ impl Host {
         Self { clock, transport, busy_since }
     }
 
-    /// Between the cores of one node.
-    const PACE: Pace = Pace {
-        clock_step: 25,
-        start: 0.0,
-        message: 100.0,
-        link: 10.0,
-        memory: 50.0,
-        arithmetic: 100.0,
-    };
-
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
     /// are parked leave their cores free.
     fn timed<'a>(
@@ -84,7 +74,7 @@ impl Backend for Host {
     ) -> Result<Box<dyn Prepared + 'a>> {
         let policy = peers.wait.policy();
         // Between nodes a message takes longer than any clock's step matters.
-        let is_too_short = peers.share_clock && Self::PACE.is_too_short(work, group.ranks.len());
+        let is_too_short = peers.share_clock && Pace::CORES.is_too_short(work, group.ranks.len());
         Ok(match work {
             Work::Nothing => self.timed(Box::new(Nothing), policy, is_too_short),
             Work::Exchange(exchange) => {

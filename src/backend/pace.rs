@@ -11,20 +11,41 @@ const STEPS_PER_SAMPLE: f64 = 20.0;
 /// What good machines of a kind reach.
 pub(super) struct Pace {
     /// The step of the clock, ns.
-    pub(super) clock_step: Nanos,
+    clock_step: Nanos,
     /// Starting a kernel, ns.
-    pub(super) start: f64,
+    start: f64,
     /// A message to another rank, ns.
-    pub(super) message: f64,
+    message: f64,
     /// Bytes of messages in a nanosecond.
-    pub(super) link: f64,
+    link: f64,
     /// Bytes of kernels in a nanosecond.
-    pub(super) memory: f64,
+    memory: f64,
     /// Floating point operations in a nanosecond.
-    pub(super) arithmetic: f64,
+    arithmetic: f64,
 }
 
 impl Pace {
+    /// Between the cores of one node.
+    pub(super) const CORES: Self = Self {
+        clock_step: 25,
+        start: 0.0,
+        message: 100.0,
+        link: 10.0,
+        memory: 50.0,
+        arithmetic: 100.0,
+    };
+
+    /// On a GPU, between two events, whose clock has "a resolution of around 0.5 microseconds" (CUDA driver API,
+    /// `cuEventElapsedTime`).
+    pub(super) const GPU: Self = Self {
+        clock_step: 500,
+        start: 2_000.0,
+        message: 10_000.0,
+        link: 400.0,
+        memory: 3_000.0,
+        arithmetic: 50_000.0,
+    };
+
     /// Whether one run of the work on `ranks` ranks is too short to be timed alone.
     pub(super) fn is_too_short(&self, work: &Work, ranks: usize) -> bool {
         self.nanos(work, ranks) < STEPS_PER_SAMPLE * self.clock_step as f64
@@ -58,21 +79,12 @@ mod tests {
     use crate::benchmark::collective::{self, Exchange};
     use crate::benchmark::work::Element;
 
-    const PACE: Pace = Pace {
-        clock_step: 25,
-        start: 0.0,
-        message: 100.0,
-        link: 10.0,
-        memory: 50.0,
-        arithmetic: 100.0,
-    };
-
     #[test]
     fn small_messages_between_few_ranks_are_short() {
         let is_short = |name: &str, bytes, ranks| {
             let collective = collective::find(name).unwrap();
             let work = Work::Exchange(Exchange::plain(collective, Element::F32, bytes));
-            PACE.is_too_short(&work, ranks)
+            Pace::CORES.is_too_short(&work, ranks)
         };
         assert!(is_short("all_reduce", 8, 2) && is_short("all_reduce", 2048, 4));
         assert!(!is_short("all_reduce", 4096, 2) && !is_short("all_reduce", 8, 64));
