@@ -335,7 +335,7 @@ fn others(files: &Files) {
     report(
         "rubbish in a report",
         format!("{{\"schema\": \"tesserabench.report/1\", \"x\": {rubbish}}}"),
-        "missing field",
+        "'run' is missing",
     );
     report("a deep report", format!("{{\"schema\": {}", "[".repeat(50 << 20)), "");
     let output = files.0.path().join("results.json");
