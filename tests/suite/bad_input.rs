@@ -42,7 +42,7 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
         ("--iterations ten", "--iterations ten: it must be a whole number, and not negative"),
         ("--iterations 5000000000", "must be a whole number from 0 to 4294967295"),
         ("--precision-quantile x", "--precision-quantile x: it must be a number"),
-        ("--precision-target 1", "precision target 1 is 100 %; did you mean 1%?"),
+        ("--precision-target 1", "--precision-target: 1 is 100 %; did you mean 1%?"),
         ("--force --resume", "exclude each other"),
         ("--quick=5", "--quick takes no value"),
         ("--seed", "--seed needs a value"),

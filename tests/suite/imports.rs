@@ -66,7 +66,7 @@ fn two_tests_in_one_log() {
     assert_eq!(report["environment"]["ranks"][5]["local_rank"], 1);
     assert_eq!(report["environment"]["ranks"][5]["device"]["name"], "NVIDIA H100 80GB HBM3");
     assert_eq!(report["floors"], Value::Null);
-    assert!(ended.out.contains("NVIDIA H100 80GB HBM3, 8 of them"), "{}", ended.out);
+    assert!(ended.out.contains("8 x NVIDIA H100 80GB HBM3"), "{}", ended.out);
     assert!(ended.out.ends_with("wrote results.json\n"), "{}", ended.out);
 }
 
