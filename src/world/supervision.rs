@@ -3,7 +3,7 @@
 //! Launchers rewrite exit codes and do not report which rank died, so ranks under `tesserabench run --ranks` report
 //! it themselves. Without a supervisor nothing is written.
 //!
-//! Each launch has a [`Token`]. A rank finds it in its environment, made for the very arguments that the rank has: other
+//! Each launch has a token. A rank finds it in its environment, made for the very arguments that the rank has: other
 //! commands that inherit the variable are no ranks. Lines that do not show the token are no notes.
 
 use std::ffi::OsString;
