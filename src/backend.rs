@@ -31,7 +31,7 @@ pub trait Backend {
     /// What this rank drives.
     fn device(&self) -> Device;
 
-    /// How long the device, which has rested, works from now until it runs at its usual speed, ns.
+    /// How long the device works at first until it runs at its usual speed, ns.
     fn settling(&self) -> Nanos;
 
     /// Names and versions of the libraries that do its work.

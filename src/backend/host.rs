@@ -7,8 +7,6 @@ mod kernel;
 #[cfg_attr(not(feature = "mpi"), path = "host/no_transport.rs")]
 mod transport;
 
-use std::cell::Cell;
-
 use super::pace::Pace;
 use super::{Accuracy, Backend, Device, Peers, Prepared, Remarks, Sample, Start};
 use crate::base::error::{Error, Result};
@@ -22,19 +20,12 @@ use crate::world::{WaitPolicy, World};
 pub(super) struct Host {
     clock: HostClock,
     transport: Option<transport::Transport>,
-    /// Since when this process has been at work or has waited spinning; until the first case.
-    busy_since: Cell<Option<Nanos>>,
 }
-
-/// How long a core works until it runs at its usual speed: frequency governors look every few milliseconds.
-const SETTLING: Nanos = 20_000_000;
 
 impl Host {
     pub(super) fn open(world: &World) -> Self {
         let transport = world.mpi_init_time().map(transport::Transport::new);
-        let clock = HostClock::new(world.wait().policy());
-        let busy_since = Cell::new(Some(clock.now()));
-        Self { clock, transport, busy_since }
+        Self { clock: HostClock::new(world.wait().policy()), transport }
     }
 
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
@@ -61,9 +52,9 @@ impl Backend for Host {
         Device::named("cpu", crate::machine::environment::cpu_model())
     }
 
+    /// Frequency governors look every few milliseconds.
     fn settling(&self) -> Nanos {
-        let worked = self.busy_since.take().map_or(0, |since| self.clock.now() - since);
-        (SETTLING - worked).max(0)
+        20_000_000
     }
 
     fn prepare<'a>(
