@@ -152,7 +152,8 @@ impl JobState {
         let stopped = exit.is_none_or(|exit| exit == Exit::Interrupted);
         if !self.starting.is_empty() && stopped && !died && matches!(end, End::Code(_)) {
             self.show_held();
-            let rank = self.unstarted.and_then(|pid| self.starting[&pid]);
+            // One that was complained about may have started after all.
+            let rank = self.unstarted.and_then(|pid| self.starting.get(&pid).copied().flatten());
             let place = rank.map_or_else(String::new, |rank| format!(" on rank {rank}"));
             let why = format!("MPI could not start{place}; its messages are above");
             return Err(Error::unfit(why));
@@ -224,4 +225,22 @@ fn is_rule(line: &str) -> bool {
 fn is_opening(line: &str) -> bool {
     let openings = ["mpirun", "prterun", "mpiexec", "[mpiexec@", "[proxy:", "Abort(", "srun:"];
     openings.iter().any(|opening| line.starts_with(opening)) || line.contains("MPI_Abort")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_started_after_all_is_not_named() {
+        let mut state = JobState::default();
+        for (pid, rank) in [(70, 0), (71, 1)] {
+            state.note(Note::Start { pid, rank: Some(rank) });
+        }
+        let token = Token::random().unwrap();
+        state.hear(OutputLine::Err("[host:70] a warning".to_owned()), &token, true);
+        state.note(Note::Rank { rank: 0, pid: 70, host: "host".to_owned() });
+        let why = state.conclude(End::Code(1), 1.0).unwrap_err();
+        assert_eq!(why.message, "MPI could not start; its messages are above");
+    }
 }
