@@ -1,8 +1,8 @@
 //! Statistics on plain numbers: tests, intervals, effect sizes, change points.
 
-mod bootstrap;
 mod change;
 mod dependence;
+mod effect;
 mod fit;
 #[cfg(test)]
 mod golden;
@@ -13,16 +13,17 @@ mod interval;
 mod normality;
 mod order;
 mod p_value;
-mod permutation;
+mod prior;
 mod rank_sum;
 mod sample;
 mod segments;
-mod shift;
+mod suite;
 mod t_test;
+mod trimmed;
 
-pub use bootstrap::shift_interval;
 pub use change::{Change, MIN_SEGMENT, SERIES_LIMIT, change_points};
 pub use dependence::{effective_samples, iterations_needed};
+pub use effect::{Magnitude, cliffs_delta, hedges_g};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};
 #[cfg(test)]
@@ -33,9 +34,9 @@ pub use interval::{
 pub use normality::{anderson_darling, shapiro_wilk};
 pub use order::{Outliers, median, outliers, quantile};
 pub use p_value::{TestResult, benjamini_hochberg, benjamini_yekutieli, binomial_tail};
-pub use permutation::{permutation_p, smallest_p};
-pub use rank_sum::rank_sum;
+pub use rank_sum::{rank_sum, smallest_rank_sum_p};
 pub use sample::{autocorrelation, mean, variance};
 pub use segments::{Steadiness, steadiness};
-pub use shift::{Magnitude, cliffs_delta, hedges_g, hodges_lehmann};
+pub use suite::{Shift, Sides, shifts};
 pub use t_test::{Welch, t_quantile, welch};
+pub use trimmed::trimmed_mean;

@@ -1,7 +1,8 @@
-//! How often comparisons raise false alarms and how much they find, on simulated suites; beside the rules that
-//! others apply to the same numbers, and how long many cases take.
+//! How often comparisons raise false alarms, how much they find and how often their intervals cover, on simulated
+//! suites; beside the rules that others apply to the same numbers, and how long many cases take.
 //!
-//! `cargo run --release --example gate [SUITES]`; about five minutes for 1000.
+//! `cargo run --release --example gate [SUITES [PART…]]`, with the parts `scale`, `alarms`, `designs`, `power`,
+//! `coverage`, `order`; all of them take about half an hour for 1000 suites.
 #![expect(clippy::print_stdout, reason = "tables are what this is for")]
 #![expect(clippy::unwrap_used, reason = "it ends when something is wrong")]
 
@@ -13,10 +14,10 @@ use std::time::Instant;
 use tesserabench::analysis::{Reports, Rules, compare};
 use tesserabench::base::random::Stream;
 use tesserabench::plan::config::{ComparisonConfig, Config};
-use tesserabench::report::{Case, Report, Verdict};
+use tesserabench::report::{Case, Comparison, Report, Verdict};
 use tesserabench::stats;
 
-use suites::Side;
+use suites::{Noise, Side};
 
 /// Cases of a suite, and how many of them get slower where any do.
 const CASES: usize = 50;
@@ -34,10 +35,11 @@ const NOISE_THRESHOLD: f64 = 0.01;
 /// A way to call cases slower: which of them.
 type Rule = (&'static str, fn(&Report, &Report) -> Vec<bool>);
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     ("ours, threshold 0 %", |a, b| ours(a, b, 0.0)),
     ("ours, threshold 1 %", |a, b| ours(a, b, 1.0)),
     ("ours, threshold 5 % (default)", |a, b| ours(a, b, 5.0)),
+    ("ours until 2026-11: permutation of means", |a, b| permutation(a, b, 0.0)),
     ("naive: t-test of pooled iterations", naive),
     ("benchstat: Mann-Whitney of launches", benchstat),
     ("Criterion: pooled iterations, ± 1 %", criterion),
@@ -45,15 +47,54 @@ const RULES: [Rule; 6] = [
 
 /// Calls REGRESSED what we do.
 fn ours(baseline: &Report, candidate: &Report, threshold: f64) -> Vec<bool> {
+    let comparison = compared(baseline, candidate, threshold);
+    comparison.cases.iter().map(|case| case.verdict == Verdict::Regressed).collect()
+}
+
+fn compared(baseline: &Report, candidate: &Report, threshold: f64) -> Comparison {
     let comparison =
         ComparisonConfig { regression_threshold: Some(threshold), ..ComparisonConfig::default() };
     let config = Config { comparison, ..Config::default() };
-    let mut rules = Rules::resolve(&config).unwrap();
-    // Intervals do not decide what regresses.
-    rules.resamples = Some(100);
+    let rules = Rules::resolve(&config).unwrap();
     let one = |report| Reports { files: &[], reports: std::slice::from_ref(report) };
-    let comparison = compare(one(baseline), one(candidate), &rules);
-    comparison.cases.iter().map(|case| case.verdict == Verdict::Regressed).collect()
+    compare(one(baseline), one(candidate), &rules)
+}
+
+/// Random relabellings of a permutation test, which stops after so many hits.
+const RELABELLINGS: u32 = 9_999;
+const STOPPING_HITS: u32 = 20;
+
+/// What we did until November 2026: a permutation test of the launches' means with Welch's t as statistic, adjusted by
+/// Benjamini and Hochberg.
+fn permutation(baseline: &Report, candidate: &Report, threshold: f64) -> Vec<bool> {
+    let mut random = Stream::new(1, "permutation", &[]);
+    let p: Vec<f64> = baseline
+        .cases
+        .iter()
+        .zip(&candidate.cases)
+        .map(|(a, b)| {
+            let logs = |case: &Case, shift: f64| -> Vec<f64> {
+                medians(case).iter().map(|median| median.ln() - shift).collect()
+            };
+            let (from, to) = (logs(a, 0.0), logs(b, threshold.ln_1p()));
+            let t = |values: &[f64]| {
+                let welch = stats::welch(&values[..from.len()], &values[from.len()..]).unwrap();
+                welch.difference / welch.standard_error
+            };
+            let mut all = [from.clone(), to].concat();
+            let observed = t(&all) - 1e-9;
+            let (mut hits, mut drawn) = (0, 0);
+            while drawn < RELABELLINGS && hits < STOPPING_HITS {
+                for place in (1..all.len()).rev() {
+                    all.swap(place, random.below(place + 1));
+                }
+                hits += u32::from(t(&all) >= observed);
+                drawn += 1;
+            }
+            f64::from(hits + 1) / f64::from(drawn + 1)
+        })
+        .collect();
+    stats::benjamini_hochberg(&p).iter().map(|p| *p <= LEVEL).collect()
 }
 
 /// Welch's t-test at 5 % for each case, with iterations of all launches as replicates.
@@ -120,8 +161,8 @@ fn tally(side: Side, suites: usize, slower: usize) -> [Tally; RULES.len()] {
         let numbers =
             [suite as u64, side.launches as u64, (1e4 * side.between) as u64, slower as u64];
         let mut random = Stream::new(1, "suite", &numbers);
-        let baseline = side.report(&factors(1.0), &mut random);
-        let candidate = side.report(&factors(SLOW_DOWN), &mut random);
+        let baseline = side.report(&factors(1.0), suite as u64, &mut random);
+        let candidate = side.report(&factors(SLOW_DOWN), suite as u64, &mut random);
         for (tally, (_, rule)) in tallies.iter_mut().zip(RULES) {
             let called = rule(&baseline, &candidate);
             let found = called[..slower].iter().filter(|called| **called).count();
@@ -184,19 +225,15 @@ fn power(suites: usize) {
 /// How long a comparison takes, with its intervals, and how much memory the process has needed by then.
 fn scale() {
     println!("\n## Time of one comparison: 8 launches of 100 iterations a side\n");
-    println!(
-        "| cases | seconds | resamples of each interval | most memory of the process so far |"
-    );
+    println!("| cases | seconds | launches drawn | most memory of the process so far |");
     println!("|---|---|---|---|");
     for cases in [1000, 2000, 5000, 10_000] {
         let mut random = Stream::new(1, "scale", &[cases as u64]);
         let factors = vec![1.0; cases];
-        let baseline = Side::USUAL.report(&factors, &mut random);
-        let candidate = Side::USUAL.report(&factors, &mut random);
-        let rules = Rules::resolve(&Config::default()).unwrap();
-        let one = |report| Reports { files: &[], reports: std::slice::from_ref(report) };
+        let baseline = Side::USUAL.report(&factors, 1, &mut random);
+        let candidate = Side::USUAL.report(&factors, 1, &mut random);
         let began = Instant::now();
-        let comparison = compare(one(&baseline), one(&candidate), &rules);
+        let comparison = compared(&baseline, &candidate, 5.0);
         println!(
             "| {cases} | {:.2} | {} | {:.0} MB |",
             began.elapsed().as_secs_f64(),
@@ -212,9 +249,182 @@ fn peak_memory_mb() -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1e3
 }
 
+/// Cases of a suite of a design.
+const OF_DESIGN: usize = 30;
+
+/// Launches of the baseline and of the candidate.
+const SIZES: [[usize; 2]; 9] =
+    [[3, 3], [5, 5], [8, 8], [9, 5], [5, 9], [16, 4], [4, 16], [24, 3], [3, 24]];
+
+/// A design: how launches differ, and how much wider on each side.
+type Design = (&'static str, Noise, [f64; 2]);
+
+const DESIGNS: [Design; 20] = [
+    ("normal", Noise::Normal, [1.0, 1.0]),
+    ("normal, now 2 times as wide", Noise::Normal, [1.0, 2.0]),
+    ("normal, now 3 times as wide", Noise::Normal, [1.0, 3.0]),
+    ("normal, now 6 times as wide", Noise::Normal, [1.0, 6.0]),
+    ("normal, before 3 times as wide", Noise::Normal, [3.0, 1.0]),
+    ("normal, before 6 times as wide", Noise::Normal, [6.0, 1.0]),
+    ("t with 2 degrees of freedom", Noise::HeavyTail, [1.0, 1.0]),
+    ("exponential", Noise::Skewed, [1.0, 1.0]),
+    ("exponential, negated", Noise::Skewed, [-1.0, -1.0]),
+    ("two modes, half and half", Noise::Modes(0.5), [1.0, 1.0]),
+    ("two modes, 20 % slow", Noise::Modes(0.2), [1.0, 1.0]),
+    ("two modes, 10 % slow", Noise::Modes(0.1), [1.0, 1.0]),
+    ("3 % of launches 3 times slower", Noise::RareSlow(0.03), [1.0, 1.0]),
+    ("10 % of launches 3 times slower", Noise::RareSlow(0.1), [1.0, 1.0]),
+    ("drift", Noise::Drift, [1.0, 1.0]),
+    ("half of the variance shared", Noise::Shared(0.5), [1.0, 1.0]),
+    ("90 % of the variance shared", Noise::Shared(0.9), [1.0, 1.0]),
+    ("all of the variance shared", Noise::Shared(1.0), [1.0, 1.0]),
+    ("cases unlike, 25-fold", Noise::UnlikeCases, [1.0, 1.0]),
+    ("cases unlike, now 3 times as wide", Noise::UnlikeCases, [1.0, 3.0]),
+];
+
+/// Both sides of suite number `suite` of a design; the first `slower` cases are slower by `factor`.
+fn of_design(
+    (_, noise, wider): Design,
+    sizes: [usize; 2],
+    cases: usize,
+    (slower, factor): (usize, f64),
+    suite: u64,
+) -> [Report; 2] {
+    let numbers = [suite, sizes[0] as u64, sizes[1] as u64, (100.0 * wider[1]) as i64 as u64];
+    let mut random = Stream::new(2, "design", &numbers);
+    [0, 1].map(|side| {
+        let figures = Side::figures(sizes[side], noise);
+        let between = wider[side] * figures.between;
+        let factors: Vec<f64> =
+            (0..cases).map(|case| if side == 1 && case < slower { factor } else { 1.0 }).collect();
+        Side { between, ..figures }.report(&factors, suite, &mut random)
+    })
+}
+
+/// Counts the suites that `holds`, on two threads.
+fn count(suites: usize, holds: impl Fn(u64) -> bool + Sync) -> usize {
+    let part = |from: usize| (from..suites).step_by(2).filter(|suite| holds(*suite as u64)).count();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| part(1));
+        part(0) + other.join().unwrap()
+    })
+}
+
+/// Nothing has changed, and any slow-down counts: how many suites have an alarm, by design.
+fn designs(suites: usize) {
+    let rules: [Rule; 2] = [RULES[0], RULES[3]];
+    for (name, rule) in rules {
+        println!("\n## Suites of {OF_DESIGN} cases with an alarm, percent of {suites}: {name}\n");
+        let sizes = SIZES.map(|[a, b]| format!("{a} v {b}")).join(" | ");
+        println!("| launches differ | {sizes} |\n|---|{}", "---|".repeat(SIZES.len()));
+        for design in DESIGNS {
+            let share = SIZES.map(|sizes| {
+                let alarmed = |suite| {
+                    let [a, b] = of_design(design, sizes, OF_DESIGN, (0, 1.0), suite);
+                    rule(&a, &b).contains(&true)
+                };
+                format!("{:.1}", 100.0 * count(suites, alarmed) as f64 / suites as f64)
+            });
+            println!("| {} | {} |", design.0, share.join(" | "));
+        }
+    }
+}
+
+/// Three of thirty are slower beyond a threshold of 5 %: how many of them are found.
+fn few_launches(suites: usize) {
+    println!(
+        "\n## 3 of {OF_DESIGN} cases slower, threshold 5 %: found, percent, of {suites} suites\n"
+    );
+    println!("| launches a side | launches differ by | slower by | ours | ours until 2026-11 |");
+    println!("|---|---|---|---|---|");
+    let rows = [(3, 1.0, 20.0), (5, 1.0, 10.0), (5, 2.0, 20.0), (8, 2.0, 10.0)];
+    for (launches, wide, slower) in rows {
+        let found = |rule: fn(&Report, &Report) -> Vec<bool>| {
+            let found = std::sync::atomic::AtomicUsize::new(0);
+            count(suites, |suite| {
+                let design = ("", Noise::Normal, [wide, wide]);
+                let slower = (3, 1.0 + slower / 100.0);
+                let [a, b] = of_design(design, [launches; 2], OF_DESIGN, slower, suite);
+                let called = rule(&a, &b)[..3].iter().filter(|called| **called).count();
+                found.fetch_add(called, std::sync::atomic::Ordering::Relaxed);
+                true
+            });
+            100.0 * found.into_inner() as f64 / (3 * suites) as f64
+        };
+        let (now, before) = (found(|a, b| ours(a, b, 5.0)), found(|a, b| permutation(a, b, 0.05)));
+        println!("| {launches} | {wide} % | {slower} % | {now:.1} | {before:.1} |");
+    }
+}
+
+/// Nothing has changed: how often the interval of a case holds no change.
+fn coverage(suites: usize) {
+    println!(
+        "\n## Cases whose 95 % interval holds a ratio of 1, percent, of {suites} suites of 5 cases\n"
+    );
+    let sizes = [[2, 2], [3, 3], [5, 5], [8, 8], [9, 5], [24, 3]];
+    let heads = sizes.map(|[a, b]| format!("{a} v {b}")).join(" | ");
+    println!("| launches differ | {heads} |\n|---|{}", "---|".repeat(sizes.len()));
+    for design in DESIGNS {
+        let share = sizes.map(|sizes| {
+            let covered = std::sync::atomic::AtomicUsize::new(0);
+            count(suites, |suite| {
+                let [a, b] = of_design(design, sizes, 5, (0, 1.0), suite);
+                let cases = compared(&a, &b, 5.0).cases;
+                let holds = |case: &&tesserabench::report::Compared| {
+                    case.ci.is_some_and(|[low, high]| low <= 1.0 && 1.0 <= high)
+                };
+                let holds = cases.iter().filter(holds).count();
+                covered.fetch_add(holds, std::sync::atomic::Ordering::Relaxed);
+                true
+            });
+            format!("{:.1}", 20.0 * covered.into_inner() as f64 / suites as f64)
+        });
+        println!("| {} | {} |", design.0, share.join(" | "));
+    }
+}
+
+/// Launches near the edge, in other orders: how many verdicts and p-values there are.
+fn order(suites: usize) {
+    let design = ("", Noise::Normal, [1.0, 1.0]);
+    let [baseline, candidate] = of_design(design, [12, 12], 1, (1, 1.055), 1);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut random = Stream::new(3, "order", &[]);
+    for _ in 0..suites {
+        let shuffled = [&baseline, &candidate].map(|side| {
+            let mut side = side.clone();
+            let launches = &mut side.cases[0].replication.as_mut().unwrap().launches;
+            for place in (1..launches.len()).rev() {
+                launches.swap(place, random.below(place + 1));
+            }
+            side
+        });
+        let case = compared(&shuffled[0], &shuffled[1], 5.0).cases.remove(0);
+        seen.insert(format!("{:?}, p {}", case.verdict, case.p.unwrap()));
+    }
+    println!("\n## One comparison of 12 and 12 launches in {suites} orders\n\n{seen:?}");
+}
+
+/// A part of the tables, by its name.
+type Part = (&'static str, fn(usize));
+
 fn main() {
-    let suites = std::env::args().nth(1).map_or(1000, |text| text.parse().unwrap());
-    scale();
-    false_alarms(suites);
-    power(suites.div_ceil(5));
+    let mut arguments = std::env::args().skip(1);
+    let suites: usize = arguments.next().map_or(1000, |text| text.parse().unwrap());
+    let asked: Vec<String> = arguments.collect();
+    let parts: [Part; 6] = [
+        ("scale", |_| scale()),
+        ("alarms", |suites| {
+            false_alarms(suites);
+            power(suites.div_ceil(5));
+        }),
+        ("designs", designs),
+        ("power", few_launches),
+        ("coverage", coverage),
+        ("order", order),
+    ];
+    for (name, part) in parts {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            part(suites);
+        }
+    }
 }

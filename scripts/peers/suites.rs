@@ -6,6 +6,27 @@ use tesserabench::base::error::Exit;
 use tesserabench::base::random::Stream;
 use tesserabench::report::{Case, Latency, Measured, Replicate, Replication, Report};
 
+/// How the launches of a side differ, in units of their scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Noise {
+    /// Normal.
+    Normal,
+    /// Student's t with two degrees of freedom: no variance.
+    HeavyTail,
+    /// Exponential.
+    Skewed,
+    /// One in so many launches is ten scales slower.
+    Modes(f64),
+    /// One in so many launches takes three times as long, whatever the scale.
+    RareSlow(f64),
+    /// A trend over the launches, by which the last lie four scales above the first.
+    Drift,
+    /// This share of the variance is common to all cases of a launch.
+    Shared(f64),
+    /// The scales of the cases differ up to 25-fold.
+    UnlikeCases,
+}
+
 /// What the times of a side are made of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Side {
@@ -13,8 +34,10 @@ pub(crate) struct Side {
     pub(crate) launches: usize,
     /// Iterations of each.
     pub(crate) iterations: usize,
-    /// Standard deviation between launches, as a share.
+    /// Scale of the differences between launches, as a share; a standard deviation, where they are normal.
     pub(crate) between: f64,
+    /// Their form.
+    pub(crate) noise: Noise,
     /// Standard deviation within a launch, as a share.
     pub(crate) within: f64,
     /// Correlation of neighbouring iterations.
@@ -23,17 +46,31 @@ pub(crate) struct Side {
 
 impl Side {
     /// Eight launches of 100 iterations with a correlation of one half.
-    pub(crate) const USUAL: Self =
-        Self { launches: 8, iterations: 100, between: 0.01, within: 0.02, correlation: 0.5 };
+    pub(crate) const USUAL: Self = Self {
+        launches: 8,
+        iterations: 100,
+        between: 0.01,
+        noise: Noise::Normal,
+        within: 0.02,
+        correlation: 0.5,
+    };
 
-    /// A report of this side: a case for each factor, which its times are longer by.
-    pub(crate) fn report(self, factors: &[f64], random: &mut Stream) -> Report {
+    /// Launches of one figure each, whose logarithms differ by 1 %.
+    pub(crate) const fn figures(launches: usize, noise: Noise) -> Self {
+        Self { launches, iterations: 1, between: 0.01, noise, within: 0.0, correlation: 0.0 }
+    }
+
+    /// A report of this side: a case for each factor, which its times are longer by. `suite` numbers what cases share.
+    pub(crate) fn report(self, factors: &[f64], suite: u64, random: &mut Stream) -> Report {
         let mut report: Report = serde_json::from_str(REPORT).unwrap();
         let one: Case = serde_json::from_str(CASE).unwrap();
+        let common: Vec<f64> = (0..self.launches).map(|_| normal(random)).collect();
         for (number, factor) in factors.iter().enumerate() {
             let mut case = one.clone();
             case.id = format!("case-{number}");
-            case.replication = Some(self.replication(*factor, random));
+            // The same on both sides.
+            let unlike = Stream::new(suite, "unlike cases", &[number as u64]).unit() - 0.5;
+            case.replication = Some(self.replication(*factor, 25f64.powf(unlike), &common, random));
             let (median, mean, min, max) = (*factor, *factor, *factor, *factor);
             let latency = Latency { median, mean, min, max, ..Latency::default() };
             let iterations = self.iterations;
@@ -44,9 +81,37 @@ impl Side {
         report
     }
 
-    fn replication(self, factor: f64, random: &mut Stream) -> Replication {
+    /// By what the logarithms of a launch's times are larger.
+    fn effect(self, launch: usize, unlike: f64, common: &[f64], random: &mut Stream) -> f64 {
+        let Self { between, .. } = self;
+        let chance = random.unit();
+        let own = normal(random);
+        match self.noise {
+            Noise::Normal => between * own,
+            Noise::HeavyTail => between * own / (-(1.0 - chance).ln()).sqrt(),
+            Noise::Skewed => between * (-(1.0 - chance).ln() - 1.0),
+            Noise::Modes(share) => between * (own + if chance < share { 10.0 } else { 0.0 }),
+            Noise::RareSlow(share) => between * own + if chance < share { 3f64.ln() } else { 0.0 },
+            Noise::Drift => {
+                let place = launch as f64 / (self.launches - 1).max(1) as f64;
+                between * (own + 4.0 * (place - 0.5))
+            }
+            Noise::Shared(share) => {
+                between * (share.sqrt() * common[launch] + (1.0 - share).sqrt() * own)
+            }
+            Noise::UnlikeCases => between * own * unlike,
+        }
+    }
+
+    fn replication(
+        self,
+        factor: f64,
+        unlike: f64,
+        common: &[f64],
+        random: &mut Stream,
+    ) -> Replication {
         let launches = (0..self.launches).map(|replicate| {
-            let level = factor * (self.between * normal(random)).exp();
+            let level = factor * self.effect(replicate, unlike, common, random).exp();
             let mut noise = normal(random);
             let step = (1.0 - self.correlation * self.correlation).sqrt();
             let times_ms: Vec<f64> = (0..self.iterations)

@@ -13,10 +13,9 @@ pub use rules::Rules;
 use std::collections::BTreeMap;
 
 use self::differences::{around, differs};
-use self::evidence::ResampleBudget;
-use self::pair::{Pair, pairs};
+use self::pair::{Examined, Pair, Weighed, pairs};
 use self::subject::subjects;
-use self::verdict::{adjusted, decided, judged, reach};
+use self::verdict::{Families, judged, reach};
 use super::parallel::in_parallel;
 use crate::base::error::Exit;
 use crate::base::metric::Direction;
@@ -25,16 +24,11 @@ use crate::plan::config::ComparedMetric;
 use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict};
 use crate::stats;
 
-/// Resamples behind an interval: as many as suffice for its ends, fewer where there are very many cases.
-const RESAMPLES: usize = 10_000;
-const FEWEST_RESAMPLES: usize = 1_000;
-
-/// Resamples of all cases together.
-const ALL_RESAMPLES: usize = 10_000_000;
-
-/// Random ways of a permutation test, where there are too many to count.
-const FEWEST_DRAWS: usize = 99_999;
-const MOST_DRAWS: usize = 999_999;
+/// How often launches are drawn to see what chance does: so often that a lone case of many is singled out by twenty
+/// hits.
+const FEWEST_DRAWS: usize = 20_000;
+const MOST_DRAWS: usize = 4_000_000;
+const HITS: f64 = 20.0;
 
 /// Share of the ratios between figures of one thing that a machine's noise floor is above.
 const FLOOR_QUANTILE: f64 = 0.95;
@@ -52,7 +46,8 @@ pub struct Reports<'a> {
 ///
 /// A case is REGRESSED when the hypothesis that it is worse by no more than its threshold is rejected, where at
 /// most the agreed share of rejections is expected to be false (Benjamini and Hochberg, 1995); IMPROVED is the
-/// mirror. EQUIVALENT and SHIFTED follow from the interval.
+/// mirror. SUSPECTED is what is worse by its own interval only, or much slower and not shown; UNSTABLE is what has a few
+/// launches far off its others. EQUIVALENT follows from the interval, SHIFTED from a test of any change.
 pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> Comparison {
     let differences = around(baseline.reports, candidate.reports, &rules.allow);
     let prevented: Vec<String> = differences
@@ -62,22 +57,24 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         .collect();
     let pairs =
         pairs(subjects(baseline.reports, rules.metric), subjects(candidate.reports, rules.metric));
-    let shared = (ALL_RESAMPLES / pairs.len().max(1)).clamp(FEWEST_RESAMPLES, RESAMPLES);
-    let resamples = rules.resamples.unwrap_or(shared);
-    // Twice as many as single out one of the cases.
-    let draws = (2.0 * pairs.len() as f64 / rules.false_discovery_rate) as usize;
+    let step = pairs.iter().filter_map(Pair::step).reduce(f64::min);
+    let examined: Vec<Examined<'_>> =
+        pairs.iter().map(|pair| pair.examined(&prevented, rules, step)).collect();
+    let tested: Vec<_> = examined.iter().filter_map(|case| case.tested().cloned()).collect();
+    let draws = (HITS * tested.len() as f64 / rules.false_discovery_rate) as usize;
     let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
-    let budget = ResampleBudget { resamples, draws };
-    let weighed = in_parallel(pairs.iter().collect(), |pair: &Pair<'_>| {
-        pair.weighed(&prevented, rules, budget)
+    let mut shifts = stats::shifts(&tested, draws, rules.seed).into_iter();
+    let examined = examined.into_iter().map(|case| {
+        let shift = case.tested().and_then(|_| shifts.next()).flatten();
+        (case, shift)
     });
-    let adjusted = adjusted(&weighed, rules);
+    let weighed = in_parallel(examined.collect(), |(case, shift)| case.weighed(shift, rules));
+    let families = Families::of(&weighed, rules);
     let reach = reach(&weighed, rules, draws);
-    let both = weighed.iter().zip(&adjusted);
-    let selected = both.filter(|(case, p)| decided(case, **p, rules).is_some()).count();
-    let both = weighed.iter().zip(adjusted);
     let cases: Vec<Compared> =
-        both.map(|(case, p)| judged(case, p, rules, &reach, selected)).collect();
+        in_parallel(weighed.iter().enumerate().collect(), |(place, case)| {
+            judged(case, place, &families, rules, &reach)
+        });
     let mut comparison = Comparison {
         schema: COMPARISON_SCHEMA.to_owned(),
         baseline: side(baseline, &cases, 0),
@@ -87,7 +84,7 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         test: rules.test,
         false_discovery_rate: rules.false_discovery_rate,
         confidence: rules.confidence,
-        resamples,
+        resamples: draws,
         seed: rules.seed,
         noise_floor_percent: rules.noise_floor.map(|floor| 100.0 * floor),
         reach,
@@ -96,7 +93,7 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         cases,
         exit: 0,
     };
-    comparison.exit = exit(&comparison, &pairs, rules).code();
+    comparison.exit = exit(&comparison, &weighed, rules).code();
     comparison
 }
 
@@ -133,15 +130,23 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
     }
 }
 
-/// The exit code: failures as they were, then regressions, then what cannot be compared; that nothing could is no success.
-fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
-    let failures = pairs.iter().filter_map(|pair| Some(pair.failure()?.0));
+/// The exit code: failures as they were, then regressions, then what cannot be compared; that nothing could is no
+/// success, nor is a case that is much slower and not shown to be.
+fn exit(comparison: &Comparison, weighed: &[Weighed<'_>], rules: &Rules) -> Exit {
+    let failures = weighed.iter().filter_map(|case| Some(case.examined.pair.failure()?.0));
     let any = |verdict| comparison.cases.iter().any(|case| case.verdict == verdict);
-    let strict = rules.strict && (any(Verdict::Vanished) || any(Verdict::Inconclusive));
+    let open = [Verdict::Suspected, Verdict::Vanished, Verdict::Unstable, Verdict::Inconclusive];
+    let strict = rules.strict
+        && (open.into_iter().any(any)
+            || (comparison.reach.cases > 0 && !comparison.reach.suffices()));
+    let much_slower = weighed.iter().zip(&comparison.cases).any(|(case, told)| {
+        let much_slower = case.tested().is_some_and(|evidence| evidence.much_slower);
+        much_slower && told.verdict != Verdict::Regressed
+    });
     [
         (comparison.compared() == 0 || any(Verdict::NotComparable), Exit::Unfit),
         (any(Verdict::Regressed), Exit::Regression),
-        (strict, Exit::Inconclusive),
+        (strict || much_slower, Exit::Inconclusive),
     ]
     .into_iter()
     .filter(|(applies, _)| *applies)

@@ -19,7 +19,8 @@ pub(super) struct RuleArgs {
     /// What is compared: latency, throughput, efficiency [default: latency]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     metric: Option<String>,
-    /// How p is computed: auto (the permutation test), permutation, ttest, mannwhitney
+    /// How p is computed: auto (a moderated test of trimmed means), ttest, mannwhitney (both by case, for those who
+    /// know them)
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     statistical_test: Option<String>,
     /// How much worse counts, percent [default: 5]

@@ -85,8 +85,8 @@ fn quotient(comparison: &Comparison) -> Option<&'static str> {
         figures.is_some_and(|((ratio, before), now)| (ratio - now / before).abs() >= HALF_A_DIGIT)
     };
     comparison.cases.iter().any(differs).then_some(
-        "ratio and worse by come from all pairs of launches (Hodges and Lehmann); where launches differ, they are not \
-         the quotient of the two medians",
+        "ratio and worse by come from the trimmed means of the launches; where launches differ, they are not the quotient \
+         of the two medians",
     )
 }
 
@@ -120,7 +120,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         ComparedMetric::Efficiency => "scaling efficiency",
     };
     let test = match comparison.test {
-        StatisticalTest::Auto | StatisticalTest::Permutation => "permutation test",
+        StatisticalTest::Auto => "moderated test of trimmed means",
         StatisticalTest::TTest => "Welch's t-test",
         StatisticalTest::MannWhitney => "Mann-Whitney test",
     };
@@ -152,25 +152,31 @@ fn facts(comparison: &Comparison) -> Vec<String> {
     facts
 }
 
-/// What the launches at hand cannot show.
+/// What so many launches cannot show, and what would.
 fn reach(comparison: &Comparison) -> Option<String> {
     let reach = &comparison.reach;
-    (reach.cases > 0 && reach.fewest_visible > 1).then(|| {
-        let together = match reach.fewest_visible > reach.cases {
-            true => "nothing can be shown to have changed".to_owned(),
-            false => format!(
-                "a regression is seen only when at least {} cases regress together",
-                reach.fewest_visible
-            ),
-        };
-        let remedy = match reach.launches_needed {
-            100.. => "compare fewer cases at once to see a lone one".to_owned(),
-            needed => format!("{needed} launches a side would show a lone one"),
-        };
-        let [before, now] = reach.launches;
-        let cases = counted(reach.cases, "case");
-        format!("{before} and {now} launches are few for {cases}: {together}; {remedy}")
-    })
+    if reach.cases == 0 || reach.suffices() {
+        return None;
+    }
+    let [before, now] = reach.launches;
+    let cases = counted(reach.cases, "case");
+    let few = format!("{before} and {now} launches are few for {cases}");
+    let together = match (reach.fewest_visible, reach.detectable_percent) {
+        (1, Some(detectable)) => format!(
+            "a lone one must get about {} % worse to be called REGRESSED, and {} % is asked for",
+            detectable.round(),
+            reach.wanted_percent.round()
+        ),
+        (fewest, _) if fewest > reach.cases => "nothing can be shown to have changed".to_owned(),
+        (fewest, _) => {
+            format!("a regression is seen only when at least {fewest} cases regress together")
+        }
+    };
+    let remedy = match reach.launches_needed {
+        100.. => "a calmer machine or fewer cases at once would show more".to_owned(),
+        needed => format!("about {needed} launches a side would do"),
+    };
+    Some(format!("{few}: {together}; {remedy}"))
 }
 
 fn conclusion(comparison: &Comparison) -> String {

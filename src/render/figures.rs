@@ -93,7 +93,8 @@ fn a_ratio_is_the_quotient_of_the_medians_beside_it_or_says_what_it_is() {
         });
         (
             quotients,
-            terminal::draw(&comparison.document(), None, false).contains("all pairs of launches"),
+            terminal::draw(&comparison.document(), None, false)
+                .contains("trimmed means of the launches"),
         )
     };
     assert_eq!(page(&[1e6], &[1.5e6]), (true, false));

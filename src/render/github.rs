@@ -38,7 +38,8 @@ fn append(path: &Path, text: &str) -> Result<()> {
         .map_err(|why| Error::file("add to", path, why))
 }
 
-/// Workflow commands: an error for what regressed or failed, a warning for what vanished or cannot be compared.
+/// Workflow commands: an error for what regressed or failed, a warning for what may have, vanished or cannot be
+/// compared.
 pub(super) fn annotations(comparison: &Comparison) -> String {
     let cases = by_urgency(comparison);
     let of = |command: &str, verdicts: &[Verdict]| {
@@ -54,7 +55,9 @@ pub(super) fn annotations(comparison: &Comparison) -> String {
         named.chain(more).collect::<String>()
     };
     let errors = of("error", &[Verdict::Regressed, Verdict::Failed]);
-    let warnings = of("warning", &[Verdict::NotComparable, Verdict::Vanished]);
+    let warnings =
+        [Verdict::Suspected, Verdict::NotComparable, Verdict::Vanished, Verdict::Unstable];
+    let warnings = of("warning", &warnings);
     errors + &warnings
 }
 

@@ -14,9 +14,11 @@ pub(super) fn comparison(comparison: &Comparison) -> Result<String> {
         let mut status = match case.verdict {
             Verdict::Regressed => TestCaseStatus::non_success(NonSuccessKind::Failure),
             Verdict::Failed => TestCaseStatus::non_success(NonSuccessKind::Error),
-            Verdict::NotComparable | Verdict::Vanished | Verdict::Inconclusive => {
-                TestCaseStatus::skipped()
-            }
+            Verdict::Suspected
+            | Verdict::NotComparable
+            | Verdict::Vanished
+            | Verdict::Unstable
+            | Verdict::Inconclusive => TestCaseStatus::skipped(),
             Verdict::Shifted | Verdict::Improved | Verdict::Equivalent | Verdict::New => {
                 TestCaseStatus::success()
             }

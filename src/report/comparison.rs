@@ -26,13 +26,13 @@ pub struct Comparison {
     pub metric: ComparedMetric,
     /// Which way it improves.
     pub direction: Direction,
-    /// The test that gives p; `auto` is the permutation test.
+    /// The test that gives p; `auto` is the moderated test of trimmed means.
     pub test: StatisticalTest,
     /// Expected share of false ones among the cases called REGRESSED.
     pub false_discovery_rate: f64,
     /// Confidence of the intervals; cases called REGRESSED or IMPROVED have more, because they were selected.
     pub confidence: f64,
-    /// Resamples behind each interval.
+    /// How often launches were drawn to see what chance does.
     pub resamples: usize,
     /// Seed of all random numbers.
     pub seed: u64,
@@ -45,7 +45,7 @@ pub struct Comparison {
     /// The cases of either side, those of the baseline first.
     pub cases: Vec<Compared>,
     /// Cases by verdict; 0 where there is none.
-    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Verdict"}, "minProperties" = 9))]
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Verdict"}, "minProperties" = 11))]
     pub summary: BTreeMap<Verdict, usize>,
     /// The exit code.
     pub exit: u8,
@@ -77,8 +77,22 @@ pub struct Reach {
     pub smallest_p: f64,
     /// So many cases must regress together before any can be called so; 1 is as it should be.
     pub fewest_visible: usize,
-    /// Launches of each side with which a lone regression can be seen; 100 where no number would do.
+    /// Launches of each side, about, with which a lone regression of the size asked for can be seen; 100 where no number
+    /// would do.
     pub launches_needed: usize,
+    /// By how much a lone case must get worse, percent, to be called REGRESSED in four of five comparisons: in half of
+    /// the cases less does; null where the launches show nothing.
+    pub detectable_percent: Option<f64>,
+    /// How small a regression is asked for, percent: a severe one, or twice the threshold where that is more.
+    pub wanted_percent: f64,
+}
+
+impl Reach {
+    /// Whether a lone regression of the size that is asked for would be shown.
+    pub fn suffices(&self) -> bool {
+        let is_small = |percent: f64| percent <= self.wanted_percent;
+        self.fewest_visible == 1 && self.detectable_percent.is_some_and(is_small)
+    }
 }
 
 /// Something around the measurement that is not the same on both sides.
@@ -102,12 +116,17 @@ pub struct Difference {
 pub enum Verdict {
     /// It is worse by more than the threshold, or its results err more than before.
     Regressed,
+    /// It is worse by more than the threshold by its own interval, but not so surely as the number of cases asks for; or
+    /// every launch is worse than any before, by half or more, and too few show it.
+    Suspected,
     /// It was measured in the baseline and failed now.
     Failed,
     /// The two figures do not mean the same.
     NotComparable,
     /// The baseline has it, the candidate does not.
     Vanished,
+    /// A few of the candidate's launches are far worse than its others.
+    Unstable,
     /// The launches do not suffice to tell.
     Inconclusive,
     /// It has changed, but whether by more than the threshold cannot be told.
@@ -130,11 +149,13 @@ impl Comparison {
 
 impl Verdict {
     /// Every verdict, the most pressing first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Regressed,
+        Self::Suspected,
         Self::Failed,
         Self::NotComparable,
         Self::Vanished,
+        Self::Unstable,
         Self::Inconclusive,
         Self::Shifted,
         Self::Improved,
@@ -172,7 +193,7 @@ pub struct Compared {
     pub benchmark: String,
     /// What is said of it.
     pub verdict: Verdict,
-    /// How bad it is, where it regressed.
+    /// How bad it is, where it regressed or may have.
     pub severity: Option<RegressionSeverity>,
     /// The figure on the baseline's side: the median of its launches' medians.
     pub baseline: Option<f64>,
@@ -182,9 +203,9 @@ pub struct Compared {
     pub unit: String,
     /// Launches on each side.
     pub launches: [usize; 2],
-    /// Candidate over baseline: Hodges and Lehmann's estimate over the launches, on the log scale.
+    /// Candidate over baseline, by the trimmed means of the launches' logarithms.
     pub ratio: Option<f64>,
-    /// Its interval by a bootstrap of two levels; null for fewer than three launches of a side.
+    /// Its interval by the same model; null for fewer than two launches of a side.
     pub ci: Option<[f64; 2]>,
     /// Confidence of that interval.
     pub confidence: f64,
@@ -208,9 +229,9 @@ pub struct Compared {
     pub effect: Option<Magnitude>,
     /// Hedges' g of the logarithms of the launches; null where they do not vary. Only shown.
     pub hedges_g: Option<f64>,
-    /// Probability of as much if the sides differed by the threshold: two one-sided t-tests (Schuirmann). Only shown.
+    /// Probability of as much if the sides differed by the threshold: two one-sided tests (Schuirmann). Only shown.
     pub p_equivalent: Option<f64>,
-    /// Launches of each side that would tell, about; where the verdict is INCONCLUSIVE or SHIFTED.
+    /// Launches of each side that would tell, about; where the verdict is SUSPECTED, INCONCLUSIVE or SHIFTED.
     pub launches_needed: Option<usize>,
     /// Why it is not comparable, failed or inconclusive; and warnings.
     pub remarks: Vec<String>,

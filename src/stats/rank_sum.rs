@@ -1,6 +1,7 @@
 //! The Mann-Whitney rank-sum test.
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
+use statrs::function::factorial::ln_binomial;
 
 use super::order::{ranks, sorted_with_index};
 use super::p_value::{TestResult, clamp_p};
@@ -28,6 +29,12 @@ pub fn rank_sum(x: &[f64], y: &[f64]) -> Option<TestResult> {
         if variance > 0.0 { Normal::standard().sf(beyond / variance.sqrt()) } else { 1.0 }
     };
     Some(TestResult { statistic: u, p: clamp_p(p) })
+}
+
+/// The smallest p-value that [`rank_sum`] can return without ties: one of all orders where it is exact.
+pub fn smallest_rank_sum_p(x: usize, y: usize) -> f64 {
+    let exact = x + y <= EXACT_LIMIT;
+    if exact { (-ln_binomial((x + y) as u64, y as u64)).exp() } else { 0.0 }
 }
 
 /// U of `y`, ties as halves, and the [tie term](ranks).

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::Rules;
 use super::differences::between;
-use super::evidence::{Evidence, ResampleBudget, weigh};
-use super::subject::Subject;
+use super::evidence::{Evidence, weigh};
+use super::subject::{Subject, Unread};
+use super::{Rules, sign};
 use crate::base::error::Exit;
 use crate::base::random::fingerprint;
 use crate::benchmark::metric::HOST_PEAK;
 use crate::report::{Case, Definition, Outcome, Verdict};
+use crate::stats::{Shift, Sides};
 
 /// From which probability and ratio on it is remarked that launches differ more.
 const SPREAD_P: f64 = 0.01;
@@ -39,12 +40,15 @@ pub(super) fn pairs<'a>(baseline: Vec<Subject<'a>>, candidate: Vec<Subject<'a>>)
     }
     pairs.iter_mut().for_each(Pair::share_definition);
     // What neither side can do is no difference between them.
-    pairs.retain(|pair| pair.launches() != [0, 0] || pair.failure().is_some());
+    pairs.retain(|pair| {
+        let unread = pair.sides.iter().flatten().any(|side| side.unread.launches > 0);
+        pair.launches() != [0, 0] || pair.failure().is_some() || unread
+    });
     pairs
 }
 
 /// What is known of a pair before all are seen together.
-pub(super) struct Weighed<'a> {
+pub(super) struct Examined<'a> {
     pub(super) pair: &'a Pair<'a>,
     /// The verdict where no test is needed.
     pub(super) untested: Option<Verdict>,
@@ -52,15 +56,51 @@ pub(super) struct Weighed<'a> {
     pub(super) threshold: f64,
     /// By how much the results err more, where that is too much.
     pub(super) accuracy_drift: Option<f64>,
-    /// What the launches say, where both sides have some.
-    pub(super) evidence: Option<Evidence>,
     pub(super) remarks: Vec<String>,
+    /// What its launches say by w, where both sides have some.
+    launches: Option<Sides>,
+}
+
+impl<'a> Examined<'a> {
+    /// Its launches, where a test decides.
+    pub(super) fn tested(&self) -> Option<&Sides> {
+        self.launches.as_ref().filter(|_| self.untested.is_none())
+    }
+
+    /// With what its launches say, once the chance of its shift is known.
+    pub(super) fn weighed(self, shift: Option<Shift>, rules: &Rules) -> Weighed<'a> {
+        let evidence = self.launches.as_ref().map(|launches| {
+            let sides = launches.values.each_ref().map(Vec::as_slice);
+            weigh(sides, shift, launches.step, self.threshold.ln_1p(), rules)
+        });
+        Weighed { examined: self, evidence }
+    }
+}
+
+/// A pair with what its launches say.
+pub(super) struct Weighed<'a> {
+    pub(super) examined: Examined<'a>,
+    pub(super) evidence: Option<Evidence>,
 }
 
 impl Weighed<'_> {
     /// What is tested, where a test decides.
     pub(super) fn tested(&self) -> Option<&Evidence> {
-        self.evidence.as_ref().filter(|_| self.untested.is_none())
+        self.evidence.as_ref().filter(|_| self.examined.untested.is_none())
+    }
+
+    /// What there is to say of it beside figures.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let spread = self.evidence.as_ref().and_then(spread);
+        let tail = self.tested().and_then(|evidence| evidence.tail);
+        let tail = tail.map(|(launches, factor)| {
+            let launches = match launches {
+                1 => "one launch is".to_owned(),
+                many => format!("{many} launches are up to"),
+            };
+            format!("UNSTABLE: {launches} {factor:.1} times worse than the others")
+        });
+        self.examined.remarks.iter().cloned().chain(tail).chain(spread).collect()
     }
 }
 
@@ -118,14 +158,15 @@ impl<'a> Pair<'a> {
         self.sides.each_ref().map(|side| side.as_ref().and_then(|subject| subject.case))
     }
 
-    pub(super) fn weighed(
+    /// What can be said of it by itself. `step` is that in which samples of other cases were read, where its own are all
+    /// equal.
+    pub(super) fn examined(
         &'a self,
         prevented: &[String],
         rules: &Rules,
-        budget: ResampleBudget,
-    ) -> Weighed<'a> {
+        step: Option<f64>,
+    ) -> Examined<'a> {
         let either = self.either();
-        let threshold = rules.threshold(either.benchmark);
         let (untested, mut remarks) = self.without_test(prevented, &rules.allow);
         let mut accuracy_drift = None;
         if let [Some(before), Some(after)] = self.cases() {
@@ -135,15 +176,31 @@ impl<'a> Pair<'a> {
             }
             remarks.extend(memory(before, after, rules));
         }
-        let seed = rules.seed ^ fingerprint(either.id.bytes());
-        let evidence = match &self.sides {
-            [Some(before), Some(after)] => {
-                weigh([&before.launches, &after.launches], threshold, rules, budget, seed)
+        remarks.extend(
+            self.sides
+                .iter()
+                .zip(["baseline", "candidate"])
+                .filter_map(|(side, name)| unread(side.as_ref()?, name)),
+        );
+        let sign = sign(rules.metric);
+        let launches = match &self.sides {
+            [Some(before), Some(after)] if self.launches().iter().all(|launches| *launches > 0) => {
+                let worseness = |side: &Subject<'_>| {
+                    side.launches.iter().map(|value| sign * value.ln()).collect()
+                };
+                let values = [worseness(before), worseness(after)];
+                let step = self.step().or(step).unwrap_or(0.0);
+                Some(Sides { name: fingerprint(either.id.bytes()), values, step })
             }
             _ => None,
         };
-        remarks.extend(evidence.as_ref().and_then(spread));
-        Weighed { pair: self, untested, threshold, accuracy_drift, evidence, remarks }
+        let threshold = rules.threshold(either.benchmark);
+        Examined { pair: self, untested, threshold, accuracy_drift, remarks, launches }
+    }
+
+    /// The step in which the samples of either side were read, where it shows.
+    pub(super) fn step(&self) -> Option<f64> {
+        self.sides.iter().flatten().filter_map(|side| side.step).reduce(f64::max)
     }
 
     /// The verdict where no test is needed, and why.
@@ -173,10 +230,36 @@ impl<'a> Pair<'a> {
                 }
                 ((!reasons.is_empty()).then_some(Verdict::NotComparable), reasons)
             }
+            // The remark of their zeros says the rest.
+            _ if self
+                .sides
+                .iter()
+                .flatten()
+                .any(|side| side.launches.is_empty() && side.unread.launches > 0) =>
+            {
+                (Some(Verdict::NotComparable), Vec::new())
+            }
             [true, false] => (Some(Verdict::Vanished), absent(after)),
             [false, _] => (Some(Verdict::New), absent(before)),
         }
     }
+}
+
+/// What the clock of a side could not tell.
+fn unread(side: &Subject<'_>, name: &str) -> Option<String> {
+    let Unread { samples, launches } = side.unread;
+    let dropped = match launches {
+        0 => String::new(),
+        1 => "; one launch has no other median and is left out".to_owned(),
+        many => format!("; {many} launches have no other median and are left out"),
+    };
+    let samples = match samples {
+        1 => "one sample".to_owned(),
+        many => format!("{many} samples"),
+    };
+    (side.unread != Unread::default()).then(|| {
+        format!("ZERO: {samples} of the {name} read 0, which the clock cannot tell{dropped}")
+    })
 }
 
 /// Why a side that has a case has no figure of it.

@@ -34,12 +34,10 @@ pub struct Rules {
     pub memory: f64,
     /// Seed of all random numbers.
     pub seed: u64,
-    /// Resamples behind each interval; 10,000 when absent, and fewer where there are very many cases.
-    pub resamples: Option<usize>,
     threshold: f64,
     thresholds: BTreeMap<String, f64>,
     moderate: f64,
-    severe: f64,
+    pub(super) severe: f64,
 }
 
 impl Rules {
@@ -88,7 +86,6 @@ impl Rules {
             accuracy_drift: drift,
             memory: share("a memory threshold", config.memory_threshold, 10.0)?,
             seed,
-            resamples: None,
             threshold: share("a regression threshold", config.regression_threshold, 5.0)?,
             thresholds: thresholds.collect::<Result<_>>()?,
             moderate: share("a severity", config.severity.moderate, 10.0)?,
@@ -104,6 +101,11 @@ impl Rules {
         let own =
             matching.max_by_key(|(glob, _)| glob.len()).map_or(self.threshold, |(_, own)| *own);
         own.max(self.noise_floor.unwrap_or(0.0))
+    }
+
+    /// Which regression the launches should be able to show, as a share: a severe one, or one of twice the threshold.
+    pub fn wanted(&self) -> f64 {
+        self.severe.max(2.0 * self.threshold)
     }
 
     /// How bad it is to be worse by this share.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::evidence::Launches;
 use crate::analysis::times_ms;
 use crate::base::caveat::Caveat;
 use crate::base::error::Exit;
@@ -18,10 +17,14 @@ pub(super) struct Subject<'a> {
     pub(super) id: String,
     pub(super) benchmark: &'a str,
     pub(super) unit: &'static str,
-    /// Its values in each launch that measured it.
-    pub(super) launches: Launches,
+    /// Its figure in each launch that has a usable one.
+    pub(super) launches: Vec<f64>,
     /// The same by the slowest rank's own times, in each launch that knows them.
-    pub(super) local: Launches,
+    pub(super) local: Vec<f64>,
+    /// What the clock could not tell.
+    pub(super) unread: Unread,
+    /// The step in which its samples were read, as a share of them, where so many of them are equal that it shows.
+    pub(super) step: Option<f64>,
     /// How its times are defined and started.
     pub(super) methods: Vec<Method>,
     /// The case, in the first report of the side that measured it; else in the first that has it. None for
@@ -52,12 +55,19 @@ impl Method {
     }
 }
 
+/// Times of zero, as a clock too coarse gives: they have no ratio to anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Unread {
+    /// Samples of zero.
+    pub(super) samples: usize,
+    /// Launches whose figure is of zero.
+    pub(super) launches: usize,
+}
+
 impl Subject<'_> {
     /// The figure that stands for it: the median of its launches' medians.
     pub(super) fn figure(&self) -> Option<f64> {
-        let medians: Vec<f64> =
-            self.launches.iter().filter_map(|values| stats::median(values)).collect();
-        stats::median(&medians)
+        stats::median(&self.launches)
     }
 }
 
@@ -82,6 +92,9 @@ pub(super) fn subjects(reports: &[Report], metric: ComparedMetric) -> Vec<Subjec
                 known.launches.extend(subject.launches);
                 known.local.extend(subject.local);
                 known.methods.extend(subject.methods);
+                known.unread.samples += subject.unread.samples;
+                known.unread.launches += subject.unread.launches;
+                known.step = known.step.into_iter().chain(subject.step).reduce(f64::min);
                 known.failure = known.failure.take().or(subject.failure);
             }
             None => {
@@ -94,66 +107,72 @@ pub(super) fn subjects(reports: &[Report], metric: ComparedMetric) -> Vec<Subjec
 }
 
 fn of_case(case: &Case, metric: ComparedMetric) -> Subject<'_> {
-    let times: Launches = match &case.replication {
+    let measured = case.measured.as_ref();
+    let (times, medians, local): (Vec<f64>, Vec<f64>, Vec<f64>) = match &case.replication {
         Some(replication) => {
-            replication.launches.iter().map(|one| about(&one.times_ms, one.median_ms)).collect()
+            let launches = &replication.launches;
+            let local = launches.iter().filter_map(|one| one.local_median_ms);
+            (
+                launches.iter().flat_map(|one| one.times_ms.iter().copied()).collect(),
+                launches.iter().map(|one| one.median_ms).collect(),
+                local.collect(),
+            )
         }
         None => {
-            let measured = case.measured.iter();
-            measured.map(|measured| about(&times_ms(case), measured.latency.median)).collect()
+            let local = measured.and_then(|measured| measured.by(Definition::SlowestRank));
+            let median = measured.map(|measured| measured.latency.median);
+            let own = local.map(|latency: &Latency| latency.median);
+            (times_ms(case), median.into_iter().collect(), own.into_iter().collect())
         }
     };
-    let own = |latency: &Latency| vec![latency.median];
-    let local: Launches = match &case.replication {
-        Some(replication) => {
-            replication.launches.iter().filter_map(|one| Some(vec![one.local_median_ms?])).collect()
-        }
-        None => {
-            let measured = case.measured.iter();
-            measured.filter_map(|measured| measured.by(Definition::SlowestRank)).map(own).collect()
-        }
+    let is_usable = |value: &f64| *value > 0.0 && value.is_finite();
+    let unread = Unread {
+        samples: times.iter().filter(|time| !is_usable(time)).count(),
+        launches: medians.iter().filter(|median| !is_usable(median)).count(),
     };
-    let figures = |times| match metric {
-        ComparedMetric::Throughput => rates(case, times),
-        ComparedMetric::Latency | ComparedMetric::Efficiency => (LATENCY.unit.name(), times),
+    let figures = |times: Vec<f64>| {
+        let (unit, values) = match metric {
+            ComparedMetric::Throughput => rates(case, times),
+            ComparedMetric::Latency | ComparedMetric::Efficiency => (LATENCY.unit.name(), times),
+        };
+        (unit, values.into_iter().filter(is_usable).collect())
     };
-    let ((unit, launches), (_, local)) = (figures(times), figures(local));
-    // A time of zero, as a clock too coarse may give, has no ratio to anything.
-    let positive = |values: &Vec<f64>| {
-        !values.is_empty() && values.iter().all(|value| *value > 0.0 && value.is_finite())
-    };
+    let ((unit, launches), (_, local)) = (figures(medians), figures(local));
     let failure = case.error.as_ref().map(|error| (error.kind.exit(), error.detail.clone()));
     Subject {
         id: case.id.clone(),
         benchmark: &case.benchmark,
         unit,
-        launches: launches.into_iter().filter(positive).collect(),
-        local: local.into_iter().filter(positive).collect(),
+        launches,
+        local,
+        unread,
+        step: step(times),
         methods: Method::of(case).into_iter().collect(),
         case: Some(case),
         failure: failure.filter(|_| matches!(case.outcome, Outcome::Failed | Outcome::TimedOut)),
     }
 }
 
-/// Times about the median that is stated for them: where they are medians of blocks, theirs is another.
-fn about(times: &[f64], median_ms: f64) -> Vec<f64> {
-    match stats::median(times) {
-        Some(median) if median > 0.0 => {
-            times.iter().map(|time| time * (median_ms / median)).collect()
-        }
-        _ => vec![median_ms],
-    }
+/// The smallest distance between samples as a share of their median, where more than half of them equal another.
+fn step(mut times: Vec<f64>) -> Option<f64> {
+    times.sort_by(f64::total_cmp);
+    let (all, median) = (times.len(), stats::median(&times)?);
+    // What equal times differ by is rounding.
+    let least = 1e-9 * median;
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > least);
+    let (distinct, smallest) =
+        gaps.fold((1, f64::INFINITY), |(count, smallest), gap| (count + 1, gap.min(smallest)));
+    (2 * distinct < all && smallest.is_finite() && median > 0.0).then(|| smallest / median)
 }
 
 /// The rates at these times: that of the case's rates which people quote, else operations per second.
-fn rates(case: &Case, times: Launches) -> (&'static str, Launches) {
+fn rates(case: &Case, times: Vec<f64>) -> (&'static str, Vec<f64>) {
     let (Some(median), Some((metric, value))) = (case.median_ms(), case.quoted_rate()) else {
         return (OPERATIONS.unit.name(), Vec::new());
     };
     // What the rate is of, for each ms.
     let work = value * median;
-    let of = |times: Vec<f64>| times.into_iter().map(|time| work / time).collect();
-    (metric.unit.name(), times.into_iter().map(of).collect())
+    (metric.unit.name(), times.into_iter().map(|time| work / time).collect())
 }
 
 fn of_study(study: &Scaling) -> impl Iterator<Item = Subject<'_>> {
@@ -174,14 +193,15 @@ fn of_study(study: &Scaling) -> impl Iterator<Item = Subject<'_>> {
         let single = point.efficiency.into_iter().collect();
         let each = if point.efficiencies.is_empty() { single } else { point.efficiencies.clone() };
         let measured = !point.left_out && point.ranks != base.ranks;
-        let launches: Launches =
-            each.into_iter().filter(|value| *value > 0.0).map(|value| vec![value]).collect();
+        let launches: Vec<f64> = each.into_iter().filter(|value| *value > 0.0).collect();
         (measured && !launches.is_empty()).then(|| Subject {
             id: format!("{name} {kind} {}/{}", point.ranks, base.ranks),
             benchmark: &study.benchmark,
             unit: EFFICIENCY.unit.name(),
             launches,
-            local: Launches::new(),
+            local: Vec::new(),
+            unread: Unread::default(),
+            step: None,
             methods: Vec::new(),
             case: None,
             failure: None,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ComparisonConfig {
     /// `latency`, `throughput` or `efficiency`.
     pub metric: Option<ComparedMetric>,
-    /// `auto`, `permutation`, `ttest` or `mannwhitney`.
+    /// `auto`, `ttest` or `mannwhitney`.
     pub statistical_test: Option<StatisticalTest>,
     /// Smallest change that counts as a regression, percent; default 5.
     pub regression_threshold: Option<f64>,
@@ -62,13 +62,13 @@ pub enum ComparedMetric {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StatisticalTest {
-    /// The permutation test.
+    /// The moderated test of the launches' trimmed means, by Student's t and by resampling, whichever is surer of chance.
     #[default]
     Auto,
-    /// The permutation test of launches, with Welch's t as statistic.
-    Permutation,
-    /// Welch's t-test of the launches' logarithms.
+    /// Welch's t-test of each case by itself: one disturbed launch hides a regression, and unlike or skewed launches
+    /// raise false alarms where they are few.
     TTest,
-    /// The Mann-Whitney rank-sum test.
+    /// The Mann-Whitney rank-sum test of each case by itself: it needs many launches, and raises false alarms where the
+    /// sides differ in spread and number.
     MannWhitney,
 }
