@@ -161,8 +161,8 @@ fn tally(side: Side, suites: usize, slower: usize) -> [Tally; RULES.len()] {
         let numbers =
             [suite as u64, side.launches as u64, (1e4 * side.between) as u64, slower as u64];
         let mut random = Stream::new(1, "suite", &numbers);
-        let baseline = side.report(&factors(1.0), suite as u64, &mut random);
-        let candidate = side.report(&factors(SLOW_DOWN), suite as u64, &mut random);
+        let baseline = side.report(&factors(1.0), &mut random);
+        let candidate = side.report(&factors(SLOW_DOWN), &mut random);
         for (tally, (_, rule)) in tallies.iter_mut().zip(RULES) {
             let called = rule(&baseline, &candidate);
             let found = called[..slower].iter().filter(|called| **called).count();
@@ -230,8 +230,8 @@ fn scale() {
     for cases in [1000, 2000, 5000, 10_000] {
         let mut random = Stream::new(1, "scale", &[cases as u64]);
         let factors = vec![1.0; cases];
-        let baseline = Side::USUAL.report(&factors, 1, &mut random);
-        let candidate = Side::USUAL.report(&factors, 1, &mut random);
+        let baseline = Side::USUAL.report(&factors, &mut random);
+        let candidate = Side::USUAL.report(&factors, &mut random);
         let began = Instant::now();
         let comparison = compared(&baseline, &candidate, 5.0);
         println!(
@@ -297,7 +297,7 @@ fn of_design(
         let between = wider[side] * figures.between;
         let factors: Vec<f64> =
             (0..cases).map(|case| if side == 1 && case < slower { factor } else { 1.0 }).collect();
-        Side { between, ..figures }.report(&factors, suite, &mut random)
+        Side { between, ..figures }.report(&factors, &mut random)
     })
 }
 

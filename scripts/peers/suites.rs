@@ -60,8 +60,8 @@ impl Side {
         Self { launches, iterations: 1, between: 0.01, noise, within: 0.0, correlation: 0.0 }
     }
 
-    /// A report of this side: a case for each factor, which its times are longer by. `suite` numbers what cases share.
-    pub(crate) fn report(self, factors: &[f64], suite: u64, random: &mut Stream) -> Report {
+    /// A report of this side: a case for each factor, which its times are longer by.
+    pub(crate) fn report(self, factors: &[f64], random: &mut Stream) -> Report {
         let mut report: Report = serde_json::from_str(REPORT).unwrap();
         let one: Case = serde_json::from_str(CASE).unwrap();
         let common: Vec<f64> = (0..self.launches).map(|_| normal(random)).collect();
@@ -69,7 +69,7 @@ impl Side {
             let mut case = one.clone();
             case.id = format!("case-{number}");
             // The same on both sides.
-            let unlike = Stream::new(suite, "unlike cases", &[number as u64]).unit() - 0.5;
+            let unlike = Stream::new(1, "unlike cases", &[number as u64]).unit() - 0.5;
             case.replication = Some(self.replication(*factor, 25f64.powf(unlike), &common, random));
             let (median, mean, min, max) = (*factor, *factor, *factor, *factor);
             let latency = Latency { median, mean, min, max, ..Latency::default() };

@@ -130,7 +130,7 @@ pub enum Exit {
     Usage = 2,
     /// A regression, or a limit broken.
     Regression = 3,
-    /// Inconclusive, or cases vanished (with `--strict`).
+    /// Inconclusive, or cases vanished (with `--strict`); or a case is much slower and that is not shown.
     Inconclusive = 4,
     /// Wrong results.
     WrongResults = 5,
@@ -159,7 +159,7 @@ impl Exit {
         (Self::Usage, "usage or bad input"),
         (Self::Regression, "regression, or a limit broken"),
         (Self::Unfit, "environment unfit or not comparable"),
-        (Self::Inconclusive, "inconclusive, or cases vanished"),
+        (Self::Inconclusive, "inconclusive"),
         (Self::Ok, "ok"),
     ];
 

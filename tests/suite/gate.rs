@@ -7,7 +7,8 @@ use tesserabench::base::error::Exit;
 use tesserabench::base::random::Stream;
 use tesserabench::plan::config::{ComparedMetric, ComparisonConfig, Config, Protocol};
 use tesserabench::report::{
-    Comparison, Definition, Latency, Outcome, RegressionSeverity as Severity, Report, Verdict,
+    Comparison, Definition, Latency, Outcome, RegressionSeverity as Severity, Replicate, Report,
+    Verdict,
 };
 
 use crate::ranks::{Run, ranks, tesserabench};
@@ -15,14 +16,24 @@ use crate::ranks::{Run, ranks, tesserabench};
 #[path = "../../scripts/peers/suites.rs"]
 mod suites;
 
-use suites::Side;
+use suites::{Noise, Side};
 
 fn rules(threshold: f64) -> Rules {
     let comparison =
         ComparisonConfig { regression_threshold: Some(threshold), ..ComparisonConfig::default() };
     let config = Config { comparison, ..Config::default() };
-    let mut rules = Rules::resolve(&config).unwrap();
-    rules.resamples = Some(200);
+    Rules::resolve(&config).unwrap()
+}
+
+fn strict(rules: Rules) -> Rules {
+    let mut rules = rules;
+    rules.strict = true;
+    rules
+}
+
+fn by(test: &str, rules: Rules) -> Rules {
+    let mut rules = rules;
+    rules.test = serde_json::from_value(test.into()).unwrap();
     rules
 }
 
@@ -78,15 +89,198 @@ fn regressions_are_a_code_never_a_count() {
 #[test]
 fn few_launches_say_what_they_cannot_show() {
     let mut random = Stream::new(1, "few", &[]);
-    for (launches, cases, fewest_visible, needed) in
-        [(5, 12, 1, 5), (5, 13, 2, 6), (8, 643, 1, 8), (8, 644, 2, 9), (3, 50, 50, 7)]
-    {
-        let side = Side { launches, iterations: 1, ..Side::USUAL };
-        let report = side.report(&vec![1.0; cases], &mut random);
-        let reach = compared(&report, &report, &rules(5.0)).reach;
-        let found = (reach.fewest_visible, reach.launches_needed);
-        assert_eq!(found, (fewest_visible, needed), "{launches}, {cases}");
+    let mut reach = |launches, between, test| {
+        let side = Side { between, ..Side::figures(launches, Noise::Normal) };
+        let [a, b] = [0, 1].map(|_| side.report(&[1.0; 13], &mut random));
+        let comparison = compared(&a, &b, &strict(by(test, rules(5.0))));
+        (comparison.reach, comparison.exit)
+    };
+    // One launch shows nothing, and --strict fails although nothing is worse.
+    let (one, exit) = reach(1, 0.01, "auto");
+    assert_eq!(
+        (one.fewest_visible > 13, one.detectable_percent, one.launches_needed, exit),
+        (true, None, 5, 4)
+    );
+    let (calm, exit) = reach(5, 0.003, "auto");
+    assert!(calm.suffices() && calm.detectable_percent.unwrap() < 7.0, "{calm:?}");
+    assert_eq!(exit, 0);
+    let (noisy, exit) = reach(5, 0.15, "auto");
+    assert!(!noisy.suffices() && noisy.launches_needed > 5, "{noisy:?}");
+    assert_eq!(exit, 4);
+    // Ranks: one of 252 orders lifts at most 12 cases.
+    let (ranks, _) = reach(5, 0.003, "mannwhitney");
+    assert_eq!((ranks.fewest_visible, ranks.launches_needed), (2, 6));
+}
+
+/// A report with these figures of each case, a launch each; every launch has as many equal samples as `samples`.
+fn figures(cases: &[Vec<f64>], samples: usize) -> Report {
+    let mut random = Stream::new(1, "figures", &[]);
+    let mut report = Side::figures(1, Noise::Normal).report(&vec![1.0; cases.len()], &mut random);
+    for (case, figures) in report.cases.iter_mut().zip(cases) {
+        let launches = &mut case.replication.as_mut().unwrap().launches;
+        let one = launches[0].clone();
+        let launch = |(replicate, figure): (usize, &f64)| Replicate {
+            replicate,
+            median_ms: *figure,
+            times_ms: vec![*figure; samples],
+            ..one.clone()
+        };
+        *launches = figures.iter().enumerate().map(launch).collect();
     }
+    report
+}
+
+/// So many cases of normal noise of 1 %; the first `slower` by `factor`.
+fn noise(cases: usize, launches: usize, (slower, factor): (usize, f64), seed: u64) -> [Report; 2] {
+    let mut random = Stream::new(seed, "noise", &[]);
+    [0, 1].map(|side| {
+        let factor = |case| if side == 1 && case < slower { factor } else { 1.0 };
+        let factors: Vec<f64> = (0..cases).map(factor).collect();
+        Side::figures(launches, Noise::Normal).report(&factors, &mut random)
+    })
+}
+
+#[test]
+fn what_is_much_slower_is_never_ok() {
+    for (cases, launches, slower) in
+        [(30, 3, (29, 10.0)), (4, 4, (1, 1.5)), (30, 5, (2, 10.0)), (1, 3, (1, 2.0))]
+    {
+        let [a, b] = noise(cases, launches, slower, 1);
+        let comparison = compared(&a, &b, &rules(5.0));
+        let called = |verdict| comparison.summary[&verdict];
+        assert_eq!(
+            (called(Verdict::Regressed), comparison.exit),
+            (slower.0, 3),
+            "{cases} at {launches}"
+        );
+    }
+    // Nothing shows how far launches differ: it is named all the same.
+    let [a, b] = noise(3, 1, (1, 1.7), 1);
+    let comparison = compared(&a, &b, &rules(5.0));
+    assert_eq!((comparison.cases[0].verdict, comparison.exit), (Verdict::Suspected, 4));
+    assert_eq!(comparison.cases[1].verdict, Verdict::Inconclusive);
+    let [a, b] = noise(3, 1, (1, 1.4), 1);
+    assert_eq!(compared(&a, &b, &rules(5.0)).exit, 0);
+}
+
+#[test]
+fn a_case_worse_by_its_own_interval_only_is_suspected() {
+    let suspected = (0..20).filter(|seed| {
+        let [a, b] = noise(40, 4, (1, 1.075), *seed);
+        let comparison = compared(&a, &b, &rules(5.0));
+        let case = &comparison.cases[0];
+        let beyond = case.ci.is_some_and(|[low, _]| low > 1.05);
+        let shown = case.p_adjusted.unwrap() <= 0.05;
+        let suspected = case.verdict == Verdict::Suspected;
+        assert_eq!(suspected, beyond && !shown, "{case:?}");
+        if suspected {
+            assert_eq!((comparison.exit, case.severity), (0, Some(Severity::Mild)));
+            assert_eq!(compared(&a, &b, &strict(rules(5.0))).exit, 4);
+        }
+        suspected
+    });
+    assert!(suspected.count() > 2);
+}
+
+#[test]
+fn one_slow_launch_of_eight_is_unstable_not_equivalent() {
+    let calm: Vec<f64> = (0..8).map(|launch| 1.0 + 0.001 * f64::from(launch)).collect();
+    let mut rare = calm.clone();
+    rare[3] = 10.0;
+    let rules = rules(5.0);
+    let comparison = compared(&figures(&[calm], 1), &figures(&[rare], 1), &rules);
+    let case = &comparison.cases[0];
+    assert_eq!(case.verdict, Verdict::Unstable);
+    let [low, high] = case.ci.unwrap();
+    assert!(low < 1.0 && 1.0 < high && high < 1.05, "{low} {high}");
+    assert!(case.remarks[0].contains("one launch is 10.0 times worse"), "{:?}", case.remarks);
+    assert_eq!(comparison.exit, 0);
+}
+
+#[test]
+fn the_order_of_launches_and_cases_does_not_matter() {
+    let [a, b] = noise(3, 12, (3, 1.055), 5);
+    let there = compared(&a, &b, &rules(5.0));
+    let [a, b] = [a, b].map(|mut side| {
+        side.cases.reverse();
+        for case in &mut side.cases {
+            case.replication.as_mut().unwrap().launches.reverse();
+        }
+        side
+    });
+    let back = compared(&a, &b, &rules(5.0));
+    for (one, other) in there.cases.iter().zip(back.cases.iter().rev()) {
+        assert_eq!((&one.id, one.verdict, one.p), (&other.id, other.verdict, other.p));
+    }
+}
+
+#[test]
+fn unlike_spreads_and_numbers_raise_no_alarm() {
+    // Binomial(40, 0.05) exceeds 8 with probability 1e-4.
+    let alarmed = (0..40u64).filter(|suite| {
+        let mut random = Stream::new(*suite, "unlike", &[]);
+        let mut side = |launches, between| {
+            Side { between, ..Side::figures(launches, Noise::Normal) }
+                .report(&[1.0; 30], &mut random)
+        };
+        compared(&side(9, 0.01), &side(5, 0.06), &rules(0.0)).summary[&Verdict::Regressed] > 0
+    });
+    let alarmed = alarmed.count();
+    assert!(alarmed <= 8, "{alarmed} of 40");
+}
+
+#[test]
+fn what_is_called_is_never_contradicted_by_its_interval() {
+    for seed in 0..20 {
+        let [a, b] = noise(10, 5, (10, 1.02), seed);
+        for case in compared(&a, &b, &rules(0.0)).cases {
+            let [low, _] = case.ci.unwrap();
+            assert_eq!(
+                case.verdict == Verdict::Regressed,
+                low > 1.0 && case.p_adjusted.unwrap() <= 0.05
+            );
+        }
+    }
+}
+
+#[test]
+fn a_tick_of_the_clock_is_no_regression() {
+    let mut random = Stream::new(1, "ticks", &[]);
+    // Nothing changed: each median is of ten or eleven ticks.
+    let mut side = || -> Report {
+        let mut tick = |_| if random.unit() < 0.5 { 10.0 } else { 11.0 };
+        let cases: Vec<Vec<f64>> = (0..30).map(|_| (0..3).map(&mut tick).collect()).collect();
+        figures(&cases, 20)
+    };
+    let (a, b) = (side(), side());
+    for test in ["auto", "ttest", "mannwhitney"] {
+        assert_eq!(
+            compared(&a, &b, &by(test, rules(0.0))).summary[&Verdict::Regressed],
+            0,
+            "{test}"
+        );
+    }
+}
+
+#[test]
+fn samples_of_zero_are_counted_and_hide_nothing() {
+    let [mut a, mut b] = noise(2, 8, (1, 1.5), 1);
+    for side in [&mut a, &mut b] {
+        for launch in &mut side.cases[0].replication.as_mut().unwrap().launches {
+            launch.times_ms = vec![launch.median_ms, 0.0, launch.median_ms];
+        }
+    }
+    let comparison = compared(&a, &b, &rules(5.0));
+    let case = &comparison.cases[0];
+    assert_eq!((case.verdict, case.launches), (Verdict::Regressed, [8, 8]));
+    let zeros = case.remarks.iter().filter(|remark| remark.starts_with("ZERO: 8 samples"));
+    assert_eq!(zeros.count(), 2, "{:?}", case.remarks);
+    // Where nothing but zeros is left, there is no figure to compare.
+    for launch in &mut b.cases[0].replication.as_mut().unwrap().launches {
+        launch.median_ms = 0.0;
+    }
+    let comparison = compared(&a, &b, &rules(5.0));
+    assert_eq!((comparison.cases[0].verdict, comparison.exit), (Verdict::NotComparable, 6));
 }
 
 proptest! {
@@ -111,12 +305,17 @@ proptest! {
         };
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
         for (a, b) in there.cases.iter().zip(&back.cases) {
-            prop_assert_eq!(a.verdict, mirrored(b.verdict));
+            // What is only suspected or unstable is so in one direction.
+            let one_way = [Verdict::Suspected, Verdict::Unstable];
+            if !one_way.contains(&a.verdict) && !one_way.contains(&b.verdict) {
+                prop_assert_eq!(a.verdict, mirrored(b.verdict));
+            }
             prop_assert!(close(a.ratio.unwrap() * b.ratio.unwrap(), 1.0));
             prop_assert_eq!(a.cliffs_delta.unwrap(), -b.cliffs_delta.unwrap());
             for (p, q) in [(a.p, b.p_improved), (a.p_adjusted, b.p_improved_adjusted), (a.p_improved, b.p)] {
                 let (p, q) = (p.unwrap(), q.unwrap());
-                prop_assert!(close(p, q) && p > 0.0 && p <= 1.0, "{p} {q}");
+                // A drawn t may lie on either side of the other by rounding.
+                prop_assert!((p - q).abs() < 1e-3 && p > 0.0 && p <= 1.0, "{p} {q}");
             }
             if let (Some([low, high]), Some([below, above])) = (a.ci, b.ci) {
                 prop_assert!(close(low * above, 1.0) && close(high * below, 1.0));
