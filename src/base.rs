@@ -7,6 +7,7 @@ pub mod error;
 pub mod failure;
 pub mod files;
 pub mod metric;
+pub(crate) mod parallel;
 pub mod plain;
 pub mod random;
 pub mod serde_words;

@@ -16,9 +16,10 @@ use self::differences::{around, differs};
 use self::pair::{Examined, Pair, Weighed, pairs};
 use self::subject::subjects;
 use self::verdict::{Families, judged, reach};
-use super::parallel::in_parallel;
+
 use crate::base::error::Exit;
 use crate::base::metric::Direction;
+use crate::base::parallel::in_parallel;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
 use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict};

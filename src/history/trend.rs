@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::series::Series;
-use crate::analysis::in_parallel;
 use crate::base::metric::Direction;
+use crate::base::parallel::in_parallel;
 use crate::base::random::fingerprint;
 use crate::stats::{
     Estimate, SERIES_LIMIT, change_points, median, quantile_interval, ratio_interval,

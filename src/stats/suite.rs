@@ -8,6 +8,7 @@ use super::p_value::clamp_p;
 use super::prior::Prior;
 use super::t_test::{t_quantile, t_tail};
 use super::trimmed::Trimmed;
+use crate::base::parallel::in_parallel;
 use crate::base::random::Stream;
 
 /// No standard deviation is taken for smaller, as a share: values that never differ are rounded.
@@ -228,16 +229,17 @@ impl Suite {
     /// t of launches drawn about their centre, over all cases, ascending.
     fn chance(&self, cases: &[&Case], launches: [usize; 2], draws: usize, seed: u64) -> Arc<[f64]> {
         let each = draws.div_ceil(cases.len());
-        let mut drawn: Vec<f64> = Vec::with_capacity(each * cases.len());
-        for case in cases {
+        let of_case = |case: &Case| -> Vec<f64> {
             let numbers = [case.name, launches[0] as u64 * launches[1] as u64];
             let mut random = Stream::new(seed, "launches", &numbers);
-            drawn.extend((0..each).map(|_| {
+            let t = |_| {
                 let sides = case.drawn(launches, &mut random);
                 let Difference { value, standard_error, .. } = self.difference(sides, case.least);
                 value / standard_error
-            }));
-        }
+            };
+            (0..each).map(t).collect()
+        };
+        let mut drawn = in_parallel(cases.to_vec(), of_case).concat();
         drawn.sort_unstable_by(f64::total_cmp);
         drawn.into()
     }

@@ -9,9 +9,6 @@ use super::sample::{Scale, mean, variance};
 /// of 1 % at 10¹².
 const NORMAL_FROM: f64 = 1e4;
 
-/// Bisection steps; enough for full precision.
-const BISECTIONS: usize = 100;
-
 /// The difference of two means with its standard error (Welch, 1947).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Welch {
@@ -94,8 +91,11 @@ pub fn t_quantile(p: f64, freedom: f64) -> Option<f64> {
     while t_tail(high, freedom) > tail {
         (low, high) = (high, 2.0 * high);
     }
-    for _ in 0..BISECTIONS {
+    loop {
         let middle = f64::midpoint(low, high);
+        if middle <= low || middle >= high {
+            break;
+        }
         if t_tail(middle, freedom) > tail { low = middle } else { high = middle }
     }
     Some(if p < 0.5 { -high } else { high })

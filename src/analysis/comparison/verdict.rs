@@ -3,6 +3,7 @@
 use super::evidence::Evidence;
 use super::pair::Weighed;
 use super::{Rules, sign};
+use crate::base::parallel::in_parallel;
 use crate::plan::config::StatisticalTest;
 use crate::report::{Compared, Reach, Verdict};
 use crate::stats::{self, Magnitude, Shift};
@@ -90,7 +91,7 @@ pub(super) fn reach(cases: &[Weighed<'_>], rules: &Rules, draws: usize) -> Reach
     let enough = (2..=MOST_LAUNCHES).find(|&each| visible(smallest([each, each])) == 1);
     let alone = rate / count.max(1) as f64;
     // How much worse, as w, each case must get; and by how many launches as much as is asked for would do.
-    let each = tested().filter_map(|case| {
+    let each = in_parallel(tested().collect(), |case| {
         let shift = case.tested()?.shift.as_ref()?;
         let surely = stats::t_quantile(1.0 - alone, shift.freedom)?
             + stats::t_quantile(POWER, shift.freedom)?;
@@ -99,7 +100,7 @@ pub(super) fn reach(cases: &[Weighed<'_>], rules: &Rules, draws: usize) -> Reach
         let fewest = case.examined.pair.launches().into_iter().min().unwrap_or(0) as f64;
         Some((bound + beyond, fewest * (beyond / room).powi(2)))
     });
-    let (detectable, needed): (Vec<f64>, Vec<f64>) = each.unzip();
+    let (detectable, needed): (Vec<f64>, Vec<f64>) = each.into_iter().flatten().unzip();
     let needed = stats::median(&needed)
         .map_or(FEW_LAUNCHES, |needed| needed.min(MOST_LAUNCHES as f64).ceil() as usize);
     Reach {
