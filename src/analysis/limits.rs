@@ -298,6 +298,7 @@ impl Limit {
 mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, empty_report, plan, recording};
+    use crate::base::random::Stream;
     use LimitOutcome::{Broken, Kept, Unchecked};
 
     /// A case of triad whose operation takes about 1 ms.
@@ -438,5 +439,22 @@ mod tests {
             fleet.iter().flat_map(|report| outcomes(&limits.check(report, &[]))).collect();
         assert_eq!(all, [Kept, Kept, Kept, Broken]);
         assert!(derive_limits(&fleet[..2], 0.05).is_err());
+    }
+
+    #[test]
+    fn derived_limits_hold_for_a_further_healthy_machine() {
+        // One in a hundred is expected to break its limit; Binomial(100, 0.01) exceeds 6 with probability 1e-4.
+        let mut random = Stream::new(1, "fleet", &[]);
+        let mut machine = || {
+            let noise = (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
+            report((0.02 * noise).exp())
+        };
+        let broken = (0..100).filter(|_| {
+            let fleet: Vec<Report> = (0..4).map(|_| machine()).collect();
+            let limits = Limits::resolve(&derive_limits(&fleet, 0.0).unwrap()).unwrap();
+            outcomes(&limits.check(&machine(), &[])).contains(&Broken)
+        });
+        let broken = broken.count();
+        assert!(broken <= 6, "{broken} of 100");
     }
 }

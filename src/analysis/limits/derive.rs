@@ -10,16 +10,16 @@ use crate::plan::config::LimitConfig;
 use crate::report::Report;
 use crate::stats;
 
-/// Standard deviations that healthy machines may lie apart.
-const REACH: f64 = 3.0;
+/// How probably a healthy machine is worse than its limit.
+const BROKEN: f64 = 0.01;
 
-/// The median distance of normal values from their median, in standard deviations.
-const MEDIAN_DISTANCE: f64 = 0.6745;
+/// How probably a healthy machine is taken for a sick one.
+const SICK: f64 = 0.001;
 
 /// For every case that at least three reports measured, an absolute bound on the rate that people quote for it, or
-/// on its time where it has none: `margin` (a share) off the median of the reports, or three of their standard
-/// deviations (by the median distance from the median, which a sick machine among them does not move) where that
-/// is more.
+/// on its time where it has none: `margin` (a share) off the middle of the reports, or so far that one in a hundred
+/// healthy machines lies beyond, where that is more: Student's t by the deviation of the reports' logarithms. What
+/// lies so far off the others that one in a thousand would is sick, and is left out.
 ///
 /// # Errors
 /// Usage error when there are too few reports of any case.
@@ -36,23 +36,15 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
         .into_iter()
         .filter(|(_, (_, values))| values.len() >= FLEET)
         .filter_map(|((case, key), (metric, values))| {
-            let median = stats::median(&values)?;
-            let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
-            let spread = REACH * stats::median(&distances)? / MEDIAN_DISTANCE / median;
-            let off = margin.max(spread);
+            let healthy = healthy(values.iter().map(|value| value.ln()).collect());
+            let middle = stats::mean(&healthy);
+            let off = margin.ln_1p().max(distance(&healthy, BROKEN)?);
             let (at_least, at_most) = match metric.direction {
-                Direction::HigherIsBetter => (Some(rounded(median * (1.0 - off))), None),
-                Direction::LowerIsBetter => (None, Some(rounded(median * (1.0 + off)))),
+                Direction::HigherIsBetter => (Some(rounded((middle - off).exp())), None),
+                Direction::LowerIsBetter => (None, Some(rounded((middle + off).exp()))),
             };
             let (case, metric) = (case.to_owned(), key.to_owned());
-            // A fleet that differs by more than everything bounds nothing.
-            at_least.is_none_or(|least| least > 0.0).then(|| LimitConfig {
-                case,
-                metric,
-                at_least,
-                at_most,
-                ..Default::default()
-            })
+            Some(LimitConfig { case, metric, at_least, at_most, ..Default::default() })
         })
         .collect();
     if limits.is_empty() {
@@ -63,6 +55,28 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
         )));
     }
     Ok(limits)
+}
+
+/// The values without those that are too far off the others, the farthest first.
+fn healthy(mut values: Vec<f64>) -> Vec<f64> {
+    while values.len() > FLEET {
+        let Some(median) = stats::median(&values) else { break };
+        values.sort_by(|a, b| (a - median).abs().total_cmp(&(b - median).abs()));
+        let Some((farthest, others)) = values.split_last() else { break };
+        let bound = distance(others, SICK / 2.0);
+        if bound.is_none_or(|bound| (farthest - stats::mean(others)).abs() <= bound) {
+            break;
+        }
+        values.pop();
+    }
+    values
+}
+
+/// So far off the mean of `values` a further one lies with probability `tail`, if all are normal.
+fn distance(values: &[f64], tail: f64) -> Option<f64> {
+    let n = values.len() as f64;
+    let quantile = stats::t_quantile(1.0 - tail, n - 1.0)?;
+    Some(quantile * (stats::variance(values) * (1.0 + n.recip())).sqrt())
 }
 
 /// With as many digits as people write.
