@@ -9,6 +9,7 @@ use super::{files, format, write};
 use crate::analysis::{self, Limits};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::{refuse_overwriting, write_atomically};
+use crate::base::units::counted;
 use crate::plan::config::{Config, LimitConfig};
 use crate::render::{Format, say};
 use crate::report::{self, Analysis};
@@ -76,10 +77,11 @@ fn write_limits(
     let yaml = serde_saphyr::to_string(&limits);
     let yaml = yaml.map_err(|why| Error::internal(format!("cannot write limits: {why}")))?;
     let text = format!(
-        "# From {reports} reports, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
+        "# From {}, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
+        counted(reports, "report"),
         yaml.lines().map(|line| format!("  {line}\n")).collect::<String>()
     );
     write_atomically(path, text.as_bytes())?;
-    say(&format!("wrote {count} limits to {}", path.display()));
+    say(&format!("wrote {} to {}", counted(count, "limit"), path.display()));
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::words::{
-    self, change, counted, give_or_take, percent, placed, problem, told_of, type_name, word,
+    self, change, give_or_take, percent, placed, problem, told_of, type_name, word,
 };
 use super::{Format, Render, csv, limits, scaling};
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Unit;
-use crate::base::units::{format_ms, significant};
+use crate::base::units::{counted, format_ms, significant};
 use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
@@ -233,7 +233,8 @@ fn first_failure(case: &Case) -> String {
         let time = error.time.as_deref().unwrap_or("an unknown time");
         let (failed, count) = (cycles.failed, cycles.count);
         Some(format!(
-            " {failed} of {count} times, first in cycle {} at {time}",
+            " {failed} of {}, first in cycle {} at {time}",
+            counted(count, "time"),
             cycles.first_failure?
         ))
     });
@@ -356,9 +357,10 @@ fn facts(report: &Report) -> Vec<String> {
             "SIMULATED: the times come from a model of '{topology}', not from a clock"
         ));
     }
-    lines.push(match &run.imported_from {
-        Some(_) => format!("imported at {}; the log has no date", run.started),
-        None => format!("{} to {}, build {}", run.started, run.finished, run.build),
+    lines.push(match (&run.imported_from, run.began()) {
+        (Some(_), None) => format!("imported at {}; the log has no date", run.started),
+        (Some(_), Some(_)) => format!("{} to {}, as the log tells", run.started, run.finished),
+        (None, _) => format!("{} to {}, build {}", run.started, run.finished, run.build),
     });
     lines
 }

@@ -165,7 +165,7 @@ fn a_torn_line_is_dropped_and_its_case_runs_again() {
     let ended = two("torn@0:write/2").fails(9);
     assert_eq!(ended.journal(), &CASES[..1]);
     let resumed = ranks(2, WORDS).arg("--resume").after(ended).passes();
-    assert!(resumed.err.contains("are an incomplete line and are dropped"), "{}", resumed.err);
+    assert!(resumed.err.contains("of an incomplete line, which are dropped"), "{}", resumed.err);
     assert_eq!(resumed.ids(), CASES);
 }
 
