@@ -24,7 +24,7 @@ const MEANINGS: [(&str, &str); 17] = [
     ("reproducible", "whether launches differ by no more than the bound"),
     (
         "correct",
-        "whether the results agree with a reference, and a barrier or a new communicator holds; - where nothing was checked",
+        "whether what was checked is right: data, unless a line below the table says otherwise; - where nothing was checked",
     ),
     ("over", "what the confidence interval is over"),
     ("cv", "standard deviation over mean, in one launch"),

@@ -10,7 +10,7 @@ use super::recorder::{self, Recorded, Recorder, RootOutputs};
 use super::{environment, launch, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
-use crate::base::accuracy::Accuracy;
+use crate::base::accuracy::{Accuracy, Checked};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::CaseError;
@@ -490,13 +490,22 @@ fn wrong_result(found: Accuracy, phase: Phase) -> CaseOutcome {
         return CaseOutcome::Failed(Box::new(error), Some(found));
     }
     let first = found.first_wrong.as_ref();
+    let rank = first.map_or_else(String::new, |first| format!("rank {}", first.rank));
     let place = first.map_or_else(String::new, |first| {
         format!(
             "; the first: rank {}, index {}, expected {}, got {}",
             first.rank, first.index, first.expected, first.got
         )
     });
-    let detail = format!("{} wrong of {}{place}", found.wrong, counted(found.checked, "element"));
+    let detail = match found.of {
+        Checked::Data => {
+            format!("{} wrong of {}{place}", found.wrong, counted(found.checked, "element"))
+        }
+        Checked::Order => format!("{rank} left {} ns before the last one came", found.max_abs),
+        Checked::Members => {
+            format!("{rank} has a new communicator with other ranks than the old one")
+        }
+    };
     let error = CaseError {
         rank: first.map(|first| first.rank),
         element: first.map(|first| first.index),

@@ -24,6 +24,16 @@ fn a_case_is_one_line_and_what_is_missing_is_named() {
 }
 
 #[test]
+fn cycles_are_told_at_any_width() {
+    let words = "run --backend simulated -b gemm --problem-size m=64,128 --quick --repeat 40";
+    for columns in ["80", "200"] {
+        let out = tesserabench(words).env("COLUMNS", columns).passes().out;
+        let told = "40 cycles, figures are of the first: 2 cases kept one level";
+        assert!(out.contains(told), "{columns}: {out}");
+    }
+}
+
+#[test]
 fn ids_can_be_copied_from_a_dry_run() {
     let words = "run --dry-run --backend simulated --ranks 8 --mesh tp=2,dp=4 --quick -b all_reduce,gemm --problem-size placement=in,out \
                  -p f32,bf16";
