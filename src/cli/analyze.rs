@@ -13,6 +13,7 @@ use crate::base::units::counted;
 use crate::plan::config::{Config, LimitConfig};
 use crate::render::{Format, say};
 use crate::report::{self, Analysis};
+use crate::run::keep_reports;
 
 #[derive(Debug, Args)]
 pub(super) struct AnalyzeArgs {
@@ -36,6 +37,9 @@ pub(super) struct AnalyzeArgs {
     /// File to write, in the format that its ending names; repeatable
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
+    /// Replace a report of a run that stands where a file is written; else it is kept under a dated name
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
@@ -52,14 +56,17 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
         let Side { files, reports } = Side::load(named, &asked)?;
         files.into_iter().zip(reports).for_each(|(file, report)| side.add(file, report));
     }
-    let written = outputs.iter().map(|(path, _)| *path).chain(args.derive_limits.as_deref());
-    refuse_overwriting(written, &side.files)?;
+    let written = || args.output.iter().chain(&args.derive_limits).map(PathBuf::as_path);
+    refuse_overwriting(written(), &side.files)?;
     let derived = args
         .derive_limits
         .as_ref()
         .map(|path| Ok((path, analysis::derive_limits(&side.reports, args.margin / 100.0)?)));
     let derived = derived.transpose()?;
     let analysis = analysis::survey(side.as_reports(), &limits);
+    if !args.force {
+        keep_reports(written())?;
+    }
     write(&analysis, args.format, &outputs, args.statistical_analysis)?;
     if let Some((path, derived)) = derived {
         write_limits(&derived, (side.reports.len(), args.margin), path)?;

@@ -20,6 +20,7 @@ use crate::import;
 use crate::plan::config::Config;
 use crate::render::{Format, say};
 use crate::report::Report;
+use crate::run::keep_reports;
 
 /// Reports of which adding is told one by one.
 const FEW: usize = 20;
@@ -204,6 +205,7 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             let series = Content::Export { series: History::open(&folder)?.series(&asked)? };
             let Some(path) = output else { return print(series, format).map(|()| Exit::Ok) };
             let text = format.write(&Answer::from(series), true)?;
+            keep_reports([path.as_path()].into_iter())?;
             write_atomically(&path, text.as_bytes())?;
             say(&format!("wrote {}", path.display()));
         }

@@ -336,6 +336,43 @@ fn what_an_earlier_run_has_written_is_kept() {
 }
 
 #[test]
+fn what_is_computed_from_reports_replaces_none() {
+    let run = |name: &str| {
+        tesserabench(&format!(
+            "run -b copy --problem-size small --quick -o {name} --iterations 600"
+        ))
+    };
+    let ended = run("a.json -o old.json -o old.md -o old.csv").passes();
+    let mut ended = run("b.json").after(ended).passes();
+    let kept = |ended: &Ended, name: &str| -> Vec<String> {
+        let (stem, ending) = name.split_once('.').unwrap();
+        let names = std::fs::read_dir(ended.folder()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let is_it = |it: &String| it.starts_with(stem) && it.ends_with(ending) && it != name;
+        names.filter(is_it).collect()
+    };
+    for (words, name) in [
+        ("compare a.json b.json -o", "old.json"),
+        ("compare a.json b.json -o", "old.md"),
+        ("analyze a.json b.json -o", "old.json"),
+        ("compare a.json b.json -o", "old.csv"),
+    ] {
+        let before = ended.read(name);
+        let is_first = kept(&ended, name).is_empty();
+        ended = tesserabench(&format!("{words} {name}")).after(ended).end();
+        assert_ne!(ended.read(name), before, "{}", ended.err);
+        let kept = kept(&ended, name);
+        // A comparison can be made again.
+        assert_eq!((kept.len(), ended.err.contains("is kept as")), (1, is_first), "{}", ended.err);
+        assert!(!is_first || ended.read(&kept[0]) == before, "{kept:?}");
+    }
+    let before = ended.read("b.json");
+    let forced = tesserabench("analyze a.json -o b.json --force").after(ended).end();
+    assert_ne!(forced.read("b.json"), before);
+    assert!(kept(&forced, "b.json").is_empty(), "{}", forced.err);
+}
+
+#[test]
 fn two_runs_do_not_write_the_same_files() {
     // Holds the journal as a run does that is under way.
     let ended = tesserabench("run -b copy --problem-size small --quick").passes();
