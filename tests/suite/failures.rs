@@ -270,6 +270,14 @@ fn a_signal_ends_the_run_in_good_order() {
             "{last}"
         );
     }
+    // A rank that nothing has started says it itself.
+    let alone = words.replace("-b barrier", "-b copy --problem-size array=4KiB");
+    let alone = tesserabench(&format!("run {alone}")).fault("slow/500@0:operation@gemm*");
+    let ended = alone.end_signalled(Signal::INT, 1);
+    assert_eq!(ended.code, Some(10), "{}", ended.err);
+    incomplete(&ended, 10, &["copy/f32/array=4096/world:0"]);
+    let last = ended.out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("go on with: /") && last.ends_with(" --resume"), "{last}");
     let ended = under_mpirun(2, &words).fault(fault).end_signalled(Signal::USR1, 1);
     assert!(ended.out.ends_with("go on with the same command and --resume\n"), "{}", ended.out);
     assert!(ended.code != Some(0) || !launcher_tells_the_truth(), "{}", ended.err);
