@@ -43,7 +43,7 @@ pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<
     if left > 0 {
         tracing::info!("killed what the launcher had left: {}", counted(left, "process"));
     }
-    let ended = state.conclude(end, plan.deadlines.run);
+    let ended = state.conclude(end, &plan.deadlines);
     let kept = state
         .unreported(&ended)
         .is_some_and(|failure| recorder::save_incomplete(outputs, &failure));

@@ -240,6 +240,26 @@ fn a_start_of_mpi_that_fails_is_told_in_its_own_words() {
 }
 
 #[test]
+fn a_start_that_hangs_ends_at_its_deadline() {
+    if !launcher_tells_the_truth() {
+        return;
+    }
+    // What MPI's files may not have makes Open MPI 4.1 fail, or its launcher wait for ever; others need none.
+    for (limit, codes) in [(1, &[6, 8]), (100, &[6, 8]), (1 << 20, &[0, 0])] {
+        let run = ranks(2, "-b barrier --quick --deadline startup=2s");
+        let ended = run.behind(&format!("ulimit -f {limit}")).end();
+        let code = ended.code.unwrap_or_default();
+        assert!(codes.contains(&code) || code == 0, "{limit}: {}", ended.err);
+        let is_told = |told: &str| ended.error().contains(told) && ended.err.contains("ulimit -f");
+        match code {
+            6 => assert!(is_told("could not start"), "{}", ended.err),
+            8 => assert!(is_told("the ranks did not start within 2 s"), "{}", ended.err),
+            _ => {}
+        }
+    }
+}
+
+#[test]
 fn mixed_builds_are_refused() {
     let ended = ranks(3, WORDS).fault("build@2:join").fails(6);
     assert_eq!(ended.err.matches("rank 2 runs build").count(), 1, "{}", ended.err);
