@@ -21,7 +21,7 @@ pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
-use crate::base::units::{parse_sizes, refuse_long};
+use crate::base::units::{counted, parse_sizes, refuse_long};
 use crate::benchmark::collective::{COLLECTIVES, Collective};
 use crate::benchmark::kernel::{KERNELS, Kernel};
 pub use crate::benchmark::work::Counts;
@@ -357,9 +357,11 @@ impl Benchmark {
             let Some(Setting::Number(value)) = share.get_mut(&*key.name) else { continue };
             if !value.is_multiple_of(ranks as u64) {
                 return Err(Error::usage(format!(
-                    "{}: {}={value} does not divide among {ranks} ranks; choose a multiple of every \
+                    "{}: {}={value} does not divide among {}; choose a multiple of every \
                      --scaling-ranks value",
-                    self.name, key.name
+                    self.name,
+                    key.name,
+                    counted(ranks, "rank")
                 )));
             }
             *value /= ranks as u64;

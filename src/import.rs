@@ -25,6 +25,7 @@ pub use log::Asked;
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::read_bytes;
 use crate::base::random::fingerprint;
+use crate::base::units::counted;
 use crate::benchmark::collective;
 use crate::machine::device::Device;
 use crate::machine::environment::{Environment, Node, Rank};
@@ -48,7 +49,7 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
     let mut gathering = Gathering::default();
     let (mut origins, mut environment) = (Vec::new(), Environment::default());
     let mut known: Vec<(u64, String)> = Vec::new();
-    let (mut ended, mut times, mut remarks) = (Exit::Ok, Vec::new(), Vec::new());
+    let (mut ended, mut remarks) = (Exit::Ok, Vec::new());
     for file in files {
         let bytes = read_bytes(file, FILE_LIMIT)?;
         let name = file.display().to_string();
@@ -65,14 +66,14 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
         }
         ended = ended.worst(log.ended());
         environment.learn(&log);
-        times.extend(log.times.clone());
         remarks.extend(log.remarks(&name));
         for reading in log.readings {
             let at = reading.at.clone();
             let there = |why: Error| wrong(Error::usage(format!("{at}: {}", why.message)));
             gathering.add((log.tool, &log.time, &name), reading).map_err(there)?;
         }
-        origins.push(ImportedFrom { tool: log.tool.to_owned(), version: log.version, file: name });
+        let (tool, version, times) = (log.tool.to_owned(), log.version, log.times);
+        origins.push(ImportedFrom { tool, version, file: name, times });
     }
     let cases = gathering.cases()?;
     remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
@@ -81,8 +82,9 @@ pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Repor
     let mut report = begun("imported", config, environment, mesh);
     report.run.finished.clone_from(&report.run.started);
     // Times in UTC are in the order of their texts.
+    let times: Option<Vec<[String; 2]>> = origins.iter().map(|from| from.times.clone()).collect();
     let (started, finished): (Vec<String>, Vec<String>) =
-        times.into_iter().map(|[started, finished]| (started, finished)).unzip();
+        times.into_iter().flatten().map(|[started, finished]| (started, finished)).unzip();
     if let Some(ends) = started.into_iter().min().zip(finished.into_iter().max()) {
         (report.run.started, report.run.finished) = ends;
     }
@@ -186,7 +188,8 @@ impl Log {
         // The OSU benchmarks check nothing unless asked to.
         let unchecked = (unchecked > 0 && self.tool != "osu").then(|| {
             format!(
-                "{name}: {unchecked} of {count} results were not checked when they were measured"
+                "{name}: not checked when measured: {unchecked} of {}",
+                counted(count, "result")
             )
         });
         lone.into_iter().chain(unchecked).collect()

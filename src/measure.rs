@@ -16,7 +16,7 @@ use crate::backend::{Prepared, Remarks, Sample};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::base::plain::name_in_reports;
-use crate::base::units::Nanos;
+use crate::base::units::{Nanos, counted};
 use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
 use crate::plan::config::Protocol;
@@ -113,11 +113,11 @@ impl Recording {
     pub fn told(&self) -> String {
         let started = name_in_reports(&self.protocol);
         format!(
-            "{} untimed rounds in {:.3} s, {} timed ones in {:.3} s, {} of them invalid; start: {started}; operations \
+            "{} in {:.3} s, {} in {:.3} s, {} of them invalid; start: {started}; operations \
              in a sample: {}",
-            self.warmup,
+            counted(self.warmup, "untimed round"),
             self.warmup_seconds,
-            self.times.global.len() + self.times.invalid,
+            counted(self.times.global.len() + self.times.invalid, "timed one"),
             self.measuring_seconds,
             self.times.invalid,
             self.batch

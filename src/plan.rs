@@ -15,6 +15,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Kind, Result};
+use crate::base::units::counted;
 use crate::benchmark::Problem;
 use crate::benchmark::collective::MpiCall;
 use crate::benchmark::work::{Element, Placement, Work};
@@ -209,9 +210,9 @@ impl Plan {
     pub fn check(&self) -> Result<()> {
         if !(1..=RANK_LIMIT).contains(&self.ranks) || self.places.len() != self.ranks {
             return Err(Error::usage(format!(
-                "the plan has {} places for {} ranks",
-                self.places.len(),
-                self.ranks
+                "the plan has {} for {}",
+                counted(self.places.len(), "place"),
+                counted(self.ranks, "rank")
             )));
         }
         for case in &self.cases {

@@ -36,7 +36,6 @@ pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
 pub use output::{Output, tell};
 pub use terminal::{remark, said_all, say, width as terminal_width};
-pub use words::counted;
 
 use crate::base::error::{Error, Result, suggestion};
 

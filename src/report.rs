@@ -42,6 +42,7 @@ use crate::base::caveat::Caveat;
 pub use crate::base::caveat::Severity;
 use crate::base::error::Exit;
 use crate::base::failure::CaseError;
+use crate::base::units::counted;
 pub use crate::benchmark::metric::{Metrics, Overlap};
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{Counts, Problem};
@@ -93,7 +94,7 @@ pub struct Report {
 pub struct Run {
     /// Unique name.
     pub id: String,
-    /// When it began, UTC; for imported results when they were read.
+    /// When it began, UTC; for imported results when they were read, unless every file tells: see [`Run::began`].
     pub started: String,
     /// When it ended, UTC.
     pub finished: String,
@@ -135,6 +136,19 @@ pub struct ImportedFrom {
     pub version: Option<String>,
     /// The file, as it was named.
     pub file: String,
+    /// When its first test began and its last one ended, UTC, where the file tells.
+    #[serde(default)]
+    pub times: Option<[String; 2]>,
+}
+
+impl Run {
+    /// When it began, UTC; `None` where a file that it was imported from does not tell.
+    pub fn began(&self) -> Option<&str> {
+        let Some(files) = &self.imported_from else { return Some(&self.started) };
+        let began = files.iter().map(|file| Some(file.times.as_ref()?[0].as_str()));
+        // What is unknown comes first.
+        began.min().flatten()
+    }
 }
 
 /// The ranks' arrangement.
@@ -431,7 +445,8 @@ impl Report {
         let incomplete = if self.run.incomplete { ", incomplete" } else { "" };
         let measured_or = if self.run.simulated { "computed from a model" } else { "measured" };
         format!(
-            "{exit}: {measured} of {cases} cases {measured_or}, {skipped} skipped, {failed} failed{incomplete}{}",
+            "{exit}: {measured} of {} {measured_or}, {skipped} skipped, {failed} failed{incomplete}{}",
+            counted(cases, "case"),
             limits_told(&self.limits)
         )
     }

@@ -15,7 +15,7 @@ mod series;
 mod session;
 pub mod sidecar;
 
-pub use keep::keep_earlier;
+pub use keep::{keep_earlier, keep_reports};
 pub use launch::{LauncherChoice, with_parent};
 pub use recorder::OnExisting;
 pub use request::{Request, Variables, Variant};

@@ -29,6 +29,8 @@ pub struct Job {
     pub set: Vec<(String, String)>,
     /// Environment variables to remove.
     pub unset: Vec<String>,
+    /// Deadline until it has started, if it has one.
+    pub startup: Option<Duration>,
     /// Deadline of the job.
     pub timeout: Duration,
     /// Grace period after a signal to stop.
@@ -51,6 +53,8 @@ pub enum End {
     Code(i32),
     /// Killed by a signal that we did not send.
     Killed,
+    /// Ended by us because it had not started at its deadline.
+    NotStarted,
     /// Ended by us at its deadline.
     TimedOut,
     /// Ended by itself or by us after a signal to stop.
@@ -72,7 +76,8 @@ const KILL_DELAY: Duration = Duration::from_secs(5);
 /// Longest line of output, bytes; longer ones are truncated.
 const LINE_LIMIT: usize = 64 << 10;
 
-/// Runs the job until it ends, its deadline passes, or this process receives a signal to stop.
+/// Runs the job until it ends, a deadline passes, or this process receives a signal to stop. `on_line` says whether
+/// the job has started.
 ///
 /// SIGINT, SIGTERM and SIGUSR1 to this process send SIGUSR1 to the job's first process; launchers forward it to all
 /// ranks. The job then has the grace period to end. After that, on a second signal, or at the deadline, its process
@@ -85,7 +90,7 @@ const LINE_LIMIT: usize = 64 << 10;
 ///
 /// # Errors
 /// If the program cannot be started, or waiting for it fails.
-pub fn run(job: &Job, on_line: impl FnMut(OutputLine)) -> io::Result<Ended> {
+pub fn run(job: &Job, on_line: impl FnMut(OutputLine) -> bool) -> io::Result<Ended> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     tokio::runtime::Builder::new_current_thread()
@@ -94,7 +99,7 @@ pub fn run(job: &Job, on_line: impl FnMut(OutputLine)) -> io::Result<Ended> {
         .block_on(supervise(job, on_line))
 }
 
-async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine)) -> io::Result<Ended> {
+async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine) -> bool) -> io::Result<Ended> {
     let mut command = Command::new(&job.program);
     command
         .args(&job.arguments)
@@ -123,12 +128,17 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine)) -> io::Result
         grace: job.grace,
         deadline,
         step: Step::Running,
-        due: deadline,
+        due: job.startup.map_or(deadline, |startup| deadline.min(Instant::now() + startup)),
+        started: job.startup.is_none(),
         reason: None,
     };
     let end = loop {
         tokio::select! {
-            Some(line) = lines.recv() => on_line(line),
+            Some(line) = lines.recv() => {
+                if on_line(line) {
+                    shutdown.on_start();
+                }
+            }
             status = child.wait() => {
                 let end = |status: ExitStatus| status.code().map_or(End::Killed, End::Code);
                 break status.map(|status| shutdown.reason.unwrap_or(end(status)));
@@ -145,7 +155,7 @@ async fn supervise(job: &Job, mut on_line: impl FnMut(OutputLine)) -> io::Result
     // The pipes are closed now; forward the rest of the output.
     let drained = async {
         while let Some(line) = lines.recv().await {
-            on_line(line);
+            let _ = on_line(line);
         }
     };
     let _ = tokio::time::timeout(KILL_DELAY, drained).await;
@@ -171,6 +181,7 @@ struct Shutdown {
     deadline: Instant,
     step: Step,
     due: Instant,
+    started: bool,
     /// Why the job is shut down, once it is.
     reason: Option<End>,
 }
@@ -187,6 +198,13 @@ enum Step {
 }
 
 impl Shutdown {
+    fn on_start(&mut self) {
+        if !self.started && self.step == Step::Running {
+            self.due = self.deadline;
+        }
+        self.started = true;
+    }
+
     fn on_signal(&mut self) {
         self.reason = Some(End::Interrupted);
         if self.step == Step::Running {
@@ -201,7 +219,8 @@ impl Shutdown {
 
     /// Takes the next step when the time of this one is over; the end if the job survives SIGKILL.
     fn escalate(&mut self) -> Option<End> {
-        let reason = *self.reason.get_or_insert(End::TimedOut);
+        let late = if self.started { End::TimedOut } else { End::NotStarted };
+        let reason = *self.reason.get_or_insert(late);
         match self.step {
             Step::Running | Step::Requested => self.kill(Step::Terminated, Signal::TERM),
             Step::Terminated => self.kill(Step::Killed, Signal::KILL),
@@ -254,6 +273,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             set: vec![("GREETING".into(), "hello".into())],
             unset: vec!["HOME".into()],
+            startup: None,
             timeout,
             grace: KILL_DELAY,
         };
@@ -263,6 +283,7 @@ mod tests {
                 OutputLine::Out(line) => format!("out {line}"),
                 OutputLine::Err(line) => format!("err {line}"),
             });
+            true
         });
         lines.sort();
         (end.unwrap().end, lines)
@@ -309,9 +330,10 @@ mod tests {
             arguments: Vec::new(),
             set: Vec::new(),
             unset: Vec::new(),
+            startup: None,
             timeout: LONG,
             grace: KILL_DELAY,
         };
-        assert!(run(&job, |_| {}).is_err());
+        assert!(run(&job, |_| true).is_err());
     }
 }

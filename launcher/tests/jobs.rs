@@ -26,11 +26,22 @@ fn turn() -> MutexGuard<'static, ()> {
 
 /// Runs a script, sends this process SIGTERM whenever it says `ask`, and returns what it said.
 fn shell(script: &str, timeout: Duration, grace: Duration) -> (Ended, Vec<String>) {
+    shell_starting(script, None, timeout, grace)
+}
+
+/// The same of a script that has started once it says `started`.
+fn shell_starting(
+    script: &str,
+    startup: Option<Duration>,
+    timeout: Duration,
+    grace: Duration,
+) -> (Ended, Vec<String>) {
     let job = Job {
         program: "/bin/sh".into(),
         arguments: vec!["-c".into(), script.into()],
         set: Vec::new(),
         unset: Vec::new(),
+        startup,
         timeout,
         grace,
     };
@@ -41,6 +52,7 @@ fn shell(script: &str, timeout: Duration, grace: Duration) -> (Ended, Vec<String
             kill_process(getpid(), Signal::TERM).unwrap();
         }
         lines.push(line);
+        lines.contains(&"started".to_owned())
     });
     (ended.unwrap(), lines)
 }
@@ -215,4 +227,19 @@ fn a_rank_notices_that_it_is_an_orphan() {
     let said = out.lines().map(Result::unwrap).find(|line| line.contains("Orphaned"));
     assert_eq!(said, Some(format!("{:?}", ClientEvent::Orphaned)));
     kill_process(Pid::from_raw(rank.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn what_does_not_start_ends_at_its_own_deadline() {
+    let _turn = turn();
+    let startup = Some(Duration::from_secs(5));
+    let (ended, _) = shell_starting("sleep 600", startup, LONG, LONG);
+    assert_eq!(ended.end, End::NotStarted);
+    // What has started may go on.
+    let (ended, _) = shell_starting("echo started; sleep 7; exit 3", startup, LONG, LONG);
+    assert_eq!(ended.end, End::Code(3));
+    // An earlier deadline of all of it holds, too.
+    let soon = Duration::from_secs(2);
+    let (ended, _) = shell_starting("echo started; sleep 600", startup, soon, LONG);
+    assert_eq!(ended.end, End::TimedOut);
 }

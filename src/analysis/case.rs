@@ -7,6 +7,7 @@ use crate::base::accuracy::Accuracy;
 use crate::base::caveat::{Caveat, FLOOR_PERCENT, INVALID_PERCENT};
 use crate::base::error::Kind;
 use crate::base::failure::CaseError;
+use crate::base::units::counted;
 use crate::benchmark::Counts;
 use crate::machine::telemetry::Telemetry;
 use crate::measure::Recording;
@@ -53,9 +54,9 @@ pub fn analyse(
             if recording.times.global.is_empty() {
                 result.outcome = Outcome::Failed;
                 let detail = format!(
-                    "in all {} rounds a rank came late to the start; quieten the machine or use --protocol \
+                    "a rank came late to the start of each of {}; quieten the machine or use --protocol \
                      barrier",
-                    recording.times.invalid
+                    counted(recording.times.invalid, "round")
                 );
                 result.error = Some(CaseError::now(Kind::CaseFailed, "measure", detail));
             } else {
@@ -140,7 +141,10 @@ fn cut_short(budget: &Budget, measured: &Measured) -> Option<String> {
         && budget.target.is_none()
         && measured.iterations < iterations as usize
     {
-        return Some(format!("the time was over before {iterations} iterations were done"));
+        return Some(format!(
+            "the time was over before the end of {}",
+            counted(iterations, "iteration")
+        ));
     }
     measured.measuring_seconds.is_some_and(|took| took < budget.min_seconds).then(|| {
         format!(

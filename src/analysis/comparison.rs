@@ -121,12 +121,13 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
         let first = values.next().flatten()?;
         values.all(|value| value.as_ref() == Some(&first)).then_some(first)
     };
-    let started = reports.reports.iter().map(|report| report.run.started.clone()).min();
+    // What is unknown comes first.
+    let started = reports.reports.iter().map(|report| report.run.began()).min().flatten();
     Side {
         files: reports.files.to_vec(),
         git: only(|report| report.run.git.clone()),
-        build: only(|report| Some(report.run.build.clone())),
-        started: started.unwrap_or_default(),
+        build: only(|Report { run, .. }| run.imported_from.is_none().then(|| run.build.clone())),
+        started: started.map(str::to_owned),
         launches: cases.iter().map(|case| case.launches[which]).max().unwrap_or(0),
     }
 }

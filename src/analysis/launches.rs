@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::headline::settle_launches;
 use super::limits::Limits;
 use crate::base::error::{Error, Exit, Result};
+use crate::base::units::counted;
 use crate::report::{Case, Launch, Replication, Report};
 use crate::stats;
 
@@ -141,7 +142,7 @@ fn difference(own: &Report, other: &Report) -> Option<String> {
         return Some(format!("it lacks case {id}"));
     }
     let (a, b) = (own.summary.cases, other.summary.cases);
-    (a != b).then(|| format!("it has {b} cases in all, not {a}"))
+    (a != b).then(|| format!("it has {} in all, not {a}", counted(b, "case")))
 }
 
 /// The first case of `other` that `own` has not.

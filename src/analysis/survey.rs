@@ -55,7 +55,7 @@ fn source(file: &str, report: &Report) -> Source {
     Source {
         file: file.to_owned(),
         id: report.run.id.clone(),
-        started: report.run.started.clone(),
+        started: report.run.began().map(str::to_owned),
         backend: report.run.backend.clone(),
         origin: origin(report),
         ranks: report.environment.ranks.len(),

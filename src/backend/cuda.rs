@@ -24,7 +24,7 @@ use std::rc::Rc;
 use super::pace::Pace;
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Share, Start};
 use crate::base::error::{Error, Kind, Result};
-use crate::base::units::Nanos;
+use crate::base::units::{Nanos, counted};
 use crate::benchmark::collective::Nccl;
 use crate::benchmark::work::{Exchange, Work};
 use crate::machine::nvidia::{self, Library};
@@ -104,8 +104,9 @@ impl Cuda {
         let count = devices()?;
         if local >= count && count > 1 && !emulated {
             return Err(Error::unfit(format!(
-                "rank {world_rank} is number {local} on its node, which has {count} GPUs; start one rank per GPU, or \
+                "rank {world_rank} is number {local} on its node, which has {}; start one rank per GPU, or \
                  add --emulate-ranks to let ranks share one for a trial",
+                counted(count, "GPU")
             )));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -146,10 +147,10 @@ impl Cuda {
         }
         if group.ranks.len() > 1 && !self.warned.replace(true) {
             tracing::warn!(
-                "rank {} may use {} cores, which NCCL's threads share with it: exchanges may be slow; give each \
+                "rank {} may use {}, which NCCL's threads share with it: exchanges may be slow; give each \
                  rank {CORES} or more (mpirun --bind-to none, srun --cpu-bind=none)",
                 self.world_rank,
-                self.cores
+                counted(self.cores, "core")
             );
         }
         // Spinning would keep NCCL's threads from working.

@@ -3,12 +3,40 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What is compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Checked {
+    /// The elements of results.
+    #[default]
+    Data,
+    /// Once for each rank, that it does not leave a barrier before the last one has come: by how many nanoseconds it
+    /// does.
+    Order,
+    /// Once for each rank, that a new communicator has the same ranks in the same order.
+    Members,
+}
+
+impl Checked {
+    /// What it is called on pages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Order => "no early leaving",
+            Self::Members => "members",
+        }
+    }
+}
+
 /// How a result compares with its reference.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accuracy {
-    /// Elements compared.
+    /// What is compared.
+    #[serde(default)]
+    pub of: Checked,
+    /// How many of these are compared.
     pub checked: u64,
-    /// Elements outside the tolerance.
+    /// How many are outside the tolerance.
     pub wrong: u64,
     /// Largest absolute difference.
     pub max_abs: f64,
@@ -104,6 +132,11 @@ impl Accuracy {
         accuracy
     }
 
+    /// One comparison without a tolerance, of something else than elements.
+    pub fn once(of: Checked, expected: f64, got: f64) -> Self {
+        Self { of, ..Self::compare([(expected, got, 0.0)].into_iter()) }
+    }
+
     /// Both findings as one; of two wrong elements the first is this one's.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -116,6 +149,7 @@ impl Accuracy {
         let checked = self.checked + other.checked;
         let squares = |part: &Self| part.rmse * part.rmse * part.checked as f64;
         Self {
+            of: self.of,
             checked,
             wrong: self.wrong + other.wrong,
             max_abs: self.max_abs.max(other.max_abs),

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::units::counted;
+
 /// Share of invalid rounds above which a case carries a caveat, percent.
 pub const INVALID_PERCENT: f64 = 10.0;
 
@@ -334,7 +336,8 @@ impl fmt::Display for Caveat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Oversubscribed { ranks, cores } => {
-                write!(f, "{ranks} ranks shared {cores} cores and took turns")
+                let [ranks, cores] = [(ranks, "rank"), (cores, "core")].map(|(n, of)| counted(*n, of));
+                write!(f, "{ranks} shared {cores} and took turns")
             }
             Self::Yielding => f.write_str(
                 "the MPI gives its core away whenever it waits, which makes small messages several times slower",

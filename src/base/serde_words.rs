@@ -15,13 +15,19 @@ pub fn in_plain_words(told: &str) -> String {
         "invalid type" | "invalid value" => {
             format!("there is {} where {} must be", plain_value(value), plain_type(expected))
         }
+        _ if kind.starts_with("invalid length ") => {
+            let length = kind.trim_start_matches("invalid length ");
+            format!("there is a list of {length} where {} must be", plain_type(expected))
+        }
         _ if kind.starts_with("unknown ") => {
             let known = expected.split('`').skip(1).step_by(2);
             format!("'{0}' is not known; {1}", quoted(), suggestion(quoted(), known))
         }
         _ if kind.starts_with("missing field") => format!("'{}' is missing", quoted()),
         _ if kind.starts_with("duplicate field") => format!("'{}' is there twice", quoted()),
-        _ if kind.starts_with("data did not match") => "a value is of no possible form".to_owned(),
+        _ if kind.starts_with("data did not match") || told == "expected value" => {
+            "a value is of no possible form".to_owned()
+        }
         _ => told.replace('`', "'"),
     };
     plain + &place
@@ -42,8 +48,8 @@ fn plain_value(value: &str) -> String {
         .replace('`', "'")
 }
 
-fn plain_type(expected: &str) -> &str {
-    match expected {
+fn plain_type(expected: &str) -> String {
+    let plain = match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more,",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
@@ -51,9 +57,11 @@ fn plain_type(expected: &str) -> &str {
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "a table",
-        other if other.starts_with("struct ") => "a table",
-        other => other,
-    }
+        "string or map" => "a text or a table",
+        other if other.starts_with("struct ") || other.contains("tagged enum ") => "a table",
+        other => return other.replace("an array of length ", "a list of "),
+    };
+    plain.to_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! 1 GB/s is 1e9 bytes/s everywhere; KiB, MiB and GiB are powers of 1024.
 
+use std::fmt::Display;
+
 use crate::base::error::{Error, Result};
 
 /// Nanoseconds on some clock, or between two readings of it.
@@ -214,6 +216,12 @@ pub fn format_about(seconds: f64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(rounded as u64)).to_string()
 }
 
+/// A count with its noun: `1 rank`, `2 ranks`, `2 launches`, `2 processes`.
+pub fn counted<N: Copy + Display + PartialEq + From<bool>>(count: N, what: &str) -> String {
+    let plural = if what.ends_with("ch") || what.ends_with('s') { "es" } else { "s" };
+    format!("{count} {what}{}", if count == N::from(true) { "" } else { plural })
+}
+
 /// Four significant digits, without an exponent.
 pub fn significant(value: f64) -> String {
     if value == 0.0 {
@@ -312,6 +320,19 @@ mod tests {
             assert_eq!(rate(value, unit, largest).as_deref(), Some(text));
         }
         assert_eq!(rate(1.0, "ms", 1.0), None);
+    }
+
+    #[test]
+    fn one_of_a_kind_is_singular() {
+        for (text, expected) in [
+            (counted(0, "rank"), "0 ranks"),
+            (counted(1_u64, "rank"), "1 rank"),
+            (counted(1_u32, "launch"), "1 launch"),
+            (counted(2, "launch"), "2 launches"),
+            (counted(2, "process"), "2 processes"),
+        ] {
+            assert_eq!(text, expected);
+        }
     }
 
     #[test]

@@ -9,9 +9,11 @@ use super::{files, format, write};
 use crate::analysis::{self, Limits};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::{refuse_overwriting, write_atomically};
+use crate::base::units::counted;
 use crate::plan::config::{Config, LimitConfig};
 use crate::render::{Format, say};
 use crate::report::{self, Analysis};
+use crate::run::keep_reports;
 
 #[derive(Debug, Args)]
 pub(super) struct AnalyzeArgs {
@@ -35,6 +37,9 @@ pub(super) struct AnalyzeArgs {
     /// File to write, in the format that its ending names; repeatable
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
+    /// Replace a report of a run that stands where a file is written; else it is kept under a dated name
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
@@ -51,14 +56,17 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
         let Side { files, reports } = Side::load(named, &asked)?;
         files.into_iter().zip(reports).for_each(|(file, report)| side.add(file, report));
     }
-    let written = outputs.iter().map(|(path, _)| *path).chain(args.derive_limits.as_deref());
-    refuse_overwriting(written, &side.files)?;
+    let written = || args.output.iter().chain(&args.derive_limits).map(PathBuf::as_path);
+    refuse_overwriting(written(), &side.files)?;
     let derived = args
         .derive_limits
         .as_ref()
         .map(|path| Ok((path, analysis::derive_limits(&side.reports, args.margin / 100.0)?)));
     let derived = derived.transpose()?;
     let analysis = analysis::survey(side.as_reports(), &limits);
+    if !args.force {
+        keep_reports(written())?;
+    }
     write(&analysis, args.format, &outputs, args.statistical_analysis)?;
     if let Some((path, derived)) = derived {
         write_limits(&derived, (side.reports.len(), args.margin), path)?;
@@ -76,10 +84,11 @@ fn write_limits(
     let yaml = serde_saphyr::to_string(&limits);
     let yaml = yaml.map_err(|why| Error::internal(format!("cannot write limits: {why}")))?;
     let text = format!(
-        "# From {reports} reports, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
+        "# From {}, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
+        counted(reports, "report"),
         yaml.lines().map(|line| format!("  {line}\n")).collect::<String>()
     );
     write_atomically(path, text.as_bytes())?;
-    say(&format!("wrote {count} limits to {}", path.display()));
+    say(&format!("wrote {} to {}", counted(count, "limit"), path.display()));
     Ok(())
 }

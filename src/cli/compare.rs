@@ -12,6 +12,7 @@ use crate::base::files::refuse_overwriting;
 use crate::plan::config::{ComparisonConfig, Config};
 use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
+use crate::run::keep_reports;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "When something is worse")]
@@ -53,6 +54,9 @@ pub(super) struct TellArgs {
     /// File to write, in the format that its ending names, such as .xml for JUnit; repeatable
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
+    /// Replace a report of a run that stands where a file is written; else it is kept under a dated name
+    #[arg(long)]
+    force: bool,
     /// Print annotations for GitHub too, and add to the step's summary [default: under GitHub Actions]
     #[arg(long)]
     github: bool,
@@ -74,6 +78,9 @@ impl TellArgs {
     pub(super) fn tell(&self, comparison: &Comparison) -> Result<Exit> {
         if self.format == Format::Table {
             say("== comparison");
+        }
+        if !self.force {
+            keep_reports(self.output.iter().map(PathBuf::as_path))?;
         }
         write(comparison, self.format, &self.files()?, false)?;
         publish_on_github(comparison, self.github)?;

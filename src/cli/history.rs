@@ -12,13 +12,15 @@ use super::{format, one_of, write};
 use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::write_atomically;
+use crate::base::units::counted;
 use crate::history::{
     Added, Answer, Asked, Baseline, Content, DAYS, Entry, FOLDER, History, Label, Source, trends,
 };
 use crate::import;
 use crate::plan::config::Config;
-use crate::render::{Format, counted, say};
+use crate::render::{Format, say};
 use crate::report::Report;
+use crate::run::keep_reports;
 
 /// Reports of which adding is told one by one.
 const FEW: usize = 20;
@@ -192,13 +194,18 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             }
             let did = if dry_run { "would remove" } else { "removed" };
             old.iter().for_each(|entry| say(&format!("{did} {}", entry.name())));
-            say(&format!("{did} {} older than {days} days", counted(old.len(), "report")));
+            say(&format!(
+                "{did} {} older than {}",
+                counted(old.len(), "report"),
+                counted(days, "day")
+            ));
         }
         Action::Export { format, case, metric, all, output } => {
             let asked = Asked { case, metric, last: (!all).then_some(1) };
             let series = Content::Export { series: History::open(&folder)?.series(&asked)? };
             let Some(path) = output else { return print(series, format).map(|()| Exit::Ok) };
             let text = format.write(&Answer::from(series), true)?;
+            keep_reports([path.as_path()].into_iter())?;
             write_atomically(&path, text.as_bytes())?;
             say(&format!("wrote {}", path.display()));
         }
@@ -236,9 +243,9 @@ fn add(folder: &Path, reports: &[PathBuf], label: &Label, days: u64) -> Result<(
     history.add(&sources, label, told)?;
     if new + known == 0 {
         return Err(Error::usage(format!(
-            "none of {} files is a report; `tesserabench run` writes reports, `tesserabench import` makes them of \
+            "no report among {}; `tesserabench run` writes reports, `tesserabench import` makes them of \
              other tools' results",
-            sources.len()
+            counted(sources.len(), "file")
         )));
     }
     let there = match known {
@@ -254,8 +261,9 @@ fn add(folder: &Path, reports: &[PathBuf], label: &Label, days: u64) -> Result<(
     let old = history.outdated(days, now()).len();
     if old > 0 {
         say(&format!(
-            "{} older than {days} days can go by `tesserabench history prune`",
-            counted(old, "report")
+            "{} older than {} can go by `tesserabench history prune`",
+            counted(old, "report"),
+            counted(days, "day")
         ));
     }
     Ok(())

@@ -16,6 +16,7 @@ use super::folder::{Folder, Lock, Stamp, json_files};
 use crate::base::error::{Error, Result};
 use crate::base::files::{is_plain, write_atomically};
 use crate::base::random::fingerprint;
+use crate::base::units::counted;
 use crate::report::Report;
 
 /// The first line. Its number changes with the lines, and with what is taken from a report.
@@ -80,7 +81,10 @@ impl Index {
             let wrong = wrong.as_deref().unwrap_or("is out of date");
             let kept = unsaved.map_or("".into(), |why| format!(", kept in memory only ({why})"));
             let path = index.path.display();
-            tracing::warn!("the index '{path}' {wrong}: {count} files read anew{kept}");
+            tracing::warn!(
+                "the index '{path}' {wrong}: {} read anew{kept}",
+                counted(count, "file")
+            );
         }
         Ok((index, damaged))
     }

@@ -9,7 +9,7 @@ use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::failure::CaseError;
-use crate::base::units::{milliseconds, significant};
+use crate::base::units::{counted, milliseconds, significant};
 use crate::benchmark::work::Element;
 use crate::benchmark::{Counts, Setting};
 use crate::plan::config::{Benchmarking, Config, MeshConfig, Values};
@@ -121,15 +121,15 @@ impl Gathering {
         self.unlike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         if let Some((times, worst)) = self.unlike.first() {
             tracing::warn!(
-                "repeated results differ {UNLIKE} times or more in {} places, most in {worst}, {times:.1} times; see \
+                "repeated results differ {UNLIKE} times or more in {}, most in {worst}, {times:.1} times; see \
                  whether all were run in the same way",
-                self.unlike.len()
+                counted(self.unlike.len(), "place")
             );
         }
         if self.misnamed > 0 {
             tracing::warn!(
-                "algbw is printed as busbw in {} results; the rates are those of size and time",
-                self.misnamed
+                "algbw is printed as busbw in {}; the rates are those of size and time",
+                counted(self.misnamed, "result")
             );
         }
         let budget = Budget::resolve(&Benchmarking::default())?;

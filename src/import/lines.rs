@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use regex_lite::Regex;
 
 use crate::base::error::{Error, Result};
+use crate::base::units::counted;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
@@ -69,7 +70,9 @@ impl Rows {
 
 fn wrong_width(row: &str, fields: usize, columns: usize) -> Error {
     Error::usage(format!(
-        "{row} has {fields} fields, and the table {columns} columns; mend or remove it"
+        "{row} has {}, and the table {}; mend or remove it",
+        counted(fields, "field"),
+        counted(columns, "column")
     ))
 }
 

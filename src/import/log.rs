@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
+use crate::base::units::counted;
 use crate::benchmark::Benchmark;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::config::{Protocol, Values};
@@ -139,7 +140,7 @@ impl Log {
 /// The group of all of so many ranks.
 pub(super) fn world(ranks: usize) -> Result<Group> {
     if !(1..=RANK_LIMIT).contains(&ranks) {
-        return Err(Error::usage(format!("{ranks} ranks are not between 1 and {RANK_LIMIT}")));
+        return Err(Error::usage(format!("a number of ranks is 1 to {RANK_LIMIT}, not {ranks}")));
     }
     Ok(Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() })
 }
@@ -166,7 +167,8 @@ pub(super) fn group_of(places: &[Place], each: usize, asked: &Asked) -> Result<G
         }
         Some(asked) if asked != ranks => {
             return Err(Error::usage(format!(
-                "the file lists {ranks} ranks, not {asked}; leave --ranks out"
+                "the file lists {}, not {asked}; leave --ranks out",
+                counted(ranks, "rank")
             )));
         }
         _ if each > 1 && parts(places) > 1 => {

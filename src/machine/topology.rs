@@ -144,6 +144,7 @@ impl Topology {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::hostile::{foreign_word, mistyped};
 
     #[test]
     fn every_machine_in_the_folder_is_built_in_and_sound() {
@@ -168,6 +169,16 @@ mod tests {
         assert!(broken("value = 1555", "value = -1").contains("memory_gbps"));
         assert!(broken("devices_per_node = 8", "devices_per_node = 0").contains("at least one"));
         assert!(broken("name = ", "nam = ").contains("nam"));
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_in_plain_words() {
+        let whole: serde_json::Value = toml::from_str(BUILT_IN[0].1).unwrap();
+        for tree in mistyped(whole) {
+            let Ok(text) = toml::to_string(&tree) else { continue };
+            let Err(why) = Topology::parse("test", &text) else { continue };
+            assert_eq!(foreign_word(&why.message), None, "{}: {text}", why.message);
+        }
     }
 
     proptest::proptest! {

@@ -1,6 +1,7 @@
 //! The groups that benchmarks are measured on.
 
 use crate::base::error::{Error, Result};
+use crate::base::units::counted;
 use crate::plan::config::{Config, ScalingKind};
 use crate::plan::mesh::{self, Group, Mesh};
 use crate::plan::place::{Distance, Place};
@@ -120,8 +121,9 @@ fn scaling(config: &Config, ranks: usize) -> Result<Option<(ScalingKind, Vec<usi
     points.dedup();
     match points.iter().find(|&&n| n == 0 || n > ranks) {
         Some(n) => Err(Error::usage(format!(
-            "--scaling-ranks {n} is not between 1 and the {ranks} ranks of this run; start more ranks or \
-             leave it out"
+            "--scaling-ranks {n} is not between 1 and the {} of this run; start more ranks or \
+             leave it out",
+            counted(ranks, "rank")
         ))),
         None => Ok(Some((kind, points))),
     }

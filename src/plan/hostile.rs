@@ -5,7 +5,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::base::random::hostile::{damaged, few, grafted, words};
+use crate::base::random::hostile::{damaged, few, foreign_word, grafted, mistyped, words};
 
 /// Every key, with values that make a plan for 8 ranks.
 fn everything() -> Value {
@@ -40,6 +40,25 @@ fn everything() -> Value {
         },
         "output": {"files": ["results.json"], "format": "json"},
     })
+}
+
+#[test]
+fn a_wrong_type_is_told_in_plain_words() {
+    let mut whole = everything();
+    let rest = json!({
+        "comparison": crate::plan::config::ComparisonConfig::default(),
+        "limits": [{"case": "gemm*", "metric": "latency", "max": 1.5}],
+    });
+    whole.as_object_mut().unwrap().extend(rest.as_object().cloned().unwrap());
+    for tree in mistyped(whole) {
+        let text = tree.to_string();
+        // As YAML, too.
+        let yaml = serde_saphyr::to_string(&tree).unwrap();
+        for text in [text, yaml] {
+            let Err(why) = Config::parse(&text) else { continue };
+            assert_eq!(foreign_word(&why.message), None, "{}: {text}", why.message);
+        }
+    }
 }
 
 /// Resolves a configuration and checks that the plan is consistent.

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, suggestion};
+use crate::base::units::counted;
 
 /// The default order, that of Megatron.
 pub const DEFAULT_ORDER: &str = "tp-cp-ep-dp-pp";
@@ -83,11 +84,12 @@ impl Mesh {
         axes.sort_by_key(|axis| order.iter().position(|name| *name == axis.name));
         let places = axes.iter().try_fold(1usize, |n, axis| n.checked_mul(axis.size));
         if places != Some(ranks) {
-            let number = places.map_or("too many".to_owned(), |places| places.to_string());
+            let number =
+                places.map_or("too many places".to_owned(), |places| counted(places, "place"));
             let start = places.map_or_else(String::new, |all| format!(", or write --ranks {all}"));
             return Err(Error::usage(format!(
-                "mesh {spec} has {number} places for {ranks} rank{}; the sizes must multiply to {ranks}{start}",
-                if ranks == 1 { "" } else { "s" }
+                "mesh {spec} has {number} for {}; the sizes must multiply to {ranks}{start}",
+                counted(ranks, "rank")
             )));
         }
         Ok(Self { axes })

@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 use super::document::{Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::words::{
-    self, beside, counted, few, give_or_take, parts, percent, placed, problem, told_of, type_name,
+    self, beside, date, few, give_or_take, parts, percent, placed, problem, told_of, type_name,
     word,
 };
 use super::{Render, limits, scaling};
 use crate::base::error::Exit;
 use crate::base::metric::Unit;
-use crate::base::units::format_ms;
+use crate::base::units::{counted, format_ms};
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
     Analysis, Examined, Flag, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
@@ -87,11 +87,16 @@ fn source(analysis: &Analysis, at: usize, report: &Source) -> String {
         Origin::Measured => format!("backend {}", report.backend),
         other => word(other).to_uppercase(),
     };
-    let _ = write!(line, ", {origin}, {}", report.started);
+    let _ = write!(line, ", {origin}, {}", date(report.started.as_deref()));
     if report.launches > 1 {
         let _ = write!(line, ", {} launches", report.launches);
     }
-    let _ = write!(line, ", {} of {} cases measured", report.cases.measured, report.cases.cases);
+    let _ = write!(
+        line,
+        ", {} of {} measured",
+        report.cases.measured,
+        counted(report.cases.cases, "case")
+    );
     if report.exit != 0 {
         let meaning = Exit::from_code(report.exit).map_or("unknown", Exit::meaning);
         let _ = write!(line, "; EXIT {}: {meaning}", report.exit);
@@ -103,8 +108,9 @@ fn cases(analysis: &Analysis) -> Option<Section> {
     // Pairs have matrices in their reports; slow ones are found.
     let in_matrix = |case: &&Examined| case.axis == PAIRS && case.statistics.is_some();
     let pairs = analysis.cases.iter().filter(in_matrix).count();
-    let pairs =
-        (pairs > 0).then(|| format!("{pairs} cases of pairs stand in their reports' matrices"));
+    let pairs = (pairs > 0).then(|| {
+        format!("in the matrices of their reports: {} of a pair each", counted(pairs, "case"))
+    });
     let known = |case: &Examined, cell: &dyn Fn(&Statistics) -> Cell| {
         case.statistics.as_deref().map(cell).unwrap_or_default()
     };

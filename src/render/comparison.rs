@@ -3,10 +3,10 @@
 use super::document::{Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::verdicts::{FUTILE, by_urgency, launches_needed, name};
-use super::words::{change, counted, parts, probability, word};
+use super::words::{change, date, parts, probability, word};
 use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
-use crate::base::units::rounded;
+use crate::base::units::{counted, rounded};
 use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::{Compared, Comparison, Side, Verdict};
 
@@ -109,7 +109,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         let git = side.git.as_deref().map_or_else(String::new, |git| {
             format!(", commit {}", git.chars().take(12).collect::<String>())
         });
-        let (files, started) = (side.files.join(", "), &side.started);
+        let (files, started) = (side.files.join(", "), date(side.started.as_deref()));
         format!("{name}: {files} ({}{git}, {started})", counted(side.launches, "launch"))
     };
     let mut facts =

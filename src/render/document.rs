@@ -67,6 +67,8 @@ pub struct Column {
     pub spare: usize,
     /// Whether it says what came of each row, so that every row has it.
     pub outcome: bool,
+    /// Whether people copy its cells, so that none is wrapped.
+    pub whole: bool,
 }
 
 /// What a column of rows of `R` is called, and its cell of a row.
@@ -108,7 +110,7 @@ impl Section {
                 continue;
             }
             let numeric = cells.iter().any(|cell| cell.value.is_some());
-            table.columns.push(Column { name, numeric, spare: 0, outcome: false });
+            table.columns.push(Column { name, numeric, spare: 0, outcome: false, whole: false });
             table.rows.resize_with(cells.len(), Vec::new);
             table.rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
         }
@@ -153,6 +155,14 @@ impl Section {
     pub fn outcome(mut self, name: &str) -> Self {
         for column in self.table.iter_mut().flat_map(|table| &mut table.columns) {
             column.outcome |= column.name == name;
+        }
+        self
+    }
+
+    /// The section, of whose column of this name no cell is wrapped.
+    pub fn whole(mut self, name: &str) -> Self {
+        for column in self.table.iter_mut().flat_map(|table| &mut table.columns) {
+            column.whole |= column.name == name;
         }
         self
     }

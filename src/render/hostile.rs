@@ -13,7 +13,7 @@ use crate::base::caveat::Caveat;
 use crate::base::error::Exit;
 use crate::base::failure::CaseError;
 use crate::base::plain::plain_lines;
-use crate::base::random::hostile::{damaged, few, grafted, words};
+use crate::base::random::hostile::{damaged, few, foreign_word, grafted, mistyped, words};
 use crate::machine::device::Device;
 use crate::machine::environment::{Mpi, Node, Rank};
 use crate::report::{Outcome, Replicate, Replication, Report, Samples};
@@ -206,4 +206,17 @@ proptest! {
         }
         prop_assert!(use_it(&serde_json::to_string(&report).unwrap()));
     }
+}
+
+#[test]
+fn a_report_with_a_wrong_type_is_refused_in_plain_words() {
+    let mut refused = 0;
+    for tree in mistyped(serde_json::to_value(everything()).unwrap()) {
+        let Err(why) = Report::parse(&tree.to_string()) else { continue };
+        refused += 1;
+        // Its place names keys.
+        let told = why.split_once(": ").map_or(&*why, |(_, told)| told);
+        assert_eq!(foreign_word(told), None, "{why}");
+    }
+    assert!(refused > 1000, "{refused}");
 }

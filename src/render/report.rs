@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::words::{
-    self, change, counted, give_or_take, percent, placed, problem, told_of, type_name, word,
+    self, change, give_or_take, percent, placed, problem, told_of, type_name, word,
 };
 use super::{Format, Render, csv, limits, scaling};
+use crate::base::accuracy::Checked;
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Unit;
-use crate::base::units::{format_ms, significant};
+use crate::base::units::{counted, format_ms, significant};
 use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Outcome, PairMatrix, Replication, Report, Steadiness};
+use crate::report::{Case, Cycles, Outcome, PairMatrix, Replication, Report, Steadiness};
 
 /// Fewest independent iterations with an interval of their median at 95 %.
 const INDEPENDENT: f64 = 6.0;
@@ -30,8 +31,8 @@ impl Render for Report {
             let better = word(metric.direction);
             format!("{} ({}, {better}): {}", metric.name, metric.unit, metric.definition)
         });
-        let pairs = self.cases.iter().filter(|case| is_of_pair(case));
-        let pairs = Legend::of(pairs.map(|case| (case.id.clone(), caveats(case).collect())));
+        let pairs = self.cases.iter().filter(|case| is_in_matrix(case));
+        let pairs = Legend::of(pairs.map(|case| (case.id.clone(), remarks(case))));
         let mut sections = Vec::new();
         sections.extend(cases(self));
         sections.extend(scaling::section(&self.scaling));
@@ -61,9 +62,8 @@ impl Render for Report {
 /// One row a case, but for those that were skipped. Those of pair matrices have tables of their own, unless something is
 /// to be said of them.
 fn cases(report: &Report) -> Option<Section> {
-    let in_matrix = |case: &&Case| is_of_pair(case) && case.outcome == Outcome::Measured;
     let (skipped, rows): (Vec<&Case>, Vec<&Case>) =
-        report.cases.iter().filter(|case| !in_matrix(case)).partition(|case| is_skipped(case));
+        report.cases.iter().filter(|case| !is_in_matrix(case)).partition(|case| is_skipped(case));
     let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case))));
     let section = Section::table(
         "cases",
@@ -112,7 +112,6 @@ fn cases(report: &Report) -> Option<Section> {
             ("hidden", &|case| {
                 case.figure(&OVERLAP).map(|share| Cell::number(share, percent)).into()
             }),
-            ("cycles", &|case| case.cycles.as_ref().map(|cycles| Cell::count(cycles.count)).into()),
             ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
                 Some(0) => "yes".into(),
                 Some(wrong) => format!("{wrong} wrong").into(),
@@ -121,8 +120,15 @@ fn cases(report: &Report) -> Option<Section> {
             ("id", &|case| case.id.as_str().into()),
         ],
     );
-    let section =
-        section.map(|section| legend.below(section.with(rates(&rows)).with(lacking(report))));
+    let section = section.map(|section| {
+        legend.below(
+            section
+                .with(rates(&rows))
+                .with(checked(&rows))
+                .with(cycles(report))
+                .with(lacking(report)),
+        )
+    });
     let skipped = skipped.into_iter();
     let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));
     let section = match section {
@@ -135,7 +141,6 @@ fn cases(report: &Report) -> Option<Section> {
         "reproducible",
         "p95",
         "launches",
-        "cycles",
         "hidden",
         "messages",
         "x alone",
@@ -145,6 +150,10 @@ fn cases(report: &Report) -> Option<Section> {
 
 fn is_of_pair(case: &Case) -> bool {
     case.axis == mesh::PAIRS
+}
+
+fn is_in_matrix(case: &Case) -> bool {
+    is_of_pair(case) && case.outcome == Outcome::Measured
 }
 
 fn is_skipped(case: &Case) -> bool {
@@ -165,6 +174,40 @@ fn rate(case: &Case) -> Option<(&'static Metric, f64)> {
 fn rates(cases: &[&Case]) -> Option<String> {
     let known = cases.iter().filter_map(|case| Some((rate(case)?.0.label, &*case.benchmark)));
     told_of(known).map(|told| format!("rate: {told}"))
+}
+
+/// What was checked of each benchmark, where that is not the data of all.
+fn checked(cases: &[&Case]) -> Option<String> {
+    let all =
+        || cases.iter().filter_map(|case| Some((case.accuracy.as_ref()?.of, &*case.benchmark)));
+    let told = told_of(all().map(|(of, benchmark)| (of.name(), benchmark)));
+    told.filter(|_| all().any(|(of, _)| of != Checked::Data)).map(|told| format!("checked: {told}"))
+}
+
+/// How often the cases ran, where they ran again and again, and how many kept their time.
+fn cycles(report: &Report) -> Option<String> {
+    let ran = report.cases.iter().filter(|case| !is_skipped(case));
+    let all: Vec<&Cycles> = ran.filter_map(|case| case.cycles.as_ref()).collect();
+    let counts = || all.iter().map(|cycles| cycles.count);
+    let (least, most) = counts().min().zip(counts().max())?;
+    let range = if least < most { format!("{least} to ") } else { String::new() };
+    let level =
+        |cycles: &Cycles| cycles.drift.as_ref().map(|drift| drift.steady_state == Steadiness::Flat);
+    let told = [
+        (Some(true), "kept one level"),
+        (Some(false), "drifted"),
+        (None, "ran too rarely to tell drift"),
+    ];
+    let told = told.map(|(which, how)| {
+        let count = all.iter().filter(|cycles| level(cycles) == which).count();
+        (count > 0).then(|| format!("{} {how}", counted(count, "case")))
+    });
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    Some(format!(
+        "{range}{}, figures are of the first: {}",
+        counted(most, "cycle"),
+        told.join(", ")
+    ))
 }
 
 /// How many iterations the figures take that are missing.
@@ -233,7 +276,8 @@ fn first_failure(case: &Case) -> String {
         let time = error.time.as_deref().unwrap_or("an unknown time");
         let (failed, count) = (cycles.failed, cycles.count);
         Some(format!(
-            " {failed} of {count} times, first in cycle {} at {time}",
+            " {failed} of {}, first in cycle {} at {time}",
+            counted(count, "time"),
             cycles.first_failure?
         ))
     });
@@ -356,9 +400,10 @@ fn facts(report: &Report) -> Vec<String> {
             "SIMULATED: the times come from a model of '{topology}', not from a clock"
         ));
     }
-    lines.push(match &run.imported_from {
-        Some(_) => format!("imported at {}; the log has no date", run.started),
-        None => format!("{} to {}, build {}", run.started, run.finished, run.build),
+    lines.push(match (&run.imported_from, run.began()) {
+        (Some(_), None) => format!("imported at {}; the log has no date", run.started),
+        (Some(_), Some(_)) => format!("{} to {}, as the log tells", run.started, run.finished),
+        (None, _) => format!("{} to {}, build {}", run.started, run.finished, run.build),
     });
     lines
 }
@@ -376,4 +421,43 @@ fn machine(report: &Report) -> impl Iterator<Item = String> {
     let mpi = environment.mpi.iter();
     let mpi = mpi.map(|mpi| format!("{} (thread level {})", mpi.library, mpi.thread_level));
     environment.nodes.iter().map(node).chain(mpi)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Drift, Turn};
+
+    #[test]
+    fn cycles_and_their_drift_need_no_wide_terminal() {
+        let mut report = crate::render::hostile::everything();
+        for (number, case) in report.cases.iter_mut().filter(|case| !is_skipped(case)).enumerate() {
+            let turn = Turn { cycle: 0, time: "t".to_owned(), median_ms: Some(1.0) };
+            let drift = |steady_state| {
+                let time = "noon".to_owned();
+                Some(Drift { steady_state, since: 60, time, change_percent: 20.0 })
+            };
+            let drift = match number {
+                0 => drift(Steadiness::None),
+                1 => None,
+                _ => drift(Steadiness::Flat),
+            };
+            let count = if number == 0 { 100 } else { 99 };
+            case.cycles = Some(Cycles { count, drift, ..Cycles::new(turn, false) });
+        }
+        let flat = report.cases.iter().filter(|case| !is_skipped(case)).count() - 2;
+        let page = Format::Table.write(&report, false).unwrap();
+        let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = format!(
+            "99 to 100 cycles, figures are of the first: {flat} cases kept one level, 1 case drifted, 1 case ran too \
+             rarely to tell drift"
+        );
+        assert!(words.contains(&told), "{page}");
+        assert!(words.contains("drift: +20.0 % since cycle 60 at noon"), "{page}");
+        // A measured pair stands in a matrix only; what is to be said of it is said all the same.
+        let pair = report.cases.iter_mut().rev().find(|case| is_in_matrix(case)).unwrap();
+        pair.cycles.as_mut().unwrap().drift.as_mut().unwrap().steady_state = Steadiness::Slowing;
+        let page = Format::Table.write(&report, false).unwrap();
+        assert_eq!(page.matches("drift: ").count(), 2, "{page}");
+    }
 }

@@ -103,7 +103,7 @@ pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> 
 
 /// The first rows of a table. Where it is too wide, columns in which all rows agree become a line above it, but for
 /// outcomes; then spare columns leave, which a line below it says; then the cells of the widest columns of words are
-/// wrapped, though no word is; and what is wider still stands in blocks of columns below each other.
+/// wrapped, though no word is, nor what people copy; and what is wider still stands in blocks of columns below each other.
 fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     let rows = &table.rows[..table.rows.len().min(limit)];
     let column = |at: usize| &table.columns[at];
@@ -135,6 +135,9 @@ fn grid(table: &Table, limit: usize, width: Option<usize>) -> String {
     let mut widths: Vec<usize> = lengths.iter().map(|length| length - GAP).collect();
     // Nobody can copy a word that is cut.
     let least = |at: usize| {
+        if column(at).whole {
+            return lengths[at] - GAP;
+        }
         let cells = rows.iter().map(|row| short(&row[at].text));
         let words = cells.flat_map(|cell| {
             let mut words: Vec<usize> =

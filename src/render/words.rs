@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::base::plain::name_in_reports;
-use crate::base::units::{format_ms, format_rate, format_size, rounded, significant};
+use crate::base::units::{counted, format_ms, format_rate, format_size, rounded, significant};
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{Problem, Setting};
 
@@ -24,7 +24,7 @@ const MEANINGS: [(&str, &str); 17] = [
     ("reproducible", "whether launches differ by no more than the bound"),
     (
         "correct",
-        "whether the results agree with a reference, and a barrier or a new communicator holds; - where nothing was checked",
+        "whether what was checked is right: data, unless a line below the table says otherwise; - where nothing was checked",
     ),
     ("over", "what the confidence interval is over"),
     ("cv", "standard deviation over mean, in one launch"),
@@ -135,10 +135,9 @@ fn setting(text: &str) -> String {
     }
 }
 
-/// `1 rank`, `2 ranks`, `2 launches`.
-pub fn counted(count: usize, what: &str) -> String {
-    let plural = if what.ends_with("ch") { "es" } else { "s" };
-    format!("{count} {what}{}", if count == 1 { "" } else { plural })
+/// When something began, or that nobody knows.
+pub(super) fn date(known: Option<&str>) -> &str {
+    known.unwrap_or("date unknown")
 }
 
 /// The first of some names, and how many there are more.

@@ -44,8 +44,8 @@ pub struct Source {
     pub file: String,
     /// The run's unique name.
     pub id: String,
-    /// When it began, UTC.
-    pub started: String,
+    /// When it began, UTC; null where a log of another tool does not tell.
+    pub started: Option<String>,
     /// Which backend measured.
     pub backend: String,
     /// Where its figures come from; they are never held against figures of another origin.

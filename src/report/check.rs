@@ -6,6 +6,7 @@ use std::fmt::Display;
 use super::{Case, Latency, Measured, Outcome, PairMatrix, Replication, Report, Samples, Scaling};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Exit;
+use crate::base::units::counted;
 use crate::benchmark::metric::{self, Metric};
 
 /// What is wrong with a report.
@@ -80,7 +81,8 @@ impl Report {
             counts == self.summary && cases <= counts.cases,
             "summary",
             format_args!(
-                "it does not agree with the {cases} cases, of which {measured} are measured"
+                "it does not agree with {}, {measured} of them measured",
+                counted(cases, "case")
             ),
         )
     }
@@ -119,7 +121,9 @@ impl Case {
             ),
             Samples::Inline { start_ns, end_ns, device_ns, invalid_rounds } => {
                 let (ranks, rounds) = (self.group_size, start_ns.first().map_or(0, Vec::len));
-                let told = format!("it does not have {rounds} rounds of {ranks} ranks");
+                let [of, all] =
+                    [(rounds, "round"), (ranks, "rank")].map(|(n, what)| counted(n, what));
+                let told = format!("it does not have {of} of {all}");
                 let rows = [Some(start_ns), Some(end_ns), device_ns.as_ref()];
                 for (key, rows) in ["start_ns", "end_ns", "device_ns"].into_iter().zip(rows) {
                     let is_whole = |rows: &Vec<Vec<i64>>| {
@@ -129,11 +133,15 @@ impl Case {
                 }
                 let is_sorted = invalid_rounds.is_sorted()
                     && invalid_rounds.last().is_none_or(|last| *last < rounds);
-                let told = format_args!("they are not in order, or not of {rounds} rounds");
+                let told = format_args!("they are not in order, or not of {of}");
                 must(is_sorted, "inline.invalid_rounds", told)?;
                 let valid = rounds.saturating_sub(invalid_rounds.len());
                 let iterations = self.measured.as_ref().map_or(0, |measured| measured.iterations);
-                let told = format_args!("{iterations} iterations have {valid} valid rounds");
+                let told = format!(
+                    "{} in {}",
+                    counted(iterations, "iteration"),
+                    counted(valid, "valid round")
+                );
                 must(iterations <= valid, "inline", told)
             }
         }
@@ -211,7 +219,7 @@ impl PairMatrix {
         for (key, rows) in [("median_ms", &self.median_ms), ("busbw_gbps", &self.busbw_gbps)] {
             let is_square =
                 ranks > 0 && rows.len() == ranks && rows.iter().all(|row| row.len() == ranks);
-            must(is_square, key, format_args!("it is no square of {ranks} ranks"))?;
+            must(is_square, key, format_args!("it is no square of {}", counted(ranks, "rank")))?;
         }
         Ok(())
     }

@@ -60,8 +60,8 @@ pub struct Side {
     pub git: Option<String>,
     /// The build that measured, likewise.
     pub build: Option<String>,
-    /// When the first of its launches began, UTC.
-    pub started: String,
+    /// When the first of its launches began, UTC; null where a log of another tool does not tell.
+    pub started: Option<String>,
     /// Launches.
     pub launches: usize,
 }

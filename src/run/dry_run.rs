@@ -2,9 +2,9 @@
 
 use super::recorder::SAMPLE_BYTES;
 use crate::backend::Sample;
-use crate::base::units::{format_about, format_size, rounded};
+use crate::base::units::{counted, format_about, format_size, rounded};
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
-use crate::render::{self, Cell, Document, Section, counted};
+use crate::render::{self, Cell, Document, Section};
 
 /// Rates of a rank that a guess of the duration rests on: bytes between ranks, bytes in memory and operations each
 /// second, and seconds of each call.
@@ -74,16 +74,15 @@ fn document(plan: &Plan, cores: usize) -> Document {
     let rounds = u64::from(budget.iterations);
     let samples: u64 = plan.cases.iter().map(|case| rounds * case.group.ranks.len() as u64).sum();
     let most = budget.max_seconds.map_or_else(String::new, |most| format!(", at most {most} s"));
+    let many = counted(rounds, "iteration");
     let (often, about) = match (&budget.target, budget.min_seconds > 0.0) {
         (Some(target), _) => {
             // A share of 0.07 is 7 %, whatever its last bits say.
             let percent = rounded(100.0 * target.half_width, 6);
-            (format!("until ± {percent} %, at most {rounds} iterations{most}"), "at most ")
+            (format!("until ± {percent} %, at most {many}{most}"), "at most ")
         }
-        (None, true) => {
-            (format!("{rounds} iterations or more, for {} s", budget.min_seconds), "at least ")
-        }
-        (None, false) => (format!("{rounds} iterations{most}"), ""),
+        (None, true) => (format!("{many} or more, for {} s", budget.min_seconds), "at least "),
+        (None, false) => (format!("{many}{most}"), ""),
     };
     let cycles = match plan.cycles {
         Cycles::Times(1) => String::new(),
@@ -93,9 +92,9 @@ fn document(plan: &Plan, cores: usize) -> Document {
     let up_to = if budget.target.is_some() { "up to " } else { "" };
     let totals = [
         format!(
-            "{} on {} ranks, backend {}; {often} each{cycles}",
+            "{} on {}, backend {}; {often} each{cycles}",
             counted(plan.cases.len(), "case"),
-            plan.ranks,
+            counted(plan.ranks, "rank"),
             plan.backend.name(),
         ),
         format!(
@@ -109,7 +108,8 @@ fn document(plan: &Plan, cores: usize) -> Document {
         ),
         format!("takes {up_to}about {}, by a rough guess", format_about(guess(plan, cores))),
     ];
-    let cases = table.unwrap_or_default().with(totals);
+    let table = table.unwrap_or_default().whole("case");
+    let cases = table.spare(&["memory of a rank", "ranks", "scaling"]).with(totals);
     Document { sections: vec![cases], ..Document::default() }
 }
 

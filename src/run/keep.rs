@@ -1,6 +1,8 @@
 //! The results of an earlier run, kept under a dated name when this run writes to theirs.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -8,10 +10,10 @@ use serde_json::Value;
 
 use super::sidecar;
 use crate::base::error::{Error, Result};
-use crate::base::files::{read_bounded, write_atomically};
+use crate::base::files::{is_plain, read_bounded, write_atomically};
 use crate::base::units::format_utc;
 use crate::render::{Format, Output};
-use crate::report;
+use crate::report::{self, Report};
 
 /// What accompanies the first output of a run or of a series of launches; the first two hold its samples.
 const COMPANIONS: [&str; 4] = [sidecar::ENDING, "launches", "comparison.json", "comparison.md"];
@@ -22,6 +24,43 @@ const COMPANIONS: [&str; 4] = [sidecar::ENDING, "launches", "comparison.json", "
 /// # Errors
 /// Usage error when something cannot be moved.
 pub fn keep_earlier(outputs: &[Output]) -> Result<()> {
+    keep(outputs, &COMPANIONS)
+}
+
+/// Does the same for files to which something else than a report is written, where they hold one; what can be computed
+/// again is left to be replaced.
+///
+/// # Errors
+/// Usage error when something cannot be moved.
+pub fn keep_reports<'a>(files: impl Iterator<Item = &'a Path>) -> Result<()> {
+    let reports = files.filter(|path| is_report(path));
+    let mut outputs: Vec<Output> = reports
+        .map(|path| Output {
+            path: path.to_owned(),
+            format: Format::of::<Report>(path).unwrap_or(Format::Json),
+        })
+        .collect();
+    // Samples go with the report that names them.
+    outputs.sort_by_key(|output| output.format != Format::Json);
+    let names_samples = outputs.first().is_some_and(|first| first.format == Format::Json);
+    keep(&outputs, if names_samples { &COMPANIONS } else { &[] })
+}
+
+/// Whether it begins as a report does, in JSON, Markdown or CSV.
+fn is_report(path: &Path) -> bool {
+    let mut head = Vec::new();
+    if is_plain(path)
+        && let Ok(file) = File::open(path)
+    {
+        // What cannot be read has no beginning.
+        let _ = file.take(200).read_to_end(&mut head);
+    }
+    let head = String::from_utf8_lossy(&head);
+    let begins = ["# tesserabench", "id,benchmark,problem,"].iter().any(|it| head.starts_with(it));
+    begins || head.contains("\"tesserabench.report/")
+}
+
+fn keep(outputs: &[Output], companions: &[&str]) -> Result<()> {
     let written = |output: &Output| output.path.metadata().ok()?.modified().ok();
     let (Some(first), Some(written)) = (outputs.first(), outputs.iter().find_map(written)) else {
         return Ok(());
@@ -32,7 +71,7 @@ pub fn keep_earlier(outputs: &[Output]) -> Result<()> {
     let own = outputs.iter().map(|output| (output, own(output)));
     let tables = outputs.iter().filter(|output| output.format == Format::Csv);
     let tables = tables.map(|output| (output, Output::SCALING.into()));
-    let accompanying = COMPANIONS.map(|ending| (first, ending.into()));
+    let accompanying = companions.iter().map(|ending| (first, ending.into()));
     let files: Vec<(&Output, OsString)> = own
         .chain(tables)
         .chain(accompanying)

@@ -13,6 +13,7 @@ use tesserabench_launcher::{Ended, Job, die_with_parent, run as supervise};
 use super::recorder;
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
+use crate::base::units::counted;
 use crate::plan::Plan;
 use crate::render::{Output, remark, say, terminal_width};
 use crate::world;
@@ -40,9 +41,9 @@ pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<
         supervise(&job, |line| state.hear(line, &token, command.shows_output))
             .map_err(|why| Error::unfit(format!("cannot start '{}': {why}", launcher.display())))?;
     if left > 0 {
-        tracing::info!("{left} processes that the launcher had left were killed");
+        tracing::info!("killed what the launcher had left: {}", counted(left, "process"));
     }
-    let ended = state.conclude(end, plan.deadlines.run);
+    let ended = state.conclude(end, &plan.deadlines);
     let kept = state
         .unreported(&ended)
         .is_some_and(|failure| recorder::save_incomplete(outputs, &failure));

@@ -11,7 +11,7 @@ use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
-use crate::base::units::{format_ms, now};
+use crate::base::units::{counted, format_ms, now};
 use crate::machine::environment::{Environment, build};
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
@@ -294,14 +294,14 @@ fn resume(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) ->
     }
     if recovered.torn > 0 {
         tracing::warn!(
-            "the last {} bytes of '{}' are an incomplete line and are dropped: their case runs again",
-            recovered.torn,
-            Journal::path_for(output).display()
+            "'{}' ends with {} of an incomplete line, which are dropped: its case runs again",
+            Journal::path_for(output).display(),
+            counted(recovered.torn, "byte")
         );
     }
     tracing::warn!(
-        "resuming after {} finished cases; {} are left of this cycle",
-        recovered.done,
+        "resuming after {}; left of this cycle: {}",
+        counted(recovered.done, "finished case"),
         plan.cases.len() - recovered.done % plan.cases.len()
     );
     Journal::resume(output, recovered)

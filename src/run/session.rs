@@ -10,11 +10,11 @@ use super::recorder::{self, Recorded, Recorder, RootOutputs};
 use super::{environment, launch, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
-use crate::base::accuracy::Accuracy;
+use crate::base::accuracy::{Accuracy, Checked};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::CaseError;
-use crate::base::units::Nanos;
+use crate::base::units::{Nanos, counted};
 use crate::machine::memory::{self, RankMemory};
 use crate::machine::telemetry::{Sensors, Telemetry};
 use crate::measure::{self, Method, Recording, Team};
@@ -77,8 +77,19 @@ pub(super) fn run(
     let began = rank.backend.clock().now();
     let is_shown = world.is_root() && !supervision::is_supervised();
     let shown = is_shown.then(|| CaseProgress::new(plan.cases.len()));
-    let mut case_loop =
-        CaseLoop { world, plan, rank, worlds, recorder, shown, done, place: 0, failures: 0, began };
+    let mut case_loop = CaseLoop {
+        world,
+        plan,
+        rank,
+        worlds,
+        recorder,
+        shown,
+        done,
+        place: 0,
+        skipped: 0,
+        failures: 0,
+        began,
+    };
     let end = case_loop.run()?;
     case_loop.finish(end)
 }
@@ -94,6 +105,8 @@ struct CaseLoop<'a> {
     done: usize,
     /// Cases that are finished, through all cycles.
     place: usize,
+    /// Cases that were skipped since something was last told of one.
+    skipped: usize,
     failures: usize,
     began: Nanos,
 }
@@ -131,15 +144,28 @@ impl CaseLoop<'_> {
         self.shown.iter().for_each(|shown| shown.starts(done, id));
     }
 
-    /// Reports on rank 0 how the `place`th case ended; of cases that run again only that a cycle is over.
-    fn show_end(&self, place: usize, Recorded { told, .. }: Recorded) {
+    /// Reports on rank 0 how the `place`th case ended: of those that are skipped one after another how many they are, of
+    /// cases that run again only that a cycle is over.
+    fn show_end(&mut self, place: usize, Recorded { told, .. }: Recorded) {
         let total = self.plan.cases.len();
         let (cycle, done) = (place / total, place % total + 1);
-        let told = match cycle {
-            0 => told,
-            _ => (done == total).then(|| format!("cycle {} is over", cycle + 1)),
-        };
-        let Some(told) = told else { return };
+        if cycle > 0 {
+            if done == total {
+                self.tell(done, format!("cycle {} is over", cycle + 1));
+            }
+            return;
+        }
+        self.skipped += usize::from(told.is_none());
+        let skipped = done - usize::from(told.is_some());
+        if self.skipped > 0 && (told.is_some() || done == total) {
+            self.tell(skipped, format!("{} skipped", counted(self.skipped, "case")));
+            self.skipped = 0;
+        }
+        told.into_iter().for_each(|told| self.tell(done, told));
+    }
+
+    fn tell(&self, done: usize, told: String) {
+        let total = self.plan.cases.len();
         self.shown.iter().for_each(|shown| shown.ends(done, total, &told));
         supervision::notify(&Note::Ended { done, total, told });
     }
@@ -464,13 +490,22 @@ fn wrong_result(found: Accuracy, phase: Phase) -> CaseOutcome {
         return CaseOutcome::Failed(Box::new(error), Some(found));
     }
     let first = found.first_wrong.as_ref();
+    let rank = first.map_or_else(String::new, |first| format!("rank {}", first.rank));
     let place = first.map_or_else(String::new, |first| {
         format!(
             "; the first: rank {}, index {}, expected {}, got {}",
             first.rank, first.index, first.expected, first.got
         )
     });
-    let detail = format!("{} wrong of {} elements{place}", found.wrong, found.checked);
+    let detail = match found.of {
+        Checked::Data => {
+            format!("{} wrong of {}{place}", found.wrong, counted(found.checked, "element"))
+        }
+        Checked::Order => format!("{rank} left {} ns before the last one came", found.max_abs),
+        Checked::Members => {
+            format!("{rank} has a new communicator with other ranks than the old one")
+        }
+    };
     let error = CaseError {
         rank: first.map(|first| first.rank),
         element: first.map(|first| first.index),

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 
 use crate::backend::Sample;
 use crate::base::error::{Error, Result};
+use crate::base::units::counted;
 use crate::render::csv_field;
 use crate::report::Samples;
 use crate::world::World;
@@ -133,7 +134,7 @@ impl Sidecar {
         let cut = open(&path).and_then(|file| {
             let size = file.metadata()?.len();
             if size < length {
-                let why = format!("{size} bytes are left of {length}");
+                let why = format!("{size} of {} left", counted(length, "byte"));
                 return Err(std::io::Error::other(why));
             }
             file.set_len(length)

@@ -8,6 +8,7 @@ use tesserabench_launcher::{Activity, Cause, Connection, Diagnosis, Heartbeat, R
 use super::stack;
 use crate::base::error::Kind;
 use crate::base::failure::{CaseError, Failure};
+use crate::base::units::counted;
 use crate::plan::mesh;
 use crate::plan::{DeadlineKind, Deadlines};
 use crate::world::Member;
@@ -183,7 +184,8 @@ impl FaultMessages {
         let rest = positions.len().saturating_sub(OTHERS_LIMIT);
         let lines = positions.into_iter().take(OTHERS_LIMIT);
         let lines = lines.map(|(at, ranks)| format!("\n  {}: {at}", self.names(&ranks)));
-        let rest = (rest > 0).then(|| format!("\n  other ranks: at {rest} more positions"));
+        let rest =
+            (rest > 0).then(|| format!("\n  other ranks: at {}", counted(rest, "more position")));
         lines.chain(rest).collect()
     }
 

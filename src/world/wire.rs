@@ -6,6 +6,7 @@ use bincode::config::{Configuration, standard};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::base::error::{Error, Result};
+use crate::base::units::counted;
 
 const SCHEMA: u8 = 1;
 
@@ -43,7 +44,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let (value, used) =
         bincode::serde::decode_from_slice(body, limited).map_err(|why| wrong(why.to_string()))?;
     if used != body.len() {
-        return Err(wrong(format!("{} bytes are left over", body.len() - used)));
+        return Err(wrong(format!("{} left over", counted(body.len() - used, "byte"))));
     }
     Ok(value)
 }

@@ -315,3 +315,36 @@ fn sizes_that_are_cut_to_the_same_blocks_are_both_in_the_table() {
     let rows = table.lines().filter(|line| line.starts_with("           8 "));
     assert_eq!(rows.count(), 2, "{table}");
 }
+
+#[test]
+fn the_time_of_import_is_no_date_of_a_log() {
+    let log = |name: &str| std::fs::read_to_string(format!("{FOLDER}/{name}")).unwrap();
+    let (dated, undated) = (log("nccl.json"), log("nccl-two-tests.txt"));
+    let later = dated.replace("2025-02-03", "2025-02-04");
+    let slower = undated.replace("14.21", "14.22");
+    let compare = |a: &str, b: &str| {
+        let words = "compare a b --format json -o c.md";
+        let ended = tesserabench(words).file("a", a).file("b", b).end();
+        let comparison: Value = serde_json::from_str(&ended.out).unwrap();
+        (comparison, ended.read("c.md"))
+    };
+    let (comparison, page) = compare(&undated, &slower);
+    for side in ["baseline", "candidate"] {
+        assert_eq!(
+            (&comparison[side]["started"], &comparison[side]["build"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+    assert_eq!(page.matches("date unknown").count(), 2, "{page}");
+    let (comparison, page) = compare(&dated, &later);
+    assert_eq!(comparison["baseline"]["started"], "2025-02-03T04:05:06Z");
+    assert!(page.contains("2025-02-04T04:05:06Z") && !page.contains("unknown"), "{page}");
+    let both = tesserabench("analyze a b").file("a", &dated).file("b", &undated).end();
+    assert_eq!(both.out.matches("2025-02-03T04:05:06Z").count(), 1, "{}", both.out);
+    assert_eq!(both.out.matches("date unknown").count(), 1, "{}", both.out);
+    // Of several files that are one report, all must tell.
+    let alone = import("nccl.json", "").end();
+    assert!(alone.out.contains("2025-02-03T04:05:06Z to 2025-02-03T04:05:09Z, as the log tells"));
+    let mixed = tesserabench("import a b").file("a", &dated).file("b", &log("osu-pairs.txt")).end();
+    assert!(mixed.out.contains("; the log has no date"), "{}\n{}", mixed.out, mixed.err);
+}

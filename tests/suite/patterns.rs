@@ -54,6 +54,8 @@ fn every_pattern_on_any_number_of_ranks() {
             "{ELEMENTS} -b barrier -b comm_init -b mpi_init {FEW} --problem-size {sizes} --problem-size window=3"
         );
         let ended = ranks(n, &words).arg("--problem-size").arg("placement=out,in").passes();
+        let told = ["checked: data of ", "; members of comm_init; no early leaving of barrier"];
+        assert!(told.iter().all(|told| ended.out.contains(told)), "{}", ended.out);
         let cases = cases(&ended);
         // 15 in and out of place, 7 between pairs or through a port, 3 without a size.
         assert_eq!(cases.len(), 4 * (2 * 15 + 7) + 3);
@@ -73,6 +75,12 @@ fn every_pattern_on_any_number_of_ranks() {
             let bytes = case["problem"]["bytes"].as_u64().unwrap_or(0);
             let compared = checked(case);
             assert_eq!(compared > 0, bytes >= 4 * n as u64 || whole(case, bytes), "{case:#}");
+            let of = match case["benchmark"].as_str().unwrap() {
+                "barrier" => "order",
+                "comm_init" => "members",
+                _ => "data",
+            };
+            assert!(compared == 0 || case["accuracy"]["of"] == of, "{case:#}");
         }
     }
 }

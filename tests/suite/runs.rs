@@ -236,12 +236,36 @@ fn a_line_for_each_case_where_no_terminal_is() {
         );
         assert!(cycle.ends_with("cycle 2 is over"), "{told}");
     }
+    // Those that are skipped are counted before the next one, and at the end.
+    let told = tesserabench(
+        "run all_reduce,barrier,copy,latency --iterations 5 --problem-size array=4KiB",
+    )
+    .passes()
+    .err;
+    let lines = told.lines().filter_map(|line| line.strip_prefix("tesserabench: "));
+    let (mut at, mut skipped) = (0, 0);
+    for line in lines.filter(|line| line.contains(" of ")) {
+        let (done, told) = line.split_once(": ").unwrap();
+        let (done, total) = done.split_once(" of ").unwrap();
+        let (done, of): (usize, usize) = (done.parse().unwrap(), total.parse().unwrap());
+        let count =
+            told.strip_suffix(" skipped").and_then(|told| told.split(' ').next()?.parse().ok());
+        at += count.unwrap_or(1);
+        skipped += count.unwrap_or(0);
+        assert_eq!((at, skipped == 0, of >= at), (done, false, true), "{line}");
+        assert_eq!(count.is_none(), line.contains(": copy/"), "{line}");
+        assert_eq!(at == of, line.starts_with(&format!("{of} of ")), "{line}");
+    }
+    let cases = told.lines().rev().find_map(|line| line.split(' ').nth(3)?.strip_suffix(':'));
+    assert_eq!((at.to_string().as_str(), skipped), (cases.unwrap(), at - 1), "{told}");
     let failed = ranks(2, "barrier").fault("error@1:prepare").fails(7).err;
     assert!(failed.contains("tesserabench: 1 of 1: barrier/world:0-1: failed"), "{failed}");
     let quiet = ranks(2, &format!("{words} -q")).passes();
     assert_eq!(quiet.err, "");
     let dry = ranks(2, &format!("{words} --dry-run")).passes().out;
     assert!(dry.contains("takes about 1s, by a rough guess"), "{dry}");
+    let one = ranks(1, "copy --iterations 1 --problem-size array=4KiB --dry-run").passes().out;
+    assert!(one.contains("1 case on 1 rank, ") && one.contains("; 1 iteration each\n"), "{one}");
 }
 
 #[test]
@@ -309,6 +333,43 @@ fn what_an_earlier_run_has_written_is_kept() {
     let again = tesserabench(words).arg("--launches=2").after(series).passes();
     assert!(again.err.contains("'results.launches' of an earlier run is kept as"), "{}", again.err);
     assert_eq!(files(&again), 7, "{}", again.err);
+}
+
+#[test]
+fn what_is_computed_from_reports_replaces_none() {
+    let run = |name: &str| {
+        tesserabench(&format!(
+            "run -b copy --problem-size small --quick -o {name} --iterations 600"
+        ))
+    };
+    let ended = run("a.json -o old.json -o old.md -o old.csv").passes();
+    let mut ended = run("b.json").after(ended).passes();
+    let kept = |ended: &Ended, name: &str| -> Vec<String> {
+        let (stem, ending) = name.split_once('.').unwrap();
+        let names = std::fs::read_dir(ended.folder()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let is_it = |it: &String| it.starts_with(stem) && it.ends_with(ending) && it != name;
+        names.filter(is_it).collect()
+    };
+    for (words, name) in [
+        ("compare a.json b.json -o", "old.json"),
+        ("compare a.json b.json -o", "old.md"),
+        ("analyze a.json b.json -o", "old.json"),
+        ("compare a.json b.json -o", "old.csv"),
+    ] {
+        let before = ended.read(name);
+        let is_first = kept(&ended, name).is_empty();
+        ended = tesserabench(&format!("{words} {name}")).after(ended).end();
+        assert_ne!(ended.read(name), before, "{}", ended.err);
+        let kept = kept(&ended, name);
+        // A comparison can be made again.
+        assert_eq!((kept.len(), ended.err.contains("is kept as")), (1, is_first), "{}", ended.err);
+        assert!(!is_first || ended.read(&kept[0]) == before, "{kept:?}");
+    }
+    let before = ended.read("b.json");
+    let forced = tesserabench("analyze a.json -o b.json --force").after(ended).end();
+    assert_ne!(forced.read("b.json"), before);
+    assert!(kept(&forced, "b.json").is_empty(), "{}", forced.err);
 }
 
 #[test]

@@ -20,27 +20,28 @@ fn carries(case: &Value, kind: &str) -> bool {
 
 #[test]
 fn a_clock_that_is_off_and_drifts_is_seen_and_allowed_for() {
-    for (fault, ppm) in [("clock/1000000/50@1:join", 50.0), ("clock/-1000000/-50@0:join", 50.0)] {
+    // A thousand seconds and two percent: no machine is as busy as that.
+    for fault in ["clock/1000000000000/20000@1:join", "clock/-1000000000000/-20000@0:join"] {
         let words = "-b all_reduce -b barrier --problem-size bytes=1MiB --iterations 40";
         let ended = ranks(2, words).fault(fault).passes();
         let floors = &ended.report()["floors"];
         assert_eq!(floors["clocks"], 2);
-        // A second of readings on a busy machine tells the drift to a few parts per million.
-        assert!((number(&floors["clock_drift_ppm"]) - ppm).abs() < 20.0, "{floors}");
+        let drift = number(&floors["clock_drift_ppm"]);
+        assert!((10_000.0..30_000.0).contains(&drift), "{floors}");
         for case in cases(&ended) {
             let skew = &case["skew"];
             let error = number(&skew["clock_error_ms"]);
             // The readings of every round cross the machine in both directions: the bound is real.
             assert!(error > 0.0, "{case:#}");
-            // Uncorrected, ranks would seem to start a millisecond apart.
-            assert!(number(&skew["entry_ms"]) < 0.5 + error, "{case:#}");
+            // Uncorrected, ranks would seem to start a thousand seconds apart.
+            assert!(number(&skew["entry_ms"]) < 100_000.0, "{case:#}");
             let global = if case["latency"]["definition"] == "slowest_rank" {
                 "latency_local"
             } else {
                 "latency"
             };
             let (global, local) = (&case[global], &case["latency_local"]);
-            assert!(number(&global["median"]) < number(&local["median"]) + 0.5 + error, "{case:#}");
+            assert!(number(&global["median"]) < number(&local["median"]) + 100_000.0, "{case:#}");
         }
     }
 }

@@ -180,7 +180,7 @@ fn what_was_checked_is_told_from_what_was_not() {
         "@unchecked.log -b all_reduce",
         0,
         "1048576:10/10.5",
-        "2 of 2 results were not checked",
+        "not checked when measured: 2 of 2 results",
     );
     assert!(unchecked.report()["cases"][0]["accuracy"].is_null());
     // One number has no spread.

@@ -24,6 +24,34 @@ fn a_case_is_one_line_and_what_is_missing_is_named() {
 }
 
 #[test]
+fn cycles_are_told_at_any_width() {
+    let words = "run --backend simulated -b gemm --problem-size m=64,128 --quick --repeat 40";
+    for columns in ["80", "200"] {
+        let out = tesserabench(words).env("COLUMNS", columns).passes().out;
+        let told = "40 cycles, figures are of the first: 2 cases kept one level";
+        assert!(out.contains(told), "{columns}: {out}");
+    }
+}
+
+#[test]
+fn ids_can_be_copied_from_a_dry_run() {
+    let words = "run --dry-run --backend simulated --ranks 8 --mesh tp=2,dp=4 --quick -b all_reduce,gemm --problem-size placement=in,out \
+                 -p f32,bf16";
+    let ids = tesserabench(words).env("COLUMNS", "500").passes().out;
+    let ids: Vec<&str> = ids.lines().filter_map(|line| line.split(' ').next()).collect();
+    let ids: Vec<&str> = ids.into_iter().filter(|word| word.contains('/')).collect();
+    assert!(ids.len() >= 12, "{ids:?}");
+    for columns in [40, 60, 80, 120] {
+        let out = tesserabench(words).env("COLUMNS", &columns.to_string()).passes().out;
+        let begins = |id: &&str| out.lines().any(|line| line.split(' ').next() == Some(id));
+        assert!(ids.iter().all(begins), "{columns}: {out}");
+        // Nothing but an id is wider than the terminal.
+        let is_wide = |line: &str| line.chars().count() > columns && line.contains(' ');
+        assert!(!out.lines().any(is_wide), "{columns}: {out}");
+    }
+}
+
+#[test]
 fn a_study_stands_in_a_file_of_its_own_which_is_said() {
     let words = "run --backend simulated --topology dgx-h100 --ranks 4 --quick -b gemm --scaling strong -o a.csv";
     let ended = tesserabench(words).passes();

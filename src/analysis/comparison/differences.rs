@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result, suggestion};
+use crate::base::units::counted;
 use crate::report::{Case, Difference, Report};
 
 /// Variables that name a job, not a setting.
@@ -109,7 +110,7 @@ pub(in crate::analysis) fn facts(reports: &[Report]) -> Facts {
         note("nodes", true, environment.nodes.len().to_string());
         for node in &environment.nodes {
             if let (Some(cpu), Some(cores)) = (&node.cpu, node.cores) {
-                note("processors", true, format!("{cpu}, {cores} cores"));
+                note("processors", true, format!("{cpu}, {}", counted(cores, "core")));
             }
             note("hosts", false, node.host.clone());
             note("system", false, node.os.clone().unwrap_or_else(|| "unknown".to_owned()));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, recording};
 
-use crate::base::accuracy::Accuracy;
+use crate::base::accuracy::{Accuracy, Checked};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Exit, Kind};
 use crate::base::failure::CaseError;
@@ -416,6 +416,7 @@ fn what_failed_stands_first() {
     error.rank = Some(1);
     case.error = Some(error);
     broken.cases[1].accuracy = Some(Accuracy {
+        of: Checked::Data,
         checked: 10,
         wrong: 2,
         max_abs: 1.0,

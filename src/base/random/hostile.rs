@@ -312,3 +312,44 @@ fn graft_at(tree: &mut Value, at: usize, new: Option<Value>) {
         (None, _) => {}
     }
 }
+
+/// A valid tree in which one value, wherever it stands, is of another type; of a list only the first item.
+pub(crate) fn mistyped(mut valid: Value) -> Vec<Value> {
+    fn shorten(tree: &mut Value) {
+        match tree {
+            Value::Array(items) => {
+                items.truncate(1);
+                items.iter_mut().for_each(shorten);
+            }
+            Value::Object(keys) => keys.values_mut().for_each(shorten),
+            _ => {}
+        }
+    }
+    shorten(&mut valid);
+    let values = json!(["x", "", 5, -1, 1.5, 1e300, true, null, [1], [[]], {"a": 1}]);
+    let values = values.as_array().cloned().unwrap_or_default();
+    let places = 0..count(&valid);
+    let replaced = |at| values.iter().map(move |value| (at, value.clone())).collect::<Vec<_>>();
+    places
+        .flat_map(replaced)
+        .map(|(at, value)| {
+            let mut tree = valid.clone();
+            graft_at(&mut tree, at, Some(value));
+            tree
+        })
+        .collect()
+}
+
+/// The first word of Rust's or of a parser's that a message says, beside what it quotes.
+pub(crate) fn foreign_word(message: &str) -> Option<&str> {
+    const FOREIGN: &str = " u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool str char struct enum \
+        variant untagged tuple newtype unit integer float floating string boolean sequence map mapping scalar option \
+        invalid expected deserialize serde ";
+    // Types of elements have such names, too.
+    let message = message.split("; known: ").next().unwrap_or_default();
+    let unquoted = message.split('\'').step_by(2);
+    let mut words =
+        unquoted.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let is_foreign = |word: &&str| !word.is_empty() && FOREIGN.contains(&format!(" {word} "));
+    message.find('`').map(|_| "`").or_else(|| words.find(is_foreign))
+}

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collective, MpiCall, Operator, RankCount, Roles};
 use crate::base::error::{Error, Result};
-use crate::base::units::format_size;
+use crate::base::units::{counted, format_size};
 use crate::benchmark::element::Element;
 
 /// One exchange of a group, or several in flight together.
@@ -128,9 +128,9 @@ impl Blocks {
         let rows = lines.map(row).collect::<Result<Vec<Vec<u64>>>>()?;
         if let Some(row) = rows.iter().find(|row| row.len() != rows.len()) {
             return Err(Error::usage(format!(
-                "the matrix has {} rows, one of them with {} numbers; give one of each for each rank",
-                rows.len(),
-                row.len()
+                "the matrix has {}, one of them with {}; give one of each for each rank",
+                counted(rows.len(), "row"),
+                counted(row.len(), "number")
             )));
         }
         let row = |rank: usize| rows[rank].iter().sum::<u64>();
@@ -170,8 +170,9 @@ impl Exchange {
         // What all ranks send or hold together is counted in 64 bits, both ways of a pair among it.
         if self.bytes.checked_mul(2 * ranks as u64).is_none() {
             return Err(Error::usage(format!(
-                "{} bytes for each of {ranks} ranks are more than can be counted; use less",
-                self.bytes
+                "{} for each of {} are more than can be counted; use less",
+                counted(self.bytes, "byte"),
+                counted(ranks, "rank")
             )));
         }
         if let Root::Fixed(root) = self.root
@@ -179,8 +180,8 @@ impl Exchange {
             && root as usize >= ranks
         {
             return Err(Error::usage(format!(
-                "root={root} is not in a group of {ranks} ranks, whose places are 0 to {}",
-                ranks - 1
+                "root={root} is not in a group of {}, which counts from 0",
+                counted(ranks, "rank")
             )));
         }
         match self.collective.ranks {
@@ -200,7 +201,8 @@ impl Exchange {
             && pairs as usize > ranks / 2
         {
             return Err(Error::usage(format!(
-                "pairs={pairs} are more than {ranks} ranks make; use at most {}",
+                "pairs={pairs} is more than {} can make; use at most {}",
+                counted(ranks, "rank"),
                 ranks / 2
             )));
         }
@@ -221,8 +223,9 @@ impl Exchange {
     fn check_matrix(&self, rows: &[Vec<u64>], ranks: usize) -> Result<()> {
         if rows.len() != ranks {
             return Err(Error::usage(format!(
-                "the matrix has {} rows for {ranks} ranks; give one row and one column for each rank",
-                rows.len()
+                "the matrix has {} for {}; give one row and one column for each rank",
+                counted(rows.len(), "row"),
+                counted(ranks, "rank")
             )));
         }
         let is_symmetric = (0..ranks).all(|a| (0..a).all(|b| rows[a][b] == rows[b][a]));

@@ -68,10 +68,15 @@ const PATIENCE_BEATS: f64 = 6.0;
 /// The job of the command, with `more` variables set in it beside the command's own.
 pub(super) fn of(plan: &Plan, command: &Command, more: &[(String, String)]) -> Result<Job> {
     let set: Vec<(String, String)> = more.iter().chain(&command.variables).cloned().collect();
+    let patience = PATIENCE_S + PATIENCE_BEATS * plan.deadlines.interval(plan.ranks);
+    let mut startup = None;
     let (program, mut arguments) = match command.launcher {
         Some(choice) => {
             let forward: Vec<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
             let (launcher, program) = launcher(choice)?;
+            // A step of Slurm's may wait for its nodes.
+            startup = (launcher != Launcher::Srun)
+                .then(|| Duration::from_secs_f64(plan.deadlines.startup + patience));
             let arguments = arguments(launcher, placement(plan, &forward)).into_iter();
             let rank = OsString::from(&command.program);
             (program, arguments.map(OsString::from).chain([rank]).collect())
@@ -79,12 +84,12 @@ pub(super) fn of(plan: &Plan, command: &Command, more: &[(String, String)]) -> R
         None => (command.program.clone(), Vec::new()),
     };
     arguments.extend(command.arguments.iter().cloned());
-    let patience = PATIENCE_S + PATIENCE_BEATS * plan.deadlines.interval(plan.ranks);
     Ok(Job {
         program,
         arguments,
         set,
         unset: outer_launch(),
+        startup,
         timeout: Duration::from_secs_f64(plan.deadlines.run + patience),
         grace: Duration::from_secs_f64(plan.deadlines.stop + patience),
     })

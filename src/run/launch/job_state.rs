@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
+use rustix::process::{Resource, getrlimit};
 use tesserabench_launcher::{End, OutputLine};
 
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::{CaseError, Failure};
+use crate::base::units::format_size;
+use crate::plan::{DeadlineKind, Deadlines};
 use crate::render::{remark, say};
 use crate::run::case_progress::CaseProgress;
 use crate::world::supervision::{Note, Token};
@@ -32,8 +35,8 @@ pub(super) struct JobState {
 }
 
 impl JobState {
-    /// Takes in a line of the launcher or of a rank, and shows it if people should see it.
-    pub(super) fn hear(&mut self, line: OutputLine, token: &Token, shows_output: bool) {
+    /// Takes in a line of the launcher or of a rank, and shows it if people should see it; whether a case has begun.
+    pub(super) fn hear(&mut self, line: OutputLine, token: &Token, shows_output: bool) -> bool {
         match &line {
             // Hydra prints on standard output how a job ended.
             OutputLine::Out(line) if self.is_held(0, is_rule(line)) => self.hold(line),
@@ -53,6 +56,7 @@ impl JobState {
                 }
             },
         }
+        self.progress.is_some()
     }
 
     fn note(&mut self, note: Note) {
@@ -123,9 +127,9 @@ impl JobState {
         by_pid.or(by_rank).cloned()
     }
 
-    /// The exit of a job that ended like this and whose run may take `timeout_s` seconds; an error when the ranks
-    /// have not reported an exit that holds.
-    pub(super) fn conclude(&mut self, end: End, timeout_s: f64) -> Result<Exit> {
+    /// The exit of a job that ended like this and whose run has these deadlines; an error when the ranks have not
+    /// reported an exit that holds.
+    pub(super) fn conclude(&mut self, end: End, deadlines: &Deadlines) -> Result<Exit> {
         self.progress.iter().for_each(CaseProgress::end);
         if end == End::Code(0) || tracing::enabled!(tracing::Level::INFO) {
             self.show_held();
@@ -138,7 +142,8 @@ impl JobState {
         let failed = self.failure.as_ref().filter(|_| !self.reported);
         let failed = failed.map(|failure| failure.error.kind.exit());
         // Ranks that are ended because their time is over take that for a request to stop.
-        let late = |exit: &Exit| end == End::TimedOut && *exit == Exit::Interrupted;
+        let is_late = matches!(end, End::TimedOut | End::NotStarted);
+        let late = |exit: &Exit| is_late && *exit == Exit::Interrupted;
         let exit = failed.or(self.exit).filter(|exit| !late(exit));
         let during = match self.case.as_str() {
             "" => "between cases".to_owned(),
@@ -155,21 +160,32 @@ impl JobState {
             // One that was complained about may have started after all.
             let rank = self.unstarted.and_then(|pid| self.starting.get(&pid).copied().flatten());
             let place = rank.map_or_else(String::new, |rank| format!(" on rank {rank}"));
-            let why = format!("MPI could not start{place}; its messages are above");
+            let why = format!("MPI could not start{place}; its messages are above{}", file_limit());
             return Err(Error::unfit(why));
         }
         let (kind, why) = match (exit, end, &self.named) {
             // A run that finished all the same was not interrupted.
-            (Some(exit), End::TimedOut | End::Interrupted, _)
+            (Some(exit), End::TimedOut | End::NotStarted | End::Interrupted, _)
                 if exit != Exit::Ok || self.reported =>
             {
                 return Ok(exit);
             }
+            (_, End::NotStarted, _) => {
+                self.show_held();
+                let why = format!(
+                    "the ranks did not start within {} s and were ended; give more time with {}{}",
+                    deadlines.startup,
+                    DeadlineKind::Startup.flag(),
+                    file_limit()
+                );
+                (Kind::TimedOut, why)
+            }
             (_, End::TimedOut, _) => (
                 Kind::TimedOut,
                 format!(
-                    "the run took longer than its {timeout_s} s, {during}, and was ended; give more time \
-                     with --timeout, or measure less"
+                    "the run took longer than its {} s, {during}, and was ended; give more time with --timeout, or \
+                     measure less",
+                    deadlines.run
                 ),
             ),
             (_, End::Interrupted, _) => (Kind::Interrupted, format!("interrupted {during}")),
@@ -212,6 +228,15 @@ impl JobState {
     }
 }
 
+/// What a limit of file size may do to MPI, whose launchers and libraries write files of some MB while they start, and
+/// of which some wait for ever when they cannot.
+fn file_limit() -> String {
+    let limit = getrlimit(Resource::Fsize).current.map(format_size);
+    let told =
+        |limit| format!("; files may have {limit} here (ulimit -f), and MPI's may need more");
+    limit.map_or_else(String::new, told)
+}
+
 fn numbers_in(line: &str) -> impl Iterator<Item = u32> {
     line.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok())
 }
@@ -230,6 +255,7 @@ fn is_opening(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::config::Config;
 
     #[test]
     fn who_has_started_after_all_is_not_named() {
@@ -240,7 +266,8 @@ mod tests {
         let token = Token::random().unwrap();
         state.hear(OutputLine::Err("[host:70] a warning".to_owned()), &token, true);
         state.note(Note::Rank { rank: 0, pid: 70, host: "host".to_owned() });
-        let why = state.conclude(End::Code(1), 1.0).unwrap_err();
+        let deadlines = Deadlines::resolve(&Config::default(), 2, None).unwrap();
+        let why = state.conclude(End::Code(1), &deadlines).unwrap_err();
         assert_eq!(why.message, "MPI could not start; its messages are above");
     }
 }

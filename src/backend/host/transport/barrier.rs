@@ -2,7 +2,7 @@
 
 use super::{Comm, barrier, largest, place};
 use crate::backend::host::Operation;
-use crate::base::accuracy::Accuracy;
+use crate::base::accuracy::{Accuracy, Checked};
 use crate::world::clock::{Clock as _, HostClock};
 use crate::world::fault::{Fault, is_planted};
 use crate::world::progress::Phase;
@@ -37,6 +37,6 @@ impl Operation for Barrier<'_> {
         let last_came = largest(&self.comm, came);
         let early =
             if is_planted(Fault::Wrong, Phase::Verify) { 1 } else { (last_came - left).max(0) };
-        Accuracy::compare([(0.0, early as f64, 0.0)].into_iter())
+        Accuracy::once(Checked::Order, 0.0, early as f64)
     }
 }

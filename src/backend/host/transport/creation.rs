@@ -6,6 +6,7 @@ use mpi::raw::AsRaw as _;
 use super::Comm;
 use crate::backend::host::{Operation, Window};
 use crate::backend::{Accuracy, Sample};
+use crate::base::accuracy::Checked;
 use crate::base::units::Nanos;
 
 /// MPI's start, which is over.
@@ -66,7 +67,7 @@ impl Operation for Creation {
         }
         // SAFETY: a constant of the library.
         let congruent = unsafe { ffi::RSMPI_CONGRUENT };
-        Accuracy::compare([(f64::from(congruent), f64::from(comparison), 0.0)].into_iter())
+        Accuracy::once(Checked::Members, f64::from(congruent), f64::from(comparison))
     }
 }
 
