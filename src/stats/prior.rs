@@ -15,8 +15,8 @@ impl Prior {
     /// Fits the prior to estimates of variances with their degrees of freedom: their logarithms have the mean
     /// ln s² − ψ(ν/2) + ln(ν/2) and vary by ψ′(ν/2), beside what their own degrees of freedom make of them (Smyth,
     /// 2004, section 6.2). All variances are positive. ν is no more than the degrees of freedom of all other cases
-    /// together.
-    pub(super) fn fit(variances: &[(f64, f64)]) -> Self {
+    /// together, where `independent` of the cases are so: what disturbs all of them at once is seen once.
+    pub(super) fn fit(variances: &[(f64, f64)], independent: f64) -> Self {
         let n = variances.len() as f64;
         let own = |freedom: f64| digamma(freedom / 2.0) - (freedom / 2.0).ln();
         let logs: Vec<f64> = variances.iter().map(|(s2, d)| s2.ln() - own(*d)).collect();
@@ -24,7 +24,7 @@ impl Prior {
         let known: f64 = variances.iter().map(|(_, freedom)| freedom).sum::<f64>();
         let by_chance: f64 = variances.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / n;
         let beyond = super::variance(&logs) - by_chance;
-        let most = known * (n - 1.0) / n;
+        let most = known * (independent - 1.0).max(0.0) / n;
         let freedom = if beyond > 0.0 { (2.0 * inverse_trigamma(beyond)).min(most) } else { most };
         let shift = if freedom > 0.0 { own(freedom) } else { 0.0 };
         Self { variance: (mean + shift).exp(), freedom }
@@ -35,6 +35,38 @@ impl Prior {
         let both = self.freedom + freedom;
         ((self.freedom * self.variance + freedom * variance) / both, both)
     }
+}
+
+/// How many of the cases, each a row of its values in the same launches, are worth an independent one: m/(1 + (m − 1)ρ²),
+/// where ρ² is the mean squared correlation of two cases beyond the 1/(n − 1) of chance; so much do estimates of their
+/// variances depend on each other. Only rows of the commonest length count.
+pub(super) fn independent(rows: &[&[f64]]) -> f64 {
+    let lengths = rows.iter().map(|row| row.len());
+    let commonest =
+        lengths.clone().max_by_key(|n| (lengths.clone().filter(|other| other == n).count(), *n));
+    let n = commonest.unwrap_or(0);
+    // Σ over pairs of cases of their squared correlations is that over pairs of launches of their squared products.
+    let mut products = vec![0.0; n * n];
+    let mut varying = 0.0;
+    for row in rows.iter().filter(|row| row.len() == n) {
+        let mean = super::mean(row);
+        let squares = row.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        if squares > 0.0 {
+            varying += 1.0;
+            for (place, product) in products.iter_mut().enumerate() {
+                *product += (row[place / n] - mean) * (row[place % n] - mean) / squares;
+            }
+        }
+    }
+    if varying < 2.0 || n < 3 {
+        return rows.len() as f64;
+    }
+    let all = products.iter().map(|product| product * product).sum::<f64>();
+    let mean = (all - varying) / (varying * (varying - 1.0));
+    let by_chance = ((n - 1) as f64).recip();
+    let shared = ((mean - by_chance) / (1.0 - by_chance)).clamp(0.0, 1.0);
+    let cases = rows.len() as f64;
+    cases / (1.0 + (cases - 1.0) * shared)
 }
 
 /// ψ′(x) for x > 0: by ψ′(x) = ψ′(x + 1) + 1/x², then its asymptotic series (Abramowitz and Stegun, 6.4.12).
@@ -65,6 +97,7 @@ fn inverse_trigamma(y: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::Stream;
     use crate::stats::golden::{close, golden, number, table};
 
     #[test]
@@ -82,7 +115,7 @@ mod tests {
         for case in golden("variances") {
             let variances: Vec<(f64, f64)> =
                 table(&case["variances"]).iter().map(|pair| (pair[0], pair[1])).collect();
-            let prior = Prior::fit(&variances);
+            let prior = Prior::fit(&variances, variances.len() as f64);
             close(prior.freedom, number(&case["freedom"]), 1e-7);
             close(prior.variance, number(&case["variance"]), 1e-7);
         }
@@ -90,13 +123,29 @@ mod tests {
 
     #[test]
     fn a_lone_case_has_its_own_variance_only() {
-        let prior = Prior::fit(&[(4.0, 7.0)]);
+        let prior = Prior::fit(&[(4.0, 7.0)], 1.0);
         assert_eq!(prior.moderated(4.0, 7.0), (4.0, 7.0));
     }
 
     #[test]
+    fn what_all_cases_share_is_seen_once() {
+        let mut random = Stream::new(1, "shared", &[]);
+        let mut row = || -> Vec<f64> { (0..8).map(|_| random.unit()).collect() };
+        let apart: Vec<Vec<f64>> = (0..30).map(|_| row()).collect();
+        let shared = vec![row(); 30];
+        let worth =
+            |rows: &[Vec<f64>]| independent(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        assert!(worth(&apart) > 15.0, "{}", worth(&apart));
+        close(worth(&shared), 1.0, 1e-9);
+        // Two launches cannot tell.
+        assert_eq!(worth(&vec![vec![1.0, 2.0]; 4]), 4.0);
+    }
+
+    #[test]
     fn equal_cases_know_what_all_of_them_know() {
-        let prior = Prior::fit(&[(4.0, 6.0); 5]);
+        let prior = Prior::fit(&[(4.0, 6.0); 5], 1.0);
+        assert_eq!(prior.freedom, 0.0);
+        let prior = Prior::fit(&[(4.0, 6.0); 5], 5.0);
         assert_eq!(prior.freedom, 24.0);
         close(prior.moderated(4.0, 6.0).1, 30.0, 1e-12);
     }

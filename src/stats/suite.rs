@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::interval::Estimate;
 use super::p_value::clamp_p;
-use super::prior::Prior;
+use super::prior::{Prior, independent};
 use super::t_test::{t_quantile, t_tail};
 use super::trimmed::Trimmed;
 use crate::base::parallel::in_parallel;
@@ -22,7 +22,7 @@ const ROUNDING: f64 = 1e-9;
 pub struct Sides {
     /// What names its random numbers.
     pub name: u64,
-    /// The values of each side, in any order (logarithms, for a ratio).
+    /// The values of each side (logarithms, for a ratio). Launches may come in any order, in all cases the same.
     pub values: [Vec<f64>; 2],
     /// The step in which they were read: no side varies by less.
     pub step: f64,
@@ -34,10 +34,10 @@ pub struct Sides {
 ///
 /// - Student's t, after Yuen (1974): winsorised variances of both sides with Satterthwaite's degrees of freedom. Each
 ///   variance is moderated by those of the other cases (Smyth, 2004), so that two launches of many cases say
-///   something; a side's own is not believed below what both sides say together, so that three launches that happen to agree
-///   are not taken for quiet.
-/// - The same t of launches drawn with replacement from each case's own launches about their centre, over all cases: what
-///   tails, modes and unequal spreads do to it.
+///   something. A side's own is not believed below what both sides say together, so that three launches that happen
+///   to agree are not taken for quiet.
+/// - The same t of launches drawn with replacement from each case's own launches about their centre, over all cases:
+///   what tails, modes and unequal spreads do to it.
 #[derive(Debug, Clone)]
 pub struct Shift {
     /// The difference.
@@ -96,13 +96,13 @@ impl Shift {
 /// The shift of each case; `None` where a side has fewer than two values, or one that is not finite. About `draws`
 /// times launches are drawn for each pair of numbers of launches that occurs.
 ///
-/// Neither the order of a side's values nor that of the cases matters, and exchanged sides give mirrored shifts.
+/// Neither the order of a side's launches nor that of the cases matters, and exchanged sides give mirrored shifts.
 pub fn shifts(cases: &[Sides], draws: usize, seed: u64) -> Vec<Option<Shift>> {
-    let cases: Vec<Option<Case>> = cases.iter().map(Case::new).collect();
-    let known: Vec<&Case> = cases.iter().flatten().collect();
+    let cases: Vec<Option<Case<'_>>> = cases.iter().map(Case::new).collect();
+    let known: Vec<&Case<'_>> = cases.iter().flatten().collect();
     let suite = Suite::new(&known);
     let mut chances: BTreeMap<[usize; 2], Arc<[f64]>> = BTreeMap::new();
-    let mut shift = |case: &Case| {
+    let mut shift = |case: &Case<'_>| {
         let launches = case.residuals.each_ref().map(Vec::len);
         let chance =
             chances.entry(launches).or_insert_with(|| suite.chance(&known, launches, draws, seed));
@@ -115,8 +115,10 @@ pub fn shifts(cases: &[Sides], draws: usize, seed: u64) -> Vec<Option<Shift>> {
 }
 
 /// A case that can be tested.
-struct Case {
+struct Case<'a> {
     name: u64,
+    /// Each side's values, those of a launch at the same place in all cases.
+    values: &'a [Vec<f64>; 2],
     sides: [Trimmed; 2],
     /// Each side's values about their centre, ascending, as far apart as values are about their true centre.
     residuals: [Vec<f64>; 2],
@@ -124,8 +126,8 @@ struct Case {
     least: f64,
 }
 
-impl Case {
-    fn new(case: &Sides) -> Option<Self> {
+impl<'a> Case<'a> {
+    fn new(case: &'a Sides) -> Option<Self> {
         let usable = |side: &Vec<f64>| side.len() > 1 && side.iter().all(|value| value.is_finite());
         if !case.values.iter().all(usable) {
             return None;
@@ -141,6 +143,7 @@ impl Case {
         });
         Some(Self {
             name: case.name,
+            values: &case.values,
             sides,
             residuals,
             least: case.step.max(LEAST_DEVIATION).powi(2),
@@ -183,21 +186,25 @@ struct Difference {
 }
 
 impl Suite {
-    fn new(cases: &[&Case]) -> Self {
+    fn new(cases: &[&Case<'_>]) -> Self {
         let side = |side: usize| -> Vec<(f64, f64)> {
-            let variance = |case: &&Case| {
+            let variance = |case: &&Case<'_>| {
                 let Trimmed { variance, freedom, .. } = case.sides[side];
                 (variance.max(case.least), freedom)
             };
             cases.iter().map(variance).collect()
         };
         let (first, second) = (side(0), side(1));
-        let own = [Prior::fit(&first), Prior::fit(&second)];
+        let [one, other] = [0, 1].map(|side| {
+            let rows: Vec<&[f64]> = cases.iter().map(|case| case.values[side].as_slice()).collect();
+            independent(&rows)
+        });
+        let own = [Prior::fit(&first, one), Prior::fit(&second, other)];
         let ratio = own[1].variance / own[0].variance;
         let pairs = first.iter().zip(&second);
         let both: Vec<(f64, f64)> =
             pairs.map(|(first, second)| pooled(*first, *second, ratio)).collect();
-        Self { own, both: Prior::fit(&both), ratio }
+        Self { own, both: Prior::fit(&both, f64::midpoint(one, other)), ratio }
     }
 
     fn difference(&self, sides: [Trimmed; 2], least: f64) -> Difference {
@@ -218,7 +225,7 @@ impl Suite {
     }
 
     /// The variance of a launch on the calmer side.
-    fn calmer(&self, case: &Case) -> f64 {
+    fn calmer(&self, case: &Case<'_>) -> f64 {
         let side = |side: usize| {
             let Trimmed { variance, freedom, .. } = case.sides[side];
             self.own[side].moderated(variance.max(case.least), freedom).0
@@ -227,9 +234,15 @@ impl Suite {
     }
 
     /// t of launches drawn about their centre, over all cases, ascending.
-    fn chance(&self, cases: &[&Case], launches: [usize; 2], draws: usize, seed: u64) -> Arc<[f64]> {
+    fn chance(
+        &self,
+        cases: &[&Case<'_>],
+        launches: [usize; 2],
+        draws: usize,
+        seed: u64,
+    ) -> Arc<[f64]> {
         let each = draws.div_ceil(cases.len());
-        let of_case = |case: &Case| -> Vec<f64> {
+        let of_case = |case: &Case<'_>| -> Vec<f64> {
             let numbers = [case.name, launches[0] as u64 * launches[1] as u64];
             let mut random = Stream::new(seed, "launches", &numbers);
             let t = |_| {
