@@ -15,6 +15,7 @@ use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
 use crate::report::{Case, Outcome, PairMatrix, Replication, Report, Steadiness};
+use crate::stats::launches_needed;
 
 /// Fewest independent iterations with an interval of their median at 95 %.
 const INDEPENDENT: f64 = 6.0;
@@ -121,8 +122,10 @@ fn cases(report: &Report) -> Option<Section> {
             ("id", &|case| case.id.as_str().into()),
         ],
     );
-    let section =
-        section.map(|section| legend.below(section.with(rates(&rows)).with(lacking(report))));
+    let section = section.map(|section| {
+        let section = section.with(rates(&rows)).with(lacking(report)).with(within(report));
+        legend.below(section)
+    });
     let skipped = skipped.into_iter();
     let skipped = skipped.map(|case| (case.benchmark.as_str(), case.reason.as_deref()));
     let section = match section {
@@ -170,9 +173,9 @@ fn rates(cases: &[&Case]) -> Option<String> {
 /// How many iterations the figures take that are missing.
 fn lacking(report: &Report) -> Option<String> {
     let times = || report.cases.iter().filter_map(Case::latency);
-    // Over enough launches there is an interval, whatever the iterations of one tell.
-    let none = report.cases.iter().filter(|case| case.interval_ms().is_none());
-    let most = none.filter_map(|case| Some((case.measured.as_ref()?.iterations, case.latency()?)));
+    let alone = report.cases.iter().filter(|case| !is_of_several(case));
+    let most = alone.filter_map(|case| Some((case.measured.as_ref()?.iterations, case.latency()?)));
+    let most = most.filter(|(_, of)| of.iterations_needed.contains_key("p50"));
     let interval = most.max_by_key(|(iterations, _)| *iterations).map(|(iterations, of)| {
         let few = (iterations as f64) < INDEPENDENT;
         let count = format!(
@@ -192,6 +195,18 @@ fn lacking(report: &Report) -> Option<String> {
     let own = report.run.imported_from.is_none();
     let told = || format!("-: too few iterations; it takes {}", needed.join(", "));
     (own && !needed.is_empty()).then(told)
+}
+
+fn is_of_several(case: &Case) -> bool {
+    case.replication.as_ref().is_some_and(|all| all.launches.len() > 1)
+}
+
+/// What the intervals hold for.
+fn within(report: &Report) -> Option<&'static str> {
+    let alone = |case: &Case| !is_of_several(case) && case.interval_ms().is_some();
+    report.cases.iter().any(alone).then_some(
+        "±: half the interval of the median within this launch; launches differ by more, and --launches tells by how much",
+    )
 }
 
 /// What went wrong with a case, and what is to be said of its figures.
@@ -310,9 +325,11 @@ fn facts(report: &Report) -> Vec<String> {
     }
     let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
     if launches.len() > 1 {
+        let confidence = report.cases.iter().find_map(|case| Some(case.latency()?.confidence));
+        let needed = launches_needed(confidence.unwrap_or(0.95));
         lines.push(format!(
-            "{} launches: medians and rates are over launches, ± as well from six on; all else is of the launch in the \
-             middle",
+            "{} launches: medians and rates are over launches, and so is ±, which takes {needed} of them; all else is of \
+             the launch in the middle",
             launches.len()
         ));
     }

@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use super::document::{Cell, Section};
 use super::words::{percent, placed, type_name};
 use crate::base::units::{format_ms, rounded};
+use crate::plan::config::ScalingKind;
 use crate::report::{Point, Scaling};
 
 /// Said where the serial fraction would be above 1.
 const SLOWER: &str =
     "Karp-Flatt is - where more ranks take longer: no serial fraction explains that";
+
+/// What the serial fraction is a share of.
+const SERIAL: &str = "Karp-Flatt: the serial share of the time on one rank, by the law through the base and this point";
 
 const LEFT_OUT: &str = "left out: of efficiencies and fits, because of a note on the case";
 
@@ -55,14 +59,19 @@ pub(super) fn table<'a>(
         ],
     );
     let mut definitions = BTreeSet::new();
-    let (mut left_out, mut slower) = (None, None);
+    let (mut left_out, mut serial, mut slower) = (None, None, None);
     for study in studies {
         definitions.insert(study.definition.as_str());
-        let is_slower = |point: &Point| point.karp_flatt.is_some_and(|share| share > 1.0);
+        let is_slower = |point: &Point| {
+            let slower =
+                study.kind == ScalingKind::Strong && point.speedup.is_some_and(|s| s < 1.0);
+            slower && point.karp_flatt.is_none_or(|share| share > 1.0)
+        };
+        serial = serial.or(study.points.iter().any(|p| p.karp_flatt.is_some()).then_some(SERIAL));
         slower = slower.or(study.points.iter().any(is_slower).then_some(SLOWER));
         left_out = left_out.or(study.points.iter().any(|point| point.left_out).then_some(LEFT_OUT));
     }
-    let section = section?.with(definitions).with(left_out).with(slower);
+    let section = section?.with(definitions).with(left_out).with(serial).with(slower);
     Some(section.spare(&["speed-up", "interval", "in launches", "launches", "Karp-Flatt"]))
 }
 

@@ -59,7 +59,7 @@ pub(super) const FAILED_CASE: Concern = Concern::new(
 );
 
 /// The rules, in the order of their findings.
-const RULES: [Rule; 21] = [
+const RULES: [Rule; 22] = [
     found_elsewhere(rule(WRONG_RESULT, |case, statistics| went_wrong(case, statistics, true))),
     found_elsewhere(rule(FAILED_CASE, |case, statistics| went_wrong(case, statistics, false))),
     met(caveat::OVERSUBSCRIBED),
@@ -93,6 +93,7 @@ const RULES: [Rule; 21] = [
         none.then(|| vec![figure("before the last level", before, "%")])
     }),
     met(caveat::UNSTEADY),
+    met(caveat::TWO_MODES),
     rule(caveat::LATE_STARTS, |case, statistics| {
         let (valid, late) = (statistics.iterations as f64, statistics.invalid as f64);
         let percent = 100.0 * late / (valid + late).max(1.0);
@@ -111,7 +112,10 @@ const RULES: [Rule; 21] = [
             "take more iterations (--iterations)",
         ),
         |case, statistics| {
-            let lacks = repeats(case) && statistics.width_percent.is_none();
+            // Of several launches an interval is over them; two modes are another reason.
+            let two_modes = case.caveats.iter().any(|it| it.mark() == caveat::TWO_MODES.mark);
+            let alone = statistics.launches == 1 && !two_modes;
+            let lacks = repeats(case) && alone && statistics.width_percent.is_none();
             lacks.then(|| dependence(statistics))
         },
     ),
@@ -212,10 +216,10 @@ const RULES: [Rule; 21] = [
         Concern::new(
             "few_launches",
             "few launches",
-            Info,
+            Warning,
             says!(
-                "there are fewer launches than an interval over them needs (6 independent ones at 95 %): the interval \
-                 is over iterations, and launches usually differ by more"
+                "there are fewer launches than an interval over them needs (6 at 95 %): nothing tells how far another \
+                 launch is off, and launches usually differ by more than iterations of one"
             ),
             "claim nothing about another run from them: take more launches (--launches 8), or give the reports of more",
         ),
