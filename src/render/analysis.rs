@@ -18,7 +18,7 @@ use crate::base::units::format_ms;
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
     Analysis, Examined, Flag, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
-    limits_exit, limits_told,
+    Study, limits_exit, limits_told,
 };
 
 /// Most rows of a table that the terminal shows.
@@ -149,7 +149,15 @@ fn cases(analysis: &Analysis) -> Option<Section> {
             ("id", &|case| case.id.as_str().into()),
         ],
     );
+    let alone = |case: &&Examined| {
+        case.statistics.as_ref().is_some_and(|of| of.ci_over == Some(Over::Iterations))
+    };
+    let within = rows
+        .iter()
+        .any(alone)
+        .then_some("± over iterations holds within one launch; launches differ by more");
     let section = section.map(|section| {
+        let section = section.with(within);
         let spare = ["reliable", "cv", "launches", "over", "id"];
         legend.below(section).outcome("median").spare(&spare)
     });
@@ -218,7 +226,11 @@ fn studies(analysis: &Analysis) -> Option<Section> {
         ))
     });
     let studies = analysis.scaling.iter().map(|study| &study.scaling);
-    Some(scaling::table(rows, studies)?.with(serial))
+    let alone = |study: &Study| {
+        study.ci_over == Over::Iterations && study.scaling.points.iter().any(|it| it.ci.is_some())
+    };
+    let within = analysis.scaling.iter().any(alone).then_some(scaling::WITHIN);
+    Some(scaling::table(rows, studies)?.with(within).with(serial))
 }
 
 fn throughput(analysis: &Analysis) -> Option<Section> {

@@ -65,7 +65,8 @@ fn cases(report: &Report) -> Option<Section> {
     let in_matrix = |case: &&Case| is_of_pair(case) && case.outcome == Outcome::Measured;
     let (skipped, rows): (Vec<&Case>, Vec<&Case>) =
         report.cases.iter().filter(|case| !in_matrix(case)).partition(|case| is_skipped(case));
-    let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case))));
+    let launches = launches(report);
+    let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case, launches))));
     let section = Section::table(
         "cases",
         &rows,
@@ -197,6 +198,11 @@ fn lacking(report: &Report) -> Option<String> {
     (own && !needed.is_empty()).then(told)
 }
 
+/// How many launches the report is of.
+fn launches(report: &Report) -> usize {
+    report.run.launches.iter().map(|launch| launch.replicate).collect::<BTreeSet<_>>().len()
+}
+
 fn is_of_several(case: &Case) -> bool {
     case.replication.as_ref().is_some_and(|all| all.launches.len() > 1)
 }
@@ -205,12 +211,12 @@ fn is_of_several(case: &Case) -> bool {
 fn within(report: &Report) -> Option<&'static str> {
     let alone = |case: &Case| !is_of_several(case) && case.interval_ms().is_some();
     report.cases.iter().any(alone).then_some(
-        "±: half the interval of the median within this launch; launches differ by more, and --launches tells by how much",
+        "± holds within this launch; launches differ by more, and --launches tells by how much",
     )
 }
 
 /// What went wrong with a case, and what is to be said of its figures.
-fn remarks(case: &Case) -> Vec<Remark> {
+fn remarks(case: &Case, launches: usize) -> Vec<Remark> {
     let wrong = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Failed, _, Some(error)) => {
             Some(Remark::alone(format!("FAILED{}: {}", first_failure(case), error.detail)))
@@ -233,7 +239,12 @@ fn remarks(case: &Case) -> Vec<Remark> {
         let how = format!("launches vary by {}", percent(between));
         Some(Remark::reaching("not reproducible", how, between))
     });
-    let all = wrong.into_iter().chain(drift).chain(differ);
+    let missing = case.replication.iter().map(|all| launches.saturating_sub(all.launches.len()));
+    let missing = missing.filter(|missing| *missing > 0).map(|missing| {
+        let how = format!("{missing} of {launches} launches did not measure it and are left out");
+        Remark::reaching("launches missing", how, missing as f64)
+    });
+    let all = wrong.into_iter().chain(drift).chain(differ).chain(missing);
     all.chain(caveats(case)).collect()
 }
 
@@ -323,14 +334,13 @@ fn facts(report: &Report) -> Vec<String> {
             run.seed
         )),
     }
-    let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
-    if launches.len() > 1 {
+    let launches = launches(report);
+    if launches > 1 {
         let confidence = report.cases.iter().find_map(|case| Some(case.latency()?.confidence));
         let needed = launches_needed(confidence.unwrap_or(0.95));
         lines.push(format!(
-            "{} launches: medians and rates are over launches, and so is ±, which takes {needed} of them; all else is of \
-             the launch in the middle",
-            launches.len()
+            "{launches} launches: medians and rates are over launches, and so is ±, which takes {needed} of them; all else is of \
+             the launch in the middle"
         ));
     }
     // A model computes for another machine than this one.

@@ -12,8 +12,9 @@ use crate::report::{Point, Scaling};
 const SLOWER: &str =
     "Karp-Flatt is - where more ranks take longer: no serial fraction explains that";
 
-/// What the serial fraction is a share of.
-const SERIAL: &str = "Karp-Flatt: the serial share of the time on one rank, by the law through the base and this point";
+/// Said where intervals are over iterations.
+pub(super) const WITHIN: &str =
+    "the intervals hold within one launch of each; launches differ by more";
 
 const LEFT_OUT: &str = "left out: of efficiencies and fits, because of a note on the case";
 
@@ -25,7 +26,10 @@ pub(super) fn section(studies: &[Scaling]) -> Option<Section> {
     let rows = studies
         .iter()
         .flat_map(|study| study.points.iter().map(move |point| (study, point, Default::default())));
-    table(rows, studies)
+    // Of several launches it is over these.
+    let alone = |point: &Point| point.ci.is_some() && point.efficiencies.is_empty();
+    let within = studies.iter().any(|study| study.points.iter().any(alone));
+    Some(table(rows, studies)?.with(within.then_some(WITHIN)))
 }
 
 /// The rows, and the definitions of efficiency in use, each once.
@@ -59,7 +63,7 @@ pub(super) fn table<'a>(
         ],
     );
     let mut definitions = BTreeSet::new();
-    let (mut left_out, mut serial, mut slower) = (None, None, None);
+    let (mut left_out, mut slower) = (None, None);
     for study in studies {
         definitions.insert(study.definition.as_str());
         let is_slower = |point: &Point| {
@@ -67,11 +71,10 @@ pub(super) fn table<'a>(
                 study.kind == ScalingKind::Strong && point.speedup.is_some_and(|s| s < 1.0);
             slower && point.karp_flatt.is_none_or(|share| share > 1.0)
         };
-        serial = serial.or(study.points.iter().any(|p| p.karp_flatt.is_some()).then_some(SERIAL));
         slower = slower.or(study.points.iter().any(is_slower).then_some(SLOWER));
         left_out = left_out.or(study.points.iter().any(|point| point.left_out).then_some(LEFT_OUT));
     }
-    let section = section?.with(definitions).with(left_out).with(serial).with(slower);
+    let section = section?.with(definitions).with(left_out).with(slower);
     Some(section.spare(&["speed-up", "interval", "in launches", "launches", "Karp-Flatt"]))
 }
 

@@ -4,6 +4,7 @@ use super::ranks::STRAGGLER;
 use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, says};
 use super::subject::Subject;
 use crate::analysis::launches::REPRODUCIBLE_PERCENT;
+use crate::analysis::times_ms;
 use crate::base::caveat::Severity::{Info, Serious, Warning};
 use crate::base::caveat::{self, Caveat, Concern, INVALID_PERCENT};
 use crate::base::error::Kind;
@@ -59,7 +60,7 @@ pub(super) const FAILED_CASE: Concern = Concern::new(
 );
 
 /// The rules, in the order of their findings.
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 23] = [
     found_elsewhere(rule(WRONG_RESULT, |case, statistics| went_wrong(case, statistics, true))),
     found_elsewhere(rule(FAILED_CASE, |case, statistics| went_wrong(case, statistics, false))),
     met(caveat::OVERSUBSCRIBED),
@@ -151,6 +152,24 @@ const RULES: [Rule; 22] = [
         },
     ),
     met(caveat::NEAR_FLOOR),
+    rule(
+        Concern::new(
+            "zero_times",
+            "zero times",
+            Warning,
+            says!(
+                "1 or more iterations took 0 ns: the clock's step is too coarse, or stamps are wrong; they are kept here, as \
+                 all others"
+            ),
+            "time several operations in one sample (--batch)",
+        ),
+        |case, statistics| {
+            let launches = case.replication.iter().flat_map(|all| &all.launches);
+            let several = launches.map(|launch| zeros(&launch.times_ms)).sum::<usize>();
+            let zeros = several.max(zeros(&times_ms(case))).max((statistics.min_ms <= 0.0).into());
+            (zeros > 0).then(|| vec![count("iterations", zeros)])
+        },
+    ),
     found_elsewhere(rule(STRAGGLER, |_, statistics| {
         let all = &statistics.rank_spread.as_ref()?.stragglers;
         let by_excess =
@@ -297,6 +316,10 @@ fn went_wrong(case: &Case, statistics: &Statistics, by_result: bool) -> Option<V
 /// Whether it can be repeated: what happens once has neither a level nor an interval, however often it is started.
 fn repeats(case: &Case) -> bool {
     !case.counts.is_some_and(|counts| counts.happens_once)
+}
+
+fn zeros(times_ms: &[f64]) -> usize {
+    times_ms.iter().filter(|time| **time <= 0.0).count()
 }
 
 fn dependence(statistics: &Statistics) -> Vec<Figure> {

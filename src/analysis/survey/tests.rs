@@ -263,6 +263,7 @@ fn flags_say_what_speaks_against_a_case() {
         Caveat::Unsteady { cv_percent: 30.0, bound_percent: 5.0 },
         Caveat::NearFloor { floor: "empty sample".to_owned(), percent: 40.0 },
         Caveat::Quick,
+        Caveat::TwoModes { low_ms: 1.0, high_ms: 1.2, high_percent: 50.0, changes: 3 },
     ];
     let measured = case.measured.as_mut().unwrap();
     measured.invalid = 10;
@@ -272,6 +273,7 @@ fn flags_say_what_speaks_against_a_case() {
     let analysis = of(&[loud]);
     let marks: Vec<&str> = analysis.cases[0].flags.iter().map(|flag| flag.mark.as_str()).collect();
     for mark in [
+        "two modes",
         "oversubscribed",
         "unsteady",
         "near floor",
@@ -361,6 +363,29 @@ fn reports_of_different_sizes_make_studies() {
     let point = &analysis.scaling[0].scaling.points[1];
     assert!((point.efficiency.unwrap() - 1.25).abs() < 1e-9);
     assert_eq!(found(&analysis, "poor_base").len(), 1);
+}
+
+#[test]
+fn iterations_that_took_no_time_are_counted() {
+    let mut report = report(2, GEMM, |_| 1e6);
+    let launches = [0.0, 1.0, 0.0].map(|first| Replicate {
+        replicate: 0,
+        median_ms: 1.0,
+        local_median_ms: None,
+        iterations: 3,
+        invalid: 0,
+        times_ms: vec![first, 1.0, 1.0],
+    });
+    let replication = Replication {
+        launches: launches.to_vec(),
+        median_ms: 1.0,
+        ci: None,
+        between_percent: Some(0.0),
+        reproducible: true,
+    };
+    assert!(found(&of(&[report.clone()]), "zero_times").is_empty());
+    report.cases[0].replication = Some(replication);
+    assert_eq!(found(&of(&[report]), "zero_times")[0].evidence.last().unwrap().value, 2.0);
 }
 
 /// What 4, 8 and 16 ranks tell of a law with one tenth serial: the tenth, not what four of 4 to 16 ranks would make of it.
@@ -495,6 +520,6 @@ fn what_failed_in_one_launch_of_several_cannot_be_relied_on() {
     assert_eq!(analysis.cases[1].flags[0].rule, "few_launches");
     let entries = &analysis.leaderboards[0].entries;
     let marked = entries.iter().find(|entry| entry.case == analysis.cases[0].id).unwrap();
-    assert_eq!(marked.marks, ["FAILED"]);
+    assert_eq!(marked.marks, ["FAILED", "few launches"]);
     assert_eq!(found(&analysis, "failed_case").len(), 1);
 }
