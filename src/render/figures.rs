@@ -140,3 +140,17 @@ fn a_page_of_a_model_names_no_machine_and_says_that_it_was_computed() {
         computed.contains("cases computed from a model") && !computed.contains("cases measured")
     );
 }
+
+#[test]
+fn what_intervals_hold_for_and_which_launches_are_missing_is_said() {
+    let told = |report: &Report| terminal::draw(&report.document(), None, false);
+    let (within, missing) = ("± holds within this launch", "launches missing");
+    let one = told(&launches(&[1e6]));
+    assert!(one.contains(within) && !one.contains(missing), "{one}");
+    let mut three = launches(&[1e6, 1e6, 1e6]);
+    let page = told(&three);
+    assert!(!page.contains(within) && !page.contains(missing), "{page}");
+    let replication = three.cases.iter_mut().find_map(|case| case.replication.as_mut()).unwrap();
+    replication.launches.pop();
+    assert!(told(&three).contains("1 of 3 launches did not measure it and are left out"));
+}
