@@ -51,7 +51,7 @@ use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
 use crate::plan::config::{Config, Protocol};
 use crate::plan::mesh::Axis;
-pub use crate::stats::Steadiness;
+pub use crate::stats::{Modes, Steadiness};
 
 /// Names the format and its version.
 pub const SCHEMA: &str = "tesserabench.report/1";
@@ -280,7 +280,8 @@ pub struct Latency {
     pub unit: String,
     /// Median.
     pub median: f64,
-    /// Interval of the median from order statistics, widened for dependent iterations; null when they are too few.
+    /// Interval of the median within this launch, from order statistics, widened for dependent iterations; launches differ
+    /// by more. Null when iterations are too few, and when they have two `modes`.
     pub ci: Option<[f64; 2]>,
     /// Confidence asked for.
     pub confidence: f64,
@@ -310,7 +311,7 @@ pub struct Latency {
     pub p99: Option<f64>,
     /// Intervals of the quantiles that have one, and of those asked for with the precision target.
     pub quantile_ci: BTreeMap<String, [f64; 2]>,
-    /// For each quantile without an interval, the iterations it needs.
+    /// For each quantile without an interval, the iterations it needs; not for a median between two `modes`.
     pub iterations_needed: BTreeMap<String, usize>,
     /// Values beyond Tukey's outer fences (3 interquartile ranges); counted, not left out.
     pub outliers: usize,
@@ -322,6 +323,10 @@ pub struct Latency {
     pub steady_state: Option<Steadiness>,
     /// The valid iteration since which they keep the last level.
     pub steady_since: Option<usize>,
+    /// The two levels, ms, around which the times lie, where the median may be in either; it has no interval then. Null
+    /// where there is one level.
+    #[serde(default)]
+    pub modes: Option<Modes>,
     /// Medians of ten blocks of iterations, one after another; empty when there are fewer than 20.
     #[serde(default)]
     pub blocks: Vec<f64>,

@@ -10,6 +10,7 @@ mod groups;
 #[cfg(test)]
 mod hostile;
 mod interval;
+mod modes;
 mod normality;
 mod order;
 mod p_value;
@@ -27,10 +28,12 @@ pub use effect::{Magnitude, cliffs_delta, hedges_g};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};
 #[cfg(test)]
-pub(crate) use hostile::autoregressive;
+pub(crate) use hostile::{autoregressive, switching};
 pub use interval::{
-    Estimate, Interval, independent_median_interval, quantile_interval, ratio_interval,
+    Estimate, Interval, independent_median_interval, launches_needed, quantile_interval,
+    ratio_interval, undecided_modes,
 };
+pub use modes::Modes;
 pub use normality::{anderson_darling, shapiro_wilk};
 pub use order::{Outliers, median, outliers, quantile};
 pub use p_value::{TestResult, benjamini_hochberg, benjamini_yekutieli, binomial_tail};

@@ -131,7 +131,13 @@ pub(super) fn unsettled(latency: &Latency, bound_percent: f64) -> impl Iterator<
     let cv_percent = latency.cv_percent.filter(|percent| *percent > bound_percent);
     let unsteady = cv_percent.map(|cv_percent| Caveat::Unsteady { cv_percent, bound_percent });
     let none = latency.steady_state == Some(Steadiness::None);
-    unsteady.into_iter().chain(none.then_some(Caveat::NoSteadyState))
+    let modes = latency.modes.map(|modes| Caveat::TwoModes {
+        low_ms: modes.low,
+        high_ms: modes.high,
+        high_percent: 100.0 * modes.high_share,
+        changes: modes.changes,
+    });
+    unsteady.into_iter().chain(none.then_some(Caveat::NoSteadyState)).chain(modes)
 }
 
 /// Why there are fewer iterations, or less time, than asked for.

@@ -95,6 +95,7 @@ fn fall_back(
         Caveat::NearFloor { .. }
         | Caveat::Unsteady { .. }
         | Caveat::NoSteadyState
+        | Caveat::TwoModes { .. }
         | Caveat::LocalTimes => false,
         Caveat::TargetMissed { target_percent: known, .. } => {
             target_percent = Some(*known);

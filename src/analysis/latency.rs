@@ -6,7 +6,7 @@ use crate::base::units::milliseconds;
 use crate::measure::stop::rounds_missing;
 use crate::plan::Budget;
 use crate::report::{Definition, Latency};
-use crate::stats;
+use crate::stats::{self, Modes};
 
 /// Quantiles that every report has.
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
@@ -31,6 +31,11 @@ pub fn latency(
     let std_dev = variance.map(f64::sqrt);
     let asked = budget.target.iter().flat_map(|target| target.quantiles.iter().copied());
     let quantiles = QUANTILES.into_iter().chain(asked).map(|q| (name(q), q));
+    let modes = stats::undecided_modes(nanos).map(|modes| Modes {
+        low: milliseconds(modes.low),
+        high: milliseconds(modes.high),
+        ..modes
+    });
     let (mut quantile_ci, mut iterations_needed) = (BTreeMap::new(), BTreeMap::new());
     for (name, q) in quantiles {
         match stats::quantile_interval(nanos, q, confidence) {
@@ -38,6 +43,8 @@ pub fn latency(
                 let ends = [milliseconds(interval.low), milliseconds(interval.high)];
                 quantile_ci.insert(name, ends);
             }
+            // However many there are, they may be of two modes.
+            None if q == 0.5 && modes.is_some() => {}
             None => {
                 let needed = stats::iterations_needed(nanos, q, confidence);
                 iterations_needed.insert(name, needed);
@@ -78,6 +85,7 @@ pub fn latency(
         autocorrelation: stats::autocorrelation(nanos),
         effective_samples: stats::effective_samples(nanos, 0.5),
         steady_state: steady.map(|(steadiness, _)| steadiness),
+        modes,
         blocks: blocks(nanos),
         steady_since: steady.map(|(_, since)| since),
         clock_error_ms: (definition == Definition::LastEndMinusFirstStart)
@@ -142,6 +150,19 @@ mod tests {
         assert_eq!((one.variance, one.std_dev, one.cv_percent), (None, None, None));
         assert_eq!((one.mean, one.median, one.min, one.max), (2.0, 2.0, 2.0, 2.0));
         assert_eq!(of(&[2e6, 2e6]).variance, Some(0.0));
+    }
+
+    #[test]
+    fn between_two_modes_there_is_no_interval_and_no_number_that_helps() {
+        let target = Target { half_width: 0.5, quantiles: Vec::new(), confidence: 0.95 };
+        let nanos: Vec<f64> =
+            nanos(200).iter().zip(0..).map(|(n, i)| n * f64::from(1 + i / 7 % 2)).collect();
+        let latency = latency(&nanos, Definition::SlowestRank, &budget(Some(target)), 0.0);
+        let modes = latency.modes.unwrap();
+        assert!((modes.low - 1.0).abs() < 1e-3 && (modes.high - 2.0).abs() < 1e-3, "{modes:?}");
+        assert_eq!((latency.ci, latency.p50, latency.half_width_percent), (None, None, None));
+        assert!(!latency.iterations_needed.contains_key("p50"));
+        assert_eq!(latency.target_met, Some(false));
     }
 
     #[test]

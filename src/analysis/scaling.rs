@@ -52,8 +52,8 @@ pub(super) fn scaling(
     let base = points.iter().filter(qualifies).min_by_key(|series| series.ranks);
     let of = |series| point(series, base.filter(|_| qualifies(&series)), rule);
     let points: Vec<Point> = points.iter().map(of).collect();
-    let speedup = |point: &Point| Some((point.ranks as f64 / base?.ranks as f64, point.speedup?));
-    let speedups: Vec<(f64, f64)> = points.iter().filter_map(speedup).collect();
+    let time = |point: &Point| point.speedup.map(|_| (point.ranks as f64, point.median_ms));
+    let times: Vec<(f64, f64)> = points.iter().filter_map(time).collect();
     Some(Scaling {
         benchmark: benchmark.to_owned(),
         kind,
@@ -63,7 +63,7 @@ pub(super) fn scaling(
         definition: rule.definition().to_owned(),
         base: base.map(|base| Base { ranks: base.ranks, case: base.case.to_owned() }),
         points,
-        amdahl_serial_fraction: stats::amdahl_serial_fraction(&speedups)
+        amdahl_serial_fraction: stats::amdahl_serial_fraction(&times)
             .filter(|_| rule == Rule::Strong),
     })
 }
@@ -136,7 +136,8 @@ fn point(series: &StudyPoint<'_>, base: Option<&StudyPoint<'_>>, rule: Rule) -> 
         Rule::Weak | Rule::Bandwidth => None,
     };
     if rule == Rule::Strong {
-        point.karp_flatt = stats::karp_flatt(more, base.median_ms / median);
+        point.karp_flatt =
+            stats::karp_flatt((base.ranks as f64, base.median_ms), (ranks as f64, median));
     }
     // Cases of different launches may have one name.
     if !std::ptr::eq(base, series) {

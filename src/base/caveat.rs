@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::units::counted;
+use super::units::{counted, format_ms};
 
 /// Share of invalid rounds above which a case carries a caveat, percent.
 pub const INVALID_PERCENT: f64 = 10.0;
@@ -142,6 +142,17 @@ pub enum Caveat {
     },
     /// The times change level so often, or so late, that no level stands for them.
     NoSteadyState,
+    /// The times lie around two levels, and the median may be in either.
+    TwoModes {
+        /// The lower level, ms.
+        low_ms: f64,
+        /// The higher, ms.
+        high_ms: f64,
+        /// Share of the iterations that are around the higher, percent.
+        high_percent: f64,
+        /// How often neighbours are around different levels.
+        changes: usize,
+    },
     /// Intervals are wider than asked for.
     TargetMissed {
         /// Half the width of the median's interval, as percent; null when there is none.
@@ -240,6 +251,16 @@ pub(crate) const NO_STEADY_STATE: Concern = warning(
     "see the samples for when the level changes, and what else the machine does; raise --warmup",
 );
 
+pub(crate) const TWO_MODES: Concern = warning(
+    "two_modes",
+    "two modes",
+    says!(
+        "the times lie around 2 levels, which explain more than 85 % of their variance, and the one that the median is in \
+         is not known at 99.9 %: it has no interval within the launch"
+    ),
+    "see the samples for what the levels are (a path, a clock, another job); quote both, and take more launches",
+);
+
 /// What a caveat keeps a figure out of; each holds what stands before it as well.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 enum Bars {
@@ -282,18 +303,19 @@ impl Caveat {
             Self::InvalidRounds { .. } => shared(11, LATE_STARTS, Nothing),
             Self::Unsteady { .. } => shared(12, UNSTEADY, Nothing),
             Self::NoSteadyState => shared(13, NO_STEADY_STATE, Nothing),
+            Self::TwoModes { .. } => shared(14, TWO_MODES, Nothing),
             Self::TargetMissed { .. } => (
-                14,
+                15,
                 "target missed",
                 Nothing,
                 "give more time with --max-time, or quieten the machine",
             ),
-            Self::CutShort { .. } => (15, "cut short", Nothing, ""),
+            Self::CutShort { .. } => (16, "cut short", Nothing, ""),
             Self::Imported { .. } => {
-                (16, "imported", Comparisons, "compare only with times of the same definition")
+                (17, "imported", Comparisons, "compare only with times of the same definition")
             }
             Self::PlantedFault { .. } => {
-                (17, "planted fault", Nothing, "unset TESSERABENCH_FAULT to measure the machine")
+                (18, "planted fault", Nothing, "unset TESSERABENCH_FAULT to measure the machine")
             }
         }
     }
@@ -320,6 +342,7 @@ impl Caveat {
             Self::Unsteady { cv_percent: percent, .. }
             | Self::InvalidRounds { percent }
             | Self::NearFloor { percent, .. } => *percent,
+            Self::TwoModes { low_ms, high_ms, .. } => high_ms / low_ms,
             // No interval is worse than any.
             Self::TargetMissed { reached_percent, .. } => reached_percent.unwrap_or(f64::MAX),
             _ => 0.0,
@@ -385,11 +408,22 @@ impl fmt::Display for Caveat {
             Self::NoSteadyState => f.write_str(
                 "the times do not settle: their last level holds for less than half of the iterations",
             ),
+            Self::TwoModes { low_ms, high_ms, high_percent, changes } => write!(
+                f,
+                "the times lie around {} and {} ({high_percent:.0} % around the higher, {changes} changes), and the \
+                 median may be in either, so it has no interval within the launch",
+                format_ms(*low_ms),
+                format_ms(*high_ms)
+            ),
             Self::TargetMissed { reached_percent, target_percent } => {
-                let reached = reached_percent.map_or_else(
-                    says!("there are too few iterations for an interval"),
-                    |percent| format!("the median's interval reached ± {percent:.2} %"),
-                );
+                let reached = match reached_percent {
+                    None => "the median has no interval".to_owned(),
+                    Some(percent) if percent <= target_percent => format!(
+                        "the median's interval is ± {percent:.2} %, of iterations that depend on each other too much \
+                         or are too few to stop at"
+                    ),
+                    Some(percent) => format!("the median's interval reached ± {percent:.2} %"),
+                };
                 // 1, not 1.0000; and 0.0001, not 0.
                 let target = format!("{target_percent:.4}");
                 let target = target.trim_end_matches('0').trim_end_matches('.');
@@ -430,6 +464,7 @@ mod tests {
             Caveat::InvalidRounds { percent: 1.0 },
             Caveat::Unsteady { cv_percent: 1.0, bound_percent: 1.0 },
             Caveat::NoSteadyState,
+            Caveat::TwoModes { low_ms: 1.0, high_ms: 2.0, high_percent: 50.0, changes: 1 },
             Caveat::TargetMissed { reached_percent: None, target_percent: 1.0 },
             Caveat::CutShort { reason: text() },
             Caveat::Imported { tool: text(), time: text() },

@@ -18,7 +18,7 @@ use crate::base::units::{counted, format_ms};
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
     Analysis, Examined, Flag, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
-    limits_exit, limits_told,
+    Study, limits_exit, limits_told,
 };
 
 /// Most rows of a table that the terminal shows.
@@ -54,8 +54,12 @@ fn conclusion(analysis: &Analysis) -> String {
         0 => String::new(),
         missing => format!(", {missing} not measured"),
     };
+    let within = match analysis.cases.iter().filter(|case| holds_within(case)).count() {
+        0 => String::new(),
+        few => format!(" ({few} within their few launches)"),
+    };
     format!(
-        "{} of {} can be relied on{missing}; {}, {}, {}{}",
+        "{} of {} can be relied on{within}{missing}; {}, {}, {}{}",
         tally.reliable,
         counted(tally.measured, "measured case"),
         counted(tally.serious, "serious finding"),
@@ -147,11 +151,19 @@ fn cases(analysis: &Analysis) -> Option<Section> {
                     _ => "-".into(),
                 })
             }),
-            ("reliable", &|case| if case.reliable { "yes" } else { "no" }.into()),
+            ("reliable", &|case| reliable(case).into()),
             ("id", &|case| case.id.as_str().into()),
         ],
     );
+    let alone = |case: &&Examined| {
+        case.statistics.as_ref().is_some_and(|of| of.ci_over == Some(Over::Iterations))
+    };
+    let within = rows
+        .iter()
+        .any(alone)
+        .then_some("± over iterations holds within one launch; launches differ by more");
     let section = section.map(|section| {
+        let section = section.with(within);
         let spare = ["reliable", "cv", "launches", "over", "id"];
         legend.below(section).outcome("median").spare(&spare)
     });
@@ -170,9 +182,28 @@ fn remarks(case: &Examined) -> Vec<Remark> {
     flags.map(remark).collect()
 }
 
+/// Where only the number of launches speaks against it, that number.
+fn reliable(case: &Examined) -> String {
+    match &case.statistics {
+        Some(_) if case.reliable => "yes".to_owned(),
+        Some(of) if holds_within(case) => match of.launches {
+            1 => "one launch".to_owned(),
+            few => counted(few, "launch"),
+        },
+        _ => "no".to_owned(),
+    }
+}
+
+/// Whether nothing but its few launches speaks against relying on a case.
+fn holds_within(case: &Examined) -> bool {
+    let mut warnings = case.flags.iter().filter(|flag| flag.severity < Severity::Info);
+    warnings.next().is_some_and(|flag| flag.rule == "few_launches") && warnings.next().is_none()
+}
+
 fn over(statistics: &Statistics) -> Cell {
     match statistics.ci_over {
         Some(Over::Launches) => "launches".into(),
+        None if statistics.launches > 1 => "-".into(),
         _ => Cell::number(statistics.iterations as f64, |_| {
             counted(statistics.iterations, "iteration")
         }),
@@ -192,12 +223,20 @@ fn studies(analysis: &Analysis) -> Option<Section> {
         })
     });
     let serial = analysis.scaling.iter().filter_map(|study| {
-        let fraction = 100.0 * study.scaling.amdahl_serial_fraction?;
+        // More than all of it: no serial fraction explains times that grow with the ranks.
+        let fraction = study.scaling.amdahl_serial_fraction.filter(|share| *share <= 1.0)?;
+        let fraction = 100.0 * fraction;
         let (benchmark, problem) = (&study.scaling.benchmark, problem(&study.scaling.problem));
-        Some(format!("{benchmark} {problem}: Amdahl's serial fraction {fraction:.2} %"))
+        Some(format!(
+            "{benchmark} {problem}: Amdahl's serial fraction {fraction:.2} % of the time on one rank"
+        ))
     });
     let studies = analysis.scaling.iter().map(|study| &study.scaling);
-    Some(scaling::table(rows, studies)?.with(serial))
+    let alone = |study: &Study| {
+        study.ci_over == Over::Iterations && study.scaling.points.iter().any(|it| it.ci.is_some())
+    };
+    let within = analysis.scaling.iter().any(alone).then_some(scaling::WITHIN);
+    Some(scaling::table(rows, studies)?.with(within).with(serial))
 }
 
 fn throughput(analysis: &Analysis) -> Option<Section> {
@@ -235,7 +274,11 @@ fn leaderboard(analysis: &Analysis, board: &Leaderboard) -> Option<Section> {
             ("ranks", &|entry| parts(&entry.case)[3].as_str().into()),
             ("rate", &|entry| Cell::quantity(entry.rate, &board.unit)),
             ("interval", &|entry| Cell::range(entry.ci, |rate| beside(rate, &board.unit, most))),
-            ("reliable", &|entry| if entry.marks.is_empty() { "yes" } else { "no" }.into()),
+            ("reliable", &|entry| match &entry.marks[..] {
+                [] => "yes".into(),
+                [one] if one == "few launches" => one.as_str().into(),
+                _ => "no".into(),
+            }),
             ("devices", &|entry| few(&entry.devices, 2).into()),
             ("hosts", &|entry| few(&entry.hosts, 2).into()),
             ("reports", &|entry| named(analysis, &entry.reports).into()),

@@ -117,6 +117,7 @@ fn iterations_that_depend_on_each_other_are_told_apart_from_few() {
         for measured in report.cases.iter_mut().filter_map(|case| case.measured.as_deref_mut()) {
             (measured.iterations, measured.latency.effective_samples) = (iterations, 3.1);
             (measured.latency.ci, measured.latency.half_width_percent) = (None, None);
+            measured.latency.iterations_needed.insert("p50".to_owned(), 194);
         }
         terminal::draw(&report.document(), None, false)
     };
@@ -139,4 +140,18 @@ fn a_page_of_a_model_names_no_machine_and_says_that_it_was_computed() {
     assert!(
         computed.contains("cases computed from a model") && !computed.contains("cases measured")
     );
+}
+
+#[test]
+fn what_intervals_hold_for_and_which_launches_are_missing_is_said() {
+    let told = |report: &Report| terminal::draw(&report.document(), None, false);
+    let (within, missing) = ("± holds within this launch", "launches missing");
+    let one = told(&launches(&[1e6]));
+    assert!(one.contains(within) && !one.contains(missing), "{one}");
+    let mut three = launches(&[1e6, 1e6, 1e6]);
+    let page = told(&three);
+    assert!(!page.contains(within) && !page.contains(missing), "{page}");
+    let replication = three.cases.iter_mut().find_map(|case| case.replication.as_mut()).unwrap();
+    replication.launches.pop();
+    assert!(told(&three).contains("1 of 3 launches did not measure it and are left out"));
 }

@@ -16,6 +16,7 @@ use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
 use crate::report::{Case, Cycles, Outcome, PairMatrix, Replication, Report, Steadiness};
+use crate::stats::launches_needed;
 
 /// Fewest independent iterations with an interval of their median at 95 %.
 const INDEPENDENT: f64 = 6.0;
@@ -32,7 +33,7 @@ impl Render for Report {
             format!("{} ({}, {better}): {}", metric.name, metric.unit, metric.definition)
         });
         let pairs = self.cases.iter().filter(|case| is_in_matrix(case));
-        let pairs = Legend::of(pairs.map(|case| (case.id.clone(), remarks(case))));
+        let pairs = Legend::of(pairs.map(|case| (case.id.clone(), remarks(case, launches(self)))));
         let mut sections = Vec::new();
         sections.extend(cases(self));
         sections.extend(scaling::section(&self.scaling));
@@ -64,7 +65,8 @@ impl Render for Report {
 fn cases(report: &Report) -> Option<Section> {
     let (skipped, rows): (Vec<&Case>, Vec<&Case>) =
         report.cases.iter().filter(|case| !is_in_matrix(case)).partition(|case| is_skipped(case));
-    let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case))));
+    let launches = launches(report);
+    let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case, launches))));
     let section = Section::table(
         "cases",
         &rows,
@@ -126,7 +128,8 @@ fn cases(report: &Report) -> Option<Section> {
                 .with(rates(&rows))
                 .with(checked(&rows))
                 .with(cycles(report))
-                .with(lacking(report)),
+                .with(lacking(report))
+                .with(within(report)),
         )
     });
     let skipped = skipped.into_iter();
@@ -213,9 +216,9 @@ fn cycles(report: &Report) -> Option<String> {
 /// How many iterations the figures take that are missing.
 fn lacking(report: &Report) -> Option<String> {
     let times = || report.cases.iter().filter_map(Case::latency);
-    // Over enough launches there is an interval, whatever the iterations of one tell.
-    let none = report.cases.iter().filter(|case| case.interval_ms().is_none());
-    let most = none.filter_map(|case| Some((case.measured.as_ref()?.iterations, case.latency()?)));
+    let alone = report.cases.iter().filter(|case| !is_of_several(case));
+    let most = alone.filter_map(|case| Some((case.measured.as_ref()?.iterations, case.latency()?)));
+    let most = most.filter(|(_, of)| of.iterations_needed.contains_key("p50"));
     let interval = most.max_by_key(|(iterations, _)| *iterations).map(|(iterations, of)| {
         let few = (iterations as f64) < INDEPENDENT;
         let count = format!(
@@ -237,8 +240,25 @@ fn lacking(report: &Report) -> Option<String> {
     (own && !needed.is_empty()).then(told)
 }
 
+/// How many launches the report is of.
+fn launches(report: &Report) -> usize {
+    report.run.launches.iter().map(|launch| launch.replicate).collect::<BTreeSet<_>>().len()
+}
+
+fn is_of_several(case: &Case) -> bool {
+    case.replication.as_ref().is_some_and(|all| all.launches.len() > 1)
+}
+
+/// What the intervals hold for.
+fn within(report: &Report) -> Option<&'static str> {
+    let alone = |case: &Case| !is_of_several(case) && case.interval_ms().is_some();
+    report.cases.iter().any(alone).then_some(
+        "± holds within this launch; launches differ by more, and --launches tells by how much",
+    )
+}
+
 /// What went wrong with a case, and what is to be said of its figures.
-fn remarks(case: &Case) -> Vec<Remark> {
+fn remarks(case: &Case, launches: usize) -> Vec<Remark> {
     let wrong = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Failed, _, Some(error)) => {
             Some(Remark::alone(format!("FAILED{}: {}", first_failure(case), error.detail)))
@@ -261,7 +281,12 @@ fn remarks(case: &Case) -> Vec<Remark> {
         let how = format!("launches vary by {}", percent(between));
         Some(Remark::reaching("not reproducible", how, between))
     });
-    let all = wrong.into_iter().chain(drift).chain(differ);
+    let missing = case.replication.iter().map(|all| launches.saturating_sub(all.launches.len()));
+    let missing = missing.filter(|missing| *missing > 0).map(|missing| {
+        let how = format!("{missing} of {launches} launches did not measure it and are left out");
+        Remark::reaching("launches missing", how, missing as f64)
+    });
+    let all = wrong.into_iter().chain(drift).chain(differ).chain(missing);
     all.chain(caveats(case)).collect()
 }
 
@@ -352,12 +377,13 @@ fn facts(report: &Report) -> Vec<String> {
             run.seed
         )),
     }
-    let launches: BTreeSet<_> = run.launches.iter().map(|launch| launch.replicate).collect();
-    if launches.len() > 1 {
+    let launches = launches(report);
+    if launches > 1 {
+        let confidence = report.cases.iter().find_map(|case| Some(case.latency()?.confidence));
+        let needed = launches_needed(confidence.unwrap_or(0.95));
         lines.push(format!(
-            "{} launches: medians and rates are over launches, ± as well from six on; all else is of the launch in the \
-             middle",
-            launches.len()
+            "{launches} launches: medians and rates are over launches, and so is ±, which takes {needed} of them; all else is of \
+             the launch in the middle"
         ));
     }
     // A model computes for another machine than this one.

@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 use super::document::{Cell, Section};
 use super::words::{percent, placed, type_name};
 use crate::base::units::{format_ms, rounded};
+use crate::plan::config::ScalingKind;
 use crate::report::{Point, Scaling};
 
 /// Said where the serial fraction would be above 1.
 const SLOWER: &str =
     "Karp-Flatt is - where more ranks take longer: no serial fraction explains that";
+
+/// Said where intervals are over iterations.
+pub(super) const WITHIN: &str =
+    "the intervals hold within one launch of each; launches differ by more";
 
 const LEFT_OUT: &str = "left out: of efficiencies and fits, because of a note on the case";
 
@@ -21,7 +26,10 @@ pub(super) fn section(studies: &[Scaling]) -> Option<Section> {
     let rows = studies
         .iter()
         .flat_map(|study| study.points.iter().map(move |point| (study, point, Default::default())));
-    table(rows, studies)
+    // Of several launches it is over these.
+    let alone = |point: &Point| point.ci.is_some() && point.efficiencies.is_empty();
+    let within = studies.iter().any(|study| study.points.iter().any(alone));
+    Some(table(rows, studies)?.with(within.then_some(WITHIN)))
 }
 
 /// The rows, and the definitions of efficiency in use, each once.
@@ -58,7 +66,11 @@ pub(super) fn table<'a>(
     let (mut left_out, mut slower) = (None, None);
     for study in studies {
         definitions.insert(study.definition.as_str());
-        let is_slower = |point: &Point| point.karp_flatt.is_some_and(|share| share > 1.0);
+        let is_slower = |point: &Point| {
+            let slower =
+                study.kind == ScalingKind::Strong && point.speedup.is_some_and(|s| s < 1.0);
+            slower && point.karp_flatt.is_none_or(|share| share > 1.0)
+        };
         slower = slower.or(study.points.iter().any(is_slower).then_some(SLOWER));
         left_out = left_out.or(study.points.iter().any(|point| point.left_out).then_some(LEFT_OUT));
     }

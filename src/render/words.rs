@@ -28,7 +28,10 @@ const MEANINGS: [(&str, &str); 17] = [
     ),
     ("over", "what the confidence interval is over"),
     ("cv", "standard deviation over mean, in one launch"),
-    ("Karp-Flatt", "the serial fraction that would explain the speed-up"),
+    (
+        "Karp-Flatt",
+        "the serial share of the time on one rank that would explain the speed-up from the base",
+    ),
     ("worse by", "whichever way the metric improves"),
     ("interval", "confidence interval of the figure before it"),
     ("in launches", "the least and the most of the launches"),

@@ -113,7 +113,7 @@ pub struct Examined {
     pub statistics: Option<Box<Statistics>>,
     /// What speaks against relying on it.
     pub flags: Vec<Flag>,
-    /// Whether it was measured and no flag is a warning or worse.
+    /// Whether it was measured in enough launches for an interval over them, and no flag is a warning or worse.
     pub reliable: bool,
 }
 
@@ -131,9 +131,9 @@ pub struct Statistics {
     pub invalid: usize,
     /// Median, ms.
     pub median_ms: f64,
-    /// Its interval; null when there are too few iterations.
+    /// Its interval; null when there are too few iterations or launches.
     pub ci: Option<[f64; 2]>,
-    /// What the interval is over: launches from six on; else iterations of one, and launches differ by more.
+    /// What the interval is over: launches, six or more at 95 %; or the iterations of a single one, within which it holds.
     pub ci_over: Option<Over>,
     /// Confidence of the interval.
     pub confidence: f64,

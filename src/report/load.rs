@@ -14,6 +14,7 @@ use super::{Case, Measured, Report, SCHEMA};
 use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
 use crate::base::serde_words::in_plain_words;
+use crate::benchmark::{self, work::Placement};
 
 /// Most bytes a report may have that is read back.
 pub const FILE_LIMIT: u64 = 1 << 30;
@@ -71,7 +72,11 @@ impl Report {
         let mut json = serde_json::Deserializer::from_str(text);
         let report = serde_path_to_error::deserialize(&mut json).map_err(Wrong::of_type);
         let checked = report.and_then(|report: Self| report.check().map(|()| report));
-        checked.map_err(|wrong| wrong.told(text))
+        let mut report = checked.map_err(|wrong| wrong.told(text))?;
+        if report.run.imported_from.is_none() {
+            report.cases.iter_mut().for_each(Case::count_kernel);
+        }
+        Ok(report)
     }
 }
 
@@ -117,6 +122,16 @@ fn parts<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
 }
 
 impl Case {
+    /// Says what a kernel counts where an older version left it out: it follows from the problem.
+    fn count_kernel(&mut self) {
+        let kernel = benchmark::find(&self.benchmark).filter(|benchmark| !benchmark.collective);
+        let (None, Some(kernel), Some(element)) = (self.counts, kernel, self.precision) else {
+            return;
+        };
+        let work = kernel.work(&self.problem, element, self.placement.unwrap_or(Placement::Out));
+        self.counts = work.ok().map(|work| work.counts(self.group_size));
+    }
+
     /// Whether it was measured and does not say what it counts.
     pub fn is_uncounted(&self) -> bool {
         self.measured.is_some() && self.counts.is_none()

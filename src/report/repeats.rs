@@ -159,15 +159,14 @@ impl Case {
         Some(self.replication.as_ref().map_or(headline, |replication| replication.median_ms))
     }
 
-    /// The interval of its median, ms: over its launches where these are enough; else that of the launch in the middle,
-    /// as wide around the median of all as around its own.
+    /// The interval of its median, ms: of one launch within it, of several over them. `None` where there are too few
+    /// iterations or launches: the iterations of one tell nothing of the median of several.
     pub fn interval_ms(&self) -> Option<[f64; 2]> {
         let latency = &self.measured.as_ref()?.latency;
-        let over_launches = self.replication.as_ref().and_then(|replication| replication.ci);
-        over_launches.or_else(|| {
-            let scale = if latency.median > 0.0 { self.median_ms()? / latency.median } else { 1.0 };
-            latency.ci.map(|ci| ci.map(|end| end * scale))
-        })
+        match &self.replication {
+            Some(replication) if replication.launches.len() > 1 => replication.ci,
+            _ => latency.ci,
+        }
     }
 
     /// Adds a later turn; its first failure is the case's.

@@ -26,7 +26,8 @@ pub struct Scaling {
     pub base: Option<Base>,
     /// The points, by number of ranks.
     pub points: Vec<Point>,
-    /// Amdahl's serial fraction over all points that qualify; strong scaling only.
+    /// Amdahl's serial fraction, a share of the time on one rank, over all points that qualify, of which none needs to be
+    /// one rank; strong scaling only.
     pub amdahl_serial_fraction: Option<f64>,
 }
 
@@ -54,7 +55,7 @@ pub struct Point {
     pub efficiency: Option<f64>,
     /// Interval of the efficiency over the iterations of this launch; launches differ by more.
     pub ci: Option<[f64; 2]>,
-    /// Karp–Flatt serial fraction; strong scaling only.
+    /// Karp–Flatt serial fraction, a share of the time on one rank whatever the base; strong scaling only.
     pub karp_flatt: Option<f64>,
     /// The efficiency in each launch of `--launches`, in their order; empty where there was one.
     #[serde(default)]

@@ -39,3 +39,14 @@ pub(crate) fn autoregressive(phi: f64, n: usize, random: &mut Stream) -> Vec<f64
     let next = |last: &f64| Some(phi * last + (1.0 - phi * phi).sqrt() * normal());
     std::iter::successors(Some(first), next).take(n).collect()
 }
+
+/// `n` values of a process that changes between 1 and 1.2, each ± 1 %, after `stay` values on average.
+pub(crate) fn switching(stay: f64, n: usize, random: &mut Stream) -> Vec<f64> {
+    let noise = autoregressive(0.0, n, random);
+    let mut is_high = random.unit() < 0.5;
+    let value = |noise: f64| {
+        is_high ^= random.unit() < 1.0 / stay;
+        (if is_high { 1.2 } else { 1.0 }) * (1.0 + 0.01 * noise)
+    };
+    noise.into_iter().map(value).collect()
+}

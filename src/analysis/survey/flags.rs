@@ -4,6 +4,7 @@ use super::ranks::STRAGGLER;
 use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, says};
 use super::subject::Subject;
 use crate::analysis::launches::REPRODUCIBLE_PERCENT;
+use crate::analysis::times_ms;
 use crate::base::caveat::Severity::{Info, Serious, Warning};
 use crate::base::caveat::{self, Caveat, Concern, INVALID_PERCENT};
 use crate::base::error::Kind;
@@ -59,7 +60,7 @@ pub(super) const FAILED_CASE: Concern = Concern::new(
 );
 
 /// The rules, in the order of their findings.
-const RULES: [Rule; 21] = [
+const RULES: [Rule; 23] = [
     found_elsewhere(rule(WRONG_RESULT, |case, statistics| went_wrong(case, statistics, true))),
     found_elsewhere(rule(FAILED_CASE, |case, statistics| went_wrong(case, statistics, false))),
     met(caveat::OVERSUBSCRIBED),
@@ -93,6 +94,7 @@ const RULES: [Rule; 21] = [
         none.then(|| vec![figure("before the last level", before, "%")])
     }),
     met(caveat::UNSTEADY),
+    met(caveat::TWO_MODES),
     rule(caveat::LATE_STARTS, |case, statistics| {
         let (valid, late) = (statistics.iterations as f64, statistics.invalid as f64);
         let percent = 100.0 * late / (valid + late).max(1.0);
@@ -111,7 +113,10 @@ const RULES: [Rule; 21] = [
             "take more iterations (--iterations)",
         ),
         |case, statistics| {
-            let lacks = repeats(case) && statistics.width_percent.is_none();
+            // Of several launches an interval is over them; two modes are another reason.
+            let two_modes = case.caveats.iter().any(|it| it.mark() == caveat::TWO_MODES.mark);
+            let alone = statistics.launches == 1 && !two_modes;
+            let lacks = repeats(case) && alone && statistics.width_percent.is_none();
             lacks.then(|| dependence(statistics))
         },
     ),
@@ -147,6 +152,24 @@ const RULES: [Rule; 21] = [
         },
     ),
     met(caveat::NEAR_FLOOR),
+    rule(
+        Concern::new(
+            "zero_times",
+            "zero times",
+            Warning,
+            says!(
+                "1 or more iterations took 0 ns: the clock's step is too coarse, or stamps are wrong; they are kept here, as \
+                 all others"
+            ),
+            "time several operations in one sample (--batch)",
+        ),
+        |case, statistics| {
+            let launches = case.replication.iter().flat_map(|all| &all.launches);
+            let several = launches.map(|launch| zeros(&launch.times_ms)).sum::<usize>();
+            let zeros = several.max(zeros(&times_ms(case))).max((statistics.min_ms <= 0.0).into());
+            (zeros > 0).then(|| vec![count("iterations", zeros)])
+        },
+    ),
     found_elsewhere(rule(STRAGGLER, |_, statistics| {
         let all = &statistics.rank_spread.as_ref()?.stragglers;
         let by_excess =
@@ -212,10 +235,10 @@ const RULES: [Rule; 21] = [
         Concern::new(
             "few_launches",
             "few launches",
-            Info,
+            Warning,
             says!(
-                "there are fewer launches than an interval over them needs (6 independent ones at 95 %): the interval \
-                 is over iterations, and launches usually differ by more"
+                "there are fewer launches than an interval over them needs (6 at 95 %): nothing tells how far another \
+                 launch is off, and launches usually differ by more than iterations of one"
             ),
             "claim nothing about another run from them: take more launches (--launches 8), or give the reports of more",
         ),
@@ -293,6 +316,10 @@ fn went_wrong(case: &Case, statistics: &Statistics, by_result: bool) -> Option<V
 /// Whether it can be repeated: what happens once has neither a level nor an interval, however often it is started.
 fn repeats(case: &Case) -> bool {
     !case.counts.is_some_and(|counts| counts.happens_once)
+}
+
+fn zeros(times_ms: &[f64]) -> usize {
+    times_ms.iter().filter(|time| **time <= 0.0).count()
 }
 
 fn dependence(statistics: &Statistics) -> Vec<Figure> {

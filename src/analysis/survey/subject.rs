@@ -82,12 +82,9 @@ fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistic
     let median_ms = agreement.map_or(own, |agreement| agreement.median_ms);
     // What the case says of its own median, brought to this one.
     let scale = if own > 0.0 { median_ms / own } else { 1.0 };
-    let (ci, ci_over) = match agreement.and_then(|agreement| agreement.ci) {
-        Some(ci) => (Some(ci), Some(Over::Launches)),
-        None => {
-            let ci = case.interval_ms();
-            (ci.map(|ci| ci.map(|end| end * scale)), ci.map(|_| Over::Iterations))
-        }
+    let (ci, over) = match agreement {
+        Some(agreement) => (agreement.ci, Over::Launches),
+        None => (case.interval_ms(), Over::Iterations),
     };
     // Where the report does not hold the samples there are medians of blocks, which are something else.
     let times = match case.samples {
@@ -102,7 +99,7 @@ fn statistics(report: &Report, case: &Case, medians: &[f64]) -> Option<Statistic
         invalid: *invalid,
         median_ms,
         ci,
-        ci_over,
+        ci_over: ci.map(|_| over),
         confidence: latency.confidence,
         width_percent: ci
             .filter(|_| median_ms > 0.0)

@@ -122,6 +122,14 @@ fn an_old_report_says_nothing_of_what_it_counts() {
     let analysis = of(&reports);
     assert_eq!(found(&analysis, "no_counts")[0].cases.len(), 4);
     assert_eq!(analysis.summary.measured, 4);
+    // What a kernel counts follows from its problem once the report is read.
+    let read = |report: &Report| {
+        let text = serde_json::to_string(report).unwrap();
+        Report::parse(&text).unwrap()
+    };
+    let reports = reports.each_ref().map(read);
+    assert_eq!(studies(&reports), 1);
+    assert_eq!(found(&of(&reports), "no_counts")[0].cases.len(), 2);
 }
 
 const GEMM: &str = "benchmarks: {gemm: {m: 64}}\nbenchmarking: {timing_iterations: 40}";
@@ -141,12 +149,16 @@ fn reports_that_are_alike_are_launches_of_one_thing() {
     assert!(found(&analysis, "few_launches").is_empty());
     // The rest is of the launch in the middle, the faster of two.
     assert!(statistics.max_ms < 1.21);
-    // The same for so few launches that the interval is over the iterations of one.
+    // The iterations of one tell nothing of the median of two to five.
+    for count in [2, 5] {
+        let analysis = of(&reports[..count]);
+        let few = analysis.cases[0].statistics.as_ref().unwrap();
+        assert_eq!((few.launches, few.ci, few.ci_over), (count, None, None));
+        assert!(!analysis.cases[0].reliable && found(&analysis, "no_interval").is_empty());
+    }
     let two = of(&reports[..2]);
     let few = two.cases[0].statistics.as_ref().unwrap();
-    let [low, high] = few.ci.unwrap();
     assert!((few.median_ms / 1.15 - 1.0).abs() < 0.01, "{few:?}");
-    assert!(low < few.median_ms && few.median_ms < high, "{few:?}");
     let rate = |statistics: &Statistics| statistics.rate.unwrap() * statistics.median_ms;
     assert!((rate(few) / rate(statistics) - 1.0).abs() < 1e-9);
 
@@ -227,9 +239,23 @@ fn what_was_not_measured_makes_no_launches_of_others() {
 }
 
 #[test]
-fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
-    let analysis = of(&[report(2, GEMM, |_| 1e6)]);
-    assert!(analysis.cases[0].reliable, "{:#?}", analysis.cases[0].flags);
+fn only_enough_launches_make_a_case_reliable() {
+    let reliable = |nanos: &[f64]| {
+        let reports: Vec<Report> =
+            nanos.iter().map(|nanos| report(2, GEMM, |_| 1e6 * nanos)).collect();
+        let analysis = of(&reports);
+        assert_eq!(analysis.cases.len(), 1);
+        analysis.cases[0].reliable
+    };
+    for launches in 1..=5 {
+        assert!(!reliable(&[1.0, 1.01, 0.99, 1.02, 1.0][..launches]), "{launches}");
+    }
+    assert!(reliable(&[1.0, 1.01, 0.99, 1.02, 1.0, 1.01]));
+    assert!(!reliable(&[1.0, 1.3, 0.8, 1.2, 1.0, 1.1]));
+}
+
+#[test]
+fn flags_say_what_speaks_against_a_case() {
     let mut loud = report(2, GEMM, |_| 1e6);
     let case = &mut loud.cases[0];
     case.caveats = vec![
@@ -237,6 +263,7 @@ fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
         Caveat::Unsteady { cv_percent: 30.0, bound_percent: 5.0 },
         Caveat::NearFloor { floor: "empty sample".to_owned(), percent: 40.0 },
         Caveat::Quick,
+        Caveat::TwoModes { low_ms: 1.0, high_ms: 1.2, high_percent: 50.0, changes: 3 },
     ];
     let measured = case.measured.as_mut().unwrap();
     measured.invalid = 10;
@@ -246,6 +273,7 @@ fn a_quiet_case_is_reliable_and_flags_say_what_is_not() {
     let analysis = of(&[loud]);
     let marks: Vec<&str> = analysis.cases[0].flags.iter().map(|flag| flag.mark.as_str()).collect();
     for mark in [
+        "two modes",
         "oversubscribed",
         "unsteady",
         "near floor",
@@ -335,6 +363,49 @@ fn reports_of_different_sizes_make_studies() {
     let point = &analysis.scaling[0].scaling.points[1];
     assert!((point.efficiency.unwrap() - 1.25).abs() < 1e-9);
     assert_eq!(found(&analysis, "poor_base").len(), 1);
+}
+
+#[test]
+fn iterations_that_took_no_time_are_counted() {
+    let mut report = report(2, GEMM, |_| 1e6);
+    let launches = [0.0, 1.0, 0.0].map(|first| Replicate {
+        replicate: 0,
+        median_ms: 1.0,
+        local_median_ms: None,
+        iterations: 3,
+        invalid: 0,
+        times_ms: vec![first, 1.0, 1.0],
+    });
+    let replication = Replication {
+        launches: launches.to_vec(),
+        median_ms: 1.0,
+        ci: None,
+        between_percent: Some(0.0),
+        reproducible: true,
+    };
+    assert!(found(&of(&[report.clone()]), "zero_times").is_empty());
+    report.cases[0].replication = Some(replication);
+    assert_eq!(found(&of(&[report]), "zero_times")[0].evidence.last().unwrap().value, 2.0);
+}
+
+/// What 4, 8 and 16 ranks tell of a law with one tenth serial: the tenth, not what four of 4 to 16 ranks would make of it.
+#[test]
+fn the_serial_fraction_is_one_of_a_single_rank_whatever_the_base() {
+    let at = |ranks: usize| {
+        let yaml = format!("benchmarks: {{gemm: {{m: {}, n: 64, k: 64}}}}", 512 / ranks);
+        report(ranks, &yaml, |_| 1e6 * (0.1 + 0.9 / ranks as f64))
+    };
+    for base in [1, 2, 4] {
+        let analysis = of(&[base, 8, 16].map(at));
+        let [study] = &analysis.scaling[..] else { panic!("{:#?}", analysis.scaling) };
+        let fraction = study.scaling.amdahl_serial_fraction.unwrap();
+        assert!((fraction - 0.1).abs() < 0.005, "{fraction} from {base}");
+        for point in &study.scaling.points[1..] {
+            let fraction = point.karp_flatt.unwrap();
+            assert!((fraction - 0.1).abs() < 0.005, "{fraction} from {base} at {}", point.ranks);
+        }
+        assert!(found(&analysis, "rising_overhead").is_empty());
+    }
 }
 
 #[test]
@@ -445,10 +516,11 @@ fn what_failed_in_one_launch_of_several_cannot_be_relied_on() {
     report.cases[0].outcome = Outcome::Failed;
     report.cases[0].error = Some(CaseError::now(Kind::CaseFailed, "measure", "broke".to_owned()));
     let analysis = of(&[report]);
-    assert_eq!((analysis.cases[0].reliable, analysis.cases[1].reliable), (false, true));
     assert_eq!(analysis.cases[0].flags[0].rule, "failed_case");
+    assert!(!analysis.cases[0].reliable);
+    assert_eq!(analysis.cases[1].flags[0].rule, "few_launches");
     let entries = &analysis.leaderboards[0].entries;
     let marked = entries.iter().find(|entry| entry.case == analysis.cases[0].id).unwrap();
-    assert_eq!(marked.marks, ["FAILED"]);
+    assert_eq!(marked.marks, ["FAILED", "few launches"]);
     assert_eq!(found(&analysis, "failed_case").len(), 1);
 }

@@ -37,11 +37,16 @@ fn median(statistics: &Statistics) -> String {
     };
     let median = format!("{}{of}", format_ms(statistics.median_ms));
     let Some([low, high]) = statistics.ci else {
-        return format!("median     {median}; too few iterations for an interval");
+        let why = match statistics.launches {
+            1 if !statistics.iterations_needed.contains_key("p50") => "two modes, so no interval",
+            1 => "too few independent iterations for an interval",
+            _ => "too few launches for an interval",
+        };
+        return format!("median     {median}; {why}");
     };
     let over = match statistics.ci_over {
         Some(Over::Launches) => "launches",
-        _ => "the iterations of one launch",
+        _ => "its iterations, within one launch",
     };
     let confidence = 100.0 * statistics.confidence;
     let (low, high) = (format_ms(low), format_ms(high));
