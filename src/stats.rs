@@ -18,6 +18,7 @@ mod rank_sum;
 mod sample;
 mod segments;
 mod shift;
+mod step;
 mod t_test;
 
 pub use bootstrap::shift_interval;

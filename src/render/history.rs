@@ -5,13 +5,11 @@ use super::open_metrics::open_metrics;
 use super::words::{parts, percent, word};
 use super::{Format, Render, csv};
 use crate::base::error::Result;
+use crate::history::FEWEST;
 use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
 use crate::stats::{MIN_SEGMENT, mean};
 
 const COMMIT: usize = 10;
-
-/// Fewest values that can show a change.
-const FEWEST: usize = 2 * MIN_SEGMENT;
 
 /// Most characters of a line that shows values.
 const SPARKS: usize = 40;

@@ -65,7 +65,7 @@ impl Welch {
 }
 
 /// P(T ≥ t) of Student's t.
-fn t_tail(t: f64, freedom: f64) -> f64 {
+pub(super) fn t_tail(t: f64, freedom: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, freedom) {
         _ if freedom.is_infinite() || !t.is_finite() => Normal::standard().sf(t),
         Ok(student) if freedom <= NORMAL_FROM => student.sf(t),
