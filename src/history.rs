@@ -32,7 +32,7 @@ pub use git::ask_for_commit;
 pub use notes::Label;
 pub use retention::DAYS;
 pub use series::{Asked, Point, Series};
-pub use trend::{Change, Effect, FEWEST, Trend, trends};
+pub use trend::{Change, Effect, Trend, trends};
 
 use crate::base::error::{Error, Result};
 use folder::{Folder, Lock};

@@ -22,7 +22,7 @@ mod step;
 mod t_test;
 
 pub use bootstrap::shift_interval;
-pub use change::{Change, MIN_SEGMENT, SERIES_LIMIT, change_points};
+pub use change::{Change, FEWEST, MIN_SEGMENT, SERIES_LIMIT, change_points};
 pub use dependence::{effective_samples, iterations_needed};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};
 pub use groups::{brown_forsythe, friedman};

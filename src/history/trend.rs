@@ -7,15 +7,12 @@ use super::series::Series;
 use crate::analysis::in_parallel;
 use crate::base::metric::Direction;
 use crate::stats::{
-    Change as ChangePoint, Estimate, MIN_SEGMENT, SERIES_LIMIT, change_points, median,
+    Change as ChangePoint, Estimate, FEWEST, MIN_SEGMENT, SERIES_LIMIT, change_points, median,
     quantile_interval, ratio_interval,
 };
 
 /// Confidence of the interval of a change.
 const CONFIDENCE: f64 = 0.95;
-
-/// Fewest values that can show a change.
-pub const FEWEST: usize = 2 * MIN_SEGMENT;
 
 /// A series with its changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,8 +6,11 @@ use super::sample::{Scale, autocorrelation};
 use super::step::Steps;
 use super::t_test::{t_tail, welch};
 
-/// Fewest values between two changes. After the last one there may be fewer.
-pub const MIN_SEGMENT: usize = 5;
+/// Fewest values that can show a change.
+pub const FEWEST: usize = 10;
+
+/// Fewest values between two changes: fewer in a row may be outliers. After the last change there may be fewer.
+pub const MIN_SEGMENT: usize = 4;
 
 /// Only the last values of a longer series are analysed: the time grows with the square of their number.
 pub const SERIES_LIMIT: usize = 300;
@@ -22,7 +25,7 @@ const LEAST_CORRELATION: f64 = 0.5;
 const MOST_CORRELATION: f64 = 0.9;
 
 /// Values on each side that tell whether one is an outlier, and the standard deviations that make it one.
-const NEIGHBOURS: usize = 3;
+const NEIGHBOURS: usize = MIN_SEGMENT - 1;
 const OUTLIER: f64 = 4.0;
 
 /// A change of the distribution of a series.
@@ -51,7 +54,7 @@ pub struct Change {
 /// 1954, for small samples), and taken for at least 0.5. Lone outliers are pulled in to four standard deviations
 /// from their neighbours (Hampel's filter).
 ///
-/// The last change may have fewer than 5 values after it; these are as they are, and a last value alone must lie
+/// The last change may have fewer than four values after it; these are as they are, and a last value alone must lie
 /// beyond all others by as much as these span: else an outlier looks the same.
 ///
 /// Of more than [`SERIES_LIMIT`] values only the last are analysed. Empty for fewer than 10 values, if one is not
@@ -60,7 +63,7 @@ pub fn change_points(values: &[f64], family: usize) -> Vec<Change> {
     let skipped = values.len().saturating_sub(SERIES_LIMIT);
     let latest = &values[skipped..];
     let Some(scale) = Scale::of(latest) else { return Vec::new() };
-    if latest.len() < 2 * MIN_SEGMENT {
+    if latest.len() < FEWEST {
         return Vec::new();
     }
     let mut series = Series::new(scale.values(latest), family);
@@ -137,9 +140,8 @@ impl Series {
     /// The most significant lasting change of a segment; `None` if it is too short.
     fn lasting(&self, start: usize, end: usize) -> Option<Change> {
         let n = end - start;
-        let settled = MIN_SEGMENT..=n.saturating_sub(MIN_SEGMENT);
-        let all = MIN_SEGMENT..=self.last_place(start, end)?;
-        let fresh = MIN_SEGMENT.max(settled.end() + 1)..=*all.end();
+        let last = self.last_place(start, end)?;
+        let settled = last.min(n.saturating_sub(MIN_SEGMENT));
         let middle = median(&self.values[start..end])?;
         let spread = self.values[start..end].iter().map(|value| (value - middle).abs().sqrt());
         // The correlation of squares of normal values is that of the values squared.
@@ -149,20 +151,18 @@ impl Series {
             self.resolution.sqrt(),
         );
         let kinds = [
-            (self.steps(&self.tame[start..end]), settled.clone(), all.clone()),
-            (self.steps(&self.values[start..end]), fresh, all),
-            (spread, settled.clone(), settled),
+            (self.steps(&self.tame[start..end]), MIN_SEGMENT..=settled),
+            (self.steps(&self.values[start..end]), MIN_SEGMENT.max(settled + 1)..=last),
+            (spread, MIN_SEGMENT..=settled),
         ];
-        let best = kinds.iter().filter_map(|(steps, places, all)| {
-            let step = steps.best(places.clone().map(|from| (from, n)))?;
-            Some((steps, step, all))
+        let best = kinds.iter().filter_map(|(steps, places)| {
+            Some((steps, steps.best(places.clone().map(|from| (from, n)))?))
         });
-        let (steps, step, all) =
-            best.min_by(|(_, one, _), (_, other, _)| one.p.total_cmp(&other.p))?;
+        let (steps, step) = best.min_by(|(_, one), (_, other)| one.p.total_cmp(&other.p))?;
         let index = start + step.from;
         Some(Change {
             index,
-            places: steps.places(step, all.clone()).map(|place| start + place),
+            places: steps.places(step, MIN_SEGMENT..=last).map(|place| start + place),
             is_of_level: self.level_moved(start, index, end),
             p: self.adjusted(step.p, n as f64),
         })
