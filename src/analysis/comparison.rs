@@ -3,14 +3,17 @@
 
 pub(super) mod differences;
 mod evidence;
+mod noise;
 mod pair;
 mod rules;
+mod sessions;
 mod subject;
 mod verdict;
 
+pub use differences::comparable;
+pub use noise::{NoiseFloor, noise_floor};
 pub use rules::Rules;
-
-use std::collections::BTreeMap;
+pub use sessions::{apart, sessions};
 
 use self::differences::{around, differs};
 use self::evidence::ResampleBudget;
@@ -23,7 +26,6 @@ use crate::base::metric::Direction;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
 use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict};
-use crate::stats;
 
 /// Resamples behind an interval: as many as suffice for its ends, fewer where there are very many cases.
 const RESAMPLES: usize = 10_000;
@@ -35,9 +37,6 @@ const ALL_RESAMPLES: usize = 10_000_000;
 /// Random ways of a permutation test, where there are too many to count.
 const FEWEST_DRAWS: usize = 99_999;
 const MOST_DRAWS: usize = 999_999;
-
-/// Share of the ratios between figures of one thing that a machine's noise floor is above.
-const FLOOR_QUANTILE: f64 = 0.95;
 
 /// The reports of one side, and the files they come from.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +53,8 @@ pub struct Reports<'a> {
 /// most the agreed share of rejections is expected to be false (Benjamini and Hochberg, 1995); IMPROVED is the
 /// mirror. EQUIVALENT and SHIFTED follow from the interval.
 pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> Comparison {
-    let differences = around(baseline.reports, candidate.reports, &rules.allow);
+    let mut differences = around(baseline.reports, candidate.reports, &rules.allow);
+    differences.extend(apart(baseline.reports, candidate.reports));
     let prevented: Vec<String> = differences
         .iter()
         .filter(|difference| difference.prevents)
@@ -89,7 +89,8 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         confidence: rules.confidence,
         resamples,
         seed: rules.seed,
-        noise_floor_percent: rules.noise_floor.map(|floor| 100.0 * floor),
+        noise_floor_percent: rules.noise_floor.map(|floor| 100.0 * floor.share),
+        noise_floor_pairs: rules.noise_floor.and_then(|floor| floor.pairs),
         reach,
         differences,
         summary: Verdict::count(&cases),
@@ -148,24 +149,4 @@ fn exit(comparison: &Comparison, pairs: &[Pair<'_>], rules: &Rules) -> Exit {
     .map(|(_, exit)| exit)
     .chain(failures)
     .fold(Exit::Ok, Exit::worst)
-}
-
-/// From sides that measured one and the same thing (A/A): the 95 % quantile of |ln ratio| between the figures of
-/// any two sides, over all cases; as a share. `None` when no case is on two sides.
-pub fn noise_floor(sides: &[&[Report]], metric: ComparedMetric) -> Option<f64> {
-    let mut figures: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for side in sides {
-        for subject in subjects(side, metric) {
-            if let Some(figure) = subject.figure() {
-                figures.entry(subject.id).or_default().push(figure);
-            }
-        }
-    }
-    let mut distances = Vec::new();
-    for figures in figures.into_values() {
-        for (i, one) in figures.iter().enumerate() {
-            distances.extend(figures[i + 1..].iter().map(|other| (one / other).ln().abs()));
-        }
-    }
-    stats::quantile(&distances, FLOOR_QUANTILE).map(f64::exp_m1)
 }

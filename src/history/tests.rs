@@ -8,12 +8,14 @@ use tempfile::TempDir;
 use super::folder::{Folder, Lock};
 use super::git::Git;
 use super::*;
+use crate::analysis::Rules;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
 use crate::base::error::{Exit, Kind};
 use crate::base::failure::CaseError;
 use crate::base::metric::Direction;
 use crate::base::random::Stream;
 use crate::base::units::{format_utc, parse_utc};
+use crate::plan::config::Config;
 use crate::report::{Outcome, Report};
 use crate::stats::autoregressive;
 
@@ -214,6 +216,37 @@ fn where_the_place_is_not_known_it_is_said_so() {
 fn among_more_cases_a_change_must_be_clearer() {
     let p = |cases| fresh(cases, 10, 0.05)[0].changes[0].p;
     assert!((p(30) / p(1) - 30.0).abs() < 1e-6, "{} {}", p(1), p(30));
+}
+
+#[test]
+fn a_history_tells_what_changes_from_session_to_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |day, number, factor| {
+        let mut report = report(day, Some(commit(number)), factor);
+        report.run.simulated = false;
+        report
+    };
+    let mut other_nccl = of(4, 1, 9.0);
+    other_nccl.environment.libraries.insert("nccl".to_owned(), "2.9".to_owned());
+    let again = [of(0, 1, 1.0), of(1, 1, 1.03), of(2, 2, 5.0), of(3, 2, 5.1), other_nccl];
+    add(&folder, &again, &Label::default());
+    let floor = |what: &str, candidate: &Report| {
+        let candidate = std::slice::from_ref(candidate);
+        let baseline = Baseline::find(&place(&folder), what).unwrap();
+        let (_, reports) = baseline.reports(candidate).unwrap();
+        let rules = Rules::resolve(&Config::default()).unwrap();
+        baseline.noise_floor(&reports, candidate, &rules).unwrap()
+    };
+    let found = floor("run-0", &of(9, 3, 1.0)).unwrap();
+    assert!((found.share - 0.03).abs() < 1e-3 && found.pairs == Some(2), "{found:?}");
+    // The candidate's own commit tells of others only.
+    assert_eq!(floor("run-0", &of(3, 2, 5.1)).unwrap().pairs, Some(1));
+    let mut in_turns = of(0, 3, 1.0);
+    in_turns.run.id = "in-turns".to_owned();
+    assert_eq!(floor("run-0", &in_turns), None);
+    let mut other_machine = of(9, 3, 1.0);
+    other_machine.mesh.order = "dp-tp".to_owned();
+    assert_eq!(floor("run-0", &other_machine), None);
 }
 
 #[test]

@@ -38,6 +38,9 @@ pub struct Comparison {
     pub seed: u64,
     /// What the machine's own variation was found to be, percent: no threshold is below it.
     pub noise_floor_percent: Option<f64>,
+    /// Pairs of measurements of one thing that tell it; null where it was given, or is not known.
+    #[serde(default)]
+    pub noise_floor_pairs: Option<usize>,
     /// What so many launches can show.
     pub reach: Reach,
     /// What differs around the two sides. Where one of these is not allowed for, nothing is comparable.
@@ -80,6 +83,9 @@ pub struct Reach {
     /// Launches of each side with which a lone regression can be seen; 100 where no number would do.
     pub launches_needed: usize,
 }
+
+/// What a difference is called whose sides were measured in different sessions.
+pub const SESSION: &str = "session";
 
 /// Something around the measurement that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
