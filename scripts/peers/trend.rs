@@ -1,12 +1,20 @@
-//! How often `history trend` sees changes where there are none, and finds those there are, on simulated series.
+//! How often `history trend` sees changes where there are none, and finds those there are, on simulated series; and how
+//! often a gate fails for nothing where sessions differ.
 //!
 //! `cargo run --release --example trend`; about two minutes.
-#![expect(clippy::print_stdout, reason = "a table is what this is for")]
+#![expect(clippy::print_stdout, reason = "tables are what this is for")]
+#![expect(clippy::unwrap_used, reason = "it ends when something is wrong")]
 
-use std::f64::consts::TAU;
+#[path = "suites.rs"]
+mod suites;
 
+use tesserabench::analysis::{Reports, Rules, compare, noise_floor};
 use tesserabench::base::random::Stream;
+use tesserabench::plan::config::{ComparedMetric, Config};
+use tesserabench::report::{Report, Verdict};
 use tesserabench::stats::{Change, change_points};
+
+use suites::{Side, normal};
 
 /// Families of each cell where nothing changes, and series where something does.
 const FAMILIES: u64 = 1000;
@@ -38,12 +46,6 @@ const NOISES: [(&str, Noise); 7] = [
     ("5 % outliers", Noise::Outliers),
 ];
 
-/// Box and Muller's transform.
-fn normal(random: &mut Stream) -> f64 {
-    let (radius, angle) = (1.0 - random.unit(), random.unit());
-    (-2.0 * radius.ln()).sqrt() * (TAU * angle).cos()
-}
-
 impl Noise {
     fn values(self, n: usize, random: &mut Stream) -> Vec<f64> {
         let mut last = normal(random);
@@ -70,6 +72,7 @@ fn main() {
     faults();
     spreads();
     looks();
+    sessions();
 }
 
 fn percent(count: usize, of: u64) -> String {
@@ -223,5 +226,56 @@ fn looks() {
             percent(shown, GROWING)
         });
         println!("| {name} | {} |", cells.join(" | "));
+    }
+}
+
+/// Gates of 30 cases with eight launches a side, where each case has a level of its own in each session.
+fn sessions() {
+    const GATES: u64 = 200;
+    println!(
+        "\nGates of unchanged code that fail where cases differ by 3 % from session to session, %; the noise floor, %;"
+    );
+    println!("and how many of three cases that are slower by so much regress, %:\n");
+    println!(
+        "| sessions of the history | fail | noise floor | 10 % slower | 20 % | 30 % |\n|---|---|---|---|---|---|"
+    );
+    for sessions in [0, 2, 3, 5, 10] {
+        let (mut failed, mut floors, mut found) = (0, 0.0, [0; 3]);
+        for seed in 0..GATES {
+            let mut random = Stream::new(seed, "sessions", &[sessions]);
+            let mut session = |slower: f64| -> Vec<f64> {
+                let level =
+                    |case| (0.03 * normal(&mut random)).exp() * if case < 3 { slower } else { 1.0 };
+                (0..FAMILY).map(level).collect()
+            };
+            let levels: Vec<Vec<f64>> = (0..sessions.max(1)).map(|_| session(1.0)).collect();
+            let candidates = [1.0, 1.1, 1.2, 1.3].map(&mut session);
+            let mut measured = |levels: &Vec<f64>| vec![Side::USUAL.report(levels, &mut random)];
+            let history: Vec<Vec<Report>> = levels.iter().map(&mut measured).collect();
+            let mut rules = Rules::resolve(&Config::default()).unwrap();
+            rules.resamples = Some(100);
+            let again = history.iter().map(Vec::as_slice).collect();
+            rules.noise_floor = noise_floor(&[again], ComparedMetric::Latency);
+            floors += rules.noise_floor.map_or(0.0, |floor| floor.share);
+            let regressed = |candidate: &Vec<f64>| {
+                let candidate = measured(candidate);
+                let one = |reports| Reports { files: &[], reports };
+                let comparison = compare(one(&history[0]), one(&candidate), &rules);
+                comparison.cases.iter().map(|case| case.verdict == Verdict::Regressed).collect()
+            };
+            let [same, slower @ ..]: [Vec<bool>; 4] = candidates.each_ref().map(regressed);
+            failed += usize::from(same.contains(&true));
+            for (found, slower) in found.iter_mut().zip(slower) {
+                *found += slower[..3].iter().filter(|regressed| **regressed).count();
+            }
+        }
+        let found = found.map(|found| percent(found, 3 * GATES));
+        let floor = 100.0 * floors / GATES as f64;
+        let sessions = if sessions == 0 { "none" } else { &sessions.to_string() };
+        println!(
+            "| {sessions} | {} | {floor:.1} | {} |",
+            percent(failed, GATES),
+            found.join(" | ")
+        );
     }
 }
