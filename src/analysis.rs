@@ -16,7 +16,9 @@ mod survey;
 mod times;
 
 pub use case::{CaseOutcome, analyse};
-pub use comparison::{Reports, Rules, compare, noise_floor};
+pub use comparison::{
+    NoiseFloor, Reports, Rules, apart, comparable, compare, noise_floor, sessions,
+};
 pub use contention::compare_with_alone;
 pub use headline::settle;
 pub use latency::latency;

@@ -26,7 +26,7 @@ pub use analysis::{
 };
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
-    Side, Verdict,
+    SESSION, Side, Verdict,
 };
 pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit, limits_told};

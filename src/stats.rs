@@ -18,11 +18,12 @@ mod prior;
 mod rank_sum;
 mod sample;
 mod segments;
+mod step;
 mod suite;
 mod t_test;
 mod trimmed;
 
-pub use change::{Change, MIN_SEGMENT, SERIES_LIMIT, change_points};
+pub use change::{Change, FEWEST, MIN_SEGMENT, SERIES_LIMIT, change_points};
 pub use dependence::{effective_samples, iterations_needed};
 pub use effect::{Magnitude, cliffs_delta, hedges_g};
 pub use fit::{amdahl_serial_fraction, karp_flatt, slope};

@@ -3,14 +3,17 @@
 
 pub(super) mod differences;
 mod evidence;
+mod noise;
 mod pair;
 mod rules;
+mod sessions;
 mod subject;
 mod verdict;
 
+pub use differences::comparable;
+pub use noise::{NoiseFloor, noise_floor};
 pub use rules::Rules;
-
-use std::collections::BTreeMap;
+pub use sessions::{apart, sessions};
 
 use self::differences::{around, differs};
 use self::pair::{Examined, Pair, Weighed, pairs};
@@ -23,16 +26,13 @@ use crate::base::parallel::in_parallel;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::plan::config::ComparedMetric;
 use crate::report::{COMPARISON_SCHEMA, Compared, Comparison, Difference, Report, Side, Verdict};
-use crate::stats;
+use crate::stats::shifts;
 
 /// How often launches are drawn to see what chance does: so often that a lone case of many is singled out by twenty
 /// hits.
 const FEWEST_DRAWS: usize = 20_000;
 const MOST_DRAWS: usize = 4_000_000;
 const HITS: f64 = 20.0;
-
-/// Share of the ratios between figures of one thing that a machine's noise floor is above.
-const FLOOR_QUANTILE: f64 = 0.95;
 
 /// The reports of one side, and the files they come from.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,8 @@ pub struct Reports<'a> {
 /// mirror. SUSPECTED is what is worse by its own interval only, or much slower and not shown; UNSTABLE is what has a few
 /// launches far off its others. EQUIVALENT follows from the interval, SHIFTED from a test of any change.
 pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> Comparison {
-    let differences = around(baseline.reports, candidate.reports, &rules.allow);
+    let mut differences = around(baseline.reports, candidate.reports, &rules.allow);
+    differences.extend(apart(baseline.reports, candidate.reports));
     let prevented: Vec<String> = differences
         .iter()
         .filter(|difference| difference.prevents)
@@ -64,9 +65,9 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let tested: Vec<_> = examined.iter().filter_map(|case| case.tested().cloned()).collect();
     let draws = (HITS * tested.len() as f64 / rules.false_discovery_rate) as usize;
     let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
-    let mut shifts = stats::shifts(&tested, draws, rules.seed).into_iter();
+    let mut chances = shifts(&tested, draws, rules.seed).into_iter();
     let examined = examined.into_iter().map(|case| {
-        let shift = case.tested().and_then(|_| shifts.next()).flatten();
+        let shift = case.tested().and_then(|_| chances.next()).flatten();
         (case, shift)
     });
     let weighed = in_parallel(examined.collect(), |(case, shift)| case.weighed(shift, rules));
@@ -87,7 +88,8 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         confidence: rules.confidence,
         resamples: draws,
         seed: rules.seed,
-        noise_floor_percent: rules.noise_floor.map(|floor| 100.0 * floor),
+        noise_floor_percent: rules.noise_floor.map(|floor| 100.0 * floor.share),
+        noise_floor_pairs: rules.noise_floor.and_then(|floor| floor.pairs),
         reach,
         differences,
         summary: Verdict::count(&cases),
@@ -155,24 +157,4 @@ fn exit(comparison: &Comparison, weighed: &[Weighed<'_>], rules: &Rules) -> Exit
     .map(|(_, exit)| exit)
     .chain(failures)
     .fold(Exit::Ok, Exit::worst)
-}
-
-/// From sides that measured one and the same thing (A/A): the 95 % quantile of |ln ratio| between the figures of
-/// any two sides, over all cases; as a share. `None` when no case is on two sides.
-pub fn noise_floor(sides: &[&[Report]], metric: ComparedMetric) -> Option<f64> {
-    let mut figures: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for side in sides {
-        for subject in subjects(side, metric) {
-            if let Some(figure) = subject.figure() {
-                figures.entry(subject.id).or_default().push(figure);
-            }
-        }
-    }
-    let mut distances = Vec::new();
-    for figures in figures.into_values() {
-        for (i, one) in figures.iter().enumerate() {
-            distances.extend(figures[i + 1..].iter().map(|other| (one / other).ln().abs()));
-        }
-    }
-    stats::quantile(&distances, FLOOR_QUANTILE).map(f64::exp_m1)
 }

@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::sides::{LogArgs, Side};
 use super::{files, format, set_name, write};
-use crate::analysis::{self, Rules};
+use crate::analysis::{self, NoiseFloor, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::refuse_overwriting;
-use crate::plan::config::{ComparisonConfig, Config};
+use crate::import::Asked;
+use crate::plan::config::{ComparedMetric, ComparisonConfig, Config};
 use crate::render::{Format, publish_on_github, say};
 use crate::report::{Comparison, Report};
 use crate::run::keep_reports;
@@ -43,6 +44,50 @@ impl RuleArgs {
         config.strict = self.strict.then_some(true).or(config.strict);
         config.allow.extend(self.allow.iter().cloned());
         Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct NoiseArgs {
+    /// What the machine changes by itself, below which no threshold is: a percentage, or another measurement of what
+    /// the baseline is of, to which it is held; repeat for more
+    #[arg(long, value_name = "PERCENT|REPORT")]
+    noise_floor: Vec<String>,
+}
+
+impl NoiseArgs {
+    /// What is asked for; `None` where nothing is.
+    pub(super) fn floor(
+        &self,
+        baseline: &[Report],
+        metric: ComparedMetric,
+        asked: &Asked,
+    ) -> Result<Option<NoiseFloor>> {
+        let percent = |text: &String| text.trim_end_matches('%').trim_end().parse::<f64>().ok();
+        match self.noise_floor.as_slice() {
+            [] => return Ok(None),
+            [only] => {
+                if let Some(percent) = percent(only) {
+                    return match percent.is_finite() && percent >= 0.0 {
+                        true => Ok(Some(NoiseFloor { share: percent / 100.0, pairs: None })),
+                        false => Err(Error::usage(format!(
+                            "a noise floor of {only} is no percentage; write 3 for three percent"
+                        ))),
+                    };
+                }
+            }
+            [..] => {}
+        }
+        let again: Vec<Side> =
+            self.noise_floor.iter().map(|named| Side::load(named, asked)).collect::<Result<_>>()?;
+        let sides = std::iter::once(baseline).chain(again.iter().map(|side| &*side.reports));
+        let floor = analysis::noise_floor(&[sides.collect()], metric);
+        floor.map(Some).ok_or_else(|| {
+            Error::usage(
+                "--noise-floor names no report with a case of the baseline; name another measurement of the same \
+                 cases",
+            )
+        })
     }
 }
 
@@ -100,9 +145,8 @@ pub(super) struct CompareArgs {
     logs: LogArgs,
     #[command(flatten)]
     rules: RuleArgs,
-    /// Another measurement of what the baseline is of: no threshold is below what these differ by; repeat for more
-    #[arg(long, value_name = "REPORT")]
-    noise_floor: Vec<String>,
+    #[command(flatten)]
+    noise: NoiseArgs,
     #[command(flatten)]
     tell: TellArgs,
 }
@@ -124,22 +168,7 @@ pub(super) fn run(args: &CompareArgs, mut config: Config) -> Result<Exit> {
     });
     let baseline = baseline?;
     let mut first = Some(first.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-    if !args.noise_floor.is_empty() {
-        let again: Vec<Side> = args
-            .noise_floor
-            .iter()
-            .map(|named| Side::load(named, &asked))
-            .collect::<Result<_>>()?;
-        let sides: Vec<&[Report]> =
-            [&baseline].into_iter().chain(&again).map(|side| side.reports.as_slice()).collect();
-        rules.noise_floor = analysis::noise_floor(&sides, rules.metric);
-        if rules.noise_floor.is_none() {
-            return Err(Error::usage(
-                "--noise-floor names no report with a case of the baseline; name another measurement of the \
-                 same cases",
-            ));
-        }
-    }
+    rules.noise_floor = args.noise.floor(&baseline.reports, rules.metric, &asked)?;
     let mut worst = Exit::Ok;
     for named in &args.candidate {
         let candidate = first.take().map_or_else(|| Side::load(named, &asked), Ok)?;

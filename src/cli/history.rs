@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use wildmatch::WildMatch;
 
-use super::compare::{RuleArgs, TellArgs};
+use super::compare::{NoiseArgs, RuleArgs, TellArgs};
 use super::sides::Side;
 use super::{format, one_of, write};
 use crate::analysis::{self, Reports, Rules};
@@ -85,6 +85,9 @@ enum Action {
         baseline: String,
         #[command(flatten)]
         rules: RuleArgs,
+        /// As of `compare`; without it, what the history's own reports of one commit tell
+        #[command(flatten)]
+        noise: NoiseArgs,
         #[command(flatten)]
         tell: TellArgs,
     },
@@ -163,13 +166,18 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             let series = History::open(&folder)?.series(&asked)?;
             print(Content::Trend { trends: trends(series) }, format)?;
         }
-        Action::Gate { report, baseline, rules, tell } => {
+        Action::Gate { report, baseline, rules, noise, tell } => {
             rules.apply(&mut config.comparison)?;
-            let rules = Rules::resolve(&config)?;
+            let mut rules = Rules::resolve(&config)?;
             tell.files()?;
-            let candidate = Side::load(&report, &crate::import::Asked::default())?;
-            let (files, reports) =
-                Baseline::find(&folder, &baseline)?.reports(&candidate.reports)?;
+            let asked = import::Asked::default();
+            let candidate = Side::load(&report, &asked)?;
+            let baseline = Baseline::find(&folder, &baseline)?;
+            let (files, reports) = baseline.reports(&candidate.reports)?;
+            rules.noise_floor = match noise.floor(&reports, rules.metric, &asked)? {
+                None => baseline.noise_floor(&reports, &candidate.reports, &rules)?,
+                given => given,
+            };
             tell.refuse_overwriting(&files, &candidate.files)?;
             let baseline = Reports { files: &files, reports: &reports };
             return tell.tell(&analysis::compare(baseline, candidate.as_reports(), &rules));

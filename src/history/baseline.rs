@@ -11,8 +11,12 @@ use super::folder::Folder;
 use super::git::{Git, is_commit, short};
 use super::notes::LAST_RELEASE;
 use super::{Entry, History};
+use crate::analysis::{NoiseFloor, Rules, apart, comparable, noise_floor, sessions};
 use crate::base::error::{Error, Kind, Result};
 use crate::report::Report;
+
+/// Reports that suffice for a noise floor.
+const ENOUGH: usize = 30;
 
 /// A baseline that was found.
 #[derive(Debug, Clone)]
@@ -135,6 +139,49 @@ impl Baseline {
         self.load(&entries)
     }
 
+    /// What the candidate's machine changes by itself from session to session, by the reports of the history that are of
+    /// one commit: those of the newest commits that were measured in several sessions. `None` where the candidate was
+    /// measured in the session of its baseline, and where the history does not tell; that it says.
+    ///
+    /// # Errors
+    /// Usage error for a history or a report that cannot be read.
+    pub fn noise_floor(
+        &self,
+        baseline: &[Report],
+        candidate: &[Report],
+        rules: &Rules,
+    ) -> Result<Option<NoiseFloor>> {
+        if apart(baseline, candidate).is_none() {
+            return Ok(None);
+        }
+        let commits = match self.folder.exists() {
+            true => History::open(&self.folder.path)?.again(candidate),
+            false => Vec::new(),
+        };
+        let (mut things, mut read) = (Vec::new(), 0);
+        for entries in commits {
+            let (_, mut reports) = self.load(&entries.iter().collect::<Vec<_>>())?;
+            read += reports.len();
+            let alike =
+                |report: &Report| comparable(std::slice::from_ref(report), candidate, &rules.allow);
+            reports.retain(alike);
+            things.push(sessions(reports));
+            if read >= ENOUGH {
+                break;
+            }
+        }
+        let sides = things.iter().map(|sides| sides.iter().map(Vec::as_slice).collect());
+        let floor = noise_floor(&sides.collect::<Vec<_>>(), rules.metric);
+        if floor.is_none() {
+            tracing::warn!(
+                "the history knows no noise floor: it has no commit that was measured in two sessions on this machine. \
+                 Where sessions differ by 3 %, most gates of unchanged code fail at 5 %. Measure a commit again on \
+                 another day and add it, or name one with --noise-floor"
+            );
+        }
+        Ok(floor)
+    }
+
     fn load(&self, entries: &[&Entry]) -> Result<(Vec<String>, Vec<Report>)> {
         let paths = entries.iter().map(|entry| self.folder.report(&entry.file));
         let load = |path: PathBuf| Ok((path.display().to_string(), Report::load(&path)?));
@@ -192,6 +239,26 @@ impl History {
             other.file == entry.file || git.is_some() && is_alike
         };
         self.entries.iter().filter(is_like).cloned().collect()
+    }
+
+    /// The reports of each commit that has several of the candidate's machine, but for the candidate's own; the commit
+    /// of the newest report first.
+    fn again(&self, candidate: &[Report]) -> Vec<Vec<Entry>> {
+        let machine = candidate.first().map(machine);
+        let mut commits: Vec<Vec<Entry>> = Vec::new();
+        for entry in self.entries.iter().rev() {
+            let record = &entry.record;
+            let is_own = candidate.iter().any(|own| own.run.id == record.run);
+            if record.git.is_none() || Some(&record.machine) != machine.as_ref() || is_own {
+                continue;
+            }
+            match commits.iter_mut().find(|commit| commit[0].record.git == record.git) {
+                Some(commit) => commit.push(entry.clone()),
+                None => commits.push(vec![entry.clone()]),
+            }
+        }
+        commits.retain(|commit| commit.len() > 1);
+        commits
     }
 
     /// The commit of a name: in full as reports have it, or as git has it.

@@ -8,13 +8,16 @@ use tempfile::TempDir;
 use super::folder::{Folder, Lock};
 use super::git::Git;
 use super::*;
+use crate::analysis::Rules;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
 use crate::base::error::{Exit, Kind};
 use crate::base::failure::CaseError;
 use crate::base::metric::Direction;
 use crate::base::random::Stream;
 use crate::base::units::{format_utc, parse_utc};
+use crate::plan::config::Config;
 use crate::report::{Outcome, Report};
+use crate::stats::autoregressive;
 
 /// A commit of a made-up repository.
 pub(super) fn commit(number: usize) -> String {
@@ -144,32 +147,106 @@ fn a_change_is_found_with_its_commits_from_an_index_that_was_lost_too() {
     assert!(history.series(&none).is_err());
 }
 
-#[test]
-fn a_change_is_held_against_what_was_looked_at() {
-    let mut random = Stream::new(1, "noise", &[]);
-    let mut value = |level: f64| level * (1.0 + 0.01 * random.unit());
-    let levels = [2.0; 390].into_iter().chain([1.0; 260]).chain([1.2; 50]);
-    let point = |level| Point {
+/// A series of latencies, one a day, each of a commit of its own.
+fn latencies(case: usize, values: impl IntoIterator<Item = f64>) -> Series {
+    let point = |(day, value)| Point {
         started: String::new(),
-        git: None,
+        git: Some(commit(day)),
         run: String::new(),
         file: String::new(),
-        value: value(level),
+        value,
     };
-    let series = Series {
-        case: "gemm".to_owned(),
+    Series {
+        case: format!("gemm/{case}"),
         metric: "latency".to_owned(),
         unit: "ms".to_owned(),
         direction: Direction::LowerIsBetter,
         machine: String::new(),
         method: String::new(),
-        points: levels.map(point).collect(),
-    };
-    let trend = trends(vec![series]).remove(0);
+        points: values.into_iter().enumerate().map(point).collect(),
+    }
+}
+
+#[test]
+fn a_change_is_held_against_what_was_looked_at() {
+    let mut random = Stream::new(1, "noise", &[]);
+    let levels = [2.0; 390].into_iter().chain([1.0; 260]).chain([1.2; 50]);
+    let values = levels.map(|level| level * (1.0 + 0.01 * random.unit()));
+    let trend = trends(vec![latencies(0, values)]).remove(0);
     assert!(trend.looked_at < 310, "the oldest level is looked at too: {}", trend.looked_at);
     let changes: Vec<(usize, Effect)> =
         trend.changes.iter().map(|change| (change.index, change.effect)).collect();
     assert_eq!(changes, [(650, Effect::Worse)]);
+}
+
+/// As many cases, whose last values are by so much more than the others, which differ by 1 %.
+fn fresh(cases: usize, last: usize, more: f64) -> Vec<Trend> {
+    let of = |case: usize| {
+        let noise = autoregressive(0.0, 40, &mut Stream::new(1, "fresh", &[case as u64]));
+        let level = move |day: usize| if day + last >= 40 { 1.0 + more } else { 1.0 };
+        latencies(case, (0..40).map(|day| level(day) * (0.01 * noise[day]).exp()))
+    };
+    trends((0..cases).map(of).collect())
+}
+
+#[test]
+fn a_regression_in_the_last_three_reports_stands_where_it_is() {
+    for trend in fresh(120, 3, 0.3) {
+        let [change] = &trend.changes[..] else { panic!("{:?}", trend.changes) };
+        assert_eq!((change.index, change.places, change.effect), (37, [37; 2], Effect::Worse));
+        assert_eq!(change.commits, [Some(commit(36)), Some(commit(37))]);
+        assert_eq!(change.since_one_of(40), None);
+        assert!(change.p < 1e-6, "{change:?}");
+    }
+}
+
+#[test]
+fn where_the_place_is_not_known_it_is_said_so() {
+    let trends = fresh(120, 3, 0.05);
+    let found: Vec<&Change> = trends.iter().flat_map(|trend| &trend.changes).collect();
+    assert!(found.len() >= 30, "{} of 120", found.len());
+    let right = found.iter().filter(|change| (change.places[0]..=change.places[1]).contains(&37));
+    assert!(right.count() * 20 >= found.len() * 19);
+    let vague = found.iter().find(|change| change.places[0] < change.places[1]).unwrap();
+    assert_eq!(vague.since_one_of(40), Some(40 - vague.places[0]));
+    assert_eq!(vague.commits, [Some(commit(vague.places[0] - 1)), Some(commit(vague.places[1]))]);
+}
+
+#[test]
+fn among_more_cases_a_change_must_be_clearer() {
+    let p = |cases| fresh(cases, 10, 0.05)[0].changes[0].p;
+    assert!((p(30) / p(1) - 30.0).abs() < 1e-6, "{} {}", p(1), p(30));
+}
+
+#[test]
+fn a_history_tells_what_changes_from_session_to_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |day, number, factor| {
+        let mut report = report(day, Some(commit(number)), factor);
+        report.run.simulated = false;
+        report
+    };
+    let mut other_nccl = of(4, 1, 9.0);
+    other_nccl.environment.libraries.insert("nccl".to_owned(), "2.9".to_owned());
+    let again = [of(0, 1, 1.0), of(1, 1, 1.03), of(2, 2, 5.0), of(3, 2, 5.1), other_nccl];
+    add(&folder, &again, &Label::default());
+    let floor = |what: &str, candidate: &Report| {
+        let candidate = std::slice::from_ref(candidate);
+        let baseline = Baseline::find(&place(&folder), what).unwrap();
+        let (_, reports) = baseline.reports(candidate).unwrap();
+        let rules = Rules::resolve(&Config::default()).unwrap();
+        baseline.noise_floor(&reports, candidate, &rules).unwrap()
+    };
+    let found = floor("run-0", &of(9, 3, 1.0)).unwrap();
+    assert!((found.share - 0.03).abs() < 1e-3 && found.pairs == Some(2), "{found:?}");
+    // The candidate's own commit tells of others only.
+    assert_eq!(floor("run-0", &of(3, 2, 5.1)).unwrap().pairs, Some(1));
+    let mut in_turns = of(0, 3, 1.0);
+    in_turns.run.id = "in-turns".to_owned();
+    assert_eq!(floor("run-0", &in_turns), None);
+    let mut other_machine = of(9, 3, 1.0);
+    other_machine.mesh.order = "dp-tp".to_owned();
+    assert_eq!(floor("run-0", &other_machine), None);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
 use crate::base::units::{counted, rounded};
 use crate::plan::config::{ComparedMetric, StatisticalTest};
-use crate::report::{Compared, Comparison, Side, Verdict};
+use crate::report::{Compared, Comparison, SESSION, Side, Verdict};
 
 /// Half of the last digit of a ratio.
 const HALF_A_DIGIT: f64 = 0.0005;
@@ -129,11 +129,12 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         word(comparison.direction),
         (1e6 * comparison.false_discovery_rate).round() / 1e4
     ));
-    if let Some(floor) = comparison.noise_floor_percent {
-        facts.push(format!(
-            "noise floor: {floor:.2} %, what this machine changes by itself; no threshold is below it"
-        ));
-    }
+    facts.extend(comparison.noise_floor_percent.map(|floor| {
+        let from = comparison.noise_floor_pairs.map_or_else(String::new, |pairs| {
+            format!(" by {} of measurements of one thing", counted(pairs, "pair"))
+        });
+        format!("noise floor: {floor:.2} %{from}, what this machine changes by itself; no threshold is below it")
+    }));
     let (preventing, others): (Vec<_>, Vec<_>) =
         comparison.differences.iter().partition(|difference| difference.prevents);
     facts.extend(preventing.iter().map(|difference| {
@@ -142,6 +143,18 @@ fn facts(comparison: &Comparison) -> Vec<String> {
             difference.baseline,
             difference.candidate,
             what = difference.what
+        )
+    }));
+    let (sessions, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|difference| difference.what == SESSION);
+    facts.extend(sessions.iter().map(|session| {
+        let allows = match comparison.noise_floor_percent {
+            Some(_) => "the noise floor allows for it",
+            None => "`run --against` measures in turns, --noise-floor allows for it",
+        };
+        format!(
+            "sessions: {} and {}; what differs from session to session counts as a change: {allows}",
+            session.baseline, session.candidate
         )
     }));
     if !others.is_empty() {

@@ -152,6 +152,9 @@ pub(super) fn trends(trends: &[Trend]) -> Result<String> {
             ("change", &|(.., change)| text(change.map(|change| word(change.effect)))),
             ("ratio", &|(.., change)| text(change.and_then(|change| change.ratio))),
             ("p", &|(.., change)| text(change.map(|change| change.p))),
+            ("places", &|(.., change)| {
+                text(change.map(|change| 1 + change.places[1] - change.places[0]))
+            }),
         ],
     )
 }

@@ -2,16 +2,13 @@
 
 use super::document::{Cell, Document, Section};
 use super::open_metrics::open_metrics;
-use super::words::{parts, percent, word};
+use super::words::{parts, percent, probability, word};
 use super::{Format, Render, csv};
 use crate::base::error::Result;
 use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Series, Trend};
-use crate::stats::{MIN_SEGMENT, mean};
+use crate::stats::{FEWEST, mean};
 
 const COMMIT: usize = 10;
-
-/// Fewest values that can show a change.
-const FEWEST: usize = 2 * MIN_SEGMENT;
 
 /// Most characters of a line that shows values.
 const SPARKS: usize = 40;
@@ -129,15 +126,15 @@ fn tables(trends: &[Trend]) -> (Vec<String>, Vec<Section>) {
             ("after", &|(series, change)| figure(change.after, series)),
             ("ratio", &|(_, change)| Cell::number(change.ratio, |ratio| format!("{ratio:.3}"))),
             ("interval", &|(_, change)| Cell::range(change.ratio_ci, |end| format!("{end:.3}"))),
-            ("p", &|(_, change)| Cell::number(change.p, |p| format!("{p:.3}"))),
-            ("commits", &|(_, change)| commits(change).into()),
-            ("between", &|(_, change)| change.started.join(" – ").into()),
+            ("p", &|(_, change)| Cell::number(change.p, probability)),
+            ("commits", &|(series, change)| commits(series, change).into()),
+            ("dates", &|(_, change)| change.started.join(" – ").into()),
             ("id", &|(series, _)| series.case.as_str().into()),
         ],
     );
     let values = values.map(|section| section.spare(&["values", "first", "over time", "id"]));
     let changes = changes.map(|section| {
-        section.spare(&["commits", "before", "after", "ratio", "p", "interval", "between", "id"])
+        section.spare(&["commits", "before", "after", "ratio", "p", "interval", "dates", "id"])
     });
     let legend = [
         legend("machine", machines.clone()),
@@ -152,25 +149,45 @@ fn legend(what: &str, names: Vec<String>) -> Vec<String> {
     (1..).zip(names).map(|(number, name)| format!("{what} {number}: {name}")).collect()
 }
 
-/// `within 0123456789`, `0123456789..9876543210`.
-fn commits(change: &Change) -> String {
+/// `within 0123456789`, `0123456789..9876543210`, and `since one of the last 3` where that is all that is known.
+fn commits(series: &Series, change: &Change) -> String {
     let [old, new] = change.commits.each_ref().map(|git| commit(git.as_ref()));
-    match change.commits[0] == change.commits[1] {
+    let range = match change.commits[0] == change.commits[1] {
         true => format!("within {old}"),
         false => format!("{old}..{new}"),
+    };
+    match change.since_one_of(series.points.len()) {
+        Some(last) => format!("{range}, since one of the last {last}"),
+        None => range,
     }
 }
 
-/// Where changes were not looked for: among too few reports, or too far back.
+/// Where changes were not looked for, among too few reports or too far back; and what is not known yet of those that
+/// were found.
 fn looked_at(content: &Content) -> Vec<String> {
     let Content::Trend { trends } = content else { return Vec::new() };
     let few = trends.iter().any(|trend| trend.looked_at < FEWEST);
-    let few = few.then(|| format!("-: too few reports; a change takes {MIN_SEGMENT} on each side"));
+    let few = few.then(|| format!("-: too few reports; it takes {FEWEST} to find a change"));
     let newest = trends.iter().find(|trend| trend.looked_at < trend.series.points.len());
     let newest = newest.map(|trend| {
         format!("changes were looked for among the newest {} values of each case", trend.looked_at)
     });
-    few.into_iter().chain(newest).collect()
+    let changes = || {
+        let of = |trend: &'_ Trend| trend.series.points.len();
+        trends.iter().flat_map(move |trend| trend.changes.iter().map(move |c| (c, of(trend))))
+    };
+    let known = changes().next().map(|_| {
+        "p: of a change as clear as this in any of these series, if none changes".to_owned()
+    });
+    let fresh = changes().any(|(change, points)| change.since_one_of(points).is_some());
+    let fresh =
+        fresh.then(|| "since one of the last reports: which one is not known yet".to_owned());
+    let lone = changes().any(|(change, points)| change.index + 1 == points);
+    let lone = lone.then(|| {
+        "the last report alone may be an outlier; the next one tells whether it is a change"
+            .to_owned()
+    });
+    [few, newest, known, fresh, lone].into_iter().flatten().collect()
 }
 
 /// `20.1 % worse`.
@@ -256,6 +273,19 @@ mod tests {
         };
         assert_eq!(page(9), ("-".to_owned(), true));
         assert_eq!(page(10), ("1".to_owned(), false));
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_fresh_change_is_said() {
+        let notes = |index: usize| {
+            let text = include_str!("snapshots/history-trend.json");
+            let answer: Answer = serde_json::from_str(text).unwrap();
+            let Content::Trend { mut trends } = answer.content else { unreachable!() };
+            trends[0].changes[0].index = index;
+            looked_at(&Content::Trend { trends }).join("\n")
+        };
+        let told = |index| ["not known yet", "outlier"].map(|text| notes(index).contains(text));
+        assert_eq!([4, 5, 7].map(told), [[false, false], [true, false], [true, true]]);
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub struct Comparison {
     pub seed: u64,
     /// What the machine's own variation was found to be, percent: no threshold is below it.
     pub noise_floor_percent: Option<f64>,
+    /// Pairs of measurements of one thing that tell it; null where it was given, or is not known.
+    #[serde(default)]
+    pub noise_floor_pairs: Option<usize>,
     /// What so many launches can show.
     pub reach: Reach,
     /// What differs around the two sides. Where one of these is not allowed for, nothing is comparable.
@@ -94,6 +97,9 @@ impl Reach {
         self.fewest_visible == 1 && self.detectable_percent.is_some_and(is_small)
     }
 }
+
+/// What a difference is called whose sides were measured in different sessions.
+pub const SESSION: &str = "session";
 
 /// Something around the measurement that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

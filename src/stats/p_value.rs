@@ -16,19 +16,6 @@ pub(super) fn clamp_p(p: f64) -> f64 {
     if p.is_nan() { 1.0 } else { p.clamp(f64::MIN_POSITIVE, 1.0) }
 }
 
-/// The share of random `draws` that hit. They stop after `enough` hits (Besag and Clifford, 1991); without, the
-/// observed value counts as one more hit and draw.
-pub(super) fn sequential_p(draws: usize, enough: usize, mut hit: impl FnMut() -> bool) -> f64 {
-    let mut hits = 0;
-    for draw in 1..=draws {
-        hits += usize::from(hit());
-        if hits == enough {
-            return hits as f64 / draw as f64;
-        }
-    }
-    (hits + 1) as f64 / (draws + 1) as f64
-}
-
 /// The probability of `k` or more successes in `n` trials, each with probability `p`: P(B ≥ k) = I_p(k, n − k + 1).
 /// `k` and `n` need not be integers, so that correlated trials can enter with their effective number.
 pub fn binomial_tail(k: f64, n: f64, p: f64) -> f64 {

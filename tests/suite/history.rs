@@ -144,6 +144,36 @@ fn a_gate_opens_for_what_is_as_fast_as_its_baseline() {
 }
 
 #[test]
+fn a_gate_allows_for_what_changes_from_session_to_session() {
+    let ended = reports(12);
+    for day in 0..12 {
+        let name = format!("in/{day:03}.json");
+        let mut report: Value = serde_json::from_str(&ended.read(&name)).unwrap();
+        report["run"]["simulated"] = false.into();
+        report["run"]["finished"] = report["run"]["started"].clone();
+        std::fs::write(ended.path(&name), report.to_string()).unwrap();
+    }
+    let added = history(ended, "add in/000.json --tag v1").passes();
+    let gate =
+        |ended: Ended, words: &str| history(ended, &format!("gate in/011.json {words}")).end();
+    let unknown = gate(added, "");
+    let told = "knows no noise floor";
+    assert!(unknown.err.contains(told) && !unknown.out.contains("noise floor:"), "{}", unknown.err);
+    let sessions = "sessions: 2026-01-01T00:00:00Z and 2026-01-12T00:00:00Z";
+    assert_eq!(unknown.out.matches(sessions).count(), 1, "{}", unknown.out);
+    let given = gate(unknown, "--noise-floor 3%");
+    assert!(given.out.contains("noise floor: 3.00 %, what") && !given.err.contains(told));
+    let refused = gate(given, "--noise-floor=-1");
+    assert!(refused.code == Some(2) && refused.err.contains("no percentage"), "{}", refused.err);
+    // Days 1 and 2 lie 2 % above and 4 % above day 0.
+    let words = "add in/001.json in/002.json in/003.json --git";
+    let more = history(refused, words).arg(&commit(0)).passes();
+    let known = gate(more, "");
+    assert!(known.out.contains("noise floor: 4.00 % by 6 pairs of"), "{}", known.out);
+    assert!(!known.err.contains(told), "{}", known.err);
+}
+
+#[test]
 fn values_for_other_programs() {
     let added = history(reports(3), "add in").passes();
     let printed = history(added, "export").passes();

@@ -44,6 +44,11 @@ pub(super) fn around(
     differences
 }
 
+/// Whether nothing around two sides prevents comparing them.
+pub fn comparable(one: &[Report], other: &[Report], allow: &[String]) -> bool {
+    !around(one, other, allow).iter().any(|difference| difference.prevents)
+}
+
 /// What keeps figures of a case apart, beside caveats.
 const OF_A_CASE: [&str; 3] = ["definition of time", "protocol", "number of ranks"];
 

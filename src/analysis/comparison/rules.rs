@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
 use super::differences::check_allowed;
+use super::noise::NoiseFloor;
 use crate::base::error::{Error, Result};
 use crate::plan::config::{ComparedMetric, Config, StatisticalTest};
 use crate::report::RegressionSeverity;
@@ -23,7 +24,7 @@ pub struct Rules {
     /// Confidence of the intervals.
     pub confidence: f64,
     /// The machine's own variation, where A/A runs told it: no threshold is below it.
-    pub noise_floor: Option<f64>,
+    pub noise_floor: Option<NoiseFloor>,
     /// Differences that do not prevent a comparison.
     pub allow: Vec<String>,
     /// Whether inconclusive and vanished cases fail.
@@ -100,7 +101,7 @@ impl Rules {
             self.thresholds.iter().filter(|(glob, _)| WildMatch::new(glob).matches(benchmark));
         let own =
             matching.max_by_key(|(glob, _)| glob.len()).map_or(self.threshold, |(_, own)| *own);
-        own.max(self.noise_floor.unwrap_or(0.0))
+        own.max(self.noise_floor.map_or(0.0, |floor| floor.share))
     }
 
     /// Which regression the launches should be able to show, as a share: a severe one, or one of twice the threshold.
@@ -133,7 +134,7 @@ mod tests {
             rules("regression_threshold: 4\nthresholds: {'all_*': 10, all_reduce: 2}").unwrap();
         let thresholds = ["gemm", "all_gather", "all_reduce"].map(|name| rules.threshold(name));
         assert_eq!(thresholds, [0.04, 0.1, 0.02]);
-        let noisy = Rules { noise_floor: Some(0.03), ..rules };
+        let noisy = Rules { noise_floor: Some(NoiseFloor { share: 0.03, pairs: None }), ..rules };
         let thresholds = ["gemm", "all_reduce"].map(|name| noisy.threshold(name));
         assert_eq!(thresholds, [0.04, 0.03]);
     }

@@ -39,7 +39,9 @@ impl LaunchSeries {
             exit = exit.worst(compared(baseline, candidate, &rules)?);
         }
         if let Some(baseline) = &self.baseline {
-            let (files, reports) = baseline.reports(std::slice::from_ref(own))?;
+            let own_reports = std::slice::from_ref(own);
+            let (files, reports) = baseline.reports(own_reports)?;
+            rules.noise_floor = baseline.noise_floor(&reports, own_reports, &rules)?;
             let baseline = Reports { files: &files, reports: &reports };
             exit = exit.worst(compared(baseline, (first, own), &rules)?);
         }
