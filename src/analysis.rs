@@ -17,7 +17,7 @@ mod survey;
 mod times;
 
 pub use case::{CaseOutcome, analyse};
-pub use comparison::{Reports, Rules, compare, noise_floor};
+pub use comparison::{Looks, Reports, Rules, compare, noise_floor};
 pub use contention::compare_with_alone;
 pub use headline::settle;
 pub use latency::latency;

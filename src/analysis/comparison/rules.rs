@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
 use super::differences::check_allowed;
+use super::looks::Spending;
 use crate::base::error::{Error, Result};
 use crate::plan::config::{ComparedMetric, Config, StatisticalTest};
 use crate::report::RegressionSeverity;
@@ -38,6 +39,8 @@ pub struct Rules {
     thresholds: BTreeMap<String, f64>,
     moderate: f64,
     pub(super) severe: f64,
+    /// What a look may spend of the false discovery rate.
+    pub(super) spending: Spending,
 }
 
 impl Rules {
@@ -90,6 +93,7 @@ impl Rules {
             thresholds: thresholds.collect::<Result<_>>()?,
             moderate: share("a severity", config.severity.moderate, 10.0)?,
             severe: share("a severity", config.severity.severe, 20.0)?,
+            spending: Spending::ALL,
         })
     }
 
@@ -101,6 +105,16 @@ impl Rules {
         let own =
             matching.max_by_key(|(glob, _)| glob.len()).map_or(self.threshold, |(_, own)| *own);
         own.max(self.noise_floor.unwrap_or(0.0))
+    }
+
+    /// The share of false ones that this look may call REGRESSED.
+    pub(super) fn rate(&self) -> f64 {
+        self.false_discovery_rate * self.spending.share
+    }
+
+    /// The smallest of any look.
+    pub(super) fn least_rate(&self) -> f64 {
+        self.false_discovery_rate * self.spending.last
     }
 
     /// Which regression the launches should be able to show, as a share: a severe one, or one of twice the threshold.
