@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::ranks::{Ended, Run, ranks, tesserabench};
 
 const WORDS: &str =
-    "--backend simulated -b barrier -b gemm --problem-size m=16 --iterations 5 --warmup 1";
+    "--backend simulated -b barrier -b gemm --problem-size m=1024 --iterations 5 --warmup 1";
 
 /// Held against a program whose gemm takes 30 % longer in every third launch, and which fails in launches of the
 /// numbers in the file `failing`.
@@ -93,7 +93,7 @@ fn no_more_launches_than_are_asked_for() {
     assert_eq!(launches(&ended).1, [3, 4]);
     for (words, why) in [
         ("--launches 3 --max-launches 2 --env X=1,2", "use --max-launches 3 to"),
-        ("--max-launches 2", "required"),
+        ("--max-launches 2", "--compare-baseline <WHAT>> is missing"),
     ] {
         let ended = ranks(2, &format!("{WORDS} {words}")).fails(2);
         assert!(ended.err.contains(why), "{}", ended.err);
