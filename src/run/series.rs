@@ -223,7 +223,7 @@ impl LaunchSeries {
             if !report.run.incomplete {
                 side.end()?;
             }
-            if report.run.incomplete && self.sides.len() == 1 {
+            if report.run.incomplete && merged.iter().flatten().count() == 1 {
                 launch::tell_how_to_go_on(self.request.quiet_stdout || table);
             }
         }

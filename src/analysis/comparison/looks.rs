@@ -114,3 +114,63 @@ fn is_doubtful(case: &Compared, direction: Direction) -> bool {
     let may_be_worse = |most: f64| 100.0 * (most - 1.0) > case.threshold_percent;
     case.p.is_some() && open.contains(&case.verdict) && most.is_none_or(may_be_worse)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::config::Config;
+
+    fn looks(first: usize, most: usize) -> Looks {
+        Looks::new(Rules::resolve(&Config::default()).unwrap(), first, most, true)
+    }
+
+    #[test]
+    fn more_launches_come_in_two_steps() {
+        let launches = |first, most| looks(first, most).launches;
+        assert_eq!(launches(5, 15), [5, 10, 15]);
+        assert_eq!(launches(5, 8), [5, 7, 8]);
+        assert_eq!(launches(5, 6), [5, 6]);
+        assert_eq!(launches(5, 5), [5]);
+        let mut rules = Rules::resolve(&Config::default()).unwrap();
+        rules.metric = ComparedMetric::Efficiency;
+        assert_eq!(Looks::new(rules, 5, 15, true).launches, [5]);
+    }
+
+    #[test]
+    fn the_shares_add_up() {
+        for (looks, shares) in SHARES.iter().enumerate() {
+            assert_eq!(shares.len(), looks + 1);
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_and_may_be_worse_is_doubtful() {
+        let page = include_str!("../../render/snapshots/comparison.json");
+        let page: Comparison = serde_json::from_str(page).unwrap();
+        let case = |verdict, ci| Compared {
+            verdict,
+            ci,
+            p: Some(0.5),
+            threshold_percent: 5.0,
+            ..page.cases[0].clone()
+        };
+        use Direction::{HigherIsBetter, LowerIsBetter};
+        for (verdict, ci, direction, doubtful) in [
+            (Verdict::Inconclusive, Some([0.9, 1.06]), LowerIsBetter, true),
+            (Verdict::Inconclusive, Some([0.9, 1.04]), LowerIsBetter, false),
+            (Verdict::Inconclusive, Some([0.9, 1.04]), HigherIsBetter, true),
+            (Verdict::Inconclusive, Some([0.96, 1.1]), HigherIsBetter, false),
+            (Verdict::Inconclusive, None, LowerIsBetter, true),
+            (Verdict::Suspected, Some([1.06, 1.2]), LowerIsBetter, true),
+            (Verdict::Unstable, Some([0.9, 1.2]), LowerIsBetter, true),
+            (Verdict::Shifted, Some([1.01, 1.1]), LowerIsBetter, true),
+            (Verdict::Regressed, Some([1.06, 1.2]), LowerIsBetter, false),
+            (Verdict::Equivalent, Some([0.99, 1.01]), LowerIsBetter, false),
+        ] {
+            assert_eq!(is_doubtful(&case(verdict, ci), direction), doubtful, "{verdict:?} {ci:?}");
+        }
+        let untested = Compared { p: None, ..case(Verdict::Inconclusive, None) };
+        assert!(!is_doubtful(&untested, LowerIsBetter));
+    }
+}
