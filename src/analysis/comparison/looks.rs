@@ -10,8 +10,8 @@ use crate::base::metric::Direction;
 use crate::plan::config::ComparedMetric;
 use crate::report::{Compared, Comparison, Look, Verdict};
 
-/// The shares of one, two or three looks: most goes to the first, which all cases have. The simulation that they come
-/// from: `scripts/peers/gate.rs`, part `confirmation`.
+/// The shares of one, two or three looks: most goes to the first, which all cases have. What that comes to:
+/// `scripts/peers/gate.rs`, part `confirmation`.
 const SHARES: [&[f64]; 3] = [&[1.0], &[0.75, 0.25], &[0.6, 0.2, 0.2]];
 
 /// What a look may spend, and what the last one has.
