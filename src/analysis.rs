@@ -17,7 +17,7 @@ mod times;
 
 pub use case::{CaseOutcome, analyse};
 pub use comparison::{
-    NoiseFloor, Reports, Rules, apart, comparable, compare, noise_floor, sessions,
+    Looks, NoiseFloor, Reports, Rules, apart, comparable, compare, noise_floor, sessions,
 };
 pub use contention::compare_with_alone;
 pub use headline::settle;

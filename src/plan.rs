@@ -7,6 +7,7 @@ mod groups;
 #[cfg(test)]
 mod hostile;
 pub mod mesh;
+mod named;
 pub mod place;
 mod sweep;
 
@@ -175,7 +176,10 @@ impl Plan {
             }
             _ => places.to_vec(),
         };
-        let cases = cases(config, &MeasuredGroups::resolve(config, &mesh, &places)?)?;
+        let mut cases = cases(config, &MeasuredGroups::resolve(config, &mesh, &places)?)?;
+        if let Some(names) = &config.cases {
+            cases = named::only(cases, names)?;
+        }
         let budget = Budget::resolve(&config.benchmarking)?;
         check_batch(budget.batch, &backend, &cases)?;
         let cycles = cycles(config)?;
@@ -418,6 +422,29 @@ mod tests {
         let plan = Plan::resolve(&config(yaml), &Place::on_one_node(4)).unwrap();
         let sets: Vec<usize> = plan.cases.chunk_by(Case::runs_with).map(<[Case]>::len).collect();
         assert_eq!(sets, [1, 1, 2]);
+    }
+
+    #[test]
+    fn named_cases_keep_what_runs_beside_them() {
+        let yaml = |names: &str| {
+            format!(
+                "mesh: {{shape: 'tp=2,dp=2', axes: [tp], concurrent_groups: true}}\nbenchmarks: {{barrier: }}\n\
+                 cases: [{names}]"
+            )
+        };
+        let both = ["barrier/tp:0-1/concurrent", "barrier/tp:2-3/concurrent"];
+        assert_eq!(ids(&yaml("'barrier/tp:2-3/concurrent'"), 4), both);
+        assert_eq!(
+            ids(&yaml("'*/tp:2-3', 'barrier/tp:0-1'"), 4),
+            ["barrier/tp:0-1", "barrier/tp:2-3"]
+        );
+        for (name, expected) in [
+            ("barier/tp:0-1", "did you mean 'barrier/tp:0-1'?"),
+            ("'gemm*'", "--case 'gemm*' names no case; --dry-run lists all"),
+        ] {
+            let why = error(&yaml(name), 4);
+            assert!(why.contains(expected), "{why}");
+        }
     }
 
     #[test]

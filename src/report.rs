@@ -25,8 +25,8 @@ pub use analysis::{
     RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
 };
 pub use comparison::{
-    COMPARISON_SCHEMA, Compared, Comparison, Difference, Magnitude, Reach, RegressionSeverity,
-    SESSION, Side, Verdict,
+    COMPARISON_SCHEMA, Compared, Comparison, Difference, Look, Magnitude, Reach,
+    RegressionSeverity, SESSION, Side, Verdict,
 };
 pub use empty::{begun, empty};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit, limits_told};

@@ -2,7 +2,8 @@
 //! suites; beside the rules that others apply to the same numbers, and how long many cases take.
 //!
 //! `cargo run --release --example gate [SUITES [PART…]]`, with the parts `scale`, `alarms`, `designs`, `power`,
-//! `coverage`, `order`; all of them take about half an hour for 1000 suites.
+//! `coverage`, `order`,
+//! `confirmation`; all of them take about half an hour for 1000 suites.
 #![expect(clippy::print_stdout, reason = "tables are what this is for")]
 #![expect(clippy::unwrap_used, reason = "it ends when something is wrong")]
 
@@ -11,7 +12,7 @@ mod suites;
 
 use std::time::Instant;
 
-use tesserabench::analysis::{Reports, Rules, compare};
+use tesserabench::analysis::{Looks, Reports, Rules, compare};
 use tesserabench::base::random::Stream;
 use tesserabench::plan::config::{ComparisonConfig, Config};
 use tesserabench::report::{Case, Comparison, Report, Verdict};
@@ -52,12 +53,17 @@ fn ours(baseline: &Report, candidate: &Report, threshold: f64) -> Vec<bool> {
 }
 
 fn compared(baseline: &Report, candidate: &Report, threshold: f64) -> Comparison {
+    compare(one(baseline), one(candidate), &rules(threshold))
+}
+
+fn one(report: &Report) -> Reports<'_> {
+    Reports { files: &[], reports: std::slice::from_ref(report) }
+}
+
+fn rules(threshold: f64) -> Rules {
     let comparison =
         ComparisonConfig { regression_threshold: Some(threshold), ..ComparisonConfig::default() };
-    let config = Config { comparison, ..Config::default() };
-    let rules = Rules::resolve(&config).unwrap();
-    let one = |report| Reports { files: &[], reports: std::slice::from_ref(report) };
-    compare(one(baseline), one(candidate), &rules)
+    Rules::resolve(&Config { comparison, ..Config::default() }).unwrap()
 }
 
 /// Random relabellings of a permutation test, which stops after so many hits.
@@ -404,6 +410,117 @@ fn order(suites: usize) {
     println!("\n## One comparison of 12 and 12 launches in {suites} orders\n\n{seen:?}");
 }
 
+/// The designs that confirmation is simulated with, by their places.
+const OF_CONFIRMATION: [usize; 8] = [0, 2, 4, 6, 7, 10, 13, 15];
+
+/// First and most launches of a side.
+type Launches = (usize, usize);
+
+/// Compares in looks, as `run --against` does: what is doubtful has more of its launches at the next one.
+fn confirmed([a, b]: &[Report; 2], (first, most): Launches, threshold: f64) -> Comparison {
+    let mut looks = Looks::new(rules(threshold), first, most, true);
+    let mut again = Some((std::collections::BTreeSet::new(), first));
+    while let Some((doubtful, launches)) = again {
+        let so_far = |side: &Report| {
+            let mut side = side.clone();
+            for case in &mut side.cases {
+                let more = doubtful.contains(&case.id);
+                let known = looks.comparison().and_then(|before| {
+                    before.cases.iter().find(|known| known.id == case.id).map(|c| c.launches[0])
+                });
+                let launches = if more { launches } else { known.unwrap_or(first) };
+                case.replication.as_mut().unwrap().launches.truncate(launches);
+            }
+            side
+        };
+        let (a, b) = (so_far(a), so_far(b));
+        looks.look(one(&a), one(&b));
+        again = looks.again();
+    }
+    looks.comparison().unwrap().clone()
+}
+
+/// What confirmation comes to over many suites, each in percent but for the launches.
+struct Confirmed {
+    alarmed: f64,
+    found: f64,
+    covered: f64,
+    launches: f64,
+}
+
+fn confirmation_of(
+    design: Design,
+    launches: Launches,
+    threshold: f64,
+    (slower, factor): (usize, f64),
+    suites: usize,
+) -> Confirmed {
+    let sums = std::sync::Mutex::new([0.0; 3]);
+    let alarmed = count(suites, |suite| {
+        let sides = of_design(design, [launches.1; 2], OF_DESIGN, (slower, factor), suite);
+        let cases = confirmed(&sides, launches, threshold).cases;
+        let mut alarmed = false;
+        let mut own = [0.0; 3];
+        for (number, case) in cases.iter().enumerate() {
+            let called = case.verdict == Verdict::Regressed;
+            let ratio = if number < slower { factor } else { 1.0 };
+            let holds = case.ci.is_some_and(|[low, high]| low <= ratio && ratio <= high);
+            alarmed |= called && number >= slower;
+            own[0] += f64::from(u8::from(called && number < slower));
+            own[1] += f64::from(u8::from(holds));
+            own[2] += case.launches[0] as f64;
+        }
+        let mut sums = sums.lock().unwrap();
+        (0..3).for_each(|i| sums[i] += own[i]);
+        alarmed
+    });
+    let [found, covered, launches] = sums.into_inner().unwrap();
+    let all = (suites * OF_DESIGN) as f64;
+    Confirmed {
+        alarmed: 100.0 * alarmed as f64 / suites as f64,
+        found: 100.0 * found / (slower.max(1) * suites) as f64,
+        covered: 100.0 * covered / all,
+        launches: launches / all,
+    }
+}
+
+/// The whole procedure of looks: how often it alarms where nothing has changed, what it finds, and how many launches of
+/// a side a case takes on average.
+fn confirmation(suites: usize) {
+    println!(
+        "\n## Confirmation, 5 to 15 launches, nothing has changed: {suites} suites of {OF_DESIGN} cases\n"
+    );
+    println!(
+        "| launches differ | threshold | suites with an alarm, % | intervals that hold 1, % | launches of a case |"
+    );
+    println!("|---|---|---|---|---|");
+    let wider = |(name, noise, wider): Design, by: f64| (name, noise, wider.map(|w| by * w));
+    let rows = OF_CONFIRMATION.map(|design| (DESIGNS[design], 1.0));
+    let noisier = [2.0, 5.0].map(|by| (DESIGNS[0], by));
+    for (design, by) in rows.into_iter().chain(noisier) {
+        for threshold in [0.0, 5.0] {
+            let of = confirmation_of(wider(design, by), (5, 15), threshold, (0, 1.0), suites);
+            println!(
+                "| {}, scale {by} % | {threshold} % | {:.1} | {:.1} | {:.1} |",
+                design.0, of.alarmed, of.covered, of.launches
+            );
+        }
+    }
+    println!("\n## Confirmation, 3 of {OF_DESIGN} cases slower, threshold 5 %: {suites} suites\n");
+    println!("| launches differ by | slower by | launches | found, % | launches of a case |");
+    println!("|---|---|---|---|---|");
+    for (wide, slower) in [(1.0, 10.0), (2.0, 10.0), (5.0, 20.0)] {
+        for launches in [(3, 9), (4, 12), (5, 15), (6, 18), (5, 5), (8, 8)] {
+            let design = ("", Noise::Normal, [wide, wide]);
+            let of = confirmation_of(design, launches, 5.0, (3, 1.0 + slower / 100.0), suites);
+            println!(
+                "| {wide} % | {slower} % | {} to {} | {:.1} | {:.1} |",
+                launches.0, launches.1, of.found, of.launches
+            );
+        }
+    }
+}
+
 /// A part of the tables, by its name.
 type Part = (&'static str, fn(usize));
 
@@ -411,7 +528,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let suites: usize = arguments.next().map_or(1000, |text| text.parse().unwrap());
     let asked: Vec<String> = arguments.collect();
-    let parts: [Part; 6] = [
+    let parts: [Part; 7] = [
         ("scale", |_| scale()),
         ("alarms", |suites| {
             false_alarms(suites);
@@ -421,6 +538,7 @@ fn main() {
         ("power", few_launches),
         ("coverage", coverage),
         ("order", order),
+        ("confirmation", confirmation),
     ];
     for (name, part) in parts {
         if asked.is_empty() || asked.iter().any(|asked| asked == name) {

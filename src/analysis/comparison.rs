@@ -3,6 +3,7 @@
 
 pub(super) mod differences;
 mod evidence;
+mod looks;
 mod noise;
 mod pair;
 mod rules;
@@ -11,9 +12,12 @@ mod subject;
 mod verdict;
 
 pub use differences::comparable;
+pub use looks::Looks;
 pub use noise::{NoiseFloor, noise_floor};
 pub use rules::Rules;
 pub use sessions::{apart, sessions};
+
+use std::collections::BTreeMap;
 
 use self::differences::{around, differs};
 use self::pair::{Examined, Pair, Weighed, pairs};
@@ -50,6 +54,16 @@ pub struct Reports<'a> {
 /// mirror. SUSPECTED is what is worse by its own interval only, or much slower and not shown; UNSTABLE is what has a few
 /// launches far off its others. EQUIVALENT follows from the interval, SHIFTED from a test of any change.
 pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> Comparison {
+    compare_all_but(&BTreeMap::new(), baseline, candidate, rules)
+}
+
+/// Compares two sides; the cases that are decided already stay as they are.
+fn compare_all_but(
+    decided: &BTreeMap<&str, &Compared>,
+    baseline: Reports<'_>,
+    candidate: Reports<'_>,
+    rules: &Rules,
+) -> Comparison {
     let mut differences = around(baseline.reports, candidate.reports, &rules.allow);
     differences.extend(apart(baseline.reports, candidate.reports));
     let prevented: Vec<String> = differences
@@ -63,7 +77,7 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let examined: Vec<Examined<'_>> =
         pairs.iter().map(|pair| pair.examined(&prevented, rules, step)).collect();
     let tested: Vec<_> = examined.iter().filter_map(|case| case.tested().cloned()).collect();
-    let draws = (HITS * tested.len() as f64 / rules.false_discovery_rate) as usize;
+    let draws = (HITS * tested.len() as f64 / rules.rate()) as usize;
     let draws = draws.clamp(FEWEST_DRAWS, MOST_DRAWS);
     let mut chances = shifts(&tested, draws, rules.seed).into_iter();
     let examined = examined.into_iter().map(|case| {
@@ -75,7 +89,10 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
     let reach = reach(&weighed, rules, draws);
     let cases: Vec<Compared> =
         in_parallel(weighed.iter().enumerate().collect(), |(place, case)| {
-            judged(case, place, &families, rules, &reach)
+            match decided.get(case.examined.pair.either().id.as_str()) {
+                Some(decided) => (*decided).clone(),
+                None => judged(case, place, &families, rules, &reach),
+            }
         });
     let mut comparison = Comparison {
         schema: COMPARISON_SCHEMA.to_owned(),
@@ -90,6 +107,7 @@ pub fn compare(baseline: Reports<'_>, candidate: Reports<'_>, rules: &Rules) -> 
         seed: rules.seed,
         noise_floor_percent: rules.noise_floor.map(|floor| 100.0 * floor.share),
         noise_floor_pairs: rules.noise_floor.and_then(|floor| floor.pairs),
+        looks: Vec::new(),
         reach,
         differences,
         summary: Verdict::count(&cases),

@@ -35,8 +35,10 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     }
     settle_launches(&mut launches);
     let cases = cases(&launches);
-    let scaling = study::merged(&launches, &cases);
-    let pair_matrices = matrix::merged(&launches, &cases);
+    // Launches of some of the cases come last, and have parts of studies and matrices.
+    let whole = launches.iter().take_while(|(_, report)| !is_part(&launches[0].1, report)).count();
+    let scaling = study::merged(&launches[..whole], &cases);
+    let pair_matrices = matrix::merged(&launches[..whole], &cases);
     let reports = || launches.iter().map(|(_, report)| report);
     let planned = reports().map(|report| report.summary.cases).max().unwrap_or(0);
     let incomplete = reports().any(|report| report.run.incomplete);
@@ -135,6 +137,9 @@ fn difference(own: &Report, other: &Report) -> Option<String> {
     if (&a.backend, &own.topology) != (&b.backend, &other.topology) {
         return Some(format!("its backend is {}, not {}", b.backend, a.backend));
     }
+    if is_part(own, other) {
+        return None;
+    }
     if let Some(id) = lacking(own, other).filter(|_| !own.run.incomplete) {
         return Some(format!("it has case {id}, the other has not"));
     }
@@ -143,6 +148,11 @@ fn difference(own: &Report, other: &Report) -> Option<String> {
     }
     let (a, b) = (own.summary.cases, other.summary.cases);
     (a != b).then(|| format!("it has {} in all, not {a}", counted(b, "case")))
+}
+
+/// Whether the other launch was to measure other cases than this one: those that were doubtful.
+fn is_part(own: &Report, other: &Report) -> bool {
+    own.run.config.cases != other.run.config.cases
 }
 
 /// The first case of `other` that `own` has not.

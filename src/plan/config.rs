@@ -69,6 +69,9 @@ pub struct Config {
     #[serde(deserialize_with = "chosen::read")]
     #[schemars(schema_with = "chosen::schema")]
     pub benchmarks: Option<Chosen>,
+    /// Only these cases, by id or glob; all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cases: Option<Vec<String>>,
     /// Files to write.
     pub output: OutputConfig,
     /// Limits that the results are checked against.
@@ -110,6 +113,9 @@ pub struct Benchmarking {
     /// Start all ranks this many times, each time for all cases. More than 1 requires that the program starts the
     /// ranks itself.
     pub launches: Option<u32>,
+    /// Where sides are compared: cases that are doubtful are measured in up to this many launches; default three
+    /// times the launches.
+    pub max_launches: Option<u32>,
     /// Confidence of intervals, between 0 and 1.
     pub statistical_significance: Option<f64>,
     /// Coefficient of variation above which a case carries a caveat, percent.

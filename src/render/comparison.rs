@@ -135,6 +135,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         });
         format!("noise floor: {floor:.2} %{from}, what this machine changes by itself; no threshold is below it")
     }));
+    facts.extend(looks(comparison));
     let (preventing, others): (Vec<_>, Vec<_>) =
         comparison.differences.iter().partition(|difference| difference.prevents);
     facts.extend(preventing.iter().map(|difference| {
@@ -163,6 +164,15 @@ fn facts(comparison: &Comparison) -> Vec<String> {
     }
     facts.extend(reach(comparison));
     facts
+}
+
+/// What was looked at after how many launches, where doubtful cases got more.
+fn looks(comparison: &Comparison) -> Option<String> {
+    let (first, later) = comparison.looks.split_first()?;
+    let (cases, launches) = (counted(first.cases, "case"), counted(first.launches, "launch"));
+    let first = format!("looks: {cases} after {launches}");
+    let again = later.iter().map(|look| format!("{} again after {}", look.cases, look.launches));
+    Some([first].into_iter().chain(again).collect::<Vec<_>>().join(", "))
 }
 
 /// What so many launches cannot show, and what would.

@@ -41,6 +41,9 @@ pub struct Comparison {
     /// Pairs of measurements of one thing that tell it; null where it was given, or is not known.
     #[serde(default)]
     pub noise_floor_pairs: Option<usize>,
+    /// The looks at growing numbers of launches, in their order; empty where more launches were not to be made.
+    #[serde(default)]
+    pub looks: Vec<Look>,
     /// What so many launches can show.
     pub reach: Reach,
     /// What differs around the two sides. Where one of these is not allowed for, nothing is comparable.
@@ -69,12 +72,23 @@ pub struct Side {
     pub launches: usize,
 }
 
+/// A look at the launches that there are. What is doubtful then gets more for the next one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Look {
+    /// Launches of each side that is measured, of the cases that this look is at.
+    pub launches: usize,
+    /// Cases that it is at: all, or those that were doubtful at the look before.
+    pub cases: usize,
+    /// Its share of the false discovery rate.
+    pub share: f64,
+}
+
 /// What so many launches can show at best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reach {
     /// Cases that are judged together.
     pub cases: usize,
-    /// Fewest launches of the baseline and of the candidate in any of these.
+    /// Fewest launches of the baseline and of the candidate in any of these, or that it gets where it stays doubtful.
     pub launches: [usize; 2],
     /// The smallest p that these allow.
     pub smallest_p: f64,
@@ -223,7 +237,7 @@ pub struct Compared {
     pub accuracy_drift: Option<f64>,
     /// Probability of as much if it were not worse by more than the threshold.
     pub p: Option<f64>,
-    /// The same, adjusted for all cases (Benjamini and Hochberg).
+    /// The same, adjusted for all cases (Benjamini and Hochberg) and for the look's share of the rate.
     pub p_adjusted: Option<f64>,
     /// Probability of as much if it were not better by more than the threshold.
     pub p_improved: Option<f64>,

@@ -2,10 +2,12 @@
 //!
 //! What differs between launches (where memory lies, which connections are made) does not show within one,
 //! however many iterations it has. Each launch is an ordinary run with its own output; those of a side are merged
-//! into one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all.
+//! into one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all. What is
+//! doubtful when they are compared is measured in more launches.
 
 mod comparison;
 mod folder;
+mod round;
 mod side;
 
 use std::fs::File;
@@ -17,15 +19,21 @@ use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::history::{Baseline, FOLDER};
+use crate::plan::config::Config;
 use crate::render::{self, remark, say};
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
+use comparison::Pairing;
+use round::Round;
 use side::Side;
 
-/// Launches of a side where there is something to compare it with: the fewest with which an exact test can tell a
-/// difference in one of some hundred cases.
-const TO_COMPARE: u32 = 8;
+/// Launches of a side where there is something to compare it with: enough to tell most cases, while those that stay
+/// doubtful get more.
+const TO_COMPARE: u32 = 5;
+
+/// How many times as many launches the doubtful cases get at most.
+const TO_CONFIRM: u32 = 3;
 
 const LAUNCH_LIMIT: u32 = 10_000;
 
@@ -49,11 +57,10 @@ pub(super) struct LaunchSeries {
     sides: Vec<Side>,
     /// Of each side.
     launches: usize,
+    /// Of each side, of cases that are doubtful.
+    most_launches: usize,
     baseline: Option<Baseline>,
 }
-
-/// Launches to make, each of a side and its place there.
-type Due<'a> = Vec<(&'a Side, usize)>;
 
 impl LaunchSeries {
     pub(super) fn new(request: Request, launches: u32) -> Result<Self> {
@@ -63,8 +70,22 @@ impl LaunchSeries {
         let baseline = baseline.map(|what| Baseline::find(&folder, what)).transpose()?;
         Limits::resolve(&config.limits)?;
         Rules::resolve(&config)?;
+        let compares = request.sides.len() > 1 || baseline.is_some();
+        let most = match (compares, config.benchmarking.max_launches) {
+            (true, Some(most)) => most,
+            // One launch says nothing of how launches differ: nothing is to be shown.
+            (true, None) if launches > 1 => (TO_CONFIRM * launches).min(LAUNCH_LIMIT),
+            _ => launches,
+        };
+        if !(launches..=LAUNCH_LIMIT).contains(&most) {
+            return Err(Error::usage(format!(
+                "at most {most} launches are not possible with {launches} of each side; use --max-launches \
+                 {launches} to {LAUNCH_LIMIT}"
+            )));
+        }
         let sides = side::all(&request, config)?;
-        Ok(Self { request, sides, launches: launches as usize, baseline })
+        let (launches, most_launches) = (launches as usize, most as usize);
+        Ok(Self { request, sides, launches, most_launches, baseline })
     }
 
     pub(super) fn run(&self) -> Result<Exit> {
@@ -74,21 +95,40 @@ impl LaunchSeries {
             return Ok(Exit::Ok);
         }
         if self.request.print_command {
-            for (side, launch) in self.due()? {
-                launch::print(&side.plan, &side.command(launch))?;
+            let first = self.first_round();
+            for (side, launch) in self.due(&first)? {
+                let side = &self.sides[side];
+                launch::print(&side.plan, &side.command(launch, None))?;
             }
             return Ok(Exit::Ok);
         }
         self.check()?;
-        let due = self.due()?;
+        let mut rounds = vec![self.first_round()];
+        let mut due = self.due(&rounds[0])?;
         // They keep other series away from the files of this one.
         let _locks: Vec<File> = self
             .sides
             .iter()
             .map(|side| side.begin(self.request.on_existing))
             .collect::<Result<_>>()?;
-        let ended = self.measure(due)?;
-        self.conclude(ended)
+        // A signal that comes between two launches counts too.
+        set_stop_flag_on_signals()?;
+        let mut pairings = self.pairings()?;
+        let mut ended = Exit::Ok;
+        loop {
+            ended = ended.worst(self.measure(&rounds[rounds.len() - 1], due)?);
+            let merged: Vec<Option<Report>> = (0..self.sides.len())
+                .map(|side| self.merged(side, &rounds, ended))
+                .collect::<Result<_>>()?;
+            let looked = self.look(&mut pairings, &merged);
+            let made = rounds[rounds.len() - 1].end();
+            let goes_on = looked.is_ok() && self.sides.iter().all(|side| side.goes_on(ended));
+            let Some(round) = goes_on.then(|| self.again(&pairings, made)).flatten() else {
+                return self.conclude(ended, &merged, &pairings, looked);
+            };
+            due = self.due(&round)?;
+            rounds.push(round);
+        }
     }
 
     fn show(&self) -> Result<()> {
@@ -101,29 +141,19 @@ impl LaunchSeries {
         }
         let seed = self.sides[0].plan.seed;
         say(&format!("every launch has seed {seed}, and so the same data; in this order:"));
-        for (side, launch) in self.due()? {
-            let command = side.command(launch).line();
-            say(&format!("{}: {command}", self.title(side, launch)));
+        let first = self.first_round();
+        for (side, launch) in self.due(&first)? {
+            let side = &self.sides[side];
+            let command = side.command(launch, None).line();
+            say(&format!("{}: {command}", first.title(side, launch)));
+        }
+        if self.most_launches > self.launches {
+            say(&format!(
+                "then, of cases that are doubtful, up to {} launches",
+                self.most_launches
+            ));
         }
         Ok(())
-    }
-
-    /// `launch 3 of 8 (against)`.
-    fn title(&self, side: &Side, launch: usize) -> String {
-        format!("launch {} of {}{}", launch + 1, self.launches, side.suffix())
-    }
-
-    /// The launches to make, in their order: those that are not complete when this resumes a series.
-    fn due(&self) -> Result<Due<'_>> {
-        let resumed = self.request.on_existing == OnExisting::Resume;
-        let mut due = Vec::new();
-        for (side, launch) in order(self.sides.len(), self.launches) {
-            let side = &self.sides[side];
-            if !(resumed && side.is_complete(launch)?) {
-                due.push((side, launch));
-            }
-        }
-        Ok(due)
     }
 
     /// Refuses what cannot be started, and what must not be overwritten.
@@ -134,24 +164,23 @@ impl LaunchSeries {
             if on_existing == OnExisting::Refuse {
                 side.refuse_unfinished()?;
             }
-            launch::check(&side.plan, &side.command(0))?;
+            launch::check(&side.plan, &side.command(0, None))?;
         }
         Ok(())
     }
 
-    fn measure(&self, due: Due<'_>) -> Result<Exit> {
-        // A signal that comes between two of them counts too.
-        set_stop_flag_on_signals()?;
+    fn measure(&self, round: &Round, due: Vec<(usize, usize)>) -> Result<Exit> {
         let mut ended = Exit::Ok;
-        for (side, launch) in due {
+        for (number, launch) in due {
             if progress::stop_requested() {
                 return Ok(ended.worst(Exit::Interrupted));
             }
-            let title = self.title(side, launch);
+            let (side, cases) = (&self.sides[number], round.cases(number));
+            let title = round.title(side, launch);
             if tracing::enabled!(tracing::Level::WARN) {
                 remark(&format!("tesserabench: {title}"));
             }
-            let command = side.command(launch);
+            let command = side.command(launch, cases);
             let outputs = [side.output(launch)];
             let exit = launch::run(&side.plan, &outputs, &command).unwrap_or_else(|why| {
                 tracing::error!("{title}: {}", plain(&why.message));
@@ -162,9 +191,7 @@ impl LaunchSeries {
                 continue;
             }
             ended = ended.worst(exit);
-            let goes_on = side.config.continue_on_error.unwrap_or(false);
-            let again = goes_on && ![Exit::Interrupted, Exit::Usage].contains(&exit);
-            if exit != Exit::Ok && !again {
+            if !side.goes_on(exit) {
                 tracing::error!("{title} ended with exit {} ({})", exit.code(), exit.meaning());
                 return Ok(ended);
             }
@@ -172,14 +199,17 @@ impl LaunchSeries {
         Ok(ended)
     }
 
-    /// Merges the reports of each side's launches, then writes, prints and compares them.
-    fn conclude(&self, ended: Exit) -> Result<Exit> {
-        let mut merged = Vec::new();
-        for side in &self.sides {
-            merged.extend(self.merged(side, ended)?.map(|report| (side, report)));
-        }
+    /// Writes and prints the sides' reports and what they say of each other.
+    fn conclude(
+        &self,
+        ended: Exit,
+        merged: &[Option<Report>],
+        pairings: &[Pairing],
+        looked: Result<()>,
+    ) -> Result<Exit> {
         let (mut exit, table) = (ended, self.request.nccl_tests_table);
-        for (side, report) in &merged {
+        let measured = self.sides.iter().zip(merged);
+        for (side, report) in measured.filter_map(|(side, report)| Some((side, report.as_ref()?))) {
             side.outputs.iter().try_for_each(|output| output.write(report))?;
             exit = exit.worst(Exit::from_code(report.run.exit).unwrap_or(Exit::Internal));
             let (name, mark) = (side.variant.name.as_str(), if table { "#" } else { "==" });
@@ -193,30 +223,33 @@ impl LaunchSeries {
             if !report.run.incomplete {
                 side.end()?;
             }
-            if report.run.incomplete && merged.len() == 1 {
+            if report.run.incomplete && merged.iter().flatten().count() == 1 {
                 launch::tell_how_to_go_on(self.request.quiet_stdout || table);
             }
         }
-        let compared = self.compare(&merged).unwrap_or_else(|why| {
+        let compared = looked.and_then(|()| self.tell(pairings, merged)).unwrap_or_else(|why| {
             tracing::error!("{}", plain(&why.message));
             why.kind.exit()
         });
         Ok(exit.worst(compared))
     }
 
-    /// The one report of a side; none where no launch has left any.
-    fn merged(&self, side: &Side, ended: Exit) -> Result<Option<Report>> {
+    /// The one report of side `number` after these rounds; none where no launch has left any.
+    fn merged(&self, number: usize, rounds: &[Round], ended: Exit) -> Result<Option<Report>> {
+        let side = &self.sides[number];
+        let planned: Vec<usize> = rounds.iter().flat_map(|round| round.launches(number)).collect();
         let mut reports = Vec::new();
-        for launch in 0..self.launches {
+        for &launch in &planned {
             let Some(mut report) = side.report(launch)? else { continue };
             // A launch knows only what decides what it measures.
-            report.run.config = side.config.clone();
+            let cases = report.run.config.cases.take();
+            report.run.config = Config { cases, ..side.config.clone() };
             reports.push((launch, report));
         }
         if reports.is_empty() {
             return Ok(None);
         }
-        let ended = match (reports.len() == self.launches, ended) {
+        let ended = match (reports.len() == planned.len(), ended) {
             // Then the reports hold all that went wrong.
             (true, _) => Exit::Ok,
             // A launch that ended well and left no report has failed all the same.
@@ -232,31 +265,5 @@ impl LaunchSeries {
         // Named by the user, so no secret.
         report.environment.variables.extend(side.variant.variables.iter().cloned());
         Ok(Some(report))
-    }
-}
-
-/// The order of launches, each by its side and its number: A B B A A B for two sides, so that neither is
-/// always first, nor later on average.
-fn order(sides: usize, launches: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..launches).flat_map(move |launch| {
-        let place = move |i| if launch % 2 == 0 { i } else { sides - 1 - i };
-        (0..sides).map(move |i| (place(i), launch))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sides_take_turns_forward_and_backward() {
-        let letters = |sides, launches| -> String {
-            order(sides, launches).map(|(side, _)| ['A', 'B', 'C'][side]).collect()
-        };
-        assert_eq!(letters(2, 4), "ABBAABBA");
-        assert_eq!(letters(3, 3), "ABCCBAABC");
-        assert_eq!(letters(1, 3), "AAA");
-        let numbers: Vec<usize> = order(2, 3).map(|(_, launch)| launch).collect();
-        assert_eq!(numbers, [0, 0, 1, 1, 2, 2]);
     }
 }

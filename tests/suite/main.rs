@@ -4,6 +4,7 @@
 mod analyze;
 mod bad_input;
 mod commands;
+mod confirmation;
 mod cuda;
 mod cuda_exchanges;
 mod failures;

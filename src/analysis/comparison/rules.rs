@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use wildmatch::WildMatch;
 
 use super::differences::check_allowed;
+use super::looks::Spending;
 use super::noise::NoiseFloor;
 use crate::base::error::{Error, Result};
 use crate::plan::config::{ComparedMetric, Config, StatisticalTest};
@@ -39,6 +40,8 @@ pub struct Rules {
     thresholds: BTreeMap<String, f64>,
     moderate: f64,
     pub(super) severe: f64,
+    /// What a look may spend of the false discovery rate.
+    pub(super) spending: Spending,
 }
 
 impl Rules {
@@ -91,6 +94,7 @@ impl Rules {
             thresholds: thresholds.collect::<Result<_>>()?,
             moderate: share("a severity", config.severity.moderate, 10.0)?,
             severe: share("a severity", config.severity.severe, 20.0)?,
+            spending: Spending::ALL,
         })
     }
 
@@ -102,6 +106,16 @@ impl Rules {
         let own =
             matching.max_by_key(|(glob, _)| glob.len()).map_or(self.threshold, |(_, own)| *own);
         own.max(self.noise_floor.map_or(0.0, |floor| floor.share))
+    }
+
+    /// The share of false ones that this look may call REGRESSED.
+    pub(super) fn rate(&self) -> f64 {
+        self.false_discovery_rate * self.spending.share
+    }
+
+    /// The smallest of any look.
+    pub(super) fn least_rate(&self) -> f64 {
+        self.false_discovery_rate * self.spending.last
     }
 
     /// Which regression the launches should be able to show, as a share: a severe one, or one of twice the threshold.

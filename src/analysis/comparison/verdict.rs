@@ -30,13 +30,14 @@ impl Family {
     pub(super) fn of(p: &[Option<f64>], rules: &Rules) -> Self {
         let tested: Vec<f64> = p.iter().copied().flatten().collect();
         let (adjusted, each) = match rules.any_dependence {
-            false => (stats::benjamini_hochberg(&tested), rules.false_discovery_rate),
+            false => (stats::benjamini_hochberg(&tested), rules.rate()),
             true => (
                 stats::benjamini_yekutieli(&tested),
-                rules.false_discovery_rate
-                    / (1..=tested.len()).map(|i| (i as f64).recip()).sum::<f64>(),
+                rules.rate() / (1..=tested.len()).map(|i| (i as f64).recip()).sum::<f64>(),
             ),
         };
+        let for_looks = |p: f64| (p / rules.spending.share).min(1.0);
+        let adjusted: Vec<f64> = adjusted.into_iter().map(for_looks).collect();
         let rejected = adjusted.iter().filter(|p| **p <= rules.false_discovery_rate).count();
         let mut adjusted = adjusted.into_iter();
         Self {
@@ -77,9 +78,13 @@ impl Families {
 /// What the launches at hand can show.
 pub(super) fn reach(cases: &[Weighed<'_>], rules: &Rules, draws: usize) -> Reach {
     let tested = || cases.iter().filter(|case| case.tested().is_some());
-    let launches = [0, 1]
-        .map(|side| tested().map(|case| case.examined.pair.launches()[side]).min().unwrap_or(0));
-    let (count, rate) = (tested().count(), rules.false_discovery_rate);
+    // What stays doubtful gets as many as the last look has.
+    let at_last = |case: &Weighed<'_>| {
+        let (own, most) = (case.examined.pair.launches(), rules.spending.most);
+        [0, 1].map(|side| own[side].max(most[side]))
+    };
+    let launches = [0, 1].map(|side| tested().map(|case| at_last(case)[side]).min().unwrap_or(0));
+    let (count, rate) = (tested().count(), rules.least_rate());
     let smallest = |[from, to]: [usize; 2]| match rules.test {
         _ if from.min(to) < 2 => 1.0,
         StatisticalTest::Auto => ((draws + 1) as f64).recip(),
@@ -95,9 +100,12 @@ pub(super) fn reach(cases: &[Weighed<'_>], rules: &Rules, draws: usize) -> Reach
         let shift = case.tested()?.shift.as_ref()?;
         let surely = stats::t_quantile(1.0 - alone, shift.freedom)?
             + stats::t_quantile(POWER, shift.freedom)?;
-        let (bound, beyond) = (case.examined.threshold.ln_1p(), surely * shift.standard_error);
+        let width = |launches: [usize; 2]| launches.map(|n| (n as f64).recip()).iter().sum::<f64>();
+        let narrower = (width(at_last(case)) / width(case.examined.pair.launches())).sqrt();
+        let bound = case.examined.threshold.ln_1p();
+        let beyond = surely * shift.standard_error * narrower;
         let room = (rules.wanted().ln_1p() - bound).max(0.0);
-        let fewest = case.examined.pair.launches().into_iter().min().unwrap_or(0) as f64;
+        let fewest = at_last(case).into_iter().min().unwrap_or(0) as f64;
         Some((bound + beyond, fewest * (beyond / room).powi(2)))
     });
     let (detectable, needed): (Vec<f64>, Vec<f64>) = each.into_iter().flatten().unzip();
@@ -226,7 +234,7 @@ pub(super) fn judged(
 fn needed(launches: [usize; 2], shift: &Shift, bound: f64, rules: &Rules, reach: &Reach) -> usize {
     let fewest = launches.into_iter().min().unwrap_or(0);
     let tail = match shift.value.abs() > bound {
-        true => rules.false_discovery_rate / reach.cases.max(1) as f64,
+        true => rules.rate() / reach.cases.max(1) as f64,
         false => (1.0 - rules.confidence) / 2.0,
     };
     let distance = (shift.value.abs() - bound).abs().max(bound / 4.0);

@@ -214,3 +214,22 @@ fn what_no_launch_can_do_is_skipped_as_in_each() {
     assert_eq!(skipped.outcome, Outcome::Skipped);
     assert_eq!(skipped.reason.as_deref(), Some("in launch 2: no"));
 }
+
+#[test]
+fn a_launch_of_doubtful_cases_adds_to_these_alone() {
+    let yaml = "benchmarks: {all_reduce: {bytes: '8,64'}}";
+    let mut of = launches(&plan(yaml), &[2e6, 1e6]);
+    let doubtful = of[0].1.cases[1].id.clone();
+    let part = plan(&format!("{yaml}\ncases: ['{doubtful}']"));
+    let mut third = launches(&part, &[3e6]).remove(0).1;
+    // Without being asked for fewer cases it is of another run.
+    of.push((2, third.clone()));
+    assert!(merge(of.clone(), Exit::Ok).unwrap_err().message.contains("lacks case"));
+    third.run.config.cases = Some(vec![doubtful]);
+    of[2].1 = third;
+    let report = merge(of, Exit::Ok).unwrap();
+    let launches = |case: usize| report.cases[case].replication.as_ref().unwrap().launches.len();
+    assert_eq!((launches(0), launches(1)), (2, 3));
+    assert_eq!((report.summary.cases, report.run.incomplete), (2, false));
+    assert_eq!(report.run.config.cases, None);
+}

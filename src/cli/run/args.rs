@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to run")]
@@ -28,6 +28,11 @@ pub(super) struct WorkArgs {
     /// large are sizes for all keys that are not set.
     #[arg(long, value_name = "SIZE")]
     pub(super) problem_size: Vec<String>,
+    /// Only this case, by its id or a glob such as 'gemm*'; repeatable
+    ///
+    /// Ids are printed by --dry-run and stand in every report. Cases that run at the same time stay together.
+    #[arg(long, value_name = "ID", hide_short_help = true)]
+    pub(super) case: Option<Vec<String>>,
     /// Print cases, memory and duration, and stop
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -200,12 +205,18 @@ pub(super) struct FailureArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several launches, and comparing")]
+#[command(group = ArgGroup::new("compares").multiple(true).args(["against", "env", "compare_baseline"]))]
 pub(super) struct SeriesArgs {
     /// Start all ranks this many times, and report what differs
     ///
-    /// [default: 1, or 8 with --against or --compare-baseline]
+    /// [default: 1, or 5 with --against or --compare-baseline]
     #[arg(long, value_name = "K")]
     pub(super) launches: Option<u32>,
+    /// Measure doubtful cases in up to this many launches
+    ///
+    /// Of those cases only, in two steps. [default: three times the launches; as many as --launches: no more]
+    #[arg(long, value_name = "N", requires = "compares", hide_short_help = true)]
+    pub(super) max_launches: Option<u32>,
     /// Also measure this program, or configuration, in turns
     #[arg(long, value_name = "BINARY|CONFIG")]
     pub(super) against: Option<PathBuf>,
@@ -216,7 +227,7 @@ pub(super) struct SeriesArgs {
     pub(super) env: Vec<String>,
     /// Compare with this baseline; exit 3 on a regression
     ///
-    /// last-release, a pin or a commit of the history, or a report; with 8 launches unless --launches is given.
+    /// last-release, a pin or a commit of the history, or a report; with 5 launches unless --launches is given.
     #[arg(long, value_name = "WHAT")]
     pub(super) compare_baseline: Option<String>,
 }

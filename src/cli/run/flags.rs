@@ -76,6 +76,8 @@ impl RunArgs {
         set_name(&mut config.protocol, "--protocol", &measuring.protocol)?;
         measuring.apply(&mut config.benchmarking)?;
         set(&mut config.benchmarking.launches, &series.launches);
+        set(&mut config.benchmarking.max_launches, &series.max_launches);
+        set(&mut config.cases, &work.case);
         set(&mut config.output.files, &output.output);
         set(&mut config.output.format, &output.format);
         set_quantity(&mut config.timeout, &failures.timeout);

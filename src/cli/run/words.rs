@@ -9,8 +9,9 @@ use super::super::Cli;
 use crate::base::error::{Error, Result};
 
 /// What concerns all launches together. `--nccl-tests-table` stays: it chooses cases too.
-pub(super) const OF_THE_SERIES: [&str; 12] = [
+pub(super) const OF_THE_SERIES: [&str; 13] = [
     "launches",
+    "max_launches",
     "against",
     "env",
     "output",

@@ -1,69 +1,111 @@
 //! Comparing the sides of a series with each other and with a baseline.
 
 use super::{LaunchSeries, Side};
-use crate::analysis::{self, Reports, Rules};
+use crate::analysis::{Looks, Reports, Rules};
 use crate::base::error::{Exit, Result};
 use crate::base::files::write_atomically;
 use crate::base::plain::plain;
 use crate::render::{Format, publish_on_github, say};
-use crate::report::Report;
+use crate::report::{Comparison, Report};
+
+/// Two sides of which one is held against the other.
+pub(super) struct Pairing {
+    /// The number of the side that is the baseline; none where it is the one that was asked for.
+    baseline: Option<usize>,
+    candidate: usize,
+    pub(super) looks: Looks,
+}
+
+impl Pairing {
+    /// The sides that are measured for it.
+    pub(super) fn sides(&self) -> impl Iterator<Item = usize> {
+        self.baseline.into_iter().chain([self.candidate])
+    }
+}
 
 impl LaunchSeries {
-    /// Compares what can be: what was asked for with the other program or configuration, each setting of the
-    /// variables with the first, and what was asked for with the baseline. Prints each comparison and writes it
-    /// beside the candidate's report.
-    pub(super) fn compare(&self, merged: &[(&Side, Report)]) -> Result<Exit> {
-        let mut exit = Exit::Ok;
-        let asked_for = &self.sides[0];
-        let held = merged.split_first().filter(|((side, _), _)| std::ptr::eq(*side, asked_for));
-        let Some(((first, own), others)) = held else {
-            if self.sides.len() > 1 || self.baseline.is_some() {
-                tracing::error!(
-                    "nothing is compared: no launch of what was asked for{} has left a report",
-                    plain(&asked_for.suffix())
-                );
-            }
-            return Ok(exit);
-        };
+    /// What is compared: what was asked for with the other program or configuration, each setting of the variables with
+    /// the first, and what was asked for with the baseline.
+    pub(super) fn pairings(&self) -> Result<Vec<Pairing>> {
+        let first = &self.sides[0];
         let mut rules = Rules::resolve(&first.config)?;
-        for (side, report) in others {
+        let mut pairings = Vec::new();
+        let pairing = |baseline: Option<usize>, candidate, rules: &Rules| {
+            let (first, most) = (self.launches, self.most_launches);
+            let looks = Looks::new(rules.clone(), first, most, baseline.is_some());
+            Pairing { baseline, candidate, looks }
+        };
+        for (number, side) in self.sides.iter().enumerate().skip(1) {
             // Different on purpose.
             let names = side.variant.variables.iter().chain(&first.variant.variables);
             rules.allow.extend(names.map(|(name, _)| format!("variable {name}")));
             let (baseline, candidate) = match side.variant.variables.is_empty() {
-                true => ((*side, report), (*first, own)),
-                false => ((*first, own), (*side, report)),
+                true => (number, 0),
+                false => (0, number),
             };
-            let (files, reports) = ([baseline.0.file()], std::slice::from_ref(baseline.1));
-            let baseline = Reports { files: &files, reports };
-            exit = exit.worst(compared(baseline, candidate, &rules)?);
+            pairings.push(pairing(Some(baseline), candidate, &rules));
         }
-        if let Some(baseline) = &self.baseline {
-            let own_reports = std::slice::from_ref(own);
-            let (files, reports) = baseline.reports(own_reports)?;
-            rules.noise_floor = baseline.noise_floor(&reports, own_reports, &rules)?;
-            let baseline = Reports { files: &files, reports: &reports };
-            exit = exit.worst(compared(baseline, (first, own), &rules)?);
+        pairings.extend(self.baseline.iter().map(|_| pairing(None, 0, &rules)));
+        Ok(pairings)
+    }
+
+    /// Compares what can be and has not been decided, by the sides' reports.
+    pub(super) fn look(&self, pairings: &mut [Pairing], merged: &[Option<Report>]) -> Result<()> {
+        let Some(own) = &merged[0] else { return Ok(()) };
+        for Pairing { baseline, candidate, looks } in pairings {
+            let Some(report) = &merged[*candidate] else { continue };
+            if looks.comparison().is_some() && looks.again().is_none() {
+                continue;
+            }
+            let files = [self.sides[*candidate].file()];
+            let candidate = Reports { files: &files, reports: std::slice::from_ref(report) };
+            match (*baseline, &self.baseline) {
+                (Some(number), _) => {
+                    let Some(report) = &merged[number] else { continue };
+                    let files = [self.sides[number].file()];
+                    let reports = std::slice::from_ref(report);
+                    looks.look(Reports { files: &files, reports }, candidate);
+                }
+                (None, Some(baseline)) => {
+                    let own = std::slice::from_ref(own);
+                    let (files, reports) = baseline.reports(own)?;
+                    if looks.comparison().is_none() {
+                        looks.rules.noise_floor =
+                            baseline.noise_floor(&reports, own, &looks.rules)?;
+                    }
+                    looks.look(Reports { files: &files, reports: &reports }, candidate);
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints each comparison and writes it beside the candidate's report; their worst exit.
+    pub(super) fn tell(&self, pairings: &[Pairing], merged: &[Option<Report>]) -> Result<Exit> {
+        if merged[0].is_none() && !pairings.is_empty() {
+            tracing::error!(
+                "nothing is compared: no launch of what was asked for{} has left a report",
+                plain(&self.sides[0].suffix())
+            );
+        }
+        let mut exit = Exit::Ok;
+        for Pairing { candidate, looks, .. } in pairings {
+            let told = looks.comparison().map(|found| tell(found, &self.sides[*candidate]));
+            exit = exit.worst(told.transpose()?.unwrap_or(Exit::Ok));
         }
         Ok(exit)
     }
 }
 
-/// Compares the candidate, prints the comparison and writes it beside the candidate's report; its exit.
-fn compared(
-    baseline: Reports<'_>,
-    (candidate, report): (&Side, &Report),
-    rules: &Rules,
-) -> Result<Exit> {
-    let (files, reports) = ([candidate.file()], std::slice::from_ref(report));
-    let comparison = analysis::compare(baseline, Reports { files: &files, reports }, rules);
+fn tell(comparison: &Comparison, candidate: &Side) -> Result<Exit> {
     say("== comparison");
-    say(Format::Table.write(&comparison, false)?.trim_end());
+    say(Format::Table.write(comparison, false)?.trim_end());
     for (format, ending) in [(Format::Json, "comparison.json"), (Format::Markdown, "comparison.md")]
     {
-        let text = format.write(&comparison, true)?;
+        let text = format.write(comparison, true)?;
         write_atomically(&candidate.outputs[0].beside(ending), text.as_bytes())?;
     }
-    publish_on_github(&comparison, false)?;
+    publish_on_github(comparison, false)?;
     Exit::of(comparison.exit)
 }

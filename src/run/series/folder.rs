@@ -8,6 +8,7 @@ use std::path::Path;
 use super::side::Side;
 use crate::base::error::{Error, Result};
 use crate::machine::environment;
+use crate::plan::Plan;
 use crate::render::{Format, Output};
 use crate::report::{Report, Samples};
 use crate::run::journal::{self, Journal, Recovered, difference_from};
@@ -115,24 +116,37 @@ impl Side {
         Ok(Some(report))
     }
 
-    /// Whether a launch has finished; an error when its report is that of another run.
-    pub(super) fn is_complete(&self, launch: usize) -> Result<bool> {
+    /// Whether a launch has finished and has these cases, or all; an error when its report is that of another run.
+    pub(super) fn is_complete(
+        &self,
+        launch: usize,
+        cases: Option<&BTreeSet<String>>,
+    ) -> Result<bool> {
         let Some(report) = self.report(launch)?.filter(|report| !report.run.incomplete) else {
             return Ok(false);
         };
         let is_rebuilt = self.variant.program.is_none() && report.run.build != environment::build();
         let difference = match is_rebuilt {
             true => Some(format!("its program is {}", report.run.build)),
-            false => difference_from(&self.plan, &report)?,
+            false => difference_from(&self.plan_of(report.run.config.cases.clone())?, &report)?,
         };
         match difference {
-            None => Ok(true),
+            None => Ok(has_all(&report, cases, &self.plan)),
             Some(difference) => Err(Error::usage(format!(
                 "'{}' is the report of another run ({difference}); resume with the arguments it was started \
                  with, or start anew with --force",
                 self.output(launch).path.display()
             ))),
         }
+    }
+}
+
+/// Whether the report has these cases, or all of the plan.
+fn has_all(report: &Report, cases: Option<&BTreeSet<String>>, plan: &Plan) -> bool {
+    let known: BTreeSet<&str> = report.cases.iter().map(|case| case.id.as_str()).collect();
+    match cases {
+        Some(cases) => cases.iter().all(|case| known.contains(case.as_str())),
+        None => plan.cases.iter().all(|case| known.contains(case.id.as_str())),
     }
 }
 

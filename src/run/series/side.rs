@@ -1,9 +1,10 @@
 //! A side: the launches of one series that are of the same program, configuration and variables.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Exit, Result};
 use crate::base::random;
 use crate::plan::Plan;
 use crate::plan::config::Config;
@@ -30,22 +31,52 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// What is started for a launch, counted from 0.
-    pub(super) fn command(&self, launch: usize) -> Command {
+    /// What is started for a launch, counted from 0, of some cases or all.
+    pub(super) fn command(&self, launch: usize, cases: Option<&BTreeSet<String>>) -> Command {
         let report = self.output(launch).path.into_os_string();
         // A configuration file may ask for another format.
         let unfinished = Journal::path_for(&self.output(launch).path).exists();
         let own: [OsString; 4] = ["--output".into(), report, "--format".into(), "json".into()];
-        let words = self.variant.arguments.iter().cloned();
+        // A launch that has not begun has nothing to resume.
+        let words = self.words(cases).filter(|word| unfinished || word != "--resume");
         Command {
             program: self.program.clone(),
-            // A launch that has not begun has nothing to resume.
-            arguments: words.filter(|word| unfinished || word != "--resume").chain(own).collect(),
+            arguments: words.chain(own).collect(),
             variables: self.variant.variables.clone(),
             launcher: self.launcher,
             shows_output: false,
             of_series: true,
         }
+    }
+
+    /// The arguments of its ranks, of which some cases replace those that the user named.
+    fn words(&self, cases: Option<&BTreeSet<String>>) -> impl Iterator<Item = OsString> {
+        let is_named = move |word: &OsString| word.to_string_lossy().starts_with("--case=");
+        let words = self.variant.arguments.iter().filter(move |w| cases.is_none() || !is_named(w));
+        let cases = cases.into_iter().flatten().map(|case| format!("--case={case}").into());
+        words.cloned().chain(cases)
+    }
+
+    /// Whether its program can measure these cases alone: an older one may not know how.
+    pub(super) fn can_measure(&self, cases: &BTreeSet<String>) -> bool {
+        let tried = || {
+            let words = self.words(Some(cases)).filter(|word| word != "--resume");
+            std::process::Command::new(&self.program).args(words).arg("--dry-run").output()
+        };
+        let own = self.variant.program.is_none() || cases.is_empty();
+        own || tried().is_ok_and(|tried| tried.status.success())
+    }
+
+    /// Its plan, of these cases alone where some are named.
+    pub(super) fn plan_of(&self, cases: Option<Vec<String>>) -> Result<Plan> {
+        let cases = cases.or_else(|| self.config.cases.clone());
+        Plan::resolve(&Config { cases, ..self.config.clone() }, &self.plan.places)
+    }
+
+    /// Whether other launches follow one that ended so.
+    pub(super) fn goes_on(&self, exit: Exit) -> bool {
+        let tolerant = self.config.continue_on_error.unwrap_or(false);
+        exit == Exit::Ok || tolerant && ![Exit::Interrupted, Exit::Usage].contains(&exit)
     }
 
     pub(super) fn file(&self) -> String {
