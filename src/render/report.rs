@@ -240,9 +240,11 @@ fn lacking(report: &Report) -> Option<String> {
     (own && !needed.is_empty()).then(told)
 }
 
-/// How many launches the report is of.
+/// How many launches the report is of, without those that were to measure some of the cases only: these come last.
 fn launches(report: &Report) -> usize {
-    report.run.launches.iter().map(|launch| launch.replicate).collect::<BTreeSet<_>>().len()
+    let all =
+        report.run.launches.iter().map(|launch| launch.replicate).collect::<BTreeSet<_>>().len();
+    report.run.config.benchmarking.launches.map_or(all, |whole| all.min(whole as usize))
 }
 
 fn is_of_several(case: &Case) -> bool {
@@ -281,7 +283,10 @@ fn remarks(case: &Case, launches: usize) -> Vec<Remark> {
         let how = format!("launches vary by {}", percent(between));
         Some(Remark::reaching("not reproducible", how, between))
     });
-    let missing = case.replication.iter().map(|all| launches.saturating_sub(all.launches.len()));
+    let missing = case.replication.iter().map(|all| {
+        let whole = all.launches.iter().filter(|launch| launch.replicate < launches);
+        launches.saturating_sub(whole.count())
+    });
     let missing = missing.filter(|missing| *missing > 0).map(|missing| {
         let how = format!("{missing} of {launches} launches did not measure it and are left out");
         Remark::reaching("launches missing", how, missing as f64)

@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn a_step_of_the_clock_is_no_shift() {
         let sides = Sides { name: 1, values: [vec![0.0; 3], vec![0.1; 3]], step: 0.1 };
-        let shift = shifts(&[sides.clone()], DRAWS, 1).remove(0).unwrap();
+        let shift = shifts(std::slice::from_ref(&sides), DRAWS, 1).remove(0).unwrap();
         assert!(shift.p_above(0.0) > 0.05, "{}", shift.p_above(0.0));
         let fine = shifts(&[Sides { step: 1e-3, ..sides }], DRAWS, 1).remove(0).unwrap();
         assert!(fine.p_above(0.0) < 1e-3, "{}", fine.p_above(0.0));
