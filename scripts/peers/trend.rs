@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "it ends when something is wrong")]
 
 #[path = "suites.rs"]
+#[expect(dead_code, reason = "gate.rs uses the rest")]
 mod suites;
 
 use tesserabench::analysis::{Reports, Rules, compare, noise_floor};
@@ -253,7 +254,6 @@ fn sessions() {
             let mut measured = |levels: &Vec<f64>| vec![Side::USUAL.report(levels, &mut random)];
             let history: Vec<Vec<Report>> = levels.iter().map(&mut measured).collect();
             let mut rules = Rules::resolve(&Config::default()).unwrap();
-            rules.resamples = Some(100);
             let again = history.iter().map(Vec::as_slice).collect();
             rules.noise_floor = noise_floor(&[again], ComparedMetric::Latency);
             floors += rules.noise_floor.map_or(0.0, |floor| floor.share);
