@@ -2,11 +2,14 @@
 
 use statrs::function::gamma::digamma;
 
+/// Fewer degrees of freedom say nothing.
+const LEAST_FREEDOM: f64 = 0.1;
+
 /// The distribution of the variances of many cases: each is s²·ν/χ² with ν degrees of freedom (Smyth, 2004).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Prior {
-    /// s², about the variance of a usual case.
-    pub(super) variance: f64,
+    /// s².
+    variance: f64,
     /// ν, by how many values of its own a case would know as much; 0 if the others say nothing.
     freedom: f64,
 }
@@ -18,16 +21,15 @@ impl Prior {
     /// together, where `independent` of the cases are so: what disturbs all of them at once is seen once.
     pub(super) fn fit(variances: &[(f64, f64)], independent: f64) -> Self {
         let n = variances.len() as f64;
-        let own = |freedom: f64| digamma(freedom / 2.0) - (freedom / 2.0).ln();
-        let logs: Vec<f64> = variances.iter().map(|(s2, d)| s2.ln() - own(*d)).collect();
-        let mean = super::mean(&logs);
+        let logs: Vec<f64> = logarithms(variances).collect();
         let known: f64 = variances.iter().map(|(_, freedom)| freedom).sum::<f64>();
         let by_chance: f64 = variances.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / n;
         let beyond = super::variance(&logs) - by_chance;
         let most = known * (independent - 1.0).max(0.0) / n;
         let freedom = if beyond > 0.0 { (2.0 * inverse_trigamma(beyond)).min(most) } else { most };
-        let shift = if freedom > 0.0 { own(freedom) } else { 0.0 };
-        Self { variance: (mean + shift).exp(), freedom }
+        let freedom = if freedom < LEAST_FREEDOM { 0.0 } else { freedom };
+        let shift = if freedom > 0.0 { bias(freedom) } else { 0.0 };
+        Self { variance: (super::mean(&logs) + shift).exp(), freedom }
     }
 
     /// The variance of a case by its own values and by those of the others, with its degrees of freedom.
@@ -35,6 +37,21 @@ impl Prior {
         let both = self.freedom + freedom;
         ((self.freedom * self.variance + freedom * variance) / both, both)
     }
+}
+
+/// The variance of a usual case.
+pub(super) fn usual(variances: &[(f64, f64)]) -> f64 {
+    super::mean(&logarithms(variances).collect::<Vec<_>>()).exp()
+}
+
+/// The logarithms of variances, without bias.
+fn logarithms(variances: &[(f64, f64)]) -> impl Iterator<Item = f64> {
+    variances.iter().map(|(s2, freedom)| s2.ln() - bias(*freedom))
+}
+
+/// By how much the logarithm of an estimate lies above that of the variance, on average.
+fn bias(freedom: f64) -> f64 {
+    digamma(freedom / 2.0) - (freedom / 2.0).ln()
 }
 
 /// How many of the cases, each a row of its values in the same launches, are worth an independent one: m/(1 + (m − 1)ρ²),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::interval::Estimate;
 use super::p_value::clamp_p;
-use super::prior::{Prior, independent};
+use super::prior::{Prior, independent, usual};
 use super::t_test::{t_quantile, t_tail};
 use super::trimmed::Trimmed;
 use crate::base::parallel::in_parallel;
@@ -200,7 +200,7 @@ impl Suite {
             independent(&rows)
         });
         let own = [Prior::fit(&first, one), Prior::fit(&second, other)];
-        let ratio = own[1].variance / own[0].variance;
+        let ratio = usual(&second) / usual(&first);
         let pairs = first.iter().zip(&second);
         let both: Vec<(f64, f64)> =
             pairs.map(|(first, second)| pooled(*first, *second, ratio)).collect();
@@ -344,6 +344,21 @@ mod tests {
         let modes = [0.0, 0.1, 0.0, 0.1, 0.1, 0.0, 0.1, 0.0];
         let shift = lone(&modes, &[0.1, 0.1001, 0.0999]).unwrap();
         assert!(shift.p_above(0.0) > 0.05, "{}", shift.p_above(0.0));
+    }
+
+    #[test]
+    fn cases_that_differ_in_nothing_are_one() {
+        let launches = [0.0, 0.01, 0.02, 0.0, 0.01, 0.02];
+        let case = |name| Sides {
+            name,
+            values: [launches.to_vec(), launches.map(|value| value + 0.26).to_vec()],
+            step: 0.0,
+        };
+        for shift in shifts(&[case(1), case(2)], DRAWS, 1) {
+            let shift = shift.unwrap();
+            assert!(shift.p_above(0.05) < 0.01, "{}", shift.p_above(0.05));
+            assert!(shift.interval(0.95).is_some());
+        }
     }
 
     #[test]
