@@ -30,6 +30,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+pub use comparison::cannot_show;
 pub use csv::field as csv_field;
 pub use document::{Cell, Column, Described, Document, Note, Section, Table};
 pub use github::publish_on_github;

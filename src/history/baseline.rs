@@ -40,6 +40,14 @@ enum Found {
 }
 
 impl Baseline {
+    /// Its report, where it is known before the candidate is.
+    pub fn file(&self) -> Option<&Report> {
+        match &self.found {
+            Found::File(report) => Some(report),
+            _ => None,
+        }
+    }
+
     /// Finds what is meant: `last-release`, a pin, a file, a run, or a name that git has for a commit, in this
     /// order. A path with a `/` and a name that ends in `.json` are always files.
     ///

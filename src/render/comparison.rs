@@ -8,7 +8,7 @@ use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
 use crate::base::units::{counted, rounded};
 use crate::plan::config::{ComparedMetric, StatisticalTest};
-use crate::report::{Compared, Comparison, SESSION, Side, Verdict};
+use crate::report::{Compared, Comparison, Reach, SESSION, Side, Verdict};
 
 /// Half of the last digit of a ratio.
 const HALF_A_DIGIT: f64 = 0.0005;
@@ -162,7 +162,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         let names: Vec<&str> = others.iter().map(|difference| difference.what.as_str()).collect();
         facts.push(format!("also different: {}", names.join(", ")));
     }
-    facts.extend(reach(comparison));
+    facts.extend(cannot_show(&comparison.reach));
     facts
 }
 
@@ -176,8 +176,7 @@ fn looks(comparison: &Comparison) -> Option<String> {
 }
 
 /// What so many launches cannot show, and what would.
-fn reach(comparison: &Comparison) -> Option<String> {
-    let reach = &comparison.reach;
+pub fn cannot_show(reach: &Reach) -> Option<String> {
     if reach.cases == 0 || reach.suffices() {
         return None;
     }

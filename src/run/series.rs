@@ -90,6 +90,9 @@ impl LaunchSeries {
 
     pub(super) fn run(&self) -> Result<Exit> {
         tell_of_missing_gpu(self.request.config.as_ref().ok().and_then(|config| config.backend));
+        if let Some(cannot) = self.cannot_show()? {
+            tracing::warn!("{cannot}");
+        }
         if self.request.dry_run {
             self.show()?;
             return Ok(Exit::Ok);

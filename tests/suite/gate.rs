@@ -581,6 +581,25 @@ fn single_launches_in_files_of_their_own_make_a_side() {
 }
 
 #[test]
+fn what_cannot_be_shown_is_said_before_it_is_measured() {
+    let told = |words: &str| {
+        let words = format!(
+            "--backend simulated -b all_reduce --problem-size bytes=1KiB --dry-run {words}"
+        );
+        let base = serde_json::to_string(&measured()).unwrap();
+        ranks(2, &words).file("base.json", &base).passes().err
+    };
+    let told_of_base = told("--compare-baseline base.json");
+    assert!(
+        told_of_base.contains("1 and 15 launches are few for 2 cases: nothing can be shown"),
+        "{told_of_base}"
+    );
+    let one = told("--env OMP_NUM_THREADS=1,2");
+    assert!(one.contains("no change can be shown; --launches 5"), "{one}");
+    assert_eq!(told("--env OMP_NUM_THREADS=1,2 --launches 5"), "");
+}
+
+#[test]
 fn bad_input_gets_one_sentence() {
     let sides = sides();
     for (words, why) in [

@@ -5,7 +5,8 @@ use crate::analysis::{Looks, Reports, Rules};
 use crate::base::error::{Exit, Result};
 use crate::base::files::write_atomically;
 use crate::base::plain::plain;
-use crate::render::{Format, publish_on_github, say};
+use crate::history::Baseline;
+use crate::render::{Format, cannot_show, publish_on_github, say};
 use crate::report::{Comparison, Report};
 
 /// Two sides of which one is held against the other.
@@ -47,6 +48,23 @@ impl LaunchSeries {
         }
         pairings.extend(self.baseline.iter().map(|_| pairing(None, 0, &rules)));
         Ok(pairings)
+    }
+
+    /// What no comparison will show, whatever is measured; nothing where that cannot be told before. A baseline that is
+    /// known tells how far launches differ.
+    pub(super) fn cannot_show(&self) -> Result<Option<String>> {
+        let rules = Rules::resolve(&self.sides[0].config)?;
+        if let Some(report) = self.baseline.as_ref().and_then(Baseline::file) {
+            let itself = Reports { files: &[], reports: std::slice::from_ref(report) };
+            let mut looks = Looks::new(rules, self.launches, self.most_launches, false);
+            looks.look(itself, itself);
+            return Ok(looks.comparison().and_then(|comparison| cannot_show(&comparison.reach)));
+        }
+        let compares = self.sides.len() > 1 || self.baseline.is_some();
+        Ok((compares && self.most_launches < 2).then(|| {
+            "one launch of each side says nothing of how launches differ: no change can be shown; --launches 5 shows most"
+                .to_owned()
+        }))
     }
 
     /// Compares what can be and has not been decided, by the sides' reports.
