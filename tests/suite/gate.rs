@@ -46,13 +46,16 @@ fn compared(baseline: &Report, candidate: &Report, rules: &Rules) -> Comparison 
 fn suites_in_which_nothing_changed_are_seldom_alarmed() {
     // With the hardest threshold there is. Of 60 suites at most 5 % are expected to be; Binomial(60, 0.05)
     // exceeds 10 with probability 1e-4. scripts/peers/gate.rs does it with 1000.
-    let alarmed = (0..60u64).filter(|suite| {
-        let mut random = Stream::new(*suite, "a/a", &[]);
-        let mut side = || Side::USUAL.report(&[1.0; 50], &mut random);
-        compared(&side(), &side(), &rules(0.0)).summary[&Verdict::Regressed] > 0
-    });
-    let alarmed = alarmed.count();
-    assert!(alarmed <= 10, "{alarmed} of 60");
+    let told = |threshold: f64, verdict| {
+        let alarmed = (0..60u64).filter(|suite| {
+            let mut random = Stream::new(*suite, "a/a", &[]);
+            let mut side = || Side::USUAL.report(&[1.0; 50], &mut random);
+            compared(&side(), &side(), &rules(threshold)).summary[&verdict] > 0
+        });
+        alarmed.count()
+    };
+    let (regressed, shifted) = (told(0.0, Verdict::Regressed), told(1.0, Verdict::Shifted));
+    assert!(regressed <= 10 && shifted <= 10, "{regressed} and {shifted} of 60");
 }
 
 #[test]
