@@ -25,7 +25,7 @@ pub use analysis::{
     RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
 };
 pub use comparison::{
-    COMPARISON_SCHEMA, Compared, Comparison, Difference, Look, Magnitude, Reach,
+    COMPARISON_SCHEMA, Compared, Comparison, Difference, Look, MUCH_WORSE, Magnitude, Reach,
     RegressionSeverity, SESSION, Side, Verdict,
 };
 pub use empty::{begun, empty};

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::case::{near_floor, unsettled};
 use crate::base::caveat::Caveat;
+use crate::base::units::counted;
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::{MAX_VARIANCE_PERCENT, Plan};
 use crate::report::{Case, Definition, Measured, Report, TimingOverhead};
@@ -36,9 +37,9 @@ pub(super) fn settle_launches(launches: &mut [(usize, Report)]) {
         follow.filter(|case| local.holds(case)).map(|case| case.id.clone()).collect();
     if !follow.is_empty() {
         tracing::warn!(
-            "{} of the cases: a launch has only the slowest rank's own times, so the report has these of every launch; \
-             they differ from what was told while it ran",
-            follow.len()
+            "{}: one launch fell back to the slowest rank's own times, so the report has these of all launches; progress \
+             lines showed other times",
+            counted(follow.len(), "case")
         );
     }
     for (_, report) in launches {

@@ -84,7 +84,7 @@ fn write_limits(
     let yaml = serde_saphyr::to_string(&limits);
     let yaml = yaml.map_err(|why| Error::internal(format!("cannot write limits: {why}")))?;
     let text = format!(
-        "# From {}, {margin} % off their medians, or three standard deviations where these are more.\nlimits:\n{}",
+        "# From {}, {margin} % off their middle, or so far that one in a hundred healthy machines lies beyond.\nlimits:\n{}",
         counted(reports, "report"),
         yaml.lines().map(|line| format!("  {line}\n")).collect::<String>()
     );

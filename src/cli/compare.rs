@@ -28,7 +28,7 @@ pub(super) struct RuleArgs {
     /// How much worse counts, percent [default: 5]
     #[arg(long, value_name = "PERCENT")]
     regression_threshold: Option<f64>,
-    /// Inconclusive and vanished cases fail too
+    /// Fail on suspected, unstable, inconclusive and vanished cases too, and where too few launches prove nothing
     #[arg(long)]
     strict: bool,
     /// Difference that does not prevent comparing, by the name that a comparison gives it; repeat for more

@@ -8,7 +8,7 @@ use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
 use crate::base::units::{counted, rounded};
 use crate::plan::config::{ComparedMetric, StatisticalTest};
-use crate::report::{Compared, Comparison, Reach, SESSION, Side, Verdict};
+use crate::report::{Compared, Comparison, MUCH_WORSE, Reach, SESSION, Side, Verdict};
 
 /// Half of the last digit of a ratio.
 const HALF_A_DIGIT: f64 = 0.0005;
@@ -66,7 +66,10 @@ impl Render for Comparison {
             sections: cases.into_iter().collect(),
             verdict: conclusion(self),
             exit: Exit::from_code(self.exit),
-            unsure: self.cases.iter().all(|case| case.verdict == Verdict::Inconclusive),
+            unsure: self.cases.iter().all(|case| {
+                let open = [Verdict::Suspected, Verdict::Unstable, Verdict::Inconclusive];
+                open.contains(&case.verdict)
+            }),
         }
     }
 
@@ -125,7 +128,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         StatisticalTest::MannWhitney => "Mann-Whitney test",
     };
     facts.push(format!(
-        "{metric}, {}; {test} of launches, at most {} % of what is called a regression is expected to be none",
+        "{metric}, {}; {test} of launches; of the cases called REGRESSED, at most {} % are expected to be false",
         word(comparison.direction),
         (1e6 * comparison.false_discovery_rate).round() / 1e4
     ));
@@ -133,7 +136,10 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         let from = comparison.noise_floor_pairs.map_or_else(String::new, |pairs| {
             format!(" by {} of measurements of one thing", counted(pairs, "pair"))
         });
-        format!("noise floor: {floor:.2} %{from}, what this machine changes by itself; no threshold is below it")
+        match floor {
+            0.0 => "noise floor: none".to_owned(),
+            _ => format!("noise floor: {floor:.2} %{from}, what this machine changes by itself; no threshold is below it"),
+        }
     }));
     facts.extend(looks(comparison));
     let (preventing, others): (Vec<_>, Vec<_>) =
@@ -150,8 +156,8 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         others.into_iter().partition(|difference| difference.what == SESSION);
     facts.extend(sessions.iter().map(|session| {
         let allows = match comparison.noise_floor_percent {
-            Some(_) => "the noise floor allows for it",
-            None => "`run --against` measures in turns, --noise-floor allows for it",
+            Some(floor) if floor > 0.0 => "the noise floor allows for it",
+            _ => "`run --against` measures in turns, --noise-floor allows for it",
         };
         format!(
             "sessions: {} and {}; what differs from session to session counts as a change: {allows}",
@@ -182,10 +188,13 @@ pub fn cannot_show(reach: &Reach) -> Option<String> {
     }
     let [before, now] = reach.launches;
     let cases = counted(reach.cases, "case");
-    let few = format!("{before} and {now} launches are few for {cases}");
+    let few = match before == now {
+        true => format!("{} of each side are few for {cases}", counted(now, "launch")),
+        false => format!("{before} and {now} launches are few for {cases}"),
+    };
     let together = match (reach.fewest_visible, reach.detectable_percent) {
         (1, Some(detectable)) => format!(
-            "a lone one must get about {} % worse to be called REGRESSED, and {} % is asked for",
+            "one alone must get about {} % worse to be called REGRESSED; {} % is asked for",
             detectable.round(),
             reach.wanted_percent.round()
         ),
@@ -196,7 +205,7 @@ pub fn cannot_show(reach: &Reach) -> Option<String> {
     };
     let remedy = match reach.launches_needed {
         100.. => "a calmer machine or fewer cases at once would show more".to_owned(),
-        needed => format!("about {needed} launches a side would do"),
+        needed => format!("about {needed} launches of each side would show that"),
     };
     Some(format!("{few}: {together}; {remedy}"))
 }
@@ -207,6 +216,11 @@ fn conclusion(comparison: &Comparison) -> String {
         counts.map(|(verdict, count)| format!("{count} {}", name(*verdict))).collect();
     let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
     let exit = Exit::from_code(comparison.exit).map_or("unknown exit", Exit::meaning);
+    let much = comparison
+        .cases
+        .iter()
+        .any(|case| case.remarks.iter().any(|of| of.starts_with(MUCH_WORSE)));
+    let counts = if much { format!("{counts}; much worse, and not proved") } else { counts };
     let nothing = if comparison.compared() == 0 { "nothing was compared: " } else { "" };
     format!("{exit}: {nothing}{counts}")
 }

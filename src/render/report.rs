@@ -242,9 +242,12 @@ fn lacking(report: &Report) -> Option<String> {
 
 /// How many launches the report is of, without those that were to measure some of the cases only: these come last.
 fn launches(report: &Report) -> usize {
-    let all =
-        report.run.launches.iter().map(|launch| launch.replicate).collect::<BTreeSet<_>>().len();
+    let all = all_launches(report);
     report.run.config.benchmarking.launches.map_or(all, |whole| all.min(whole as usize))
+}
+
+fn all_launches(report: &Report) -> usize {
+    report.run.launches.iter().map(|launch| launch.replicate).collect::<BTreeSet<_>>().len()
 }
 
 fn is_of_several(case: &Case) -> bool {
@@ -384,11 +387,15 @@ fn facts(report: &Report) -> Vec<String> {
     }
     let launches = launches(report);
     if launches > 1 {
+        let more = match all_launches(report) - launches {
+            0 => String::new(),
+            more => format!(" and {more} of doubtful cases only"),
+        };
         let confidence = report.cases.iter().find_map(|case| Some(case.latency()?.confidence));
         let needed = launches_needed(confidence.unwrap_or(0.95));
         lines.push(format!(
-            "{launches} launches: medians and rates are over launches, and so is ±, which takes {needed} of them; all else is of \
-             the launch in the middle"
+            "{launches} launches{more}: medians, rates and ± are over launches (± takes {needed}); other figures are of the \
+             launch in the middle"
         ));
     }
     // A model computes for another machine than this one.

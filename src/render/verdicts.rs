@@ -37,9 +37,11 @@ pub(super) const FUTILE: usize = 100;
 /// How many launches would tell of one case, or of several that need from `least` to `most`.
 pub(super) fn launches_needed(least: usize, most: usize) -> String {
     match () {
-        () if least >= FUTILE => format!("{FUTILE} launches a side would hardly tell"),
-        () if least == most => format!("about {least} launches a side would tell"),
-        () => format!("about {least} to {most} launches a side would tell"),
+        () if least >= FUTILE => {
+            format!("more than {FUTILE} launches of each side would be needed")
+        }
+        () if least == most => format!("about {least} launches of each side would tell"),
+        () => format!("about {least} to {most} launches of each side would tell"),
     }
 }
 
@@ -76,8 +78,11 @@ mod tests {
 
     #[test]
     fn cases_that_need_different_numbers_of_launches_are_told_as_a_range() {
-        assert_eq!(launches_needed(5, 5), "about 5 launches a side would tell");
-        assert_eq!(launches_needed(5, 75), "about 5 to 75 launches a side would tell");
-        assert_eq!(launches_needed(100, 400), "100 launches a side would hardly tell");
+        assert_eq!(launches_needed(5, 5), "about 5 launches of each side would tell");
+        assert_eq!(launches_needed(5, 75), "about 5 to 75 launches of each side would tell");
+        assert_eq!(
+            launches_needed(100, 400),
+            "more than 100 launches of each side would be needed"
+        );
     }
 }

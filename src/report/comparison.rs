@@ -128,6 +128,9 @@ pub struct Difference {
     pub prevents: bool,
 }
 
+/// Begins the remark on a case that is much worse where too few launches prove it.
+pub const MUCH_WORSE: &str = "MUCH WORSE";
+
 /// What is said of a case.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

@@ -76,7 +76,8 @@ static PLANTED: OnceLock<Planted> = OnceLock::new();
 /// # Errors
 /// Usage error for an invalid description: a test must not pass because its fault was misspelt.
 pub fn plant() -> Result<()> {
-    let Some(text) = std::env::var_os("TESSERABENCH_FAULT") else { return Ok(()) };
+    let text = std::env::var_os("TESSERABENCH_FAULT").filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(()) };
     let text = text.to_string_lossy();
     let planted = parse(&text).ok_or_else(|| {
         Error::usage(format!(

@@ -94,11 +94,12 @@ impl Weighed<'_> {
         let spread = self.evidence.as_ref().and_then(spread);
         let tail = self.tested().and_then(|evidence| evidence.tail);
         let tail = tail.map(|(launches, factor)| {
-            let launches = match launches {
-                1 => "one launch is".to_owned(),
-                many => format!("{many} launches are up to"),
-            };
-            format!("UNSTABLE: {launches} {factor:.1} times worse than the others")
+            let [_, all] = self.examined.pair.launches();
+            let digits = usize::from(factor < 100.0);
+            let up_to = if launches > 1 { "up to " } else { "" };
+            format!(
+                "UNSTABLE: {up_to}{factor:.digits$} times worse than usual in {launches} of the candidate's {all} launches"
+            )
         });
         self.examined.remarks.iter().cloned().chain(tail).chain(spread).collect()
     }

@@ -5,7 +5,7 @@ use super::pair::Weighed;
 use super::{Rules, sign};
 use crate::base::parallel::in_parallel;
 use crate::plan::config::StatisticalTest;
-use crate::report::{Compared, Reach, Verdict};
+use crate::report::{Compared, MUCH_WORSE, Reach, Verdict};
 use crate::stats::{self, Magnitude, Shift};
 
 /// Most launches that are recommended; beyond, something else than their number is wrong.
@@ -184,10 +184,9 @@ pub(super) fn judged(
         remarks.push("one launch says nothing of how launches differ".to_owned());
     }
     if verdict == Verdict::Suspected && tested.is_some_and(|evidence| evidence.much_slower) {
-        remarks.push(
-            "MUCH WORSE: every launch is worse than any before, but they are too few to show it"
-                .to_owned(),
-        );
+        remarks.push(format!(
+            "{MUCH_WORSE}: every launch is worse than any before, but they are too few to prove it"
+        ));
     }
     let evidence = case.evidence.as_ref();
     let [baseline, candidate] = pair.figures();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::FLEET;
 use crate::base::error::{Error, Result};
 use crate::base::metric::Direction;
+use crate::base::units::counted;
 use crate::benchmark::metric::{LATENCY, Metric, OPERATIONS};
 use crate::plan::config::LimitConfig;
 use crate::report::Report;
@@ -13,13 +14,17 @@ use crate::stats;
 /// How probably a healthy machine is worse than its limit.
 const BROKEN: f64 = 0.01;
 
+/// A bound that lets a machine pass which is so many times worse than the others bounds nothing.
+const LOOSEST: f64 = 2.0;
+
 /// How probably a healthy machine is taken for a sick one.
 const SICK: f64 = 0.001;
 
 /// For every case that at least three reports measured, an absolute bound on the rate that people quote for it, or
 /// on its time where it has none: `margin` (a share) off the middle of the reports, or so far that one in a hundred
 /// healthy machines lies beyond, where that is more: Student's t by the deviation of the reports' logarithms. What
-/// lies so far off the others that one in a thousand would is sick, and is left out.
+/// lies so far off at least three others that one in a thousand would is sick, and is left out. Where machines differ so much
+/// that one of half the rate would pass, there is no limit, and that is said.
 ///
 /// # Errors
 /// Usage error when there are too few reports of any case.
@@ -32,13 +37,19 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
         let known = figures.entry((&case.id, metric.key));
         known.or_insert((metric, Vec::new())).1.push(value);
     }
+    let mut loose = Vec::new();
     let limits: Vec<LimitConfig> = figures
         .into_iter()
         .filter(|(_, (_, values))| values.len() >= FLEET)
         .filter_map(|((case, key), (metric, values))| {
             let healthy = healthy(values.iter().map(|value| value.ln()).collect());
             let middle = stats::mean(&healthy);
-            let off = margin.ln_1p().max(distance(&healthy, BROKEN)?);
+            let spread = distance(&healthy, BROKEN)?;
+            if spread > LOOSEST.ln() {
+                loose.push(case);
+                return None;
+            }
+            let off = margin.ln_1p().max(spread);
             let (at_least, at_most) = match metric.direction {
                 Direction::HigherIsBetter => (Some(rounded((middle - off).exp())), None),
                 Direction::LowerIsBetter => (None, Some(rounded((middle + off).exp()))),
@@ -47,7 +58,13 @@ pub fn derive_limits(reports: &[Report], margin: f64) -> Result<Vec<LimitConfig>
             Some(LimitConfig { case, metric, at_least, at_most, ..Default::default() })
         })
         .collect();
-    if limits.is_empty() {
+    if let Some(first) = loose.first() {
+        tracing::warn!(
+            "the reports differ so much that a machine of half the speed would pass: no limit for {}, such as {first}",
+            counted(loose.len(), "case")
+        );
+    }
+    if limits.is_empty() && loose.is_empty() {
         return Err(Error::usage(format!(
             "it takes {FLEET} reports of a case to derive limits, and no case is in so many ({} given); give reports \
              of more machines",

@@ -25,7 +25,7 @@ pub struct ComparisonConfig {
     pub any_dependence: Option<bool>,
     /// Environment differences that do not prevent a comparison: `nccl`, `driver`, `mpi` …
     pub allow: Vec<String>,
-    /// Fail on inconclusive and missing cases too.
+    /// Fail on suspected, unstable, inconclusive and vanished cases too, and where too few launches prove nothing.
     pub strict: Option<bool>,
     /// Largest accepted growth of the maximum relative error; default 1e-3.
     pub accuracy_drift: Option<f64>,

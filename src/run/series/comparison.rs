@@ -119,11 +119,14 @@ impl LaunchSeries {
 fn tell(comparison: &Comparison, candidate: &Side) -> Result<Exit> {
     say("== comparison");
     say(Format::Table.write(comparison, false)?.trim_end());
-    for (format, ending) in [(Format::Json, "comparison.json"), (Format::Markdown, "comparison.md")]
-    {
-        let text = format.write(comparison, true)?;
-        write_atomically(&candidate.outputs[0].beside(ending), text.as_bytes())?;
-    }
+    let files = [(Format::Json, "comparison.json"), (Format::Markdown, "comparison.md")];
+    let write = |(format, ending): (Format, &str)| {
+        let path = candidate.outputs[0].beside(ending);
+        write_atomically(&path, format.write(comparison, true)?.as_bytes())?;
+        Ok(path.display().to_string())
+    };
+    let written: Vec<String> = files.into_iter().map(write).collect::<Result<_>>()?;
+    say(&format!("wrote {}", written.join(", ")));
     publish_on_github(comparison, false)?;
     Exit::of(comparison.exit)
 }
