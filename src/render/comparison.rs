@@ -128,7 +128,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
         StatisticalTest::MannWhitney => "Mann-Whitney test",
     };
     facts.push(format!(
-        "{metric}, {}; {test} of launches; of the cases called REGRESSED, at most {} % are expected to be false",
+        "{metric}, {}; {test} of launches; at most {} % of the regressions named are expected to be false",
         word(comparison.direction),
         (1e6 * comparison.false_discovery_rate).round() / 1e4
     ));
