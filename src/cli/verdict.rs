@@ -1,16 +1,25 @@
-//! `verdict`: one line and the exit code of a finished report, for scripts under launchers that rewrite
+//! `verdict`: one line and the exit code of a finished report or comparison, for scripts under launchers that rewrite
 //! exit codes.
 
 use std::path::Path;
 
 use crate::base::error::{Error, Exit, Result};
-use crate::render::say;
-use crate::report::Report;
+use crate::base::files::read_bounded;
+use crate::render::{Render as _, say};
+use crate::report::{COMPARISON_SCHEMA, Comparison, FILE_LIMIT, Report};
 
 pub(super) fn run(path: &Path) -> Result<Exit> {
-    let report = Report::load(path)?;
-    say(&report.verdict());
-    Exit::from_code(report.run.exit).ok_or_else(|| {
-        Error::file("use the report", path, format!("its exit code {} is unknown", report.run.exit))
-    })
+    let comparison: Option<Comparison> =
+        serde_json::from_str(&read_bounded(path, FILE_LIMIT)?).ok();
+    let is_known = |comparison: &Comparison| comparison.schema == COMPARISON_SCHEMA;
+    let (verdict, exit) = match comparison.filter(is_known) {
+        Some(comparison) => (comparison.document().verdict, comparison.exit),
+        None => {
+            let report = Report::load(path)?;
+            (report.verdict(), report.run.exit)
+        }
+    };
+    say(&verdict);
+    Exit::from_code(exit)
+        .ok_or_else(|| Error::file("use", path, format!("its exit code {exit} is unknown")))
 }

@@ -436,6 +436,8 @@ fn a_regression_is_told_in_every_form() {
         (comparison.summary[&Verdict::Regressed], comparison.summary[&Verdict::Equivalent]),
         (1, 4)
     );
+    let told = tesserabench("verdict c.json").file("c.json", &ended.read("c.json")).fails(3).out;
+    assert_eq!(told, "regression, or a limit broken: 1 REGRESSED, 4 EQUIVALENT\n");
     assert_eq!(ended.read("c.csv").lines().count(), 6);
     let junit = ended.read("c.xml");
     assert!(junit.contains("tests=\"5\"") && junit.contains("failures=\"1\""), "{junit}");
