@@ -23,8 +23,7 @@ impl Prior {
         let n = variances.len() as f64;
         let logs: Vec<f64> = logarithms(variances).collect();
         let known: f64 = variances.iter().map(|(_, freedom)| freedom).sum::<f64>();
-        let by_chance: f64 = variances.iter().map(|(_, d)| trigamma(d / 2.0)).sum::<f64>() / n;
-        let beyond = super::variance(&logs) - by_chance;
+        let beyond = super::variance(&logs) - variance_of_logarithms(variances);
         let most = known * (independent - 1.0).max(0.0) / n;
         let freedom = if beyond > 0.0 { (2.0 * inverse_trigamma(beyond)).min(most) } else { most };
         let freedom = if freedom < LEAST_FREEDOM { 0.0 } else { freedom };
@@ -42,6 +41,12 @@ impl Prior {
 /// The variance of a usual case.
 pub(super) fn usual(variances: &[(f64, f64)]) -> f64 {
     super::mean(&logarithms(variances).collect::<Vec<_>>()).exp()
+}
+
+/// How far the logarithms of estimates lie from those of the variances by chance, squared, on average.
+pub(super) fn variance_of_logarithms(variances: &[(f64, f64)]) -> f64 {
+    let each: Vec<f64> = variances.iter().map(|(_, freedom)| trigamma(freedom / 2.0)).collect();
+    super::mean(&each)
 }
 
 /// The logarithms of variances, without bias.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::interval::Estimate;
 use super::p_value::clamp_p;
-use super::prior::{Prior, independent, usual};
+use super::prior::{Prior, independent, usual, variance_of_logarithms};
 use super::t_test::{t_quantile, t_tail};
 use super::trimmed::Trimmed;
 use crate::base::parallel::in_parallel;
@@ -174,7 +174,7 @@ struct Suite {
     own: [Prior; 2],
     /// How those of both do, where the second side's variances are divided by `ratio`.
     both: Prior,
-    /// By how much the variances of the second side are larger, in all cases alike.
+    /// By how much the variances of the second side are larger, in all cases alike, as far as they show it.
     ratio: f64,
 }
 
@@ -200,11 +200,15 @@ impl Suite {
             independent(&rows)
         });
         let own = [Prior::fit(&first, one), Prior::fit(&second, other)];
-        let ratio = usual(&second) / usual(&first);
+        let worth = f64::midpoint(one, other);
+        // Shrunk towards 1 by what chance makes of it in so many cases (James and Stein, 1961, positive part).
+        let apart = (usual(&second) / usual(&first)).ln();
+        let chance = (variance_of_logarithms(&first) + variance_of_logarithms(&second)) / worth;
+        let ratio = (apart * (1.0 - chance / (apart * apart)).max(0.0)).exp();
         let pairs = first.iter().zip(&second);
         let both: Vec<(f64, f64)> =
             pairs.map(|(first, second)| pooled(*first, *second, ratio)).collect();
-        Self { own, both: Prior::fit(&both, f64::midpoint(one, other)), ratio }
+        Self { own, both: Prior::fit(&both, worth), ratio }
     }
 
     fn difference(&self, sides: [Trimmed; 2], least: f64) -> Difference {
