@@ -47,7 +47,7 @@ pub struct Change {
 ///
 /// A segment is split where a step of the level, lasting or repaired, or a step of the spread (√|x − median|, which is
 /// nearly normal; Hawkins, 1981) is most significant, if it is. Its p is that of t from generalised least squares
-/// (see [`Steps`]), times three (for the three kinds) and the number of steps of this kind (Bonferroni). Then changes
+/// (see `Steps`), times three (for the three kinds) and the number of steps of this kind (Bonferroni). Then changes
 /// that later splits have made redundant are removed, the weakest first.
 ///
 /// Values may depend on their neighbours. The correlation is estimated from what the changes leave (after Kendall,

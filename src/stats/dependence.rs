@@ -30,7 +30,7 @@ const INTERVALS: u32 = 16;
 ///
 /// τ is the longest of three: that of the indicator itself, which holds for any dependence but wastes most of what a few
 /// hundred values tell; that of their ranks, which uses all values, as if they were of an AR(1) process; and that of
-/// the mode each value is of, where there are two ([`Split`]), whose changes the noise within the modes hides from
+/// the mode each value is of, where there are two (`Split`), whose changes the noise within the modes hides from
 /// the others. How often intervals by it hold is in docs/results/2026-11-29-intervals.md.
 pub fn effective_samples(values: &[f64], q: f64) -> f64 {
     effective_size(&sorted_with_index(values), q)
