@@ -299,6 +299,8 @@ fn samples_of_zero_are_counted_and_hide_nothing() {
     }
     let comparison = compared(&a, &b, &rules(5.0));
     assert_eq!((comparison.cases[0].verdict, comparison.exit), (Verdict::NotComparable, 6));
+    let told = "ZERO: 8 samples and the median of 8 launches (left out) of the candidate read 0";
+    assert!(comparison.cases[0].remarks.iter().any(|remark| remark.starts_with(told)));
 }
 
 proptest! {

@@ -8,6 +8,7 @@ use super::subject::{Subject, Unread};
 use super::{Rules, sign};
 use crate::base::error::Exit;
 use crate::base::random::fingerprint;
+use crate::base::units::counted;
 use crate::benchmark::metric::HOST_PEAK;
 use crate::report::{Case, Definition, Outcome, Verdict};
 use crate::stats::{Shift, Sides};
@@ -249,17 +250,12 @@ impl<'a> Pair<'a> {
 /// What the clock of a side could not tell.
 fn unread(side: &Subject<'_>, name: &str) -> Option<String> {
     let Unread { samples, launches } = side.unread;
-    let dropped = match launches {
-        0 => String::new(),
-        1 => "; one launch has no other median and is left out".to_owned(),
-        many => format!("; {many} launches have no other median and are left out"),
-    };
-    let samples = match samples {
-        1 => "one sample".to_owned(),
-        many => format!("{many} samples"),
-    };
-    (side.unread != Unread::default()).then(|| {
-        format!("ZERO: {samples} of the {name} read 0, which the clock cannot tell{dropped}")
+    let samples = (samples > 0).then(|| counted(samples, "sample"));
+    let launches =
+        (launches > 0).then(|| format!("the median of {} (left out)", counted(launches, "launch")));
+    let zeros: Vec<String> = samples.into_iter().chain(launches).collect();
+    (!zeros.is_empty()).then(|| {
+        format!("ZERO: {} of the {name} read 0, which the clock cannot tell", zeros.join(" and "))
     })
 }
 
