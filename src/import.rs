@@ -37,7 +37,33 @@ use gathering::Gathering;
 use log::{Log, Outcome, Place, Reading};
 
 /// Most bytes of a file.
-const FILE_LIMIT: u64 = 256 << 20;
+pub const FILE_LIMIT: u64 = 256 << 20;
+
+/// A file that was read. Whoever tries what it may be tries these bytes: a pipe gives what it has only once.
+pub struct File {
+    /// What it is called in what is said of it.
+    pub path: PathBuf,
+    /// All that it holds.
+    pub bytes: Vec<u8>,
+}
+
+impl File {
+    /// Reads a file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Usage error when it cannot be read or is larger.
+    pub fn read(path: &Path, limit: u64) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), bytes: read_bytes(path, limit)? })
+    }
+
+    /// Whether it is the output of a test, even where it cannot be read as such: then what is wrong with it as a log is
+    /// the answer.
+    pub fn is_log(&self) -> bool {
+        let text = text::decode(&self.bytes);
+        let json = text.trim_start().starts_with('{') && text.contains("\"aggregated_iterations\"");
+        json || text.contains(lines::OSU) || text.contains(lines::NCCL_TESTS)
+    }
+}
 
 /// Makes one report of several files. A case that a log has several times, measured in the same way, becomes one with
 /// as many iterations. `config` is kept in the report, which is incomplete where a log is.
@@ -45,21 +71,28 @@ const FILE_LIMIT: u64 = 256 << 20;
 /// # Errors
 /// Usage error in one sentence for a file that is of no known tool, for what cannot be read in it, and for runs that do
 /// not belong together.
-pub fn import(files: &[PathBuf], asked: &Asked, config: &Config) -> Result<Report> {
+pub fn import(
+    files: impl IntoIterator<Item = Result<File>>,
+    asked: &Asked,
+    config: &Config,
+) -> Result<Report> {
     let mut gathering = Gathering::default();
     let (mut origins, mut environment) = (Vec::new(), Environment::default());
     let mut known: Vec<(u64, String)> = Vec::new();
     let (mut ended, mut remarks) = (Exit::Ok, Vec::new());
     for file in files {
-        let bytes = read_bytes(file, FILE_LIMIT)?;
-        let name = file.display().to_string();
+        let File { path, bytes } = file?;
+        let wrong = |why: Error| Error::file("import", &path, why);
+        if bytes.len() as u64 > FILE_LIMIT {
+            return Err(wrong(Error::usage(format!("it is larger than {FILE_LIMIT} bytes"))));
+        }
+        let name = path.display().to_string();
         let print = fingerprint(bytes.iter().copied());
         if let Some((_, same)) = known.iter().find(|(other, _)| *other == print) {
             tracing::warn!("{name} is left out: it is the same as {same}, byte for byte");
             continue;
         }
-        let wrong = |why: Error| Error::file("import", file, why);
-        let log = read(&text::decode(&bytes), file, asked).map_err(wrong)?;
+        let log = read(&text::decode(&bytes), &path, asked).map_err(wrong)?;
         known.push((print, name.clone()));
         if let Some(how) = &log.cut {
             tracing::warn!("{name}: {how}");
@@ -146,15 +179,6 @@ fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
         _ => format!("it holds the results of {} programs that ran side by side; part them into files", logs.len()),
     };
     Err(Error::usage(wrong))
-}
-
-/// Whether a file that could not be read is the output of a test nevertheless, so that what is wrong with it as such is
-/// the answer.
-pub fn is_log(path: &Path) -> bool {
-    let Ok(bytes) = read_bytes(path, FILE_LIMIT) else { return false };
-    let text = text::decode(&bytes);
-    let json = text.trim_start().starts_with('{') && text.contains("\"aggregated_iterations\"");
-    json || text.contains(lines::OSU) || text.contains(lines::NCCL_TESTS)
 }
 
 impl Log {

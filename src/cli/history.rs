@@ -11,12 +11,12 @@ use super::sides::Side;
 use super::{format, one_of, write};
 use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Error, Exit, Result};
-use crate::base::files::write_atomically;
+use crate::base::files::{is_plain, write_atomically};
 use crate::base::units::counted;
 use crate::history::{
     Added, Answer, Asked, Baseline, Content, DAYS, Entry, FOLDER, History, Label, Source, trends,
 };
-use crate::import;
+use crate::import::{self, FILE_LIMIT, File};
 use crate::plan::config::Config;
 use crate::render::{Format, say};
 use crate::report::Report;
@@ -138,7 +138,11 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
     let days = config.history.retention_days.unwrap_or(DAYS);
     match args.action {
         Action::Add { reports, git, tag } => {
-            let is_foreign = |path: &&PathBuf| Report::load(path).is_err() && import::is_log(path);
+            // A pipe gives what it has only once: of it `add` says what it is not.
+            let is_foreign = |path: &&PathBuf| {
+                let file = || File::read(path, FILE_LIMIT);
+                is_plain(path) && Report::load(path).is_err() && file().is_ok_and(|f| f.is_log())
+            };
             if let Some(log) = reports.iter().find(is_foreign) {
                 return Err(Error::usage(format!(
                     "'{0}' is a log of another tool; make a report of it first: tesserabench import {0}",

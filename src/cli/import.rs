@@ -7,7 +7,7 @@ use clap::Args;
 use super::sides::LogArgs;
 use super::{is_stdout, write};
 use crate::base::error::{Error, Exit, Result};
-use crate::import;
+use crate::import::{FILE_LIMIT, File, import};
 use crate::plan::config::{Config, OutputConfig};
 use crate::render::{Format, Output, tell};
 use crate::report::Report;
@@ -29,6 +29,8 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(args: ImportArgs) -> Result<Exit> {
+    let logs = args.files.iter().map(|path| File::read(path, FILE_LIMIT));
+    let asked = args.logs.asked()?;
     if args.output.iter().any(|path| is_stdout(path)) {
         let [_] = &args.output[..] else {
             return Err(Error::usage(
@@ -36,7 +38,7 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
             ));
         };
         let format = args.format.as_deref().map_or(Ok(Format::Json), Format::named::<Report>)?;
-        let report = import::import(&args.files, &args.logs.asked()?, &Config::default())?;
+        let report = import(logs, &asked, &Config::default())?;
         write(&report, format, &[], true)?;
         return Exit::of(report.run.exit);
     }
@@ -44,7 +46,7 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
     let output = OutputConfig { files, format: args.format };
     let config = Config { output, inputs: args.files.clone(), ..Config::default() };
     let outputs = Output::resolve(&config)?;
-    let report = import::import(&args.files, &args.logs.asked()?, &config)?;
+    let report = import(logs, &asked, &config)?;
     keep_earlier(&outputs)?;
     for output in &outputs {
         output.write(&report)?;

@@ -10,7 +10,7 @@ use crate::base::files::is_plain_entry;
 use crate::benchmark;
 use crate::import::{self, Asked};
 use crate::plan::config::Config;
-use crate::report::Report;
+use crate::report::{FILE_LIMIT, Report};
 
 /// What logs of other tools may not tell.
 #[derive(Debug, Clone, Args)]
@@ -123,15 +123,19 @@ fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn read(path: &Path, asked: &Asked) -> Result<Report> {
-    let own = match Report::load(path) {
+    let file = import::File::read(path, FILE_LIMIT)?;
+    let text = str::from_utf8(&file.bytes);
+    let text = text.map_err(|_| Error::file("read", path, "it is not UTF-8 text"));
+    let own = match text.and_then(|text| Report::from_text(text, path)) {
         Ok(report) => return Ok(report),
         Err(why) => why,
     };
-    match import::import(&[path.to_owned()], asked, &Config::default()) {
+    let is_log = file.is_log();
+    match import::import([Ok(file)], asked, &Config::default()) {
         Ok(report) => {
             tracing::info!("'{}' was read as another tool's results", path.display());
             Ok(report)
         }
-        Err(why) => Err(if import::is_log(path) { why } else { own }),
+        Err(why) => Err(if is_log { why } else { own }),
     }
 }

@@ -80,7 +80,7 @@ fn json() -> serde_json::Value {
 }
 
 fn import_nothing() -> Report {
-    import(&[], &Asked::default(), &Config::default()).unwrap()
+    import([], &Asked::default(), &Config::default()).unwrap()
 }
 
 const WORDS: &[&str] = &[

@@ -37,20 +37,24 @@ impl Report {
     /// As of [`load`](Self::load).
     pub fn load_with_text(path: &Path) -> Result<(Self, String)> {
         let text = read_bounded(path, FILE_LIMIT)?;
-        match Self::parse(&text) {
-            Ok(report) => {
-                if report.cases.iter().any(|case| case.replication.is_some() && case.is_uncounted())
-                {
-                    tracing::warn!(
-                        "'{}' does not say what its cases count, because an older version wrote it: their rates \
-                         over launches are left out",
-                        path.display()
-                    );
-                }
-                Ok((report, text))
-            }
-            Err(why) => Err(Error::file("use the report", path, why)),
+        Ok((Self::from_text(&text, path)?, text))
+    }
+
+    /// A report of what was read from `path`.
+    ///
+    /// # Errors
+    /// Usage error for what is not a report, or is of another version.
+    pub fn from_text(text: &str, path: &Path) -> Result<Self> {
+        let parsed = Self::parse(text);
+        let report = parsed.map_err(|why| Error::file("use the report", path, why))?;
+        if report.cases.iter().any(|case| case.replication.is_some() && case.is_uncounted()) {
+            tracing::warn!(
+                "'{}' does not say what its cases count, because an older version wrote it: their rates over launches \
+                 are left out",
+                path.display()
+            );
         }
+        Ok(report)
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, String> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use tesserabench::analysis::{self, Limits, Reports};
-use tesserabench::import::{Asked, import};
+use tesserabench::import::{Asked, FILE_LIMIT, File, import};
 use tesserabench::machine::topology::Topology;
 use tesserabench::plan::Plan;
 use tesserabench::plan::config::Config;
@@ -269,7 +269,9 @@ fn imports(files: &Files) {
     let imported = |what: &str, text: String, expected: &str| {
         let file = files.with("log", text);
         bounded(what, expected, || {
-            import(&[file], &asked, &Config::default()).map(|_| ()).map_err(|why| why.message)
+            import([File::read(&file, FILE_LIMIT)], &asked, &Config::default())
+                .map(|_| ())
+                .map_err(|why| why.message)
         });
     };
     imported("empty lines", "\n".repeat(100 << 20), "is not the output");
