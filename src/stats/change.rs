@@ -2,7 +2,7 @@
 
 use super::order::median;
 use super::p_value::clamp_p;
-use super::sample::{Scale, autocorrelation};
+use super::sample::{Scale, autocorrelation, variance};
 use super::step::Steps;
 use super::t_test::{t_tail, welch};
 
@@ -17,6 +17,9 @@ pub const SERIES_LIMIT: usize = 300;
 
 /// Probability of any change in a family of series that have none.
 const SIGNIFICANCE: f64 = 0.05;
+
+/// And of a change of level where it is the spread that changed.
+const SIGNIFICANCE_OF_LEVEL: f64 = 0.01;
 
 /// The correlation of neighbours is taken for no less: a short series cannot show that it has none.
 const LEAST_CORRELATION: f64 = 0.5;
@@ -37,17 +40,18 @@ pub struct Change {
     pub places: [usize; 2],
     /// Whether the level changed by more than its uncertainty; if not, only the spread did.
     pub is_of_level: bool,
-    /// p-value of the change between the previous and the next one, adjusted for all places and for all series of the
-    /// family; in (0, 0.05].
+    /// p-value of the change between the previous and the next one, adjusted for all places, for all series of the
+    /// family and for the looks before; in (0, 0.05].
     pub p: f64,
 }
 
 /// The changes of `values`, in order of time: changes of level and of spread. `family` is the number of series that
-/// are looked at together: in all of them, if nothing changes, there is a change with a probability of at most 5 %.
+/// are looked at together, after every new value: if nothing changes, in any of them, at any time, there is a change with
+/// a probability of at most 5 %.
 ///
 /// A segment is split where a step of the level, lasting or repaired, or a step of the spread (√|x − median|, which is
 /// nearly normal; Hawkins, 1981) is most significant, if it is. Its p is that of t from generalised least squares
-/// (see `Steps`), times three (for the three kinds) and the number of steps of this kind (Bonferroni). Then changes
+/// (see `Steps`), times three (for the three kinds), the number of steps of this kind, and of looks (Bonferroni). Then changes
 /// that later splits have made redundant are removed, the weakest first.
 ///
 /// Values may depend on their neighbours. The correlation is estimated from what the changes leave (after Kendall,
@@ -181,9 +185,11 @@ impl Series {
         Steps::new(values, self.correlation, self.resolution)
     }
 
-    /// A p-value adjusted for so many steps of each of three kinds, in each series of the family.
+    /// A p-value adjusted for so many steps of each of three kinds, in each series of the family, and for the looks at
+    /// it before: as if each doubling of a series made two new ones, which simulation shows to suffice.
     fn adjusted(&self, p: f64, steps: f64) -> f64 {
-        clamp_p(p * 3.0 * steps * self.family as f64)
+        let looks = 2.0 + 2.0 * (self.values.len() as f64 / FEWEST as f64).log2();
+        clamp_p(p * 3.0 * steps * looks * self.family as f64)
     }
 
     /// The last place in a segment at which it may change; `None` if it is too short.
@@ -201,15 +207,27 @@ impl Series {
 
     /// Whether the means before and after a change differ by more than their uncertainty (Welch's t), which
     /// correlation enlarges, and the medians the same way. Of a few values after it, only the level can have shown
-    /// a change.
+    /// a change. Where enough of them show that the spread changed, too, the place may have been found for a few far
+    /// ones: then only as many values count as are independent, and the significance is stricter.
     fn level_moved(&self, start: usize, index: usize, end: usize) -> bool {
         let (before, after) = (&self.tame[start..index], &self.tame[index..end]);
         let sides = welch(before, after).filter(|_| after.len() >= MIN_SEGMENT);
         let Some(sides) = sides else { return true };
         let moved = median(after).zip(median(before)).map_or(0.0, |(after, before)| after - before);
-        let enlarged = ((1.0 + self.correlation) / (1.0 - self.correlation)).sqrt();
-        let t = sides.difference.abs() / (enlarged * sides.standard_error);
-        moved * sides.difference > 0.0 && 2.0 * t_tail(t, sides.freedom) <= SIGNIFICANCE
+        let enlarged = |correlation: f64| (1.0 + correlation) / (1.0 - correlation);
+        let more = enlarged(self.correlation);
+        let t = sides.difference.abs() / (more.sqrt() * sides.standard_error);
+        // The variance of ln s² is 2/(n − 1) for normal values, enlarged by the correlation of their squares.
+        let [a, b] = [before, after].map(|side| 2.0 / (side.len() as f64 - 1.0));
+        let uncertainty = ((a + b) * enlarged(self.correlation.powi(2))).sqrt();
+        let ratio =
+            variance(after).max(f64::MIN_POSITIVE) / variance(before).max(f64::MIN_POSITIVE);
+        let shown = after.len() >= 2 * MIN_SEGMENT;
+        let (freedom, significance) = match shown && ratio.ln().abs() > 2.0 * uncertainty {
+            true => (sides.freedom / more, SIGNIFICANCE_OF_LEVEL),
+            false => (sides.freedom, SIGNIFICANCE),
+        };
+        moved * sides.difference > 0.0 && 2.0 * t_tail(t, freedom) <= significance
     }
 
     /// The correlation of neighbours in what the levels between `splits` leave.
@@ -368,7 +386,7 @@ mod tests {
         for values in [&[][..], &[0.1; 100], &short, &not_a_number] {
             assert!(indices(values).is_empty(), "{values:?}");
         }
-        assert_eq!(indices(&[[1.0; 12], [9.0; 12]].concat()), [12]);
+        assert_eq!(indices(&[[1.0; 13], [9.0; 13]].concat()), [13]);
     }
 
     #[test]
