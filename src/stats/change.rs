@@ -46,13 +46,13 @@ pub struct Change {
 }
 
 /// The changes of `values`, in order of time: changes of level and of spread. `family` is the number of series that
-/// are looked at together, after every new value: if nothing changes, in any of them, at any time, there is a change with
-/// a probability of at most 5 %.
+/// are looked at together, after every new value: if nothing changes, a change is found in any of them, at any time,
+/// with a probability of at most 5 %.
 ///
 /// A segment is split where a step of the level, lasting or repaired, or a step of the spread (√|x − median|, which is
 /// nearly normal; Hawkins, 1981) is most significant, if it is. Its p is that of t from generalised least squares
-/// (see `Steps`), times three (for the three kinds), the number of steps of this kind, and of looks (Bonferroni). Then changes
-/// that later splits have made redundant are removed, the weakest first.
+/// (see `Steps`), times three (for the three kinds), the number of steps of this kind, and of looks (Bonferroni). Then
+/// changes that later splits have made redundant are removed, the weakest first.
 ///
 /// Values may depend on their neighbours. The correlation is estimated from what the changes leave (after Kendall,
 /// 1954, for small samples), and taken for at least 0.5. Lone outliers are pulled in to four standard deviations
