@@ -12,3 +12,4 @@ pub mod plain;
 pub mod random;
 pub mod serde_words;
 pub mod units;
+pub mod yaml;

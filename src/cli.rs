@@ -90,7 +90,7 @@ enum Command {
     /// Print a JSON Schema
     Schema {
         /// Of which file
-        #[arg(value_enum, value_name = "report|comparison|history|analysis|configuration")]
+        #[arg(value_enum, value_name = "report|comparison|history|analysis|configuration|kernel")]
         of: schema::Of,
     },
     /// Run a program that ends when this process's parent does; what --ranks starts launchers by

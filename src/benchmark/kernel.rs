@@ -1,9 +1,13 @@
-//! What every rank computes by itself: each kernel in one file, registered by one line.
+//! What every rank computes by itself.
+//!
+//! A kernel is a folder with a description ([`Manifest`]) and its CUDA source. Of those that come with the program, what
+//! must be code is in one file, registered by one line.
 
 mod copy;
 mod formula;
 mod gemm;
 mod layer_norm;
+mod manifest;
 mod softmax;
 mod tensor;
 mod triad;
@@ -15,17 +19,72 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 pub use formula::Formula;
+pub use manifest::Manifest;
 pub use tensor::{Fill, Tensor, Values, View};
 
 use crate::base::error::{Error, Result};
 use crate::benchmark::element::Element;
-use crate::benchmark::{BYTE_KEYS, Key, Number, Problem, Setting};
+use crate::benchmark::{Key, Number, Problem, Setting};
 use crate::machine::kernel::Source;
 
 /// Every kernel.
-pub static KERNELS: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
-    vec![copy::kernel(), gemm::kernel(), layer_norm::kernel(), softmax::kernel(), triad::kernel()]
-});
+pub static KERNELS: LazyLock<Vec<Kernel>> =
+    LazyLock::new(|| BuiltIn::ALL.iter().map(BuiltIn::kernel).collect());
+
+/// A kernel that comes with the program.
+struct BuiltIn {
+    name: &'static str,
+    manifest: &'static str,
+    source: Option<&'static str>,
+    code: Code,
+}
+
+/// What of a kernel must be code.
+#[derive(Clone, Copy)]
+struct Code {
+    host: Host,
+    /// Whether cuBLASLt does it on NVIDIA GPUs.
+    cublas_lt: bool,
+    check: Check,
+}
+
+/// The kernel in the folder of this name, and in the file of this name.
+macro_rules! built_in {
+    ($name:ident $(, $source:literal)?) => {
+        BuiltIn {
+            name: stringify!($name),
+            manifest: include_str!(concat!("../../kernels/", stringify!($name), "/bench.yaml")),
+            source: [
+                $(Some(include_str!(concat!("../../kernels/", stringify!($name), "/", $source))),)?
+                None,
+            ][0],
+            code: $name::CODE,
+        }
+    };
+}
+
+impl BuiltIn {
+    const ALL: [Self; 5] = [
+        built_in!(copy, "kernel.cu"),
+        built_in!(gemm),
+        built_in!(layer_norm, "kernel.cu"),
+        built_in!(softmax, "kernel.cu"),
+        built_in!(triad, "kernel.cu"),
+    ];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name == name)
+    }
+
+    fn kernel(&self) -> Kernel {
+        let source = |_: &str| {
+            let source = self.source.map(Cow::Borrowed);
+            source.ok_or_else(|| Error::internal("it is not part of the program"))
+        };
+        let kernel = Manifest::parse(self.manifest).and_then(|of| of.kernel(self.name, source));
+        kernel.unwrap_or_else(|why| panic!("kernels/{}/bench.yaml: {why}", self.name))
+    }
+}
 
 /// A kernel: what a person may ask of it, what it counts, what is right, and how a CPU and a GPU do it.
 pub struct Kernel {
@@ -41,16 +100,18 @@ pub struct Kernel {
     pub default: bool,
     /// What limits it, and so its rate.
     pub bound: Bound,
+    /// Numbers that it computes with.
+    pub scalars: Vec<f64>,
     /// What it reads.
     pub inputs: Vec<Tensor>,
     /// What it writes.
     pub output: Tensor,
-    /// What it must write.
-    pub reference: Reference,
+    /// What it must write, where that is known.
+    pub reference: Option<Reference>,
     /// How a CPU does it.
-    pub host: Host,
+    pub host: Option<Host>,
     /// How an NVIDIA GPU does it.
-    pub cuda: Cuda,
+    pub cuda: Option<Cuda>,
 }
 
 /// What limits a kernel on every machine that is large enough for it.
@@ -66,11 +127,18 @@ pub enum Bound {
 /// What is right.
 #[derive(Debug)]
 pub struct Reference {
-    /// The elements of the output from the given one on, computed from the inputs in 64 bits: of a matrix one row, of a
-    /// vector as many as there is room for.
-    pub expected: fn(&[Values<'_>], usize, &mut [Expected]),
+    /// How it is found.
+    pub check: Check,
     /// The largest difference that is rounding, in units of the type's epsilon at the element's scale.
     pub tolerance: f64,
+}
+
+/// How it is found what is right.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// The elements of the output from the given one on, computed from the inputs and scalars in 64 bits: of a matrix one
+    /// row, of a vector as many as there is room for.
+    pub expected: fn(&[Values<'_>], &[f64], usize, &mut [Expected]),
     /// Finds the rows, ascending, that may differ from the reference, where that takes less than computing it.
     pub suspects: Option<Suspects>,
 }
@@ -94,8 +162,8 @@ impl Expected {
     }
 }
 
-/// What a CPU does with elements of type `T`, on one thread: a rank drives one core.
-pub type HostOp<T> = fn(pulp::Arch, &[View<'_, T>], &mut [T]);
+/// What a CPU does with inputs and scalars for an output of type `T`, on one thread: a rank drives one core.
+pub type HostOp<T> = fn(pulp::Arch, &[View<'_, T>], &[f64], &mut [T]);
 
 /// How a CPU does it.
 #[derive(Debug, Clone, Copy)]
@@ -132,27 +200,16 @@ pub struct CudaKernel {
     /// Blocks.
     pub grid: Formula,
     /// Threads of a block.
-    pub block: u32,
-}
-
-impl Cuda {
-    /// A function of our own for each of [`Element::WIDE_FLOATS`], in blocks of 256 threads.
-    fn own(
-        source: Source,
-        entries: [&'static str; 2],
-        arguments: Vec<Argument>,
-        grid: &'static str,
-    ) -> Self {
-        let entries = Element::WIDE_FLOATS.into_iter().zip(entries.map(Cow::Borrowed)).collect();
-        Self::Own(CudaKernel { source, entries, arguments, grid: grid.into(), block: 256 })
-    }
+    pub block: Formula,
+    /// Bytes of shared memory of a block that are set at the launch.
+    pub shared_bytes: Formula,
 }
 
 /// An argument of a function in CUDA C++.
 #[derive(Debug, Clone)]
 pub enum Argument {
     /// The address of the tensor of this name.
-    Tensor(Cow<'static, str>),
+    Tensor(String),
     /// A number of the element's type.
     Scalar(f64),
     /// A number of 64 bits without a sign.
@@ -180,19 +237,10 @@ impl Kernel {
     /// # Errors
     /// Usage error for sizes that are 0 or beyond all.
     pub fn run(&'static self, problem: &Problem, element: Element) -> Result<KernelRun> {
-        let size = |key: &Key| {
-            let value = problem.get(&*key.name).and_then(Setting::number).unwrap_or(0);
-            // 2^24 a side: one f32 matrix of a PiB. Larger is a typing error.
-            let side = !BYTE_KEYS.contains(&&*key.name);
-            if value == 0 || side && value > 1 << 24 {
-                return Err(Error::usage(format!(
-                    "{}: {}={value} is not between 1 and {}",
-                    self.name,
-                    key.name,
-                    if side { 1 << 24 } else { u64::MAX }
-                )));
-            }
-            Ok(value)
+        let size = |key: &Key| match problem.get(&*key.name).and_then(Setting::number).unwrap_or(0)
+        {
+            0 => Err(Error::usage(format!("{}: {}=0 leaves nothing to do", self.name, key.name))),
+            value => Ok(value),
         };
         KernelRun::new(self, self.keys.iter().map(size).collect::<Result<_>>()?, element)
     }
@@ -241,42 +289,50 @@ impl KernelRun {
     fn new(kernel: &'static Kernel, sizes: Vec<u64>, element: Element) -> Result<Self> {
         let mut run = Self { kernel, element, sizes, shapes: Vec::new() };
         let axes = |tensor: &Tensor| {
-            let axes = tensor.shape.iter().map(|axis| Ok(run.evaluate(axis)? as usize));
+            let axes = tensor.shape.iter().map(|axis| Ok(run.whole("an axis", axis, 1)? as usize));
             axes.collect::<Result<Vec<usize>>>()
         };
         let tensors = kernel.inputs.iter().chain([&kernel.output]);
         run.shapes = tensors.map(axes).collect::<Result<_>>()?;
+        // 8 PiB. Larger is a typing error.
+        if run.bytes() > 1 << 53 {
+            let told = "its tensors would have more than 2^53 bytes; choose a smaller size";
+            return Err(Error::usage(format!("{}: {told}", kernel.name)));
+        }
         // What is asked for later is known, too.
-        let known = |formula| run.evaluate(formula).map(drop);
-        if let Bound::Compute(flops) = &kernel.bound {
-            known(flops)?;
-        }
-        for input in &kernel.inputs {
-            if let Fill::Whole { terms, .. } = &input.fill {
-                known(terms)?;
-            }
-        }
-        if let Cuda::Own(own) = &kernel.cuda {
-            known(&own.grid)?;
+        if let Some(Cuda::Own(own)) = &kernel.cuda {
+            run.whole("the grid", &own.grid, 1)?;
+            run.whole("a block", &own.block, 1)?;
+            run.whole("shared memory", &own.shared_bytes, 0)?;
             for argument in &own.arguments {
                 if let Argument::Count(count) = argument {
-                    known(count)?;
+                    run.whole("an argument", count, 0)?;
                 }
             }
         }
         Ok(run)
     }
 
-    fn evaluate(&self, formula: &Formula) -> Result<f64> {
-        formula.value(|name| match self.kernel.keys.iter().position(|key| key.name == name) {
-            Some(at) => Some(self.sizes[at]),
-            None => (name == "element_bytes").then(|| self.element.bytes()),
-        })
+    /// A value that must be whole.
+    fn whole(&self, what: &str, formula: &Formula, least: u64) -> Result<u64> {
+        let value = self.value(formula);
+        // Beyond 2^53 not every whole number is a float.
+        if value.fract() == 0.0 && (least as f64..=2f64.powi(53)).contains(&value) {
+            return Ok(value as u64);
+        }
+        Err(Error::usage(format!(
+            "{}: {what} is {value}, and must be a whole number from {least} to 2^53; choose another size, or correct \
+             its bench.yaml",
+            self.kernel.name
+        )))
     }
 
-    /// The value of a formula of its kernel; `new` has seen to it that there is one.
+    /// The value of a formula of its kernel.
     pub fn value(&self, formula: &Formula) -> f64 {
-        self.evaluate(formula).unwrap_or(f64::NAN)
+        formula.value(|name| match self.kernel.keys.iter().position(|key| key.name == name) {
+            Some(at) => Some(self.sizes[at]),
+            None => (name == manifest::ELEMENT_BYTES).then(|| self.element.bytes()),
+        })
     }
 
     /// The inputs with their shapes.
@@ -311,23 +367,6 @@ impl KernelRun {
     pub fn memory_traffic(&self) -> Option<u64> {
         matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes())
     }
-}
-
-/// The addresses of tensors, then numbers of 64 bits.
-fn arguments(tensors: &[&'static str], counts: &[&'static str]) -> Vec<Argument> {
-    let tensors = tensors.iter().map(|&name| Argument::Tensor(name.into()));
-    tensors.chain(counts.iter().map(|&count| Argument::Count(count.into()))).collect()
-}
-
-/// The shape of a matrix whose rows are worked on each by itself.
-const MATRIX: &[&str] = &["rows", "cols"];
-
-/// Its sizes.
-fn matrix_keys() -> Vec<Key> {
-    vec![
-        Key::sizes("rows", "rows of x", ["64", "4096", "16384"]).divided(),
-        Key::sizes("cols", "columns of x", ["1024", "4096", "16384"]),
-    ]
 }
 
 /// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose

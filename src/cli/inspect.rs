@@ -60,8 +60,8 @@ impl Render for Inspection {
 
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     let own = KERNELS.iter().filter_map(|kernel| match &kernel.cuda {
-        Cuda::Own(own) => Some(own.source.clone()),
-        Cuda::CublasLt => None,
+        Some(Cuda::Own(own)) => Some(own.source.clone()),
+        _ => None,
     });
     let sources: Vec<Source> = std::iter::once(BLOCKING).chain(own).collect();
     let mut functions = Vec::new();

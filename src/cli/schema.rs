@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use crate::base::error::{Error, Exit, Result};
+use crate::benchmark::kernel::Manifest;
 use crate::history::Answer;
 use crate::plan::config::Config;
 use crate::render::say;
@@ -20,6 +21,8 @@ pub(super) enum Of {
     Analysis,
     /// The file that `--config` reads.
     Configuration,
+    /// `bench.yaml`, which describes a kernel in its folder.
+    Kernel,
 }
 
 pub(super) fn run(of: Of) -> Result<Exit> {
@@ -29,6 +32,7 @@ pub(super) fn run(of: Of) -> Result<Exit> {
         Of::History => schemars::schema_for!(Answer),
         Of::Analysis => schemars::schema_for!(Analysis),
         Of::Configuration => schemars::schema_for!(Config),
+        Of::Kernel => schemars::schema_for!(Manifest),
     };
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|why| Error::internal(format!("cannot print: {why}")))?;

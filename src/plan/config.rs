@@ -5,7 +5,6 @@
 
 mod chosen;
 mod comparison;
-mod wrong;
 
 use std::path::{Path, PathBuf};
 
@@ -20,11 +19,10 @@ pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, Statistic
 use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
 use crate::base::serde_words::in_plain_words;
+use crate::base::yaml;
 use crate::benchmark::Preset;
 
 const FILE_LIMIT: u64 = 1 << 20;
-
-const DEPTH_LIMIT: usize = 32;
 
 /// A configuration file; flags override it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -336,21 +334,8 @@ impl Config {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        if text.trim().is_empty() { Ok(Self::default()) } else { read(text) }
+        if text.trim().is_empty() { Ok(Self::default()) } else { yaml::read(text) }
     }
-}
-
-/// Reads YAML or JSON of any kind, bounded in depth.
-///
-/// # Errors
-/// Usage error that says where, which key and value, and what would be right.
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: DEPTH_LIMIT },
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options)
-        .map_err(|why| Error::usage(wrong::sentence(&why, text)))
 }
 
 /// Parses the name of an enum value, the same in flags and files.

@@ -63,7 +63,11 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
         0,
     );
     refused(tesserabench("no-such-command"), "is no command", 0);
-    refused(tesserabench("schema"), "<report|comparison|history|analysis|configuration> is", 0);
+    refused(
+        tesserabench("schema"),
+        "<report|comparison|history|analysis|configuration|kernel> is",
+        0,
+    );
     refused(tesserabench("list-benchmarks gemm"), "write --filter gemm", 0);
     let nowhere = tesserabench("run -b copy --quick -o missing/x.json").fails(2);
     assert!(nowhere.error().contains("cannot write 'missing/x.json'"), "{}", nowhere.err);

@@ -16,16 +16,20 @@ use crate::world::progress::Phase;
 /// # Errors
 /// Unsupported for types that it has no function for, and when memory is short.
 pub(super) fn prepare<'a>(gpu: &'a Gpu, run: &KernelRun) -> Result<Box<dyn Operation + 'a>> {
-    let own = match &run.kernel.cuda {
-        Cuda::Own(own) => own,
-        Cuda::CublasLt => return gemm::prepare(gpu, run),
-    };
     let name = &run.kernel.name;
+    let own = match &run.kernel.cuda {
+        Some(Cuda::Own(own)) => own,
+        Some(Cuda::CublasLt) => return gemm::prepare(gpu, run),
+        None => return Err(Error::unsupported(format!("{name} has no form for NVIDIA GPUs"))),
+    };
     let entry = own.entries.iter().find(|(element, _)| *element == run.element);
     let (_, entry) = entry.ok_or_else(|| no_such_type(&format!("{name} on GPUs"), run.element))?;
-    let blocks = run.value(&own.grid);
-    if !(1.0..=f64::from(i32::MAX)).contains(&blocks) {
-        return Err(Error::unsupported(format!("{name} has more blocks than a GPU can start")));
+    let [blocks, threads, shared] =
+        [&own.grid, &own.block, &own.shared_bytes].map(|of| run.value(of));
+    if blocks > f64::from(i32::MAX) || threads > 1024.0 || shared > f64::from(i32::MAX) {
+        return Err(Error::unsupported(format!(
+            "{name} has {blocks} blocks of {threads} threads and {shared} bytes, more than a GPU can start"
+        )));
     }
     let memory = Memory::new(gpu, run)?;
     Ok(Box::new(Kernel {
@@ -33,8 +37,8 @@ pub(super) fn prepare<'a>(gpu: &'a Gpu, run: &KernelRun) -> Result<Box<dyn Opera
         function: function(&gpu.load(&own.source)?, entry)?,
         launch: LaunchConfig {
             grid_dim: (blocks as u32, 1, 1),
-            block_dim: (own.block, 1, 1),
-            shared_mem_bytes: 0,
+            block_dim: (threads as u32, 1, 1),
+            shared_mem_bytes: shared as u32,
         },
         arguments: arguments(own, run, &memory)?,
         memory,

@@ -8,7 +8,7 @@ use crate::backend::reference::Number;
 use crate::benchmark::kernel::View;
 
 /// C = A·B, row-major.
-pub(super) fn product<T: Number>(_: pulp::Arch, inputs: &[View<'_, T>], c: &mut [T]) {
+pub(super) fn product<T: Number>(_: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], c: &mut [T]) {
     let (a, b) = (inputs[0], inputs[1]);
     let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1]);
     assert!((a.data.len(), b.data.len(), c.len()) == (m * k, k * n, m * n));

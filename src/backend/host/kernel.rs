@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::{Accuracy, Operation, Window, gemm};
 use crate::backend::reference::{Number, judge, no_such_type};
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::benchmark::kernel::{Host, HostOp, KernelRun, Tensor, View};
 use crate::benchmark::work::Element;
 use crate::world::progress::Phase;
@@ -14,8 +14,11 @@ use crate::world::progress::Phase;
 /// Unsupported for integers and 16-bit floats, and when memory is short.
 pub(super) fn prepare(run: &KernelRun) -> Result<Box<dyn Operation>> {
     let (of_f32, of_f64): (HostOp<f32>, HostOp<f64>) = match run.kernel.host {
-        Host::Own { f32, f64 } => (f32, f64),
-        Host::Gemm => (gemm::product, gemm::product),
+        Some(Host::Own { f32, f64 }) => (f32, f64),
+        Some(Host::Gemm) => (gemm::product, gemm::product),
+        None => {
+            return Err(Error::unsupported(format!("{} has no form for CPUs", run.kernel.name)));
+        }
     };
     match run.element {
         Element::F32 => Ok(Box::new(Kernel::new(run, of_f32)?)),
@@ -56,7 +59,8 @@ impl<T: Number> Kernel<T> {
         let views = shapes.zip(&self.inputs).map(|(shape, data)| View { data, shape });
         let views: Vec<View<'_, T>> = views.collect();
         let (operation, cpu, output) = (self.operation, self.cpu, &mut self.output[..]);
-        move || operation(cpu, &views, output)
+        let scalars = &self.run.kernel.scalars;
+        move || operation(cpu, &views, scalars, output)
     }
 
     fn judge(&mut self, phase: Phase) -> Accuracy {

@@ -2,35 +2,11 @@
 
 use super::*;
 use crate::base::random::Stream;
-use crate::benchmark::Values::AsFirst;
 
-pub(super) fn kernel() -> Kernel {
-    let whole = |most| Fill::Whole { most, terms: "k".into() };
-    Kernel {
-        name: "gemm".into(),
-        description: "C = A*B, dense and row-major, on every rank at once".into(),
-        keys: vec![
-            Key::sizes("m", "rows of A and C", ["256", "1024", "4096"]).divided(),
-            Key::new("n", "columns of B and C; m where not given", AsFirst),
-            Key::new("k", "columns of A, rows of B; m where not given", AsFirst),
-        ],
-        precisions: Element::FLOATS.to_vec(),
-        default: true,
-        // A multiplication and an addition for each term (LAPACK Working Note 41).
-        bound: Bound::Compute("2*m*n*k".into()),
-        inputs: vec![
-            Tensor::input("a", &["m", "k"], whole(1)),
-            // 12 bits, more than TF32 has, so that a product in TF32 shows.
-            Tensor::input("b", &["k", "n"], whole(4095)),
-        ],
-        output: Tensor::output("c", &["m", "n"]),
-        reference: Reference { expected, tolerance: 0.0, suspects: Some(suspects) },
-        host: Host::Gemm,
-        cuda: Cuda::CublasLt,
-    }
-}
+pub(super) const CODE: Code =
+    Code { host: Host::Gemm, cublas_lt: true, check: Check { expected, suspects: Some(suspects) } };
 
-fn expected(inputs: &[Values<'_>], at: usize, c: &mut [Expected]) {
+fn expected(inputs: &[Values<'_>], _: &[f64], at: usize, c: &mut [Expected]) {
     let mut sums = vec![0.0; c.len()];
     for (l, a) in inputs[0].row(at / c.len()).into_iter().enumerate() {
         sums.iter_mut().zip(inputs[1].row(l)).for_each(|(sum, b)| *sum += a * b);

@@ -2,39 +2,15 @@
 
 use super::*;
 
-/// What is added to the variance, as in PyTorch.
-const EPS: f64 = 1e-5;
+pub(super) const CODE: Code = Code {
+    host: Host::Own { f32: host, f64: host },
+    cublas_lt: false,
+    check: Check { expected, suspects: None },
+};
 
-pub(super) fn kernel() -> Kernel {
-    Kernel {
-        name: "layer_norm".into(),
-        description: "(x - mean)/sqrt(variance + eps)*weight + bias of each row".into(),
-        keys: matrix_keys(),
-        precisions: Element::WIDE_FLOATS.to_vec(),
-        default: false,
-        bound: Bound::Memory,
-        inputs: vec![
-            // Far from 0, so that E[x²] − E[x]² would be wrong and be noticed.
-            Tensor::input("x", MATRIX, Fill::Uniform(9.0, 11.0)),
-            Tensor::input("weight", &["cols"], Fill::Uniform(0.5, 1.5)),
-            Tensor::input("bias", &["cols"], Fill::Uniform(-1.0, 1.0)),
-        ],
-        output: Tensor::output("y", MATRIX),
-        reference: Reference { expected, tolerance: 4.0, suspects: None },
-        host: Host::Own { f32: host, f64: host },
-        cuda: Cuda::own(
-            Source::new("layer_norm", include_str!("../../../kernels/layer_norm/kernel.cu")),
-            ["layer_norm_f32", "layer_norm_f64"],
-            [arguments(&["y", "x", "weight", "bias"], MATRIX), vec![Argument::Scalar(EPS)]]
-                .concat(),
-            "rows",
-        ),
-    }
-}
-
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], y: &mut [T]) {
+fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], scalars: &[f64], y: &mut [T]) {
     let [x, weight, bias] = [0, 1, 2].map(|input| inputs[input].data);
-    cpu.dispatch(Rows { x, weight, bias, y });
+    cpu.dispatch(Rows { x, weight, bias, eps: scalars[0], y });
 }
 
 /// The variance is taken around the mean; all but the first pass over a row find it in the cache. No closure: `call` and
@@ -43,6 +19,7 @@ struct Rows<'a, T> {
     x: &'a [T],
     weight: &'a [T],
     bias: &'a [T],
+    eps: f64,
     y: &'a mut [T],
 }
 
@@ -51,12 +28,12 @@ impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { x, weight, bias, y } = self;
+        let Self { x, weight, bias, eps, y } = self;
         let cols = weight.len();
         for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
             let mean = T::rounded(sum(x, |x| x) / cols as f64);
             let variance = sum(x, |x| (x - mean) * (x - mean)) / cols as f64;
-            let scale = T::rounded(1.0 / (variance + EPS).sqrt());
+            let scale = T::rounded(1.0 / (variance + eps).sqrt());
             for (((y, x), weight), bias) in y.iter_mut().zip(x).zip(weight).zip(bias) {
                 *y = (*x - mean) * scale * *weight + *bias;
             }
@@ -86,13 +63,13 @@ fn sum<T: Real>(row: &[T], term: impl Fn(T) -> T) -> f64 {
     whole
 }
 
-fn expected(inputs: &[Values<'_>], at: usize, y: &mut [Expected]) {
+fn expected(inputs: &[Values<'_>], scalars: &[f64], at: usize, y: &mut [Expected]) {
     let cols = y.len();
     let x = inputs[0].row(at / cols);
     let [weight, bias] = [1, 2].map(|input| inputs[input].read(0..cols));
     let mean = exact_sum(x.iter().copied()) / cols as f64;
     let variance = exact_sum(x.iter().map(|x| (x - mean).powi(2))) / cols as f64;
-    let scale = 1.0 / (variance + EPS).sqrt();
+    let scale = 1.0 / (variance + scalars[0]).sqrt();
     for (i, y) in y.iter_mut().enumerate() {
         y.value = (x[i] - mean) * scale * weight[i] + bias[i];
         // Where x is near the mean, what is left is as exact as the two were.
@@ -114,20 +91,22 @@ mod tests {
         let inputs = [(&x, [1, cols]), (&ones, [1, cols]), (&zeros, [1, cols])];
         let inputs = inputs.each_ref().map(|(values, shape)| Values::new(values, shape));
         let mut expected = vec![Expected::default(); cols];
-        (kernel.reference.expected)(&inputs, 0, &mut expected);
+        let reference = kernel.reference.as_ref().unwrap();
+        let eps = kernel.scalars[0] as f32;
+        (reference.check.expected)(&inputs, &kernel.scalars, 0, &mut expected);
         let mean = sum(&x, |x| x) as f32 / cols as f32;
         let around = sum(&x, |x| (x - mean).powi(2)) as f32 / cols as f32;
         let squares = x.iter().map(|x| x * x).sum::<f32>() / cols as f32;
         let wrong = |variance: f32| {
             let is_wrong = |(x, expected): &(&f32, &Expected)| {
                 let y = f64::from((*x - mean) / variance.sqrt());
-                let room = kernel.reference.tolerance * f64::from(f32::EPSILON) * expected.scale;
+                let room = reference.tolerance * f64::from(f32::EPSILON) * expected.scale;
                 (y - expected.value).abs() > room
             };
             x.iter().zip(&expected).filter(is_wrong).count()
         };
-        assert_eq!(wrong(around + EPS as f32), 0);
-        assert!(wrong(squares - mean * mean + EPS as f32) > 0);
+        assert_eq!(wrong(around + eps), 0);
+        assert!(wrong(squares - mean * mean + eps) > 0);
         assert!(wrong(around) > 0);
     }
 }

@@ -2,28 +2,13 @@
 
 use super::*;
 
-pub(super) fn kernel() -> Kernel {
-    Kernel {
-        name: "softmax".into(),
-        description: "exp(x - max)/sum(exp(x - max)) of each row".into(),
-        keys: matrix_keys(),
-        precisions: Element::WIDE_FLOATS.to_vec(),
-        default: false,
-        bound: Bound::Memory,
-        inputs: vec![Tensor::input("x", MATRIX, Fill::Uniform(-4.0, 4.0))],
-        output: Tensor::output("y", MATRIX),
-        reference: Reference { expected, tolerance: 8.0, suspects: None },
-        host: Host::Own { f32: host, f64: host },
-        cuda: Cuda::own(
-            Source::new("softmax", include_str!("../../../kernels/softmax/kernel.cu")),
-            ["softmax_f32", "softmax_f64"],
-            arguments(&["y", "x"], MATRIX),
-            "rows",
-        ),
-    }
-}
+pub(super) const CODE: Code = Code {
+    host: Host::Own { f32: host, f64: host },
+    cublas_lt: false,
+    check: Check { expected, suspects: None },
+};
 
-fn host<T: Exponential>(cpu: pulp::Arch, inputs: &[View<'_, T>], y: &mut [T]) {
+fn host<T: Exponential>(cpu: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], y: &mut [T]) {
     cpu.dispatch(Rows { x: inputs[0], y });
 }
 
@@ -83,7 +68,7 @@ fn exponentials<T: Exponential>(x: &[T], most: T, y: &mut [T]) -> f64 {
     sums.into_iter().chain(rest.iter().copied()).map(T::to_f64).sum()
 }
 
-fn expected(inputs: &[Values<'_>], at: usize, y: &mut [Expected]) {
+fn expected(inputs: &[Values<'_>], _: &[f64], at: usize, y: &mut [Expected]) {
     let x = inputs[0].row(at / y.len());
     let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum = exact_sum(x.iter().map(|x| (x - most).exp()));
@@ -158,7 +143,7 @@ mod tests {
     fn what_is_no_number_spoils_its_row_and_no_other() {
         let x = [0.0, f64::NAN, 1.0, 2.0, f64::NEG_INFINITY, 2.0];
         let mut y = [7.0; 6];
-        host(pulp::Arch::new(), &[View { data: &x, shape: &[2, 3] }], &mut y);
+        host(pulp::Arch::new(), &[View { data: &x, shape: &[2, 3] }], &[], &mut y);
         assert!(y[..3].iter().all(|y| y.is_nan()), "{y:?}");
         assert_eq!(y[3..], [0.5, 0.0, 0.5]);
     }

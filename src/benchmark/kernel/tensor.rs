@@ -1,7 +1,9 @@
 //! What a kernel reads and writes, and what is put into it.
 
-use std::borrow::Cow;
 use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::{Formula, KernelRun};
 use crate::base::random::Stream;
@@ -11,7 +13,7 @@ use crate::benchmark::Number;
 #[derive(Debug, Clone)]
 pub struct Tensor {
     /// Name, for arguments and messages.
-    pub name: Cow<'static, str>,
+    pub name: String,
     /// Elements along each axis.
     pub shape: Vec<Formula>,
     /// What is in it before the kernel runs.
@@ -19,7 +21,8 @@ pub struct Tensor {
 }
 
 /// What is in a tensor before the kernel runs; the same on every rank and in every run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Fill {
     /// Element i is i modulo this. Exact in every type, and where the periods of two tensors are coprime
     /// no shift hides.
@@ -35,20 +38,11 @@ pub enum Fill {
         terms: Formula,
     },
     /// No number, so that what the kernel does not write shows.
+    #[serde(skip)]
     Nan,
 }
 
 impl Tensor {
-    /// What a kernel reads.
-    pub fn input(name: &'static str, shape: &[&'static str], fill: Fill) -> Self {
-        Self { name: name.into(), shape: shape.iter().map(|&axis| axis.into()).collect(), fill }
-    }
-
-    /// What a kernel writes.
-    pub fn output(name: &'static str, shape: &[&'static str]) -> Self {
-        Self::input(name, shape, Fill::Nan)
-    }
-
     /// Puts in what belongs there.
     pub fn fill<T: Number>(&self, run: &KernelRun, values: &mut [T]) {
         let mut random = Stream::new(0, &self.name, &[]);

@@ -9,11 +9,12 @@ use super::RunArgs;
 use super::args::MeasuringArgs;
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::units::{parse_share, parse_sizes};
+use crate::base::yaml::read;
 use crate::benchmark;
 use crate::cli::set_name;
 use crate::plan::PLACEMENT;
 use crate::plan::config::{
-    Benchmarking, Chosen, Config, DeadlineConfig, Quantity, Values, from_name, read,
+    Benchmarking, Chosen, Config, DeadlineConfig, Quantity, Values, from_name,
 };
 
 /// Sets what a flag gives, if it is given.

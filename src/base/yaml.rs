@@ -1,14 +1,91 @@
-//! What is wrong with a configuration, in a sentence: where, the key, the value, and what would be right.
+//! YAML and JSON files, and what is wrong with one in a sentence: where, the key, the value, and what would be right.
 
-use serde_saphyr::{Error as Yaml, UserMessageFormatter};
+use std::borrow::Cow;
+use std::ops::Deref;
 
-use crate::base::error::suggestion;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::{Error as Yaml, Spanned, UserMessageFormatter};
+
+use super::error::{Error, Result, suggestion};
+
+const DEPTH_LIMIT: usize = 32;
 
 /// Longest value that is repeated, characters.
 const VALUE_LIMIT: usize = 40;
 
-/// What is wrong with a text that is no configuration.
-pub(super) fn sentence(why: &Yaml, text: &str) -> String {
+/// Reads YAML or JSON of any kind, bounded in depth.
+///
+/// # Errors
+/// Usage error that says where, which key and value, and what would be right.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
+    read_with(text, false)
+}
+
+/// The same where only `true` and `false` are booleans: `n` and `y` are names.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_names<T: DeserializeOwned>(text: &str) -> Result<T> {
+    read_with(text, true)
+}
+
+fn read_with<T: DeserializeOwned>(text: &str, strict_booleans: bool) -> Result<T> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_depth: DEPTH_LIMIT },
+        strict_booleans: strict_booleans,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|why| Error::usage(sentence(&why, text)))
+}
+
+/// A value with its line, for what shows to be wrong only once all is read.
+#[derive(Debug)]
+pub struct Placed<T> {
+    value: T,
+    line: u64,
+}
+
+impl<T> Placed<T> {
+    /// What is wrong with it.
+    pub fn wrong(&self, told: impl std::fmt::Display) -> Error {
+        Error::usage(format!("line {}: {told}", self.line))
+    }
+}
+
+impl<T> Deref for Placed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, .. } = Spanned::deserialize(from)?;
+        Ok(Self { value, line: referenced.line() })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Placed<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// What is wrong with a text.
+fn sentence(why: &Yaml, text: &str) -> String {
     let location = why.location();
     let before = location.map_or("", |at| before(text, at.line(), at.column()));
     let rest = &text[before.len()..];
@@ -36,6 +113,7 @@ fn told(why: &Yaml, key: Option<&str>, value: Option<String>) -> String {
             let known = suggestion(variant, expected.iter().copied());
             format!("'{variant}' is not possible for '{}'; {known}", key.unwrap_or_default())
         }
+        Yaml::SerdeMissingField { field, .. } => format!("'{field}' is missing"),
         Yaml::DuplicateMappingKey { key, .. } => {
             format!("'{}' is set twice; leave one out", key.as_deref().unwrap_or_default())
         }
@@ -59,6 +137,11 @@ fn told(why: &Yaml, key: Option<&str>, value: Option<String>) -> String {
         }
         // What a value with several forms must be.
         Yaml::Message { msg, .. } if msg.starts_with("a ") => not(msg),
+        // What a type's own parser says.
+        Yaml::Message { msg, .. } if msg.contains('\'') => match key {
+            Some(key) if !msg.contains(&format!("'{key}'")) => format!("'{key}': {msg}"),
+            _ => msg.clone(),
+        },
         _ => {
             let told = why.render_with_formatter(&UserMessageFormatter);
             let line = told.lines().next().unwrap_or_default();
