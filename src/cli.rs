@@ -4,9 +4,11 @@ mod analyze;
 mod compare;
 mod history;
 mod import;
+mod init_config;
 mod inspect;
 mod list_benchmarks;
 mod log;
+mod manual;
 mod refusal;
 mod run;
 mod schema;
@@ -81,11 +83,24 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
+    /// Write a commented configuration for this machine
+    InitConfig(init_config::InitConfigArgs),
     /// Show this machine, its MPI and this build
     SystemInfo {
         /// How to print
         #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<system_info::Info>())]
         format: Format,
+    },
+    /// Print what a shell needs to complete commands and flags
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write pages for `man`
+    Man {
+        /// Folder to write them into
+        #[arg(long, short, value_name = "DIR", default_value = "man1")]
+        output_dir: PathBuf,
     },
     /// Print a JSON Schema
     Schema {
@@ -221,8 +236,11 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, config(cli.config.as_deref())?),
         Command::Analyze(args) => analyze::run(&args, &config(cli.config.as_deref())?),
+        Command::InitConfig(args) => init_config::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::SystemInfo { format } => system_info::run(format),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { output_dir } => manual::man(&output_dir),
         Command::Schema { of } => schema::run(of),
         Command::WithParent { parent, program } => crate::run::with_parent(parent, &program),
         Command::Verdict { report } => verdict::run(&report),

@@ -4,6 +4,7 @@
 //! Every key is optional. Files are untrusted: bounded in size and depth.
 
 mod chosen;
+mod commented;
 mod comparison;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 
 pub use chosen::Chosen;
+pub use commented::commented;
 pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, StatisticalTest};
 
 use crate::base::error::{Error, Result};
@@ -36,16 +38,20 @@ pub struct Config {
     /// Let several ranks share a GPU, for trials.
     pub emulate_ranks: Option<bool>,
     /// The machine that `simulated` models: a name or a file.
+    #[schemars(example = &"dgx-h100")]
     pub topology: Option<String>,
     /// Seed of all random numbers.
+    #[schemars(example = 1)]
     pub seed: Option<u64>,
     /// Deadline of the whole run: `5m`, or seconds as a number.
+    #[schemars(example = &"5m")]
     pub timeout: Option<Quantity>,
     /// How the ranks of a case synchronise the start of an iteration.
     pub protocol: Option<Protocol>,
     /// Continue with the other cases after one fails.
     pub continue_on_error: Option<bool>,
     /// Number of failed cases after which the run stops.
+    #[schemars(example = 3)]
     pub max_failures: Option<u32>,
     /// Deadlines of the steps of a run.
     pub deadlines: DeadlineConfig,
@@ -60,19 +66,22 @@ pub struct Config {
     /// A scaling study within one launch.
     pub scaling: ScalingConfig,
     /// Element types: `f32`, `f64`, `i32` …
+    #[schemars(example = ["f32", "f64"])]
     pub precision_policies: Option<Vec<String>>,
     /// Problem sizes for the keys that are not set.
     pub preset: Option<Preset>,
     /// Benchmarks: a list of names, or names with their problem sizes; the usual ones if absent.
     #[serde(deserialize_with = "chosen::read")]
     #[schemars(schema_with = "chosen::schema")]
+    #[schemars(example = ["all_reduce", "gemm"])]
     pub benchmarks: Option<Chosen>,
     /// Only these cases, by id or glob; all if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = ["all_reduce/f32/*"])]
     pub cases: Option<Vec<String>>,
     /// Files to write.
     pub output: OutputConfig,
     /// Limits that the results are checked against.
+    #[schemars(example = LimitConfig::example())]
     pub limits: Vec<LimitConfig>,
     /// How sides are compared.
     pub comparison: ComparisonConfig,
@@ -87,36 +96,50 @@ pub struct Benchmarking {
     /// 10 iterations, marked with a caveat; for a first look.
     pub quick: Option<bool>,
     /// Untimed iterations before the timed ones, at least; more until time is flat.
+    #[schemars(example = 5)]
     pub warmup_iterations: Option<u32>,
     /// Valid timed iterations; at most these when there is a precision target.
+    #[schemars(example = 100)]
     pub timing_iterations: Option<u32>,
     /// Operations in a sample; default 1, or 100 if one is too short to time.
+    #[schemars(example = 1)]
     pub batch: Option<u32>,
     /// Measure until the interval of the median is this narrow: half its width as a share of the
     /// median, `1%` or `0.01`.
+    #[schemars(example = &"1%")]
     pub precision_target: Option<Quantity>,
     /// Quantiles whose intervals must be as narrow, such as 0.95.
+    #[schemars(example = [0.95])]
     pub precision_quantiles: Option<Vec<f64>>,
     /// Measure each case at least this long: `500ms`, `10s`, or seconds as a number.
+    #[schemars(example = &"500ms")]
     pub min_time: Option<Quantity>,
     /// Measure each case at most this long.
+    #[schemars(example = &"10s")]
     pub max_time: Option<Quantity>,
     /// Repeat the cases for this long.
+    #[schemars(example = &"8h")]
     pub duration: Option<Quantity>,
     /// Run the cases this many times.
+    #[schemars(example = 3)]
     pub repeat: Option<u32>,
     /// Verify results every this many iterations, besides before the first and after the last. Operations timed on
     /// random data (GEMM on GPUs) are verified before the first only.
+    #[schemars(example = 100)]
     pub check_every: Option<u32>,
     /// Start all ranks this many times, each time for all cases. More than 1 requires that the program starts the
     /// ranks itself.
+    #[schemars(example = 5)]
     pub launches: Option<u32>,
     /// Where sides are compared: cases that are doubtful are measured in up to this many launches; default three
     /// times the launches.
+    #[schemars(example = 15)]
     pub max_launches: Option<u32>,
     /// Confidence of intervals, between 0 and 1.
+    #[schemars(example = 0.95)]
     pub statistical_significance: Option<f64>,
     /// Coefficient of variation above which a case carries a caveat, percent.
+    #[schemars(example = 5.0)]
     pub max_variance_percent: Option<f64>,
 }
 
@@ -125,18 +148,25 @@ pub struct Benchmarking {
 #[serde(deny_unknown_fields, default)]
 pub struct DeadlineConfig {
     /// From the start of the process to the first case.
+    #[schemars(example = &"5m")]
     pub startup: Option<Quantity>,
     /// Creating a communicator.
+    #[schemars(example = &"60s")]
     pub communicator: Option<Quantity>,
     /// A case.
+    #[schemars(example = &"10m")]
     pub case: Option<Quantity>,
     /// One wait of a rank for others, or one operation of several ranks.
+    #[schemars(example = &"60s")]
     pub barrier: Option<Quantity>,
     /// Gathering a case's samples on rank 0 and writing them.
+    #[schemars(example = &"60s")]
     pub gather: Option<Quantity>,
     /// Longest time without a heartbeat of a rank.
+    #[schemars(example = &"60s")]
     pub silence: Option<Quantity>,
     /// Grace period of a case after a signal to stop.
+    #[schemars(example = &"5s")]
     pub stop: Option<Quantity>,
 }
 
@@ -156,16 +186,21 @@ pub enum ThreadLevel {
 #[serde(deny_unknown_fields, default)]
 pub struct MeshConfig {
     /// Sizes of the axes: `tp=2,dp=2`.
+    #[schemars(example = &"tp=2,dp=2")]
     pub shape: Option<String>,
     /// Order of the axes, fastest first: `tp-cp-ep-dp-pp`.
+    #[schemars(example = &"tp-cp-ep-dp-pp")]
     pub order: Option<String>,
     /// Axes whose groups are measured: `tp`, `tp+dp`, `world`.
+    #[schemars(example = ["tp", "dp", "world"])]
     pub axes: Option<Vec<String>>,
     /// Explicit groups instead of axes: `0-3,8-11`.
+    #[schemars(example = &"0-3,8-11")]
     pub groups: Option<String>,
     /// Measure the groups of an axis concurrently as well.
     pub concurrent_groups: Option<bool>,
     /// Measure every pair of ranks, in rounds of concurrent pairs: `all`, `batch=4`, `topology`.
+    #[schemars(example = &"topology")]
     pub pairs: Option<String>,
 }
 
@@ -176,6 +211,7 @@ pub struct ScalingConfig {
     /// `strong` or `weak`.
     pub kind: Option<ScalingKind>,
     /// Numbers of ranks to measure; default: powers of two, and all ranks.
+    #[schemars(example = [1, 2, 4, 8])]
     pub ranks: Option<Vec<usize>>,
 }
 
@@ -184,8 +220,10 @@ pub struct ScalingConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct HistoryConfig {
     /// The folder; default `.tesserabench/history`.
+    #[schemars(example = &".tesserabench/history")]
     pub folder: Option<PathBuf>,
     /// Days after which reports may be removed; default 365.
+    #[schemars(example = 365)]
     pub retention_days: Option<u64>,
 }
 
@@ -194,8 +232,10 @@ pub struct HistoryConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct OutputConfig {
     /// The files; the extension selects the format.
+    #[schemars(example = ["results.json", "results.md"])]
     pub files: Option<Vec<PathBuf>>,
     /// The format of files whose ending names none.
+    #[schemars(example = &"json")]
     pub format: Option<String>,
 }
 
@@ -236,6 +276,13 @@ pub enum Quantity {
     Number(f64),
     /// `1%`, `500ms`, `8h`.
     Text(String),
+}
+
+impl LimitConfig {
+    fn example() -> [Self; 1] {
+        let (case, metric) = ("all_reduce/*".to_owned(), "busbw_gbps".to_owned());
+        [Self { case, metric, at_least: Some(100.0), ..Self::default() }]
+    }
 }
 
 impl std::fmt::Display for Quantity {

@@ -11,6 +11,7 @@ mod failures;
 mod gate;
 mod history;
 mod imports;
+mod init_config;
 mod launches;
 mod limits;
 mod patterns;
