@@ -5,6 +5,7 @@ mod compare;
 mod history;
 mod import;
 mod inspect;
+mod kernels;
 mod list_benchmarks;
 mod log;
 mod refusal;
@@ -70,6 +71,8 @@ enum Command {
         /// Only names that have this in them, or match this glob
         #[arg(long, value_name = "NAME|GLOB")]
         filter: Option<String>,
+        #[command(flatten)]
+        kernels: kernels::KernelArgs,
     },
     /// Read results of nccl-tests or the OSU micro-benchmarks into a report
     Import(import::ImportArgs),
@@ -214,19 +217,25 @@ fn refuse(error: &clap::Error) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(*args, cli.config.as_deref()),
-        Command::ListBenchmarks { format, filter } => {
-            list_benchmarks::run(format, filter.as_deref(), cli.verbose > 0)
+        Command::ListBenchmarks { format, filter, kernels } => {
+            let paths = paths(cli.config.as_deref(), kernels)?;
+            list_benchmarks::run(format, filter.as_deref(), cli.verbose > 0, &paths)
         }
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, config(cli.config.as_deref())?),
         Command::Analyze(args) => analyze::run(&args, &config(cli.config.as_deref())?),
-        Command::Inspect(args) => inspect::run(&args),
+        Command::Inspect(args) => inspect::run(args, cli.config.as_deref()),
         Command::SystemInfo { format } => system_info::run(format),
         Command::Schema { of } => schema::run(of),
         Command::WithParent { parent, program } => crate::run::with_parent(parent, &program),
         Command::Verdict { report } => verdict::run(&report),
     }
+}
+
+/// Where a configuration and flags say that kernels are.
+fn paths(path: Option<&Path>, flags: kernels::KernelArgs) -> Result<Vec<PathBuf>> {
+    Ok(config(path)?.kernel_paths.into_iter().chain(flags.kernel_path).collect())
 }
 
 fn config(path: Option<&Path>) -> Result<Config> {

@@ -177,6 +177,8 @@ pub enum Caveat {
         /// The fault, as it was described.
         fault: String,
     },
+    /// Nothing says what is right, or what was computed is not told.
+    Unchecked,
 }
 
 pub(crate) const OVERSUBSCRIBED: Concern = warning(
@@ -317,6 +319,7 @@ impl Caveat {
             Self::PlantedFault { .. } => {
                 (18, "planted fault", Nothing, "unset TESSERABENCH_FAULT to measure the machine")
             }
+            Self::Unchecked => (19, "unchecked", Nothing, "name a reference in its bench.yaml"),
         }
     }
 
@@ -434,6 +437,7 @@ impl fmt::Display for Caveat {
                 write!(f, "read from the output of {tool}, whose times are {time}")
             }
             Self::PlantedFault { fault } => write!(f, "the fault '{fault}' was planted"),
+            Self::Unchecked => f.write_str("results were not checked"),
         }?;
         match self.facts().3 {
             "" => Ok(()),
@@ -469,6 +473,7 @@ mod tests {
             Caveat::CutShort { reason: text() },
             Caveat::Imported { tool: text(), time: text() },
             Caveat::PlantedFault { fault: text() },
+            Caveat::Unchecked,
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);

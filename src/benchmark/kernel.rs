@@ -4,6 +4,7 @@
 //! must be code is in one file, registered by one line.
 
 mod copy;
+mod discovery;
 mod formula;
 mod gemm;
 mod layer_norm;
@@ -18,6 +19,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+pub use discovery::{Found, FoundKernel, Origin, Refused, check, discover, found};
 pub use formula::Formula;
 pub use manifest::Manifest;
 pub use tensor::{Fill, Tensor, Values, View};
@@ -112,6 +114,8 @@ pub struct Kernel {
     pub host: Option<Host>,
     /// How an NVIDIA GPU does it.
     pub cuda: Option<Cuda>,
+    /// Where it was found, if it does not come with the program.
+    pub origin: Option<Origin>,
 }
 
 /// What limits a kernel on every machine that is large enough for it.
@@ -127,6 +131,8 @@ pub enum Bound {
 /// What is right.
 #[derive(Debug)]
 pub struct Reference {
+    /// The built-in kernel whose it is.
+    pub of: &'static str,
     /// How it is found.
     pub check: Check,
     /// The largest difference that is rounding, in units of the type's epsilon at the element's scale.
@@ -232,6 +238,19 @@ impl std::fmt::Debug for Kernel {
 }
 
 impl Kernel {
+    /// What it reads, then what it writes.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.inputs.iter().chain([&self.output])
+    }
+
+    /// Its source in CUDA C++.
+    pub fn source(&self) -> Option<&Source> {
+        match &self.cuda {
+            Some(Cuda::Own(own)) => Some(&own.source),
+            _ => None,
+        }
+    }
+
     /// The kernel at one problem.
     ///
     /// # Errors
@@ -279,7 +298,7 @@ impl TryFrom<Named> for KernelRun {
 
     fn try_from(Named { kernel: name, element, sizes }: Named) -> Result<Self> {
         let is_named = |known: &&Kernel| known.name == name && known.keys.len() == sizes.len();
-        let kernel = KERNELS.iter().find(is_named);
+        let kernel = KERNELS.iter().chain(&found().kernels).find(is_named);
         let kernel = kernel.ok_or_else(|| Error::usage(format!("there is no kernel {name}")))?;
         Self::new(kernel, sizes, element)
     }
@@ -292,8 +311,8 @@ impl KernelRun {
             let axes = tensor.shape.iter().map(|axis| Ok(run.whole("an axis", axis, 1)? as usize));
             axes.collect::<Result<Vec<usize>>>()
         };
-        let tensors = kernel.inputs.iter().chain([&kernel.output]);
-        run.shapes = tensors.map(axes).collect::<Result<_>>()?;
+        run.shapes = kernel.tensors().map(axes).collect::<Result<_>>()?;
+        run.check_reference()?;
         // 8 PiB. Larger is a typing error.
         if run.bytes() > 1 << 53 {
             let told = "its tensors would have more than 2^53 bytes; choose a smaller size";
@@ -311,6 +330,30 @@ impl KernelRun {
             }
         }
         Ok(run)
+    }
+
+    /// Refuses shapes that the reference does not expect: axes that are equal there must be equal here.
+    fn check_reference(&self) -> Result<()> {
+        let Some(model) = self.kernel.model().filter(|_| self.kernel.origin.is_some()) else {
+            return Ok(());
+        };
+        let axes = model.tensors().zip(&self.shapes);
+        let mut known: Vec<(&Formula, usize)> = Vec::new();
+        for (axis, &length) in axes.flat_map(|(tensor, shape)| tensor.shape.iter().zip(shape)) {
+            match known.iter().find(|(known, _)| *known == axis) {
+                None => known.push((axis, length)),
+                Some(&(_, other)) if other == length => {}
+                Some((_, other)) => {
+                    let told = "are not those of its reference";
+                    return Err(Error::usage(format!(
+                        "{}: the shapes of its tensors {told}, {}: there an axis of {length} is as long as one of \
+                         {other}; correct its bench.yaml",
+                        self.kernel.name, model.name
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A value that must be whole.

@@ -11,6 +11,7 @@ mod failures;
 mod gate;
 mod history;
 mod imports;
+mod kernels;
 mod launches;
 mod limits;
 mod patterns;

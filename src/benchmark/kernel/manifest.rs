@@ -165,6 +165,11 @@ impl Manifest {
         yaml::read_with_names(text)
     }
 
+    /// Its name, in a folder of this name.
+    pub(super) fn name<'a>(&'a self, folder: &'a str) -> &'a str {
+        self.name.as_ref().map_or(folder, |name| name)
+    }
+
     /// The kernel, whose folder has this name, and files that `read` gives.
     pub(super) fn kernel(
         self,
@@ -201,6 +206,7 @@ impl Manifest {
                 None => code.and_then(|code| code.cublas_lt.then_some(Cuda::CublasLt)),
             },
             scalars: self.scalars.values().copied().collect(),
+            origin: None,
             default: self.default,
             description: self.description.to_string().into(),
             name: name.into(),
@@ -312,7 +318,7 @@ impl Manifest {
                 Err(at
                     .wrong(format!("'tolerance' is '{tolerance}'; it must be a number, 0 or more")))
             }
-            _ => Ok(Some(Reference { check: code.code.check, tolerance })),
+            _ => Ok(Some(Reference { of: code.name, check: code.code.check, tolerance })),
         }
     }
 
