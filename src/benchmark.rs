@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use element::with_number;
-pub use element::{Element, Number};
+pub use element::{Element, Number, bytes_of};
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};

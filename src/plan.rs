@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Kind, Result};
+use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::units::counted;
 use crate::benchmark::Problem;
 use crate::benchmark::collective::MpiCall;
@@ -240,6 +240,12 @@ impl Plan {
             })?;
         }
         Ok(())
+    }
+
+    /// The exit of a run in which all goes well: bad input if a kernel that was asked for cannot be used.
+    pub fn exit(&self) -> Exit {
+        let refused = self.kernels.iter().any(|kernel| kernel.refused.is_some());
+        if refused { Exit::Usage } else { Exit::Ok }
     }
 
     /// Whether cases may run more than once.

@@ -58,6 +58,12 @@ impl Backend for Simulated {
         group: &Group,
         _: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
+        if let Work::Kernel(run) = work {
+            run.check_backend("simulated").or_else(|why| match &run.kernel.command {
+                Some(_) => Err(why),
+                None => Ok(()),
+            })?;
+        }
         if let Work::Kernel(run) = work
             && !Element::WIDE_FLOATS.contains(&run.element)
         {

@@ -3,6 +3,7 @@
 //! A kernel is a folder with a description ([`Manifest`]) and its CUDA source. Of those that come with the program, what
 //! must be code is in one file, registered by one line.
 
+mod command;
 mod copy;
 mod discovery;
 mod formula;
@@ -15,10 +16,13 @@ mod triad;
 
 use std::borrow::Cow;
 use std::ops::{Add, Mul, Sub};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+pub use command::{Command, Skip, Target};
 pub use discovery::{Found, FoundKernel, Origin, Refused, check, discover, found};
 pub use formula::Formula;
 pub use manifest::Manifest;
@@ -83,7 +87,8 @@ impl BuiltIn {
             let source = self.source.map(Cow::Borrowed);
             source.ok_or_else(|| Error::internal("it is not part of the program"))
         };
-        let kernel = Manifest::parse(self.manifest).and_then(|of| of.kernel(self.name, source));
+        let kernel = Manifest::parse(self.manifest)
+            .and_then(|of| of.kernel((Path::new(self.name), false), source));
         kernel.unwrap_or_else(|why| panic!("kernels/{}/bench.yaml: {why}", self.name))
     }
 }
@@ -114,6 +119,12 @@ pub struct Kernel {
     pub host: Option<Host>,
     /// How an NVIDIA GPU does it.
     pub cuda: Option<Cuda>,
+    /// The program that does it instead.
+    pub command: Option<Command>,
+    /// What it is for; empty for any backend that has a form of it.
+    pub targets: Vec<Target>,
+    /// When it is skipped.
+    pub skips: Vec<Skip>,
     /// Where it was found, if it does not come with the program.
     pub origin: Option<Origin>,
 }
@@ -137,6 +148,10 @@ pub struct Reference {
     pub check: Check,
     /// The largest difference that is rounding, in units of the type's epsilon at the element's scale.
     pub tolerance: f64,
+    /// The same as a share of the element's scale; the larger one holds.
+    pub relative: f64,
+    /// The largest root mean square of the differences.
+    pub rmse: Option<f64>,
 }
 
 /// How it is found what is right.
@@ -308,7 +323,10 @@ impl KernelRun {
     fn new(kernel: &'static Kernel, sizes: Vec<u64>, element: Element) -> Result<Self> {
         let mut run = Self { kernel, element, sizes, shapes: Vec::new() };
         let axes = |tensor: &Tensor| {
-            let axes = tensor.shape.iter().map(|axis| Ok(run.whole("an axis", axis, 1)? as usize));
+            // Of programs it need not be known what they write.
+            let least = u64::from(kernel.command.is_none());
+            let axes =
+                tensor.shape.iter().map(|axis| Ok(run.whole("an axis", axis, least)? as usize));
             axes.collect::<Result<Vec<usize>>>()
         };
         run.shapes = kernel.tensors().map(axes).collect::<Result<_>>()?;
@@ -388,6 +406,14 @@ impl KernelRun {
         (&self.kernel.output, &self.shapes[self.kernel.inputs.len()])
     }
 
+    /// What a program is told: its sizes, and what else its description sets.
+    pub fn settings(&self) -> Map<String, Value> {
+        let sizes = self.kernel.keys.iter().zip(&self.sizes);
+        let sizes = sizes.map(|(key, size)| (key.name.to_string(), Value::from(*size)));
+        let constants = self.kernel.command.iter().flat_map(|command| command.constants.clone());
+        constants.chain(sizes).collect()
+    }
+
     /// Bytes of a tensor of this shape.
     pub fn bytes_of(&self, shape: &[usize]) -> u64 {
         shape.iter().fold(self.element.bytes(), |bytes, &axis| bytes.saturating_mul(axis as u64))
@@ -408,7 +434,7 @@ impl KernelRun {
 
     /// Bytes read and written, where they limit it.
     pub fn memory_traffic(&self) -> Option<u64> {
-        matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes())
+        matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes()).filter(|bytes| *bytes > 0)
     }
 }
 

@@ -194,3 +194,193 @@ fn ranks_without_the_kernel_of_rank_0_are_named() {
         assert_ne!(ended.code, Some(0));
     }
 }
+
+/// What docs/benchmarks.md shows in blocks of this language.
+fn example(language: &str) -> Vec<&'static str> {
+    let page = include_str!("../../docs/benchmarks.md");
+    let section =
+        page.split("\n## ").find(|section| section.starts_with("Your own kernel")).unwrap();
+    let blocks = section.split("\n```").skip(1).step_by(2);
+    blocks.filter_map(|block| block.strip_prefix(language)).map(str::trim_start).collect()
+}
+
+/// A program, with a description of its own.
+fn with_program(run: Run, program: &str) -> Run {
+    run.file("far/own/bench.yaml", example("yaml")[1]).file("far/own/own.py", program)
+}
+
+#[test]
+fn the_examples_of_the_page_run() {
+    let manifest = example("yaml")[0].replace("scaled_add", "triad_f32");
+    let run = on_standin("--backend cuda mine --problem-size n=1000");
+    all_right(&with_kernel(run, "kernels/mine", &manifest).passes().report());
+    let words = "--backend host own --kernel-path far --iterations 30 --problem-size n=7,1000";
+    let ended = with_program(under_mpirun(2, words), example("python")[0]).passes();
+    let report = ended.report();
+    crate::runs::validate(&report);
+    all_right(&report);
+    for (case, n) in cases(&report).iter().zip([7, 1000]) {
+        // Of both ranks.
+        assert_eq!(case["accuracy"]["checked"], 2 * n, "{case}");
+        assert_eq!(case["iterations"], 30);
+        let marks = case["caveats"].as_array().unwrap();
+        assert!(marks.iter().any(|caveat| caveat["kind"] == "self_timed"), "{case}");
+        assert!(case["latency"]["median"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(found(&report), ["far/own"]);
+}
+
+#[test]
+fn a_program_runs_only_from_a_folder_that_is_named() {
+    for (folder, path) in [("kernels/own", ""), ("kernels/own", "--kernel-path far")] {
+        let run = tesserabench(&format!("run own copy --quick --problem-size small {path}"));
+        let run = run.file(&format!("{folder}/bench.yaml"), example("yaml")[1]);
+        let run = with_kernel(run, "far/mine", MANIFEST);
+        let report = run.file(&format!("{folder}/own.py"), "open('ran', 'w')").passes().report();
+        let reason = cases(&report)[1]["reason"].as_str().unwrap();
+        assert!(reason.contains("add --kernel-path kernels/own"), "{reason}");
+    }
+    let listed = tesserabench("list-benchmarks").file("kernels/own/bench.yaml", example("yaml")[1]);
+    assert!(listed.passes().out.contains("(kernels/own)"));
+}
+
+#[test]
+fn what_a_program_is_told() {
+    let program = "\
+import json, os
+told = {name[13:]: value for name, value in os.environ.items() if name.startswith('TESSERABENCH_')}
+assert json.loads(told['SIZES']) == {'n': 5}, told
+assert (told['RANKS'], told['SEED'], told['ITERATIONS'], told['THREADS'], told['DEVICE']) == ('2', '7', '3', '1', 'cpu'), told
+assert told['RANK'] in '01' and told['PRECISION'] == 'f64', told
+assert os.environ['OMP_NUM_THREADS'] == '1' and os.environ['PYTHONHASHSEED'] == '7'
+assert not any(name.startswith(('OMPI_', 'PMI')) for name in os.environ)
+assert os.path.basename(os.getcwd()) == 'own'
+for i in range(3):
+    print(json.dumps({'latency_ms': 1 + int(told['RANK'])}))
+";
+    let words =
+        "--backend host own --kernel-path far --iterations 3 --problem-size n=5 -p f64 --seed 7";
+    let report = with_program(under_mpirun(2, words), program).passes().report();
+    let case = &cases(&report)[0];
+    // The slowest rank's.
+    assert_eq!(case["latency"]["median"], 2.0, "{case}");
+    assert_eq!(case["per_rank"][0]["median_ms"], 1.0, "{case}");
+    assert!(case["caveats"].as_array().unwrap().iter().any(|caveat| caveat["kind"] == "unchecked"));
+}
+
+#[test]
+fn what_goes_wrong_with_a_program_is_one_sentence() {
+    let times = "[print('{\"latency_ms\": 1}') for _ in range(3)]\n";
+    for (program, exit, expected) in [
+        ("raise SystemExit(3)", 7, "the program 'own.py' of own ended with exit code 3"),
+        (
+            "1/0",
+            7,
+            "ended with exit code 1; the last that it said is: ZeroDivisionError: division by zero",
+        ),
+        ("import os; os.kill(os.getpid(), 11)", 7, "was ended by signal 11"),
+        (
+            "print('hello')",
+            7,
+            "prints 'hello' in line 1; it must print only lines such as {\"latency_ms\": 1.5}",
+        ),
+        ("print('{\"latency\": 1}')", 7, "prints '{\"latency\": 1}' in line 1"),
+        ("print('{\"latency_ms\": -1}')", 7, "prints the latency -1 ms in line 1"),
+        ("print('{\"latency_ms\": 1}')", 7, "prints 1 of the 3 latencies"),
+        (
+            "while True: print('{\"latency_ms\": 1}')",
+            7,
+            "prints more latencies than the 3 that TESSERABENCH_ITERATIONS asks for",
+        ),
+        ("print('x' * 1000, flush=True)\nwhile True: pass", 7, "in line 1"),
+        (
+            "import time; time.sleep(1000)",
+            8,
+            "hangs beyond the 3 s of --deadline case, in case own/f32/n=5",
+        ),
+        (
+            &format!("{times}print('{{\"output\": [1]}}')"),
+            7,
+            "prints an output of 1 elements; y has 5",
+        ),
+        (&format!("{times}print('{{\"output\": [1, 2, 3, 4, 5]}}')"), 5, "5 wrong of 5 elements"),
+    ] {
+        let words = "run --backend host own --kernel-path far --iterations 3 --problem-size n=5 --deadline case=3";
+        let ended = with_program(tesserabench(words), program).fails(exit);
+        assert!(ended.err.contains(expected), "{program}: {}", ended.err);
+    }
+    let missing = example("yaml")[1].replace("python3", "no-such-program");
+    let run =
+        tesserabench("run own --kernel-path far").file("far/own/bench.yaml", &missing).fails(7);
+    assert!(run.err.contains("cannot start 'no-such-program'"), "{}", run.err);
+}
+
+/// As QuASIM describes it.
+const QUASIM: &str = "\
+problem_size:
+  grid_size: [64, 64]
+  max_iterations: 50
+  tolerance: 1.0e-5
+precisions:
+  - fp32
+tolerances:
+  rmse: 1.0e-3
+  relative_error: 1.0e-2
+skip_conditions:
+  - backend: cuda
+    reason: \"CUDA not available\"
+    check: \"not torch.cuda.is_available()\"
+  - when: max_iterations - 99
+    reason: \"too many\"
+";
+
+#[test]
+fn a_python_function_is_measured_as_a_program() {
+    let program = "\
+def run_benchmark(grid_size=(1, 1), max_iterations=1):
+    print('not a latency')
+    assert grid_size == [64, 64], grid_size
+    return sum(range(max_iterations))
+";
+    let words = "run own --backend host --kernel-path integrations/kernels --iterations 4 --problem-size max_iterations=50,100";
+    let run = tesserabench(words).file("integrations/kernels/own/poisson.py", program);
+    let report = run.file("integrations/kernels/own/bench.yaml", QUASIM).passes().report();
+    assert_eq!(cases(&report)[0]["outcome"], "measured");
+    assert_eq!(cases(&report)[1]["reason"], "own: too many");
+    // Without a description, too. What it uses is found out.
+    for (import, targets) in [("", "cpu"), ("import jax", "both")] {
+        let body = if import.is_empty() { "pass" } else { "0" };
+        let program = format!(
+            "def run_benchmark(iterations=1):\n    {body}\nif False:\n    {import}\n    pass\n"
+        );
+        let run = on_standin("--backend cuda bare --kernel-path far");
+        let report = run.file("far/bare/it.py", &program).end().report();
+        let case = &cases(&report)[0];
+        match targets {
+            "cpu" => assert_eq!(case["reason"], "bare is not for the cuda backend"),
+            _ => assert_eq!(case["outcome"], "measured", "{case}"),
+        }
+    }
+}
+
+#[test]
+fn a_program_with_numpy_is_checked_where_there_is_numpy() {
+    let there = std::process::Command::new("python3").args(["-c", "import numpy"]).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: Python has no NumPy here");
+        return;
+    }
+    let program = "\
+import json, os, time
+import numpy
+told = os.environ
+x = numpy.fromfile(told['TESSERABENCH_INPUTS'] + '/x', dtype=numpy.float32)
+for _ in range(int(told['TESSERABENCH_ITERATIONS'])):
+    began = time.perf_counter()
+    y = x.copy()
+    print(json.dumps({'latency_ms': 1e3 * (time.perf_counter() - began)}))
+print(json.dumps({'output': y.tolist()}))
+";
+    let words = "run own --backend host --kernel-path far --iterations 10 --problem-size n=1000";
+    all_right(&with_program(tesserabench(words), program).passes().report());
+}

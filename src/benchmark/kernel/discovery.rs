@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuiltIn, KERNELS, Kernel, Manifest};
+use super::manifest::folder_name;
+use super::{BuiltIn, Command, KERNELS, Kernel, Manifest};
 use crate::base::error::{Error, Result};
-use crate::base::files::{is_plain, read_bounded};
+use crate::base::files::{is_plain, read_bounded, read_bytes};
 use crate::base::random::fingerprint;
 
 /// Where kernels are looked for, under the working folder.
@@ -26,6 +27,9 @@ const MANIFEST: &str = "bench.yaml";
 
 /// Most bytes of a description, and of a source.
 const FILE_LIMIT: u64 = 1 << 20;
+
+/// Most bytes of a program.
+const PROGRAM_LIMIT: u64 = 64 << 20;
 
 /// Most folders that are looked into.
 const FOLDER_LIMIT: usize = 1000;
@@ -151,7 +155,8 @@ impl Kernel {
 fn search(under: &Path, paths: &[PathBuf]) -> Result<Found> {
     let mut found = Found::default();
     for path in paths {
-        let folders = match path.join(MANIFEST).exists() {
+        let is_kernel = path.join(MANIFEST).exists() || Command::of_python(path).is_some();
+        let folders = match is_kernel {
             true => vec![path.clone()],
             false => {
                 folders_of(path).map_err(|why| Error::file("look for kernels in", path, why))?
@@ -186,14 +191,17 @@ impl Found {
     fn look_into(&mut self, folder: PathBuf, is_named: bool) {
         let file = folder.join(MANIFEST);
         // The same folder may be named by its path, and lie where it is found.
-        let is_same = |known: &Path| known == folder || same_file(&known.join(MANIFEST), &file);
+        let is_same = |known: &Path| known == folder || same_file(known, &folder);
         let known = self.kernels.iter().filter_map(|kernel| Some(&kernel.origin.as_ref()?.folder));
         let known = known.chain(self.refused.iter().map(|refused| &refused.folder));
-        if !file.exists() || known.into_iter().any(|known| is_same(known)) {
+        let is_kernel = file.exists() || Command::of_python(&folder).is_some();
+        if !is_kernel || known.into_iter().any(|known| is_same(known)) {
             return;
         }
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match load(&folder, &name).and_then(|kernel| self.refuse_known_name(kernel, &file)) {
+        let name = folder_name(&folder);
+        match load(&folder, &name, is_named)
+            .and_then(|kernel| self.refuse_known_name(kernel, &file))
+        {
             Ok(kernel) => self.kernels.extend(kernel),
             Err(why) => {
                 // What the description says, with the file; a file that cannot be read names itself.
@@ -220,13 +228,16 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// The kernel in a folder; nothing if it is one that comes with the program, unchanged.
-fn load(folder: &Path, name: &str) -> Result<Option<Kernel>> {
+fn load(folder: &Path, name: &str, is_named: bool) -> Result<Option<Kernel>> {
     let file = folder.join(MANIFEST);
     let wrong = |why: Error| Error::file("use the kernel", &file, why);
     if !is_plain(&file) {
         return Err(wrong(Error::usage("it is no plain file")));
     }
-    let text = read_bounded(&file, FILE_LIMIT)?;
+    // A Python program needs no description.
+    let text = if file.exists() { read_bounded(&file, FILE_LIMIT)? } else { "{}".to_owned() };
+    // Programs are started elsewhere.
+    let place = folder.canonicalize().map_err(|why| Error::file("read", folder, why))?;
     let source = |source: &str| match Path::new(source).file_name() {
         Some(name) if name == source && is_plain(&folder.join(source)) => {
             read_bounded(&folder.join(source), FILE_LIMIT).map(Cow::Owned)
@@ -235,7 +246,7 @@ fn load(folder: &Path, name: &str) -> Result<Option<Kernel>> {
     };
     let mut content = text.clone();
     let kernel = Manifest::parse(&text).and_then(|manifest| {
-        if let Some(known) = BuiltIn::named(manifest.name(name)) {
+        if let Some(known) = BuiltIn::named(&manifest.name(name)) {
             let own = known.source.map(|_| source("kernel.cu")).transpose();
             if text == known.manifest && own.is_ok_and(|own| own.as_deref() == known.source) {
                 return Ok(None);
@@ -243,12 +254,17 @@ fn load(folder: &Path, name: &str) -> Result<Option<Kernel>> {
             let told = "is the name of a built-in kernel; rename the folder, or set 'name'";
             return Err(Error::usage(format!("'{}' {told}", known.name)));
         }
-        let kernel = manifest.kernel(name, source)?;
+        let kernel = manifest.kernel((&place, is_named), source)?;
         kernel.check_reference()?;
         Ok(Some(kernel))
     });
     let Some(mut kernel) = kernel.map_err(wrong)? else { return Ok(None) };
     content.extend(kernel.source().map(|source| source.code.as_ref()));
+    let words = kernel.command.iter().flat_map(|command| &command.words);
+    let files = words.map(|word| folder.join(word)).filter(|file| file.is_file());
+    for file in files {
+        content += &String::from_utf8_lossy(&read_bytes(&file, PROGRAM_LIMIT).map_err(wrong)?);
+    }
     let content = fingerprint(content.bytes());
     kernel.origin = Some(Origin { folder: folder.to_owned(), content });
     Ok(Some(kernel))
