@@ -82,7 +82,7 @@ enum Command {
     History(history::HistoryArgs),
     /// Read reports together: statistics, reliability, scaling, who is fastest, and what is wrong
     Analyze(analyze::AnalyzeArgs),
-    /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
+    /// Compile the kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Show this machine, its MPI and this build
     SystemInfo {

@@ -160,6 +160,17 @@ fn a_broken_description_is_named_and_the_others_run() {
         "{}",
         ended.err
     );
+    for (name, told) in [("allreduce", "a built-in benchmark"), ("gemm", "a built-in kernel")] {
+        let run = tesserabench(&format!("list-benchmarks --kernel-path far/{name}"));
+        let ended = with_kernel(run, &format!("far/{name}"), MANIFEST).fails(2);
+        assert!(ended.err.contains(&format!("'{name}' is the name of {told}")), "{}", ended.err);
+    }
+    // Names from folders cannot control the terminal.
+    let run = tesserabench("list-benchmarks --kernel-path far");
+    let named = format!("name: own\n{MANIFEST}");
+    let ended =
+        with_kernel(with_kernel(run, "far/a\u{1b}[31mb", &named), "far/\u{1b}[2Jx", "").fails(2);
+    assert!(!ended.out.contains('\u{1b}') && !ended.err.contains('\u{1b}'), "{:?}", ended.err);
     let twice =
         with_kernel(tesserabench("list-benchmarks --filter mine"), "kernels/mine", MANIFEST);
     let ended = with_kernel(twice, "src/kernels/mine", MANIFEST).passes();
@@ -305,10 +316,21 @@ fn what_goes_wrong_with_a_program_is_one_sentence() {
         ),
         (&format!("{times}print('{{\"output\": [1, 2, 3, 4, 5]}}')"), 5, "5 wrong of 5 elements"),
     ] {
-        let words = "run --backend host own --kernel-path far --iterations 3 --problem-size n=5 --deadline case=3";
-        let ended = with_program(tesserabench(words), program).fails(exit);
+        let words = "run --backend host own --kernel-path far --iterations 3 --problem-size n=5";
+        let run = with_program(tesserabench(words), program);
+        // On a busy machine others may take as long.
+        let run = if exit == 8 { run.arg("--case-timeout=3") } else { run };
+        let ended = run.fails(exit);
         assert!(ended.err.contains(expected), "{program}: {}", ended.err);
     }
+    // A series starts the ranks, and they the program, each time.
+    let words = "run own copy --kernel-path far --iterations 3 --problem-size n=5 --problem-size array=1KiB --launches 2 --ranks 2";
+    let report = with_program(tesserabench(words), times).passes().report();
+    assert_eq!(cases(&report)[1]["replication"]["launches"].as_array().map(Vec::len), Some(2));
+    let simulated =
+        tesserabench("run own copy --kernel-path far --backend simulated --problem-size small");
+    let report = with_program(simulated, times).passes().report();
+    assert_eq!(cases(&report)[1]["reason"], "own is a program, which is not modelled");
     let missing = example("yaml")[1].replace("python3", "no-such-program");
     let run =
         tesserabench("run own --kernel-path far").file("far/own/bench.yaml", &missing).fails(7);

@@ -12,6 +12,7 @@ use super::{BuiltIn, Command, KERNELS, Kernel, Manifest};
 use crate::base::error::{Error, Result};
 use crate::base::files::{is_plain, read_bounded, read_bytes};
 use crate::base::random::fingerprint;
+use crate::benchmark::collective::COLLECTIVES;
 
 /// Where kernels are looked for, under the working folder.
 const FOLDERS: [&str; 5] = [
@@ -203,15 +204,19 @@ impl Found {
             .and_then(|kernel| self.refuse_known_name(kernel, &file))
         {
             Ok(kernel) => self.kernels.extend(kernel),
-            Err(why) => {
-                // What the description says, with the file; a file that cannot be read names itself.
-                self.refused.push(Refused { name, folder, why, is_named });
-            }
+            Err(why) => self.refused.push(Refused { name, folder, why, is_named }),
         }
     }
 
     fn refuse_known_name(&self, kernel: Option<Kernel>, file: &Path) -> Result<Option<Kernel>> {
         let Some(kernel) = kernel else { return Ok(None) };
+        if COLLECTIVES
+            .iter()
+            .any(|known| known.name == kernel.name || known.aliases.contains(&&*kernel.name))
+        {
+            let told = format!("'{}' is the name of a built-in benchmark; rename it", kernel.name);
+            return Err(Error::file("use the kernel", file, told));
+        }
         let known = self.kernels.iter().find(|known| known.name == kernel.name);
         match known.and_then(|known| known.origin.as_ref()) {
             Some(origin) => {
@@ -251,7 +256,7 @@ fn load(folder: &Path, name: &str, is_named: bool) -> Result<Option<Kernel>> {
             if text == known.manifest && own.is_ok_and(|own| own.as_deref() == known.source) {
                 return Ok(None);
             }
-            let told = "is the name of a built-in kernel; rename the folder, or set 'name'";
+            let told = "is the name of a built-in kernel; rename it";
             return Err(Error::usage(format!("'{}' {told}", known.name)));
         }
         let kernel = manifest.kernel((&place, is_named), source)?;
@@ -261,8 +266,10 @@ fn load(folder: &Path, name: &str, is_named: bool) -> Result<Option<Kernel>> {
     let Some(mut kernel) = kernel.map_err(wrong)? else { return Ok(None) };
     content.extend(kernel.source().map(|source| source.code.as_ref()));
     let words = kernel.command.iter().flat_map(|command| &command.words);
-    let files = words.map(|word| folder.join(word)).filter(|file| file.is_file());
-    for file in files {
+    let is_own =
+        |word: &&String| Path::new(word).file_name().is_some_and(|name| name == word.as_str());
+    let files = words.filter(is_own).map(|word| folder.join(word));
+    for file in files.filter(|file| file.is_file()) {
         content += &String::from_utf8_lossy(&read_bytes(&file, PROGRAM_LIMIT).map_err(wrong)?);
     }
     let content = fingerprint(content.bytes());

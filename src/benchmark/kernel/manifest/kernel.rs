@@ -194,6 +194,9 @@ impl Manifest {
                 Err(input.fill.wrong("'uniform' must be two numbers, the smaller one first"))
             }
             Fill::Modulo(0) => Err(input.fill.wrong("'modulo' is 0; it must be 1 or more")),
+            Fill::Whole { most, .. } if !(1..=1 << 24).contains(most) => {
+                Err(input.fill.wrong(format!("'most' is {most}; it must be from 1 to 2^24")))
+            }
             Fill::Whole { terms, .. } => self.check("terms", &input.fill, [terms]),
             _ => Ok(()),
         }?;
