@@ -129,7 +129,8 @@ fn a_broken_description_is_named_and_the_others_run() {
         ),
         ("mine.cu", "../mine/mine.cu", "line 14: 'source' is '../mine/mine.cu': it must be a file"),
         ("scalars: {s: 2}", "scalars: {s: two}", "line 6: 's' is 'two'; it must be a number"),
-        ("[fp32]", "[]", "'precisions' is empty"),
+        ("[fp32]", "[]", "line 4: 'precisions' is empty"),
+        ("cuda:", "cudo:", "line 13: 'cudo' is no key here; did you mean 'cuda'?"),
         ("description:", "name: copy\ndescription:", "'copy' is the name of a built-in kernel"),
         ("output: {", "output: [", "line"),
     ] {
@@ -369,6 +370,9 @@ def run_benchmark(grid_size=(1, 1), max_iterations=1):
     let report = run.file("integrations/kernels/own/bench.yaml", QUASIM).passes().report();
     assert_eq!(cases(&report)[0]["outcome"], "measured");
     assert_eq!(cases(&report)[1]["reason"], "own: too many");
+    let one = "def run_benchmark(problem_size=1024, iterations=1):\n    assert (problem_size, iterations) == (2048, 1)\n";
+    let run = tesserabench("run own --backend host --kernel-path far").file("far/own/it.py", one);
+    run.file("far/own/bench.yaml", "problem_size: {size: 2048}").passes();
     // Without a description, too. What it uses is found out.
     for (import, targets) in [("", "cpu"), ("import jax", "both")] {
         let body = if import.is_empty() { "pass" } else { "0" };

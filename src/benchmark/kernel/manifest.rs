@@ -34,16 +34,16 @@ pub struct Manifest {
     sizes: IndexMap<String, Placed<Size>>,
     /// What a program is told: whole numbers are sizes, anything else is as it is.
     #[serde(default)]
-    problem_size: IndexMap<String, Value>,
+    problem_size: IndexMap<String, Placed<Value>>,
     /// Types of the elements; the first is the default. f32 if absent.
     #[serde(default)]
-    precisions: Option<Vec<Precision>>,
+    precisions: Option<Placed<Vec<Precision>>>,
     /// Floating point operations, if they limit it; absent if memory does: its tensors are read or written once each.
     #[serde(default)]
     flops: Option<Placed<Formula>>,
     /// Numbers of the element's type.
     #[serde(default)]
-    scalars: IndexMap<String, f64>,
+    scalars: IndexMap<String, Placed<f64>>,
     /// What it reads.
     #[serde(default)]
     inputs: IndexMap<String, Input>,
@@ -55,7 +55,7 @@ pub struct Manifest {
     reference: Option<Placed<String>>,
     /// Largest difference that is rounding, in units of the type's epsilon at the element's scale.
     #[serde(default)]
-    tolerance: Option<Placed<f64>>,
+    tolerance: Option<Placed<Room>>,
     /// Differences that are no error, in other measures.
     #[serde(default)]
     tolerances: Tolerances,
@@ -80,10 +80,10 @@ pub struct Manifest {
 struct Tolerances {
     /// Root mean square of all differences.
     #[serde(default)]
-    rmse: Option<f64>,
+    rmse: Option<Room>,
     /// Of each element, as a share of its scale.
     #[serde(default)]
-    relative_error: Option<f64>,
+    relative_error: Option<Room>,
 }
 
 /// A size.
@@ -163,6 +163,18 @@ struct CudaPart {
     /// Bytes of shared memory of a block that are set at the launch.
     #[serde(default)]
     shared_bytes: Option<Placed<Formula>>,
+}
+
+/// How large a difference may be.
+#[derive(Debug, Clone, Copy, Default, JsonSchema)]
+struct Room(#[schemars(range(min = 0.0))] f64);
+
+impl<'de> Deserialize<'de> for Room {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let most = f64::deserialize(from)?;
+        let fits = most >= 0.0 && most.is_finite();
+        if fits { Ok(Self(most)) } else { Err(serde::de::Error::custom("a number, 0 or more")) }
+    }
 }
 
 /// The type of elements, under any of its names.

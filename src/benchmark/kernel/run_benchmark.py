@@ -16,10 +16,16 @@ module = importlib.util.module_from_spec(spec)
 # What the program prints is not for us.
 with contextlib.redirect_stdout(sys.stderr):
     spec.loader.exec_module(module)
-    settings = dict(json.loads(told["SIZES"]), precision=told["PRECISION"], iterations=1, seed=int(told["SEED"]))
+    sizes = json.loads(told["SIZES"])
+    settings = dict(sizes, precision=told["PRECISION"], iterations=1, seed=int(told["SEED"]))
+    if sizes:
+        # One that takes all its sizes as one.
+        settings["problem_size"] = next(iter(sizes.values())) if len(sizes) == 1 else sizes
     wanted = inspect.signature(module.run_benchmark).parameters
     if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in wanted.values()):
         settings = {name: value for name, value in settings.items() if name in wanted}
+    else:
+        settings.pop("problem_size", None)
     for _ in range(int(told["WARMUP"])):
         module.run_benchmark(**settings)
 for _ in range(int(told["ITERATIONS"])):

@@ -38,15 +38,18 @@ impl Manifest {
         read: impl Fn(&str) -> Result<Cow<'static, str>>,
     ) -> Result<Kernel> {
         let name = match &self.name {
-            Some(name) => {
-                check_name("a kernel", name).map(str::to_owned).map_err(|why| name.wrong(why))?
-            }
-            None => check_name("a kernel", &folder_name(folder))
-                .map(str::to_owned)
-                .map_err(Error::usage)?,
+            Some(name) => check_name("a kernel", name).map_err(|why| name.wrong(why))?.to_owned(),
+            None => check_name("a kernel", &folder_name(folder)).map_err(Error::usage)?.to_owned(),
         };
-        let precisions = self.precisions.get_or_insert_with(|| vec![Precision(Element::F32)]);
-        let precisions: Vec<Element> = precisions.iter().map(|precision| precision.0).collect();
+        self.take_whole_sizes()?;
+        self.check_names()?;
+        let precisions = match &self.precisions {
+            Some(none) if none.is_empty() => {
+                return Err(none.wrong("'precisions' is empty; name a type, such as f32"));
+            }
+            Some(some) => some.iter().map(|precision| precision.0).collect(),
+            None => vec![Element::F32],
+        };
         let command = self.command(folder, is_named)?;
         let description = match &self.description {
             Some(told) if told.contains(char::is_control) => {
@@ -57,8 +60,12 @@ impl Manifest {
             None if command.is_some() => "run_benchmark in Python".to_owned(),
             None => return Err(Error::usage("'description' is missing")),
         };
-        self.check_names()?;
         let code = BuiltIn::named(&name).map(|known| known.code);
+        if code.is_none() && self.cuda.is_none() && command.is_none() {
+            return Err(Error::usage(
+                "there is neither 'cuda' nor 'command', and no Python file that defines run_benchmark",
+            ));
+        }
         Ok(Kernel {
             keys: self.keys()?,
             precisions,
@@ -86,7 +93,7 @@ impl Manifest {
                 Some(part) => Some(Cuda::Own(self.cuda(&name, part, read)?)),
                 None => code.and_then(|code| code.cublas_lt.then_some(Cuda::CublasLt)),
             },
-            scalars: self.scalars.values().copied().collect(),
+            scalars: self.scalars.values().map(|scalar| **scalar).collect(),
             origin: None,
             default: self.default,
             description: description.into(),
@@ -101,28 +108,45 @@ impl Manifest {
         })
     }
 
+    /// Whole numbers that a program is told are sizes as others.
+    fn take_whole_sizes(&mut self) -> Result<()> {
+        for (name, value) in std::mem::take(&mut self.problem_size) {
+            match value.as_u64() {
+                Some(number) => {
+                    let default = Sizes::Number(number);
+                    let size = value.with(Size { help: String::new(), default, divides: false });
+                    if self.sizes.insert(name.clone(), size).is_some() {
+                        return Err(
+                            value.wrong(format!("'{name}' is in 'sizes', too; leave one out"))
+                        );
+                    }
+                }
+                None => drop(self.problem_size.insert(name, value)),
+            }
+        }
+        Ok(())
+    }
+
     /// Every name stands for one thing.
     fn check_names(&self) -> Result<()> {
-        let output = self.output.iter().map(|output| ("the output", &*output.name));
-        let others = self.problem_size.keys().map(|name| ("a size", name));
-        let sizes = self.sizes.keys().map(|name| ("a size", name));
-        let scalars = self.scalars.keys().map(|name| ("a scalar", name));
-        let inputs = self.inputs.keys().map(|name| ("an input", name));
+        let sizes = self.sizes.iter().map(|(name, at)| ("a size", name, at.with(())));
+        let others = self.problem_size.iter();
+        let others = others.map(|(name, at)| ("a setting", name, at.with(())));
+        let scalars = self.scalars.iter().map(|(name, at)| ("a scalar", name, at.with(())));
+        let inputs = self.inputs.iter().map(|(name, at)| ("an input", name, at.shape.with(())));
+        let output = self.output.iter();
+        let output = output.map(|output| ("the output", &*output.name, output.name.with(())));
         let mut known = vec![("the bytes of an element", ELEMENT_BYTES)];
-        for (what, name) in sizes.chain(others).chain(scalars).chain(inputs).chain(output) {
-            check_name(what, name).map_err(Error::usage)?;
+        for (what, name, at) in sizes.chain(others).chain(scalars).chain(inputs).chain(output) {
+            check_name(what, name).map_err(|why| at.wrong(why))?;
             if let Some((other, _)) = known.iter().find(|(_, known)| known == name) {
-                return Err(Error::usage(format!("'{name}' is {other} and {what}; rename one")));
+                return Err(at.wrong(format!("'{name}' is {other} and {what}; rename one")));
             }
             known.push((what, name));
-        }
-        if known.len() > LIMIT {
-            return Err(Error::usage(format!(
-                "it has more than {LIMIT} sizes, scalars and tensors"
-            )));
-        }
-        if self.precisions.as_ref().is_some_and(Vec::is_empty) {
-            return Err(Error::usage("'precisions' is empty; name a type, such as f32"));
+            if known.len() > LIMIT {
+                let told = format!("there are more than {LIMIT} sizes, scalars and tensors");
+                return Err(at.wrong(told));
+            }
         }
         Ok(())
     }
@@ -150,11 +174,7 @@ impl Manifest {
             let help = size.help.clone().into();
             Ok(Key { name: name.clone().into(), help, values, divides: size.divides })
         };
-        let others = self.problem_size.iter().filter_map(|(name, value)| {
-            let values = Values::Sizes(equal(value.as_u64()?.to_string().into()));
-            Some(Ok(Key { name: name.clone().into(), help: "".into(), values, divides: false }))
-        });
-        self.sizes.iter().map(key).chain(others).collect()
+        self.sizes.iter().map(key).collect()
     }
 
     /// A formula that names nothing but sizes.
@@ -169,10 +189,7 @@ impl Manifest {
         at: &Placed<T>,
         formulas: impl IntoIterator<Item = &'a Formula>,
     ) -> Result<()> {
-        let others = self.problem_size.iter().filter(|(_, value)| value.is_u64());
-        let others: Vec<&String> = others.map(|(name, _)| name).collect();
-        let sizes = || self.sizes.keys().chain(others.iter().copied()).map(String::as_str);
-        let known = || sizes().chain([ELEMENT_BYTES]);
+        let known = || self.sizes.keys().map(String::as_str).chain([ELEMENT_BYTES]);
         let mut names = formulas.into_iter().flat_map(Formula::names);
         match names.find(|name| !known().any(|known| known == *name)) {
             None => Ok(()),
@@ -205,34 +222,27 @@ impl Manifest {
     }
 
     fn reference(&self) -> Result<Option<Reference>> {
-        let Some(named) = &self.reference else { return Ok(None) };
-        let code = BuiltIn::named(named).ok_or_else(|| {
+        let Some(named) = &self.reference else {
+            return match &self.tolerance {
+                Some(at) => {
+                    Err(at.wrong("'tolerance' needs 'reference', which says what is right"))
+                }
+                None => Ok(None),
+            };
+        };
+        let known = BuiltIn::named(named).ok_or_else(|| {
             let near = suggestion(named, BuiltIn::ALL.map(|known| known.name));
-            named
-                .wrong(format!("'reference' is '{}', which is no built-in kernel; {near}", **named))
+            let told = format!("'reference' is '{}', which is no built-in kernel; {near}", **named);
+            named.wrong(told)
         })?;
-        let tolerance: f64 = self.tolerance.as_ref().map_or(0.0, |tolerance| **tolerance);
-        let Tolerances { rmse, relative_error } = self.tolerances;
-        let relative = relative_error.unwrap_or(0.0);
-        match &self.tolerance {
-            Some(at) if !(tolerance >= 0.0 && tolerance.is_finite()) => {
-                Err(at
-                    .wrong(format!("'tolerance' is '{tolerance}'; it must be a number, 0 or more")))
-            }
-            _ if [rmse.unwrap_or(0.0), relative]
-                .iter()
-                .any(|most| !(*most >= 0.0 && most.is_finite())) =>
-            {
-                Err(Error::usage("'tolerances' must be numbers, 0 or more"))
-            }
-            _ => Ok(Some(Reference {
-                of: code.name,
-                check: code.code.check,
-                tolerance,
-                relative,
-                rmse,
-            })),
-        }
+        let Tolerances { rmse, relative_error } = &self.tolerances;
+        Ok(Some(Reference {
+            of: known.name,
+            check: known.code.check,
+            tolerance: self.tolerance.as_ref().map_or(0.0, |room| room.0),
+            relative: relative_error.map_or(0.0, |room| room.0),
+            rmse: rmse.map(|room| room.0),
+        }))
     }
 
     fn cuda(
@@ -241,10 +251,11 @@ impl Manifest {
         part: &CudaPart,
         read: impl Fn(&str) -> Result<Cow<'static, str>>,
     ) -> Result<CudaKernel> {
-        let undefined = part
-            .entries
-            .keys()
-            .find(|precision| !self.precisions.iter().flatten().any(|known| known == *precision));
+        let is_known = |precision: &Precision| match &self.precisions {
+            Some(known) => known.contains(precision),
+            None => precision.0 == Element::F32,
+        };
+        let undefined = part.entries.keys().find(|precision| !is_known(precision));
         if let Some(Precision(element)) = undefined {
             let name = element.name();
             let told = format!("'entries' has {name}, which 'precisions' has not; add it there");
@@ -287,10 +298,10 @@ impl Manifest {
                 None => return Ok(None),
             },
         };
-        let others = self.problem_size.iter().filter(|(_, value)| !value.is_u64());
-        let others = others.map(|(name, value)| (name.clone(), value.clone()));
+        let others =
+            self.problem_size.iter().map(|(name, value)| (name.clone(), (**value).clone()));
         let scalars =
-            self.scalars.iter().map(|(name, scalar)| (name.clone(), Value::from(*scalar)));
+            self.scalars.iter().map(|(name, scalar)| (name.clone(), Value::from(**scalar)));
         let constants = others.chain(scalars).collect();
         Ok(Some((Command { words, folder: folder.to_owned(), constants, may_run }, target)))
     }
@@ -298,9 +309,7 @@ impl Manifest {
     fn skips(&self) -> Result<Vec<Skip>> {
         for skip in &self.skip_conditions {
             let names = skip.when.iter().flat_map(Formula::names);
-            let mut unknown = names.filter(|name| {
-                !self.sizes.contains_key(*name) && !self.problem_size.contains_key(*name)
-            });
+            let mut unknown = names.filter(|name| !self.sizes.contains_key(*name));
             if let Some(name) = unknown.next() {
                 return Err(Error::usage(format!(
                     "'skip_conditions' name '{name}', which is no size"
@@ -317,7 +326,7 @@ impl Manifest {
             return Ok(Argument::Tensor(text.to_string()));
         }
         if let Some(scalar) = self.scalars.get(&**text) {
-            return Ok(Argument::Scalar(*scalar));
+            return Ok(Argument::Scalar(**scalar));
         }
         let formula = Formula::parse(text)
             .map_err(|why| text.wrong(format!("'arguments': {}", why.message)))?;
@@ -415,7 +424,7 @@ cuda:
                 "[f23]",
                 "line 6: 'precisions': precision 'f23' is not known; did you mean 'f32'?",
             ),
-            ("[fp32, double]", "[]", "'precisions' is empty"),
+            ("[fp32, double]", "[]", "line 6: 'precisions' is empty"),
             (
                 "default: 1000",
                 "default: 10 apples",
@@ -448,7 +457,11 @@ cuda:
                 "shape: [ceil_div(n, 2)], fill",
                 "line 9: 'shape': in 'ceil_div(n' it ends at character 11 where there must be a comma (in a list, put",
             ),
-            ("scalars: {s: 3}", "scalars: {n: 3}", "'n' is a size and a scalar; rename one"),
+            (
+                "scalars: {s: 3}",
+                "scalars: {n: 3}",
+                "line 7: 'n' is a size and a scalar; rename one",
+            ),
             ("scalars: {s: 3}", "scalars: {s: many}", "line 7: 's' is 'many'; it must be a number"),
             (
                 "reference: copy",
