@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 pub use command::{Command, Skip, Target};
 pub use discovery::{Found, FoundKernel, Origin, Refused, check, discover, found};
-pub use formula::Formula;
+pub use formula::{Extents, Formula};
 pub use manifest::Manifest;
 pub use tensor::{Fill, Tensor, Values, View};
 
@@ -218,10 +218,10 @@ pub struct CudaKernel {
     pub entries: Vec<(Element, Cow<'static, str>)>,
     /// Its arguments, in order.
     pub arguments: Vec<Argument>,
-    /// Blocks.
-    pub grid: Formula,
-    /// Threads of a block.
-    pub block: Formula,
+    /// Blocks along each axis.
+    pub grid: Extents,
+    /// Threads of a block along each axis.
+    pub block: Extents,
     /// Bytes of shared memory of a block that are set at the launch.
     pub shared_bytes: Formula,
 }
@@ -338,8 +338,9 @@ impl KernelRun {
         }
         // What is asked for later is known, too.
         if let Some(Cuda::Own(own)) = &kernel.cuda {
-            run.whole("the grid", &own.grid, 1)?;
-            run.whole("a block", &own.block, 1)?;
+            for axis in [&own.grid, &own.block].into_iter().flat_map(Extents::axes).flatten() {
+                run.whole("an axis of the grid or of a block", axis, 1)?;
+            }
             run.whole("shared memory", &own.shared_bytes, 0)?;
             for argument in &own.arguments {
                 if let Argument::Count(count) = argument {
@@ -404,6 +405,11 @@ impl KernelRun {
     /// The output with its shape.
     pub fn output(&self) -> (&'static Tensor, &[usize]) {
         (&self.kernel.output, &self.shapes[self.kernel.inputs.len()])
+    }
+
+    /// The extents along three axes.
+    pub fn extents(&self, extents: &Extents) -> [f64; 3] {
+        extents.axes().map(|axis| axis.map_or(1.0, |axis| self.value(axis)))
     }
 
     /// What a program is told: its sizes, and what else its description sets.

@@ -75,6 +75,21 @@ fn a_kernel_in_a_folder_is_checked_timed_and_reported() {
     assert_eq!(found(&report), ["kernels/mine"]);
     let content = report["run"]["kernels"][0]["content"].as_str().unwrap();
     assert_eq!(content.len(), 16);
+    // Three axes, and more than a GPU has.
+    for (grid, block, told) in [
+        ("[1, \"ceil_div(n, 256)\"]", "[16, 4, 4]", None),
+        ("[1, n, 65]", "[1024, 2]", Some("more than a GPU can start")),
+        ("[1, 65536]", "1", Some("more than a GPU can start")),
+    ] {
+        let of_axes = MANIFEST.replace("grid: ceil_div(n, 256)", &format!("grid: {grid}"));
+        let of_axes = of_axes.replace("block: 256", &format!("block: {block}"));
+        let run =
+            on_standin("--backend cuda mine copy --problem-size n=1000 --problem-size array=1KiB");
+        let report = with_kernel(run, "kernels/mine", &of_axes).passes().report();
+        let reason = cases(&report)[1]["reason"].as_str();
+        let is_told = reason.zip(told).is_some_and(|(reason, told)| reason.contains(told));
+        assert!(is_told || reason == told, "{reason:?}");
+    }
     // Another text is another kernel.
     let run = on_standin("--backend cuda mine --problem-size n=1");
     let other = MANIFEST.replace("elements", "items");

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Fill, Formula, Skip, Target};
+use super::{Extents, Fill, Formula, Skip, Target};
 use crate::base::error::Result;
 use crate::base::yaml::{self, Placed};
 use crate::benchmark::Element;
@@ -156,10 +156,10 @@ struct CudaPart {
     /// Its arguments in order: the name of a tensor is its address, that of a scalar a number of the element's type,
     /// any other expression a whole number of 64 bits.
     arguments: Vec<Placed<String>>,
-    /// Blocks.
-    grid: Placed<Formula>,
-    /// Threads of a block.
-    block: Placed<Formula>,
+    /// Blocks, along up to three axes.
+    grid: Placed<Extents>,
+    /// Threads of a block, along up to three axes.
+    block: Placed<Extents>,
     /// Bytes of shared memory of a block that are set at the launch.
     #[serde(default)]
     shared_bytes: Option<Placed<Formula>>,

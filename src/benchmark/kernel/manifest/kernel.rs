@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::{
-    Argument, Bound, BuiltIn, Command, Cuda, CudaKernel, Fill, Formula, Kernel, Reference, Skip,
-    Target, Tensor,
+    Argument, Bound, BuiltIn, Command, Cuda, CudaKernel, Extents, Fill, Formula, Kernel, Reference,
+    Skip, Target, Tensor,
 };
 use super::{
     CudaPart, ELEMENT_BYTES, Input, Manifest, OneSize, Precision, Size, Sizes, Tolerances,
@@ -183,6 +183,11 @@ impl Manifest {
         Ok((**formula).clone())
     }
 
+    fn extents(&self, key: &str, extents: &Placed<Extents>) -> Result<Extents> {
+        self.check(key, extents, extents.axes().into_iter().flatten())?;
+        Ok((**extents).clone())
+    }
+
     fn check<'a, T>(
         &self,
         key: &str,
@@ -273,8 +278,8 @@ impl Manifest {
                 .iter()
                 .map(|text| self.argument(text))
                 .collect::<Result<_>>()?,
-            grid: self.formula("grid", &part.grid)?,
-            block: self.formula("block", &part.block)?,
+            grid: self.extents("grid", &part.grid)?,
+            block: self.extents("block", &part.block)?,
             shared_bytes: match &part.shared_bytes {
                 Some(bytes) => self.formula("shared_bytes", bytes)?,
                 None => Formula::of(0.0),
@@ -490,6 +495,13 @@ cuda:
                 "ceil_div(n 256)",
                 "line 17: 'grid': in 'ceil_div(n 256)' '2' stands at character 12 where there must be a comma",
             ),
+            (
+                "block: 256",
+                "block: [m, 256, 1, 1]",
+                "line 18: 'block' must be a list of one to three expressions",
+            ),
+            ("block: 256", "block: [m, k]", "line 18: 'block' names 'k'"),
+            ("block: 256", "block: [m, 2*]", "line 18: 'block': in '2*' it ends"),
             (
                 "block: 256",
                 "block: 256\n  blocks: 2",
