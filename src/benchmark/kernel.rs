@@ -70,7 +70,7 @@ macro_rules! built_in {
 }
 
 impl BuiltIn {
-    const ALL: [Self; 5] = [
+    const ALL: &'static [Self] = &[
         built_in!(copy, "kernel.cu"),
         built_in!(gemm),
         built_in!(layer_norm, "kernel.cu"),
@@ -78,8 +78,8 @@ impl BuiltIn {
         built_in!(triad, "kernel.cu"),
     ];
 
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name == name)
+    fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|known| known.name == name)
     }
 
     fn kernel(&self) -> Kernel {

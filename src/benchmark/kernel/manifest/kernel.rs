@@ -236,7 +236,7 @@ impl Manifest {
             };
         };
         let known = BuiltIn::named(named).ok_or_else(|| {
-            let near = suggestion(named, BuiltIn::ALL.map(|known| known.name));
+            let near = suggestion(named, BuiltIn::ALL.iter().map(|known| known.name));
             let told = format!("'reference' is '{}', which is no built-in kernel; {near}", **named);
             named.wrong(told)
         })?;
@@ -392,7 +392,7 @@ cuda:
     #[test]
     fn every_description_is_valid_under_the_schema() {
         let schema = schema();
-        for text in BuiltIn::ALL.map(|known| known.manifest).into_iter().chain([GOOD]) {
+        for text in BuiltIn::ALL.iter().map(|known| known.manifest).chain([GOOD]) {
             let value: serde_json::Value = yaml::read_with_names(text).unwrap();
             let wrong = schema.iter_errors(&value).map(|why| why.to_string());
             assert_eq!(wrong.collect::<Vec<_>>(), Vec::<String>::new(), "{text}");
