@@ -3,6 +3,7 @@
 mod cuda;
 mod host;
 mod pace;
+mod program;
 mod reference;
 mod simulated;
 
@@ -22,6 +23,7 @@ use crate::plan::mesh::Group;
 use crate::plan::{BackendSpec, Plan};
 use crate::world::clock::Clock;
 use crate::world::{Wait, World};
+use program::Launch;
 
 /// Prepares work on this rank's device.
 pub trait Backend {
@@ -168,10 +170,11 @@ impl Sample {
 /// When the machine lacks what the backend needs.
 pub fn open(plan: &Plan, world: &World) -> Result<Box<dyn Backend>> {
     Ok(match &plan.backend {
-        BackendSpec::Host => Box::new(host::Host::open(world)),
+        BackendSpec::Host => Box::new(host::Host::open(world, Launch::of(plan, world))),
         BackendSpec::Cuda { emulated } => {
             let place = (world.rank(), world.local_rank());
-            Box::new(cuda::Cuda::open(place, world.wait().policy(), *emulated)?)
+            let launch = Launch::of(plan, world);
+            Box::new(cuda::Cuda::open(place, world.wait().policy(), *emulated, launch)?)
         }
         BackendSpec::Simulated(topology) => {
             Box::new(simulated::Simulated::open(topology, plan.seed, world.rank()))

@@ -9,21 +9,21 @@ mod problem;
 pub mod work;
 
 use std::borrow::Cow;
-use std::path::Path;
-use std::sync::LazyLock;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, OnceLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use element::with_number;
-pub use element::{Element, Number};
+pub use element::{Element, Number, bytes_of};
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
 use crate::base::units::{counted, parse_sizes, refuse_long};
 use crate::benchmark::collective::{COLLECTIVES, Collective};
-use crate::benchmark::kernel::{KERNELS, Kernel};
+use crate::benchmark::kernel::{Found, KERNELS, Kernel};
 pub use crate::benchmark::work::Counts;
 use crate::benchmark::work::{Blocks, CompletionMode, Exchange, Operator, Placement, Root, Work};
 
@@ -105,6 +105,9 @@ pub struct Benchmark {
     /// Whether it is measured when no benchmark is named.
     #[serde(rename = "usual")]
     pub default: bool,
+    /// The folder in which it was found, if it does not come with the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
     #[serde(skip)]
     kind: WorkKind,
 }
@@ -136,6 +139,7 @@ impl From<&'static Collective> for Benchmark {
             placements: in_place.is_some(),
             collective: true,
             default,
+            folder: None,
             kind: WorkKind::Exchange(collective),
         }
     }
@@ -152,6 +156,7 @@ impl From<&'static Kernel> for Benchmark {
             placements: false,
             collective: false,
             default: kernel.default,
+            folder: kernel.origin.as_ref().map(|origin| origin.folder.clone()),
             kind: WorkKind::Kernel(kernel),
         }
     }
@@ -163,23 +168,45 @@ pub static CATALOGUE: LazyLock<Vec<Benchmark>> = LazyLock::new(|| {
     collectives.chain(KERNELS.iter().map(Benchmark::from)).collect()
 });
 
+/// Kernels that were found.
+static FOUND: OnceLock<Vec<Benchmark>> = OnceLock::new();
+
+/// Looks for kernels, so that they can be measured.
+///
+/// # Errors
+/// As [`kernel::discover`].
+pub fn discover(paths: &[PathBuf]) -> Result<&'static Found> {
+    let found = kernel::discover(paths)?;
+    FOUND.get_or_init(|| found.kernels.iter().map(Benchmark::from).collect());
+    Ok(found)
+}
+
+/// Every benchmark, and the kernels that were found.
+pub fn catalogue() -> impl Iterator<Item = &'static Benchmark> + Clone {
+    CATALOGUE.iter().chain(FOUND.get().into_iter().flatten())
+}
+
 /// The benchmark called `name`.
 pub fn find(name: &str) -> Option<&'static Benchmark> {
-    CATALOGUE.iter().find(|benchmark| benchmark.names().any(|known| known == name))
+    catalogue().find(|benchmark| benchmark.names().any(|known| known == name))
 }
 
 /// Names of the benchmarks that are measured when none is named.
 pub fn defaults() -> impl Iterator<Item = &'static str> {
-    CATALOGUE.iter().filter(|benchmark| benchmark.default).map(|benchmark| &*benchmark.name)
+    catalogue().filter(|benchmark| benchmark.default).map(|benchmark| &*benchmark.name)
 }
 
 /// The benchmark called `name`.
 ///
 /// # Errors
-/// Usage error naming the nearest known name.
+/// Usage error naming the nearest known name, or what is wrong with the kernel that has the name.
 pub fn named(name: &str) -> Result<&'static Benchmark> {
     find(name).ok_or_else(|| {
-        let names = CATALOGUE.iter().map(|benchmark| &*benchmark.name);
+        let refused = &kernel::found().refused;
+        if let Some(refused) = refused.iter().find(|refused| refused.name == name) {
+            return refused.why.clone();
+        }
+        let names = catalogue().map(|benchmark| &*benchmark.name);
         Error::usage(format!("benchmark '{name}' is not known; {}", suggestion(name, names)))
     })
 }

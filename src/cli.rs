@@ -6,6 +6,7 @@ mod history;
 mod import;
 mod init_config;
 mod inspect;
+mod kernels;
 mod list_benchmarks;
 mod log;
 mod manual;
@@ -72,6 +73,8 @@ enum Command {
         /// Only names that have this in them, or match this glob
         #[arg(long, value_name = "NAME|GLOB")]
         filter: Option<String>,
+        #[command(flatten)]
+        kernels: kernels::KernelArgs,
     },
     /// Read results of nccl-tests or the OSU micro-benchmarks into a report
     Import(import::ImportArgs),
@@ -81,7 +84,7 @@ enum Command {
     History(history::HistoryArgs),
     /// Read reports together: statistics, reliability, scaling, who is fastest, and what is wrong
     Analyze(analyze::AnalyzeArgs),
-    /// Compile the built-in kernels and show what they use; needs NVRTC, but no GPU
+    /// Compile the kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
     /// Write a commented configuration for this machine
     InitConfig(init_config::InitConfigArgs),
@@ -229,15 +232,16 @@ fn refuse(error: &clap::Error) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Run(args) => run::run(*args, cli.config.as_deref()),
-        Command::ListBenchmarks { format, filter } => {
-            list_benchmarks::run(format, filter.as_deref(), cli.verbose > 0)
+        Command::ListBenchmarks { format, filter, kernels } => {
+            let paths = paths(cli.config.as_deref(), kernels)?;
+            list_benchmarks::run(format, filter.as_deref(), cli.verbose > 0, &paths)
         }
         Command::Import(args) => import::run(args),
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, config(cli.config.as_deref())?),
         Command::Analyze(args) => analyze::run(&args, &config(cli.config.as_deref())?),
         Command::InitConfig(args) => init_config::run(&args),
-        Command::Inspect(args) => inspect::run(&args),
+        Command::Inspect(args) => inspect::run(args, cli.config.as_deref()),
         Command::SystemInfo { format } => system_info::run(format),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { output_dir } => manual::man(&output_dir),
@@ -245,6 +249,11 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::WithParent { parent, program } => crate::run::with_parent(parent, &program),
         Command::Verdict { report } => verdict::run(&report),
     }
+}
+
+/// Where a configuration and flags say that kernels are.
+fn paths(path: Option<&Path>, flags: kernels::KernelArgs) -> Result<Vec<PathBuf>> {
+    Ok(config(path)?.kernel_paths.into_iter().chain(flags.kernel_path).collect())
 }
 
 fn config(path: Option<&Path>) -> Result<Config> {

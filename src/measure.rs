@@ -64,12 +64,23 @@ pub struct Method<'a> {
     pub communicates: bool,
     /// Equal operations that one run is made of.
     pub operations: u32,
-    /// Whether it happens once in a process's life and cannot be repeated.
-    pub once: bool,
+    /// How often it can run.
+    pub repeats: Repeats,
     /// How long this rank's device needs from rest to its usual speed, ns.
     pub settling: Nanos,
     /// For about so long it may go on after the run was asked to stop, seconds.
     pub stop_seconds: f64,
+}
+
+/// How often work can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// As often as wanted.
+    Freely,
+    /// Once in a process's life.
+    Once,
+    /// It has run: a program has measured itself, and its times are taken as they are.
+    Reported,
 }
 
 /// What the ranks of a case read together.
@@ -161,13 +172,27 @@ pub fn measure(
         max_seconds: None,
         ..method.budget.clone()
     };
-    let budget = if method.once { &once } else { method.budget };
+    let reported = Budget {
+        iterations: method.budget.reported(),
+        batch: Some(1),
+        min_seconds: 0.0,
+        max_seconds: None,
+        ..method.budget.clone()
+    };
+    let budget = match method.repeats {
+        Repeats::Freely => method.budget,
+        Repeats::Once => &once,
+        Repeats::Reported => &reported,
+    };
     // What has happened before had no common start.
-    let protocol = if method.once { Protocol::Barrier } else { method.protocol };
+    let protocol = match method.repeats {
+        Repeats::Once => Protocol::Barrier,
+        _ => method.protocol,
+    };
     let all = team.all;
     let mut starter = Starter::new(all, &time, protocol);
     let began = time.now();
-    let (warmup, runs) = match method.once {
+    let (warmup, runs) = match method.repeats != Repeats::Freely {
         true => (0, 1),
         false => warm_up(team, &time, prepared, method, &mut starter)?,
     };
@@ -193,7 +218,7 @@ pub fn measure(
             Some(0) => break,
             Some(asked) => asked as usize,
         };
-        if asked > 1 {
+        if asked > 1 && method.repeats == Repeats::Freely {
             // The ranks' meeting has left other things in the caches.
             fire(&starter, &time, prepared, (runs, 1), method.communicates)?;
         }

@@ -15,10 +15,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Kind, Result};
+use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::units::counted;
 use crate::benchmark::Problem;
 use crate::benchmark::collective::MpiCall;
+pub use crate::benchmark::kernel::check as check_kernels;
+use crate::benchmark::kernel::{FoundKernel, Refused, found};
 use crate::benchmark::work::{Element, Placement, Work};
 use crate::machine::topology::{self, Topology};
 use crate::plan::config::{BackendChoice, Config, Protocol, ScalingKind};
@@ -67,6 +69,9 @@ pub struct Plan {
     pub places: Vec<Place>,
     /// Coefficient of variation above which a case carries a caveat, percent.
     pub max_variance_percent: f64,
+    /// The kernels that were found and are in a case, and those that could not be used though their path was named.
+    #[serde(default)]
+    pub kernels: Vec<FoundKernel>,
     /// The cases, in execution order.
     pub cases: Vec<Case>,
 }
@@ -203,6 +208,7 @@ impl Plan {
                 "max_variance_percent",
                 config.benchmarking.max_variance_percent.unwrap_or(MAX_VARIANCE_PERCENT),
             )?,
+            kernels: kernels(&cases),
             cases,
         })
     }
@@ -236,6 +242,12 @@ impl Plan {
         Ok(())
     }
 
+    /// The exit of a run in which all goes well: bad input if a kernel that was asked for cannot be used.
+    pub fn exit(&self) -> Exit {
+        let refused = self.kernels.iter().any(|kernel| kernel.refused.is_some());
+        if refused { Exit::Usage } else { Exit::Ok }
+    }
+
     /// Whether cases may run more than once.
     pub fn repeats(&self) -> bool {
         self.cycles != Cycles::Times(1)
@@ -257,6 +269,21 @@ fn cases(config: &Config, groups: &MeasuredGroups) -> Result<Vec<Case>> {
         return Err(Error::usage("nothing is left to measure; name at least one benchmark"));
     }
     Ok(cases.list)
+}
+
+fn kernels(cases: &[Case]) -> Vec<FoundKernel> {
+    let mut kernels: Vec<FoundKernel> = Vec::new();
+    for case in cases {
+        if let Work::Kernel(run) = &case.work
+            && let Some(facts) = run.kernel.facts()
+            && !kernels.contains(&facts)
+        {
+            kernels.push(facts);
+        }
+    }
+    let refused = found().refused.iter().filter(|refused| refused.is_named);
+    kernels.extend(refused.map(Refused::facts));
+    kernels
 }
 
 fn check_batch(batch: Option<u32>, backend: &BackendSpec, cases: &[Case]) -> Result<()> {

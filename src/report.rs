@@ -43,6 +43,7 @@ pub use crate::base::caveat::Severity;
 use crate::base::error::Exit;
 use crate::base::failure::CaseError;
 use crate::base::units::counted;
+use crate::benchmark::kernel::FoundKernel;
 pub use crate::benchmark::metric::{Metrics, Overlap};
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{Counts, Problem};
@@ -125,6 +126,10 @@ pub struct Run {
     pub exit: u8,
     /// The configuration after flags were applied.
     pub config: Config,
+    /// Kernels that do not come with the program: those that are in a case, and those that could not be used though
+    /// their path was named.
+    #[serde(default)]
+    pub kernels: Vec<FoundKernel>,
 }
 
 /// A file with another tool's results.

@@ -80,7 +80,7 @@ fn launch_once(request: Request, processes: usize) -> Result<Exit> {
     request::tell_of_missing_gpu(asked);
     if request.dry_run {
         dry_run::show(&plan);
-        return Ok(Exit::Ok);
+        return Ok(plan.exit());
     }
     recorder::refuse_unfinished(&outputs, request.on_existing)?;
     let command = launch::Command {

@@ -10,7 +10,7 @@ use std::ffi::c_int;
 use libloading::{Library, Symbol};
 use tesserabench::backend::{self, Peers, Sample};
 use tesserabench::measure::timing::{Times, combine};
-use tesserabench::measure::{Method, Team, measure};
+use tesserabench::measure::{Method, Repeats, Team, measure};
 use tesserabench::plan::Plan;
 use tesserabench::plan::config::{Config, ThreadLevel};
 use tesserabench::stats;
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         budget: &budget,
                         communicates: true,
                         operations: 1,
-                        once: false,
+                        repeats: Repeats::Freely,
                         settling: 0,
                         stop_seconds: 0.0,
                     };

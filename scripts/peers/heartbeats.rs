@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use tesserabench::backend::{self, Peers};
-use tesserabench::measure::{Method, Team, measure};
+use tesserabench::measure::{Method, Repeats, Team, measure};
 use tesserabench::plan::config::{Config, from_name};
 use tesserabench::plan::{Deadlines, Plan};
 use tesserabench::stats;
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 budget: &plan.budget,
                 communicates: true,
                 operations: 1,
-                once: false,
+                repeats: Repeats::Freely,
                 settling: 0,
                 stop_seconds: 0.0,
             };

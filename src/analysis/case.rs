@@ -9,6 +9,8 @@ use crate::base::error::Kind;
 use crate::base::failure::CaseError;
 use crate::base::units::counted;
 use crate::benchmark::Counts;
+use crate::benchmark::kernel::KernelRun;
+use crate::benchmark::work::Work;
 use crate::machine::telemetry::Telemetry;
 use crate::measure::Recording;
 use crate::plan::config::Protocol;
@@ -63,6 +65,12 @@ pub fn analyse(
                 let split = recording.remarks.split.clone();
                 let measured = measured(plan, &counts, *recording);
                 let crowding = crowding.into_iter().chain(split.map(|how| Caveat::Split { how }));
+                let found = |run: &KernelRun| run.kernel.origin.is_some();
+                let unchecked = result.accuracy.is_none()
+                    && matches!(&case.work, Work::Kernel(run) if found(run));
+                let self_timed = case.work.is_reported().then_some(Caveat::SelfTimed);
+                let crowding =
+                    crowding.chain(unchecked.then_some(Caveat::Unchecked)).chain(self_timed);
                 result.caveats = caveats(plan, &counts, floors, &measured, crowding.collect());
                 result.measured = Some(Box::new(measured));
                 result.renew_metrics();

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::pace::Pace;
+use super::program::{Launch, Program};
 use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Share, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::{Nanos, counted};
@@ -45,6 +46,9 @@ pub(super) struct Cuda {
     /// The communicators of the groups this rank has been in, by world ranks. First, so that they go
     /// before what they use.
     comms: RefCell<HashMap<Vec<usize>, Rc<Comm>>>,
+    /// Its number among the visible ones.
+    ordinal: usize,
+    launch: Launch,
     blocking: BlockingKernel,
     gpu: Gpu,
     clock: HostClock,
@@ -100,6 +104,7 @@ impl Cuda {
         (world_rank, local): (usize, usize),
         policy: WaitPolicy,
         emulated: bool,
+        launch: Launch,
     ) -> Result<Self> {
         let count = devices()?;
         if local >= count && count > 1 && !emulated {
@@ -114,7 +119,8 @@ impl Cuda {
         let blocking = BlockingKernel::build(&gpu)?;
         let clock = HostClock::new(policy);
         let (comms, warned) = (RefCell::default(), Cell::new(false));
-        Ok(Self { gpu, blocking, clock, comms, world_rank, cores, warned })
+        let ordinal = local % count;
+        Ok(Self { gpu, ordinal, launch, blocking, clock, comms, world_rank, cores, warned })
     }
 
     /// This rank's number in a group, and how many ranks that has.
@@ -199,8 +205,17 @@ impl Backend for Cuda {
         let prepared = match work {
             Work::Nothing => self.timed(Box::new(Nothing), peers.wait, is_too_short),
             Work::Exchange(exchange) => self.exchange(exchange, group, peers),
-            Work::Kernel(run) => kernel::prepare(&self.gpu, run)
-                .and_then(|kernel| self.timed(kernel, peers.wait, is_too_short)),
+            Work::Kernel(run) => {
+                run.check_backend("cuda").and_then(|()| match &run.kernel.command {
+                    Some(command) => {
+                        let place = (self.ordinal.to_string(), &self.clock as &dyn Clock);
+                        Ok(Box::new(Program::new(run, command, &self.launch, place))
+                            as Box<dyn Prepared>)
+                    }
+                    None => kernel::prepare(&self.gpu, run)
+                        .and_then(|kernel| self.timed(kernel, peers.wait, is_too_short)),
+                })
+            }
         };
         prepared.map_err(|why| match why.kind {
             Kind::Unfit => Error::unsupported(why.message),

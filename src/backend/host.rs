@@ -8,6 +8,7 @@ mod kernel;
 mod transport;
 
 use super::pace::Pace;
+use super::program::{Launch, Program};
 use super::{Accuracy, Backend, Device, Peers, Prepared, Remarks, Sample, Start};
 use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
@@ -20,12 +21,13 @@ use crate::world::{WaitPolicy, World};
 pub(super) struct Host {
     clock: HostClock,
     transport: Option<transport::Transport>,
+    launch: Launch,
 }
 
 impl Host {
-    pub(super) fn open(world: &World) -> Self {
+    pub(super) fn open(world: &World, launch: Launch) -> Self {
         let transport = world.mpi_init_time().map(transport::Transport::new);
-        Self { clock: HostClock::new(world.wait().policy()), transport }
+        Self { clock: HostClock::new(world.wait().policy()), transport, launch }
     }
 
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
@@ -77,7 +79,16 @@ impl Backend for Host {
                 let operation = transport.prepare(exchange, group, (&self.clock, common))?;
                 self.timed(operation, policy, is_too_short)
             }
-            Work::Kernel(run) => self.timed(kernel::prepare(run)?, policy, is_too_short),
+            Work::Kernel(run) => {
+                run.check_backend("host")?;
+                match &run.kernel.command {
+                    Some(command) => {
+                        let place = ("cpu".to_owned(), &self.clock as &dyn Clock);
+                        Box::new(Program::new(run, command, &self.launch, place))
+                    }
+                    None => self.timed(kernel::prepare(run)?, policy, is_too_short),
+                }
+            }
         })
     }
 }

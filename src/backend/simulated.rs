@@ -58,13 +58,17 @@ impl Backend for Simulated {
         group: &Group,
         _: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        if let Work::Kernel(run) = work
-            && !Element::WIDE_FLOATS.contains(&run.element)
-        {
-            return Err(Error::unsupported(format!(
-                "kernels are not modelled for {}",
-                run.element.name()
-            )));
+        if let Work::Kernel(run) = work {
+            let name = &run.kernel.name;
+            if run.kernel.command.is_some() {
+                return Err(Error::unsupported(format!(
+                    "{name} is a program, which is not modelled"
+                )));
+            }
+            if !Element::WIDE_FLOATS.contains(&run.element) {
+                let element = run.element.name();
+                return Err(Error::unsupported(format!("kernels are not modelled for {element}")));
+            }
         }
         let seconds = crate::benchmark::model::seconds(work, &self.topology, &group.ranks)
             .ok_or_else(|| Error::unsupported("the start of a library is not modelled"))?;

@@ -177,6 +177,10 @@ pub enum Caveat {
         /// The fault, as it was described.
         fault: String,
     },
+    /// Nothing says what is right, or what was computed is not told.
+    Unchecked,
+    /// A program timed itself.
+    SelfTimed,
 }
 
 pub(crate) const OVERSUBSCRIBED: Concern = warning(
@@ -317,6 +321,13 @@ impl Caveat {
             Self::PlantedFault { .. } => {
                 (18, "planted fault", Nothing, "unset TESSERABENCH_FAULT to measure the machine")
             }
+            Self::Unchecked => (
+                19,
+                "unchecked",
+                Nothing,
+                "name a reference in its bench.yaml, and let a program print its output",
+            ),
+            Self::SelfTimed => (20, "self-timed", Nothing, ""),
         }
     }
 
@@ -434,6 +445,8 @@ impl fmt::Display for Caveat {
                 write!(f, "read from the output of {tool}, whose times are {time}")
             }
             Self::PlantedFault { fault } => write!(f, "the fault '{fault}' was planted"),
+            Self::Unchecked => f.write_str("results were not checked"),
+            Self::SelfTimed => f.write_str("the times are those that the program itself prints"),
         }?;
         match self.facts().3 {
             "" => Ok(()),
@@ -469,6 +482,8 @@ mod tests {
             Caveat::CutShort { reason: text() },
             Caveat::Imported { tool: text(), time: text() },
             Caveat::PlantedFault { fault: text() },
+            Caveat::Unchecked,
+            Caveat::SelfTimed,
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);

@@ -49,6 +49,11 @@ pub struct Placed<T> {
 }
 
 impl<T> Placed<T> {
+    /// Another value at its place.
+    pub fn with<U>(&self, value: U) -> Placed<U> {
+        Placed { value, line: self.line }
+    }
+
     /// What is wrong with it.
     pub fn wrong(&self, told: impl std::fmt::Display) -> Error {
         Error::usage(format!("line {}: {told}", self.line))

@@ -183,6 +183,12 @@ macro_rules! small_float {
 
 small_float!(f16: 1 << 11, bf16: 1 << 8, F8E4M3: 1 << 4, F8E5M2: 1 << 3);
 
+/// The numbers as they lie in memory.
+pub fn bytes_of<T: Number>(numbers: &[T]) -> &[u8] {
+    // SAFETY: such numbers have no padding, and any byte may be read.
+    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
+}
+
 /// Evaluates an expression in which a name stands for the Rust type of an element.
 macro_rules! with_number {
     ($element:expr, $name:ident => $value:expr) => {

@@ -3,7 +3,9 @@
 //! A kernel is a folder with a description ([`Manifest`]) and its CUDA source. Of those that come with the program, what
 //! must be code is in one file, registered by one line.
 
+mod command;
 mod copy;
+mod discovery;
 mod formula;
 mod gemm;
 mod layer_norm;
@@ -14,11 +16,15 @@ mod triad;
 
 use std::borrow::Cow;
 use std::ops::{Add, Mul, Sub};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-pub use formula::Formula;
+pub use command::{Command, Skip, Target};
+pub use discovery::{Found, FoundKernel, Origin, Refused, check, discover, found};
+pub use formula::{Extents, Formula};
 pub use manifest::Manifest;
 pub use tensor::{Fill, Tensor, Values, View};
 
@@ -64,7 +70,7 @@ macro_rules! built_in {
 }
 
 impl BuiltIn {
-    const ALL: [Self; 5] = [
+    const ALL: &'static [Self] = &[
         built_in!(copy, "kernel.cu"),
         built_in!(gemm),
         built_in!(layer_norm, "kernel.cu"),
@@ -72,8 +78,8 @@ impl BuiltIn {
         built_in!(triad, "kernel.cu"),
     ];
 
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name == name)
+    fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|known| known.name == name)
     }
 
     fn kernel(&self) -> Kernel {
@@ -81,7 +87,8 @@ impl BuiltIn {
             let source = self.source.map(Cow::Borrowed);
             source.ok_or_else(|| Error::internal("it is not part of the program"))
         };
-        let kernel = Manifest::parse(self.manifest).and_then(|of| of.kernel(self.name, source));
+        let kernel = Manifest::parse(self.manifest)
+            .and_then(|of| of.kernel((Path::new(self.name), false), source));
         kernel.unwrap_or_else(|why| panic!("kernels/{}/bench.yaml: {why}", self.name))
     }
 }
@@ -112,6 +119,14 @@ pub struct Kernel {
     pub host: Option<Host>,
     /// How an NVIDIA GPU does it.
     pub cuda: Option<Cuda>,
+    /// The program that does it instead.
+    pub command: Option<Command>,
+    /// What it is for; empty for any backend that has a form of it.
+    pub targets: Vec<Target>,
+    /// When it is skipped.
+    pub skips: Vec<Skip>,
+    /// Where it was found, if it does not come with the program.
+    pub origin: Option<Origin>,
 }
 
 /// What limits a kernel on every machine that is large enough for it.
@@ -127,10 +142,16 @@ pub enum Bound {
 /// What is right.
 #[derive(Debug)]
 pub struct Reference {
+    /// The built-in kernel whose it is.
+    pub of: &'static str,
     /// How it is found.
     pub check: Check,
     /// The largest difference that is rounding, in units of the type's epsilon at the element's scale.
     pub tolerance: f64,
+    /// The same as a share of the element's scale; the larger one holds.
+    pub relative: f64,
+    /// The largest root mean square of the differences.
+    pub rmse: Option<f64>,
 }
 
 /// How it is found what is right.
@@ -197,10 +218,10 @@ pub struct CudaKernel {
     pub entries: Vec<(Element, Cow<'static, str>)>,
     /// Its arguments, in order.
     pub arguments: Vec<Argument>,
-    /// Blocks.
-    pub grid: Formula,
-    /// Threads of a block.
-    pub block: Formula,
+    /// Blocks along each axis.
+    pub grid: Extents,
+    /// Threads of a block along each axis.
+    pub block: Extents,
     /// Bytes of shared memory of a block that are set at the launch.
     pub shared_bytes: Formula,
 }
@@ -232,6 +253,19 @@ impl std::fmt::Debug for Kernel {
 }
 
 impl Kernel {
+    /// What it reads, then what it writes.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.inputs.iter().chain([&self.output])
+    }
+
+    /// Its source in CUDA C++.
+    pub fn source(&self) -> Option<&Source> {
+        match &self.cuda {
+            Some(Cuda::Own(own)) => Some(&own.source),
+            _ => None,
+        }
+    }
+
     /// The kernel at one problem.
     ///
     /// # Errors
@@ -279,7 +313,7 @@ impl TryFrom<Named> for KernelRun {
 
     fn try_from(Named { kernel: name, element, sizes }: Named) -> Result<Self> {
         let is_named = |known: &&Kernel| known.name == name && known.keys.len() == sizes.len();
-        let kernel = KERNELS.iter().find(is_named);
+        let kernel = KERNELS.iter().chain(&found().kernels).find(is_named);
         let kernel = kernel.ok_or_else(|| Error::usage(format!("there is no kernel {name}")))?;
         Self::new(kernel, sizes, element)
     }
@@ -289,11 +323,14 @@ impl KernelRun {
     fn new(kernel: &'static Kernel, sizes: Vec<u64>, element: Element) -> Result<Self> {
         let mut run = Self { kernel, element, sizes, shapes: Vec::new() };
         let axes = |tensor: &Tensor| {
-            let axes = tensor.shape.iter().map(|axis| Ok(run.whole("an axis", axis, 1)? as usize));
+            // Of programs it need not be known what they write.
+            let least = u64::from(kernel.command.is_none());
+            let axes =
+                tensor.shape.iter().map(|axis| Ok(run.whole("an axis", axis, least)? as usize));
             axes.collect::<Result<Vec<usize>>>()
         };
-        let tensors = kernel.inputs.iter().chain([&kernel.output]);
-        run.shapes = tensors.map(axes).collect::<Result<_>>()?;
+        run.shapes = kernel.tensors().map(axes).collect::<Result<_>>()?;
+        run.check_reference()?;
         // 8 PiB. Larger is a typing error.
         if run.bytes() > 1 << 53 {
             let told = "its tensors would have more than 2^53 bytes; choose a smaller size";
@@ -301,8 +338,9 @@ impl KernelRun {
         }
         // What is asked for later is known, too.
         if let Some(Cuda::Own(own)) = &kernel.cuda {
-            run.whole("the grid", &own.grid, 1)?;
-            run.whole("a block", &own.block, 1)?;
+            for axis in [&own.grid, &own.block].into_iter().flat_map(Extents::axes).flatten() {
+                run.whole("an axis of the grid or of a block", axis, 1)?;
+            }
             run.whole("shared memory", &own.shared_bytes, 0)?;
             for argument in &own.arguments {
                 if let Argument::Count(count) = argument {
@@ -311,6 +349,30 @@ impl KernelRun {
             }
         }
         Ok(run)
+    }
+
+    /// Refuses shapes that the reference does not expect: axes that are equal there must be equal here.
+    fn check_reference(&self) -> Result<()> {
+        let Some(model) = self.kernel.model().filter(|_| self.kernel.origin.is_some()) else {
+            return Ok(());
+        };
+        let axes = model.tensors().zip(&self.shapes);
+        let mut known: Vec<(&Formula, usize)> = Vec::new();
+        for (axis, &length) in axes.flat_map(|(tensor, shape)| tensor.shape.iter().zip(shape)) {
+            match known.iter().find(|(known, _)| *known == axis) {
+                None => known.push((axis, length)),
+                Some(&(_, other)) if other == length => {}
+                Some((_, other)) => {
+                    let told = "are not those of its reference";
+                    return Err(Error::usage(format!(
+                        "{}: the shapes of its tensors {told}, {}: there an axis of {length} is as long as one of \
+                         {other}; correct its bench.yaml",
+                        self.kernel.name, model.name
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A value that must be whole.
@@ -345,6 +407,19 @@ impl KernelRun {
         (&self.kernel.output, &self.shapes[self.kernel.inputs.len()])
     }
 
+    /// The extents along three axes.
+    pub fn extents(&self, extents: &Extents) -> [f64; 3] {
+        extents.axes().map(|axis| axis.map_or(1.0, |axis| self.value(axis)))
+    }
+
+    /// What a program is told: its sizes, and what else its description sets.
+    pub fn settings(&self) -> Map<String, Value> {
+        let sizes = self.kernel.keys.iter().zip(&self.sizes);
+        let sizes = sizes.map(|(key, size)| (key.name.to_string(), Value::from(*size)));
+        let constants = self.kernel.command.iter().flat_map(|command| command.constants.clone());
+        constants.chain(sizes).collect()
+    }
+
     /// Bytes of a tensor of this shape.
     pub fn bytes_of(&self, shape: &[usize]) -> u64 {
         shape.iter().fold(self.element.bytes(), |bytes, &axis| bytes.saturating_mul(axis as u64))
@@ -365,7 +440,7 @@ impl KernelRun {
 
     /// Bytes read and written, where they limit it.
     pub fn memory_traffic(&self) -> Option<u64> {
-        matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes())
+        matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes()).filter(|bytes| *bytes > 0)
     }
 }
 

@@ -83,6 +83,11 @@ impl Work {
         self.exchange().is_some()
     }
 
+    /// Whether a program does it, which measures itself.
+    pub fn is_reported(&self) -> bool {
+        matches!(self, Self::Kernel(run) if run.kernel.command.is_some())
+    }
+
     /// Whether it happens once in a process's life and cannot be repeated.
     pub fn happens_once(&self) -> bool {
         self.exchange().is_some_and(|exchange| exchange.collective.mpi == MpiCall::Init)

@@ -1,15 +1,16 @@
 //! `inspect`: a kernel's machine code, without a GPU.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::kernels::{self, KernelArgs};
 use super::{format, write};
 use crate::base::error::{Error, Exit, Result};
-use crate::benchmark::kernel::{Cuda, KERNELS};
-use crate::machine::kernel::{self, BLOCKING, Source};
+use crate::benchmark::kernel::KERNELS;
+use crate::machine::kernel::{BLOCKING, Source, compile, compiler_version};
 use crate::render::{Cell, Document, Format, Render, Section};
 
 #[derive(Debug, Args)]
@@ -23,6 +24,8 @@ pub(super) struct InspectArgs {
     /// How to print
     #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Inspection>())]
     format: Format,
+    #[command(flatten)]
+    kernels: KernelArgs,
 }
 
 #[derive(Serialize)]
@@ -58,16 +61,15 @@ impl Render for Inspection {
     }
 }
 
-pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
-    let own = KERNELS.iter().filter_map(|kernel| match &kernel.cuda {
-        Some(Cuda::Own(own)) => Some(own.source.clone()),
-        _ => None,
-    });
+pub(super) fn run(args: InspectArgs, config: Option<&Path>) -> Result<Exit> {
+    let found = kernels::discover(&super::paths(config, args.kernels)?)?;
+    let all = KERNELS.iter().chain(&found.kernels);
+    let own = all.filter_map(|kernel| kernel.source().cloned());
     let sources: Vec<Source> = std::iter::once(BLOCKING).chain(own).collect();
     let mut functions = Vec::new();
     for arch in &args.arch {
         for source in &sources {
-            let binary = kernel::compile(source, arch)?;
+            let binary = compile(source, arch)?;
             if let Some(folder) = &args.dump {
                 let file = folder.join(format!("{}.{arch}.cubin", source.name));
                 std::fs::create_dir_all(folder)
@@ -87,9 +89,9 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
             }));
         }
     }
-    let compiler = format!("NVRTC {}", kernel::compiler_version()?);
+    let compiler = format!("NVRTC {}", compiler_version()?);
     write(&Inspection { compiler, functions }, args.format, &[], false)?;
-    Ok(Exit::Ok)
+    Ok(kernels::exit(found))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! `list-benchmarks`: what can be measured.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use wildmatch::WildMatch;
 
-use super::write;
+use super::{kernels, write};
 use crate::base::error::{Error, Exit, Result, suggestion};
 use crate::benchmark::work::Element;
-use crate::benchmark::{Benchmark, CATALOGUE, Values};
+use crate::benchmark::{Benchmark, Values, catalogue};
 use crate::render::{Document, Format, Render, Section};
 
 #[derive(Serialize)]
@@ -18,7 +20,9 @@ impl Render for List {
     fn document(&self) -> Document {
         let summary = self.0.iter().map(|benchmark| {
             let usual = if benchmark.default { "*" } else { " " };
-            format!("{:<15} {usual} {}", benchmark.name, benchmark.description)
+            let folder = benchmark.folder.as_ref();
+            let from = folder.map_or(String::new(), |from| format!(" ({})", from.display()));
+            format!("{:<15} {usual} {}{from}", benchmark.name, benchmark.description)
         });
         let summary = Section::notes("", summary);
         let details = self.0.iter().map(|benchmark| describe(benchmark).in_files());
@@ -35,14 +39,20 @@ impl Render for List {
 }
 
 /// Lists the benchmarks that a filter names; with types and keys `in_full`, or where there is only one.
-pub(super) fn run(format: Format, filter: Option<&str>, in_full: bool) -> Result<Exit> {
+pub(super) fn run(
+    format: Format,
+    filter: Option<&str>,
+    in_full: bool,
+    paths: &[PathBuf],
+) -> Result<Exit> {
+    let found = kernels::discover(paths)?;
     let filter = filter.unwrap_or("*");
     let is_glob = filter.contains(['*', '?']);
     let matcher = WildMatch::new(&if is_glob { filter.to_owned() } else { format!("*{filter}*") });
     let is_meant = |benchmark: &&Benchmark| benchmark.names().any(|name| matcher.matches(name));
-    let listed: Vec<&Benchmark> = CATALOGUE.iter().filter(is_meant).collect();
+    let listed: Vec<&Benchmark> = catalogue().filter(is_meant).collect();
     if listed.is_empty() {
-        let near = suggestion(filter, CATALOGUE.iter().flat_map(Benchmark::names));
+        let near = suggestion(filter, catalogue().flat_map(Benchmark::names));
         return Err(Error::usage(format!("no benchmark's name has '{filter}' in it; {near}")));
     }
     let in_full = in_full || listed.len() == 1;
@@ -52,13 +62,16 @@ pub(super) fn run(format: Format, filter: Option<&str>, in_full: bool) -> Result
             "\n* runs when none is named; --filter NAME shows types and keys, -v those of all",
         );
     }
-    Ok(Exit::Ok)
+    Ok(kernels::exit(found))
 }
 
 fn describe(benchmark: &Benchmark) -> Section {
     let default = if benchmark.default { " (default)" } else { "" };
     let title = format!("{}: {}{default}", benchmark.name, benchmark.description);
     let mut lines = Vec::new();
+    if let Some(folder) = &benchmark.folder {
+        lines.push(format!("found in {}", folder.display()));
+    }
     if !benchmark.aliases.is_empty() {
         lines.push(format!("also: {}", benchmark.aliases.join(" ")));
     }
@@ -84,6 +97,7 @@ fn describe(benchmark: &Benchmark) -> Section {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::CATALOGUE;
     use crate::render::snapshots::pages;
 
     #[test]

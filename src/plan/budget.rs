@@ -48,6 +48,11 @@ pub struct Target {
 }
 
 impl Budget {
+    /// Iterations of a program that measures itself: it cannot go on until a precision is reached.
+    pub fn reported(&self) -> u32 {
+        if self.target.is_some() { self.iterations.min(1000) } else { self.iterations }
+    }
+
     /// Resolves the configured budget.
     pub fn resolve(config: &Benchmarking) -> Result<Self> {
         let quick = config.quick.unwrap_or(false);

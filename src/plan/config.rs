@@ -78,6 +78,9 @@ pub struct Config {
     /// Only these cases, by id or glob; all if absent.
     #[schemars(example = ["all_reduce/f32/*"])]
     pub cases: Option<Vec<String>>,
+    /// Folders with kernels of your own, or with such folders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernel_paths: Vec<PathBuf>,
     /// Files to write.
     pub output: OutputConfig,
     /// Limits that the results are checked against.

@@ -24,6 +24,7 @@ pub fn empty(
     }
     report.run.emulated = plan.backend == BackendSpec::Cuda { emulated: true };
     report.run.seed = plan.seed;
+    report.run.kernels = plan.kernels.clone();
     report.floors = Some(floors);
     report
 }

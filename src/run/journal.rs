@@ -322,7 +322,8 @@ pub(super) fn difference_from(plan: &Plan, report: &Report) -> Result<Option<Str
     if ranks != old {
         return Ok(Some(format!("ranks is {ranks}, was {old}")));
     }
-    let old = Plan::resolve(&report.run.config, &plan.places)?;
+    let kernels = report.run.kernels.clone();
+    let old = Plan { kernels, ..Plan::resolve(&report.run.config, &plan.places)? };
     difference((plan, report), (&old, report))
 }
 

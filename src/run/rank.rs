@@ -8,7 +8,7 @@ use super::{launch, panic, restart, session};
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::history::ask_for_commit;
 use crate::plan::config::{BackendChoice, Config};
-use crate::plan::{Deadlines, Plan};
+use crate::plan::{Deadlines, Plan, check_kernels};
 use crate::render::{Output, tell};
 use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
@@ -85,7 +85,7 @@ fn run(
     request: Request,
     commit: Option<impl FnOnce() -> Option<String>>,
 ) -> Result<Exit> {
-    let config = agree_on_config(world, request.config)?;
+    let config = agree(world, request.config)?;
     // Either all ranks have a watchdog or none has.
     if world.max(watch.is_none().into()) == 1 {
         *watch = None;
@@ -124,9 +124,9 @@ fn run(
     Ok(exit)
 }
 
-/// This rank's configuration, once every rank has one; an error names the rank and its node.
-fn agree_on_config(world: &World, config: Result<Config>) -> Result<Config> {
-    world.unanimous(config.map_err(|why| match world.rank() {
+/// What this rank has, once every rank has it; an error names the rank and its node.
+fn agree<T>(world: &World, own: Result<T>) -> Result<T> {
+    world.unanimous(own.map_err(|why| match world.rank() {
         0 => why,
         rank => {
             let host = &world.members()[rank].host;
@@ -152,5 +152,8 @@ fn agree_on_plan(
         Ok((plan, RootOutputs { config, outputs, on_existing, commit }))
     });
     let (plan, root) = world.unanimous(prepared.transpose())?.unzip();
+    // The plan names kernels, so every rank must know the same ones.
+    let kernels = world.broadcast(plan.as_ref().map(|plan: &Plan| plan.kernels.clone()))?;
+    agree(world, check_kernels(&kernels))?;
     Ok((world.broadcast(plan)?, root))
 }

@@ -280,7 +280,7 @@ fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     let limits = Limits::resolve(&report.run.config.limits).unwrap_or_default();
     report.limits = limits.check(report, &[]);
     report.run.finished = now();
-    report.conclude(plan.cases.len(), exit);
+    report.conclude(plan.cases.len(), exit.worst(plan.exit()));
 }
 
 fn resume(output: &Path, plan: &Plan, report: &Report, recovered: &Recovered) -> Result<Journal> {

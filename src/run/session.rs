@@ -17,7 +17,7 @@ use crate::base::failure::CaseError;
 use crate::base::units::{Nanos, counted};
 use crate::machine::memory::{self, RankMemory};
 use crate::machine::telemetry::{Sensors, Telemetry};
-use crate::measure::{self, Method, Recording, Team};
+use crate::measure::{self, Method, Recording, Repeats, Team};
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::report::Report;
 use crate::watchdog::Watchdog;
@@ -367,7 +367,11 @@ impl Rank<'_> {
             budget: &self.plan.budget,
             communicates: case.work.communicates(),
             operations: case.work.operations(),
-            once: case.work.happens_once(),
+            repeats: match &case.work {
+                work if work.happens_once() => Repeats::Once,
+                work if work.is_reported() => Repeats::Reported,
+                _ => Repeats::Freely,
+            },
             settling: if was_idle { self.backend.settling() } else { 0 },
             stop_seconds: self.plan.deadlines.stop,
         };

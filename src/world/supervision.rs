@@ -17,7 +17,7 @@ use crate::base::failure::Failure;
 use crate::base::random::fingerprint;
 
 /// The environment variable that tells a rank it has a supervisor.
-const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
+pub(crate) const VARIABLE: &str = "TESSERABENCH_SUPERVISED";
 
 /// The start of every marked line.
 const MARK: &str = "@tesserabench ";

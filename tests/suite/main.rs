@@ -12,6 +12,7 @@ mod gate;
 mod history;
 mod imports;
 mod init_config;
+mod kernels;
 mod launches;
 mod limits;
 mod patterns;

@@ -24,22 +24,26 @@ pub(super) fn prepare<'a>(gpu: &'a Gpu, run: &KernelRun) -> Result<Box<dyn Opera
     };
     let entry = own.entries.iter().find(|(element, _)| *element == run.element);
     let (_, entry) = entry.ok_or_else(|| no_such_type(&format!("{name} on GPUs"), run.element))?;
-    let [blocks, threads, shared] =
-        [&own.grid, &own.block, &own.shared_bytes].map(|of| run.value(of));
-    if blocks > f64::from(i32::MAX) || threads > 1024.0 || shared > f64::from(i32::MAX) {
+    let (grid, block) = (run.extents(&own.grid), run.extents(&own.block));
+    let shared = run.value(&own.shared_bytes);
+    // As the CUDA C++ programming guide has them for all GPUs.
+    let fits =
+        |extents: [f64; 3], most: [f64; 3]| extents.iter().zip(most).all(|(n, most)| *n <= most);
+    if !fits(grid, [f64::from(i32::MAX), 65535.0, 65535.0])
+        || !fits(block, [1024.0, 1024.0, 64.0])
+        || block.iter().product::<f64>() > 1024.0
+        || shared > f64::from(i32::MAX)
+    {
         return Err(Error::unsupported(format!(
-            "{name} has {blocks} blocks of {threads} threads and {shared} bytes, more than a GPU can start"
+            "{name} has a grid of {grid:?} blocks of {block:?} threads and {shared} bytes, more than a GPU can start"
         )));
     }
+    let [grid_dim, block_dim] = [grid, block].map(|[x, y, z]| (x as u32, y as u32, z as u32));
     let memory = Memory::new(gpu, run)?;
     Ok(Box::new(Kernel {
         gpu,
         function: function(&gpu.load(&own.source)?, entry)?,
-        launch: LaunchConfig {
-            grid_dim: (blocks as u32, 1, 1),
-            block_dim: (threads as u32, 1, 1),
-            shared_mem_bytes: shared as u32,
-        },
+        launch: LaunchConfig { grid_dim, block_dim, shared_mem_bytes: shared as u32 },
         arguments: arguments(own, run, &memory)?,
         memory,
     }))

@@ -26,24 +26,27 @@ pub(in crate::backend) fn judge<'a, T: Number>(
     let inputs: Vec<Values<'_>> =
         run.inputs().zip(inputs).map(|((_, shape), values)| Values::new(values, shape)).collect();
     let shape = run.output().1;
-    let Some(Reference { check, tolerance }) = &run.kernel.reference else {
+    let Some(Reference { check, tolerance, relative, rmse, .. }) = &run.kernel.reference else {
         return Accuracy::default();
     };
     let suspects = check.suspects.map(|suspects| suspects(&inputs, &Values::new(output, shape)));
     let piece = if let [_, width] = shape { *width } else { PIECE };
     // The distance between 1 and the next number.
     let epsilon = 2.0 / T::EXACT as f64;
-    Accuracy::sum(output.chunks(piece).enumerate().map(|(index, got)| {
+    let accuracy = Accuracy::sum(output.chunks(piece).enumerate().map(|(index, got)| {
         if suspects.as_ref().is_some_and(|suspects| suspects.binary_search(&index).is_err()) {
             return Accuracy { checked: got.len() as u64, ..Accuracy::default() };
         }
         let mut expected = vec![Expected::default(); got.len()];
         (check.expected)(&inputs, &run.kernel.scalars, index * piece, &mut expected);
         Accuracy::compare(expected.iter().zip(got).map(|(expected, got)| {
-            let tolerance = tolerance * epsilon * expected.scale;
+            let tolerance = relative.max(tolerance * epsilon) * expected.scale;
             (T::rounded(expected.value).to_f64(), got.to_f64(), tolerance)
         }))
-    }))
+    }));
+    // Of a mean no element is the wrong one.
+    let exceeds = rmse.is_some_and(|most| accuracy.rmse > most);
+    Accuracy { wrong: accuracy.wrong.max(exceeds.into()), ..accuracy }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::Visitor;
+use serde::de::{Error as _, IntoDeserializer as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::base::error::{Error, Result};
@@ -107,6 +107,61 @@ impl Formula {
             stack.push(value);
         }
         stack.pop().unwrap_or(f64::NAN)
+    }
+}
+
+/// Along one to three axes: `ceil_div(n, 256)`, or `[8, n, 2]`.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+pub struct Extents(#[schemars(with = "OneOrMore")] Vec<Formula>);
+
+/// As they are written.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "it stands for what files hold, in their schema")]
+enum OneOrMore {
+    /// Along the first axis; the others are 1.
+    One(Formula),
+    /// Along each.
+    More(#[schemars(length(min = 1, max = 3))] Vec<Formula>),
+}
+
+impl Extents {
+    /// Along each axis; 1 where nothing is said.
+    pub fn axes(&self) -> [Option<&Formula>; 3] {
+        [0, 1, 2].map(|axis| self.0.get(axis))
+    }
+}
+
+impl<'de> Deserialize<'de> for Extents {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Written;
+        impl<'de> Visitor<'de> for Written {
+            type Value = Extents;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or an expression, or a list of up to three")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Extents, E> {
+                Formula::deserialize(text.into_deserializer()).map(|one| Extents(vec![one]))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Extents, E> {
+                Ok(Extents(vec![Formula::of(number as f64)]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Extents, A::Error> {
+                let mut axes = Vec::new();
+                while let Some(axis) = list.next_element()? {
+                    axes.push(axis);
+                }
+                match axes.len() {
+                    1..=3 => Ok(Extents(axes)),
+                    _ => Err(A::Error::custom("a list of one to three expressions")),
+                }
+            }
+        }
+        from.deserialize_any(Written)
     }
 }
 

@@ -1,20 +1,17 @@
 //! `bench.yaml`: a kernel as it is described in its folder.
 
-use std::borrow::Cow;
+mod kernel;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
-use super::{Argument, Bound, BuiltIn, Cuda, CudaKernel, Fill, Formula, Kernel, Reference, Tensor};
-use crate::base::error::{Error, Result, suggestion};
-use crate::base::units::parse_sizes;
+use super::{Extents, Fill, Formula, Skip, Target};
+use crate::base::error::Result;
 use crate::base::yaml::{self, Placed};
-use crate::benchmark::{Element, Key, Values};
-use crate::machine::kernel::Source;
-
-/// Longest name, and most sizes, tensors and arguments.
-const LIMIT: usize = 64;
+use crate::benchmark::Element;
+pub(super) use kernel::folder_name;
 
 /// What formulas may name besides the sizes.
 pub(super) const ELEMENT_BYTES: &str = "element_bytes";
@@ -27,34 +24,66 @@ pub struct Manifest {
     #[serde(default)]
     name: Option<Placed<String>>,
     /// One line on what it computes.
-    description: Placed<String>,
+    #[serde(default)]
+    description: Option<Placed<String>>,
     /// Whether it is measured when no benchmark is named.
     #[serde(default)]
     default: bool,
     /// What its problem is set by. Expressions may name them, and `element_bytes`.
+    #[serde(default)]
     sizes: IndexMap<String, Placed<Size>>,
-    /// Types of the elements; the first is the default.
-    precisions: Vec<Precision>,
+    /// What a program is told: whole numbers are sizes, anything else is as it is.
+    #[serde(default)]
+    problem_size: IndexMap<String, Placed<Value>>,
+    /// Types of the elements; the first is the default. f32 if absent.
+    #[serde(default)]
+    precisions: Option<Placed<Vec<Precision>>>,
     /// Floating point operations, if they limit it; absent if memory does: its tensors are read or written once each.
     #[serde(default)]
     flops: Option<Placed<Formula>>,
     /// Numbers of the element's type.
     #[serde(default)]
-    scalars: IndexMap<String, f64>,
+    scalars: IndexMap<String, Placed<f64>>,
     /// What it reads.
     #[serde(default)]
     inputs: IndexMap<String, Input>,
     /// What it writes.
-    output: Output,
+    #[serde(default)]
+    output: Option<Output>,
     /// The built-in kernel that says what is right for such inputs; results are not checked if absent.
     #[serde(default)]
     reference: Option<Placed<String>>,
     /// Largest difference that is rounding, in units of the type's epsilon at the element's scale.
     #[serde(default)]
-    tolerance: Option<Placed<f64>>,
+    tolerance: Option<Placed<Room>>,
+    /// Differences that are no error, in other measures.
+    #[serde(default)]
+    tolerances: Tolerances,
+    /// What it is for; any backend that has a form of it if absent.
+    #[serde(default)]
+    backends: Option<Vec<Target>>,
+    /// When it is skipped.
+    #[serde(default)]
+    skip_conditions: Vec<Skip>,
+    /// A program and its arguments, started once on each rank in the kernel's folder, which measures itself and prints
+    /// lines such as `{"latency_ms": 1.5}`. Run only from a folder that is named with `--kernel-path`.
+    #[serde(default)]
+    command: Option<Placed<Vec<String>>>,
     /// How an NVIDIA GPU does it.
     #[serde(default)]
     cuda: Option<CudaPart>,
+}
+
+/// Differences that are no error.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tolerances {
+    /// Root mean square of all differences.
+    #[serde(default)]
+    rmse: Option<Room>,
+    /// Of each element, as a share of its scale.
+    #[serde(default)]
+    relative_error: Option<Room>,
 }
 
 /// A size.
@@ -127,33 +156,42 @@ struct CudaPart {
     /// Its arguments in order: the name of a tensor is its address, that of a scalar a number of the element's type,
     /// any other expression a whole number of 64 bits.
     arguments: Vec<Placed<String>>,
-    /// Blocks.
-    grid: Placed<Formula>,
-    /// Threads of a block.
-    block: Placed<Formula>,
+    /// Blocks, along up to three axes.
+    grid: Placed<Extents>,
+    /// Threads of a block, along up to three axes.
+    block: Placed<Extents>,
     /// Bytes of shared memory of a block that are set at the launch.
     #[serde(default)]
     shared_bytes: Option<Placed<Formula>>,
 }
 
+/// How large a difference may be.
+#[derive(Debug, Clone, Copy, Default, JsonSchema)]
+struct Room(#[schemars(range(min = 0.0))] f64);
+
+impl<'de> Deserialize<'de> for Room {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let most = f64::deserialize(from)?;
+        let fits = most >= 0.0 && most.is_finite();
+        if fits { Ok(Self(most)) } else { Err(serde::de::Error::custom("a number, 0 or more")) }
+    }
+}
+
 /// The type of elements, under any of its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
-struct Precision(#[schemars(with = "String")] Element);
+pub struct Precision(#[schemars(with = "String")] Element);
+
+impl From<Precision> for Element {
+    fn from(precision: Precision) -> Self {
+        precision.0
+    }
+}
 
 impl<'de> Deserialize<'de> for Precision {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         Element::parse(&text).map(Self).map_err(|why| serde::de::Error::custom(why.message))
     }
-}
-
-/// Refuses what is no name.
-fn check_name<'a>(what: &str, name: &'a str) -> Result<&'a str, String> {
-    let fits = name.len() <= LIMIT
-        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let told = "of at most 64 letters, digits and _, the first no digit";
-    if fits { Ok(name) } else { Err(format!("'{name}' is no name for {what}; use one {told}")) }
 }
 
 impl Manifest {
@@ -165,384 +203,8 @@ impl Manifest {
         yaml::read_with_names(text)
     }
 
-    /// The kernel, whose folder has this name, and files that `read` gives.
-    pub(super) fn kernel(
-        self,
-        folder: &str,
-        read: impl Fn(&str) -> Result<Cow<'static, str>>,
-    ) -> Result<Kernel> {
-        let name = match &self.name {
-            Some(name) => check_name("a kernel", name).map_err(|why| name.wrong(why))?,
-            None => check_name("a kernel", folder).map_err(Error::usage)?,
-        };
-        let name = name.to_owned();
-        if self.description.contains(char::is_control) {
-            return Err(self.description.wrong("'description' must be one line"));
-        }
-        self.check_names()?;
-        let code = BuiltIn::named(&name).map(|known| known.code);
-        Ok(Kernel {
-            keys: self.keys()?,
-            precisions: self.precisions.iter().map(|precision| precision.0).collect(),
-            bound: match &self.flops {
-                Some(flops) => Bound::Compute(self.formula("flops", flops)?),
-                None => Bound::Memory,
-            },
-            inputs: self.inputs.iter().map(|input| self.input(input)).collect::<Result<_>>()?,
-            output: Tensor {
-                name: self.output.name.clone(),
-                shape: self.shape(&self.output.shape)?,
-                fill: Fill::Nan,
-            },
-            reference: self.reference()?,
-            host: code.map(|code| code.host),
-            cuda: match &self.cuda {
-                Some(part) => Some(Cuda::Own(self.cuda(&name, part, read)?)),
-                None => code.and_then(|code| code.cublas_lt.then_some(Cuda::CublasLt)),
-            },
-            scalars: self.scalars.values().copied().collect(),
-            default: self.default,
-            description: self.description.to_string().into(),
-            name: name.into(),
-        })
-    }
-
-    /// Every name stands for one thing.
-    fn check_names(&self) -> Result<()> {
-        let at = &self.output.name;
-        let sizes = self.sizes.keys().map(|name| ("a size", name));
-        let scalars = self.scalars.keys().map(|name| ("a scalar", name));
-        let inputs = self.inputs.keys().map(|name| ("an input", name));
-        let mut known = vec![("the bytes of an element", ELEMENT_BYTES)];
-        for (what, name) in sizes.chain(scalars).chain(inputs).chain([("the output", &**at)]) {
-            check_name(what, name).map_err(Error::usage)?;
-            if let Some((other, _)) = known.iter().find(|(_, known)| known == name) {
-                return Err(Error::usage(format!("'{name}' is {other} and {what}; rename one")));
-            }
-            known.push((what, name));
-        }
-        if known.len() > LIMIT {
-            return Err(Error::usage(format!(
-                "it has more than {LIMIT} sizes, scalars and tensors"
-            )));
-        }
-        if self.precisions.is_empty() {
-            return Err(Error::usage("'precisions' is empty; name a type, such as f32"));
-        }
-        Ok(())
-    }
-
-    fn keys(&self) -> Result<Vec<Key>> {
-        let first = self.sizes.first().map(|(name, _)| name);
-        let key = |(name, size): (&String, &Placed<Size>)| {
-            let fits = |text: String| {
-                parse_sizes(&text)
-                    .map_err(|why| size.wrong(format!("'{name}': {}", why.message)))?;
-                Ok(Cow::Owned(text))
-            };
-            let values = match &size.default {
-                Sizes::Text(text) if first == Some(text) && first != Some(name) => Values::AsFirst,
-                Sizes::Text(text) => Values::Sizes(equal(fits(text.clone())?)),
-                Sizes::Number(number) => Values::Sizes(equal(fits(number.to_string())?)),
-                Sizes::Presets(presets) => {
-                    let [small, medium, large] = presets.each_ref().map(|preset| match preset {
-                        OneSize::Number(number) => number.to_string(),
-                        OneSize::Text(text) => text.clone(),
-                    });
-                    Values::Sizes([fits(small)?, fits(medium)?, fits(large)?])
-                }
-            };
-            let help = size.help.clone().into();
-            Ok(Key { name: name.clone().into(), help, values, divides: size.divides })
-        };
-        self.sizes.iter().map(key).collect()
-    }
-
-    /// A formula that names nothing but sizes.
-    fn formula(&self, key: &str, formula: &Placed<Formula>) -> Result<Formula> {
-        self.check(key, formula, [&**formula])?;
-        Ok((**formula).clone())
-    }
-
-    fn check<'a, T>(
-        &self,
-        key: &str,
-        at: &Placed<T>,
-        formulas: impl IntoIterator<Item = &'a Formula>,
-    ) -> Result<()> {
-        let known = || self.sizes.keys().map(String::as_str).chain([ELEMENT_BYTES]);
-        let mut names = formulas.into_iter().flat_map(Formula::names);
-        match names.find(|name| !known().any(|known| known == *name)) {
-            None => Ok(()),
-            Some(name) => {
-                let near = suggestion(name, known().collect::<Vec<_>>());
-                Err(at.wrong(format!("'{key}' names '{name}', which is no size; {near}")))
-            }
-        }
-    }
-
-    fn shape(&self, shape: &Placed<Vec<Formula>>) -> Result<Vec<Formula>> {
-        self.check("shape", shape, &**shape)?;
-        Ok(shape.to_vec())
-    }
-
-    fn input(&self, (name, input): (&String, &Input)) -> Result<Tensor> {
-        match &*input.fill {
-            Fill::Uniform(from, to) if !(from.is_finite() && to.is_finite() && from < to) => {
-                Err(input.fill.wrong("'uniform' must be two numbers, the smaller one first"))
-            }
-            Fill::Modulo(0) => Err(input.fill.wrong("'modulo' is 0; it must be 1 or more")),
-            Fill::Whole { terms, .. } => self.check("terms", &input.fill, [terms]),
-            _ => Ok(()),
-        }?;
-        let shape = self.shape(&input.shape)?;
-        Ok(Tensor { name: name.clone(), shape, fill: input.fill.clone() })
-    }
-
-    fn reference(&self) -> Result<Option<Reference>> {
-        let Some(named) = &self.reference else { return Ok(None) };
-        let code = BuiltIn::named(named).ok_or_else(|| {
-            let near = suggestion(named, BuiltIn::ALL.map(|known| known.name));
-            named
-                .wrong(format!("'reference' is '{}', which is no built-in kernel; {near}", **named))
-        })?;
-        let tolerance: f64 = self.tolerance.as_ref().map_or(0.0, |tolerance| **tolerance);
-        match &self.tolerance {
-            Some(at) if !(tolerance >= 0.0 && tolerance.is_finite()) => {
-                Err(at
-                    .wrong(format!("'tolerance' is '{tolerance}'; it must be a number, 0 or more")))
-            }
-            _ => Ok(Some(Reference { check: code.code.check, tolerance })),
-        }
-    }
-
-    fn cuda(
-        &self,
-        name: &str,
-        part: &CudaPart,
-        read: impl Fn(&str) -> Result<Cow<'static, str>>,
-    ) -> Result<CudaKernel> {
-        let undefined = part.entries.keys().find(|precision| !self.precisions.contains(precision));
-        if let Some(Precision(element)) = undefined {
-            let name = element.name();
-            let told = format!("'entries' has {name}, which 'precisions' has not; add it there");
-            return Err(part.entries.wrong(told));
-        }
-        let code = read(&part.source).map_err(|why| {
-            part.source.wrong(format!("'source' is '{}': {}", *part.source, why.message))
-        })?;
-        let entry = |(precision, entry): (&Precision, &String)| (precision.0, entry.clone().into());
-        Ok(CudaKernel {
-            source: Source { name: name.to_owned().into(), code },
-            entries: part.entries.iter().map(entry).collect(),
-            arguments: part
-                .arguments
-                .iter()
-                .map(|text| self.argument(text))
-                .collect::<Result<_>>()?,
-            grid: self.formula("grid", &part.grid)?,
-            block: self.formula("block", &part.block)?,
-            shared_bytes: match &part.shared_bytes {
-                Some(bytes) => self.formula("shared_bytes", bytes)?,
-                None => Formula::of(0.0),
-            },
-        })
-    }
-
-    fn argument(&self, text: &Placed<String>) -> Result<Argument> {
-        if self.inputs.contains_key(&**text) || *self.output.name == **text {
-            return Ok(Argument::Tensor(text.to_string()));
-        }
-        if let Some(scalar) = self.scalars.get(&**text) {
-            return Ok(Argument::Scalar(*scalar));
-        }
-        let formula = Formula::parse(text)
-            .map_err(|why| text.wrong(format!("'arguments': {}", why.message)))?;
-        self.check("arguments", text, [&formula])?;
-        Ok(Argument::Count(formula))
-    }
-}
-
-/// The same for every preset.
-fn equal(size: Cow<'static, str>) -> [Cow<'static, str>; 3] {
-    [size.clone(), size.clone(), size]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"
-description: y[i] = x[i] * s
-sizes:
-  n: {help: elements, default: 1000}
-  m: {default: n}
-precisions: [fp32, double]
-scalars: {s: 3}
-inputs:
-  x: {shape: [n], fill: {modulo: 251}}
-output: {name: y, shape: [n]}
-reference: copy
-tolerance: 1
-cuda:
-  source: kernel.cu
-  entries: {f32: scale}
-  arguments: [y, x, s, n, "max(n, m)"]
-  grid: ceil_div(n, 256)
-  block: 256
-  shared_bytes: 4*n
-"#;
-
-    fn kernel(text: &str) -> Result<Kernel> {
-        let read = |file: &str| match file {
-            "kernel.cu" => Ok("code".into()),
-            _ => Err(Error::usage("there is none")),
-        };
-        Manifest::parse(text).and_then(|of| of.kernel("scale", read))
-    }
-
-    fn schema() -> jsonschema::Validator {
-        let schema = serde_json::to_value(schemars::schema_for!(Manifest)).unwrap();
-        jsonschema::validator_for(&schema).unwrap()
-    }
-
-    #[test]
-    fn every_description_is_valid_under_the_schema() {
-        let schema = schema();
-        for text in BuiltIn::ALL.map(|known| known.manifest).into_iter().chain([GOOD]) {
-            let value: serde_json::Value = yaml::read_with_names(text).unwrap();
-            let wrong = schema.iter_errors(&value).map(|why| why.to_string());
-            assert_eq!(wrong.collect::<Vec<_>>(), Vec::<String>::new(), "{text}");
-        }
-        let broken: serde_json::Value = yaml::read_with_names("description: x").unwrap();
-        assert!(!schema.is_valid(&broken));
-    }
-
-    #[test]
-    fn a_description_becomes_a_kernel() {
-        let kernel = kernel(GOOD).unwrap();
-        assert_eq!(kernel.precisions, Element::WIDE_FLOATS);
-        assert!(matches!(kernel.keys[1].values, Values::AsFirst));
-        let Some(Cuda::Own(own)) = &kernel.cuda else { panic!("{:?}", kernel.cuda) };
-        let words = own.arguments.iter().map(|argument| match argument {
-            Argument::Tensor(name) => name.clone(),
-            Argument::Scalar(number) => number.to_string(),
-            Argument::Count(count) => count.value(|_| Some(8)).to_string(),
-        });
-        assert_eq!(words.collect::<Vec<_>>(), ["y", "x", "3", "8", "8"]);
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_description_is_one_sentence() {
-        for (was, is, expected) in [
-            (
-                "description: y",
-                "descripton: y",
-                "line 2: 'descripton' is no key here; did you mean 'description'?",
-            ),
-            ("output: {name: y, shape: [n]}\n", "", "'output' is missing"),
-            (
-                "[fp32, double]",
-                "[f23]",
-                "line 6: 'precisions': precision 'f23' is not known; did you mean 'f32'?",
-            ),
-            ("[fp32, double]", "[]", "'precisions' is empty"),
-            (
-                "default: 1000",
-                "default: 10 apples",
-                "line 4: 'n': size '10 apples' is not a number",
-            ),
-            (
-                "default: 1000",
-                "default: [1, 2]",
-                "line 4: 'default' must be a size, the name of the first size, or three",
-            ),
-            ("{modulo: 251}", "{modulo: 0}", "line 9: 'modulo' is 0; it must be 1 or more"),
-            ("{modulo: 251}", "{random: 1}", "line 9: 'random'"),
-            (
-                "{modulo: 251}",
-                "{uniform: [2, 1]}",
-                "line 9: 'uniform' must be two numbers, the smaller one first",
-            ),
-            (
-                "fill: {modulo: 251}",
-                "fil: {modulo: 251}",
-                "line 9: 'fil' is no key here; did you mean 'fill'?",
-            ),
-            (
-                "shape: [n], fill",
-                "shape: [k], fill",
-                "line 9: 'shape' names 'k', which is no size; did you mean 'n'?",
-            ),
-            (
-                "shape: [n], fill",
-                "shape: [ceil_div(n, 2)], fill",
-                "line 9: 'shape': in 'ceil_div(n' it ends at character 11 where there must be a comma (in a list, put",
-            ),
-            ("scalars: {s: 3}", "scalars: {n: 3}", "'n' is a size and a scalar; rename one"),
-            ("scalars: {s: 3}", "scalars: {s: many}", "line 7: 's' is 'many'; it must be a number"),
-            (
-                "reference: copy",
-                "reference: cpy",
-                "line 11: 'reference' is 'cpy', which is no built-in kernel; did you mean 'copy'?",
-            ),
-            (
-                "tolerance: 1",
-                "tolerance: -1",
-                "line 12: 'tolerance' is '-1'; it must be a number, 0 or more",
-            ),
-            (
-                "source: kernel.cu",
-                "source: kernel.cpp",
-                "line 14: 'source' is 'kernel.cpp': there is none",
-            ),
-            (
-                "{f32: scale}",
-                "{f16: scale}",
-                "line 15: 'entries' has f16, which 'precisions' has not; add it there",
-            ),
-            ("s, n, ", "s, k, ", "line 16: 'arguments' names 'k'"),
-            ("s, n, ", "s, n*, ", "line 16: 'arguments': in 'n*' it ends at character 3"),
-            (
-                "ceil_div(n, 256)",
-                "ceil_div(n 256)",
-                "line 17: 'grid': in 'ceil_div(n 256)' '2' stands at character 12 where there must be a comma",
-            ),
-            (
-                "block: 256",
-                "block: 256\n  blocks: 2",
-                "line 19: 'blocks' is no key here; did you mean 'block'?",
-            ),
-            ("  n: {help", "  n:{help", "line"),
-            (
-                "description: y[i] = x[i] * s",
-                "description: \"a\\nb\"",
-                "line 2: 'description' must be one line",
-            ),
-        ] {
-            assert!(GOOD.contains(was), "{was}");
-            let told = kernel(&GOOD.replacen(was, is, 1)).map(drop).unwrap_err().message;
-            assert!(told.contains(expected), "{is}: {told}");
-            assert!(told.len() < 250 && !told.contains('\n') && !told.contains('`'), "{told}");
-        }
-        let read = |_: &str| Ok("".into());
-        let told = Manifest::parse(GOOD).unwrap().kernel("my kernel", read).map(drop);
-        assert!(told.unwrap_err().message.contains("'my kernel' is no name for a kernel"));
-    }
-    proptest::proptest! {
-        #[test]
-        fn no_description_makes_it_panic(
-            bytes in crate::base::random::hostile::damaged(GOOD),
-            words in crate::base::random::hostile::words(),
-        ) {
-            let damaged = String::from_utf8_lossy(&bytes).into_owned();
-            for text in [damaged, GOOD.replacen("ceil_div(n, 256)", &words, 1), words] {
-                let Ok(kernel) = kernel(&text) else { continue };
-                let kernel: &'static Kernel = Box::leak(Box::new(kernel));
-                let sizes = kernel.keys.iter().map(|key| (key.name.to_string(), 1000.into()));
-                let Ok(run) = kernel.run(&sizes.collect(), Element::F64) else { continue };
-                assert!(run.bytes() <= 1 << 53);
-            }
-        }
+    /// Its name, in a folder of this name.
+    pub(super) fn name(&self, folder: &str) -> String {
+        self.name.as_ref().map_or(folder, |name| name).to_owned()
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
+use crate::cli::kernels::KernelArgs;
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to run")]
 pub(super) struct WorkArgs {
@@ -36,6 +38,8 @@ pub(super) struct WorkArgs {
     /// Print cases, memory and duration, and stop
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) kernels: KernelArgs,
 }
 
 #[derive(Debug, Args)]

@@ -61,6 +61,8 @@ impl MeasuringArgs {
 impl RunArgs {
     pub(super) fn apply(&self, mut config: Config) -> Result<Config> {
         let Self { work, ranks, measuring, output, failures, series, rules, advanced } = self;
+        config.kernel_paths.extend(work.kernels.kernel_path.iter().cloned());
+        super::super::kernels::discover(&config.kernel_paths)?;
         let compared = series.compare_baseline.iter().map(PathBuf::from);
         config.inputs.extend(compared.chain(series.against.clone()));
         set(&mut config.precision_policies, &work.precision);
@@ -111,7 +113,7 @@ impl RunArgs {
         let mut chosen = BTreeMap::new();
         for pattern in names {
             let matcher = WildMatch::new(pattern);
-            let names = benchmark::CATALOGUE.iter().map(|benchmark| &*benchmark.name);
+            let names = benchmark::catalogue().map(|benchmark| &*benchmark.name);
             let mut matching: Vec<&str> = names.filter(|name| matcher.matches(name)).collect();
             if matching.is_empty() {
                 matching.push(&benchmark::named(pattern)?.name);

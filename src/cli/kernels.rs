@@ -1,0 +1,42 @@
+//! `--kernel-path`: kernels that do not come with the program.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::tell;
+use crate::base::error::{Exit, Result};
+use crate::base::plain::plain;
+use crate::benchmark;
+use crate::benchmark::kernel::Found;
+use crate::world::supervision;
+
+#[derive(Debug, Args)]
+pub(super) struct KernelArgs {
+    /// Folder with a kernel of your own, or with such folders; repeatable
+    ///
+    /// Kernels in kernels/ and some other folders are found without it, but programs are run only from a folder that is
+    /// named so.
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    pub(super) kernel_path: Vec<PathBuf>,
+}
+
+/// Looks for kernels, and says which cannot be used.
+pub(super) fn discover(paths: &[PathBuf]) -> Result<&'static Found> {
+    let found = benchmark::discover(paths)?;
+    // The ranks of a job have nothing to add to what its first process has said.
+    if !supervision::is_supervised() && !found.refused.is_empty() {
+        tell(|| {
+            found
+                .refused
+                .iter()
+                .for_each(|refused| tracing::warn!("{}", plain(&refused.why.message)))
+        });
+    }
+    Ok(found)
+}
+
+/// The exit of a command that did what could be done.
+pub(super) fn exit(found: &Found) -> Exit {
+    if found.refused.iter().any(|refused| refused.is_named) { Exit::Usage } else { Exit::Ok }
+}

@@ -1,0 +1,427 @@
+//! Kernels of other people: where they are found, what is wrong with one, and that they are checked, timed and reported.
+
+use serde_json::Value;
+
+use crate::cuda::{all_right, cases, on_standin};
+use crate::ranks::{Run, tesserabench, under_mpirun};
+
+/// a = b + 2c. The stand-in knows the function by its name.
+const MANIFEST: &str = "\
+description: a[i] = b[i] + 2*c[i]
+sizes:
+  n: {help: elements, default: [1000, 1MiB, 64MiB]}
+precisions: [fp32]
+flops: 2*n
+scalars: {s: 2}
+inputs:
+  b: {shape: [n], fill: {modulo: 251}}
+  c: {shape: [n], fill: {uniform: [-1, 1]}}
+output: {name: a, shape: [n]}
+reference: triad
+tolerance: 1
+cuda:
+  source: mine.cu
+  entries: {fp32: triad_f32}
+  arguments: [a, b, c, s, n]
+  grid: ceil_div(n, 256)
+  block: 256
+";
+
+const SOURCE: &str = "\
+extern \"C\" __global__ void triad_f32(float *a, const float *b, const float *c, float s, unsigned long long n) {
+    const unsigned long long i = blockIdx.x * 256ull + threadIdx.x;
+    if (i < n) a[i] = b[i] + s * c[i];
+}
+";
+
+/// With a kernel in this folder.
+fn with_kernel(run: Run, folder: &str, manifest: &str) -> Run {
+    run.file(&format!("{folder}/bench.yaml"), manifest).file(&format!("{folder}/mine.cu"), SOURCE)
+}
+
+fn found(report: &Value) -> Vec<&str> {
+    let kernels = report["run"]["kernels"].as_array().unwrap();
+    kernels.iter().map(|kernel| kernel["folder"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_kernel_in_a_folder_is_listed_with_its_folder() {
+    for folder in ["kernels", "src/kernels", "quasim/kernels", "integrations/kernels"] {
+        let run = tesserabench("list-benchmarks --filter mine");
+        let listed = with_kernel(run, &format!("{folder}/mine"), MANIFEST).passes().out;
+        assert!(listed.contains(&format!("a[i] = b[i] + 2*c[i] ({folder}/mine)")), "{listed}");
+        assert!(listed.contains("n: elements [1MiB]"), "{listed}");
+    }
+    for path in ["far", "far/away"] {
+        let run = tesserabench(&format!("list-benchmarks --format json --kernel-path {path}"));
+        let listed: Value =
+            serde_json::from_str(&with_kernel(run, "far/away", MANIFEST).passes().out).unwrap();
+        let own = listed.as_array().unwrap().iter().find(|known| known["name"] == "away").unwrap();
+        assert_eq!(own["folder"], "far/away");
+    }
+    let run = tesserabench("list-benchmarks --config c.yaml --filter mine");
+    let run = run.file("c.yaml", "kernel_paths: [far]");
+    with_kernel(run, "far/mine", MANIFEST).passes();
+}
+
+#[test]
+fn a_kernel_in_a_folder_is_checked_timed_and_reported() {
+    let run = on_standin("--backend cuda mine --problem-size n=1,1000");
+    let report = with_kernel(run, "kernels/mine", MANIFEST).passes().report();
+    crate::runs::validate(&report);
+    all_right(&report);
+    assert_eq!(cases(&report)[1]["id"], "mine/f32/n=1000/world:0");
+    assert!(cases(&report)[1]["metrics"]["tflops"].as_f64().unwrap() > 0.0);
+    assert_eq!(found(&report), ["kernels/mine"]);
+    let content = report["run"]["kernels"][0]["content"].as_str().unwrap();
+    assert_eq!(content.len(), 16);
+    // Three axes, and more than a GPU has.
+    for (grid, block, told) in [
+        ("[1, \"ceil_div(n, 256)\"]", "[16, 4, 4]", None),
+        ("[1, n, 65]", "[1024, 2]", Some("more than a GPU can start")),
+        ("[1, 65536]", "1", Some("more than a GPU can start")),
+    ] {
+        let of_axes = MANIFEST.replace("grid: ceil_div(n, 256)", &format!("grid: {grid}"));
+        let of_axes = of_axes.replace("block: 256", &format!("block: {block}"));
+        let run =
+            on_standin("--backend cuda mine copy --problem-size n=1000 --problem-size array=1KiB");
+        let report = with_kernel(run, "kernels/mine", &of_axes).passes().report();
+        let reason = cases(&report)[1]["reason"].as_str();
+        let is_told = reason.zip(told).is_some_and(|(reason, told)| reason.contains(told));
+        assert!(is_told || reason == told, "{reason:?}");
+    }
+    // Another text is another kernel.
+    let run = on_standin("--backend cuda mine --problem-size n=1");
+    let other = MANIFEST.replace("elements", "items");
+    let report = with_kernel(run, "kernels/mine", &other).passes().report();
+    assert_ne!(report["run"]["kernels"][0]["content"], content);
+    // CPUs have no form of it.
+    let run = tesserabench("run --backend host mine copy --problem-size small --quick");
+    let report = with_kernel(run, "kernels/mine", MANIFEST).passes().report();
+    assert_eq!(cases(&report)[1]["reason"], "mine has no form for CPUs");
+}
+
+#[test]
+fn wrong_results_of_a_kernel_are_found_and_without_a_reference_that_is_said() {
+    let wrong = MANIFEST.replace("[a, b, c, s, n]", "[a, c, b, s, n]");
+    let run = on_standin("--backend cuda mine --problem-size n=1000");
+    with_kernel(run, "kernels/mine", &wrong).fails(5);
+    let unchecked = wrong.replace("reference: triad\ntolerance: 1\n", "");
+    let run = on_standin("--backend cuda mine --problem-size n=1000");
+    let report = with_kernel(run, "kernels/mine", &unchecked).passes().report();
+    let caveats = cases(&report)[0]["caveats"].as_array().unwrap();
+    assert!(caveats.iter().any(|caveat| caveat["kind"] == "unchecked"), "{caveats:?}");
+    let shapes = MANIFEST.replace("c: {shape: [n]", "c: {shape: [n + 1]");
+    let run = on_standin("--backend cuda mine --problem-size n=1000");
+    let ended = with_kernel(run, "kernels/mine", &shapes).fails(2);
+    assert!(
+        ended.error().contains("mine: the shapes of its tensors are not those"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn a_broken_description_is_named_and_the_others_run() {
+    for (was, is, expected) in [
+        ("sizes:", "size:", "line 2: 'size' is no key here; did you mean 'sizes'?"),
+        ("reference: triad", "reference: traid", "line 11: 'reference' is 'traid'"),
+        (
+            "reference: triad",
+            "reference: softmax",
+            "'reference' is 'softmax', which has x of 2 axes, y of 2 axes, 0",
+        ),
+        (
+            "ceil_div(n, 256)",
+            "ceil_div(n, 256",
+            "line 17: 'grid': in 'ceil_div(n, 256' it ends at character 16",
+        ),
+        ("[a, b, c, s, n]", "[a, b, c, s, m]", "line 16: 'arguments' names 'm'"),
+        (
+            "mine.cu",
+            "yours.cu",
+            "line 14: 'source' is 'yours.cu': cannot read 'kernels/mine/yours.cu': No such file",
+        ),
+        ("mine.cu", "../mine/mine.cu", "line 14: 'source' is '../mine/mine.cu': it must be a file"),
+        ("scalars: {s: 2}", "scalars: {s: two}", "line 6: 's' is 'two'; it must be a number"),
+        ("[fp32]", "[]", "line 4: 'precisions' is empty"),
+        ("cuda:", "cudo:", "line 13: 'cudo' is no key here; did you mean 'cuda'?"),
+        ("description:", "name: copy\ndescription:", "'copy' is the name of a built-in kernel"),
+        ("output: {", "output: [", "line"),
+    ] {
+        let broken = MANIFEST.replacen(was, is, 1);
+        let others = "run --backend host copy --problem-size small --quick";
+        let ended = with_kernel(tesserabench(others), "kernels/mine", &broken).passes();
+        let expected = format!("cannot use the kernel 'kernels/mine/bench.yaml': {expected}");
+        assert!(
+            ended.err.contains("warning") && ended.err.contains(&expected),
+            "{is}: {}",
+            ended.err
+        );
+        // Where it was asked for, that is an error: by its name nothing is run, by its path the others are.
+        let ended =
+            with_kernel(tesserabench("run --backend host mine"), "kernels/mine", &broken).fails(2);
+        assert!(ended.error().contains(&expected), "{is}: {}", ended.err);
+        let named = tesserabench(&format!("{others} --kernel-path kernels"));
+        let report = with_kernel(named, "kernels/mine", &broken).fails(2).report();
+        assert_eq!((cases(&report).len(), &cases(&report)[0]["outcome"]), (1, &"measured".into()));
+        let refused = report["run"]["kernels"][0]["refused"].as_str().unwrap();
+        assert!(refused.contains(&expected), "{refused}");
+    }
+    let listed = tesserabench("list-benchmarks --kernel-path kernels");
+    with_kernel(listed, "kernels/mine", "").fails(2);
+    let ended = tesserabench("list-benchmarks --kernel-path empty").file("empty/a", "").fails(2);
+    assert!(
+        ended.error().contains("'empty': neither it nor a folder in it has a bench.yaml"),
+        "{}",
+        ended.err
+    );
+    for (name, told) in [("allreduce", "a built-in benchmark"), ("gemm", "a built-in kernel")] {
+        let run = tesserabench(&format!("list-benchmarks --kernel-path far/{name}"));
+        let ended = with_kernel(run, &format!("far/{name}"), MANIFEST).fails(2);
+        assert!(ended.err.contains(&format!("'{name}' is the name of {told}")), "{}", ended.err);
+    }
+    // Names from folders cannot control the terminal.
+    let run = tesserabench("list-benchmarks --kernel-path far");
+    let named = format!("name: own\n{MANIFEST}");
+    let ended =
+        with_kernel(with_kernel(run, "far/a\u{1b}[31mb", &named), "far/\u{1b}[2Jx", "").fails(2);
+    assert!(!ended.out.contains('\u{1b}') && !ended.err.contains('\u{1b}'), "{:?}", ended.err);
+    let twice =
+        with_kernel(tesserabench("list-benchmarks --filter mine"), "kernels/mine", MANIFEST);
+    let ended = with_kernel(twice, "src/kernels/mine", MANIFEST).passes();
+    assert!(ended.err.contains("its name is that of 'kernels/mine'"), "{}", ended.err);
+}
+
+#[test]
+fn a_kernel_that_the_program_has_is_no_stranger() {
+    let run = tesserabench("list-benchmarks")
+        .file("kernels/copy/bench.yaml", include_str!("../../kernels/copy/bench.yaml"));
+    let ended =
+        run.file("kernels/copy/kernel.cu", include_str!("../../kernels/copy/kernel.cu")).passes();
+    assert_eq!(ended.err, "");
+}
+
+#[test]
+fn ranks_without_the_kernel_of_rank_0_are_named() {
+    let run = |script: &str| {
+        let run = under_mpirun(2, "--backend simulated mine --problem-size n=8");
+        let run = with_kernel(run, "kernels/mine", MANIFEST);
+        let other = MANIFEST.replace("elements", "items");
+        with_kernel(run, "other/kernels/mine", &other).through(script)
+    };
+    run("exec \"$@\"").passes();
+    for (folder, why) in
+        [("other", "'kernels/mine' is another one"), ("/", "benchmark 'mine' is not known")]
+    {
+        let ended =
+            run(&format!("[ \"$OMPI_COMM_WORLD_RANK$PMI_RANK\" = 0 ] || cd {folder}; exec \"$@\""));
+        let ended = ended.end();
+        assert!(ended.err.contains("rank 1 on") && ended.err.contains(why), "{}", ended.err);
+        assert_ne!(ended.code, Some(0));
+    }
+}
+
+/// What docs/benchmarks.md shows in blocks of this language.
+fn example(language: &str) -> Vec<&'static str> {
+    let page = include_str!("../../docs/benchmarks.md");
+    let section =
+        page.split("\n## ").find(|section| section.starts_with("Your own kernel")).unwrap();
+    let blocks = section.split("\n```").skip(1).step_by(2);
+    blocks.filter_map(|block| block.strip_prefix(language)).map(str::trim_start).collect()
+}
+
+/// A program, with a description of its own.
+fn with_program(run: Run, program: &str) -> Run {
+    run.file("far/own/bench.yaml", example("yaml")[1]).file("far/own/own.py", program)
+}
+
+#[test]
+fn the_examples_of_the_page_run() {
+    let manifest = example("yaml")[0].replace("scaled_add", "triad_f32");
+    let run = on_standin("--backend cuda mine --problem-size n=1000");
+    all_right(&with_kernel(run, "kernels/mine", &manifest).passes().report());
+    let words = "--backend host own --kernel-path far --iterations 30 --problem-size n=7,1000";
+    let ended = with_program(under_mpirun(2, words), example("python")[0]).passes();
+    let report = ended.report();
+    crate::runs::validate(&report);
+    all_right(&report);
+    for (case, n) in cases(&report).iter().zip([7, 1000]) {
+        // Of both ranks.
+        assert_eq!(case["accuracy"]["checked"], 2 * n, "{case}");
+        assert_eq!(case["iterations"], 30);
+        let marks = case["caveats"].as_array().unwrap();
+        assert!(marks.iter().any(|caveat| caveat["kind"] == "self_timed"), "{case}");
+        assert!(case["latency"]["median"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(found(&report), ["far/own"]);
+}
+
+#[test]
+fn a_program_runs_only_from_a_folder_that_is_named() {
+    for (folder, path) in [("kernels/own", ""), ("kernels/own", "--kernel-path far")] {
+        let run = tesserabench(&format!("run own copy --quick --problem-size small {path}"));
+        let run = run.file(&format!("{folder}/bench.yaml"), example("yaml")[1]);
+        let run = with_kernel(run, "far/mine", MANIFEST);
+        let report = run.file(&format!("{folder}/own.py"), "open('ran', 'w')").passes().report();
+        let reason = cases(&report)[1]["reason"].as_str().unwrap();
+        assert!(reason.contains("add --kernel-path kernels/own"), "{reason}");
+    }
+    let listed = tesserabench("list-benchmarks").file("kernels/own/bench.yaml", example("yaml")[1]);
+    assert!(listed.passes().out.contains("(kernels/own)"));
+}
+
+#[test]
+fn what_a_program_is_told() {
+    let program = "\
+import json, os
+told = {name[13:]: value for name, value in os.environ.items() if name.startswith('TESSERABENCH_')}
+assert json.loads(told['SIZES']) == {'n': 5}, told
+assert (told['RANKS'], told['SEED'], told['ITERATIONS'], told['THREADS'], told['DEVICE']) == ('2', '7', '3', '1', 'cpu'), told
+assert told['RANK'] in '01' and told['PRECISION'] == 'f64', told
+assert os.environ['OMP_NUM_THREADS'] == '1' and os.environ['PYTHONHASHSEED'] == '7'
+assert not any(name.startswith(('OMPI_', 'PMI')) for name in os.environ)
+assert os.path.basename(os.getcwd()) == 'own'
+for i in range(3):
+    print(json.dumps({'latency_ms': 1 + int(told['RANK'])}))
+";
+    let words =
+        "--backend host own --kernel-path far --iterations 3 --problem-size n=5 -p f64 --seed 7";
+    let report = with_program(under_mpirun(2, words), program).passes().report();
+    let case = &cases(&report)[0];
+    // The slowest rank's.
+    assert_eq!(case["latency"]["median"], 2.0, "{case}");
+    assert_eq!(case["per_rank"][0]["median_ms"], 1.0, "{case}");
+    assert!(case["caveats"].as_array().unwrap().iter().any(|caveat| caveat["kind"] == "unchecked"));
+}
+
+#[test]
+fn what_goes_wrong_with_a_program_is_one_sentence() {
+    let times = "[print('{\"latency_ms\": 1}') for _ in range(3)]\n";
+    for (program, exit, expected) in [
+        ("raise SystemExit(3)", 7, "the program 'own.py' of own ended with exit code 3"),
+        (
+            "1/0",
+            7,
+            "ended with exit code 1; the last that it said is: ZeroDivisionError: division by zero",
+        ),
+        ("import os; os.kill(os.getpid(), 11)", 7, "was ended by signal 11"),
+        (
+            "print('hello')",
+            7,
+            "prints 'hello' in line 1; it must print only lines such as {\"latency_ms\": 1.5}",
+        ),
+        ("print('{\"latency\": 1}')", 7, "prints '{\"latency\": 1}' in line 1"),
+        ("print('{\"latency_ms\": -1}')", 7, "prints the latency -1 ms in line 1"),
+        ("print('{\"latency_ms\": 1}')", 7, "prints 1 of the 3 latencies"),
+        (
+            "while True: print('{\"latency_ms\": 1}')",
+            7,
+            "prints more latencies than the 3 that TESSERABENCH_ITERATIONS asks for",
+        ),
+        ("print('x' * 1000, flush=True)\nwhile True: pass", 7, "in line 1"),
+        (
+            "import time; time.sleep(1000)",
+            8,
+            "hangs beyond the 3 s of --deadline case, in case own/f32/n=5",
+        ),
+        (
+            &format!("{times}print('{{\"output\": [1]}}')"),
+            7,
+            "prints an output of 1 elements; y has 5",
+        ),
+        (&format!("{times}print('{{\"output\": [1, 2, 3, 4, 5]}}')"), 5, "5 wrong of 5 elements"),
+    ] {
+        let words = "run --backend host own --kernel-path far --iterations 3 --problem-size n=5";
+        let run = with_program(tesserabench(words), program);
+        // On a busy machine others may take as long.
+        let run = if exit == 8 { run.arg("--case-timeout=3") } else { run };
+        let ended = run.fails(exit);
+        assert!(ended.err.contains(expected), "{program}: {}", ended.err);
+    }
+    // A series starts the ranks, and they the program, each time.
+    let words = "run own copy --kernel-path far --iterations 3 --problem-size n=5 --problem-size array=1KiB --launches 2 --ranks 2";
+    let report = with_program(tesserabench(words), times).passes().report();
+    assert_eq!(cases(&report)[1]["replication"]["launches"].as_array().map(Vec::len), Some(2));
+    let simulated =
+        tesserabench("run own copy --kernel-path far --backend simulated --problem-size small");
+    let report = with_program(simulated, times).passes().report();
+    assert_eq!(cases(&report)[1]["reason"], "own is a program, which is not modelled");
+    let missing = example("yaml")[1].replace("python3", "no-such-program");
+    let run =
+        tesserabench("run own --kernel-path far").file("far/own/bench.yaml", &missing).fails(7);
+    assert!(run.err.contains("cannot start 'no-such-program'"), "{}", run.err);
+}
+
+/// As QuASIM describes it.
+const QUASIM: &str = "\
+problem_size:
+  grid_size: [64, 64]
+  max_iterations: 50
+  tolerance: 1.0e-5
+precisions:
+  - fp32
+tolerances:
+  rmse: 1.0e-3
+  relative_error: 1.0e-2
+skip_conditions:
+  - backend: cuda
+    reason: \"CUDA not available\"
+    check: \"not torch.cuda.is_available()\"
+  - when: max_iterations - 99
+    reason: \"too many\"
+";
+
+#[test]
+fn a_python_function_is_measured_as_a_program() {
+    let program = "\
+def run_benchmark(grid_size=(1, 1), max_iterations=1):
+    print('not a latency')
+    assert grid_size == [64, 64], grid_size
+    return sum(range(max_iterations))
+";
+    let words = "run own --backend host --kernel-path integrations/kernels --iterations 4 --problem-size max_iterations=50,100";
+    let run = tesserabench(words).file("integrations/kernels/own/poisson.py", program);
+    let report = run.file("integrations/kernels/own/bench.yaml", QUASIM).passes().report();
+    assert_eq!(cases(&report)[0]["outcome"], "measured");
+    assert_eq!(cases(&report)[1]["reason"], "own: too many");
+    let one = "def run_benchmark(problem_size=1024, iterations=1):\n    assert (problem_size, iterations) == (2048, 1)\n";
+    let run = tesserabench("run own --backend host --kernel-path far").file("far/own/it.py", one);
+    run.file("far/own/bench.yaml", "problem_size: {size: 2048}").passes();
+    // Without a description, too. What it uses is found out.
+    for (import, targets) in [("", "cpu"), ("import jax", "both")] {
+        let body = if import.is_empty() { "pass" } else { "0" };
+        let program = format!(
+            "def run_benchmark(iterations=1):\n    {body}\nif False:\n    {import}\n    pass\n"
+        );
+        let run = on_standin("--backend cuda bare --kernel-path far");
+        let report = run.file("far/bare/it.py", &program).end().report();
+        let case = &cases(&report)[0];
+        match targets {
+            "cpu" => assert_eq!(case["reason"], "bare is not for the cuda backend"),
+            _ => assert_eq!(case["outcome"], "measured", "{case}"),
+        }
+    }
+}
+
+#[test]
+fn a_program_with_numpy_is_checked_where_there_is_numpy() {
+    let there = std::process::Command::new("python3").args(["-c", "import numpy"]).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: Python has no NumPy here");
+        return;
+    }
+    let program = "\
+import json, os, time
+import numpy
+told = os.environ
+x = numpy.fromfile(told['TESSERABENCH_INPUTS'] + '/x', dtype=numpy.float32)
+for _ in range(int(told['TESSERABENCH_ITERATIONS'])):
+    began = time.perf_counter()
+    y = x.copy()
+    print(json.dumps({'latency_ms': 1e3 * (time.perf_counter() - began)}))
+print(json.dumps({'output': y.tolist()}))
+";
+    let words = "run own --backend host --kernel-path far --iterations 10 --problem-size n=1000";
+    all_right(&with_program(tesserabench(words), program).passes().report());
+}
