@@ -165,11 +165,11 @@ fn every_kernel_s_own_source_is_right_in_any_order_of_threads() {
     let names: Vec<String> = own.map(|kernel| format!("-b{}", kernel.name)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for (seed, sizes) in [
-        ("1", "array=8 rows=1 cols=1"),
-        ("2", "array=264 rows=3 cols=33"),
-        ("3", "array=8000 rows=33 cols=127"),
-        ("4", "array=65552 rows=2 cols=1000"),
-        ("5", "array=40024 rows=7 cols=5003"),
+        ("1", "array=8 rows=1 cols=1 tokens=1 heads=1 pairs=1"),
+        ("2", "array=264 rows=3 cols=33 tokens=3 heads=2 pairs=5"),
+        ("3", "array=8000 rows=33 cols=127 tokens=7 heads=3 pairs=33"),
+        ("4", "array=65552 rows=2 cols=1000 tokens=5 heads=8 pairs=64"),
+        ("5", "array=40024 rows=7 cols=5003 tokens=13 heads=3 pairs=100"),
     ] {
         let mut run = on_standin(&format!("--backend cuda --batch 1 {}", names.join(" ")));
         for size in sizes.split(' ') {
