@@ -7,6 +7,7 @@ mod add;
 mod copy;
 mod dot;
 mod exponential;
+mod flash_attention;
 mod formula;
 mod gelu;
 mod gemm;
@@ -80,10 +81,11 @@ macro_rules! built_in {
 }
 
 impl BuiltIn {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         built_in!(add, "kernel.cu"),
         built_in!(copy, "kernel.cu"),
         built_in!(dot, "kernel.cu"),
+        built_in!(flash_attention, "kernel.cu"),
         built_in!(gelu, "kernel.cu"),
         built_in!(gemm),
         built_in!(layer_norm, "kernel.cu"),
@@ -398,10 +400,23 @@ impl KernelRun {
 }
 
 /// A float that host operations compute with.
-trait Real: Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {}
+trait Real: Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+    /// `self`·`factor` + `term`, rounded once.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+}
 
-impl Real for f32 {}
-impl Real for f64 {}
+macro_rules! real {
+    ($($type:ident)*) => {
+        $(impl Real for $type {
+            #[inline(always)]
+            fn mul_add(self, factor: Self, term: Self) -> Self {
+                $type::mul_add(self, factor, term)
+            }
+        })*
+    };
+}
+
+real!(f32 f64);
 
 /// An output whose elements follow each from those of the inputs in the same place.
 fn by_element<const N: usize>(

@@ -165,11 +165,11 @@ fn every_kernel_s_own_source_is_right_in_any_order_of_threads() {
     let names: Vec<String> = own.map(|kernel| format!("-b{}", kernel.name)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for (seed, sizes) in [
-        ("1", "array=8 rows=1 cols=1 tokens=1 heads=1 pairs=1"),
-        ("2", "array=264 rows=3 cols=33 tokens=3 heads=2 pairs=5"),
-        ("3", "array=8000 rows=33 cols=127 tokens=7 heads=3 pairs=33"),
-        ("4", "array=65552 rows=2 cols=1000 tokens=5 heads=8 pairs=64"),
-        ("5", "array=40024 rows=7 cols=5003 tokens=13 heads=3 pairs=100"),
+        ("1", "array=8 rows=1 cols=1 tokens=1 heads=1 pairs=1 dim=1"),
+        ("2", "array=264 rows=3 cols=33 tokens=3 heads=2 pairs=5 dim=5"),
+        ("3", "array=8000 rows=33 cols=127 tokens=7 heads=3 pairs=33 dim=33"),
+        ("4", "array=65552 rows=2 cols=1000 tokens=5 heads=8 pairs=64 dim=64"),
+        ("5", "array=40024 rows=7 cols=5003 tokens=13 heads=3 pairs=100 dim=200"),
     ] {
         let mut run = on_standin(&format!("--backend cuda --batch 1 {}", names.join(" ")));
         for size in sizes.split(' ') {
@@ -204,6 +204,9 @@ fn a_wrong_kernel_is_found() {
     ] {
         let sizes = match kernel {
             "copy" | "triad" => "--problem-size array=65544",
+            "flash_attention" => {
+                "--problem-size heads=2 --problem-size tokens=70 --problem-size dim=40"
+            }
             _ => "--problem-size rows=3 --problem-size cols=1000",
         };
         let run = on_standin(&format!("--backend cuda --batch 1 -b {kernel} {sizes}"));
@@ -406,7 +409,9 @@ fn kernels_compile_for_four_generations_without_spills() {
     assert_eq!(functions.len(), 4 * (1 + entries), "{facts}");
     for function in functions {
         let registers = function["registers"].as_u64().unwrap();
-        assert!((1..=64).contains(&registers), "{function}");
+        // Two blocks of attention in f64 fit a multiprocessor, four or more of all else.
+        let most = if function["kernel"] == "flash_attention" { 128 } else { 64 };
+        assert!((1..=most).contains(&registers), "{function}");
         assert_eq!(function["spill_bytes"], 0, "{function}");
     }
     let unknown = with_libraries(tesserabench("inspect --arch sm_1"), &[&wheel("nvrtc")]).fails(6);
