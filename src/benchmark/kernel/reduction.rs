@@ -23,9 +23,7 @@ pub(super) fn sum_of_pairs<T: Real>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) 
         let mut sums = [T::of(0); LANES];
         let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
         for (a, b) in a.iter().zip(b) {
-            for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-                *sum = *sum + term(*a, *b);
-            }
+            sums = std::array::from_fn(|lane| sums[lane] + term(a[lane], b[lane]));
         }
         for (sum, (a, b)) in sums.iter_mut().zip(a_rest.iter().zip(b_rest)) {
             *sum = *sum + term(*a, *b);
@@ -44,9 +42,7 @@ pub(super) fn largest<T: Real>(row: &[T]) -> T {
     let mut most = [row[0]; LANES];
     let (vectors, rest) = row.as_chunks::<LANES>();
     for vector in vectors {
-        for (most, x) in most.iter_mut().zip(vector) {
-            *most = larger(*most, *x);
-        }
+        most = std::array::from_fn(|lane| larger(most[lane], vector[lane]));
     }
     most.into_iter().chain(rest.iter().copied()).fold(row[0], larger)
 }
