@@ -12,15 +12,14 @@ struct alignas(sizeof(Element) * WIDTH) Pack {
 __device__ float exponential(float x) { return expf(x); }
 __device__ double exponential(double x) { return exp(x); }
 
-// Of what each thread has, `combine` makes one, by the same tree in every thread.
+// Of what each thread has, `combine` makes one, by the same tree in every thread. Once with each `combine`, whose parts
+// are its own.
 template <typename Element, typename Combine>
 __device__ Element of_block(Element own, Combine combine) {
     __shared__ Element parts[THREADS / 32];
     for (int distance = 16; distance > 0; distance /= 2) {
         own = combine(own, __shfl_xor_sync(~0u, own, distance));
     }
-    // What is left there from before has been read.
-    __syncthreads();
     if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = own;
     __syncthreads();
     own = parts[0];

@@ -48,7 +48,7 @@ def stand_in(folder):
     folder.mkdir(parents=True)
     library = folder / "standin.so"
     sources = sorted(map(str, (ROOT / "tests/standin").glob("*.c")))
-    subprocess.run(["cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-pthread", "-o", str(library), *sources],
+    subprocess.run(["cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-pthread", "-o", str(library), *sources, "-lm", "-ldl"],
                    check=True)
     for name in LIBRARIES:
         os.symlink(library, folder / name)

@@ -3,15 +3,30 @@
 //! A kernel is a folder with a description ([`Manifest`]) and its CUDA source. Of those that come with the program, what
 //! must be code is in one file, registered by one line.
 
+mod add;
 mod command;
 mod copy;
 mod discovery;
+mod dot;
+mod exponential;
+mod flash_attention;
 mod formula;
+mod gelu;
 mod gemm;
 mod layer_norm;
 mod manifest;
+mod mul;
+mod norm;
+mod reduce_max;
+mod reduce_sum;
+mod reduction;
+mod rms_norm;
+mod rope;
+mod scale;
 mod softmax;
+mod swiglu;
 mod tensor;
+mod transpose;
 mod triad;
 
 use std::borrow::Cow;
@@ -24,8 +39,10 @@ use serde_json::{Map, Value};
 
 pub use command::{Command, Skip, Target};
 pub use discovery::{Found, FoundKernel, Origin, Refused, check, discover, found};
+use exponential::Exponential;
 pub use formula::{Extents, Formula};
 pub use manifest::Manifest;
+use reduction::{PIECE, exact_sum, largest, sum, sum_of_pairs};
 pub use tensor::{Fill, Tensor, Values, View};
 
 use crate::base::error::{Error, Result};
@@ -71,10 +88,23 @@ macro_rules! built_in {
 
 impl BuiltIn {
     const ALL: &'static [Self] = &[
+        built_in!(add, "kernel.cu"),
         built_in!(copy, "kernel.cu"),
+        built_in!(dot, "kernel.cu"),
+        built_in!(flash_attention, "kernel.cu"),
+        built_in!(gelu, "kernel.cu"),
         built_in!(gemm),
         built_in!(layer_norm, "kernel.cu"),
+        built_in!(mul, "kernel.cu"),
+        built_in!(norm, "kernel.cu"),
+        built_in!(reduce_max, "kernel.cu"),
+        built_in!(reduce_sum, "kernel.cu"),
+        built_in!(rms_norm, "kernel.cu"),
+        built_in!(rope, "kernel.cu"),
+        built_in!(scale, "kernel.cu"),
         built_in!(softmax, "kernel.cu"),
+        built_in!(swiglu, "kernel.cu"),
+        built_in!(transpose, "kernel.cu"),
         built_in!(triad, "kernel.cu"),
     ];
 
@@ -444,27 +474,46 @@ impl KernelRun {
     }
 }
 
-/// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose
-/// nothing.
-const PIECE: usize = 1024;
-
-/// Independent partial sums: two of the widest vectors.
-const LANES: usize = 32;
-
 /// A float that host operations compute with.
-trait Real: Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {}
+trait Real: Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+    /// `self`·`factor` + `term`, rounded once.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+}
 
-impl Real for f32 {}
-impl Real for f64 {}
+macro_rules! real {
+    ($($type:ident)*) => {
+        $(impl Real for $type {
+            #[inline(always)]
+            fn mul_add(self, factor: Self, term: Self) -> Self {
+                $type::mul_add(self, factor, term)
+            }
+        })*
+    };
+}
 
-/// A sum with the error of one rounding (Neumaier, 1974), for references.
-fn exact_sum(terms: impl IntoIterator<Item = f64>) -> f64 {
-    let (mut sum, mut lost) = (0.0f64, 0.0);
-    for term in terms {
-        let next = sum + term;
-        let (large, small) = if sum.abs() >= term.abs() { (sum, term) } else { (term, sum) };
-        lost += (large - next) + small;
-        sum = next;
+real!(f32 f64);
+
+/// An output whose elements follow each from those of the inputs in the same place.
+fn by_element<const N: usize>(
+    inputs: &[Values<'_>],
+    at: usize,
+    output: &mut [Expected],
+    of: impl Fn([f64; N]) -> Expected,
+) {
+    let read: [_; N] = std::array::from_fn(|i| inputs[i].read(at..at + output.len()));
+    for (place, output) in output.iter_mut().enumerate() {
+        *output = of(read.each_ref().map(|input| input[place]));
     }
-    sum + lost
+}
+
+/// An output whose elements follow each from a row of the inputs.
+fn by_row<const N: usize>(
+    inputs: &[Values<'_>],
+    at: usize,
+    output: &mut [Expected],
+    of: impl Fn([Vec<f64>; N]) -> Expected,
+) {
+    for (row, output) in output.iter_mut().enumerate() {
+        *output = of(std::array::from_fn(|input| inputs[input].row(at + row)));
+    }
 }

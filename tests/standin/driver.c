@@ -127,6 +127,7 @@ static const struct error { int code; const char *name, *text; } errors[] = {
     { CU_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready" },
     { CU_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered" },
     { CU_CONTEXT_DESTROYED, "CUDA_ERROR_CONTEXT_IS_DESTROYED", "context is destroyed" },
+    { CU_LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure" },
     { CU_UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error" },
 };
 

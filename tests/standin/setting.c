@@ -25,6 +25,9 @@ __attribute__((constructor)) static void read_settings(void) {
     settings.nccl_version = (int)variable("STANDIN_NCCL_VERSION", 22809);
     settings.hang = hang();
     settings.blocking = variable("STANDIN_BLOCKING", 0) != 0;
+    settings.sed = getenv("STANDIN_SED") ? getenv("STANDIN_SED") : "";
+    settings.seed = variable("STANDIN_SEED", 1);
+    settings.sanitise = variable("STANDIN_SANITISE", 0) != 0;
     settings.throttle = variable("STANDIN_THROTTLE", 0);
     settings.fail_call = 1;
     settings.fail_code = -1;

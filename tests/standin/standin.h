@@ -1,7 +1,7 @@
 // What the parts of the stand-in share.
 //
 // The stand-in takes the place of NVIDIA's driver, NVRTC, cuBLASLt, NCCL and NVML, and does the work on
-// the CPU. So the tests run the program's CUDA path (its calls, their order, its handling of errors,
+// the CPU: kernels by their own sources (cuda_on_cpu.h). So the tests run the program's CUDA path (its calls, their order, its handling of errors,
 // several ranks) on a machine without a GPU. It says nothing about speed. One shared object stands
 // behind all five names, so that the libraries share one state, and it exports only the functions
 // that the program may call: src/nvidia.rs lists them, and nvml-wrapper looks up NVML's by itself.
@@ -11,6 +11,7 @@
 #ifndef STANDIN_H
 #define STANDIN_H
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +54,9 @@ extern struct settings {
     int nccl_version;            // STANDIN_NCCL_VERSION: what it says it is, such as 22809
     long hang;                   // STANDIN_HANG=N[@RANK]: the Nth matrix product (of this rank) never ends
     int blocking;                // STANDIN_BLOCKING=1: a launch waits for its end
+    const char *sed;             // STANDIN_SED: an edit of kernels' sources by sed, so that they are wrong
+    uint64_t seed;               // STANDIN_SEED: for the order of threads
+    bool sanitise;               // STANDIN_SANITISE=1: kernels run under AddressSanitizer, which must be preloaded
     unsigned long long throttle; // STANDIN_THROTTLE: NVML's reasons for low clocks
 } settings;
 
@@ -76,7 +81,7 @@ void kill_handle(void *handle);
 enum { CU_INVALID_VALUE = 1, CU_OUT_OF_MEMORY = 2, CU_NOT_INITIALIZED = 3, CU_NO_DEVICE = 100,
        CU_INVALID_DEVICE = 101, CU_INVALID_IMAGE = 200, CU_INVALID_CONTEXT = 201,
        CU_INVALID_HANDLE = 400, CU_NOT_FOUND = 500, CU_NOT_READY = 600, CU_ILLEGAL_ADDRESS = 700,
-       CU_CONTEXT_DESTROYED = 709, CU_UNKNOWN = 999 };
+       CU_CONTEXT_DESTROYED = 709, CU_LAUNCH_FAILED = 719, CU_UNKNOWN = 999 };
 
 extern atomic_bool initialised;
 int driver_call(const char *symbol);  // what every function of the driver checks first,
@@ -100,10 +105,8 @@ uint64_t now_ns(void);
 
 // ---- kernel.c
 
-enum { KERNELS = 8, ARGUMENTS = 8 };
-extern const struct kernel { const char *name; run_function *run; unsigned char sizes[ARGUMENTS]; } kernels[KERNELS];
-extern const char cubin_head[]; // a "cubin" is this line and the source
-bool defines(const char *source, const struct kernel *kernel);
+enum { DYNAMIC_SHARED_BYTES = 227 << 10 }; // of a block, as on an H200
+extern const char cubin_head[]; // a "cubin" is this line and the path of a shared object
 
 // ---- number.c: element types, by NCCL's numbers
 

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use tesserabench::benchmark::kernel::{Cuda, KERNELS};
 
 use crate::ranks::{Run, ranks, tesserabench};
 
@@ -32,7 +33,9 @@ fn link(folder: &Path, library: &Path, names: &[&str]) {
 fn standin(name: &str, flags: &[&str]) -> PathBuf {
     let folder = folder(name);
     let library = folder.join("standin.so");
-    let sources = std::fs::read_dir("tests/standin").unwrap().map(|entry| entry.unwrap().path());
+    let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/standin"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let sources = sources.filter(|path| path.extension().is_some_and(|ending| ending == "c"));
     let built = Command::new("cc")
         .args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"])
@@ -40,7 +43,7 @@ fn standin(name: &str, flags: &[&str]) -> PathBuf {
         .arg("-o")
         .arg(&library)
         .args(sources)
-        .arg("-lm")
+        .args(["-lm", "-ldl"])
         .status();
     assert!(built.unwrap().success());
     link(&folder, &library, &NAMES);
@@ -61,8 +64,17 @@ fn wheel(name: &str) -> PathBuf {
 
 pub(crate) fn with_libraries(run: Run, folders: &[&Path]) -> Run {
     let path = std::env::join_paths(folders).unwrap();
-    run.env("LD_LIBRARY_PATH", path.to_str().unwrap())
-        .env("TESSERABENCH_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"))
+    let run = run
+        .env("LD_LIBRARY_PATH", path.to_str().unwrap())
+        .env("TESSERABENCH_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"));
+    // As `scripts/test sanitise` asks for.
+    match std::env::var("STANDIN_SANITISER") {
+        Ok(library) => run
+            .env("LD_PRELOAD", &library)
+            .env("STANDIN_SANITISE", "1")
+            .env("ASAN_OPTIONS", "detect_leaks=0"),
+        Err(_) => run,
+    }
 }
 
 /// What these tests look at shows in few iterations.
@@ -92,7 +104,7 @@ pub(crate) fn all_right(report: &Value) {
     }
 }
 
-const KERNELS: &str = "-b copy -b triad -b gemm -b layer_norm -b softmax --problem-size array=64KiB,1000 --problem-size m=33 \
+const SOME: &str = "-b copy -b triad -b gemm -b layer_norm -b softmax --problem-size array=64KiB,1000 --problem-size m=33 \
      --problem-size rows=3 --problem-size cols=1,127,4096";
 
 #[test]
@@ -122,7 +134,7 @@ fn a_driver_that_is_too_old_is_named_with_what_it_lacks() {
 
 #[test]
 fn kernels_are_checked_and_timed_on_the_device() {
-    let run = on_standin(KERNELS).arg("-pf32").arg("-pf64");
+    let run = on_standin(SOME).arg("-pf32").arg("-pf64");
     let report = run.passes().report();
     crate::runs::validate(&report);
     assert_eq!(report["run"]["backend"], "cuda");
@@ -144,6 +156,76 @@ fn kernels_are_checked_and_timed_on_the_device() {
         let (joules, seconds) = (number("energy_joules"), number("seconds"));
         assert!((90.0 * seconds..100.0 * (seconds + 1.0)).contains(&joules), "{case}");
     }
+}
+
+/// Each with the sizes that its keys are set to: 1, odd ones, primes, and rows of full vectors.
+#[test]
+fn every_kernel_s_own_source_is_right_in_any_order_of_threads() {
+    let own = KERNELS.iter().filter(|kernel| matches!(kernel.cuda, Some(Cuda::Own(_))));
+    let names: Vec<String> = own.map(|kernel| format!("-b{}", kernel.name)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (seed, sizes) in [
+        ("1", "array=8 rows=1 cols=1 tokens=1 heads=1 pairs=1 dim=1"),
+        ("2", "array=264 rows=3 cols=33 tokens=3 heads=2 pairs=5 dim=5"),
+        ("3", "array=8000 rows=33 cols=127 tokens=7 heads=3 pairs=33 dim=33"),
+        ("4", "array=65552 rows=2 cols=1000 tokens=5 heads=8 pairs=64 dim=64"),
+        ("5", "array=40024 rows=7 cols=5003 tokens=13 heads=3 pairs=100 dim=200"),
+    ] {
+        let mut run = on_standin(&format!("--backend cuda --batch 1 {}", names.join(" ")));
+        for size in sizes.split(' ') {
+            run = run.arg(&format!("--problem-size={size}"));
+        }
+        let run = run.arg("-pf32").arg("-pf64").env("STANDIN_SEED", seed);
+        let report = run.passes().report();
+        all_right(&report);
+        assert_eq!(cases(&report).len(), 2 * names.len(), "{sizes}");
+    }
+}
+
+/// The verification finds what is wrong in a kernel: each of these edits of its source, by sed.
+#[test]
+fn a_wrong_kernel_is_found() {
+    for (kernel, wrong, edit) in [
+        ("copy", "writes zeros", r"s/= values\[i\]/= uint4{}/"),
+        ("copy", "writes nothing", r"s/vectors) ((uint4/vectors * 0) ((uint4/"),
+        ("copy", "leaves out a tile", "s/i < UNROLL/i < UNROLL - 1/"),
+        ("copy", "leaves out the rest", "s/rest < bytes/rest < 0/"),
+        ("triad", "swaps elements", r"s/s \* c.x, b.y/s * c.y, b.y/"),
+        (
+            "layer_norm",
+            "lets the variance cancel",
+            r"s/(\(x.at\[i\]\) - mean) \* (.*mean)/\1 * \1 - mean * mean/",
+        ),
+        ("layer_norm", "sums in whole numbers", "s/Element sum = 0/int sum = 0/"),
+        ("layer_norm", "lacks the first barrier", "0,/__syncthreads();/s///"),
+        ("layer_norm", "lacks the second barrier", r"/sums\[.*= sum;/{n;d}"),
+        ("softmax", "lacks the barrier", "/__syncthreads();/d"),
+        ("softmax", "leaves a warp out", "s/int warp = 1/int warp = 2/"),
+    ] {
+        let sizes = match kernel {
+            "copy" | "triad" => "--problem-size array=65544",
+            "flash_attention" => {
+                "--problem-size heads=2 --problem-size tokens=70 --problem-size dim=40"
+            }
+            _ => "--problem-size rows=3 --problem-size cols=1000",
+        };
+        let run = on_standin(&format!("--backend cuda --batch 1 -b {kernel} {sizes}"));
+        let ended = run.env("STANDIN_SED", edit).end();
+        assert_eq!(ended.code, Some(5), "{kernel} {wrong}: {}", ended.err);
+    }
+}
+
+#[test]
+fn threads_that_wait_for_ever_and_sources_that_do_not_compile_are_errors() {
+    let spoilt = |edit: &str| {
+        let sizes = "--problem-size rows=3 --problem-size cols=100";
+        let run = on_standin(&format!("--backend cuda --batch 1 -b layer_norm {sizes}"));
+        run.env("STANDIN_SED", edit).fails(7)
+    };
+    let ended = spoilt("s/) sum += __shfl/) if (threadIdx.x % 2) sum += __shfl/");
+    assert!(ended.out.contains("LAUNCH_FAILED"), "{}", ended.out);
+    let ended = spoilt("s/Element mean/Elephant mean/");
+    assert!(ended.out.contains("Elephant"), "{}", ended.out);
 }
 
 #[test]
@@ -313,14 +395,23 @@ fn a_rank_that_dies_or_hangs_ends_the_job() {
 }
 
 #[test]
-fn kernels_compile_for_three_generations_without_spills() {
-    let ended = with_libraries(tesserabench("inspect --format json"), &[&wheel("nvrtc")]).passes();
+fn kernels_compile_for_four_generations_without_spills() {
+    let words = "inspect --format json --arch sm_75,sm_80,sm_90a,sm_100a";
+    let ended = with_libraries(tesserabench(words), &[&wheel("nvrtc")]).passes();
     let facts: Value = serde_json::from_str(&ended.out).unwrap();
     let functions = facts["functions"].as_array().unwrap();
-    assert_eq!(functions.len(), 3 * 8, "{facts}");
+    let own = KERNELS.iter().filter_map(|kernel| match &kernel.cuda {
+        Some(Cuda::Own(own)) => Some(own.entries.iter().map(|(_, entry)| entry).collect()),
+        _ => None,
+    });
+    let entries: usize = own.map(|entries: std::collections::HashSet<_>| entries.len()).sum();
+    // With the blocking kernel's.
+    assert_eq!(functions.len(), 4 * (1 + entries), "{facts}");
     for function in functions {
         let registers = function["registers"].as_u64().unwrap();
-        assert!((1..=64).contains(&registers), "{function}");
+        // Two blocks of attention in f64 fit a multiprocessor, four or more of all else.
+        let most = if function["kernel"] == "flash_attention" { 128 } else { 64 };
+        assert!((1..=most).contains(&registers), "{function}");
         assert_eq!(function["spill_bytes"], 0, "{function}");
     }
     let unknown = with_libraries(tesserabench("inspect --arch sm_1"), &[&wheel("nvrtc")]).fails(6);

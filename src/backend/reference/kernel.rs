@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn every_kernel_s_check_takes_what_is_right_and_names_what_is_not() {
         for kernel in KERNELS.iter() {
-            for sizes in [[8, 1, 1], [24, 5, 7], [40, 30, 500], [1 << 14, 2, 3]] {
+            for sizes in [[8, 1, 1], [24, 5, 7], [40, 30, 100], [1 << 14, 2, 3]] {
                 for &element in &kernel.precisions {
                     let problem = kernel.keys.iter().zip(sizes);
                     let problem = problem

@@ -41,28 +41,6 @@ impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
     }
 }
 
-/// The sum of the terms that the elements of a row give.
-#[inline(always)]
-fn sum<T: Real>(row: &[T], term: impl Fn(T) -> T) -> f64 {
-    let mut whole = 0.0;
-    for piece in row.chunks(PIECE) {
-        let mut sums = [T::of(0); LANES];
-        let (vectors, rest) = piece.as_chunks::<LANES>();
-        for vector in vectors {
-            for (sum, value) in sums.iter_mut().zip(vector) {
-                *sum = *sum + term(*value);
-            }
-        }
-        for (sum, value) in sums.iter_mut().zip(rest) {
-            *sum = *sum + term(*value);
-        }
-        for sum in sums {
-            whole += sum.to_f64();
-        }
-    }
-    whole
-}
-
 fn expected(inputs: &[Values<'_>], scalars: &[f64], at: usize, y: &mut [Expected]) {
     let cols = y.len();
     let x = inputs[0].row(at / cols);

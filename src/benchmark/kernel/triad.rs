@@ -19,8 +19,5 @@ fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], scalars: &[f64], a: &m
 }
 
 fn expected(inputs: &[Values<'_>], scalars: &[f64], at: usize, a: &mut [Expected]) {
-    let [b, c] = [&inputs[0], &inputs[1]].map(|input| input.read(at..at + a.len()));
-    for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
-        *a = Expected::of(b + scalars[0] * c);
-    }
+    by_element(inputs, at, a, |[b, c]| Expected::of(b + scalars[0] * c));
 }
