@@ -134,7 +134,7 @@ fn forest(comparison: &Comparison) -> Option<Plot> {
         "Candidate over baseline with its interval; {better}, and what lies in the shaded band is within the \
          threshold.{more}"
     );
-    let value = Axis::log("candidate / baseline", "");
+    let value = Axis::log("candidate / baseline", "x");
     Plot::of("Ratios", about, Figure::Forest(Forest { value, centre: 1.0, rows }))
 }
 

@@ -222,11 +222,10 @@ fn plot(trend: &Trend) -> Option<Plot> {
     };
     let [benchmark, of, problem, ranks] = parts(&series.case);
     let names = [benchmark, of, problem, ranks].into_iter().filter(|part| !part.is_empty());
-    let about = match from {
-        0 => "",
-        _ => "The newest reports; older ones are left out.",
-    };
-    Plot::of(names.collect::<Vec<_>>().join(" "), about, Figure::Chart(chart))
+    let changed = (!chart.events.is_empty()).then_some("Upright: where it changed.");
+    let left_out = (from > 0).then_some("The newest reports; older ones are left out.");
+    let about: Vec<&str> = changed.into_iter().chain(left_out).collect();
+    Plot::of(names.collect::<Vec<_>>().join(" "), about.join(" "), Figure::Chart(chart))
 }
 
 /// What the numbers of machines or methods stand for.

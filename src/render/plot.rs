@@ -27,7 +27,7 @@ pub enum Figure {
 pub struct Axis {
     /// What the values are of.
     pub name: String,
-    /// Their unit, as reports name it: `ms`, `GB/s`, `B`; empty for a count or a ratio.
+    /// Their unit, as reports name it: `ms`, `GB/s`, `B`; empty for a count, `x` for a ratio.
     pub unit: String,
     /// Whether equal ratios are equally far apart.
     pub log: bool,
@@ -105,6 +105,8 @@ pub struct Map {
     pub y: Axis,
     /// What the values are.
     pub value: Axis,
+    /// Values that the shades reach at least, so that small differences look small.
+    pub covers: Option<[f64; 2]>,
     /// The values, by row and column.
     pub cells: Vec<Vec<Option<f64>>>,
     /// Cells that are framed, by row and column.

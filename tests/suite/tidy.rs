@@ -294,6 +294,8 @@ fn scripts_and_batch_files_are_executable_or_submitted() {
         "scripts/quickstart",
         "scripts/gpu-check",
         "scripts/soak",
+        "scripts/test-html",
+        "scripts/example-pages",
         "scripts/check-dependencies",
         ".ci/run",
         ".ci/renew-advisories",

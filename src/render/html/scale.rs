@@ -109,7 +109,7 @@ impl<'a> Scale<'a> {
     /// The axis's name with the unit of its ticks, where these have none.
     pub(super) fn title(&self) -> String {
         match self.axis.unit.as_str() {
-            "" | "B" | "ms" => self.axis.name.clone(),
+            "" | "B" | "ms" | "x" => self.axis.name.clone(),
             unit => format!("{}, {unit}", self.axis.name),
         }
     }

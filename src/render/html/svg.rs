@@ -190,7 +190,9 @@ impl Drawing {
     fn map(&mut self, map: &Map) -> Option<()> {
         let (rows, columns) = (map.y.names.len(), map.x.names.len());
         let values = || map.cells.iter().flatten().flatten().copied().filter(|it| it.is_finite());
-        let (low, high) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
+        let covered = || values().chain(map.covers.into_iter().flatten());
+        values().next()?;
+        let (low, high) = (covered().reduce(f64::min)?, covered().reduce(f64::max)?);
         let left = 84.0;
         let wide = ((WIDTH - left - RIGHT) / columns as f64).clamp(CELL[0], 2.0 * CELL[1]);
         let tall = (HEIGHT / rows as f64).clamp(CELL[0], CELL[1]);
@@ -299,7 +301,7 @@ fn told(axis: &Axis, value: f64) -> String {
         }
         "B" => format_size(value as u64),
         "" if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.0}"),
-        "" => significant(value),
+        "" | "x" => significant(value),
         unit => harmless(&quantity(value, unit)),
     }
 }

@@ -160,6 +160,7 @@ fn ranks_over_time(case: &Case) -> Option<Plot> {
         y: Axis::places("rank", ranks.iter().map(usize::to_string)),
         value: time_axis("own time", rounds.iter().flatten().copied()),
         cells,
+        covers: None,
         framed: Vec::new(),
     };
     Plot::of(&case.id, about, Figure::Map(map))

@@ -54,7 +54,8 @@ fn mesh(report: &Report) -> Option<Plot> {
     let map = Map {
         x: Axis::places(&fastest.name, (0..columns).map(|at| at.to_string())),
         y: Axis::places("mesh", (0..rows).map(name)),
-        value: Axis::linear("time of the rank in the middle x", ""),
+        value: Axis::linear("own time, the middle being 1:", "x"),
+        covers: Some([1.0, SLOW]),
         framed: places.filter(is_slow).collect(),
         cells: cells.clone(),
     };
