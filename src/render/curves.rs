@@ -157,6 +157,10 @@ fn lines<'a, 'b>(
         }
     }
     let by_axis = lines.len() > NAMED;
+    if by_axis {
+        // So that an axis has the same colour in each plot.
+        lines.sort_by_key(|(_, line)| cases[line[0]].axis);
+    }
     let left_out = lines.len().saturating_sub(LINE_LIMIT);
     let lines = lines.into_iter().take(LINE_LIMIT).map(|(name, line)| {
         let name = if by_axis { named(line[0], true) } else { name };
