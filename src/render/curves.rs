@@ -191,3 +191,90 @@ fn guides<'a>(
     }
     told
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A case of so many bytes on a group, which takes as many microseconds, give or take a tenth.
+    fn case<'a>(id: &'a str, problem: &'a Problem, axis: &'a str, group: &str) -> Measurement<'a> {
+        let median_ms = problem["bytes"].number().unwrap() as f64 / 1e3;
+        Measurement {
+            id,
+            benchmark: "all_reduce",
+            precision: Some(Element::F32),
+            placement: None,
+            problem,
+            axis,
+            group: group.to_owned(),
+            median_ms,
+            interval_ms: Some([0.9 * median_ms, 1.1 * median_ms]),
+            rate: Some((1.0 / median_ms, "GB/s", "bus")),
+        }
+    }
+
+    fn problems(sizes: &[u64]) -> Vec<Problem> {
+        sizes.iter().map(|bytes| [("bytes".to_owned(), (*bytes).into())].into()).collect()
+    }
+
+    fn charts(plots: Vec<Plot>) -> Vec<Chart> {
+        let chart = |plot: Plot| match plot.figure {
+            Figure::Chart(chart) => chart,
+            other => panic!("{other:?}"),
+        };
+        plots.into_iter().map(chart).collect()
+    }
+
+    fn names(chart: &Chart) -> Vec<&str> {
+        chart.series.iter().map(|series| series.name.as_str()).collect()
+    }
+
+    #[test]
+    fn each_group_has_a_line_by_size_and_the_rate_its_ceiling() {
+        let problems = problems(&[1024, 8]);
+        let groups = ["tp:0-1", "tp:2-3"];
+        let cases = || {
+            groups.iter().flat_map(|group| problems.iter().map(|of| case("a/b", of, "tp", group)))
+        };
+        let ceiling = |cases| Ceiling { cases, value: 2.0, unit: "GB/s", source: "a sheet" };
+        let plots = charts(plots(cases(), &[ceiling("a/*"), ceiling("a/*"), ceiling("other/*")]));
+        let [time, rate] = &plots[..] else { panic!("{plots:?}") };
+        assert_eq!(names(time), groups);
+        assert_eq!(names(rate)[2..], ["ceiling 2.000 GB/s (a sheet)"]);
+        let first = &time.series[0].points;
+        assert_eq!(first.iter().map(|point| point.x).collect::<Vec<_>>(), [8.0, 1024.0]);
+        // The shortest time is the highest rate.
+        let (point, rate) = (&first[0], &rate.series[0].points[0]);
+        let [low, high] = rate.interval.unwrap();
+        assert!(low < rate.y && rate.y < high && (high - 1.0 / (0.9 * point.y)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn many_groups_share_the_name_of_their_axis_and_too_many_are_told() {
+        let problems = problems(&[8, 64]);
+        let of = |count: usize| {
+            let groups: Vec<String> = (0..count).map(|at| format!("tp:{at}")).collect();
+            let all = groups
+                .iter()
+                .flat_map(|group| problems.iter().map(|of| case("a", of, "tp", group)));
+            let plots = plots(all, &[]);
+            (plots[0].about.clone(), charts(plots).remove(0))
+        };
+        let (about, nine) = of(9);
+        assert!(about.is_empty() && nine.series.len() == 9);
+        assert!(names(&nine).iter().all(|name| *name == "tp groups"));
+        let (about, many) = of(LINE_LIMIT + 3);
+        assert_eq!(
+            (many.series.len(), &*about),
+            (LINE_LIMIT, "3 more groups are in the table only.")
+        );
+    }
+
+    #[test]
+    fn a_problem_that_ranks_share_is_no_sweep() {
+        let problems = problems(&[8, 64]);
+        let groups = ["world:0", "world:0-1"];
+        let cases = problems.iter().zip(groups).map(|(of, group)| case("a", of, "world", group));
+        assert!(plots(cases, &[]).is_empty());
+    }
+}

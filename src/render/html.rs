@@ -225,9 +225,40 @@ fn tone(tone: Tone) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::render::document::Attention;
+
+    /// The rows that are linked to, and the data that the page carries.
+    #[test]
+    fn links_lead_to_rows_and_sections_and_the_data_come_out_as_they_went_in() {
+        let ids = ["a/<b>", "c"];
+        let section = Section::table("cases", ids, &[("id", &|id| (*id).into())]).unwrap();
+        let attention =
+            |at: &str| Attention { says: format!("see {at}"), at: at.to_owned(), tone: Tone::Bad };
+        let document = Document {
+            attention: ["c", "cases", "nowhere"].map(attention).to_vec(),
+            sections: vec![section],
+            ..Document::default()
+        };
+        let page = draw(&document, "{\"schema\": 1}").unwrap();
+        for link in [
+            "<a href=\"#s0r1\">see c</a>",
+            "<a href=\"#s0\">see cases</a>",
+            "<li class=\"bad\">see nowhere</li>",
+            "<tr id=\"s0r1\"><td class=\"id\">c</td>",
+            "<td class=\"id\">a/&#60;b&#62;</td>",
+        ] {
+            assert!(page.contains(link), "{link}: {page}");
+        }
+        let data = page.split_once("base64,").unwrap().1.split('"').next().unwrap();
+        let mut text = String::new();
+        let packed = STANDARD.decode(data).unwrap();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "{\"schema\": 1}");
+    }
 
     #[test]
     fn the_content_policy_names_this_style_and_this_script() {

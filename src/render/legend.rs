@@ -180,6 +180,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_bad_comes_before_what_is_doubtful_each_with_its_worst_row() {
+        let rows = [
+            ("x", vec![remark("unsteady", 1.0).taken(Tone::Doubtful), remark("quick", 0.0)]),
+            (
+                "y",
+                vec![
+                    remark("unsteady", 3.0).taken(Tone::Doubtful),
+                    remark("failed", 0.0).taken(Tone::Bad),
+                ],
+            ),
+        ];
+        let legend = Legend::of(rows.map(|(name, remarks)| (name.to_owned(), remarks)));
+        let told: Vec<(Tone, String, String)> =
+            legend.attention().map(|it| (it.tone, it.at, it.says)).collect();
+        let expected = [
+            (Tone::Bad, "y", "failed by 0 (y)"),
+            (Tone::Doubtful, "y", "unsteady by 3 (both cases, the worst y)"),
+        ];
+        assert_eq!(told, expected.map(|(tone, at, says)| (tone, at.to_owned(), says.to_owned())));
+    }
+
+    #[test]
     fn letters_do_not_end() {
         assert_eq!([0, 25, 26, 52].map(letter), ["a", "z", "A", "(53)"]);
     }

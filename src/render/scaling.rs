@@ -161,3 +161,42 @@ fn in_launches(efficiencies: &[f64]) -> Option<Cell> {
     let end = |of: fn(f64, f64) -> f64| efficiencies.iter().copied().reduce(of);
     Some(Cell::range(Some([end(f64::min)?, end(f64::max)?]), share))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Base;
+
+    #[test]
+    fn speed_ups_stand_beside_their_ideal_and_the_fit() {
+        let point = |ranks: usize, efficiency: f64| Point {
+            ranks,
+            speedup: Some(ranks as f64 / 2.0 * efficiency),
+            efficiency: Some(efficiency),
+            ci: Some([0.9 * efficiency, efficiency]),
+            ..Point::default()
+        };
+        let left_out = Point { left_out: true, ..point(16, 0.1) };
+        let study = Scaling {
+            benchmark: "gemm".to_owned(),
+            kind: ScalingKind::Strong,
+            problem: Default::default(),
+            precision: None,
+            placement: None,
+            definition: "strong: x".to_owned(),
+            base: Some(Base { ranks: 2, case: "a".to_owned() }),
+            points: vec![point(2, 1.0), point(8, 0.5), left_out],
+            amdahl_serial_fraction: Some(0.1),
+        };
+        let Some(Figure::Chart(chart)) = plots([&study]).pop().map(|plot| plot.figure) else {
+            panic!()
+        };
+        let [own, ideal, amdahl] = &chart.series[..] else { panic!("{chart:?}") };
+        let last = own.points.last().unwrap();
+        assert_eq!((last.x, last.y, last.interval), (8.0, 2.0, Some([1.8, 2.0])));
+        let end = |series: &Series| series.points.last().map(|point| (point.x, point.y)).unwrap();
+        assert!((end(ideal).0 - 8.0).abs() < 1e-9 && (end(ideal).1 - 4.0).abs() < 1e-9);
+        // From two ranks on: (0.1 + 0.9 / 2) / (0.1 + 0.9 / 8).
+        assert!((end(amdahl).1 - 0.55 / 0.2125).abs() < 1e-9);
+    }
+}

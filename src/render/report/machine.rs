@@ -145,3 +145,59 @@ fn sensors(report: &Report) -> Vec<Plot> {
     });
     plots.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::hostile::everything;
+    use crate::report::RankTimes;
+
+    #[test]
+    fn a_slow_rank_is_framed_where_it_stands() {
+        let mut report = everything();
+        let ranks = 0..report.environment.ranks.len();
+        let case = report
+            .cases
+            .iter_mut()
+            .find(|case| case.benchmark == "gemm" && case.measured.is_some());
+        let case = case.unwrap();
+        case.participants = ranks.clone().collect();
+        let time = |rank| RankTimes {
+            rank,
+            median_ms: if rank == 5 { 1.2 } else { 1.0 },
+            p95_ms: None,
+            slowest_share: 0.0,
+        };
+        case.measured.as_mut().unwrap().per_rank = ranks.map(time).collect();
+        let Figure::Map(map) = mesh(&report).unwrap().figure else { panic!("no map") };
+        // Of tp=2, dp=4 rank 5 is tp=1, dp=2.
+        assert_eq!(
+            (map.framed, &*map.y.names[2], map.cells[2][1]),
+            (vec![[2, 1]], "dp=2", Some(1.2))
+        );
+    }
+
+    #[test]
+    fn no_kernel_is_above_the_roof() {
+        let Some(Plot { figure: Figure::Chart(chart), .. }) = roofline(&with_kernels()) else {
+            panic!("no roof")
+        };
+        let (roof, kernels) = chart.series.split_last().unwrap();
+        let [low, ridge, _] = &roof.points[..] else { panic!("{roof:?}") };
+        let memory = low.y / low.x;
+        for point in kernels.iter().flat_map(|series| &series.points) {
+            assert!(point.y <= 1.000_001 * ridge.y.min(memory * point.x), "{point:?}");
+        }
+    }
+
+    /// A report with kernels of different rates.
+    fn with_kernels() -> Report {
+        let mut report = everything();
+        for (at, case) in report.cases.iter_mut().enumerate() {
+            let Some(counts) = &mut case.counts else { continue };
+            counts.flops = Some(1e9 * (1 + at % 5) as f64);
+            counts.memory_traffic_bytes = Some(1_000_000 * (1 + at as u64 % 3));
+        }
+        report
+    }
+}
