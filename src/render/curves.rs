@@ -31,6 +31,9 @@ pub(super) struct Measurement<'a> {
     pub(super) rate: Option<(f64, &'a str, &'a str)>,
 }
 
+/// A figure of a case with its interval.
+type Value<'a> = dyn Fn(&Measurement<'_>) -> Option<(f64, Option<[f64; 2]>)> + 'a;
+
 /// A bound that a figure was held against.
 pub(super) struct Ceiling<'a> {
     cases: &'a str,
@@ -80,7 +83,7 @@ fn of_benchmark(cases: &[Measurement<'_>], ceilings: &[Ceiling<'_>]) -> Vec<Plot
         left_out => format!("{left_out} more groups are in the table only."),
     };
     let benchmark = cases[0].benchmark;
-    let chart = |y: Axis, value: &dyn Fn(&Measurement<'_>) -> Option<(f64, Option<[f64; 2]>)>| {
+    let chart = |y: Axis, value: &Value<'_>| {
         let series = lines.iter().map(|(name, line)| {
             let point = |case: &&Measurement<'_>| {
                 let (y, interval) = value(case)?;
