@@ -13,7 +13,6 @@ mod limits;
 mod pairs;
 mod scaling;
 mod survey;
-mod times;
 
 pub use case::{CaseOutcome, analyse};
 pub use comparison::{
@@ -27,4 +26,3 @@ pub use limits::{Limits, derive_limits};
 pub use pairs::matrices;
 pub use scaling::studies;
 pub use survey::survey;
-pub use times::{own_times_ms, times_ms};

@@ -4,6 +4,7 @@ mod analysis;
 mod badge;
 mod comparison;
 mod csv;
+mod curves;
 mod document;
 #[cfg(test)]
 mod figures;
@@ -11,6 +12,7 @@ mod github;
 mod history;
 #[cfg(test)]
 mod hostile;
+mod html;
 mod junit;
 mod legend;
 mod limits;
@@ -18,6 +20,7 @@ mod markdown;
 mod nccl_tests;
 mod open_metrics;
 mod output;
+mod plot;
 mod report;
 mod scaling;
 #[cfg(test)]
@@ -32,10 +35,11 @@ use serde::Serialize;
 
 pub use comparison::cannot_show;
 pub use csv::field as csv_field;
-pub use document::{Cell, Column, Described, Document, Note, Section, Table};
+pub use document::{Attention, Cell, Column, Described, Document, Note, Section, Table};
 pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
 pub use output::{Output, tell};
+pub use plot::{Axis, Chart, Event, Figure, Forest, Map, Plot, Point, Row, Series, Style, Tone};
 pub use terminal::{remark, said_all, say, width as terminal_width};
 
 use crate::base::error::{Error, Result, suggestion};
@@ -47,6 +51,8 @@ pub enum Format {
     Table,
     /// A page.
     Markdown,
+    /// A page with plots, for a browser.
+    Html,
     /// All data.
     Json,
     /// The verdict, for a page that shows badges.
@@ -69,6 +75,14 @@ pub trait Render: Serialize {
     /// What people read of it.
     fn document(&self) -> Document;
 
+    /// Its data as a page carries them: without what is too much for a page.
+    ///
+    /// # Errors
+    /// Internal error when the text cannot be formed.
+    fn carried(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(no_json)
+    }
+
     /// Its text in one of its own formats.
     ///
     /// # Errors
@@ -80,7 +94,7 @@ pub trait Render: Serialize {
 
 impl Format {
     /// The formats that every result has.
-    pub const ANY: [Self; 4] = [Self::Table, Self::Markdown, Self::Json, Self::Badge];
+    pub const ANY: [Self; 5] = [Self::Table, Self::Markdown, Self::Html, Self::Json, Self::Badge];
 
     /// The formats of a kind of result.
     pub fn all<R: Render>() -> impl Iterator<Item = Self> {
@@ -94,6 +108,7 @@ impl Format {
             Self::Markdown => {
                 ("markdown", &["md", "markdown"], "For people, in a file or a comment")
             }
+            Self::Html => ("html", &["html"], "For people, in a browser, with plots"),
             Self::Json => ("json", &["json"], "For programs, all of it"),
             Self::Badge => ("badge", &["badge.json"], "For shields.io, the verdict in one line"),
             Self::Csv => ("csv", &["csv"], "For programs, one row a case or value"),
@@ -111,8 +126,8 @@ impl Format {
         let mut text = match self {
             Self::Table => terminal::draw(&result.document(), terminal::width(), in_full),
             Self::Markdown => markdown::draw(&result.document()),
-            Self::Json => serde_json::to_string_pretty(result)
-                .map_err(|why| Error::internal(format!("cannot write JSON: {why}")))?,
+            Self::Html => html::draw(&result.document(), &result.carried()?)?,
+            Self::Json => serde_json::to_string_pretty(result).map_err(no_json)?,
             Self::Badge => badge::draw(&result.document()),
             Self::Csv | Self::Junit | Self::OpenMetrics | Self::NamesOnly => result.own(self)?,
         };
@@ -183,6 +198,10 @@ impl Format {
         let any = one_of(Self::ANY.iter().map(|format| format.name().to_owned()));
         Error::usage(format!("this result cannot be written as {}, only as {any}", self.name()))
     }
+}
+
+fn no_json(why: serde_json::Error) -> Error {
+    Error::internal(format!("cannot write JSON: {why}"))
 }
 
 /// A choice of words: `a, b or c`.

@@ -13,6 +13,7 @@ mod pairs;
 mod rate;
 mod repeats;
 mod scaling;
+mod times;
 mod timing;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use pairs::{LinkClass, PairMatrix, SlowLink};
 pub use rate::MetricFacts;
 pub use repeats::{Cycles, Drift, Launch, Replicate, Replication, Turn};
 pub use scaling::{Base, Point, Scaling};
+pub use times::{own_times_ms, times_ms};
 pub use timing::{Definition, TimingOverhead};
 
 use crate::base::accuracy::Accuracy;

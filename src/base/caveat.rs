@@ -346,6 +346,11 @@ impl Caveat {
         self.facts().1
     }
 
+    /// What to do about it; empty where nothing is to be done.
+    pub fn advice(&self) -> &'static str {
+        self.facts().3
+    }
+
     /// How far it goes: of two of one kind, the one with the larger number is the worse.
     pub fn extent(&self) -> f64 {
         match self {

@@ -37,6 +37,9 @@ pub(super) struct AnalyzeArgs {
     /// File to write, in the format that its ending names; repeatable
     #[arg(long, short, value_name = "FILE")]
     output: Vec<PathBuf>,
+    /// Write a page with plots, analysis.html, unless --output names a page
+    #[arg(long)]
+    include_plots: bool,
     /// Replace a report of a run that stands where a file is written; else it is kept under a dated name
     #[arg(long)]
     force: bool,
@@ -50,13 +53,18 @@ pub(super) fn run(args: &AnalyzeArgs, config: &Config) -> Result<Exit> {
         )));
     }
     let limits = Limits::resolve(&config.limits)?;
-    let outputs = files::<Analysis>(&args.output)?;
+    let mut paths = args.output.clone();
+    let is_page = |path: &PathBuf| Format::of::<Analysis>(path) == Some(Format::Html);
+    if args.include_plots && !paths.iter().any(is_page) {
+        paths.push("analysis.html".into());
+    }
+    let outputs = files::<Analysis>(&paths)?;
     let (mut side, asked) = (Side::default(), args.logs.asked()?);
     for named in &args.report {
         let Side { files, reports } = Side::load(named, &asked)?;
         files.into_iter().zip(reports).for_each(|(file, report)| side.add(file, report));
     }
-    let written = || args.output.iter().chain(&args.derive_limits).map(PathBuf::as_path);
+    let written = || paths.iter().chain(&args.derive_limits).map(PathBuf::as_path);
     refuse_overwriting(written(), &side.files)?;
     let derived = args
         .derive_limits

@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 
 use super::compare::{NoiseArgs, RuleArgs, TellArgs};
 use super::sides::Side;
-use super::{format, one_of, write};
+use super::{files, format, one_of, write};
 use crate::analysis::{self, Reports, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::{is_plain, write_atomically};
@@ -74,6 +74,9 @@ enum Action {
         /// How to print
         #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<Answer>())]
         format: Format,
+        /// File to write, in the format that its ending names, such as .html for a page with plots; repeatable
+        #[arg(long, short, value_name = "FILE")]
+        output: Vec<PathBuf>,
     },
     /// Hold a report against a baseline: the last release, a pin, a commit; exit 3 when it is worse
     Gate {
@@ -164,11 +167,14 @@ pub(super) fn run(args: HistoryArgs, mut config: Config) -> Result<Exit> {
             let reports = found.split_off(found.len().saturating_sub(last.unwrap_or(usize::MAX)));
             print(Content::List { reports, damaged: history.damaged().to_vec() }, format)?;
         }
-        Action::Trend { case, metric, last, format } => {
+        Action::Trend { case, metric, last, format, output } => {
+            let outputs = files::<Answer>(&output)?;
             // Others need not wait while changes are looked for.
             let asked = Asked { case, metric: Some(metric), last };
             let series = History::open(&folder)?.series(&asked)?;
-            print(Content::Trend { trends: trends(series) }, format)?;
+            let answer = Answer::from(Content::Trend { trends: trends(series) });
+            keep_reports(output.iter().map(PathBuf::as_path))?;
+            write(&answer, format, &outputs, false)?;
         }
         Action::Gate { report, baseline, rules, noise, tell } => {
             rules.apply(&mut config.comparison)?;

@@ -5,13 +5,14 @@ mod statistics;
 
 use std::fmt::Write as _;
 
+use super::curves::Measurement;
 use super::document::{Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::words::{
     self, beside, date, few, give_or_take, parts, percent, placed, problem, told_of, type_name,
     word,
 };
-use super::{Render, limits, scaling};
+use super::{Render, curves, limits, scaling};
 use crate::base::error::Exit;
 use crate::base::metric::Unit;
 use crate::base::units::{counted, format_ms};
@@ -31,7 +32,10 @@ impl Render for Analysis {
     fn document(&self) -> Document {
         let statistics = self.cases.iter().flat_map(|case| statistics::lines(self, case));
         let statistics = Section::notes("statistics", statistics).map(Section::in_files);
-        let tables = [cases(self), statistics, studies(self), throughput(self)];
+        let ceilings = curves::ceilings(&self.limits);
+        let curves = curves::plots(self.cases.iter().filter_map(curve), &ceilings);
+        let cases = cases(self).map(|section| section.drawn(curves));
+        let tables = [cases, statistics, studies(self), throughput(self)];
         let mut sections: Vec<Section> =
             tables.into_iter().flatten().map(|section| section.at_most(ROW_LIMIT)).collect();
         sections.extend(self.leaderboards.iter().filter_map(|board| leaderboard(self, board)));
@@ -40,12 +44,31 @@ impl Render for Analysis {
         Document {
             title: "Analysis".to_owned(),
             facts: (0..).zip(&self.reports).map(|(at, report)| source(self, at, report)).collect(),
+            attention: findings::attention(self),
             sections,
             verdict: conclusion(self),
             exit: (!self.limits.is_empty()).then(|| limits_exit(&self.limits, false)),
             unsure: false,
         }
     }
+}
+
+/// The case as a point of a curve.
+fn curve(case: &Examined) -> Option<Measurement<'_>> {
+    let of = case.statistics.as_deref()?;
+    let unit = of.rate_unit.as_deref().filter(|unit| *unit != Unit::PerSecond.name());
+    (case.axis != PAIRS).then(|| Measurement {
+        id: &case.id,
+        benchmark: &case.benchmark,
+        precision: case.precision,
+        placement: case.placement,
+        problem: &case.problem,
+        axis: &case.axis,
+        group: parts(&case.id)[3].clone(),
+        median_ms: of.median_ms,
+        interval_ms: of.ci,
+        rate: of.rate.zip(unit).map(|(rate, unit)| (rate, unit, "")),
+    })
 }
 
 fn conclusion(analysis: &Analysis) -> String {
@@ -236,7 +259,8 @@ fn studies(analysis: &Analysis) -> Option<Section> {
         study.ci_over == Over::Iterations && study.scaling.points.iter().any(|it| it.ci.is_some())
     };
     let within = analysis.scaling.iter().any(alone).then_some(scaling::WITHIN);
-    Some(scaling::table(rows, studies)?.with(within).with(serial))
+    let plots = scaling::plots(studies.clone());
+    Some(scaling::table(rows, studies)?.with(within).with(serial).drawn(plots))
 }
 
 fn throughput(analysis: &Analysis) -> Option<Section> {

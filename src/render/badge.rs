@@ -3,17 +3,16 @@
 use serde_json::json;
 
 use super::document::Document;
-use crate::base::error::Exit;
+use super::plot::Tone;
 use crate::base::plain::plain;
 
 /// The badge: green if all is well, yellow if nothing can be said, red otherwise, blue for what is not judged.
 pub(super) fn draw(document: &Document) -> String {
-    let color = match document.exit {
-        None => "blue",
-        Some(Exit::Ok) if !document.unsure => "brightgreen",
-        Some(Exit::Ok) => "yellow",
-        Some(Exit::Inconclusive | Exit::Unfit) => "yellow",
-        Some(_) => "red",
+    let color = match document.tone() {
+        Tone::Plain => "blue",
+        Tone::Good => "brightgreen",
+        Tone::Doubtful => "yellow",
+        Tone::Bad => "red",
     };
     let message = match document.verdict.as_str() {
         "" => "not judged",
@@ -26,6 +25,7 @@ pub(super) fn draw(document: &Document) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::error::Exit;
 
     #[test]
     fn a_verdict_has_its_colour() {

@@ -1,11 +1,13 @@
 //! A comparison as a document.
 
-use super::document::{Cell, Document, Section};
+use super::document::{Attention, Cell, Document, Section};
 use super::legend::{Legend, Remark};
-use super::verdicts::{FUTILE, by_urgency, launches_needed, name};
+use super::plot::{Axis, Figure, Forest, Plot, Row, Tone};
+use super::verdicts::{FUTILE, by_urgency, launches_needed, name, sentence, tone};
 use super::words::{change, date, parts, probability, word};
 use super::{Format, Render, csv, junit};
 use crate::base::error::{Exit, Result};
+use crate::base::metric::Direction;
 use crate::base::units::{counted, rounded};
 use crate::plan::config::{ComparedMetric, StatisticalTest};
 use crate::report::{Compared, Comparison, MUCH_WORSE, Reach, SESSION, Side, Verdict};
@@ -13,7 +15,12 @@ use crate::report::{Compared, Comparison, MUCH_WORSE, Reach, SESSION, Side, Verd
 /// Half of the last digit of a ratio.
 const HALF_A_DIGIT: f64 = 0.0005;
 
-/// Most rows that the terminal shows.
+const TITLE: &str = "cases, the most urgent first";
+
+/// Most cases that are told before everything else.
+const ATTENTION_LIMIT: usize = 12;
+
+/// Most rows that the terminal and the plot show.
 const ROW_LIMIT: usize = 60;
 
 impl Render for Comparison {
@@ -30,7 +37,7 @@ impl Render for Comparison {
         let legend =
             Legend::of(rows.iter().map(|(case, _)| (case.id.clone(), remarks(self, case))));
         let cases = Section::table(
-            "cases, the most urgent first",
+            TITLE,
             &rows,
             &[
                 ("benchmark", &|(_, [benchmark, ..])| benchmark.as_str().into()),
@@ -46,7 +53,7 @@ impl Render for Comparison {
                 ("delta", &|(case, _)| {
                     Cell::number(case.cliffs_delta, |v| format!("{:+.2}", rounded(v, 2)))
                 }),
-                ("verdict", &|(case, _)| name(case.verdict).into()),
+                ("verdict", &|(case, _)| Cell::from(name(case.verdict)).taken(tone(case.verdict))),
                 ("severity", &|(case, _)| case.severity.map(word).into()),
                 ("id", &|(case, _)| case.id.as_str().into()),
             ],
@@ -56,6 +63,7 @@ impl Render for Comparison {
             legend
                 .below(cases)
                 .with(quotient(self))
+                .drawn(forest(self))
                 .outcome("verdict")
                 .spare(&spare)
                 .at_most(ROW_LIMIT)
@@ -63,6 +71,7 @@ impl Render for Comparison {
         Document {
             title: "Comparison".to_owned(),
             facts: facts(self),
+            attention: attention(self),
             sections: cases.into_iter().collect(),
             verdict: conclusion(self),
             exit: Exit::from_code(self.exit),
@@ -79,6 +88,54 @@ impl Render for Comparison {
             _ => csv::comparison(self),
         }
     }
+}
+
+/// What people should look at first: each case that is worse or may be, or cannot be told to be well.
+fn attention(comparison: &Comparison) -> Vec<Attention> {
+    let pressing = by_urgency(comparison).into_iter();
+    let mut pressing = pressing.filter(|case| tone(case.verdict) == Tone::Bad);
+    let told =
+        |case: &Compared| Attention { says: sentence(case), at: case.id.clone(), tone: Tone::Bad };
+    let mut all: Vec<Attention> = pressing.by_ref().take(ATTENTION_LIMIT).map(told).collect();
+    let more = pressing.count();
+    let says = format!("… and {more} more");
+    let more = (more > 0).then(|| Attention { says, at: TITLE.to_owned(), tone: Tone::Bad });
+    all.extend(more);
+    all
+}
+
+/// The ratio of each case with its interval, where one is known.
+fn forest(comparison: &Comparison) -> Option<Plot> {
+    let cases = by_urgency(comparison).into_iter();
+    let mut cases = cases.filter_map(|case| Some((case, case.ratio.filter(|ratio| *ratio > 0.0)?)));
+    let row = |(case, value): (&Compared, f64)| {
+        let [benchmark, of, problem, ranks] = parts(&case.id);
+        let names = [benchmark, of, problem, ranks].into_iter().filter(|part| !part.is_empty());
+        let threshold = 1.0 + case.threshold_percent / 100.0;
+        Row {
+            name: names.collect::<Vec<_>>().join(" "),
+            value,
+            interval: case.ci,
+            band: [1.0 / threshold, threshold],
+            says: name(case.verdict),
+            tone: tone(case.verdict),
+        }
+    };
+    let rows: Vec<Row> = cases.by_ref().take(ROW_LIMIT).map(row).collect();
+    let better = match comparison.direction {
+        Direction::LowerIsBetter => "left of the line is better",
+        Direction::HigherIsBetter => "right of the line is better",
+    };
+    let more = match cases.count() {
+        0 => String::new(),
+        more => format!(" The {more} less pressing cases are in the table only."),
+    };
+    let about = format!(
+        "Candidate over baseline with its interval; {better}, and what lies in the shaded band is within the \
+         threshold.{more}"
+    );
+    let value = Axis::log("candidate / baseline", "x");
+    Plot::of("Ratios", about, Figure::Forest(Forest { value, centre: 1.0, rows }))
 }
 
 /// What a ratio is where it is not the quotient of the figures beside it.
@@ -102,7 +159,7 @@ fn remarks(comparison: &Comparison, case: &Compared) -> Vec<Remark> {
         let least = all.clone().min().unwrap_or(launches);
         let says = launches_needed(least, all.max().unwrap_or(launches));
         let about = if launches >= FUTILE { says.clone() } else { "launches".to_owned() };
-        Remark { about, says, extent: launches.min(FUTILE) as f64 }
+        Remark { about, says, extent: launches.min(FUTILE) as f64, tone: Tone::Plain }
     });
     case.remarks.iter().cloned().map(Remark::of).chain(needed).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::plot::{Plot, Tone};
 use super::words::quantity;
 use crate::base::error::Exit;
 use crate::base::units::format_rate;
@@ -13,6 +14,8 @@ pub struct Document {
     pub title: String,
     /// Where and how the result came about, a line each.
     pub facts: Vec<String>,
+    /// What people should look at first, the most pressing first; the sections say it too, with the rest.
+    pub attention: Vec<Attention>,
     /// The result.
     pub sections: Vec<Section>,
     /// The result in one line; empty where there is nothing to judge.
@@ -23,7 +26,18 @@ pub struct Document {
     pub unsure: bool,
 }
 
-/// A part of a page: a table, notes, or both.
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attention {
+    /// What it is.
+    pub says: String,
+    /// Where more is said: the `id` of a row, or the title of a section.
+    pub at: String,
+    /// How it is to be taken.
+    pub tone: Tone,
+}
+
+/// A part of a page: a table, notes, plots, or several of these.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Section {
     /// Its heading; empty where it needs none.
@@ -32,6 +46,8 @@ pub struct Section {
     pub table: Option<Table>,
     /// Lines below the table.
     pub notes: Vec<Note>,
+    /// Pictures of it, where there is room for pictures.
+    pub plots: Vec<Plot>,
     /// Most rows of the table that a terminal shows.
     pub limit: Option<usize>,
     /// Whether a terminal leaves it out unless everything is asked for.
@@ -83,6 +99,20 @@ pub struct Cell {
     pub value: Option<f64>,
     /// Its unit, where the prefix is the table's to choose.
     pub unit: Option<String>,
+    /// How it is to be taken, where there are colours.
+    pub tone: Tone,
+}
+
+impl Document {
+    /// How the verdict is to be taken.
+    pub fn tone(&self) -> Tone {
+        match self.exit {
+            None => Tone::Plain,
+            Some(Exit::Ok) if !self.unsure => Tone::Good,
+            Some(Exit::Ok | Exit::Inconclusive | Exit::Unfit) => Tone::Doubtful,
+            Some(_) => Tone::Bad,
+        }
+    }
 }
 
 impl Section {
@@ -132,6 +162,12 @@ impl Section {
         self
     }
 
+    /// The section with these pictures.
+    pub fn drawn(mut self, plots: impl IntoIterator<Item = Plot>) -> Self {
+        self.plots.extend(plots);
+        self
+    }
+
     /// The section with one more column, unless that is empty.
     pub fn and(mut self, name: &str, cells: Vec<Cell>) -> Self {
         let more = Self::columns("", [(name.to_owned(), cells)]).and_then(|section| section.table);
@@ -170,6 +206,11 @@ impl Section {
     /// The section, of which a terminal shows so many rows.
     pub fn at_most(self, limit: usize) -> Self {
         Self { limit: Some(limit), ..self }
+    }
+
+    /// Whether anything of it can be read where there are no pictures.
+    pub fn has_text(&self) -> bool {
+        self.table.is_some() || !self.notes.is_empty()
     }
 
     /// The section, which a terminal leaves out.
@@ -219,7 +260,7 @@ impl Cell {
     /// A number; `-` where there is none.
     pub fn number(value: impl Into<Option<f64>>, show: impl Fn(f64) -> String) -> Self {
         let value = value.into();
-        Self { text: value.map_or_else(|| "-".to_owned(), show), value, unit: None }
+        Self { text: value.map_or_else(|| "-".to_owned(), show), value, ..Self::default() }
     }
 
     /// A number of this unit; `-` where there is none. Those of one benchmark and unit have one prefix in a table.
@@ -237,7 +278,12 @@ impl Cell {
     pub fn range(ends: Option<[f64; 2]>, show: impl Fn(f64) -> String) -> Self {
         let text =
             ends.map_or_else(|| "-".to_owned(), |[a, b]| format!("{} to {}", show(a), show(b)));
-        Self { text, value: ends.map(|[low, _]| low), unit: None }
+        Self { text, value: ends.map(|[low, _]| low), ..Self::default() }
+    }
+
+    /// The cell, to be taken so.
+    pub fn taken(self, tone: Tone) -> Self {
+        Self { tone, ..self }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a history knows as a document.
 
-use super::document::{Cell, Document, Section};
+use super::document::{Attention, Cell, Document, Section};
 use super::open_metrics::open_metrics;
+use super::plot::{self, Axis, Chart, Event, Figure, Plot, Style, Tone};
 use super::words::{parts, percent, probability, word};
 use super::{Format, Render, csv};
 use crate::base::error::Result;
@@ -9,6 +10,13 @@ use crate::history::{Answer, Change, Content, Effect, Entry, Point, Record, Seri
 use crate::stats::{FEWEST, mean};
 
 const COMMIT: usize = 10;
+
+/// Of a date as reports write it, the day.
+const DATE: usize = 10;
+
+/// Most series that are drawn, and most points of each.
+const PLOT_LIMIT: usize = 40;
+const POINT_LIMIT: usize = 300;
 
 /// Most characters of a line that shows values.
 const SPARKS: usize = 40;
@@ -30,7 +38,8 @@ impl Render for Answer {
         };
         let last = sections.pop().map(|last| last.with(legend).with(looked_at(&self.content)));
         sections.extend(last);
-        Document { title: "History".to_owned(), sections, ..Document::default() }
+        let attention = attention(&self.content);
+        Document { title: "History".to_owned(), attention, sections, ..Document::default() }
     }
 
     fn own(&self, format: Format) -> Result<String> {
@@ -141,7 +150,82 @@ fn tables(trends: &[Trend]) -> (Vec<String>, Vec<Section>) {
         legend("method", methods.iter().map(|method| method.replace('_', " ")).collect()),
     ]
     .concat();
+    let values = values.map(|section| section.drawn(plots(trends)));
     (legend, values.into_iter().chain(changes).collect())
+}
+
+/// What people should look at first: each change for the worse, the newest of a series.
+fn attention(content: &Content) -> Vec<Attention> {
+    let Content::Trend { trends } = content else { return Vec::new() };
+    let newest = trends.iter().filter_map(|trend| Some((&trend.series, trend.changes.last()?)));
+    let worse = newest.filter(|(_, change)| change.effect == Effect::Worse);
+    let told = worse.map(|(series, change)| Attention {
+        says: format!("{}: {}, {}", series.case, extent(change), commits(series, change)),
+        at: series.case.clone(),
+        tone: Tone::Bad,
+    });
+    told.collect()
+}
+
+/// Each series over its reports, with its changes and the levels between them; those that changed first.
+fn plots(trends: &[Trend]) -> Vec<Plot> {
+    let mut drawn: Vec<&Trend> = trends.iter().filter(|trend| trend.looked_at > 0).collect();
+    drawn.sort_by_key(|trend| trend.changes.is_empty());
+    let more = drawn.len().saturating_sub(PLOT_LIMIT);
+    let mut plots: Vec<Plot> = drawn.into_iter().take(PLOT_LIMIT).filter_map(plot).collect();
+    if let Some(last) = plots.last_mut().filter(|_| more > 0) {
+        last.about += &format!(" {more} more series are in the table only.");
+    }
+    plots
+}
+
+fn plot(trend: &Trend) -> Option<Plot> {
+    let series = &trend.series;
+    let from = series.points.len().saturating_sub(POINT_LIMIT);
+    let points = &series.points[from..];
+    let point = |(at, point): (usize, &Point)| plot::Point {
+        x: at as f64,
+        y: point.value,
+        interval: None,
+        says: format!("{}, commit {}", point.run, commit(point.git.as_ref())),
+    };
+    let values = plot::Series {
+        name: series.metric.clone(),
+        style: Style::Line,
+        points: points.iter().enumerate().map(point).collect(),
+    };
+    let changes = || trend.changes.iter().filter(|change| change.index > from);
+    let event = |change: &Change| Event {
+        x: (change.index - from) as f64 - 0.5,
+        says: format!("{}, {}", extent(change), commits(series, change)),
+        tone: match change.effect {
+            Effect::Better => Tone::Good,
+            Effect::Worse => Tone::Bad,
+            Effect::Spread => Tone::Doubtful,
+        },
+    };
+    let edges = changes().map(|change| change.index - from).chain([points.len()]);
+    let levels =
+        changes().take(1).map(|change| change.before).chain(changes().map(|change| change.after));
+    let starts = std::iter::once(0).chain(changes().map(|change| change.index - from));
+    let level = |((start, end), level): ((usize, usize), f64)| {
+        let ends = [start as f64 - 0.5, end as f64 - 0.5];
+        plot::Series::guide("median between changes", ends.map(|x| [x, level]))
+    };
+    let levels = starts.zip(edges).zip(levels).map(level);
+    let dates = points.iter().map(|point| point.started.chars().take(DATE).collect());
+    let chart = Chart {
+        x: Axis::places("report", dates),
+        y: Axis::linear(&series.metric, &series.unit),
+        series: std::iter::once(values).chain(levels).collect(),
+        events: changes().map(event).collect(),
+    };
+    let [benchmark, of, problem, ranks] = parts(&series.case);
+    let names = [benchmark, of, problem, ranks].into_iter().filter(|part| !part.is_empty());
+    let changed = (!chart.events.is_empty()).then_some("Upright: where it changed.");
+    let left_out = (from > 0).then_some("The newest reports; older ones are left out.");
+    let about: Vec<&str> = changed.into_iter().chain(left_out).collect();
+    Plot::of(names.collect::<Vec<_>>().join(" "), about.join(" "), Figure::Chart(chart))
 }
 
 /// What the numbers of machines or methods stand for.

@@ -120,11 +120,15 @@ fn use_it(text: &str) -> bool {
             assert!(next.ends_with(" |") && cells(row) == cells(next), "{row}\n{next}");
         }
     }
+    let page = Format::Html.write(&report, true).unwrap();
+    assert_eq!(plain_lines(&page), page);
+    html::outline(&page);
     let files = ["a.json".to_owned(), "b.json".to_owned()];
     let both = [everything(), report.clone()];
     let analysis = survey(Reports { files: &files, reports: &both }, &Limits::default());
     harmless(&terminal::draw(&analysis.document(), None, true));
     harmless(&markdown::draw(&analysis.document()));
+    html::outline(&Format::Html.write(&analysis, true).unwrap());
     assert!(analysis.findings.iter().all(|finding| !finding.evidence.is_empty()));
     let comments = |line: &str| {
         line.starts_with('#')

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use super::document::{Cell, Section};
+use super::document::{Attention, Cell, Section};
+use super::plot::Tone;
 
 /// What is said of one row.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,23 +15,30 @@ pub(super) struct Remark {
     pub(super) says: String,
     /// How far it goes: the larger, the worse.
     pub(super) extent: f64,
+    /// How it is to be taken.
+    pub(super) tone: Tone,
 }
 
 impl Remark {
     /// One that says how far something goes.
     pub(super) fn reaching(about: &str, how: impl Display, extent: f64) -> Self {
-        Self { about: about.to_owned(), says: format!("{about}: {how}"), extent }
+        Self { about: about.to_owned(), says: format!("{about}: {how}"), extent, tone: Tone::Plain }
     }
 
     /// One that is about what it says, whatever its numbers are.
     pub(super) fn of(says: String) -> Self {
         let about = says.replace(|c: char| c.is_ascii_digit() || ".+-".contains(c), "");
-        Self { about, says, extent: 0.0 }
+        Self { about, says, extent: 0.0, tone: Tone::Plain }
     }
 
     /// One that shares a line only with those that say the same to the last digit.
     pub(super) fn alone(says: String) -> Self {
-        Self { about: says.clone(), says, extent: 0.0 }
+        Self { about: says.clone(), says, extent: 0.0, tone: Tone::Plain }
+    }
+
+    /// The remark, to be taken so.
+    pub(super) fn taken(self, tone: Tone) -> Self {
+        Self { tone, ..self }
     }
 }
 
@@ -79,12 +87,21 @@ impl Legend {
         self.shared.iter().map(|shared| self.line(shared))
     }
 
+    /// What people should look at first: what is bad, then what is doubtful, each with the worst row.
+    pub(super) fn attention(&self) -> impl Iterator<Item = Attention> {
+        [Tone::Bad, Tone::Doubtful].into_iter().flat_map(move |tone| {
+            self.shared.iter().filter_map(move |shared| {
+                let (row, remark) = worst(shared)?;
+                let at = self.names[*row].clone();
+                (remark.tone == tone).then(|| Attention { says: self.line(shared), at, tone })
+            })
+        })
+    }
+
     /// `unsteady: times vary by 55.0 % … (3 of 12 cases, the worst gemm/f32/…)`
     fn line(&self, shared: &Shared) -> String {
         let (some, all) = (shared.len(), self.names.len());
-        // The first of those that go as far.
-        let worst = shared.iter().rev().max_by(|a, b| a.1.extent.total_cmp(&b.1.extent));
-        let Some((row, Remark { says, extent, .. })) = worst else { return String::new() };
+        let Some((row, Remark { says, extent, .. })) = worst(shared) else { return String::new() };
         let (worst, differ) = (&self.names[*row], shared.iter().any(|it| it.1.extent < *extent));
         let of = match (some, all) {
             (2, 2) => "both cases".to_owned(),
@@ -101,6 +118,11 @@ impl Legend {
     }
 }
 
+/// The first of those that go the farthest.
+fn worst(shared: &Shared) -> Option<&(usize, Remark)> {
+    shared.iter().rev().max_by(|a, b| a.1.extent.total_cmp(&b.1.extent))
+}
+
 /// `a` to `z`, then `A` to `Z`, then `(53)`.
 fn letter(place: usize) -> String {
     let letter = ('a'..='z').chain('A'..='Z').nth(place);
@@ -112,7 +134,12 @@ mod tests {
     use super::*;
 
     fn remark(about: &str, extent: f64) -> Remark {
-        Remark { about: about.to_owned(), says: format!("{about} by {extent}"), extent }
+        Remark {
+            about: about.to_owned(),
+            says: format!("{about} by {extent}"),
+            extent,
+            tone: Tone::Plain,
+        }
     }
 
     #[test]
@@ -150,6 +177,28 @@ mod tests {
         assert_eq!(page(&["x"]), (1, "quick by 0".to_owned()));
         assert_eq!(page(&["x", "y"]), (1, "quick by 0 (both cases)".to_owned()));
         assert_eq!(page(&["x", "y", "z"]), (1, "quick by 0 (all 3 cases)".to_owned()));
+    }
+
+    #[test]
+    fn what_is_bad_comes_before_what_is_doubtful_each_with_its_worst_row() {
+        let rows = [
+            ("x", vec![remark("unsteady", 1.0).taken(Tone::Doubtful), remark("quick", 0.0)]),
+            (
+                "y",
+                vec![
+                    remark("unsteady", 3.0).taken(Tone::Doubtful),
+                    remark("failed", 0.0).taken(Tone::Bad),
+                ],
+            ),
+        ];
+        let legend = Legend::of(rows.map(|(name, remarks)| (name.to_owned(), remarks)));
+        let told: Vec<(Tone, String, String)> =
+            legend.attention().map(|it| (it.tone, it.at, it.says)).collect();
+        let expected = [
+            (Tone::Bad, "y", "failed by 0 (y)"),
+            (Tone::Doubtful, "y", "unsteady by 3 (both cases, the worst y)"),
+        ];
+        assert_eq!(told, expected.map(|(tone, at, says)| (tone, at.to_owned(), says.to_owned())));
     }
 
     #[test]

@@ -1,9 +1,18 @@
 //! Limits as a section.
 
-use super::document::Section;
+use super::document::{Attention, Section};
+use super::plot::Tone;
 use super::words::quantity;
 use crate::base::metric::Direction;
 use crate::report::{Basis, LimitCheck, LimitOutcome};
+
+const TITLE: &str = "limits";
+
+/// Each figure that breaks one.
+pub(super) fn attention(checks: &[LimitCheck]) -> impl Iterator<Item = Attention> {
+    let broken = checks.iter().filter(|check| check.outcome == LimitOutcome::Broken);
+    broken.map(|check| Attention { says: sentence(check), at: TITLE.to_owned(), tone: Tone::Bad })
+}
 
 /// In how many figures the limits are kept, and each in which they are not.
 pub(super) fn section(checks: &[LimitCheck]) -> Option<Section> {
@@ -15,7 +24,7 @@ pub(super) fn section(checks: &[LimitCheck]) -> Option<Section> {
     let counts: Vec<String> = kept.into_iter().chain(unchecked).collect();
     let others = checks.iter().filter(|check| check.outcome != LimitOutcome::Kept).map(sentence);
     let lines = std::iter::once(counts.join(", ")).chain(others);
-    Section::notes("limits", lines).filter(|_| !checks.is_empty())
+    Section::notes(TITLE, lines).filter(|_| !checks.is_empty())
 }
 
 fn sentence(check: &LimitCheck) -> String {

@@ -14,7 +14,7 @@ pub(super) fn draw(document: &Document) -> String {
     for fact in &document.facts {
         page += &format!("- {}\n", escape(fact));
     }
-    for section in &document.sections {
+    for section in document.sections.iter().filter(|section| section.has_text()) {
         if !section.title.is_empty() {
             page += &format!("\n## {}\n", escape(&section.title));
         }

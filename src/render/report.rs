@@ -1,13 +1,18 @@
 //! The report of a run as a document.
 
+mod distribution;
+mod machine;
+mod origin;
+mod pairs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{Cell, Document, Section};
+use super::curves::Measurement;
+use super::document::{Attention, Cell, Document, Section};
 use super::legend::{Legend, Remark};
-use super::words::{
-    self, change, give_or_take, percent, placed, problem, told_of, type_name, word,
-};
-use super::{Format, Render, csv, limits, scaling};
+use super::plot::Tone;
+use super::words::{self, change, give_or_take, percent, placed, told_of, type_name, word};
+use super::{Format, Render, csv, curves, limits, no_json, scaling};
 use crate::base::accuracy::Checked;
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Unit;
@@ -15,14 +20,11 @@ use crate::base::units::{counted, format_ms, significant};
 use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Outcome, PairMatrix, Replication, Report, Steadiness};
+use crate::report::{Case, Cycles, Outcome, Replication, Report, Samples, Steadiness};
 use crate::stats::launches_needed;
 
 /// Fewest independent iterations with an interval of their median at 95 %.
 const INDEPENDENT: f64 = 6.0;
-
-/// Most ranks whose matrix people can read.
-const MATRIX_LIMIT: usize = 32;
 
 impl Render for Report {
     const OWN: &'static [Format] = &[Format::Csv];
@@ -32,22 +34,29 @@ impl Render for Report {
             let better = word(metric.direction);
             format!("{} ({}, {better}): {}", metric.name, metric.unit, metric.definition)
         });
-        let pairs = self.cases.iter().filter(|case| is_in_matrix(case));
-        let pairs = Legend::of(pairs.map(|case| (case.id.clone(), remarks(case, launches(self)))));
+        let of_pairs = self.cases.iter().filter(|case| is_in_matrix(case));
+        let of_pairs =
+            Legend::of(of_pairs.map(|case| (case.id.clone(), remarks(case, launches(self)))));
         let mut sections = Vec::new();
-        sections.extend(cases(self));
+        let ceilings = curves::ceilings(&self.limits);
+        let curves = curves::plots(self.cases.iter().filter_map(curve), &ceilings);
+        sections.extend(cases(self).map(|section| section.drawn(curves)));
         sections.extend(scaling::section(&self.scaling));
-        let mut matrices: Vec<Section> = self.pair_matrices.iter().map(matrix).collect();
+        let mut matrices: Vec<Section> = self.pair_matrices.iter().map(pairs::section).collect();
         match matrices.pop() {
-            Some(last) => matrices.push(last.with(pairs.lines())),
-            None => matrices.extend(Section::notes("pairs", pairs.lines())),
+            Some(last) => matrices.push(last.with(of_pairs.lines())),
+            None => matrices.extend(Section::notes("pairs", of_pairs.lines())),
         }
         sections.extend(matrices);
         sections.extend(limits::section(&self.limits));
+        sections.extend(distribution::section(self));
+        sections.extend(machine::section(self));
+        sections.extend(origin::section(self));
         sections.extend(Section::notes("figures", figures).map(Section::in_files));
         Document {
             title: "tesserabench".to_owned(),
             facts: facts(self),
+            attention: attention(self),
             sections,
             verdict: self.verdict(),
             exit: Exit::from_code(self.run.exit),
@@ -58,6 +67,41 @@ impl Render for Report {
     fn own(&self, _: Format) -> Result<String> {
         csv::report(self)
     }
+
+    fn carried(&self) -> Result<String> {
+        let mut report = self.clone();
+        report.cases.iter_mut().for_each(|case| case.samples = Samples::None);
+        serde_json::to_string(&report).map_err(no_json)
+    }
+}
+
+/// The case as a point of a curve.
+fn curve(case: &Case) -> Option<Measurement<'_>> {
+    let rate = rate(case).map(|(metric, rate)| (rate, metric.unit.name(), metric.label));
+    (!is_of_pair(case)).then_some(Measurement {
+        id: &case.id,
+        benchmark: &case.benchmark,
+        precision: case.precision,
+        placement: case.placement,
+        problem: &case.problem,
+        axis: &case.axis,
+        group: ranks(case),
+        median_ms: case.median_ms()?,
+        interval_ms: case.interval_ms(),
+        rate,
+    })
+}
+
+/// What people should look at first: failures, slow pairs, broken limits, and doubtful figures.
+fn attention(report: &Report) -> Vec<Attention> {
+    let ran = report.cases.iter().filter(|case| !is_skipped(case));
+    let legend = Legend::of(ran.map(|case| (case.id.clone(), remarks(case, launches(report)))));
+    let mut all: Vec<Attention> = legend.attention().collect();
+    let others = limits::attention(&report.limits)
+        .chain(report.pair_matrices.iter().flat_map(pairs::attention));
+    let bad = all.iter().take_while(|it| it.tone == Tone::Bad).count();
+    all.splice(bad..bad, others);
+    all
 }
 
 /// One row a case, but for those that were skipped. Those of pair matrices have tables of their own, unless something is
@@ -77,7 +121,7 @@ fn cases(report: &Report) -> Option<Section> {
             ("ranks", &|case| ranks(case).into()),
             ("median", &|case| match (case.outcome, case.median_ms()) {
                 (Outcome::Measured, median) => Cell::number(median, format_ms),
-                (other, _) => word(other).to_uppercase().into(),
+                (other, _) => Cell::from(word(other).to_uppercase()).taken(Tone::Bad),
             }),
             ("±", &|case| {
                 let width = case.median_ms().zip(case.interval_ms());
@@ -116,7 +160,7 @@ fn cases(report: &Report) -> Option<Section> {
             }),
             ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
                 Some(0) => "yes".into(),
-                Some(wrong) => format!("{wrong} wrong").into(),
+                Some(wrong) => Cell::from(format!("{wrong} wrong")).taken(Tone::Bad),
                 None => "-".into(),
             }),
             ("id", &|case| case.id.as_str().into()),
@@ -266,10 +310,11 @@ fn within(report: &Report) -> Option<&'static str> {
 fn remarks(case: &Case, launches: usize) -> Vec<Remark> {
     let wrong = match (case.outcome, &case.reason, &case.error) {
         (Outcome::Failed, _, Some(error)) => {
-            Some(Remark::alone(format!("FAILED{}: {}", first_failure(case), error.detail)))
+            let says = format!("FAILED{}: {}", first_failure(case), error.detail);
+            Some(Remark::alone(says).taken(Tone::Bad))
         }
         (Outcome::TimedOut, _, Some(error)) => {
-            Some(Remark::alone(format!("TIMED OUT: {}", error.detail)))
+            Some(Remark::alone(format!("TIMED OUT: {}", error.detail)).taken(Tone::Bad))
         }
         (Outcome::Skipped, Some(reason), _) => Some(Remark::of(format!("SKIPPED: {reason}"))),
         _ => None,
@@ -278,13 +323,13 @@ fn remarks(case: &Case, launches: usize) -> Vec<Remark> {
     let drift = drift.filter(|drift| drift.steady_state != Steadiness::Flat).map(|drift| {
         let how = change(drift.change_percent);
         let how = format!("{how} since cycle {} at {}", drift.since, drift.time);
-        Remark::reaching("drift", how, drift.change_percent.abs())
+        Remark::reaching("drift", how, drift.change_percent.abs()).taken(Tone::Doubtful)
     });
     let several = case.replication.iter().filter(|all| all.launches.len() > 1);
     let differ = several.filter(|all| !all.reproducible).filter_map(|all| {
         let between = all.between_percent?;
         let how = format!("launches vary by {}", percent(between));
-        Some(Remark::reaching("not reproducible", how, between))
+        Some(Remark::reaching("not reproducible", how, between).taken(Tone::Doubtful))
     });
     let missing = case.replication.iter().map(|all| {
         let whole = all.launches.iter().filter(|launch| launch.replicate < launches);
@@ -292,14 +337,18 @@ fn remarks(case: &Case, launches: usize) -> Vec<Remark> {
     });
     let missing = missing.filter(|missing| *missing > 0).map(|missing| {
         let how = format!("{missing} of {launches} launches did not measure it and are left out");
-        Remark::reaching("launches missing", how, missing as f64)
+        Remark::reaching("launches missing", how, missing as f64).taken(Tone::Doubtful)
     });
     let all = wrong.into_iter().chain(drift).chain(differ).chain(missing);
     all.chain(caveats(case)).collect()
 }
 
 fn caveats(case: &Case) -> impl Iterator<Item = Remark> {
-    case.caveats.iter().map(|caveat| Remark::reaching(caveat.mark(), caveat, caveat.extent()))
+    case.caveats.iter().map(|caveat| {
+        // Where nothing is to be done, it is as it was meant to be.
+        let tone = if caveat.advice().is_empty() { Tone::Plain } else { Tone::Doubtful };
+        Remark::reaching(caveat.mark(), caveat, caveat.extent()).taken(tone)
+    })
 }
 
 /// When a case that ran again and again failed first.
@@ -315,56 +364,6 @@ fn first_failure(case: &Case) -> String {
         ))
     });
     first.unwrap_or_default()
-}
-
-/// A pair matrix: the bandwidth of each pair where the benchmark has one, else its time. `!` marks slow links.
-/// Large ones are left to the report; their slow links are not.
-fn matrix(matrix: &PairMatrix) -> Section {
-    // A time says more of a ping-pong, a rate of everything else.
-    let by_time = matrix.benchmark == "latency";
-    let (values, unit) = match by_time {
-        true => (&matrix.median_ms, "us"),
-        false => (&matrix.busbw_gbps, "GB/s of a pair in one direction"),
-    };
-    let (precision, problem) = (type_name(matrix.precision), problem(&matrix.problem));
-    let title = format!("pairs: {} {precision} {problem}, {unit}", matrix.benchmark);
-    let is_slow = |a, b| matrix.slow.iter().any(|link| link.ranks == [a, b]);
-    let cell = |a: usize, b: usize| {
-        let Some(value) = values[a][b] else { return Cell::default() };
-        let mark = if is_slow(a, b) { "!" } else { "" };
-        let scale = if by_time { 1e3 } else { 1.0 };
-        Cell::number(value * scale, |value| format!("{mark}{}", significant(value)))
-    };
-    let shown = if matrix.ranks <= MATRIX_LIMIT { matrix.ranks } else { 1 };
-    let column = |b: usize| (b.to_string(), (0..shown - 1).map(|a| cell(a, b)).collect());
-    let ranks = ("rank".to_owned(), (0..shown - 1).map(Cell::count).collect());
-    let table = Section::columns(&title, std::iter::once(ranks).chain((1..shown).map(column)));
-    let classes = matrix.classes.iter().map(|class| {
-        let median = match by_time {
-            true => format!("{} us", significant(class.median_ms * 1e3)),
-            false => rate_at(matrix, class.median_ms)
-                .map_or_else(|| "-".to_owned(), |rate| format!("{} GB/s", significant(rate))),
-        };
-        format!("{}: {}, median {median}", class.distance.name(), counted(class.pairs, "pair"))
-    });
-    let slow = matrix.slow.iter().map(|link| {
-        format!(
-            "SLOW: ranks {} and {} take {:.2} times the median of their class ({}), in {:.0} % of the time",
-            link.ranks[0],
-            link.ranks[1],
-            link.effect,
-            link.distance.name(),
-            100.0 * link.persistence
-        )
-    });
-    table.unwrap_or(Section { title, ..Section::default() }).with(classes.chain(slow))
-}
-
-/// The bandwidth of a pair that takes this time, ms: all move as much.
-fn rate_at(matrix: &PairMatrix, median_ms: f64) -> Option<f64> {
-    let rates = matrix.busbw_gbps.iter().flatten().zip(matrix.median_ms.iter().flatten());
-    let moved = rates.filter_map(|(rate, ms)| Some((*rate)? * (*ms)?)).next()?;
-    (median_ms > 0.0).then(|| moved / median_ms)
 }
 
 /// Where and with what the run was made, a line each.

@@ -38,6 +38,9 @@ pub(crate) fn drawn(name: &str, document: &Document) {
 /// The same of a result, and its texts in its own formats.
 pub(crate) fn pages<R: Render>(name: &str, result: &R) {
     drawn(name, &result.document());
+    let outline = html::outline(&Format::Html.write(result, true).unwrap());
+    // The footer has versions and sizes.
+    page(&format!("{name}.outline"), outline.split("    footer\n").next().unwrap_or_default());
     for format in R::OWN {
         if let Ok(text) = format.write(result, true) {
             page(&format!("{name}.{}", format.ending().unwrap_or(format.name())), &text);
@@ -66,6 +69,9 @@ fn report() -> Report {
     report.conclude(report.cases.len(), crate::base::error::Exit::Ok);
     report.run.started = "2026-01-01T00:00:00Z".to_owned();
     report.run.finished = "2026-01-01T00:01:00Z".to_owned();
+    report.run.id = "20260101T000000Z-01234567".to_owned();
+    report.run.command = ["tesserabench", "run", "--quick"].map(str::to_owned).to_vec();
+    report.run.version = "0.0.0".to_owned();
     report.run.build = "0123456789abcdef (commit 0123456789ab)".to_owned();
     report.environment.libraries.insert("nccl".to_owned(), "2.30.7".to_owned());
     let check = |limit, outcome, basis, value: Option<f64>| LimitCheck {
@@ -122,7 +128,10 @@ fn an_analysis() {
 fn a_history() {
     let list: Answer = read("history-list");
     let why = Format::Csv.write(&list, true).unwrap_err().message;
-    assert_eq!(why, "this result cannot be written as csv, only as table, markdown, json or badge");
+    assert_eq!(
+        why,
+        "this result cannot be written as csv, only as table, markdown, html, json or badge"
+    );
     pages("history-list", &list);
     let nothing = Content::List { reports: Vec::new(), damaged: Vec::new() };
     pages("history-empty", &Answer::from(nothing));

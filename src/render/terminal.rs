@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{CellAlignment, LineStyle, Table as Grid, TableStyle};
 
-use super::document::{Cell, Column, Document, Table};
+use super::document::{Cell, Column, Document, Section, Table};
 use crate::base::plain::{plain, plain_lines, printed};
 
 /// Most facts that are shown; files have all.
@@ -78,7 +78,8 @@ pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> 
     let more = document.facts.len().saturating_sub(FACT_LIMIT);
     let more = (more > 0).then(|| format!("… and {more} more"));
     blocks.push(shown.chain(more).collect::<Vec<_>>());
-    for section in document.sections.iter().filter(|section| in_full || !section.detail) {
+    let shown = |section: &&Section| section.has_text() && (in_full || !section.detail);
+    for section in document.sections.iter().filter(shown) {
         let mut lines = Vec::new();
         if !section.title.is_empty() {
             lines.push(wrapped(&section.title, 0, width));

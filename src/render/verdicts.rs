@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::plot::Tone;
 use super::words::{percent, quantity, word};
 use crate::report::{Compared, Comparison, Verdict};
 
@@ -16,6 +17,18 @@ pub(super) fn by_urgency(comparison: &Comparison) -> Vec<&Compared> {
 /// `NOT COMPARABLE`.
 pub(super) fn name(verdict: Verdict) -> String {
     word(verdict).to_uppercase()
+}
+
+/// How a verdict is to be taken.
+pub(super) fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Regressed | Verdict::Suspected | Verdict::Failed | Verdict::Vanished => Tone::Bad,
+        Verdict::NotComparable | Verdict::Unstable | Verdict::Inconclusive | Verdict::Shifted => {
+            Tone::Doubtful
+        }
+        Verdict::Improved => Tone::Good,
+        Verdict::Equivalent | Verdict::New => Tone::Plain,
+    }
 }
 
 pub(super) fn verdict(case: &Compared) -> String {

@@ -61,9 +61,9 @@ fn a_dry_run_shows_the_cases_and_starts_nothing() {
 #[test]
 fn a_format_is_refused_by_the_formats_that_there_are() {
     for (words, known) in [
-        ("list-benchmarks --format csv", "table, markdown, json, badge, names-only"),
-        ("history list --format csv", "table, markdown, json, badge\n"),
-        ("run --dry-run -b barrier --format junit", "table, markdown, json, badge, csv"),
+        ("list-benchmarks --format csv", "table, markdown, html, json, badge, names-only"),
+        ("history list --format csv", "table, markdown, html, json, badge\n"),
+        ("run --dry-run -b barrier --format junit", "table, markdown, html, json, badge, csv"),
     ] {
         let err = tesserabench(words).fails(2).err;
         assert!(err.contains(known), "{words}: {err}");

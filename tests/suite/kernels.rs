@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cuda::{all_right, cases, on_standin};
 use crate::ranks::{Run, tesserabench, under_mpirun};
 
-/// a = b + 2c. The stand-in knows the function by its name.
+/// a = b + 2c, on as many axes as it is given.
 const MANIFEST: &str = "\
 description: a[i] = b[i] + 2*c[i]
 sizes:
@@ -21,15 +21,17 @@ reference: triad
 tolerance: 1
 cuda:
   source: mine.cu
-  entries: {fp32: triad_f32}
+  entries: {fp32: mine_f32}
   arguments: [a, b, c, s, n]
   grid: ceil_div(n, 256)
   block: 256
 ";
 
 const SOURCE: &str = "\
-extern \"C\" __global__ void triad_f32(float *a, const float *b, const float *c, float s, unsigned long long n) {
-    const unsigned long long i = blockIdx.x * 256ull + threadIdx.x;
+extern \"C\" __global__ void mine_f32(float *a, const float *b, const float *c, float s, unsigned long long n) {
+    const unsigned long long block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+    const unsigned long long thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+    const unsigned long long i = block * blockDim.x * blockDim.y * blockDim.z + thread;
     if (i < n) a[i] = b[i] + s * c[i];
 }
 ";
@@ -238,7 +240,7 @@ fn with_program(run: Run, program: &str) -> Run {
 
 #[test]
 fn the_examples_of_the_page_run() {
-    let manifest = example("yaml")[0].replace("scaled_add", "triad_f32");
+    let manifest = example("yaml")[0].replace("scaled_add", "mine_f32");
     let run = on_standin("--backend cuda mine --problem-size n=1000");
     all_right(&with_kernel(run, "kernels/mine", &manifest).passes().report());
     let words = "--backend host own --kernel-path far --iterations 30 --problem-size n=7,1000";

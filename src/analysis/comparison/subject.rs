@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::times_ms;
 use crate::base::caveat::Caveat;
 use crate::base::error::Exit;
 use crate::benchmark::metric::{EFFICIENCY, LATENCY, OPERATIONS};
 use crate::benchmark::work::{Element, Placement};
 use crate::plan::config::{ComparedMetric, Protocol, ScalingKind};
+use crate::report::times_ms;
 use crate::report::{Case, Definition, Latency, Outcome, Report, Scaling};
 use crate::stats;
 

@@ -1,9 +1,9 @@
 //! One case in several launches.
 
 use super::{agreement, middle};
-use crate::analysis::times_ms;
 use crate::base::caveat::Caveat;
 use crate::base::failure::CaseError;
+use crate::report::times_ms;
 use crate::report::{Case, Definition, Measured, Outcome, Replicate, Replication};
 
 /// The number of a launch, its case, and the figures.

@@ -4,10 +4,10 @@ use super::ranks::STRAGGLER;
 use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, says};
 use super::subject::Subject;
 use crate::analysis::launches::REPRODUCIBLE_PERCENT;
-use crate::analysis::times_ms;
 use crate::base::caveat::Severity::{Info, Serious, Warning};
 use crate::base::caveat::{self, Caveat, Concern, INVALID_PERCENT};
 use crate::base::error::Kind;
+use crate::report::times_ms;
 use crate::report::{Case, Figure, Flag, Outcome, Over, Statistics, Steadiness, Straggler};
 
 /// Iterations for each independent one, from which on they tell little.

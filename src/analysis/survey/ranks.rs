@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::rules::{FALSE_ONES, SLOWER_PERCENT, count, figure, finding, says};
 use super::slow::excesses;
 use super::subject::{Subject, hosts_of};
-use crate::analysis::own_times_ms;
 use crate::base::caveat::Concern;
 use crate::base::caveat::Severity::Warning;
+use crate::report::own_times_ms;
 use crate::report::{Case, Finding, RankSpread, Straggler};
 use crate::stats;
 

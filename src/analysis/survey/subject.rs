@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::ranks;
 use crate::analysis::comparison::differences::{Facts, between, facts};
 use crate::analysis::launches::{agreement, middle};
-use crate::analysis::times_ms;
+use crate::report::times_ms;
 use crate::report::{Case, Examined, Measured, Origin, Over, Report, Samples, Statistics};
 use crate::stats;
 

@@ -156,7 +156,7 @@ pub(super) struct MeasuringArgs {
 pub(super) struct OutputArgs {
     /// File to write, or - [default: results.json]
     ///
-    /// The ending names the format: .json, .csv, .md …; repeatable. - is standard output, in the format of --format:
+    /// The ending names the format: .json, .html, .csv, .md …; repeatable. - is standard output, in the format of --format:
     /// nothing else is printed there then.
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<Vec<PathBuf>>,

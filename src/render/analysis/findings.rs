@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::named;
 use crate::base::units::significant;
 use crate::plan::mesh::format_ranges;
-use crate::render::document::{Note, Section};
+use crate::render::document::{Attention, Note, Section};
+use crate::render::plot::Tone;
 use crate::render::words::{few, word};
-use crate::report::{Analysis, Figure, Finding};
+use crate::report::{Analysis, Figure, Finding, Severity};
 
 /// Most findings of a rule, and cases of one, that are told in words.
 const FINDING_LIMIT: usize = 8;
@@ -16,10 +17,32 @@ const CASE_LIMIT: usize = 3;
 /// Smaller numbers are shown with an exponent.
 const SMALL: f64 = 1e-4;
 
+const TITLE: &str = "findings";
+
+/// What people should look at first: what is serious and the warnings, a line each rule.
+pub(super) fn attention(analysis: &Analysis) -> Vec<Attention> {
+    let of_rules = analysis.findings.chunk_by(is_of_one_rule);
+    let told = of_rules.filter(|of_rule| of_rule[0].severity < Severity::Info).map(|of_rule| {
+        let (rule, first) = (of_rule[0].rule.replace('_', " "), sentence(analysis, &of_rule[0]));
+        let more = match of_rule.len() - 1 {
+            0 => String::new(),
+            more => format!(" … and {more} more"),
+        };
+        let is_serious = of_rule[0].severity == Severity::Serious;
+        let tone = if is_serious { Tone::Bad } else { Tone::Doubtful };
+        Attention { says: format!("{rule}: {first}{more}"), at: TITLE.to_owned(), tone }
+    });
+    told.collect()
+}
+
+/// Whether two findings are told together.
+fn is_of_one_rule(a: &Finding, b: &Finding) -> bool {
+    (a.severity, &a.rule) == (b.severity, &b.rule)
+}
+
 pub(super) fn section(analysis: &Analysis) -> Option<Section> {
     let mut lines: Vec<Note> = Vec::new();
-    let same = |a: &Finding, b: &Finding| (a.severity, &a.rule) == (b.severity, &b.rule);
-    for of_rule in analysis.findings.chunk_by(same) {
+    for of_rule in analysis.findings.chunk_by(is_of_one_rule) {
         let first = &of_rule[0];
         let (severity, rule) = (word(first.severity).to_uppercase(), first.rule.replace('_', " "));
         lines.push(format!("{severity} {rule}: {}", first.says).into());
@@ -30,7 +53,7 @@ pub(super) fn section(analysis: &Analysis) -> Option<Section> {
         }
         lines.push(Note::below(format!("do: {}", first.recommendation)));
     }
-    Section::notes("findings", lines)
+    Section::notes(TITLE, lines)
 }
 
 /// Where it was found, and the numbers.

@@ -1,7 +1,7 @@
 //! The times of a case's iterations, from what its report holds.
 
+use super::{Case, Definition, Samples};
 use crate::base::units::milliseconds;
-use crate::report::{Case, Definition, Samples};
 
 /// The times of the valid iterations by the headline's definition, in their order, ms. Where the report does
 /// not hold the samples, the medians of ten blocks of them; where those were too few for blocks, the median.
