@@ -65,6 +65,7 @@ fn curve(case: &Examined) -> Option<Measurement<'_>> {
         problem: &case.problem,
         axis: &case.axis,
         group: parts(&case.id)[3].clone(),
+        members: case.ranks,
         median_ms: of.median_ms,
         interval_ms: of.ci,
         rate: of.rate.zip(unit).map(|(rate, unit)| (rate, unit, "")),

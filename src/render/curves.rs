@@ -6,11 +6,12 @@ use wildmatch::WildMatch;
 
 use super::plot::{Axis, Chart, Figure, Plot, Point, Series, Style};
 use super::words::{quantity, type_name};
+use crate::base::units::counted;
 use crate::benchmark::work::{Element, Placement};
-use crate::benchmark::{Problem, Setting};
+use crate::benchmark::{Problem, Setting, find};
 use crate::report::{Basis, LimitCheck};
 
-/// Most lines that have names of their own; of more, groups of one axis share a name.
+/// Most names of lines. Where there are more, groups of one axis and size share a name, or else of one axis.
 const NAMED: usize = 8;
 
 /// Most lines of a plot.
@@ -25,6 +26,8 @@ pub(super) struct Measurement<'a> {
     pub(super) problem: &'a Problem,
     pub(super) axis: &'a str,
     pub(super) group: String,
+    /// Ranks of the group.
+    pub(super) members: usize,
     pub(super) median_ms: f64,
     pub(super) interval_ms: Option<[f64; 2]>,
     /// With its unit, and what it counts.
@@ -62,7 +65,11 @@ pub(super) fn plots<'a>(
     ceilings: &[Ceiling<'_>],
 ) -> Vec<Plot> {
     let mut benchmarks: BTreeMap<&str, Vec<Measurement<'a>>> = BTreeMap::new();
-    for one in all {
+    // A rank that exchanges with nobody is on no curve of those who do.
+    let exchanges = |case: &Measurement<'_>| {
+        case.members > 1 || !find(case.benchmark).is_some_and(|benchmark| benchmark.collective)
+    };
+    for one in all.into_iter().filter(exchanges) {
         benchmarks.entry(one.benchmark).or_default().push(one);
     }
     let of = |cases: &Vec<Measurement<'a>>| of_benchmark(cases, ceilings);
@@ -144,29 +151,38 @@ fn lines<'a, 'b>(
     };
     let all: Vec<BTreeMap<String, String>> = cases.iter().map(facts).collect();
     let varies = |key: &String| all.iter().any(|facts| facts.get(key) != all[0].get(key));
-    let named = |at: usize, by_axis: bool| {
-        let parts = all[at].iter().filter(|(key, _)| varies(key)).map(|(key, value)| {
-            if by_axis && key == "4" { format!("{} groups", cases[at].axis) } else { value.clone() }
-        });
+    let named = |at: usize, group: &dyn Fn(&Measurement<'_>) -> String| {
+        let parts = all[at].iter().filter(|(key, _)| varies(key));
+        let parts =
+            parts.map(|(key, value)| if key == "4" { group(&cases[at]) } else { value.clone() });
         let name = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         if name.is_empty() { cases[at].benchmark.to_owned() } else { name }
     };
+    let by_group = |case: &Measurement<'_>| case.group.clone();
+    let by_size =
+        |case: &Measurement<'_>| format!("{}, {}", case.axis, counted(case.members, "rank"));
+    let by_axis = |case: &Measurement<'_>| format!("{} groups", case.axis);
+    let ways: [&dyn Fn(&Measurement<'_>) -> String; 2] = [&by_group, &by_size];
+    let few = |way: &&&dyn Fn(&Measurement<'_>) -> String| {
+        let names: BTreeSet<String> = (0..cases.len()).map(|at| named(at, **way)).collect();
+        names.len() <= NAMED
+    };
+    let shown = ways.iter().find(few).copied().unwrap_or(&by_axis);
     let mut lines: Vec<(String, Vec<usize>)> = Vec::new();
     for at in 0..cases.len() {
-        let name = named(at, false);
+        let name = named(at, &by_group);
         match lines.iter_mut().find(|(known, _)| *known == name) {
             Some((_, line)) => line.push(at),
             None => lines.push((name, vec![at])),
         }
     }
-    let by_axis = lines.len() > NAMED;
-    if by_axis {
+    if lines.len() > NAMED {
         // So that an axis has the same colour in each plot.
-        lines.sort_by_key(|(_, line)| cases[line[0]].axis);
+        lines.sort_by_key(|(_, line)| (cases[line[0]].axis, cases[line[0]].members));
     }
     let left_out = lines.len().saturating_sub(LINE_LIMIT);
-    let lines = lines.into_iter().take(LINE_LIMIT).map(|(name, line)| {
-        let name = if by_axis { named(line[0], true) } else { name };
+    let lines = lines.into_iter().take(LINE_LIMIT).map(|(_, line)| {
+        let name = named(line[0], shown);
         let mut line: Vec<&Measurement<'_>> = line.iter().map(|at| &cases[*at]).collect();
         line.sort_by_key(|case| case.problem.get(size).and_then(Setting::number));
         (name, line)
@@ -210,6 +226,7 @@ mod tests {
             problem,
             axis,
             group: group.to_owned(),
+            members: 1 + group.matches(['-', ',']).count(),
             median_ms,
             interval_ms: Some([0.9 * median_ms, 1.1 * median_ms]),
             rate: Some((1.0 / median_ms, "GB/s", "bus")),
@@ -255,18 +272,23 @@ mod tests {
     #[test]
     fn many_groups_share_the_name_of_their_axis_and_too_many_are_told() {
         let problems = problems(&[8, 64]);
-        let of = |count: usize| {
-            let groups: Vec<String> = (0..count).map(|at| format!("tp:{at}")).collect();
+        let of = |count: usize, more: &dyn Fn(usize) -> usize| {
+            let group = |at| format!("tp:{at}{}", ",x".repeat(more(at)));
+            let groups: Vec<String> = (0..count).map(group).collect();
             let all = groups
                 .iter()
                 .flat_map(|group| problems.iter().map(|of| case("a", of, "tp", group)));
             let plots = plots(all, &[]);
             (plots[0].about.clone(), charts(plots).remove(0))
         };
-        let (about, nine) = of(9);
+        let (about, nine) = of(9, &|_| 1);
         assert!(about.is_empty() && nine.series.len() == 9);
-        assert!(names(&nine).iter().all(|name| *name == "tp groups"));
-        let (about, many) = of(LINE_LIMIT + 3);
+        assert!(names(&nine).iter().all(|name| *name == "tp, 2 ranks"));
+        let (_, unlike) = of(9, &|at| at % 2 + 1);
+        assert_eq!(names(&unlike)[4..6], ["tp, 2 ranks", "tp, 3 ranks"]);
+        let (_, all_unlike) = of(9, &|at| at + 1);
+        assert!(names(&all_unlike).iter().all(|name| *name == "tp groups"));
+        let (about, many) = of(LINE_LIMIT + 3, &|_| 1);
         assert_eq!(
             (many.series.len(), &*about),
             (LINE_LIMIT, "3 more groups are in the table only.")

@@ -86,6 +86,7 @@ fn curve(case: &Case) -> Option<Measurement<'_>> {
         problem: &case.problem,
         axis: &case.axis,
         group: ranks(case),
+        members: case.participants.len(),
         median_ms: case.median_ms()?,
         interval_ms: case.interval_ms(),
         rate,
