@@ -197,7 +197,8 @@ inline bool run_block(uint64_t &seed) {
     const unsigned warps = (block.count + WARP - 1) / WARP;
     for (unsigned i = 0; i < block.count; ++i) {
         const unsigned x = i % block.size.x, y = i / block.size.x % block.size.y;
-        block.threads[i] = Thread{ { x, y, i / block.size.x / block.size.y }, READY };
+        block.threads[i] = Thread{};
+        block.threads[i].index = { x, y, i / block.size.x / block.size.y };
     }
     for (;;) {
         // From one barrier to the next one warp goes the whole way before another begins.

@@ -45,16 +45,23 @@ static int name_at(const char *at, char name[64]) {
 }
 
 // With the memory that blocks declare and launches size, and what the driver calls.
-static void write_source(FILE *to, const char *source) {
+static int write_source(const char *source, FILE *to) {
     char name[64];
-    fputs(source, to);
     for (const char *at = source; (at = strstr(at, SHARED)); at++) {
         const char *begin = at + strlen("extern "), *end = strchr(begin, ']');
-        if (end) fprintf(to, "\n%.*s %d];", (int)(end - begin), begin, DYNAMIC_SHARED_BYTES);
+        if (end) fprintf(to, "%.*s %d]; ", (int)(end - begin), begin, DYNAMIC_SHARED_BYTES);
     }
+    fputs(source, to);
     for (const char *at = source; (at = strstr(at, KERNEL)); at++)
         if (name_at(at, name)) fprintf(to, "\nENTRY(%s)", name);
-    fputc('\n', to);
+    return fputc('\n', to);
+}
+
+static void write_file(const char *path, const char *source, int write(const char *source, FILE *to)) {
+    FILE *file = fopen(path, "w");
+    if (!file) abort();
+    write(source, file);
+    fclose(file);
 }
 
 static uint64_t hash(uint64_t sum, const char *text) { // FNV-1a
@@ -97,20 +104,19 @@ static char *path_of(const char *source, const char *header, const char *flags) 
 // The path of what was made of it, or NULL and a log that says why.
 static char *build(const char *source, char **log) {
     const char *sanitise = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -g";
-    char *flags = text("-std=c++17 -O1 -shared -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -Wno-unknown-pragmas %s",
+    char *flags = text("-std=c++17 -O1 -shared -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -fno-extern-tls-init %s",
                        settings.sanitise ? sanitise : "");
     char *folder = strndup(__FILE__, (size_t)(strrchr(__FILE__, '/') - __FILE__));
     char *header = text("%s/cuda_on_cpu.h", folder), *path = path_of(source, header, flags);
     char *library = text("%s.so", path), *own = text("%s.%d", path, (int)getpid());
     if (!access(library, R_OK)) return library;
     char *code = text("%s.cpp", own), *said = text("%s.log", own);
-    FILE *file = fopen(code, "w");
-    if (!file) abort();
-    write_source(file, source);
-    fclose(file);
-    char *command = text("exec 2>'%s'; unset LD_PRELOAD; sed -i -e \"$STANDIN_SED\" '%s' && "
-                         "g++ %s -include '%s' -o '%s.so' '%s'", said, code, flags, header, own, code);
-    bool built = !system(command) && !rename(text("%s.so", own), library);
+    write_file(code, source, fputs);
+    bool built = !system(text("sed -i -e \"$STANDIN_SED\" '%s'", code));
+    write_file(code, text_of(code), write_source);
+    char *command = text("exec 2>'%s'; unset LD_PRELOAD; g++ %s -include '%s' -o '%s.so' '%s'", said, flags, header,
+                         own, code);
+    built = built && !system(command) && !rename(text("%s.so", own), library);
     free(*log);
     *log = text_of(said);
     unlink(code);

@@ -229,6 +229,25 @@ fn threads_that_wait_for_ever_and_sources_that_do_not_compile_are_errors() {
 }
 
 #[test]
+fn threads_on_the_cpu_give_each_other_what_they_would_on_a_gpu() {
+    let program = folder("standin-semantics").join("semantics");
+    let built = Command::new("g++")
+        .args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror"])
+        // In braces the order is defined, and GCC warns all the same.
+        .args(["-Wno-sequence-point", "-U_FORTIFY_SOURCE", "-o"])
+        .arg(&program)
+        .arg("tests/standin/semantics.cpp")
+        .status();
+    assert!(built.unwrap().success());
+    assert!(Command::new(program).status().unwrap().success());
+    // Shared memory that the launch sizes, which the stand-in finds in the source.
+    let edit = r"s/__shared__ Element parts\[.*/extern __shared__ double raw[]; auto *parts = (Element *)raw;/";
+    let run =
+        on_standin("--backend cuda --batch 1 -b dot --problem-size rows=3 --problem-size cols=999");
+    all_right(&run.env("STANDIN_SED", edit).passes().report());
+}
+
+#[test]
 fn products_of_every_float_are_exact() {
     let words = "--backend cuda -b gemm --problem-size m=40 --problem-size k=300";
     let run = on_standin(words).arg("-pf32").arg("-pf64").arg("-pf16").arg("-pbf16").arg("-pi8");
