@@ -240,7 +240,7 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, config(cli.config.as_deref())?),
         Command::Analyze(args) => analyze::run(&args, &config(cli.config.as_deref())?),
-        Command::InitConfig(args) => init_config::run(&args),
+        Command::InitConfig(args) => init_config::run(&args, cli.config.as_deref()),
         Command::Inspect(args) => inspect::run(args, cli.config.as_deref()),
         Command::SystemInfo { format } => system_info::run(format),
         Command::Completions { shell } => manual::completions(shell),

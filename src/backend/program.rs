@@ -164,7 +164,9 @@ impl<'a> Program<'a> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let Ok(Line { latency_ms, output }) = serde_json::from_slice(&line) else {
+            let parsed = serde_json::from_slice(&line).ok();
+            let says = |line: &Line| line.latency_ms.is_some() || line.output.is_some();
+            let Some(Line { latency_ms, output }) = parsed.filter(says) else {
                 let shown: String =
                     String::from_utf8_lossy(&line).trim().chars().take(40).collect();
                 return Err(self.wrong(format!(

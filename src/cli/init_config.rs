@@ -30,7 +30,10 @@ pub(super) struct InitConfigArgs {
     force: bool,
 }
 
-pub(super) fn run(args: &InitConfigArgs) -> Result<Exit> {
+pub(super) fn run(args: &InitConfigArgs, from: Option<&Path>) -> Result<Exit> {
+    if args.output.display().to_string().contains(char::is_control) {
+        return Err(Error::usage("--output: control characters are no part of a name"));
+    }
     let is_there = !is_stdout(&args.output) && args.output.exists();
     if is_there && !args.force && !args.interactive {
         return Err(Error::usage(format!(
@@ -39,12 +42,13 @@ pub(super) fn run(args: &InitConfigArgs) -> Result<Exit> {
         )));
     }
     let machine = Machine::find();
-    let mut config = Config {
+    let usual = Config {
         backend: Some(machine.backend()),
         benchmarks: Some(benchmark::defaults().map(|name| (name.to_owned(), None)).collect()),
         output: OutputConfig { files: Some(vec!["results.json".into()]), format: None },
         ..Config::default()
     };
+    let mut config = from.map_or(Ok(usual), Config::load)?;
     let mut ranks = 1;
     if args.interactive {
         if is_there {
@@ -73,7 +77,10 @@ pub(super) fn run(args: &InitConfigArgs) -> Result<Exit> {
 /// The command that runs a configuration.
 fn command(file: &Path, ranks: usize) -> String {
     let ranks = if ranks > 1 { format!(" --ranks {ranks}") } else { String::new() };
-    format!("tesserabench --config {} run{ranks}", file.display())
+    let file = file.display().to_string();
+    let is_plain = file.chars().all(|c| c.is_ascii_alphanumeric() || "._-/+=%,:".contains(c));
+    let file = if is_plain { file } else { format!("'{}'", file.replace('\'', r"'\''")) };
+    format!("tesserabench --config {file} run{ranks}")
 }
 
 /// What is known of this machine.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::kernels::{self, KernelArgs};
 use super::{format, write};
 use crate::base::error::{Error, Exit, Result};
+use crate::base::plain::plain;
 use crate::benchmark::kernel::KERNELS;
 use crate::machine::kernel::{BLOCKING, Source, compile, compiler_version};
 use crate::render::{Cell, Document, Format, Render, Section};
@@ -66,10 +67,24 @@ pub(super) fn run(args: InspectArgs, config: Option<&Path>) -> Result<Exit> {
     let all = KERNELS.iter().chain(&found.kernels);
     let own = all.filter_map(|kernel| kernel.source().cloned());
     let sources: Vec<Source> = std::iter::once(BLOCKING).chain(own).collect();
-    let mut functions = Vec::new();
+    let (mut functions, mut exit) = (Vec::new(), kernels::exit(found));
+    let is_own = |source: &Source| {
+        !found
+            .kernels
+            .iter()
+            .any(|kernel| kernel.source().is_some_and(|own| own.name == source.name))
+    };
     for arch in &args.arch {
         for source in &sources {
-            let binary = compile(source, arch)?;
+            let binary = match compile(source, arch) {
+                // The others are shown all the same.
+                Err(why) if !is_own(source) => {
+                    tracing::warn!("{}", plain(&why.message));
+                    exit = exit.worst(Exit::Usage);
+                    continue;
+                }
+                compiled => compiled?,
+            };
             if let Some(folder) = &args.dump {
                 let file = folder.join(format!("{}.{arch}.cubin", source.name));
                 std::fs::create_dir_all(folder)
@@ -91,7 +106,7 @@ pub(super) fn run(args: InspectArgs, config: Option<&Path>) -> Result<Exit> {
     }
     let compiler = format!("NVRTC {}", compiler_version()?);
     write(&Inspection { compiler, functions }, args.format, &[], false)?;
-    Ok(kernels::exit(found))
+    Ok(exit)
 }
 
 #[cfg(test)]

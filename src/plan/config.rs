@@ -79,7 +79,7 @@ pub struct Config {
     #[schemars(example = ["all_reduce/f32/*"])]
     pub cases: Option<Vec<String>>,
     /// Folders with kernels of your own, or with such folders.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["my-kernels"])]
     pub kernel_paths: Vec<PathBuf>,
     /// Files to write.
     pub output: OutputConfig,

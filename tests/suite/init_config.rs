@@ -46,7 +46,7 @@ fn the_wizard_asks_and_begins_where_it_ended() {
             "precision_policies: [f32]",
             "benchmarks: [all_reduce, barrier, copy, gemm, triad]",
             "output:",
-            "  files: [results.json, results.md]",
+            "  files: [results.json, results.html]",
         ]
     );
     let command = "--config tesserabench.yaml run --ranks 4 --dry-run";

@@ -427,3 +427,43 @@ print(json.dumps({'output': y.tolist()}))
     let words = "run own --backend host --kernel-path far --iterations 10 --problem-size n=1000";
     all_right(&with_program(tesserabench(words), program).passes().report());
 }
+
+#[test]
+fn a_folder_that_nobody_has_named_has_no_other_file_read() {
+    let linked = tesserabench("list-benchmarks").set_up(|folder| {
+        std::fs::create_dir_all(folder.join("kernels/mine")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", folder.join("kernels/mine/bench.yaml"))
+            .unwrap();
+    });
+    let ended = linked.passes();
+    assert!(ended.err.contains("name its folder with --kernel-path"), "{}", ended.err);
+    assert!(!ended.err.contains("no key here"), "{}", ended.err);
+    for (words, told) in
+        [("list-benchmarks", true), ("list-benchmarks --kernel-path kernels", false)]
+    {
+        let run = with_kernel(tesserabench(words), "kernels/mine", MANIFEST);
+        let source = format!("#inc\\\nlude \"/etc/hostname\"\n{SOURCE}");
+        let ended = run.file("kernels/mine/mine.cu", &source).passes();
+        assert_eq!(ended.err.contains("which may lead to other files"), told, "{}", ended.err);
+    }
+    // Nor does it join a run that names no benchmark.
+    let usual = format!("default: true\n{MANIFEST}");
+    for (words, joins) in [("run --dry-run", false), ("run --dry-run --kernel-path kernels", true)]
+    {
+        let run = with_kernel(tesserabench(words), "kernels/mine", &usual);
+        assert_eq!(run.passes().out.contains("mine/f32"), joins, "{words}");
+    }
+}
+
+#[test]
+fn a_function_must_take_the_sizes_that_name_its_problem() {
+    let run = tesserabench("run --backend host py --kernel-path far --iterations 2 --warmup 0");
+    let run = run.file("far/py/bench.yaml", "problem_size: {N: 2000}");
+    let ended = run.file("far/py/own.py", "def run_benchmark(n=10):\n    pass\n").end();
+    assert_eq!(ended.code, Some(7), "{}", ended.err);
+    assert!(
+        format!("{}{}", ended.out, ended.err).contains("neither problem_size nor N"),
+        "{}",
+        ended.out
+    );
+}

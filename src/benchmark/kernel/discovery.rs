@@ -164,7 +164,7 @@ fn search(under: &Path, paths: &[PathBuf]) -> Result<Found> {
             }
         };
         let before = found.kernels.len() + found.refused.len();
-        folders.into_iter().for_each(|folder| found.look_into(folder, true));
+        folders.into_iter().for_each(|folder| found.look_into(folder, None));
         if found.kernels.len() + found.refused.len() == before {
             let told = "neither it nor a folder in it has a bench.yaml of its own";
             return Err(Error::file("look for kernels in", path, told));
@@ -173,7 +173,7 @@ fn search(under: &Path, paths: &[PathBuf]) -> Result<Found> {
     for path in FOLDERS.map(|folder| under.join(folder)) {
         // Most are not there.
         let folders = folders_of(&path).unwrap_or_default();
-        folders.into_iter().for_each(|folder| found.look_into(folder, false));
+        folders.into_iter().for_each(|folder| found.look_into(folder, Some(under)));
     }
     Ok(found)
 }
@@ -189,7 +189,8 @@ fn folders_of(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 impl Found {
-    fn look_into(&mut self, folder: PathBuf, is_named: bool) {
+    /// Takes a folder that is named; or one that nobody has named, if it keeps within another.
+    fn look_into(&mut self, folder: PathBuf, within: Option<&Path>) {
         let file = folder.join(MANIFEST);
         // The same folder may be named by its path, and lie where it is found.
         let is_same = |known: &Path| known == folder || same_file(known, &folder);
@@ -200,11 +201,13 @@ impl Found {
             return;
         }
         let name = folder_name(&folder);
-        match load(&folder, &name, is_named)
-            .and_then(|kernel| self.refuse_known_name(kernel, &file))
+        match load(&folder, &name, within).and_then(|kernel| self.refuse_known_name(kernel, &file))
         {
             Ok(kernel) => self.kernels.extend(kernel),
-            Err(why) => self.refused.push(Refused { name, folder, why, is_named }),
+            Err(why) => {
+                let is_named = within.is_none();
+                self.refused.push(Refused { name, folder, why, is_named });
+            }
         }
     }
 
@@ -232,12 +235,26 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
+/// What is wrong with a folder that nobody has named and that would have other files read.
+const LEADS_OUT: &str = "it is a link or a source with 'include', which may lead to other files; name its folder with --kernel-path";
+
+/// Whether a file lies within a folder, whatever links lead to it; everything does in a folder that is named.
+fn keeps_within(file: &Path, within: Option<&Path>) -> bool {
+    let Some(within) = within else { return true };
+    let within = if within == Path::new("") { Path::new(".") } else { within };
+    let paths = within.canonicalize().and_then(|within| Ok((within, file.canonicalize()?)));
+    paths.is_ok_and(|(within, file)| file.starts_with(within))
+}
+
 /// The kernel in a folder; nothing if it is one that comes with the program, unchanged.
-fn load(folder: &Path, name: &str, is_named: bool) -> Result<Option<Kernel>> {
+fn load(folder: &Path, name: &str, within: Option<&Path>) -> Result<Option<Kernel>> {
     let file = folder.join(MANIFEST);
     let wrong = |why: Error| Error::file("use the kernel", &file, why);
     if !is_plain(&file) {
         return Err(wrong(Error::usage("it is no plain file")));
+    }
+    if file.exists() && !keeps_within(&file, within) {
+        return Err(wrong(Error::usage(LEADS_OUT)));
     }
     // A Python program needs no description.
     let text = if file.exists() { read_bounded(&file, FILE_LIMIT)? } else { "{}".to_owned() };
@@ -245,7 +262,14 @@ fn load(folder: &Path, name: &str, is_named: bool) -> Result<Option<Kernel>> {
     let place = folder.canonicalize().map_err(|why| Error::file("read", folder, why))?;
     let source = |source: &str| match Path::new(source).file_name() {
         Some(name) if name == source && is_plain(&folder.join(source)) => {
-            read_bounded(&folder.join(source), FILE_LIMIT).map(Cow::Owned)
+            let file = folder.join(source);
+            let text = read_bounded(&file, FILE_LIMIT)?;
+            // A compiler would read for it what nobody has named.
+            let joined = text.replace("\\\r\n", "").replace("\\\n", "");
+            match keeps_within(&file, within) && (within.is_none() || !joined.contains("include")) {
+                true => Ok(Cow::Owned(text)),
+                false => Err(Error::usage(LEADS_OUT)),
+            }
         }
         _ => Err(Error::usage("it must be a file in the kernel's folder")),
     };
@@ -259,7 +283,7 @@ fn load(folder: &Path, name: &str, is_named: bool) -> Result<Option<Kernel>> {
             let told = "is the name of a built-in kernel; rename it";
             return Err(Error::usage(format!("'{}' {told}", known.name)));
         }
-        let kernel = manifest.kernel((&place, is_named), source)?;
+        let kernel = manifest.kernel((&place, within.is_none()), source)?;
         kernel.check_reference()?;
         Ok(Some(kernel))
     });

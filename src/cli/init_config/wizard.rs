@@ -28,7 +28,8 @@ const EFFORTS: [&str; 4] = [
 ];
 
 /// Endings of files to write beside the report.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
+    (".html", "for browsers: a page with plots"),
     (".md", "for people: tables in Markdown"),
     (".csv", "for spreadsheets: a row for each case"),
     (".xml", "for CI: JUnit"),
@@ -109,7 +110,10 @@ fn ranks(config: &mut Config, machine: &Machine) -> Result<usize, InquireError> 
     let shape = config.mesh.shape.clone();
     let sizes = shape.iter().flat_map(|shape| shape.split(','));
     let sizes = sizes.filter_map(|part| part.split_once('=')?.1.trim().parse::<usize>().ok());
-    let known: usize = if shape.is_some() { sizes.product() } else { machine.gpus.max(1) };
+    let known: usize = match &shape {
+        Some(_) => sizes.fold(1, usize::saturating_mul),
+        None => machine.gpus.max(1),
+    };
     let ranks: usize = CustomType::new("How many ranks, one for each device?")
         .with_default(known)
         .with_error_message("a whole number, such as 8")
@@ -162,7 +166,11 @@ fn benchmarks(config: &mut Config) -> Result<(), InquireError> {
         let settings = known.get(&name).cloned().flatten();
         (name, settings)
     };
-    config.benchmarks = Some(answer.into_iter().map(settings).collect());
+    // What the list does not show, such as a glob, stays.
+    let shown = |name: &str| CATALOGUE.iter().any(|benchmark| benchmark.name == name);
+    let others = known.iter().filter(|(name, _)| !shown(name));
+    let others = others.map(|(name, settings)| (name.clone(), settings.clone()));
+    config.benchmarks = Some(answer.into_iter().map(settings).chain(others).collect());
     Ok(())
 }
 
@@ -179,11 +187,14 @@ fn precisions(config: &mut Config) -> Result<(), InquireError> {
     let known = config.precision_policies.clone().unwrap_or_else(|| vec!["f32".to_owned()]);
     let places = names.iter().enumerate().filter(|(_, name)| known.iter().any(|k| k == *name));
     let places: Vec<usize> = places.map(|(place, _)| place).collect();
+    let offered = names.clone();
     let answer = MultiSelect::new("With elements of which types?", names)
         .with_default(&places)
         .with_validator(at_least_one)
         .prompt()?;
-    config.precision_policies = Some(answer.into_iter().map(str::to_owned).collect());
+    let others = known.into_iter().filter(|name| !offered.contains(&name.as_str()));
+    let chosen = answer.into_iter().map(str::to_owned);
+    config.precision_policies = Some(chosen.chain(others).collect());
     Ok(())
 }
 
@@ -262,7 +273,17 @@ fn files(config: &mut Config) -> Result<(), InquireError> {
         .raw_prompt()?;
     let stem = name.trim_end_matches(".json");
     let more = more.into_iter().map(|option| format!("{stem}{}", FILES[option.index].0).into());
-    config.output.files = Some(std::iter::once(name.clone().into()).chain(more).collect());
+    let mut files: Vec<PathBuf> = std::iter::once(name.clone().into()).chain(more).collect();
+    // What the questions did not show stays.
+    let before = report.with_extension("");
+    let offered = |file: &PathBuf| {
+        let shown = FILES.iter().any(|(ending, _)| {
+            file.extension().is_some_and(|e| *ending == format!(".{}", e.display()))
+        });
+        *file == report || shown && file.with_extension("") == before
+    };
+    files.extend(known.into_iter().filter(|file| !offered(file)));
+    config.output.files = Some(files);
     Ok(())
 }
 

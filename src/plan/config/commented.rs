@@ -149,6 +149,10 @@ mod tests {
         for (line, as_key) in again.lines().zip(uncommented(&again).lines()) {
             assert_eq!(line, as_key, "a key without an example");
         }
+        let schema = schemars::schema_for!(Config);
+        for key in schema.get("properties").unwrap().as_object().unwrap().keys() {
+            assert!(again.contains(&format!("\n{key}:")), "left out: {key}");
+        }
         let mut before = "";
         for line in again.lines() {
             let is_key = !line.trim_start().starts_with('#') && !line.is_empty();

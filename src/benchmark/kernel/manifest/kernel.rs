@@ -95,7 +95,8 @@ impl Manifest {
             },
             scalars: self.scalars.values().map(|scalar| **scalar).collect(),
             origin: None,
-            default: self.default,
+            // What lies about changes no run that does not name it.
+            default: self.default && (is_named || code.is_some()),
             description: description.into(),
             targets: match (&self.backends, &command) {
                 (Some(backends), _) => backends.clone(),
