@@ -438,7 +438,16 @@ fn a_regression_is_told_in_every_form() {
         (comparison.summary[&Verdict::Regressed], comparison.summary[&Verdict::Equivalent]),
         (1, 4)
     );
-    let told = tesserabench("verdict c.json").file("c.json", &ended.read("c.json")).fails(3).out;
+    let text = ended.read("c.json");
+    let told = tesserabench("verdict c.json").file("c.json", &text).fails(3).out;
+    for (was, is, said) in [
+        ("\"exit\": 3", "\"exit\": 0", "its exit code is 0, but its cases say otherwise"),
+        ("\"exit\": 3", "\"exit\": true", "cannot use the comparison 'c.json'"),
+    ] {
+        assert!(text.contains(was));
+        let wrong = tesserabench("verdict c.json").file("c.json", &text.replace(was, is)).fails(2);
+        assert!(wrong.err.contains(said), "{}", wrong.err);
+    }
     assert_eq!(told, "regression, or a limit broken: 1 REGRESSED, 4 EQUIVALENT\n");
     assert_eq!(ended.read("c.csv").lines().count(), 6);
     let junit = ended.read("c.xml");
