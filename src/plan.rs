@@ -154,6 +154,14 @@ impl Case {
 }
 
 impl Plan {
+    /// Why the description of a case's kernel keeps it from being measured, if it does.
+    pub fn skipped(&self, case: &Case) -> Option<String> {
+        let Work::Kernel(run) = &case.work else { return None };
+        let is_model = matches!(self.backend, BackendSpec::Simulated(_));
+        let checked = if is_model { Ok(()) } else { run.check_backend(self.backend.name()) };
+        checked.err().map(|why| why.message)
+    }
+
     /// Resolves a configuration for ranks at these places.
     ///
     /// # Errors

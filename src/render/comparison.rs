@@ -272,7 +272,11 @@ fn conclusion(comparison: &Comparison) -> String {
     let counts: Vec<String> =
         counts.map(|(verdict, count)| format!("{count} {}", name(*verdict))).collect();
     let counts = if counts.is_empty() { "no cases".to_owned() } else { counts.join(", ") };
-    let exit = Exit::from_code(comparison.exit).map_or("unknown exit", Exit::meaning);
+    let exit = match Exit::from_code(comparison.exit) {
+        // No limit is looked at here.
+        Some(Exit::Regression) => "regression",
+        exit => exit.map_or("unknown exit", Exit::meaning),
+    };
     let much = comparison
         .cases
         .iter()

@@ -67,6 +67,7 @@ fn document(plan: &Plan, cores: usize) -> Document {
             ("memory of a rank", &|case| {
                 Cell::number(footprint(case) as f64, |_| format_size(footprint(case)))
             }),
+            ("skipped", &|case| plan.skipped(case).unwrap_or_default().into()),
         ],
     );
     let largest = plan.cases.iter().map(footprint).max().unwrap_or(0);

@@ -269,6 +269,9 @@ fn a_program_runs_only_from_a_folder_that_is_named() {
         let reason = cases(&report)[1]["reason"].as_str().unwrap();
         assert!(reason.contains("add --kernel-path kernels/own"), "{reason}");
     }
+    let dry = tesserabench("run own --dry-run").file("kernels/own/bench.yaml", example("yaml")[1]);
+    let dry = dry.passes().out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(dry.contains("programs run only"), "{dry}");
     let listed = tesserabench("list-benchmarks").file("kernels/own/bench.yaml", example("yaml")[1]);
     assert!(listed.passes().out.contains("(kernels/own)"));
 }
