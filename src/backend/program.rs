@@ -161,6 +161,10 @@ impl<'a> Program<'a> {
                 return Ok(printed);
             }
             number += 1;
+            if line.len() as u64 == LINE_LIMIT {
+                let told = format!("prints more than {LINE_LIMIT} bytes in line {number}");
+                return Err(self.wrong(told));
+            }
             if line.trim_ascii().is_empty() {
                 continue;
             }

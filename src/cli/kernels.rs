@@ -25,13 +25,14 @@ pub(super) struct KernelArgs {
 pub(super) fn discover(paths: &[PathBuf]) -> Result<&'static Found> {
     let found = benchmark::discover(paths)?;
     // The ranks of a job have nothing to add to what its first process has said.
-    if !supervision::is_supervised() && !found.refused.is_empty() {
-        tell(|| {
-            found
-                .refused
-                .iter()
-                .for_each(|refused| tracing::warn!("{}", plain(&refused.why.message)))
-        });
+    let refused = found.refused.iter().map(|refused| refused.why.message.clone());
+    let unasked = found.kernels.iter().filter(|kernel| kernel.has_unasked_conditions());
+    let unasked = unasked.map(|kernel| {
+        format!("{}: 'check' in its skip_conditions is code, which is not run; it may run where it should be skipped", kernel.name)
+    });
+    let told: Vec<String> = refused.chain(unasked).collect();
+    if !supervision::is_supervised() && !told.is_empty() {
+        tell(|| told.iter().for_each(|told| tracing::warn!("{}", plain(told))));
     }
     Ok(found)
 }

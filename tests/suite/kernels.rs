@@ -387,7 +387,14 @@ def run_benchmark(grid_size=(1, 1), max_iterations=1):
 ";
     let words = "run own --backend host --kernel-path integrations/kernels --iterations 4 --problem-size max_iterations=50,100";
     let run = tesserabench(words).file("integrations/kernels/own/poisson.py", program);
-    let report = run.file("integrations/kernels/own/bench.yaml", QUASIM).passes().report();
+    let ended = run.file("integrations/kernels/own/bench.yaml", QUASIM).passes();
+    assert_eq!(
+        ended.err.matches("own: 'check' in its skip_conditions").count(),
+        1,
+        "{}",
+        ended.err
+    );
+    let report = ended.report();
     assert_eq!(cases(&report)[0]["outcome"], "measured");
     assert_eq!(cases(&report)[1]["reason"], "own: too many");
     let one = "def run_benchmark(problem_size=1024, iterations=1):\n    assert (problem_size, iterations) == (2048, 1)\n";

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Formula, KernelRun};
+use super::{Formula, Kernel, KernelRun};
 use crate::base::error::{Error, Result};
 use crate::base::files::{is_plain, read_bounded};
 use crate::benchmark::Element;
@@ -110,6 +110,13 @@ impl Command {
             let words = ["python3", "-c", RUNNER, name].map(str::to_owned);
             defines.then(|| (words.to_vec(), Target::of_python(&text)))
         })
+    }
+}
+
+impl Kernel {
+    /// Whether it has conditions that are code of other tools, and so are never asked.
+    pub fn has_unasked_conditions(&self) -> bool {
+        self.skips.iter().any(|skip| skip.check.is_some())
     }
 }
 
