@@ -1,6 +1,7 @@
 //! From what ranks read to the figures of the report. Knows cases and metrics, not text.
 
 mod case;
+mod certificate;
 mod comparison;
 mod contention;
 mod families;
@@ -11,10 +12,13 @@ mod latency;
 mod launches;
 mod limits;
 mod pairs;
+mod roofline;
 mod scaling;
+mod summary;
 mod survey;
 
 pub use case::{CaseOutcome, analyse};
+pub use certificate::certificates;
 pub use comparison::{
     Looks, NoiseFloor, Reports, Rules, apart, comparable, compare, noise_floor, sessions,
 };
@@ -24,5 +28,7 @@ pub use latency::latency;
 pub use launches::merge;
 pub use limits::{Limits, derive_limits};
 pub use pairs::matrices;
+pub use roofline::place_on_roofline;
 pub use scaling::studies;
+pub use summary::summarise;
 pub use survey::survey;

@@ -6,6 +6,7 @@ mod pace;
 mod program;
 mod reference;
 mod simulated;
+mod tuner;
 
 use std::collections::BTreeMap;
 
@@ -16,14 +17,26 @@ pub use cuda::{devices as cuda_devices, survey as cuda_survey, versions as cuda_
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::base::units::Nanos;
+use crate::benchmark::kernel::Tuning;
 use crate::benchmark::metric::Overlap;
 use crate::benchmark::work::Work;
+use crate::machine::capacity::Capacity;
 use crate::machine::device::Device;
+use crate::machine::kernel::Compilation;
+use crate::plan::config::BackendChoice;
 use crate::plan::mesh::Group;
 use crate::plan::{BackendSpec, Plan};
 use crate::world::clock::Clock;
 use crate::world::{Wait, World};
 use program::Launch;
+
+/// A library that was loaded at run time.
+pub struct Library {
+    /// Its version.
+    pub version: String,
+    /// Its file.
+    pub file: String,
+}
 
 /// Prepares work on this rank's device.
 pub trait Backend {
@@ -36,8 +49,8 @@ pub trait Backend {
     /// How long the device works at first until it runs at its usual speed, ns.
     fn settling(&self) -> Nanos;
 
-    /// Names and versions of the libraries that do its work.
-    fn libraries(&self) -> BTreeMap<String, String> {
+    /// The libraries that do its work, by name.
+    fn libraries(&self) -> BTreeMap<String, Library> {
         BTreeMap::new()
     }
 
@@ -98,8 +111,15 @@ pub trait Prepared {
         Remarks::default()
     }
 
-    /// Whether one run is too short to be timed alone, so that a sample spans several. The same in every run of a case.
-    fn is_too_short(&self) -> bool;
+    /// How many operations make a sample that is long enough for its clock. The same in every run of a case.
+    fn batch(&self) -> u32 {
+        1
+    }
+
+    /// How many operations a sample may span at most.
+    fn batch_limit(&self) -> u32 {
+        u32::MAX
+    }
 
     /// Before each [`fire`](Self::fire): sets how many operations the sample spans, and queues what
     /// must be in flight before the start.
@@ -123,6 +143,10 @@ pub struct Remarks {
     pub split: Option<String>,
     /// What a form that computes meanwhile did, for one operation.
     pub overlap: Option<Overlap>,
+    /// What of its kernel was chosen.
+    pub tuning: Option<Tuning>,
+    /// How its kernel came to be machine code.
+    pub compilation: Option<Compilation>,
 }
 
 /// When to begin.
@@ -151,16 +175,44 @@ pub struct Sample {
     pub start: Nanos,
     /// Clock just after the last operation.
     pub end: Nanos,
+    /// Bound of the error of both, where the device has stamped them by a clock of its own; else 0.
+    pub error: Nanos,
     /// Time on the device itself, where the device tells.
     pub device: Option<Nanos>,
+    /// Time by the host's clock, where the device has stamped start and end.
+    pub host: Option<Nanos>,
     /// Whether the rank came too late for the start.
     pub late: bool,
 }
 
 impl Sample {
+    /// Stamped by the host.
+    pub fn by_host(start: Nanos, end: Nanos, late: bool) -> Self {
+        Self { start, end, error: 0, device: None, host: None, late }
+    }
+
     /// How long it took: on the device itself, where the device tells.
     pub fn duration(&self) -> Nanos {
         self.device.unwrap_or(self.end - self.start)
+    }
+}
+
+/// What a rank may fill that is number `local` of `ranks` on this node; nothing is known of a model.
+///
+/// # Errors
+/// Unfit where there is no GPU, and one is asked for.
+pub fn capacity(
+    backend: Option<BackendChoice>,
+    (local, ranks): (usize, usize),
+) -> Result<Capacity> {
+    match backend.unwrap_or_default() {
+        BackendChoice::Simulated => Ok(Capacity::default()),
+        BackendChoice::Cuda => {
+            let gpus = cuda_survey()?;
+            let gpu = &gpus[local % gpus.len()];
+            Ok(Capacity::of_host(ranks).with_gpu(gpu, ranks.div_ceil(gpus.len())))
+        }
+        BackendChoice::Auto | BackendChoice::Host => Ok(Capacity::of_host(ranks)),
     }
 }
 
@@ -170,11 +222,18 @@ impl Sample {
 /// When the machine lacks what the backend needs.
 pub fn open(plan: &Plan, world: &World) -> Result<Box<dyn Backend>> {
     Ok(match &plan.backend {
-        BackendSpec::Host => Box::new(host::Host::open(world, Launch::of(plan, world))),
+        BackendSpec::Host => {
+            Box::new(host::Host::open(world, Launch::of(plan, world), plan.autotune))
+        }
         BackendSpec::Cuda { emulated } => {
             let place = (world.rank(), world.local_rank());
             let launch = Launch::of(plan, world);
-            Box::new(cuda::Cuda::open(place, world.wait().policy(), *emulated, launch)?)
+            Box::new(cuda::Cuda::open(
+                place,
+                world.wait().policy(),
+                (*emulated, plan.autotune),
+                launch,
+            )?)
         }
         BackendSpec::Simulated(topology) => {
             Box::new(simulated::Simulated::open(topology, plan.seed, world.rank()))

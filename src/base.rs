@@ -2,6 +2,8 @@
 //! and text made harmless.
 
 pub mod accuracy;
+pub mod archive;
+pub mod cache;
 pub mod caveat;
 pub mod error;
 pub mod failure;

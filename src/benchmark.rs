@@ -2,9 +2,13 @@
 
 pub mod collective;
 mod element;
+mod fitting;
 pub mod kernel;
+pub mod measures;
 pub mod metric;
 pub mod model;
+mod numbers;
+mod preset;
 mod problem;
 pub mod work;
 
@@ -12,17 +16,21 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use wildmatch::WildMatch;
 
 pub(crate) use element::with_number;
-pub use element::{Element, Number, bytes_of};
+pub use element::{Element, Number, Tf32, bytes_of, bytes_of_mut, numbers_of, numbers_of_mut};
+pub use fitting::Asked;
+pub use numbers::Numbers;
+pub use preset::{OF_ALL, Preset, Texts};
 pub use problem::{Problem, Setting};
 
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
 use crate::base::units::{counted, parse_sizes, refuse_long};
 use crate::benchmark::collective::{COLLECTIVES, Collective};
+use crate::benchmark::fitting::WORDS;
 use crate::benchmark::kernel::{Found, KERNELS, Kernel};
 pub use crate::benchmark::work::Counts;
 use crate::benchmark::work::{Blocks, CompletionMode, Exchange, Operator, Placement, Root, Work};
@@ -32,19 +40,6 @@ const MATRIX_LIMIT: u64 = 16 << 20;
 
 /// Keys that count the bytes of whole elements.
 const BYTE_KEYS: [&str; 3] = ["array", "bytes", "offset"];
-
-/// A set of problem sizes that is chosen by name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// Fits in a cache; seconds.
-    Small,
-    /// What is used when nothing is explicit.
-    #[default]
-    Medium,
-    /// Large enough that start-up costs vanish.
-    Large,
-}
 
 /// A key of a problem, such as `bytes`.
 #[derive(Debug, Clone, Serialize)]
@@ -57,6 +52,13 @@ pub struct Key {
     pub values: Values,
     /// Whether ranks that share one problem (strong scaling) divide this key between them.
     pub divides: bool,
+}
+
+impl Key {
+    /// Whether 0 is a size for it: one that is 0 where not given.
+    pub fn may_be_zero(&self) -> bool {
+        matches!(&self.values, Values::Sizes(presets) if presets.iter().any(|size| size == "0"))
+    }
 }
 
 /// What a key may be set to.
@@ -96,6 +98,9 @@ pub struct Benchmark {
     pub description: Cow<'static, str>,
     /// The keys of its problem.
     pub keys: Vec<Key>,
+    /// Sets of problem sizes that it has besides small, medium and large.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub presets: Vec<Preset>,
     /// The precisions it is defined for; empty where it has none. The first is the default.
     pub precisions: Vec<Element>,
     /// Whether it runs in place and out of place.
@@ -135,6 +140,7 @@ impl From<&'static Collective> for Benchmark {
             aliases: aliases.iter().map(|&alias| alias.into()).collect(),
             description: description.into(),
             keys: keys.to_vec(),
+            presets: Vec::new(),
             precisions: if keys.is_empty() { Vec::new() } else { Element::ALL.to_vec() },
             placements: in_place.is_some(),
             collective: true,
@@ -149,10 +155,14 @@ impl From<&'static Kernel> for Benchmark {
     fn from(kernel: &'static Kernel) -> Self {
         Self {
             name: kernel.name.clone(),
-            aliases: Vec::new(),
+            aliases: kernel.aliases.clone(),
             description: kernel.description.clone(),
-            keys: kernel.keys.clone(),
-            precisions: kernel.precisions.clone(),
+            keys: kernel.keys.iter().cloned().chain(kernel.level_key()).collect(),
+            presets: kernel.presets.clone(),
+            precisions: match kernel.has_elements() {
+                true => kernel.precisions.clone(),
+                false => Vec::new(),
+            },
             placements: false,
             collective: false,
             default: kernel.default,
@@ -196,6 +206,25 @@ pub fn defaults() -> impl Iterator<Item = &'static str> {
     catalogue().filter(|benchmark| benchmark.default).map(|benchmark| &*benchmark.name)
 }
 
+/// Names that stand for several benchmarks.
+pub const SUITES: [(&str, &[&str]); 2] = [
+    ("memory_bandwidth", &["copy", "scale", "add", "triad"]),
+    ("vector_ops", &["axpy", "dot", "norm", "add", "mul", "reduce_sum", "reduce_max"]),
+];
+
+/// The benchmarks that a name, the name of a suite or a glob stands for.
+///
+/// # Errors
+/// As [`named`].
+pub fn meant_by(name: &str) -> Result<Vec<&'static Benchmark>> {
+    if let Some((_, members)) = SUITES.iter().find(|(known, _)| *known == name) {
+        return members.iter().map(|member| named(member)).collect();
+    }
+    let matcher = WildMatch::new(name);
+    let matching: Vec<_> = catalogue().filter(|known| matcher.matches(&known.name)).collect();
+    if matching.is_empty() { Ok(vec![named(name)?]) } else { Ok(matching) }
+}
+
 /// The benchmark called `name`.
 ///
 /// # Errors
@@ -206,7 +235,8 @@ pub fn named(name: &str) -> Result<&'static Benchmark> {
         if let Some(refused) = refused.iter().find(|refused| refused.name == name) {
             return refused.why.clone();
         }
-        let names = catalogue().map(|benchmark| &*benchmark.name);
+        let suites = SUITES.iter().map(|(name, _)| *name);
+        let names = catalogue().map(|benchmark| &*benchmark.name).chain(suites);
         Error::usage(format!("benchmark '{name}' is not known; {}", suggestion(name, names)))
     })
 }
@@ -240,8 +270,16 @@ impl Key {
     pub fn parse(&self, text: &str) -> Result<Vec<Option<Setting>>> {
         match self.values {
             Values::Sizes(_) | Values::AsFirst => {
-                let sizes = parse_sizes(text)?;
-                Ok(sizes.into_iter().map(|size| Some(Setting::Number(size))).collect())
+                let mut values = Vec::new();
+                for part in text.split([',', '|']).map(str::trim) {
+                    refuse_long(values.len())?;
+                    match WORDS.contains(&part) {
+                        true => values.push(Some(Setting::Word(part.to_owned()))),
+                        false => values
+                            .extend(parse_sizes(part)?.into_iter().map(|size| Some(size.into()))),
+                    }
+                }
+                Ok(values)
             }
             // It stands in the case's id, which is printed and written in lines.
             Values::File if text.chars().any(char::is_control) => Err(Error::usage(format!(
@@ -330,7 +368,14 @@ impl Benchmark {
                 let plain = Exchange::plain(collective, element, get("bytes").unwrap_or(0));
                 Work::Exchange(self.exchange(problem, Exchange { placement, ..plain })?)
             }
-            WorkKind::Kernel(kernel) => Work::Kernel(kernel.run(problem, element)?),
+            WorkKind::Kernel(kernel) => {
+                let element = match kernel.has_elements() {
+                    true => element,
+                    // Its function has a type all the same.
+                    false => kernel.precisions[0],
+                };
+                Work::Kernel(kernel.run(problem, element)?)
+            }
         })
     }
 

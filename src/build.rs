@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Everything that decides what the binary does.
-const SOURCES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "src", "launcher", "topologies"];
+const SOURCES: [&str; 6] = ["Cargo.toml", "Cargo.lock", "src", "launcher", "kernels", "topologies"];
 
 fn main() {
     let mut identity = DefaultHasher::new();

@@ -1,6 +1,8 @@
 //! The command line: arguments as typed, and the command that each asks for.
 
 mod analyze;
+mod ci_template;
+mod clean_cache;
 mod compare;
 mod history;
 mod import;
@@ -10,10 +12,12 @@ mod kernels;
 mod list_benchmarks;
 mod log;
 mod manual;
+mod profile;
 mod refusal;
 mod run;
 mod schema;
 mod sides;
+mod support;
 mod system_info;
 mod verdict;
 
@@ -28,12 +32,12 @@ use crate::base::error::{Error, Exit, Result};
 use crate::base::files::{survive_limits, write_atomically};
 use crate::base::plain::plain;
 use crate::plan::config::{Config, from_name};
-use crate::render::{Format, Render, remark, said_all, say};
+use crate::render::{Format, Marker, Render, remark, said_all, say, terminal_width};
 use crate::world;
 
 /// Measures machines with many accelerators: collectives, kernels and scaling, one rank per device.
 #[derive(Debug, Parser)]
-#[command(name = "tesserabench", version, after_help = EXIT_CODES)]
+#[command(name = "tesserabench", version, after_help = EXIT_CODES, term_width = help_width())]
 struct Cli {
     /// Configuration file, YAML or JSON; flags override it
     #[arg(
@@ -45,7 +49,7 @@ struct Cli {
         value_name = "FILE"
     )]
     config: Option<PathBuf>,
-    /// Say more on stderr; twice for everything
+    /// Say more on stderr, and show details; twice for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Say only errors on stderr
@@ -76,7 +80,7 @@ enum Command {
         #[command(flatten)]
         kernels: kernels::KernelArgs,
     },
-    /// Read results of nccl-tests or the OSU micro-benchmarks into a report
+    /// Read results of other tools (nccl-tests, OSU, IMB, nvbandwidth, perftest …) into a report
     Import(import::ImportArgs),
     /// Hold a candidate's report against a baseline's, case by case
     Compare(compare::CompareArgs),
@@ -84,8 +88,14 @@ enum Command {
     History(history::HistoryArgs),
     /// Read reports together: statistics, reliability, scaling, who is fastest, and what is wrong
     Analyze(analyze::AnalyzeArgs),
+    /// Pack what somebody else needs to look into a failed or slow case: figures, commands, logs, environment, topology
+    SupportBundle(support::SupportArgs),
+    /// Measure under a profiler: nsys or ncu on GPUs, perf on CPUs; a summary, and the files of each rank
+    Profile(Box<profile::ProfileArgs>),
     /// Compile the kernels and show what they use; needs NVRTC, but no GPU
     Inspect(inspect::InspectArgs),
+    /// Remove machine code of kernels and the like, which is made again when needed
+    CleanCache(clean_cache::CleanCacheArgs),
     /// Write a commented configuration for this machine
     InitConfig(init_config::InitConfigArgs),
     /// Show this machine, its MPI and this build
@@ -108,7 +118,10 @@ enum Command {
     /// Print a JSON Schema
     Schema {
         /// Of which file
-        #[arg(value_enum, value_name = "report|comparison|history|analysis|configuration|kernel")]
+        #[arg(
+            value_enum,
+            value_name = "report|comparison|history|analysis|summary|profile|configuration|kernel"
+        )]
         of: schema::Of,
     },
     /// Run a program that ends when this process's parent does; what --ranks starts launchers by
@@ -120,11 +133,13 @@ enum Command {
         #[arg(last = true, required = true)]
         program: Vec<std::ffi::OsString>,
     },
-    /// Print one line on a finished report and return its exit code
-    Verdict {
-        /// The report, JSON
-        report: PathBuf,
-    },
+    /// Become a rank, perhaps under a profiler; what `profile` starts ranks by
+    #[command(hide = true)]
+    UnderProfiler(profile::UnderArgs),
+    /// Print one line on each finished report or comparison, and return their worst exit code
+    Verdict(verdict::VerdictArgs),
+    /// Write what makes GitHub or GitLab measure each change and gate it
+    CiTemplate(ci_template::CiTemplateArgs),
 }
 
 /// Parses a flag that names a format of such results.
@@ -138,6 +153,11 @@ fn one_of<R: Render>(
 ) -> impl TypedValueParser<Value = Format> {
     let values = formats.map(|format| PossibleValue::new(format.name()).help(format.purpose()));
     PossibleValuesParser::new(values).try_map(|name| Format::named::<R>(&name))
+}
+
+/// Parses a flag that names the marker of a comment.
+fn marker(name: &str) -> std::result::Result<Marker, String> {
+    Marker::named(name).map_err(|why| why.message)
 }
 
 /// Whether a file to write is standard output.
@@ -162,14 +182,31 @@ fn write<R: Render>(
     files: &[(&Path, Format)],
     in_full: bool,
 ) -> Result<()> {
-    say(format.write(result, in_full)?.trim_end());
+    write_marked(result, format, files, in_full, None)
+}
+
+/// The same; comments have this marker.
+fn write_marked<R: Render>(
+    result: &R,
+    format: Format,
+    files: &[(&Path, Format)],
+    in_full: bool,
+    marker: Option<&Marker>,
+) -> Result<()> {
+    say(format.write_marked(result, in_full, marker)?.trim_end());
     for (path, of_file) in files {
-        write_atomically(path, of_file.write(result, true)?.as_bytes())?;
+        let text = of_file.write_marked(result, true, marker)?;
+        write_atomically(path, text.as_bytes())?;
         let told = format!("wrote {}", path.display());
         // Other formats are for programs.
         if format == Format::Table { say(&told) } else { remark(&told) }
     }
     Ok(())
+}
+
+/// How wide help is: as the terminal, but no wider than is easily read; where there is none, as most are.
+fn help_width() -> usize {
+    terminal_width().unwrap_or(80).min(100)
 }
 
 /// Sets what a flag names, if it is given.
@@ -240,14 +277,19 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::Compare(args) => compare::run(&args, config(cli.config.as_deref())?),
         Command::History(args) => history::run(args, config(cli.config.as_deref())?),
         Command::Analyze(args) => analyze::run(&args, &config(cli.config.as_deref())?),
+        Command::SupportBundle(args) => support::run(&args),
         Command::InitConfig(args) => init_config::run(&args, cli.config.as_deref()),
+        Command::CleanCache(args) => clean_cache::run(&args),
         Command::Inspect(args) => inspect::run(args, cli.config.as_deref()),
-        Command::SystemInfo { format } => system_info::run(format),
+        Command::SystemInfo { format } => system_info::run(format, cli.config.as_deref()),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { output_dir } => manual::man(&output_dir),
         Command::Schema { of } => schema::run(of),
         Command::WithParent { parent, program } => crate::run::with_parent(parent, &program),
-        Command::Verdict { report } => verdict::run(&report),
+        Command::Profile(args) => profile::run(*args, cli.config.as_deref()),
+        Command::UnderProfiler(args) => profile::under(&args),
+        Command::Verdict(args) => verdict::run(&args),
+        Command::CiTemplate(args) => ci_template::run(&args),
     }
 }
 

@@ -1,18 +1,29 @@
-//! Other tools' results as our report: nccl-tests (text and JSON) and the OSU micro-benchmarks.
+//! Other tools' results as our report: those of `formats.rs`.
 //!
-//! Files are untrusted: bounded in size, and an error names the line. Cases have the ids that a run of ours
-//! would give them, so that they can be compared; rates are computed from size and time as for our own runs
-//! and must agree with the printed ones. What a file does not tell is null.
+//! Files are untrusted: bounded in size, and an error names the line. Cases of tests that we have get the ids that a
+//! run of ours would give them, so that they can be compared; others are named after the tool. Rates are computed from
+//! size and time as for our own runs and must agree with the printed ones. What a file does not tell is null.
 
+mod criterion;
 mod death;
+mod folder;
+mod format;
+mod formats;
 mod gathering;
+mod imb;
 mod lines;
 mod log;
+mod memory_benchmark;
+mod mscclpp;
 mod nccl_header;
 mod nccl_json;
 mod nccl_text;
+mod nvbandwidth;
+mod nvbench;
 mod osu;
+mod perftest;
 mod printed;
+mod profiles;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -21,6 +32,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 pub use log::Asked;
+pub use profiles::{perf_events, read_ncu, read_nsys, read_perf};
 
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::read_bytes;
@@ -32,7 +44,6 @@ use crate::machine::environment::{Environment, Node, Rank};
 use crate::plan::config::Config;
 use crate::plan::mesh::{DEFAULT_ORDER, Mesh};
 use crate::report::{ImportedFrom, MeshFacts, Report, begun};
-use death::Death;
 use gathering::Gathering;
 use log::{Log, Outcome, Place, Reading};
 
@@ -48,20 +59,32 @@ pub struct File {
 }
 
 impl File {
-    /// Reads a file of at most `limit` bytes.
+    /// Reads a file of at most `limit` bytes, or a folder of results of a tool.
+    ///
+    /// # Errors
+    /// Usage error when it cannot be read or is larger, and for a folder that holds no results.
+    pub fn read(path: &Path, limit: u64) -> Result<Self> {
+        if path.is_dir() {
+            let none =
+                || Error::file("read the folder", path, "it holds no results of a known tool");
+            return Self::of_folder(path, limit)?.ok_or_else(none);
+        }
+        Ok(Self { path: path.to_owned(), bytes: read_bytes(path, limit)? })
+    }
+
+    /// Reads a folder of results of a tool; `None` for any other folder.
     ///
     /// # Errors
     /// Usage error when it cannot be read or is larger.
-    pub fn read(path: &Path, limit: u64) -> Result<Self> {
-        Ok(Self { path: path.to_owned(), bytes: read_bytes(path, limit)? })
+    pub fn of_folder(path: &Path, limit: u64) -> Result<Option<Self>> {
+        let bytes = formats::folder(path, limit)?;
+        Ok(bytes.map(|bytes| Self { path: path.to_owned(), bytes }))
     }
 
     /// Whether it is the output of a test, even where it cannot be read as such: then what is wrong with it as a log is
     /// the answer.
     pub fn is_log(&self) -> bool {
-        let text = text::decode(&self.bytes);
-        let json = text.trim_start().starts_with('{') && text.contains("\"aggregated_iterations\"");
-        json || text.contains(lines::OSU) || text.contains(lines::NCCL_TESTS)
+        formats::is_known(&text::decode(&self.bytes))
     }
 }
 
@@ -92,7 +115,7 @@ pub fn import(
             tracing::warn!("{name} is left out: it is the same as {same}, byte for byte");
             continue;
         }
-        let log = read(&text::decode(&bytes), &path, asked).map_err(wrong)?;
+        let log = formats::read(&text::decode(&bytes), &path, asked).map_err(wrong)?;
         known.push((print, name.clone()));
         if let Some(how) = &log.cut {
             tracing::warn!("{name}: {how}");
@@ -130,57 +153,6 @@ pub fn import(
     Ok(report)
 }
 
-/// What a file holds, by its content.
-fn read(text: &str, file: &Path, asked: &Asked) -> Result<Log> {
-    let mut logs = Vec::new();
-    let mut death: Option<Death> = None;
-    if text.trim_start().starts_with('{') {
-        logs.push(nccl_json::read(text, asked)?);
-    } else {
-        let name = file.display().to_string();
-        let mut streams = lines::streams(text)?;
-        let has = |sign: &str| streams.iter().flatten().any(|line| line.text.contains(sign));
-        if has(lines::OSU) && has(lines::NCCL_TESTS) {
-            return Err(Error::usage(
-                "it holds results of nccl-tests and of the OSU micro-benchmarks; part them into files",
-            ));
-        }
-        for lines in &mut streams {
-            lines.retain(|line| {
-                let Some(new) = Death::read(line.number, line.text) else { return true };
-                death = Some(match death.take() {
-                    Some(known) => known.or(Some(new)),
-                    None => new,
-                });
-                false
-            });
-            logs.extend(nccl_text::read(lines, &name, asked)?);
-            logs.extend(osu::read(lines, asked)?);
-        }
-    }
-    if logs.len() > 1 && logs.iter().any(|log| !log.readings.is_empty()) {
-        logs.retain(|log| !log.readings.is_empty());
-    }
-    let died = death.map(|death| death.told);
-    let wrong = match logs.as_mut_slice() {
-        [] => match lines::unknown_prefix(text) {
-            Some(what) => what,
-            None => "it is not the output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks".to_owned(),
-        },
-        [log] if log.readings.is_empty() => {
-            let died = died.map_or(String::new(), |died| format!(" ({died})"));
-            format!("it is of {}, but has no result{died}", log.tool)
-        }
-        [log] => {
-            log.died = died.is_some();
-            log.cut = died.or(log.cut.take());
-            return Ok(logs.remove(0));
-        }
-        _ => format!("it holds the results of {} programs that ran side by side; part them into files", logs.len()),
-    };
-    Err(Error::usage(wrong))
-}
-
 impl Log {
     /// How the run that wrote it ended, as far as it tells.
     fn ended(&self) -> Exit {
@@ -209,8 +181,7 @@ impl Log {
         });
         let (count, unchecked) =
             took.fold((0, 0), |(all, not), checked| (all + 1, not + usize::from(!checked)));
-        // The OSU benchmarks check nothing unless asked to.
-        let unchecked = (unchecked > 0 && self.tool != "osu").then(|| {
+        let unchecked = (unchecked > 0 && self.checks).then(|| {
             format!(
                 "{name}: not checked when measured: {unchecked} of {}",
                 counted(count, "result")
@@ -252,6 +223,6 @@ impl Environment {
 fn device(place: &Place) -> Device {
     // Our own table has this for what is on no bus.
     let pci = place.pci.clone().filter(|pci| pci != "0000:00:00");
-    let kind = if pci.is_some() { "cuda" } else { "cpu" };
+    let kind = if pci.is_some() || place.gpu { "cuda" } else { "cpu" };
     Device { pci, ..Device::named(kind, place.name.clone()) }
 }

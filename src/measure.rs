@@ -3,6 +3,7 @@
 //! It never sees MPI: ranks meet through [`World`].
 
 mod overhead;
+mod so_far;
 mod start;
 pub mod stop;
 pub mod timing;
@@ -17,43 +18,33 @@ use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::base::plain::name_in_reports;
 use crate::base::units::{Nanos, counted};
+use crate::machine::energy::Draw;
 use crate::machine::memory::RankMemory;
+use crate::machine::nvtx;
+use crate::machine::profiler::Window;
 use crate::machine::telemetry::Telemetry;
+use crate::plan::Budget;
 use crate::plan::config::Protocol;
-use crate::plan::{Budget, ITERATION_LIMIT};
 use crate::report::{Definition, RankTimes, Skew};
 use crate::world::clock::CommonTime;
 use crate::world::fault;
 use crate::world::progress::{self, Activity};
 use crate::world::{ReduceOp, World};
+use so_far::SoFar;
 use start::Starter;
 use stop::rounds_missing;
 use timing::{Gaps, OwnTimes, Round, Times, combine};
 use warmup::Warmup;
 
-/// Operations in a sample when one is too short.
-const BATCH: u32 = 100;
-
 /// Operations between two barriers of the back-to-back protocol, and in its samples: nccl-tests' default
 /// number of iterations. With `--batch 1` they are 20 samples, as the OSU benchmarks take between two ranks.
 const BACK_TO_BACK: u32 = 20;
 
-/// Most rounds between two meetings of the ranks.
-const BLOCK_LIMIT: usize = 8192;
-
-/// Rounds in the first block; later ones may have as many as there were before. The lead of the starts
-/// may still have to grow.
-const FIRST_BLOCK: usize = 50;
-
-/// Rounds in a block when time is over and no round was valid.
-const RETRY: usize = 10;
-
-/// Longest time between them, seconds: clocks drift, and people wait.
-const BLOCK_SECONDS: f64 = 5.0;
-
 /// How a case is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Method<'a> {
+    /// The case, as profilers name it.
+    pub case: &'a str,
     /// This rank's number in the world.
     pub rank: usize,
     /// How rounds start.
@@ -108,6 +99,10 @@ pub struct Recording {
     pub skew: Skew,
     /// Each rank's own times, by rank of the case.
     pub per_rank: Vec<RankTimes>,
+    /// Operations since the first untimed round; 0 where they ran before.
+    pub operations: u64,
+    /// What energy counters said meanwhile; empty without any.
+    pub draws: Vec<Draw>,
     /// What the ranks' GPUs said of themselves around it; empty without GPUs.
     pub telemetry: Vec<Telemetry>,
     /// Memory that ranks took at most.
@@ -151,7 +146,7 @@ pub struct Team<'a> {
 }
 
 /// Warms up, then takes samples until the budget is met. Every rank of `team` calls it. Where several groups
-/// run at once, the first one decides how long.
+/// run at once, the first one decides how long. A profiler's `window` is open while the timed rounds run.
 ///
 /// This rank's samples in common time, those of invalid rounds included; and on the first rank of the group what
 /// follows from everybody's. `None` where the case was given up because the run was asked to stop.
@@ -163,6 +158,7 @@ pub fn measure(
     mut time: CommonTime<'_>,
     prepared: &mut dyn Prepared,
     method: Method<'_>,
+    mut window: Option<&mut Window>,
 ) -> Result<Option<(Vec<Sample>, Option<Recording>)>> {
     let once = Budget {
         iterations: 1,
@@ -194,9 +190,13 @@ pub fn measure(
     let began = time.now();
     let (warmup, runs) = match method.repeats != Repeats::Freely {
         true => (0, 1),
-        false => warm_up(team, &time, prepared, method, &mut starter)?,
+        false => {
+            let _range = nvtx::range(|| format!("{}: warm-up", method.case));
+            warm_up(team, &time, prepared, method, &mut starter)?
+        }
     };
     let batch = runs * method.operations;
+    let mut operations = warmup as u64 * u64::from(method.operations);
     let pace = (time.now() - began) as f64 / 1e9 / warmup.max(1) as f64 * f64::from(runs);
     // The first block begins here.
     time.end_block();
@@ -221,8 +221,17 @@ pub fn measure(
         if asked > 1 && method.repeats == Repeats::Freely {
             // The ranks' meeting has left other things in the caches.
             fire(&starter, &time, prepared, (runs, 1), method.communicates)?;
+            operations += u64::from(batch);
         }
-        let block = fire(&starter, &time, prepared, (runs, asked), method.communicates)?;
+        window.as_deref_mut().map_or(Ok(()), Window::open)?;
+        let block = {
+            let _range = nvtx::range(|| format!("{}: timed", method.case));
+            fire(&starter, &time, prepared, (runs, asked), method.communicates)?
+        };
+        window.as_deref_mut().map_or(Ok(()), Window::pause)?;
+        if method.repeats == Repeats::Freely {
+            operations += asked as u64 * u64::from(batch);
+        }
         let protocol = starter.protocol;
         let rounds = taken.add(team, block, batch, &mut time, &mut starter);
         if starter.protocol != protocol {
@@ -243,6 +252,7 @@ pub fn measure(
             }
         }
     }
+    window.map_or(Ok(()), Window::end)?;
     if so_far.unchecked > 0 {
         accuracy = accuracy.and(prepared.check()?);
     }
@@ -263,6 +273,8 @@ pub fn measure(
             accuracy: Accuracy::combine(accuracy, &world_ranks),
             skew: gaps.medians(clock_error),
             per_rank,
+            operations,
+            draws: Vec::new(),
             telemetry: Vec::new(),
             memory: Vec::new(),
         }
@@ -297,16 +309,15 @@ fn warm_up(
         }
     }
     // Ranks that take turns on a core take longer than any clock's step matters. Groups that run at once may be of
-    // different sizes, and all must run the same number of operations.
+    // different sizes, and all must run the same number of operations: that of the one that needs fewest.
     let ranks: Vec<usize> = (0..all.size()).collect();
-    let long_enough = !prepared.is_too_short() || all.oversubscription(&ranks).is_some();
-    let too_short = all.max(long_enough.into()) == 0;
-    let batch = match (method.budget.batch, method.protocol) {
-        (Some(batch), _) => batch,
-        (None, _) if too_short => BATCH,
-        (None, Protocol::BackToBack) => BACK_TO_BACK,
-        (None, Protocol::Synchronised | Protocol::Barrier) => 1,
+    let own = if all.oversubscription(&ranks).is_some() { 1 } else { prepared.batch() };
+    let own = match method.protocol {
+        Protocol::BackToBack if own == 1 => BACK_TO_BACK,
+        _ => own,
     };
+    let fewest = -all.max(-i64::from(own.min(prepared.batch_limit()))) as u32;
+    let batch = method.budget.batch.unwrap_or(fewest);
     Ok((done, batch))
 }
 
@@ -328,7 +339,8 @@ fn fire(
         let mut sample = prepared.fire(start)?;
         let longer = fault::slow_down(sample.duration());
         sample.end += longer;
-        sample.device = sample.device.map(|device| device + longer);
+        [sample.device, sample.host] =
+            [sample.device, sample.host].map(|told| Some(told? + longer));
         progress::set_activity(Activity::Working);
         samples.push(sample);
     }
@@ -381,7 +393,10 @@ impl Collected {
             sample.start = line.to_common(sample.start);
             sample.end = line.to_common(sample.end);
         }
-        self.clock_error = self.clock_error.max(all.max(error));
+        // What is off on both ends of one rank's sample is in no difference.
+        let compares = group.size() > 1;
+        let of_devices = block.iter().map(|sample| sample.error).filter(|_| compares).max();
+        self.clock_error = self.clock_error.max(all.max(error + of_devices.unwrap_or(0)));
         let rounds = meet(team, starter, &block);
         // The first rank of all decides with its own group's times, wherever it stands in that.
         if group.is_root() || all.is_root() {
@@ -398,187 +413,5 @@ impl Collected {
         let invalid = self.times.invalid + self.times.global.len();
         self.times = Times { invalid, ..Times::default() };
         (self.gaps, self.own) = Default::default();
-    }
-}
-
-/// What the case's first rank knows when it decides whether to go on.
-#[derive(Debug, Clone, Copy)]
-struct SoFar {
-    /// Valid rounds.
-    valid: usize,
-    /// Valid rounds before the next look at the precision target; not more than there are when it is met.
-    look_at: usize,
-    /// Time since the first round, seconds.
-    seconds: f64,
-    /// Time that a round takes, seconds; a guess from warming up before the first.
-    pace: f64,
-    /// Rounds since results were checked.
-    unchecked: usize,
-    /// Whether rounds fail that only wait for a barrier.
-    hopeless: bool,
-}
-
-impl SoFar {
-    /// How long the case goes on at this pace; with a precision target, at most.
-    fn seconds_left(&self, budget: &Budget) -> f64 {
-        let rounds = (budget.iterations as usize).saturating_sub(self.valid);
-        let left = (rounds as f64 * self.pace).max(budget.min_seconds - self.seconds);
-        budget.max_seconds.map_or(left, |most| left.min(most - self.seconds))
-    }
-
-    /// How many rounds come next, as the first rank decides: `Some(0)` when the budget is met, `None` to give the
-    /// case up because the run was asked to stop.
-    fn agree_on_rounds(
-        &self,
-        all: &World,
-        budget: &Budget,
-        stop_seconds: f64,
-    ) -> Result<Option<u64>> {
-        // A run that is asked to stop finishes a block and what is left in half the time each.
-        let soon = stop_seconds / 2.0;
-        all.broadcast(all.is_root().then(|| match self.rounds_wanted(budget, soon) as u64 {
-            1.. if progress::stop_requested() && self.seconds_left(budget) > soon => None,
-            wanted => Some(wanted),
-        }))
-    }
-
-    /// How many rounds come next, in no more than this many seconds; 0 to stop.
-    fn rounds_wanted(&self, budget: &Budget, seconds: f64) -> usize {
-        if self.hopeless {
-            return 0;
-        }
-        let valid = self.valid;
-        let rounds_in = |seconds: f64| (seconds / self.pace).ceil() as usize;
-        let left = (budget.iterations as usize).saturating_sub(valid);
-        let mut missing = match &budget.target {
-            Some(_) => left.min(self.look_at.saturating_sub(valid)),
-            None => left,
-        };
-        if self.seconds < budget.min_seconds {
-            let time = rounds_in(budget.min_seconds - self.seconds).max(1);
-            missing = missing.max(time).min(ITERATION_LIMIT as usize - valid);
-        }
-        let begun = self.seconds > 0.0;
-        if let Some(most) = budget.max_seconds {
-            // One block there is in any case. Where ranks came late to all rounds, more follow, until a round was valid
-            // or late ranks no longer matter.
-            let least = match (begun, valid) {
-                (false, _) => 1,
-                (true, 0) => RETRY,
-                (true, _) => 0,
-            };
-            missing = missing.min(rounds_in((most - self.seconds).max(0.0)).max(least));
-        }
-        let limit = if begun { valid.clamp(FIRST_BLOCK, BLOCK_LIMIT) } else { FIRST_BLOCK };
-        let check = budget.check_every.unwrap_or(u32::MAX) as usize - self.unchecked;
-        missing.min(limit).min(check).min(rounds_in(seconds.min(BLOCK_SECONDS)).max(1))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::Target;
-
-    fn budget() -> Budget {
-        Budget {
-            quick: false,
-            warmup: 5,
-            iterations: 20_000,
-            batch: None,
-            target: None,
-            min_seconds: 0.0,
-            max_seconds: None,
-            confidence: 0.95,
-            check_every: None,
-        }
-    }
-
-    /// After `valid` rounds in `seconds`, all of them valid.
-    fn wanted(budget: &Budget, valid: usize, seconds: f64) -> usize {
-        let pace = if valid > 0 { seconds / valid as f64 } else { 0.01 };
-        SoFar { valid, look_at: 0, seconds, pace, unchecked: 0, hopeless: false }
-            .rounds_wanted(budget, BLOCK_SECONDS)
-    }
-
-    #[test]
-    fn blocks_fill_the_iterations_and_end() {
-        let budget = budget();
-        assert_eq!(wanted(&budget, 0, 0.0), FIRST_BLOCK);
-        assert_eq!(wanted(&budget, 80, 0.1), 80);
-        assert_eq!(wanted(&budget, 9000, 1.0), BLOCK_LIMIT);
-        assert_eq!(wanted(&budget, 19_900, 1.0), 100);
-        assert_eq!(wanted(&budget, 20_000, 1.0), 0);
-        // Not longer than some seconds.
-        assert_eq!(wanted(&budget, 1000, 20.0), 250);
-        assert_eq!(wanted(&budget, 1, 60.0), 1);
-    }
-
-    #[test]
-    fn blocks_end_where_results_are_to_be_checked() {
-        let budget = Budget { check_every: Some(60), ..budget() };
-        let so_far = SoFar {
-            valid: 50,
-            look_at: 0,
-            seconds: 0.1,
-            pace: 0.001,
-            unchecked: 50,
-            hopeless: false,
-        };
-        assert_eq!(so_far.rounds_wanted(&budget, 1.0), 10);
-    }
-
-    #[test]
-    fn rounds_that_fail_without_a_common_start_end_it() {
-        let so_far =
-            SoFar { valid: 0, look_at: 0, seconds: 1.0, pace: 0.01, unchecked: 0, hopeless: true };
-        assert_eq!(so_far.rounds_wanted(&budget(), 1.0), 0);
-        assert!(SoFar { hopeless: false, ..so_far }.rounds_wanted(&budget(), 1.0) > 0);
-    }
-
-    #[test]
-    fn a_time_can_be_the_least_or_the_most() {
-        let least = Budget { iterations: 10, min_seconds: 2.0, ..budget() };
-        assert_eq!(wanted(&least, 0, 0.0), FIRST_BLOCK);
-        assert_eq!(wanted(&least, 300, 1.5), 100);
-        assert_eq!(wanted(&least, 400, 2.0), 0);
-        assert_eq!(wanted(&least, ITERATION_LIMIT as usize, 1.0), 0);
-        let most = Budget { max_seconds: Some(2.0), ..budget() };
-        assert_eq!(wanted(&most, 0, 0.0), FIRST_BLOCK);
-        assert_eq!(wanted(&most, 300, 1.5), 100);
-        assert_eq!(wanted(&most, 400, 2.1), 0);
-        assert_eq!(wanted(&Budget { max_seconds: Some(1e-9), ..budget() }, 0, 0.0), 1);
-        // Not before a round was valid.
-        assert_eq!(wanted(&most, 0, 2.1), RETRY);
-    }
-
-    #[test]
-    fn what_is_left_follows_from_the_pace_and_the_times_asked_for() {
-        let so_far = SoFar {
-            valid: 100,
-            look_at: 0,
-            seconds: 1.0,
-            pace: 0.01,
-            unchecked: 0,
-            hopeless: false,
-        };
-        let iterations = Budget { iterations: 300, ..budget() };
-        assert_eq!(so_far.seconds_left(&iterations), 2.0);
-        let least = Budget { min_seconds: 60.0, ..iterations.clone() };
-        assert_eq!(so_far.seconds_left(&least), 59.0);
-        let most = Budget { max_seconds: Some(1.5), ..least };
-        assert_eq!(so_far.seconds_left(&most), 0.5);
-        assert_eq!(so_far.rounds_wanted(&iterations, 0.25), 25);
-    }
-
-    #[test]
-    fn a_target_ends_it_before_the_iterations_do() {
-        let target = Target { half_width: 0.01, quantiles: Vec::new(), confidence: 0.95 };
-        let budget = Budget { target: Some(target), ..budget() };
-        let so_far = |valid, look_at| {
-            SoFar { valid, look_at, seconds: 1.0, pace: 0.001, unchecked: 0, hopeless: false }
-                .rounds_wanted(&budget, 1.0)
-        };
-        assert_eq!((so_far(0, 50), so_far(100, 130), so_far(100, 100)), (50, 30, 0));
     }
 }

@@ -1,6 +1,8 @@
 //! The resolved plan of a run: every rank has the same plan, and runs the same cases in the same order.
 
 mod budget;
+pub mod capacity;
+mod case;
 pub mod config;
 mod deadlines;
 mod groups;
@@ -9,6 +11,7 @@ mod hostile;
 pub mod mesh;
 mod named;
 pub mod place;
+pub mod stored;
 mod sweep;
 
 use std::ops::Range;
@@ -17,24 +20,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::units::counted;
-use crate::benchmark::Problem;
 use crate::benchmark::collective::MpiCall;
 pub use crate::benchmark::kernel::check as check_kernels;
 use crate::benchmark::kernel::{FoundKernel, Refused, found};
-use crate::benchmark::work::{Element, Placement, Work};
+use crate::benchmark::measures;
+use crate::benchmark::work::Work;
 use crate::machine::topology::{self, Topology};
-use crate::plan::config::{BackendChoice, Config, Protocol, ScalingKind};
+use crate::plan::config::{BackendChoice, Config, Protocol};
 use crate::plan::place::{Place, RANK_LIMIT};
 use budget::seconds;
 pub use budget::{Budget, ITERATION_LIMIT, Target};
+pub use case::{Case, Study};
 pub use deadlines::{DeadlineKind, Deadlines};
 use groups::MeasuredGroups;
-use mesh::{Group, Mesh};
+use mesh::Mesh;
 use sweep::CaseList;
-pub use sweep::{PLACEMENT, unreached_sizes};
-
-/// Most operations of a sample on a GPU. A driver's launch queue holds about a thousand.
-const DEVICE_BATCH_LIMIT: u32 = 500;
+pub use sweep::{PLACEMENT, unreached_sizes, usual_sizes};
 
 /// Most communicators that one sample creates.
 const COMMUNICATOR_LIMIT: u32 = 100;
@@ -59,6 +60,8 @@ pub struct Plan {
     pub budget: Budget,
     /// Seed of all random numbers.
     pub seed: u64,
+    /// Whether the best form of a kernel is searched, where it has several.
+    pub autotune: bool,
     /// Number of failed cases after which the run stops.
     pub max_failures: usize,
     /// How often the cases run.
@@ -110,49 +113,6 @@ impl BackendSpec {
     }
 }
 
-/// One benchmark with one problem size on one group of ranks: the unit of execution, failure and comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Case {
-    /// Name, the same in every run.
-    pub id: String,
-    /// Name of the benchmark.
-    pub benchmark: String,
-    /// Problem size per rank.
-    pub problem: Problem,
-    /// Element type, if the benchmark has one.
-    pub precision: Option<Element>,
-    /// In place or out of place, if the benchmark supports both.
-    pub placement: Option<Placement>,
-    /// What the backend executes.
-    pub work: Work,
-    /// The ranks that take part.
-    pub group: Group,
-    /// The set of cases that run concurrently with this one, if any.
-    pub set: Option<u32>,
-    /// The scaling study that this case is a point of.
-    pub study: Option<Study>,
-}
-
-/// The identity of a scaling study.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Study {
-    /// What stays constant.
-    pub kind: ScalingKind,
-    /// The constant problem: in total (strong) or per rank (weak).
-    pub problem: Problem,
-}
-
-impl Case {
-    /// Whether the two run concurrently.
-    pub fn runs_with(&self, other: &Self) -> bool {
-        self.set.is_some()
-            && self.set == other.set
-            && self.benchmark == other.benchmark
-            && self.problem == other.problem
-            && (self.precision, self.placement) == (other.precision, other.placement)
-    }
-}
-
 impl Plan {
     /// Why the description of a case's kernel keeps it from being measured, if it does.
     pub fn skipped(&self, case: &Case) -> Option<String> {
@@ -194,7 +154,7 @@ impl Plan {
             cases = named::only(cases, names)?;
         }
         let budget = Budget::resolve(&config.benchmarking)?;
-        check_batch(budget.batch, &backend, &cases)?;
+        check_batch(budget.batch, &cases)?;
         let cycles = cycles(config)?;
         Ok(Self {
             ranks,
@@ -203,6 +163,7 @@ impl Plan {
             backend,
             protocol: config.protocol.unwrap_or_default(),
             seed: config.seed.unwrap_or(1),
+            autotune: config.autotuning.unwrap_or(!budget.quick),
             max_failures: max_failures(config)?,
             cycles,
             deadlines: Deadlines::resolve(
@@ -263,6 +224,7 @@ impl Plan {
 }
 
 fn cases(config: &Config, groups: &MeasuredGroups) -> Result<Vec<Case>> {
+    config.measure.as_deref().map_or(Ok(()), measures::check)?;
     let sweeps = sweep::all(config)?;
     if groups.pairs.is_some() && !sweeps.iter().any(|sweep| sweep.benchmark.is_paired()) {
         return Err(Error::usage(
@@ -294,21 +256,13 @@ fn kernels(cases: &[Case]) -> Vec<FoundKernel> {
     kernels
 }
 
-fn check_batch(batch: Option<u32>, backend: &BackendSpec, cases: &[Case]) -> Result<()> {
+fn check_batch(batch: Option<u32>, cases: &[Case]) -> Result<()> {
     let creates = |case: &Case| matches!(&case.work, Work::Exchange(exchange) if exchange.collective.mpi == MpiCall::CommDup);
     match batch {
         Some(batch) if batch > COMMUNICATOR_LIMIT && cases.iter().any(creates) => {
             Err(Error::usage(format!(
                 "comm_init would create {batch} communicators in one sample, and MPI limits their number; use \
                  --batch {COMMUNICATOR_LIMIT} or less"
-            )))
-        }
-        Some(batch)
-            if batch > DEVICE_BATCH_LIMIT && matches!(backend, BackendSpec::Cuda { .. }) =>
-        {
-            Err(Error::usage(format!(
-                "all operations of a sample are queued on the GPU before it starts, and {batch} may not fit; \
-                 use --batch {DEVICE_BATCH_LIMIT} or less"
             )))
         }
         _ => Ok(()),
@@ -524,16 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ranges_of_all_presets_reach_their_end() {
-        for benchmark in crate::benchmark::CATALOGUE.iter() {
-            for key in &benchmark.keys {
-                let crate::benchmark::Values::Sizes(presets) = &key.values else { continue };
-                for preset in presets {
-                    let ends = crate::base::units::unreached_ends(preset);
-                    assert_eq!(ends, [""; 0], "{} {}", benchmark.name, key.name);
-                }
-            }
-        }
+    fn a_range_that_does_not_reach_its_end_is_told() {
         let yaml = "benchmarks: {all_reduce: {bytes: [8, 8..1MiB*8]}, latency: {bytes: 8..1MiB*8}}";
         let told: Vec<String> = unreached_sizes(&config(yaml)).into_iter().collect();
         assert_eq!(told, ["bytes=8..1MiB*8 ends at 256KiB: 1MiB is not 8 times a power of 8"]);
@@ -583,7 +528,6 @@ mod tests {
             ("max_failures: 0", 1, "--max-failures 0"),
             ("deadlines: {case: never}", 1, "'never' is not a time"),
             ("timeout: 60\nbenchmarking: {duration: 1m}", 1, "--timeout"),
-            ("backend: cuda\nbenchmarking: {batch: 501}", 1, "--batch 500"),
             ("benchmarking: {quick: true, precision_target: 1%}", 1, "--quick"),
         ] {
             let message = error(yaml, ranks);

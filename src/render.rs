@@ -2,13 +2,19 @@
 
 mod analysis;
 mod badge;
+mod certificate;
+mod comment;
 mod comparison;
 mod csv;
 mod curves;
 mod document;
 #[cfg(test)]
 mod figures;
+mod fleet;
+mod folder;
+mod gate;
 mod github;
+mod google_benchmark;
 mod history;
 #[cfg(test)]
 mod hostile;
@@ -20,11 +26,15 @@ mod markdown;
 mod nccl_tests;
 mod open_metrics;
 mod output;
+mod peers;
 mod plot;
+mod profile;
 mod report;
 mod scaling;
 #[cfg(test)]
 pub(crate) mod snapshots;
+mod summary;
+mod support;
 mod terminal;
 mod verdicts;
 mod words;
@@ -33,13 +43,18 @@ use std::path::Path;
 
 use serde::Serialize;
 
+pub use analysis::Backends;
+pub use comment::Marker;
 pub use comparison::cannot_show;
 pub use csv::field as csv_field;
 pub use document::{Attention, Cell, Column, Described, Document, Note, Section, Table};
+pub use folder::{FILES, KERNELS, PAGE, folder, is_of_results, refuse_foreign};
+pub use gate::{Gate, Judged};
 pub use github::publish_on_github;
 pub use nccl_tests::nccl_tests_table;
-pub use output::{Output, tell};
+pub use output::{Output, Outputs, tell};
 pub use plot::{Axis, Chart, Event, Figure, Forest, Map, Plot, Point, Row, Series, Style, Tone};
+pub use support::{support_contents, support_files};
 pub use terminal::{remark, said_all, say, width as terminal_width};
 
 use crate::base::error::{Error, Result, suggestion};
@@ -51,6 +66,8 @@ pub enum Format {
     Table,
     /// A page.
     Markdown,
+    /// A comment on a pull request.
+    Comment,
     /// A page with plots, for a browser.
     Html,
     /// All data.
@@ -59,6 +76,8 @@ pub enum Format {
     Badge,
     /// Rows for spreadsheets.
     Csv,
+    /// What Google Benchmark writes.
+    GoogleBenchmark,
     /// Test results.
     Junit,
     /// Metrics for Prometheus and its like.
@@ -83,6 +102,11 @@ pub trait Render: Serialize {
         serde_json::to_string(self).map_err(no_json)
     }
 
+    /// What GitHub shows beside the log: workflow commands, a line each.
+    fn annotations(&self) -> String {
+        github::annotations(&self.document())
+    }
+
     /// Its text in one of its own formats.
     ///
     /// # Errors
@@ -94,7 +118,8 @@ pub trait Render: Serialize {
 
 impl Format {
     /// The formats that every result has.
-    pub const ANY: [Self; 5] = [Self::Table, Self::Markdown, Self::Html, Self::Json, Self::Badge];
+    pub const ANY: [Self; 6] =
+        [Self::Table, Self::Markdown, Self::Comment, Self::Html, Self::Json, Self::Badge];
 
     /// The formats of a kind of result.
     pub fn all<R: Render>() -> impl Iterator<Item = Self> {
@@ -108,10 +133,16 @@ impl Format {
             Self::Markdown => {
                 ("markdown", &["md", "markdown"], "For people, in a file or a comment")
             }
+            Self::Comment => ("comment", &["comment.md"], "For a pull request, short and folded"),
             Self::Html => ("html", &["html"], "For people, in a browser, with plots"),
             Self::Json => ("json", &["json"], "For programs, all of it"),
             Self::Badge => ("badge", &["badge.json"], "For shields.io, the verdict in one line"),
             Self::Csv => ("csv", &["csv"], "For programs, one row a case or value"),
+            Self::GoogleBenchmark => (
+                "google-benchmark",
+                &["gbench.json"],
+                "For what reads the JSON of Google Benchmark",
+            ),
             Self::Junit => ("junit", &["xml"], "For what shows test results"),
             Self::OpenMetrics => ("openmetrics", &[], "For Prometheus and its like, in base units"),
             Self::NamesOnly => ("names-only", &[], "One name a line"),
@@ -126,15 +157,36 @@ impl Format {
         let mut text = match self {
             Self::Table => terminal::draw(&result.document(), terminal::width(), in_full),
             Self::Markdown => markdown::draw(&result.document()),
+            Self::Comment => comment::draw(&result.document(), None),
             Self::Html => html::draw(&result.document(), &result.carried()?)?,
             Self::Json => serde_json::to_string_pretty(result).map_err(no_json)?,
             Self::Badge => badge::draw(&result.document()),
-            Self::Csv | Self::Junit | Self::OpenMetrics | Self::NamesOnly => result.own(self)?,
+            Self::Csv
+            | Self::GoogleBenchmark
+            | Self::Junit
+            | Self::OpenMetrics
+            | Self::NamesOnly => result.own(self)?,
         };
         if !text.ends_with('\n') {
             text.push('\n');
         }
         Ok(text)
+    }
+
+    /// The same; a comment with this marker.
+    ///
+    /// # Errors
+    /// As of [`Render::own`].
+    pub fn write_marked<R: Render>(
+        self,
+        result: &R,
+        in_full: bool,
+        marker: Option<&Marker>,
+    ) -> Result<String> {
+        match (self, marker) {
+            (Self::Comment, Some(_)) => Ok(comment::draw(&result.document(), marker)),
+            _ => self.write(result, in_full),
+        }
     }
 
     /// What it is called.
@@ -213,7 +265,8 @@ fn one_of(words: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// Prints a document, without details.
+/// Prints a document; with details where more is to be said.
 pub fn print(document: &Document) {
-    say(&terminal::draw(document, terminal::width(), false));
+    let in_full = tracing::enabled!(tracing::Level::INFO);
+    say(&terminal::draw(document, terminal::width(), in_full));
 }

@@ -4,14 +4,20 @@
 //! `tesserabench.report/1`; `tesserabench schema report` prints it.
 
 mod analysis;
+mod certificate;
 mod check;
 mod comparison;
 mod empty;
+mod fleet;
+mod footprint;
+mod kernel_results;
 mod limits;
 mod load;
 mod pairs;
+mod profile;
 mod rate;
 mod repeats;
+mod run_summary;
 mod scaling;
 mod times;
 mod timing;
@@ -22,19 +28,31 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use analysis::{
-    ANALYSIS_SCHEMA, Analysis, Entry, Examined, Figure, Finding, Flag, Leaderboard, Origin, Over,
-    RankSpread, Source, Statistics, Straggler, Study, Tally, Throughput,
+    ANALYSIS_SCHEMA, AcrossBackends, Analysis, BackendTime, Entry, Examined, Figure, Finding, Flag,
+    Leaderboard, Origin, Over, RankSpread, RankedBy, Source, Statistics, Straggler, Study, Tally,
+    Throughput,
 };
+pub use certificate::{CERTIFICATE_SCHEMA, Certificate, CertifiedDevice, CertifiedLimit, Grade};
 pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Look, MUCH_WORSE, Magnitude, Reach,
     RegressionSeverity, SESSION, Side, Verdict,
 };
 pub use empty::{begun, empty};
+pub use fleet::{Disparity, Fleet, Member, Shared};
+pub use footprint::{Footprint, Roof};
+pub use kernel_results::{
+    KernelCase, KernelEntry, KernelManifest, KernelResults, Memory, Origins, Timing,
+};
 pub use limits::{Basis, LimitCheck, LimitOutcome, limits_exit, limits_told};
 pub use load::FILE_LIMIT;
 pub use pairs::{LinkClass, PairMatrix, SlowLink};
+pub use profile::{
+    CacheHits, CpuCounters, GpuKernel, PROFILE_SCHEMA, Profile, ProfiledCase, ProfiledRank,
+    SimdShare,
+};
 pub use rate::MetricFacts;
 pub use repeats::{Cycles, Drift, Launch, Replicate, Replication, Turn};
+pub use run_summary::{Resources, RunSummary, SUMMARY_SCHEMA};
 pub use scaling::{Base, Point, Scaling};
 pub use times::{own_times_ms, times_ms};
 pub use timing::{Definition, TimingOverhead};
@@ -46,10 +64,13 @@ use crate::base::error::Exit;
 use crate::base::failure::CaseError;
 use crate::base::units::counted;
 use crate::benchmark::kernel::FoundKernel;
+use crate::benchmark::kernel::Tuning;
 pub use crate::benchmark::metric::{Metrics, Overlap};
 use crate::benchmark::work::{Element, Placement};
 use crate::benchmark::{Counts, Problem};
+use crate::machine::energy::Energy;
 use crate::machine::environment::Environment;
+use crate::machine::kernel::Compilation;
 use crate::machine::memory::RankMemory;
 use crate::machine::telemetry::Telemetry;
 use crate::plan::config::{Config, Protocol};
@@ -137,7 +158,7 @@ pub struct Run {
 /// A file with another tool's results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportedFrom {
-    /// `nccl-tests`, `osu`, or `tesserabench` for a table in nccl-tests' form.
+    /// Such as `nccl-tests` or `perftest`; `tesserabench` for a table of ours in nccl-tests' form.
     pub tool: String,
     /// The tool's version, where the file names it.
     pub version: Option<String>,
@@ -213,6 +234,9 @@ pub struct Case {
     pub group_size: usize,
     /// What it counts; null in reports of versions that did not say it, whose figures stand without.
     pub counts: Option<Counts>,
+    /// The memory that it takes; null for work without, and where a report does not tell.
+    #[serde(default)]
+    pub footprint: Option<Footprint>,
     /// Whether the other groups of its axis ran at once with it.
     #[serde(default)]
     pub concurrent: bool,
@@ -263,6 +287,10 @@ pub struct Measured {
     pub latency_local: Option<Latency>,
     /// The time on the devices themselves, of the slowest; null where they do not tell.
     pub device_time: Option<Latency>,
+    /// The time by the host's clock, of the slowest rank: releasing the device and noticing its end are in it. Null where
+    /// the other times are by that clock, or the device's are not all there is.
+    #[serde(default)]
+    pub host_time: Option<Latency>,
     /// Each rank's own times.
     pub per_rank: Vec<RankTimes>,
     /// How far apart the ranks were.
@@ -271,8 +299,17 @@ pub struct Measured {
     pub metrics: Metrics,
     /// The computation that was made while data moved, where one was.
     pub overlap: Option<Overlap>,
+    /// What of its kernel was chosen for the device; null where nothing can be.
+    #[serde(default)]
+    pub tuning: Option<Tuning>,
+    /// How its kernel came to be machine code; null where this program has none compiled.
+    #[serde(default)]
+    pub compile: Option<Compilation>,
     /// What the GPUs said of themselves around the measuring, by rank; empty without GPUs.
     pub telemetry: Vec<Telemetry>,
+    /// Energy of it all; null where no counter can be read.
+    #[serde(default)]
+    pub energy: Option<Energy>,
     /// How much memory each rank's process took at most; empty where that says nothing.
     #[serde(default)]
     pub memory: Vec<RankMemory>,
@@ -381,13 +418,16 @@ pub enum Samples {
         end_ns: Vec<Vec<i64>>,
         /// Time on the device of each sample, likewise; null where a device does not tell.
         device_ns: Option<Vec<Vec<i64>>>,
+        /// Time by the host's clock of each sample, likewise; null where start and end are by that clock.
+        #[serde(default)]
+        host_ns: Option<Vec<Vec<i64>>>,
         /// Rounds with a late rank.
         invalid_rounds: Vec<usize>,
     },
     /// There are none.
     #[default]
     None,
-    /// In a compressed CSV file beside the report: `case,round,rank,start_ns,end_ns,device_ns,late`.
+    /// In a compressed CSV file beside the report: `case,cycle,round,rank,start_ns,end_ns,device_ns,late,host_ns`.
     Sidecar {
         /// Name of the file, in the report's folder or, of one of several launches, in a folder there.
         file: String,

@@ -6,25 +6,31 @@ mod environment;
 pub mod journal;
 mod keep;
 mod launch;
+mod meter;
 mod panic;
+mod profile;
 mod rank;
 mod recorder;
 mod request;
 pub mod restart;
+mod results_folder;
 mod series;
 mod session;
 pub mod sidecar;
 
-pub use keep::{keep_earlier, keep_reports};
+pub use dry_run::show as show_plan;
+pub use keep::{keep_earlier, keep_folder, keep_reports};
 pub use launch::{LauncherChoice, with_parent};
+pub use profile::{Profiling, REPORT, UnderProfiler, under_profiler};
 pub use recorder::OnExisting;
-pub use request::{Request, Variables, Variant};
+pub use request::{Request, Variables, Variant, on_this_machine};
+pub use results_folder::write_folder;
 
 use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};
 use crate::plan::place::Place;
 use crate::plan::{Plan, unreached_sizes};
-use crate::render::Output;
+use crate::render::Outputs;
 use crate::world::{self, fault, supervision};
 use series::LaunchSeries;
 
@@ -73,19 +79,21 @@ pub fn run(request: Request) -> Result<Exit> {
 fn launch_once(request: Request, processes: usize) -> Result<Exit> {
     let config = request.config?;
     let asked = config.backend;
-    let config = request::with_found_backend(config);
+    let ranks = request.ranks.unwrap_or(processes);
+    let config = on_this_machine(config, ranks)?;
     Limits::resolve(&config.limits)?;
-    let plan = Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(processes)))?;
-    let outputs = Output::resolve(&config)?;
+    let plan = Plan::resolve(&config, &Place::on_one_node(ranks))?;
+    let outputs = Outputs::resolve(&config)?;
     request::tell_of_missing_gpu(asked);
     if request.dry_run {
         dry_run::show(&plan);
         return Ok(plan.exit());
     }
-    recorder::refuse_unfinished(&outputs, request.on_existing)?;
+    recorder::refuse_unfinished(&outputs.files, request.on_existing)?;
     let command = launch::Command {
         program: launch::this_program()?,
         arguments: request.arguments,
+        wrapper: Vec::new(),
         variables: Vec::new(),
         launcher: Some(request.launcher),
         shows_output: !request.quiet_stdout,

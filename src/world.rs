@@ -94,6 +94,13 @@ impl Wait {
     /// not known at first.
     const FOREVER: Self = Self { policy: WaitPolicy::Yield, deadline: None };
 
+    /// Waits until `done` returns a value, for at most about `limit`.
+    pub fn at_most<T>(self, limit: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
+        let end = Instant::now() + limit;
+        let over = || (Instant::now() > end).then_some(None);
+        self.until(|| done().map(Some).or_else(over))
+    }
+
     /// Waits until `done` returns a value.
     ///
     /// After the deadline it ends the process: ranks that wait for a missing one cannot agree on an error.
@@ -222,6 +229,12 @@ impl World {
     pub fn local_rank(&self) -> usize {
         let host = &self.members[self.rank].host;
         self.members[..self.rank].iter().filter(|member| member.host == *host).count()
+    }
+
+    /// How many ranks are on this rank's node.
+    pub fn ranks_here(&self) -> usize {
+        let host = &self.members[self.rank].host;
+        self.members.iter().filter(|member| member.host == *host).count()
     }
 
     /// Ranks and cores of the most oversubscribed node, if `ranks` oversubscribe one.

@@ -1,70 +1,10 @@
-// Largest element of each row, one block a row, always in the same order. Each thread has an accumulator for
-// every element of a vector, so that loads do not wait for comparisons.
+// Largest element of each row.
 
-#define THREADS 256
+#include <tesserabench/rows.cuh>
 
-template <typename Element, int WIDTH>
-struct alignas(sizeof(Element) * WIDTH) Pack {
-    Element at[WIDTH];
-};
-
-template <typename Element>
-__device__ Element combine(Element a, Element b) {
-    return b > a ? b : a;
-}
-
-template <typename Element>
-__device__ Element of_block(Element own) {
-    __shared__ Element parts[THREADS / 32];
-    for (int distance = 16; distance > 0; distance /= 2) {
-        own = combine(own, __shfl_xor_sync(~0u, own, distance));
-    }
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = own;
-    __syncthreads();
-    own = parts[0];
-    for (int warp = 1; warp < THREADS / 32; ++warp) own = combine(own, parts[warp]);
-    return own;
-}
-
-template <typename Element, int WIDTH>
-__device__ void of_row(Element *y, const Element *x, unsigned long long cols) {
-    using Vector = Pack<Element, WIDTH>;
-    const Vector *xs = (const Vector *)(x + blockIdx.x * cols);
-    Element parts[WIDTH];
-    // Minus infinity.
-#pragma unroll
-    for (int j = 0; j < WIDTH; ++j) parts[j] = __int_as_float(0xff800000);
-#pragma unroll 4
-    for (unsigned long long at = threadIdx.x; at < cols / WIDTH; at += THREADS) {
-        const Vector x = xs[at];
-#pragma unroll
-        for (int j = 0; j < WIDTH; ++j) parts[j] = combine(parts[j], x.at[j]);
-    }
-#pragma unroll
-    for (int j = 1; j < WIDTH; ++j) parts[0] = combine(parts[0], parts[j]);
-    const Element whole = of_block(parts[0]);
-    if (threadIdx.x == 0) y[blockIdx.x] = whole;
-}
-
-// Vectors of 16 bytes where every row begins at one.
-template <typename Element>
-__device__ void reduce_max(Element *y, const Element *x, unsigned long long cols) {
-    const int width = 16 / sizeof(Element);
-    if (cols % width == 0) {
-        of_row<Element, width>(y, x, cols);
-    } else {
-        of_row<Element, 1>(y, x, cols);
-    }
-}
-
-extern "C" __global__ void __launch_bounds__(THREADS)
-reduce_max_f32(float *y, const float *x, unsigned long long rows,
-    unsigned long long cols) {
-    if (blockIdx.x < rows) reduce_max(y, x, cols);
-}
-
-extern "C" __global__ void __launch_bounds__(THREADS)
-reduce_max_f64(double *y, const double *x, unsigned long long rows,
-    unsigned long long cols) {
-    if (blockIdx.x < rows) reduce_max(y, x, cols);
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+reduce_max(T *y, const T *x, unsigned long long rows, unsigned long long cols) {
+    using W = Wide<T>;
+    reduce_rows(y, W(-infinity()), Larger{}, [](W x) { return x; }, [](W most) { return most; }, rows, cols, x);
 }

@@ -1,112 +1,57 @@
-// y = exp(x - max) / sum of exp(x - max) for each row of x, one block a row. What a thread reads of its row stays in
-// registers as far as HELD vectors go, so that rows of up to 4096 f32 or 1024 f64 are read once; of longer ones the rest
-// is read again, and its exponentials are taken again.
+// y = exp(x - max) / sum of exp(x - max) for each row of x. Of what stays in registers, exponentials are taken once.
+// Where it is causal, row r is of token r modulo cols, and sees no column after that: there it has zeros.
 
-#define THREADS 256
+#include <tesserabench/rows.cuh>
 
-template <typename Element, int WIDTH>
-struct alignas(sizeof(Element) * WIDTH) Pack {
-    Element at[WIDTH];
-};
-
-__device__ float exponential(float x) { return expf(x); }
-__device__ double exponential(double x) { return exp(x); }
-
-// Of what each thread has, `combine` makes one, by the same tree in every thread. Once with each `combine`, whose parts
-// are its own.
-template <typename Element, typename Combine>
-__device__ Element of_block(Element own, Combine combine) {
-    __shared__ Element parts[THREADS / 32];
-    for (int distance = 16; distance > 0; distance /= 2) {
-        own = combine(own, __shfl_xor_sync(~0u, own, distance));
-    }
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = own;
-    __syncthreads();
-    own = parts[0];
-    for (int warp = 1; warp < THREADS / 32; ++warp) own = combine(own, parts[warp]);
-    return own;
-}
-
-template <typename Element, int WIDTH>
-__device__ void of_row(Element *y, const Element *x, unsigned long long cols) {
-    using Vector = Pack<Element, WIDTH>;
-    // Fewer of f64, whose exponentials take more registers.
-    constexpr int HELD = 16 / sizeof(Element);
-    const unsigned long long row = blockIdx.x * cols, vectors = cols / WIDTH;
-    const Vector *from = (const Vector *)(x + row);
-    Vector *to = (Vector *)(y + row);
-    const unsigned long long rest = threadIdx.x + HELD * THREADS;
-    const auto larger = [](Element a, Element b) { return a > b ? a : b; };
-    const auto plus = [](Element a, Element b) { return a + b; };
-
-    Vector held[HELD];
-    // Minus infinity.
-    Element most = __int_as_float(0xff800000);
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+softmax(T *y, const T *x, unsigned long long rows, unsigned long long cols, unsigned long long causal) {
+    if (blockIdx.x >= rows) return;
+    const unsigned long long seen = causal ? blockIdx.x % cols + 1 : cols;
+    with_widest<T>(cols, [&](auto width) {
+        constexpr int WIDTH = width.value;
+        using Loaded = Vector<T, WIDTH>;
+        const unsigned long long vectors = (seen + WIDTH - 1) / WIDTH;
+        Loaded *out = (Loaded *)(y + blockIdx.x * cols);
+        Row<T, WIDTH> row(x + blockIdx.x * cols, vectors * WIDTH);
+        // What the last vector has beyond it.
+        const auto hide = [&](unsigned long long at, auto &x) {
+            if ((at + 1) * WIDTH <= seen) return;
 #pragma unroll
-    for (int i = 0; i < HELD; ++i) {
-        if (threadIdx.x + i * THREADS < vectors) {
-            held[i] = from[threadIdx.x + i * THREADS];
+            for (int i = 0; i < WIDTH; ++i) {
+                if (at * WIDTH + i >= seen) x.at[i] = -infinity();
+            }
+        };
+        Wide<T> most = -infinity();
+        row.each([&](unsigned long long at, auto &x) {
+            hide(at, x);
 #pragma unroll
-            for (int j = 0; j < WIDTH; ++j) most = larger(held[i].at[j], most);
-        }
-    }
-    for (unsigned long long at = rest; at < vectors; at += THREADS) {
-        const Vector values = from[at];
+            for (int i = 0; i < WIDTH; ++i) most = Larger{}(most, x.at[i]);
+        });
+        most = of_block(most, Larger{});
+        const auto exponentials = [&](unsigned long long at, auto &x) {
+            hide(at, x);
 #pragma unroll
-        for (int j = 0; j < WIDTH; ++j) most = larger(values.at[j], most);
-    }
-    most = of_block(most, larger);
-
-    Element sum = 0;
+            for (int i = 0; i < WIDTH; ++i) x.at[i] = exp(x.at[i] - most);
+        };
+        Wide<T> sum = 0;
+        const auto add = [&](unsigned long long at, auto &x) {
+            exponentials(at, x);
 #pragma unroll
-    for (int i = 0; i < HELD; ++i) {
-        if (threadIdx.x + i * THREADS < vectors) {
+            for (int i = 0; i < WIDTH; ++i) sum += x.at[i];
+        };
+        row.each(add);
+        const Wide<T> scale = 1 / of_block(sum, Plus{});
+        const auto write = [&](unsigned long long at, auto &x) {
 #pragma unroll
-            for (int j = 0; j < WIDTH; ++j) sum += held[i].at[j] = exponential(held[i].at[j] - most);
-        }
-    }
-#pragma unroll 1
-    for (unsigned long long at = rest; at < vectors; at += THREADS) {
-        const Vector values = from[at];
-#pragma unroll
-        for (int j = 0; j < WIDTH; ++j) sum += exponential(values.at[j] - most);
-    }
-    const Element scale = 1 / of_block(sum, plus);
-
-#pragma unroll
-    for (int i = 0; i < HELD; ++i) {
-        if (threadIdx.x + i * THREADS < vectors) {
-#pragma unroll
-            for (int j = 0; j < WIDTH; ++j) held[i].at[j] *= scale;
-            to[threadIdx.x + i * THREADS] = held[i];
-        }
-    }
-#pragma unroll 1
-    for (unsigned long long at = rest; at < vectors; at += THREADS) {
-        Vector values = from[at];
-#pragma unroll
-        for (int j = 0; j < WIDTH; ++j) values.at[j] = exponential(values.at[j] - most) * scale;
-        to[at] = values;
-    }
-}
-
-// Vectors of 16 bytes where every row begins at one.
-template <typename Element>
-__device__ void softmax(Element *y, const Element *x, unsigned long long cols) {
-    const int width = 16 / sizeof(Element);
-    if (cols % width == 0) {
-        of_row<Element, width>(y, x, cols);
-    } else {
-        of_row<Element, 1>(y, x, cols);
-    }
-}
-
-extern "C" __global__ void __launch_bounds__(THREADS)
-softmax_f32(float *y, const float *x, unsigned long long rows, unsigned long long cols) {
-    if (blockIdx.x < rows) softmax(y, x, cols);
-}
-
-extern "C" __global__ void __launch_bounds__(THREADS)
-softmax_f64(double *y, const double *x, unsigned long long rows, unsigned long long cols) {
-    if (blockIdx.x < rows) softmax(y, x, cols);
+            for (int i = 0; i < WIDTH; ++i) x.at[i] *= scale;
+            out[at] = narrow<T>(x);
+        };
+        row.each_held(write);
+        row.each_other([&](unsigned long long at, auto &x) {
+            exponentials(at, x);
+            write(at, x);
+        });
+        for (unsigned long long at = vectors + threadIdx.x; at < cols / WIDTH; at += THREADS) out[at] = Loaded{};
+    });
 }

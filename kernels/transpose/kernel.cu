@@ -1,14 +1,16 @@
 // y = the transpose of x, tile by tile through shared memory, so that a warp reads a row of x and writes a row of y,
 // both in one piece.
 
-#define THREADS 256
+#include <tesserabench/vector.cuh>
+
 #define TILE 32
 #define STEP (THREADS / TILE)
 
-template <typename Element>
-__device__ void transpose(Element *y, const Element *x, unsigned long long rows, unsigned long long cols) {
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+transpose(T *y, const T *x, unsigned long long rows, unsigned long long cols) {
     // One column more, so that the elements of a column lie in different banks.
-    __shared__ Element tile[TILE][TILE + 1];
+    __shared__ T tile[TILE][TILE + 1];
     const unsigned long long across = (cols + TILE - 1) / TILE;
     const unsigned long long top = blockIdx.x / across * TILE, left = blockIdx.x % across * TILE;
     const unsigned column = threadIdx.x % TILE, first = threadIdx.x / TILE;
@@ -21,14 +23,4 @@ __device__ void transpose(Element *y, const Element *x, unsigned long long rows,
     for (unsigned row = first; row < TILE; row += STEP) {
         if (left + row < cols && top + column < rows) y[(left + row) * rows + top + column] = tile[column][row];
     }
-}
-
-extern "C" __global__ void __launch_bounds__(THREADS)
-transpose_f32(float *y, const float *x, unsigned long long rows, unsigned long long cols) {
-    transpose(y, x, rows, cols);
-}
-
-extern "C" __global__ void __launch_bounds__(THREADS)
-transpose_f64(double *y, const double *x, unsigned long long rows, unsigned long long cols) {
-    transpose(y, x, rows, cols);
 }

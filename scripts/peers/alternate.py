@@ -139,10 +139,59 @@ def clocks(program):
                       f"{report['floors']['clock_drift_ppm']:>7.2f} ppm  {within}")
 
 
+# Ours, theirs, type, sizes: one that fits a core's caches, and one that does not.
+PAIRS = [
+    ("triad", "stream_triad", "f64", ["array=64MiB"]),
+    ("triad", "torch_triad", "f32", ["array=64MiB"]),
+    ("gelu", "torch_gelu", "f32", ["array=256KiB", "array=16MiB"]),
+    ("layer_norm", "torch_layer_norm", "f32", ["rows=64,cols=1024", "rows=4096,cols=1024"]),
+    ("rms_norm", "torch_rms_norm", "f32", ["rows=64,cols=1024", "rows=4096,cols=1024"]),
+    ("softmax", "torch_softmax", "f32", ["rows=64,cols=1024", "rows=4096,cols=1024"]),
+    ("flash_attention", "torch_flash_attention", "f32", ["heads=8,tokens=512,dim=64", "heads=2,tokens=1024,dim=128"]),
+    ("gemm", "torch_gemm", "f32", ["m=512", "m=1024"]),
+]
+
+
+def kernels(program, folder, python, alternations):
+    """Our kernels and others' programs, one after the other in each run, checked against the same references."""
+    has_torch = subprocess.run([python, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0
+    pairs = [pair for pair in PAIRS if has_torch or not pair[1].startswith("torch_")]
+    if not has_torch:
+        print(f"not measured: {len(PAIRS) - len(pairs)} pairs with PyTorch, which {python} has not")
+    print(f"one thread, {alternations} runs, ours and theirs in turn in each; medians, ratios [quartiles]")
+    print(f"{'kernel':<16} {'problem':<28} {'type':<5} {'ours ms':>9} {'theirs ms':>9}  "
+          f"{'speed of ours / theirs':<22}  elements checked")
+    for ours, theirs, element, problems in pairs:
+        for problem in problems:
+            medians, checked = {ours: [], theirs: []}, 0
+            for turn in range(alternations):
+                with tempfile.TemporaryDirectory() as out:
+                    sizes = [word for size in problem.split(",") for word in ("--problem-size", size)]
+                    job = subprocess.run([program, "run", "--backend", "host", ours, theirs, "-p", element, *sizes,
+                                          "--kernel-path", folder, "--kernel-path", f"{folder}/torch",
+                                          "--iterations", "50", "-o", f"{out}/r.json"],
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                    if job.returncode:
+                        sys.exit(f"{ours} and {theirs} ended with {job.returncode}: {job.stderr.strip()}")
+                    with open(f"{out}/r.json") as file:
+                        report = json.load(file)
+                for case in report["cases"]:
+                    if case["outcome"] != "measured" or case["accuracy"]["wrong"]:
+                        sys.exit(f"{case['id']} has no right result: {case['outcome']} {case['reason']}")
+                    medians[case["benchmark"]].append(case["latency"]["median"])
+                    checked = case["accuracy"]["checked"]
+            ratios = [theirs / ours for ours, theirs in zip(medians[ours], medians[theirs])]
+            own, other = (statistics.median(medians[name]) for name in (ours, theirs))
+            print(f"{theirs.replace('_' + ours, '') + ' ' + ours:<16} {problem:<28} {element:<5} {own:>9.4f} "
+                  f"{other:>9.4f}  {quartiles(ratios):<22}  {checked}", flush=True)
+
+
 if __name__ == "__main__":
     match sys.argv[1]:
         case "startup":
             startup(sys.argv[2], sys.argv[3], 21)
+        case "kernels":
+            kernels(sys.argv[2], sys.argv[3], sys.argv[4], int(os.environ.get("RUNS", "7")))
         case "parked":
             parked(sys.argv[2], 41)
         case "clocks":

@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let times = if which == 0 {
                     let time = CommonTime::of(&world, &case.group.ranks, backend.clock(), &clocks);
                     let method = Method {
+                        case: "c-loop",
                         rank: world.rank(),
                         protocol: plan.protocol,
                         budget: &budget,
@@ -71,9 +72,14 @@ fn main() -> Result<(), Box<dyn Error>> {
                         settling: 0,
                         stop_seconds: 0.0,
                     };
-                    let ours =
-                        measure(Team { all: &world, group: &world }, time, &mut *prepared, method)?
-                            .and_then(|(_, recording)| recording);
+                    let ours = measure(
+                        Team { all: &world, group: &world },
+                        time,
+                        &mut *prepared,
+                        method,
+                        None,
+                    )?
+                    .and_then(|(_, recording)| recording);
                     batch = world.broadcast(ours.as_ref().map(|ours| ours.batch))?;
                     // What is too short to time depends on the moment; the turns must be alike.
                     budget.batch = Some(batch);
@@ -121,9 +127,8 @@ fn theirs(
         );
     }
     let stamps = starts.into_iter().zip(ends).zip(late);
-    let samples: Vec<Sample> = stamps
-        .map(|((start, end), late)| Sample { start, end, device: None, late: late != 0 })
-        .collect();
+    let samples: Vec<Sample> =
+        stamps.map(|((start, end), late)| Sample::by_host(start, end, late != 0)).collect();
     let rounds = combine(&samples, world.rank(), |numbers, op| world.all_reduce(numbers, op));
     let mut times = Times::default();
     times.add(&rounds, batch);

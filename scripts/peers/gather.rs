@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|_| {
             let start = now + 2_000;
             now = start + 5_000 + random.below(5_000) as i64;
-            Sample { start, end: now, device: None, late: false }
+            Sample::by_host(start, now, false)
         })
         .collect();
     let bytes = wire::encode(&samples[..count.min(1000)].to_vec())?.len() * count / count.min(1000);

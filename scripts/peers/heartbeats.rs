@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             let time = CommonTime::of(&world, &case.group.ranks, backend.clock(), &clocks);
             let method = Method {
+                case: "heartbeats",
                 rank: world.rank(),
                 protocol: plan.protocol,
                 budget: &plan.budget,
@@ -57,7 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 settling: 0,
                 stop_seconds: 0.0,
             };
-            let taken = measure(Team { all: &world, group: &world }, time, &mut *prepared, method)?;
+            let taken =
+                measure(Team { all: &world, group: &world }, time, &mut *prepared, method, None)?;
             if let Some((_, Some(recording))) = taken {
                 let times = &recording.times.global;
                 let mean = times.iter().sum::<f64>() / times.len() as f64;

@@ -32,10 +32,6 @@ impl Prepared for Busy {
         Ok(Accuracy::default())
     }
 
-    fn is_too_short(&self) -> bool {
-        false
-    }
-
     fn arm(&mut self, _: u32) -> Measured<()> {
         Ok(())
     }
@@ -47,7 +43,7 @@ impl Prepared for Busy {
         };
         let began = self.clock.now();
         while self.clock.now() < began + 10_000 {}
-        let sample = Sample { start: began, end: self.clock.now(), device: None, late };
+        let sample = Sample::by_host(began, self.clock.now(), late);
         self.samples.extend((start != Start::Now).then_some(sample));
         Ok(sample)
     }
@@ -70,6 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let clock = busy.clock.clone();
             let time = CommonTime::of(&world, &ranks, &clock, &Clocks::one(world.size()));
             let method = Method {
+                case: "starts",
                 rank: world.rank(),
                 protocol: Protocol::Synchronised,
                 budget: &plan.budget,
@@ -79,7 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 settling: 0,
                 stop_seconds: 0.0,
             };
-            let taken = measure(Team { all: &world, group: &world }, time, &mut busy, method)?;
+            let taken =
+                measure(Team { all: &world, group: &world }, time, &mut busy, method, None)?;
             let reduce = |numbers: &mut [i64], op| world.all_reduce(numbers, op);
             let mut times = Times::default();
             times.add(&combine(&busy.samples, world.rank(), reduce), 1);

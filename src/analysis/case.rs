@@ -10,12 +10,13 @@ use crate::base::failure::CaseError;
 use crate::base::units::counted;
 use crate::benchmark::Counts;
 use crate::benchmark::kernel::KernelRun;
-use crate::benchmark::work::Work;
+use crate::benchmark::work::{Element, Work};
+use crate::machine::energy::Energy;
 use crate::machine::telemetry::Telemetry;
 use crate::measure::Recording;
 use crate::plan::config::Protocol;
 use crate::plan::{BackendSpec, Budget, Case, ITERATION_LIMIT, Plan};
-use crate::report::{self, Definition, Latency, Measured, Metrics, Outcome, Samples};
+use crate::report::{self, Definition, Footprint, Latency, Measured, Metrics, Outcome, Samples};
 use crate::report::{Steadiness, TimingOverhead};
 
 /// What came of a case, as its first rank tells rank 0.
@@ -39,7 +40,8 @@ pub fn analyse(
     (crowding, samples): (Option<Caveat>, Samples),
 ) -> report::Case {
     let counts = case.work.counts(case.group.ranks.len());
-    let mut result = report::Case { samples, ..report::Case::empty(case, counts) };
+    let footprint = Footprint::of(case);
+    let mut result = report::Case { samples, footprint, ..report::Case::empty(case, counts) };
     let checked = |accuracy: &Accuracy| accuracy.checked > 0;
     match outcome {
         CaseOutcome::Skipped(reason) => {
@@ -65,12 +67,18 @@ pub fn analyse(
                 let split = recording.remarks.split.clone();
                 let measured = measured(plan, &counts, *recording);
                 let crowding = crowding.into_iter().chain(split.map(|how| Caveat::Split { how }));
-                let found = |run: &KernelRun| run.kernel.origin.is_some();
+                let has_no_check =
+                    |run: &KernelRun| run.kernel.origin.is_some() || run.kernel.reference.is_none();
                 let unchecked = result.accuracy.is_none()
-                    && matches!(&case.work, Work::Kernel(run) if found(run));
+                    && matches!(&case.work, Work::Kernel(run) if has_no_check(run));
                 let self_timed = case.work.is_reported().then_some(Caveat::SelfTimed);
-                let crowding =
-                    crowding.chain(unchecked.then_some(Caveat::Unchecked)).chain(self_timed);
+                let widened = matches!(plan.backend, BackendSpec::Host)
+                    && matches!(&case.work, Work::Kernel(run) if run.is_widened());
+                let to = || Caveat::Widened { to: Element::F32.name().to_owned() };
+                let crowding = crowding
+                    .chain(unchecked.then_some(Caveat::Unchecked))
+                    .chain(self_timed)
+                    .chain(widened.then(to));
                 result.caveats = caveats(plan, &counts, floors, &measured, crowding.collect());
                 result.measured = Some(Box::new(measured));
                 result.renew_metrics();
@@ -172,11 +180,11 @@ pub(super) fn near_floor(
     floors: &TimingOverhead,
     measured: &Measured,
 ) -> Option<Caveat> {
-    let Measured { latency, batch, protocol, .. } = measured;
+    let Measured { latency, host_time, batch, protocol, .. } = measured;
     let sample = latency.median * 1e6 * f64::from(batch.unwrap_or(1));
-    let empty = match latency.definition {
-        Definition::SlowestDevice => floors.empty_device_ns?,
-        _ => floors.empty_sample_ns,
+    let empty = match latency.definition == Definition::SlowestDevice || host_time.is_some() {
+        true => floors.empty_device_ns?,
+        false => floors.empty_sample_ns,
     };
     let exits = match protocol {
         Protocol::Barrier | Protocol::BackToBack if communicates => floors.barrier_exit_skew_ns,
@@ -198,6 +206,9 @@ fn measured(plan: &Plan, counts: &Counts, recording: Recording) -> Measured {
         _ => Definition::SlowestRank,
     };
     let device = Some(Definition::SlowestDevice).filter(|_| !recording.times.device.is_empty());
+    let host = &recording.times.host;
+    let host_time =
+        (!host.is_empty()).then(|| latency(host, Definition::SlowestRank, &plan.budget, error));
     Measured {
         protocol: recording.protocol,
         warmup: Some(recording.warmup),
@@ -208,12 +219,16 @@ fn measured(plan: &Plan, counts: &Counts, recording: Recording) -> Measured {
         measuring_seconds: Some(recording.measuring_seconds),
         metrics: Metrics::default(),
         overlap: recording.remarks.overlap,
+        tuning: recording.remarks.tuning,
+        compile: recording.remarks.compilation,
         latency_local: Some(of(other)),
         device_time: device.map(of),
+        host_time,
         latency: of(definition),
         per_rank: recording.per_rank,
         skew: Some(recording.skew),
         telemetry: recording.telemetry,
+        energy: Energy::of(recording.operations, recording.draws),
         memory: recording.memory,
     }
 }

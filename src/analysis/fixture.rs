@@ -33,6 +33,8 @@ pub(crate) fn recording(plan: &Plan, global: f64, local: f64) -> Recording {
         skew: Skew::default(),
         per_rank: Vec::new(),
         telemetry: Vec::new(),
+        operations: 45,
+        draws: Vec::new(),
         memory: Vec::new(),
     }
 }
@@ -63,6 +65,7 @@ pub(crate) fn empty_report(plan: &Plan) -> Report {
         mpi: None,
         toolchain: None,
         libraries: Default::default(),
+        library_files: Default::default(),
         nodes: Vec::new(),
         ranks: Vec::new(),
         variables: Default::default(),

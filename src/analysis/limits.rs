@@ -47,7 +47,8 @@ struct Figure<'a> {
     id: &'a str,
     /// None for a point of a scaling study.
     case: Option<&'a Case>,
-    of: Option<String>,
+    /// Of one rank of the case.
+    rank: Option<usize>,
     value: Option<f64>,
 }
 
@@ -75,6 +76,22 @@ impl Limits {
             }
         };
         self.0.iter().flat_map(check).collect()
+    }
+
+    /// Holds every rank that works by itself against the bounds that its case is held against. Bounds of a fleet are
+    /// not among them: [`Limits::check`] does that.
+    pub(super) fn check_ranks(&self, report: &Report) -> Vec<LimitCheck> {
+        let absolute = self.0.iter().filter(|limit| !matches!(limit.bound, Bound::OfFleet(_)));
+        let of_limit = |limit: &Limit| {
+            let checks = limit.figures(report).into_iter().flat_map(|figure| {
+                let ceiling = figure.case.and_then(|case| limit.ceiling(report, case));
+                let ranks = limit.of_ranks(&figure).into_iter();
+                let checks = ranks.map(|rank| limit.checked(&rank, ceiling.clone(), 0));
+                checks.collect::<Vec<_>>()
+            });
+            checks.collect::<Vec<_>>()
+        };
+        absolute.filter(|limit| limit.applies(report)).flat_map(of_limit).collect()
     }
 }
 
@@ -142,7 +159,7 @@ impl Limit {
     }
 
     fn unchecked(&self, why: String) -> LimitCheck {
-        let nothing = Figure { id: &self.case, case: None, of: None, value: None };
+        let nothing = Figure { id: &self.case, case: None, rank: None, value: None };
         LimitCheck { why: Some(why), ..self.checked(&nothing, None, 0) }
     }
 
@@ -222,7 +239,8 @@ impl Limit {
         LimitCheck {
             limit: self.number,
             case: figure.id.to_owned(),
-            of: figure.of.clone(),
+            of: figure.rank.map(|rank| format!("rank {rank}")),
+            rank: figure.rank,
             metric: self.metric.key.to_owned(),
             unit: self.metric.unit.name().to_owned(),
             direction: self.metric.direction,
@@ -243,7 +261,7 @@ impl Limit {
         let glob = WildMatch::new(&self.case);
         let figure = |id: &'a str, case: Option<&'a Case>, value: Option<f64>| {
             let matching = value.is_some() && glob.matches(id);
-            matching.then_some(Figure { id, case, of: None, value })
+            matching.then_some(Figure { id, case, rank: None, value })
         };
         if *self.metric == EFFICIENCY {
             let points = report.scaling.iter().flat_map(|study| &study.points);
@@ -263,10 +281,14 @@ impl Limit {
             let memory = measured.memory.iter().find(|memory| memory.rank == rank.rank);
             let observed = Observed {
                 host_peak_bytes: memory.map(|memory| memory.host_peak_bytes),
+                operation_joules: None,
                 ..case.observed(rank.median_ms)?
             };
-            let of = Some(format!("rank {}", rank.rank));
-            Some(Figure { of, value: Some(self.metric.figure(&observed)?), ..*figure })
+            Some(Figure {
+                rank: Some(rank.rank),
+                value: Some(self.metric.figure(&observed)?),
+                ..*figure
+            })
         };
         let ranks = measured.per_rank.iter().filter(|rank| rank.median_ms > 0.0);
         ranks.filter_map(of_rank).collect()

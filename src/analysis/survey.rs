@@ -2,6 +2,7 @@
 //! what the rules find. Everything that is flagged or found has a rule in `rules` that says its bound.
 
 mod across;
+mod backends;
 mod findings;
 mod flags;
 mod ranks;
@@ -16,7 +17,7 @@ use self::subject::{Subject, origin, subjects};
 use super::comparison::Reports;
 use super::comparison::differences::devices;
 use super::limits::Limits;
-use crate::report::{ANALYSIS_SCHEMA, Analysis, Finding, Report, Severity, Source, Tally};
+use crate::report::{ANALYSIS_SCHEMA, Analysis, Finding, Fleet, Report, Severity, Source, Tally};
 
 /// Reads reports together, and holds limits against each; the reports are the fleet.
 pub fn survey(reports: Reports<'_>, limits: &Limits) -> Analysis {
@@ -31,11 +32,13 @@ pub fn survey(reports: Reports<'_>, limits: &Limits) -> Analysis {
         schema: ANALYSIS_SCHEMA.to_owned(),
         reports: files.iter().zip(reports).map(|(file, report)| source(file, report)).collect(),
         scaling,
+        backends: backends::across(&subjects),
         throughput: rates::throughput(&subjects),
         leaderboards: rates::leaderboards(&subjects),
         summary: tally(&subjects, &findings),
         cases: subjects.into_iter().map(|subject| subject.examined).collect(),
         findings,
+        fleet: Fleet::of(reports),
         limits: files
             .iter()
             .zip(reports)

@@ -7,10 +7,12 @@
 mod blocking;
 mod call;
 mod creation;
+mod device_clock;
 mod exchange;
 mod gemm;
 mod gpu;
 mod kernel;
+mod launch;
 mod memory;
 mod nccl;
 mod reduction;
@@ -18,17 +20,21 @@ mod schedule;
 mod timed;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::pace::Pace;
 use super::program::{Launch, Program};
-use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Share, Start};
+use super::tuner::Tuner;
+use super::{Accuracy, Backend, Device, Library, Peers, Prepared, Remarks, Sample, Share, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::{Nanos, counted};
 use crate::benchmark::collective::Nccl;
+use crate::benchmark::kernel::Tuning;
 use crate::benchmark::work::{Exchange, Work};
-use crate::machine::nvidia::{self, Library};
+use crate::machine::kernel::Compilation;
+use crate::machine::nvidia;
+use crate::machine::profiler::Profiler;
 use crate::plan::mesh::Group;
 use crate::world::clock::{Clock, HostClock};
 use crate::world::fault;
@@ -38,18 +44,20 @@ use crate::world::{Wait, WaitPolicy};
 use blocking::BlockingKernel;
 use creation::Creation;
 use gpu::Gpu;
-use nccl::{Comm, Id};
+use nccl::Comm;
 use timed::Timed;
 
 /// The GPU of this process.
 pub(super) struct Cuda {
     /// The communicators of the groups this rank has been in, by world ranks. First, so that they go
-    /// before what they use.
-    comms: RefCell<HashMap<Vec<usize>, Rc<Comm>>>,
+    /// before what they use; in order, because the ranks of each end it together.
+    comms: RefCell<BTreeMap<Vec<usize>, Rc<Comm>>>,
     /// Its number among the visible ones.
     ordinal: usize,
     launch: Launch,
-    blocking: BlockingKernel,
+    tuner: Tuner,
+    /// What holds the stream back; none where kernels run one by one, and one that waits would be waited for.
+    blocking: Option<Rc<BlockingKernel>>,
     gpu: Gpu,
     clock: HostClock,
     world_rank: usize,
@@ -85,7 +93,7 @@ pub fn survey() -> Result<Vec<Device>> {
 }
 
 /// The versions of the libraries, or why there is none; the driver's is the newest CUDA that it serves.
-pub fn versions() -> [(&'static Library, Result<String>); 4] {
+pub fn versions() -> [(&'static nvidia::Library, Result<String>); 4] {
     [
         (&nvidia::DRIVER, nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
         (&nvidia::NVRTC, crate::machine::kernel::compiler_version()),
@@ -103,7 +111,7 @@ impl Cuda {
     pub(super) fn open(
         (world_rank, local): (usize, usize),
         policy: WaitPolicy,
-        emulated: bool,
+        (emulated, tunes): (bool, bool),
         launch: Launch,
     ) -> Result<Self> {
         let count = devices()?;
@@ -116,11 +124,13 @@ impl Cuda {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let gpu = Gpu::open(local % count)?;
-        let blocking = BlockingKernel::build(&gpu)?;
+        let alone = Profiler::of_this_run().is_some_and(Profiler::runs_kernels_alone);
+        let blocking = (!alone).then(|| BlockingKernel::build(&gpu).map(Rc::new)).transpose()?;
         let clock = HostClock::new(policy);
         let (comms, warned) = (RefCell::default(), Cell::new(false));
         let ordinal = local % count;
-        Ok(Self { gpu, ordinal, launch, blocking, clock, comms, world_rank, cores, warned })
+        let tuner = Tuner::new(tunes, gpu.facts.name.clone());
+        Ok(Self { comms, ordinal, launch, tuner, blocking, gpu, clock, world_rank, cores, warned })
     }
 
     /// This rank's number in a group, and how many ranks that has.
@@ -139,8 +149,7 @@ impl Cuda {
             return Ok(comm);
         }
         let place = self.place(group)?;
-        let id = Id::shared(place.0, share)?;
-        let connect = || Comm::connect(place, id, wait);
+        let connect = || Comm::connect_agreed(place, share, wait, self.blocking.clone());
         let comm = Rc::new(fault::during(Phase::Connect, || progress::in_collective(connect))?);
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
@@ -167,9 +176,9 @@ impl Cuda {
         &'a self,
         operation: Box<dyn Operation + 'a>,
         wait: Wait,
-        is_too_short: bool,
+        batch: u32,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        Ok(Box::new(Timed::new(self, operation, wait, is_too_short)?))
+        Ok(Box::new(Timed::new(self, operation, wait, batch)?))
     }
 }
 
@@ -187,9 +196,10 @@ impl Backend for Cuda {
         500_000_000
     }
 
-    fn libraries(&self) -> BTreeMap<String, String> {
-        let known = |(library, version): (&Library, Result<String>)| {
-            Some((library.key.to_owned(), version.ok()?))
+    fn libraries(&self) -> BTreeMap<String, Library> {
+        let known = |(library, version): (&nvidia::Library, Result<String>)| {
+            let file = library.require().ok()?.display().to_string();
+            Some((library.key.to_owned(), Library { version: version.ok()?, file }))
         };
         versions().into_iter().filter_map(known).collect()
     }
@@ -201,9 +211,9 @@ impl Backend for Cuda {
         group: &Group,
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        let is_too_short = Pace::GPU.is_too_short(work, group.ranks.len());
+        let batch = Pace::GPU.batch(work, group.ranks.len());
         let prepared = match work {
-            Work::Nothing => self.timed(Box::new(Nothing), peers.wait, is_too_short),
+            Work::Nothing => self.timed(Box::new(Nothing), peers.wait, batch),
             Work::Exchange(exchange) => self.exchange(exchange, group, peers),
             Work::Kernel(run) => {
                 run.check_backend("cuda").and_then(|()| match &run.kernel.command {
@@ -212,8 +222,8 @@ impl Backend for Cuda {
                         Ok(Box::new(Program::new(run, command, &self.launch, place))
                             as Box<dyn Prepared>)
                     }
-                    None => kernel::prepare(&self.gpu, run)
-                        .and_then(|kernel| self.timed(kernel, peers.wait, is_too_short)),
+                    None => kernel::prepare(&self.gpu, run, &self.tuner)
+                        .and_then(|kernel| self.timed(kernel, peers.wait, batch)),
                 })
             }
         };
@@ -234,11 +244,12 @@ impl Cuda {
         exchange::check(exchange)?;
         let wait = self.wait_beside_nccl(group, wait);
         if matches!(exchange.collective.nccl, Nccl::CommInit) {
+            let share = Rc::new(share);
             return Ok(Box::new(Creation::new(self, self.place(group)?, share, wait)));
         }
         let comm = self.comm(group, &share, wait)?;
-        // The host stamps it, whose clock is fine enough for any of NCCL's operations.
-        self.timed(exchange::prepare(&self.gpu, comm, exchange)?, wait, false)
+        // Operations after one another have no common start, and are not what one takes.
+        self.timed(exchange::prepare(&self.gpu, comm, exchange, Rc::new(share))?, wait, 1)
     }
 }
 
@@ -263,12 +274,37 @@ trait Operation {
         Ok(())
     }
 
+    /// Whether runs stand in the queue before the time begins, so that what queueing costs is not in it.
+    fn is_queued(&self) -> bool {
+        true
+    }
+
+    /// Whether other ranks take part in it.
+    fn meets_others(&self) -> bool {
+        false
+    }
+
     /// Queues one run on the device's stream.
     fn enqueue(&mut self) -> Result<()>;
+
+    /// Entries of the stream's queue that one run takes at most.
+    fn entries(&self) -> u32 {
+        1
+    }
 
     /// Compares every element that the last run since `load` left with its reference, where that can be done.
     fn compare(&mut self, _: Phase) -> Result<Accuracy> {
         Ok(Accuracy::default())
+    }
+
+    /// How its kernel came to be machine code, where this program has it compiled.
+    fn compilation(&self) -> Option<Compilation> {
+        None
+    }
+
+    /// What of it was chosen.
+    fn tuning(&self) -> Option<Tuning> {
+        None
     }
 
     /// Looks for an error that shows while a run is in flight.

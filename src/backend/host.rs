@@ -1,7 +1,6 @@
 //! Real work on CPUs: MPI collectives as the data plane, CPU kernels as compute.
 
 mod buffer;
-mod gemm;
 mod kernel;
 // The second of two places that know whether there is MPI; `world` is the first.
 #[cfg_attr(not(feature = "mpi"), path = "host/no_transport.rs")]
@@ -9,6 +8,7 @@ mod transport;
 
 use super::pace::Pace;
 use super::program::{Launch, Program};
+use super::tuner::Tuner;
 use super::{Accuracy, Backend, Device, Peers, Prepared, Remarks, Sample, Start};
 use crate::base::error::{Error, Result};
 use crate::base::units::Nanos;
@@ -22,12 +22,14 @@ pub(super) struct Host {
     clock: HostClock,
     transport: Option<transport::Transport>,
     launch: Launch,
+    tuner: Tuner,
 }
 
 impl Host {
-    pub(super) fn open(world: &World, launch: Launch) -> Self {
+    pub(super) fn open(world: &World, launch: Launch, tunes: bool) -> Self {
         let transport = world.mpi_init_time().map(transport::Transport::new);
-        Self { clock: HostClock::new(world.wait().policy()), transport, launch }
+        let tuner = Tuner::new(tunes, crate::machine::environment::cpu_model());
+        Self { clock: HostClock::new(world.wait().policy()), transport, launch, tuner }
     }
 
     /// The ranks of the case wait as their own number demands, not that of all ranks: those that
@@ -36,12 +38,12 @@ impl Host {
         &self,
         operation: Box<dyn Operation + 'a>,
         policy: WaitPolicy,
-        is_too_short: bool,
+        batch: u32,
     ) -> Box<dyn Prepared + 'a> {
         let clock = self.clock.with_policy(policy);
-        let sample = Sample { start: 0, end: 0, device: None, late: false };
+        let sample = Sample::by_host(0, 0, false);
         let window = Window { clock, start: Start::Now, batch: 1, sample };
-        Box::new(Timed { operation, window, is_too_short })
+        Box::new(Timed { operation, window, batch })
     }
 }
 
@@ -51,7 +53,8 @@ impl Backend for Host {
     }
 
     fn device(&self) -> Device {
-        Device::named("cpu", crate::machine::environment::cpu_model())
+        let caches = crate::machine::cache::of_cpu();
+        Device { caches, ..Device::named("cpu", crate::machine::environment::cpu_model()) }
     }
 
     /// Frequency governors look every few milliseconds.
@@ -67,9 +70,9 @@ impl Backend for Host {
     ) -> Result<Box<dyn Prepared + 'a>> {
         let policy = peers.wait.policy();
         // Between nodes a message takes longer than any clock's step matters.
-        let is_too_short = peers.share_clock && Pace::CORES.is_too_short(work, group.ranks.len());
+        let batch = if peers.share_clock { Pace::CORES.batch(work, group.ranks.len()) } else { 1 };
         Ok(match work {
-            Work::Nothing => self.timed(Box::new(Nothing), policy, is_too_short),
+            Work::Nothing => self.timed(Box::new(Nothing), policy, batch),
             Work::Exchange(exchange) => {
                 let transport = self.transport.as_ref().ok_or_else(|| {
                     Error::unsupported("exchanging data needs 2 ranks or more: --ranks 2")
@@ -77,7 +80,7 @@ impl Backend for Host {
                 // For a check that compares stamps of several ranks.
                 let common = peers.share_clock.then_some(&self.clock);
                 let operation = transport.prepare(exchange, group, (&self.clock, common))?;
-                self.timed(operation, policy, is_too_short)
+                self.timed(operation, policy, batch)
             }
             Work::Kernel(run) => {
                 run.check_backend("host")?;
@@ -86,7 +89,7 @@ impl Backend for Host {
                         let place = ("cpu".to_owned(), &self.clock as &dyn Clock);
                         Box::new(Program::new(run, command, &self.launch, place))
                     }
-                    None => self.timed(kernel::prepare(run)?, policy, is_too_short),
+                    None => self.timed(kernel::prepare(run, &self.tuner)?, policy, batch),
                 }
             }
         })
@@ -140,7 +143,7 @@ impl Window {
             run();
         }
         let end = self.clock.now();
-        self.sample = Sample { start, end, device: None, late };
+        self.sample = Sample::by_host(start, end, late);
     }
 }
 
@@ -159,7 +162,7 @@ impl Operation for Nothing {
 struct Timed<'a> {
     operation: Box<dyn Operation + 'a>,
     window: Window,
-    is_too_short: bool,
+    batch: u32,
 }
 
 impl Prepared for Timed<'_> {
@@ -175,8 +178,8 @@ impl Prepared for Timed<'_> {
         self.operation.remarks()
     }
 
-    fn is_too_short(&self) -> bool {
-        self.is_too_short
+    fn batch(&self) -> u32 {
+        self.batch
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {

@@ -1,17 +1,18 @@
 //! How long work takes at least, roughly, from the plan alone. What is over too soon for a clock is run several times
 //! in a sample, and two runs of one case must not differ in that: so no measured time decides.
 
-use crate::base::units::Nanos;
 use crate::benchmark::collective::MpiCall;
 use crate::benchmark::work::Work;
 
-/// A sample shorter than this many steps of its clock says more about the clock than about the work.
-const STEPS_PER_SAMPLE: f64 = 20.0;
+/// Most operations of a sample.
+const BATCH: f64 = 100.0;
 
 /// What good machines of a kind reach.
 pub(super) struct Pace {
-    /// The step of the clock, ns.
-    clock_step: Nanos,
+    /// From how long on work is timed alone, ns.
+    alone: f64,
+    /// How long a sample of shorter work shall be, ns.
+    sample: f64,
     /// Starting a kernel, ns.
     start: f64,
     /// A message to another rank, ns.
@@ -25,9 +26,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Between the cores of one node.
+    /// Between the cores of one node. Their clocks have steps of 25 ns, which 20 of hide.
     pub(super) const CORES: Self = Self {
-        clock_step: 25,
+        alone: 500.0,
+        sample: 50_000.0,
         start: 0.0,
         message: 100.0,
         link: 10.0,
@@ -35,10 +37,11 @@ impl Pace {
         arithmetic: 100.0,
     };
 
-    /// On a GPU, between two events, whose clock has "a resolution of around 0.5 microseconds" (CUDA driver API,
-    /// `cuEventElapsedTime`).
+    /// On a GPU, between two events. They have "a resolution of around 0.5 microseconds" (CUDA driver API,
+    /// `cuEventElapsedTime`), and the pair costs some microseconds by itself.
     pub(super) const GPU: Self = Self {
-        clock_step: 500,
+        alone: 200_000.0,
+        sample: 200_000.0,
         start: 2_000.0,
         message: 10_000.0,
         link: 400.0,
@@ -46,9 +49,10 @@ impl Pace {
         arithmetic: 50_000.0,
     };
 
-    /// Whether one run of the work on `ranks` ranks is too short to be timed alone.
-    pub(super) fn is_too_short(&self, work: &Work, ranks: usize) -> bool {
-        self.nanos(work, ranks) < STEPS_PER_SAMPLE * self.clock_step as f64
+    /// How many runs of the work on `ranks` ranks make a sample.
+    pub(super) fn batch(&self, work: &Work, ranks: usize) -> u32 {
+        let nanos = self.nanos(work, ranks);
+        if nanos >= self.alone { 1 } else { (self.sample / nanos).ceil().min(BATCH) as u32 }
     }
 
     fn nanos(&self, work: &Work, ranks: usize) -> f64 {
@@ -84,7 +88,7 @@ mod tests {
         let is_short = |name: &str, bytes, ranks| {
             let collective = collective::find(name).unwrap();
             let work = Work::Exchange(Exchange::plain(collective, Element::F32, bytes));
-            Pace::CORES.is_too_short(&work, ranks)
+            Pace::CORES.batch(&work, ranks) == 100
         };
         assert!(is_short("all_reduce", 8, 2) && is_short("all_reduce", 2048, 4));
         assert!(!is_short("all_reduce", 4096, 2) && !is_short("all_reduce", 8, 64));

@@ -8,12 +8,12 @@ use std::vec::IntoIter;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::reference::{Number, judge, with_number};
+use super::reference::{judge, with_number};
 use super::{Accuracy, Prepared, Sample, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
-use crate::benchmark::bytes_of;
 use crate::benchmark::kernel::{self, KernelRun};
+use crate::benchmark::{Number as _, Numbers};
 use crate::plan::Plan;
 use crate::world::World;
 use crate::world::clock::Clock;
@@ -198,27 +198,39 @@ impl<'a> Program<'a> {
     }
 
     /// Writes the inputs, each into a file of its name.
-    fn write_inputs<T: Number>(&self, folder: &std::path::Path) -> Result<Vec<Vec<T>>> {
-        let write = |(tensor, shape): (&kernel::Tensor, &[usize])| {
-            let mut values = vec![T::default(); shape.iter().product()];
-            tensor.fill(&self.run, &mut values);
-            let file = folder.join(&tensor.name);
-            std::fs::write(&file, bytes_of(&values)).map_err(|why| Error::write(&file, &why))?;
-            Ok(values)
+    fn write_inputs(&self, folder: &std::path::Path) -> Result<Vec<Numbers>> {
+        let write = |of: (&kernel::Tensor, &[usize])| {
+            let numbers = self.run.filled(of)?;
+            let file = folder.join(&of.0.name);
+            std::fs::write(&file, numbers.bytes()).map_err(|why| Error::write(&file, &why))?;
+            Ok(numbers)
         };
         self.run.inputs().map(write).collect()
     }
 
-    fn check_output<T: Number>(&self, inputs: &[Vec<T>], output: &[f64]) -> Result<Accuracy> {
-        let expected: usize = self.run.output().1.iter().product();
-        if output.len() != expected {
-            let (got, name) = (output.len(), &self.run.output().0.name);
+    /// Checks what it printed: its outputs one after the other.
+    fn check_output(&self, inputs: &[Numbers], printed: &[f64]) -> Result<Accuracy> {
+        let names: Vec<&str> = self.run.outputs().map(|(tensor, _)| &*tensor.name).collect();
+        let outputs = self.run.outputs().map(|of| self.run.filled(of));
+        let mut outputs: Vec<Numbers> = outputs.collect::<Result<_>>()?;
+        let count = |of: &Numbers| of.bytes().len() / of.element.bytes() as usize;
+        let expected: usize = outputs.iter().map(count).sum();
+        if printed.len() != expected {
+            let names = if names.is_empty() { "output".to_owned() } else { names.join(" and ") };
+            let got = printed.len();
             return Err(
-                self.wrong(format!("prints an output of {got} elements; {name} has {expected}"))
+                self.wrong(format!("prints an output of {got} elements; {names} has {expected}"))
             );
         }
-        let mut output: Vec<T> = output.iter().map(|value| T::rounded(*value)).collect();
-        Ok(judge(&self.run, inputs.iter().map(Vec::as_slice), &mut output, Phase::Verify))
+        let mut printed = printed.iter();
+        for output in &mut outputs {
+            with_number!(output.element, T => {
+                let places = output.of_mut::<T>().iter_mut();
+                places.zip(&mut printed).for_each(|(place, value)| *place = T::rounded(*value));
+            });
+        }
+        let outputs = outputs.iter_mut().map(Numbers::bytes_mut);
+        Ok(judge(&self.run, inputs.iter().map(Numbers::bytes), outputs, Phase::Verify, &mut None))
     }
 }
 
@@ -242,13 +254,10 @@ impl Prepared for Program<'_> {
     fn verify(&mut self) -> Result<Accuracy> {
         let folder = tempfile::tempdir()
             .map_err(|why| self.wrong(format!("has no folder for its inputs: {why}")))?;
-        let element = self.run.element;
-        let (printed, accuracy) = with_number!(element, T => {
-            let inputs = self.write_inputs::<T>(folder.path())?;
-            let printed = self.execute(folder.path())?;
-            let checked = printed.output.as_ref().map(|output| self.check_output(&inputs, output));
-            (printed, checked.transpose()?.unwrap_or_default())
-        });
+        let inputs = self.write_inputs(folder.path())?;
+        let printed = self.execute(folder.path())?;
+        let checked = printed.output.as_ref().map(|output| self.check_output(&inputs, output));
+        let accuracy = checked.transpose()?.unwrap_or_default();
         let (got, asked) = (printed.latencies.len(), self.launch.iterations);
         if got < asked as usize {
             return Err(self.wrong(format!(
@@ -257,10 +266,6 @@ impl Prepared for Program<'_> {
         }
         self.latencies = printed.latencies.into_iter();
         Ok(accuracy)
-    }
-
-    fn is_too_short(&self) -> bool {
-        false
     }
 
     fn arm(&mut self, _: u32) -> Result<()> {
@@ -272,6 +277,6 @@ impl Prepared for Program<'_> {
         let latency = self.latencies.next();
         let latency = latency.ok_or_else(|| Error::internal("a program has no more times"))?;
         let start = self.clock.now();
-        Ok(Sample { start, end: start + latency, device: Some(latency), late: false })
+        Ok(Sample { device: Some(latency), ..Sample::by_host(start, start + latency, false) })
     }
 }

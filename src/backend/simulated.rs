@@ -65,6 +65,11 @@ impl Backend for Simulated {
                     "{name} is a program, which is not modelled"
                 )));
             }
+            if !run.kernel.has_elements() {
+                return Err(Error::unsupported(format!(
+                    "{name} computes nothing; what a launch costs is not modelled"
+                )));
+            }
             if !Element::WIDE_FLOATS.contains(&run.element) {
                 let element = run.element.name();
                 return Err(Error::unsupported(format!("kernels are not modelled for {element}")));
@@ -125,11 +130,6 @@ impl Prepared for Model<'_> {
         Ok(Accuracy::default())
     }
 
-    /// A virtual clock shows any time.
-    fn is_too_short(&self) -> bool {
-        false
-    }
-
     fn arm(&mut self, batch: u32) -> Result<()> {
         self.batch = batch;
         Ok(())
@@ -153,7 +153,7 @@ impl Prepared for Model<'_> {
                 "by this topology the run takes more than 100 years; see whether its figures have the right units",
             )
         })?);
-        Ok(Sample { start, end: clock.now(), device: None, late })
+        Ok(Sample::by_host(start, clock.now(), late))
     }
 }
 

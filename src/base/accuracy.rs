@@ -48,6 +48,10 @@ pub struct Accuracy {
     pub tolerance: f64,
     /// The first wrong element.
     pub first_wrong: Option<WrongElement>,
+    /// Whether a kernel left the same bits when it was verified and when it was timed, on the same inputs; null where it
+    /// was not looked at twice.
+    #[serde(default)]
+    pub deterministic: Option<bool>,
 }
 
 /// A wrong element.
@@ -157,6 +161,10 @@ impl Accuracy {
             rmse: ((squares(&self) + squares(&other)) / checked.max(1) as f64).sqrt(),
             tolerance: self.tolerance.min(other.tolerance),
             first_wrong: self.first_wrong.or(other.first_wrong),
+            deterministic: match (self.deterministic, other.deterministic) {
+                (Some(one), Some(another)) => Some(one && another),
+                (one, another) => one.or(another),
+            },
         }
     }
 
@@ -194,6 +202,16 @@ mod tests {
                 crate::world::wire::decode(&crate::world::wire::encode(&wrong).unwrap()).unwrap();
             assert_eq!(back.got.to_bits(), got.to_bits());
         }
+    }
+
+    #[test]
+    fn one_rank_that_is_not_deterministic_is_enough() {
+        let part = |deterministic| Accuracy { checked: 1, deterministic, ..Accuracy::default() };
+        let whole =
+            |parts: &[Option<bool>]| Accuracy::sum(parts.iter().map(|of| part(*of))).deterministic;
+        assert_eq!(whole(&[None, Some(true)]), Some(true));
+        assert_eq!(whole(&[Some(true), Some(false), None, Some(true)]), Some(false));
+        assert_eq!(whole(&[None, None]), None);
     }
 
     #[test]

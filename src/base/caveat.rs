@@ -181,6 +181,18 @@ pub enum Caveat {
     Unchecked,
     /// A program timed itself.
     SelfTimed,
+    /// A rank drove a part of a GPU.
+    Instance,
+    /// Elements were made wider to be computed with, and rounded afterwards.
+    Widened {
+        /// The type that was computed in.
+        to: String,
+    },
+    /// It ran under a profiler, which takes time itself.
+    Profiled {
+        /// The profiler.
+        by: String,
+    },
 }
 
 pub(crate) const OVERSUBSCRIBED: Concern = warning(
@@ -277,7 +289,7 @@ enum Bars {
 
 impl Caveat {
     /// Marks of those with which figures do not stand beside plain ones.
-    pub const INCOMPARABLE: [&str; 8] = [
+    pub const INCOMPARABLE: [&str; 9] = [
         OVERSUBSCRIBED.mark,
         YIELDING.mark,
         EMULATED.mark,
@@ -286,6 +298,7 @@ impl Caveat {
         "local times",
         "batched",
         "imported",
+        "profiled",
     ];
 
     /// Its place among the caveats of a case, its mark, what it keeps the figure out of, and what to do about it.
@@ -325,9 +338,14 @@ impl Caveat {
                 19,
                 "unchecked",
                 Nothing,
-                "name a reference in its bench.yaml, and let a program print its output",
+                "where there is one, name a reference in its bench.yaml, and let a program print its output",
             ),
             Self::SelfTimed => (20, "self-timed", Nothing, ""),
+            Self::Widened { .. } => (21, "widened", Nothing, ""),
+            Self::Instance => (22, "MIG", Nothing, ""),
+            Self::Profiled { .. } => {
+                (23, "profiled", Scaling, "take times from a run without a profiler")
+            }
         }
     }
 
@@ -450,8 +468,14 @@ impl fmt::Display for Caveat {
                 write!(f, "read from the output of {tool}, whose times are {time}")
             }
             Self::PlantedFault { fault } => write!(f, "the fault '{fault}' was planted"),
-            Self::Unchecked => f.write_str("results were not checked"),
+            Self::Unchecked => f.write_str("no result was checked"),
+            Self::Instance => f.write_str(
+                "a rank drove a MIG instance, a part of a GPU: clocks, power, energy and temperature are those of the \
+                 whole GPU, which other instances share",
+            ),
             Self::SelfTimed => f.write_str("the times are those that the program itself prints"),
+            Self::Widened { to } => write!(f, "computed in {to}: the host backend has no narrower arithmetic"),
+            Self::Profiled { by } => write!(f, "it ran under {by}, which takes time itself"),
         }?;
         match self.facts().3 {
             "" => Ok(()),
@@ -489,6 +513,9 @@ mod tests {
             Caveat::PlantedFault { fault: text() },
             Caveat::Unchecked,
             Caveat::SelfTimed,
+            Caveat::Widened { to: text() },
+            Caveat::Instance,
+            Caveat::Profiled { by: text() },
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);

@@ -76,6 +76,21 @@ pub fn probe(path: &Path) -> Result<()> {
     temporary_for(path).map(drop).map_err(|why| wrong(&why))
 }
 
+/// Makes sure that a folder can be written, or made where it is not there yet.
+///
+/// # Errors
+/// Usage error where it is no folder, or nothing can be created in the nearest one that is there.
+pub fn probe_folder(folder: &Path) -> Result<()> {
+    let there = folder.ancestors().find(|path| path.exists()).filter(|path| *path != Path::new(""));
+    let there = there.unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(Error::file("write to the folder", folder, "a file is in its place"));
+    }
+    temporary_for(&there.join("x"))
+        .map(drop)
+        .map_err(|why| Error::file("write to the folder", folder, why))
+}
+
 /// Refuses to write what is read.
 ///
 /// # Errors

@@ -24,6 +24,10 @@ pub enum Unit {
     TeraflopsPerSecond,
     /// Something that is counted, per second.
     PerSecond,
+    /// J for each operation.
+    JoulesPerOperation,
+    /// J for each 1e9 bytes.
+    JoulesPerGigabyte,
     /// Hundredths.
     Percent,
     /// Bytes.
@@ -40,6 +44,8 @@ impl Unit {
             Self::GigabytesPerSecond => ("GB/s", "gbps", ("bytes_per_second", 1e9)),
             Self::TeraflopsPerSecond => ("TFLOP/s", "tflops", ("operations_per_second", 1e12)),
             Self::PerSecond => ("1/s", "per_s", ("per_second", 1.0)),
+            Self::JoulesPerOperation => ("J", "joules_per_operation", ("joules", 1.0)),
+            Self::JoulesPerGigabyte => ("J/GB", "joules_per_gb", ("joules_per_byte", 1e-9)),
             Self::Percent => ("%", "percent", ("ratio", 0.01)),
             Self::Bytes => ("B", "bytes", ("bytes", 1.0)),
             Self::OfIdeal => ("of ideal", "", ("ratio", 1.0)),

@@ -4,6 +4,11 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::random;
+
+/// Longest name that names a file as it is, bytes.
+const NAME_LIMIT: usize = 100;
+
 /// The text on one line, without characters that move a terminal's cursor or turn the direction of writing.
 /// They are shown as `\u001b`, which JSON reads as the same character.
 pub fn plain(text: &str) -> Cow<'_, str> {
@@ -52,6 +57,30 @@ fn without_commands(line: &str) -> String {
     shown
 }
 
+/// A word as a shell reads it.
+pub fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "-_=./,:+".contains(c);
+    match word.chars().all(plain) && !word.is_empty() {
+        true => Cow::Borrowed(word),
+        false => Cow::Owned(format!("'{}'", word.replace('\'', "'\\''"))),
+    }
+}
+
+/// A name with nothing in it that means something in a path; different ones stay different.
+pub fn file_name(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=,+.@".contains(&byte);
+    let letter = |byte: u8| match is_plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02x}"),
+    };
+    let mut plain: String = name.bytes().map(letter).collect();
+    if plain.len() > NAME_LIMIT {
+        plain.truncate(NAME_LIMIT - 17);
+        plain.push_str(&format!("-{:016x}", random::fingerprint(name.bytes())));
+    }
+    plain
+}
+
 /// The name that reports have for such a value.
 pub fn name_in_reports(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
@@ -70,6 +99,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn names_of_files_mean_nothing_in_a_path() {
+        assert_eq!(file_name("../a b"), "..%2fa%20b");
+        assert!(file_name(&"é".repeat(500)).len() <= NAME_LIMIT);
+        assert_ne!(file_name(&"x".repeat(500)), file_name(&"x".repeat(501)));
+    }
 
     #[test]
     fn what_acts_is_shown() {

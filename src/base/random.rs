@@ -39,9 +39,28 @@ pub fn fingerprint(bytes: impl IntoIterator<Item = u8>) -> u64 {
     })
 }
 
+/// The same by words of 8 bytes, for much data; `before` is that of what came before, 0 for nothing.
+pub fn fingerprint_after(before: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x100_0000_01b3);
+    let hash = words.iter().fold(before, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_bit_changes_a_fingerprint() {
+        let bytes: Vec<u8> = (0..21).collect();
+        let whole = fingerprint_after(1, &bytes);
+        for at in 0..8 * bytes.len() {
+            let mut other = bytes.clone();
+            other[at / 8] ^= 1 << (at % 8);
+            assert_ne!(fingerprint_after(1, &other), whole, "{at}");
+        }
+    }
 
     #[test]
     fn fnv_1a_reference_values() {

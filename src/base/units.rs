@@ -153,7 +153,7 @@ pub fn unreached_ends(list: &str) -> Vec<String> {
         };
         Some(format!("{range} ends at {last}: {end} is not {steps}"))
     };
-    list.split(',').filter_map(|range| told(range.trim())).collect()
+    list.split([',', '|']).filter_map(|range| told(range.trim())).collect()
 }
 
 /// A size as people read it: `64MiB` when it is a whole number of a binary unit, else bytes.

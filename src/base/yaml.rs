@@ -207,7 +207,7 @@ mod tests {
             ("sed: 1", "line 1: 'sed' is no key here; did you mean 'seed'?"),
             (
                 "backend: 5",
-                "line 1: '5' is not possible for 'backend'; known: auto, cuda, host, simulated",
+                "line 1: '5' is not possible for 'backend'; known: auto, cuda, cpu, host, simulated",
             ),
             ("backend: [a]", "'backend' must be a single value"),
             ("seed: -1", "'seed' is '-1'; it must be a whole number, 0 or more"),

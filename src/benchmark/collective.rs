@@ -212,6 +212,8 @@ pub enum Model {
 pub struct OsuTest {
     /// Its title without `OSU MPI` and `Test`.
     pub title: &'static str,
+    /// The program.
+    pub program: &'static str,
     /// Which size it prints.
     pub size: OsuSize,
     /// Who takes part.
@@ -219,8 +221,13 @@ pub struct OsuTest {
 }
 
 impl OsuTest {
-    const fn new(title: &'static str, size: OsuSize, ranks: OsuRanks) -> Self {
-        Self { title, size, ranks }
+    const fn new(
+        title: &'static str,
+        program: &'static str,
+        size: OsuSize,
+        ranks: OsuRanks,
+    ) -> Self {
+        Self { title, program, size, ranks }
     }
 }
 

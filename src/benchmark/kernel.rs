@@ -3,52 +3,86 @@
 //! A kernel is a folder with a description ([`Manifest`]) and its CUDA source. Of those that come with the program, what
 //! must be code is in one file, registered by one line.
 
+mod access;
+mod adamw;
 mod add;
+mod add_random;
+mod add_strided;
+mod batched_gemm;
 mod command;
+mod conv2d;
 mod copy;
+mod copy_random;
+mod copy_strided;
+mod cross_entropy;
+mod dequantise;
 mod discovery;
 mod dot;
+mod embedding;
 mod exponential;
 mod flash_attention;
 mod formula;
+mod freivalds;
 mod gelu;
 mod gemm;
+mod gemm_mma;
+mod launch_latency;
+mod launch_throughput;
 mod layer_norm;
 mod manifest;
+mod moe_permute;
 mod mul;
 mod norm;
+mod product;
+mod quantise;
 mod reduce_max;
 mod reduce_sum;
 mod reduction;
 mod rms_norm;
+mod rms_norm_residual;
 mod rope;
+mod run;
 mod scale;
+mod scale_random;
+mod scale_strided;
 mod softmax;
+mod stored;
+mod streaming;
 mod swiglu;
 mod tensor;
 mod transpose;
 mod triad;
+mod triad_random;
+mod triad_strided;
+#[cfg(test)]
+mod trials;
+mod tune;
 
 use std::borrow::Cow;
 use std::ops::{Add, Mul, Sub};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-
 pub use command::{Command, Skip, Target};
 pub use discovery::{Found, FoundKernel, Origin, Refused, check, discover, found};
-use exponential::Exponential;
+pub use exponential::Exponential;
 pub use formula::{Extents, Formula};
+use freivalds::{freivalds, scalar_product, times};
 pub use manifest::Manifest;
 use reduction::{PIECE, exact_sum, largest, sum, sum_of_pairs};
-pub use tensor::{Fill, Tensor, Values, View};
+pub use run::KernelRun;
+pub use stored::Stored;
+use streaming::fill;
+pub use tensor::{Dtype, Fill, Tensor, Values, View, ViewMut};
+pub use tune::{Axis, Choice, ChosenBy, Tuning};
 
 use crate::base::error::{Error, Result};
 use crate::benchmark::element::Element;
-use crate::benchmark::{Key, Number, Problem, Setting};
-use crate::machine::kernel::Source;
+use crate::benchmark::{Key, Number, Preset, Problem, Setting, Values as Allowed};
+use crate::machine::kernel::{Code as KernelCode, Level, Source};
+
+/// The key for how much the assembler optimises.
+pub const LEVEL: &str = "optimization";
 
 /// Every kernel.
 pub static KERNELS: LazyLock<Vec<Kernel>> =
@@ -65,7 +99,7 @@ struct BuiltIn {
 /// What of a kernel must be code.
 #[derive(Clone, Copy)]
 struct Code {
-    host: Host,
+    host: Option<Host>,
     /// Whether cuBLASLt does it on NVIDIA GPUs.
     cublas_lt: bool,
     check: Check,
@@ -88,24 +122,44 @@ macro_rules! built_in {
 
 impl BuiltIn {
     const ALL: &'static [Self] = &[
+        built_in!(adamw, "kernel.cu"),
         built_in!(add, "kernel.cu"),
+        built_in!(add_random, "kernel.cu"),
+        built_in!(add_strided, "kernel.cu"),
+        built_in!(batched_gemm, "kernel.cu"),
+        built_in!(conv2d, "kernel.cu"),
         built_in!(copy, "kernel.cu"),
+        built_in!(copy_random, "kernel.cu"),
+        built_in!(copy_strided, "kernel.cu"),
+        built_in!(cross_entropy, "kernel.cu"),
+        built_in!(dequantise, "kernel.cu"),
         built_in!(dot, "kernel.cu"),
+        built_in!(embedding, "kernel.cu"),
         built_in!(flash_attention, "kernel.cu"),
         built_in!(gelu, "kernel.cu"),
         built_in!(gemm),
+        built_in!(gemm_mma, "kernel.cu"),
+        built_in!(launch_latency, "kernel.cu"),
+        built_in!(launch_throughput, "kernel.cu"),
         built_in!(layer_norm, "kernel.cu"),
+        built_in!(moe_permute, "kernel.cu"),
         built_in!(mul, "kernel.cu"),
         built_in!(norm, "kernel.cu"),
+        built_in!(quantise, "kernel.cu"),
         built_in!(reduce_max, "kernel.cu"),
         built_in!(reduce_sum, "kernel.cu"),
         built_in!(rms_norm, "kernel.cu"),
+        built_in!(rms_norm_residual, "kernel.cu"),
         built_in!(rope, "kernel.cu"),
         built_in!(scale, "kernel.cu"),
+        built_in!(scale_random, "kernel.cu"),
+        built_in!(scale_strided, "kernel.cu"),
         built_in!(softmax, "kernel.cu"),
         built_in!(swiglu, "kernel.cu"),
         built_in!(transpose, "kernel.cu"),
         built_in!(triad, "kernel.cu"),
+        built_in!(triad_random, "kernel.cu"),
+        built_in!(triad_strided, "kernel.cu"),
     ];
 
     fn named(name: &str) -> Option<&'static Self> {
@@ -114,7 +168,7 @@ impl BuiltIn {
 
     fn kernel(&self) -> Kernel {
         let source = |_: &str| {
-            let source = self.source.map(Cow::Borrowed);
+            let source = self.source.map(|source| Cow::Borrowed(source.as_bytes()));
             source.ok_or_else(|| Error::internal("it is not part of the program"))
         };
         let kernel = Manifest::parse(self.manifest)
@@ -127,10 +181,14 @@ impl BuiltIn {
 pub struct Kernel {
     /// Name on the command line and in the report.
     pub name: Cow<'static, str>,
+    /// Other names.
+    pub aliases: Vec<Cow<'static, str>>,
     /// One line on what it computes.
     pub description: Cow<'static, str>,
     /// The keys of its problem, which formulas may name.
     pub keys: Vec<Key>,
+    /// Sets of problem sizes by name.
+    pub presets: Vec<Preset>,
     /// The types that it is defined for; the first is the default.
     pub precisions: Vec<Element>,
     /// Whether it is measured when no benchmark is named.
@@ -138,15 +196,17 @@ pub struct Kernel {
     /// What limits it, and so its rate.
     pub bound: Bound,
     /// Numbers that it computes with.
-    pub scalars: Vec<f64>,
+    pub scalars: Vec<Formula>,
     /// What it reads.
     pub inputs: Vec<Tensor>,
     /// What it writes.
-    pub output: Tensor,
+    pub outputs: Vec<Tensor>,
     /// What it must write, where that is known.
     pub reference: Option<Reference>,
     /// How a CPU does it.
     pub host: Option<Host>,
+    /// What of that is chosen.
+    pub host_axes: Vec<Axis>,
     /// How an NVIDIA GPU does it.
     pub cuda: Option<Cuda>,
     /// The program that does it instead.
@@ -164,9 +224,9 @@ pub struct Kernel {
 pub enum Bound {
     /// Arithmetic: so many floating point operations.
     Compute(Formula),
-    /// Memory: its tensors are read or written once each. What a cache fetches before a write
-    /// (write-allocate) is not counted, as in STREAM (McCalpin, 1995).
-    Memory,
+    /// Memory: so many bytes that are read or written; if absent, its tensors once each. What a cache fetches before a
+    /// write (write-allocate) is not counted, as in STREAM (McCalpin, 1995).
+    Memory(Option<Formula>),
 }
 
 /// What is right.
@@ -187,15 +247,18 @@ pub struct Reference {
 /// How it is found what is right.
 #[derive(Debug, Clone, Copy)]
 pub struct Check {
-    /// The elements of the output from the given one on, computed from the inputs and scalars in 64 bits: of a matrix one
-    /// row, of a vector as many as there is room for.
-    pub expected: fn(&[Values<'_>], &[f64], usize, &mut [Expected]),
+    /// For each output, what it must be.
+    pub expected: &'static [ExpectedOutput],
     /// Finds the rows, ascending, that may differ from the reference, where that takes less than computing it.
     pub suspects: Option<Suspects>,
 }
 
-/// From the inputs and the output, rows of the output.
-pub type Suspects = fn(&[Values<'_>], &Values<'_>) -> Vec<usize>;
+/// The elements of an output from the given one on, computed from the inputs and scalars in 64 bits: of a matrix one
+/// row, of others as many as there is room for.
+pub type ExpectedOutput = fn(&[Values<'_>], &[f64], usize, &mut [Expected]);
+
+/// From the inputs, the scalars and the output, rows of the output.
+pub type Suspects = fn(&[Values<'_>], &[f64], &Values<'_>) -> Vec<usize>;
 
 /// What an element must be.
 #[derive(Debug, Clone, Copy, Default)]
@@ -213,28 +276,65 @@ impl Expected {
     }
 }
 
-/// What a CPU does with inputs and scalars for an output of type `T`, on one thread: a rank drives one core.
-pub type HostOp<T> = fn(pulp::Arch, &[View<'_, T>], &[f64], &mut [T]);
+/// What a CPU does with inputs and constants (the kernel's scalars, then what is chosen) for the outputs, on one thread:
+/// a rank drives one core.
+pub type HostOp = fn(pulp::Arch, &[View<'_>], &[f64], &mut [ViewMut<'_>]);
 
 /// How a CPU does it.
 #[derive(Debug, Clone, Copy)]
 pub enum Host {
-    /// By a function for each type.
-    Own {
-        /// 32-bit floats.
-        f32: HostOp<f32>,
-        /// 64-bit floats.
-        f64: HostOp<f64>,
-    },
-    /// The product of two matrices, by the gemm crate.
-    Gemm,
+    /// By a function of our own for a type, if there is one. Narrow floats are computed in f32.
+    Computes(fn(Element) -> Option<HostOp>),
+    /// The same, and nothing is computed.
+    Moves(fn(Element) -> Option<HostOp>),
 }
+
+/// A function for each type of float.
+macro_rules! for_floats {
+    ($host:ident) => {
+        Some(Host::Computes(|element| {
+            Some(match element {
+                Element::F32 => $host::<f32>,
+                Element::F64 => $host::<f64>,
+                Element::F16 => $host::<half::f16>,
+                Element::Bf16 => $host::<half::bf16>,
+                Element::Fp8E4m3 => $host::<float8::F8E4M3>,
+                Element::Fp8E5m2 => $host::<float8::F8E5M2>,
+                _ => return None,
+            })
+        }))
+    };
+}
+use for_floats;
+
+/// A function for each type of float that is computed in f32.
+macro_rules! for_singles {
+    ($host:ident) => {
+        Some(Host::Computes(|element| {
+            Some(match element {
+                Element::F32 => $host::<f32>,
+                Element::F16 => $host::<half::f16>,
+                Element::Bf16 => $host::<half::bf16>,
+                _ => return None,
+            })
+        }))
+    };
+}
+use for_singles;
+
+/// A function for each type of number.
+macro_rules! for_numbers {
+    ($host:ident) => {
+        Some(Host::Moves(|element| Some(crate::benchmark::with_number!(element, T => $host::<T> as HostOp))))
+    };
+}
+use for_numbers;
 
 /// How an NVIDIA GPU does it.
 #[derive(Debug)]
 pub enum Cuda {
     /// By a function of our own.
-    Own(CudaKernel),
+    Own(Box<CudaKernel>),
     /// The product of two matrices, by cuBLASLt.
     CublasLt,
 }
@@ -252,8 +352,27 @@ pub struct CudaKernel {
     pub grid: Extents,
     /// Threads of a block along each axis.
     pub block: Extents,
+    /// Blocks of a cluster along each axis, where blocks are started in clusters.
+    pub cluster: Option<Extents>,
     /// Bytes of shared memory of a block that are set at the launch.
     pub shared_bytes: Formula,
+    /// Whether launches stand in the queue before the time begins, so that it is the device's alone.
+    pub queued: bool,
+    /// What of it is chosen.
+    pub axes: Vec<Axis>,
+}
+
+impl CudaKernel {
+    /// Its source in the form of a choice; ready code has but one.
+    pub fn source_of(&self, choice: &Choice) -> Source {
+        match &self.source.code {
+            KernelCode::Cuda(code) => {
+                let code = KernelCode::Cuda((choice.macros() + code).into());
+                Source { name: self.source.name.clone(), code }
+            }
+            _ => self.source.clone(),
+        }
+    }
 }
 
 /// An argument of a function in CUDA C++.
@@ -261,8 +380,8 @@ pub struct CudaKernel {
 pub enum Argument {
     /// The address of the tensor of this name.
     Tensor(String),
-    /// A number of the element's type.
-    Scalar(f64),
+    /// A number of the type that elements are computed in.
+    Scalar(Formula),
     /// A number of 64 bits without a sign.
     Count(Formula),
 }
@@ -285,15 +404,27 @@ impl std::fmt::Debug for Kernel {
 impl Kernel {
     /// What it reads, then what it writes.
     pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        self.inputs.iter().chain([&self.output])
+        self.inputs.iter().chain(&self.outputs)
     }
 
-    /// Its source in CUDA C++.
+    /// Whether there is anything that has a type.
+    pub(crate) fn has_elements(&self) -> bool {
+        self.tensors().next().is_some() || self.command.is_some()
+    }
+
+    /// Its source.
     pub fn source(&self) -> Option<&Source> {
         match &self.cuda {
             Some(Cuda::Own(own)) => Some(&own.source),
             _ => None,
         }
+    }
+
+    /// The key for how much the assembler optimises, where this program has it compiled.
+    pub(super) fn level_key(&self) -> Option<Key> {
+        let help = "how much the assembler optimises for GPUs";
+        let compiled = self.source().filter(|source| source.code.is_compiled());
+        compiled.map(|_| Key::new(LEVEL, help, Allowed::Words(Level::NAMES)))
     }
 
     /// The kernel at one problem.
@@ -303,179 +434,23 @@ impl Kernel {
     pub fn run(&'static self, problem: &Problem, element: Element) -> Result<KernelRun> {
         let size = |key: &Key| match problem.get(&*key.name).and_then(Setting::number).unwrap_or(0)
         {
-            0 => Err(Error::usage(format!("{}: {}=0 leaves nothing to do", self.name, key.name))),
+            0 if !key.may_be_zero() => {
+                Err(Error::usage(format!("{}: {}=0 leaves nothing to do", self.name, key.name)))
+            }
             value => Ok(value),
         };
-        KernelRun::new(self, self.keys.iter().map(size).collect::<Result<_>>()?, element)
-    }
-}
-
-/// A kernel at one problem, on elements of one type. Between ranks it goes by its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Named", into = "Named")]
-pub struct KernelRun {
-    /// Which.
-    pub kernel: &'static Kernel,
-    /// Type of the elements.
-    pub element: Element,
-    /// What the kernel's keys are set to, in their order.
-    pub sizes: Vec<u64>,
-    /// Elements along each axis of the inputs and of the output.
-    shapes: Vec<Vec<usize>>,
-}
-
-/// What ranks tell each other of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Named {
-    kernel: String,
-    element: Element,
-    sizes: Vec<u64>,
-}
-
-impl From<KernelRun> for Named {
-    fn from(run: KernelRun) -> Self {
-        Self { kernel: run.kernel.name.to_string(), element: run.element, sizes: run.sizes }
-    }
-}
-
-impl TryFrom<Named> for KernelRun {
-    type Error = Error;
-
-    fn try_from(Named { kernel: name, element, sizes }: Named) -> Result<Self> {
-        let is_named = |known: &&Kernel| known.name == name && known.keys.len() == sizes.len();
-        let kernel = KERNELS.iter().chain(&found().kernels).find(is_named);
-        let kernel = kernel.ok_or_else(|| Error::usage(format!("there is no kernel {name}")))?;
-        Self::new(kernel, sizes, element)
-    }
-}
-
-impl KernelRun {
-    fn new(kernel: &'static Kernel, sizes: Vec<u64>, element: Element) -> Result<Self> {
-        let mut run = Self { kernel, element, sizes, shapes: Vec::new() };
-        let axes = |tensor: &Tensor| {
-            // Of programs it need not be known what they write.
-            let least = u64::from(kernel.command.is_none());
-            let axes =
-                tensor.shape.iter().map(|axis| Ok(run.whole("an axis", axis, least)? as usize));
-            axes.collect::<Result<Vec<usize>>>()
-        };
-        run.shapes = kernel.tensors().map(axes).collect::<Result<_>>()?;
-        run.check_reference()?;
-        // 8 PiB. Larger is a typing error.
-        if run.bytes() > 1 << 53 {
-            let told = "its tensors would have more than 2^53 bytes; choose a smaller size";
-            return Err(Error::usage(format!("{}: {told}", kernel.name)));
-        }
-        // What is asked for later is known, too.
-        if let Some(Cuda::Own(own)) = &kernel.cuda {
-            for axis in [&own.grid, &own.block].into_iter().flat_map(Extents::axes).flatten() {
-                run.whole("an axis of the grid or of a block", axis, 1)?;
-            }
-            run.whole("shared memory", &own.shared_bytes, 0)?;
-            for argument in &own.arguments {
-                if let Argument::Count(count) = argument {
-                    run.whole("an argument", count, 0)?;
-                }
-            }
-        }
+        let mut run =
+            KernelRun::new(self, self.keys.iter().map(size).collect::<Result<_>>()?, element)?;
+        let level = problem.get(LEVEL).and_then(Setting::word).and_then(Level::find);
+        run.level = level.unwrap_or_default();
         Ok(run)
     }
-
-    /// Refuses shapes that the reference does not expect: axes that are equal there must be equal here.
-    fn check_reference(&self) -> Result<()> {
-        let Some(model) = self.kernel.model().filter(|_| self.kernel.origin.is_some()) else {
-            return Ok(());
-        };
-        let axes = model.tensors().zip(&self.shapes);
-        let mut known: Vec<(&Formula, usize)> = Vec::new();
-        for (axis, &length) in axes.flat_map(|(tensor, shape)| tensor.shape.iter().zip(shape)) {
-            match known.iter().find(|(known, _)| *known == axis) {
-                None => known.push((axis, length)),
-                Some(&(_, other)) if other == length => {}
-                Some((_, other)) => {
-                    let told = "are not those of its reference";
-                    return Err(Error::usage(format!(
-                        "{}: the shapes of its tensors {told}, {}: there an axis of {length} is as long as one of \
-                         {other}; correct its bench.yaml",
-                        self.kernel.name, model.name
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A value that must be whole.
-    fn whole(&self, what: &str, formula: &Formula, least: u64) -> Result<u64> {
-        let value = self.value(formula);
-        // Beyond 2^53 not every whole number is a float.
-        if value.fract() == 0.0 && (least as f64..=2f64.powi(53)).contains(&value) {
-            return Ok(value as u64);
-        }
-        Err(Error::usage(format!(
-            "{}: {what} is {value}, and must be a whole number from {least} to 2^53; choose another size, or correct \
-             its bench.yaml",
-            self.kernel.name
-        )))
-    }
-
-    /// The value of a formula of its kernel.
-    pub fn value(&self, formula: &Formula) -> f64 {
-        formula.value(|name| match self.kernel.keys.iter().position(|key| key.name == name) {
-            Some(at) => Some(self.sizes[at]),
-            None => (name == manifest::ELEMENT_BYTES).then(|| self.element.bytes()),
-        })
-    }
-
-    /// The inputs with their shapes.
-    pub fn inputs(&self) -> impl Iterator<Item = (&'static Tensor, &[usize])> {
-        self.kernel.inputs.iter().zip(self.shapes.iter().map(Vec::as_slice))
-    }
-
-    /// The output with its shape.
-    pub fn output(&self) -> (&'static Tensor, &[usize]) {
-        (&self.kernel.output, &self.shapes[self.kernel.inputs.len()])
-    }
-
-    /// The extents along three axes.
-    pub fn extents(&self, extents: &Extents) -> [f64; 3] {
-        extents.axes().map(|axis| axis.map_or(1.0, |axis| self.value(axis)))
-    }
-
-    /// What a program is told: its sizes, and what else its description sets.
-    pub fn settings(&self) -> Map<String, Value> {
-        let sizes = self.kernel.keys.iter().zip(&self.sizes);
-        let sizes = sizes.map(|(key, size)| (key.name.to_string(), Value::from(*size)));
-        let constants = self.kernel.command.iter().flat_map(|command| command.constants.clone());
-        constants.chain(sizes).collect()
-    }
-
-    /// Bytes of a tensor of this shape.
-    pub fn bytes_of(&self, shape: &[usize]) -> u64 {
-        shape.iter().fold(self.element.bytes(), |bytes, &axis| bytes.saturating_mul(axis as u64))
-    }
-
-    /// Bytes of all tensors.
-    pub fn bytes(&self) -> u64 {
-        self.shapes.iter().fold(0, |sum, shape| sum.saturating_add(self.bytes_of(shape)))
-    }
-
-    /// Floating point operations, where they limit it.
-    pub fn flops(&self) -> Option<f64> {
-        match &self.kernel.bound {
-            Bound::Compute(flops) => Some(self.value(flops)),
-            Bound::Memory => None,
-        }
-    }
-
-    /// Bytes read and written, where they limit it.
-    pub fn memory_traffic(&self) -> Option<u64> {
-        matches!(self.kernel.bound, Bound::Memory).then(|| self.bytes()).filter(|bytes| *bytes > 0)
-    }
 }
 
-/// A float that host operations compute with.
-trait Real: Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+/// A float that CPUs compute with.
+pub trait Real:
+    Number + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+{
     /// `self`·`factor` + `term`, rounded once.
     fn mul_add(self, factor: Self, term: Self) -> Self;
 }

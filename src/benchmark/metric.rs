@@ -52,6 +52,8 @@ pub struct Observed {
     pub overlap: Option<Overlap>,
     /// Largest memory of a rank's process, where it is known.
     pub host_peak_bytes: Option<u64>,
+    /// Energy of one operation above that of an idle machine, J, where it is known.
+    pub operation_joules: Option<f64>,
 }
 
 /// A computation while data moves.
@@ -131,6 +133,12 @@ metrics! {
     OPERATIONS throughput_per_s, PerSecond, HigherIsBetter, None, "operations",
         "operations of the group / median time",
         |of| of.each_second(1.0);
+    ENERGY joules_per_operation, JoulesPerOperation, LowerIsBetter, None, "energy",
+        "energy of the devices above that of an idle machine / operations, those of the warm-up too",
+        |of| of.operation_joules;
+    ENERGY_OF_BYTES joules_per_gb, JoulesPerGigabyte, LowerIsBetter, None, "traffic",
+        "energy of an operation above that of an idle machine / bytes that algbw or memory traffic counts",
+        |of| Some(of.operation_joules? / (of.bytes()? / 1e9));
 }
 
 /// Median time. Like the next, it has a place of its own in the report.
@@ -206,6 +214,13 @@ impl Observed {
         self.ranks as f64 * of_one
     }
 
+    /// Bytes that an operation moves between ranks, else between all devices and their memory.
+    fn bytes(&self) -> Option<f64> {
+        let moved = self.counts.algorithm_bytes.map(|bytes| bytes as f64);
+        let bytes = moved.or_else(|| Some(self.all(self.counts.memory_traffic_bytes? as f64)));
+        bytes.filter(|bytes| *bytes > 0.0)
+    }
+
     /// Share of the exchange that the computation hides, percent: OSU 7.4, `calculate_and_print_stats` in
     /// util/osu_util_mpi.c.
     fn hidden_percent(&self) -> Option<f64> {
@@ -224,7 +239,14 @@ mod tests {
 
     fn observed(work: &Work, ranks: usize, median_ms: f64) -> Observed {
         let counts = work.counts(ranks);
-        Observed { counts, ranks, median_ms, overlap: None, host_peak_bytes: None }
+        Observed {
+            counts,
+            ranks,
+            median_ms,
+            overlap: None,
+            host_peak_bytes: None,
+            operation_joules: None,
+        }
     }
 
     #[test]
@@ -240,6 +262,8 @@ mod tests {
         let overlap = Some(Overlap { alone_ms: 2.0, computed_ms: 2.0 });
         let of = Observed { overlap, host_peak_bytes: Some(7), ..observed(&work, 4, 3.0) };
         assert_eq!((OVERLAP.figure(&of), HOST_PEAK.figure(&of)), (Some(50.0), Some(7.0)));
+        let of = Observed { operation_joules: Some(8.0), ..of };
+        assert_eq!((ENERGY.figure(&of), ENERGY_OF_BYTES.figure(&of)), (Some(8.0), Some(2.0)));
     }
 
     #[test]

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::sides::{LogArgs, Side};
-use super::{files, format, set_name, write};
+use super::{files, format, marker, set_name, write_marked};
 use crate::analysis::{self, NoiseFloor, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::files::refuse_overwriting;
 use crate::import::Asked;
 use crate::plan::config::{ComparedMetric, ComparisonConfig, Config};
-use crate::render::{Format, publish_on_github, say};
+use crate::render::{Format, Marker, publish_on_github, say};
 use crate::report::{Comparison, Report};
 use crate::run::keep_reports;
+
+/// The variable by which jobs of CI set the threshold; a flag overrides it, and it overrides a configuration.
+const THRESHOLD: &str = "REGRESSION_THRESHOLD";
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "When something is worse")]
@@ -25,7 +28,7 @@ pub(super) struct RuleArgs {
     /// know them)
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     statistical_test: Option<String>,
-    /// How much worse counts, percent [default: 5]
+    /// How much worse counts, percent [default: REGRESSION_THRESHOLD of the environment, or 5]
     #[arg(long, value_name = "PERCENT")]
     regression_threshold: Option<f64>,
     /// Fail on suspected, unstable, inconclusive and vanished cases too, and where too few launches prove nothing
@@ -40,11 +43,28 @@ impl RuleArgs {
     pub(super) fn apply(&self, config: &mut ComparisonConfig) -> Result<()> {
         set_name(&mut config.metric, "--metric", &self.metric)?;
         set_name(&mut config.statistical_test, "--statistical-test", &self.statistical_test)?;
-        config.regression_threshold = self.regression_threshold.or(config.regression_threshold);
+        if let Some(percent) =
+            self.regression_threshold.map_or_else(threshold, |it| Ok(Some(it)))?
+        {
+            config.regression_threshold = Some(percent);
+        }
         config.strict = self.strict.then_some(true).or(config.strict);
         config.allow.extend(self.allow.iter().cloned());
         Ok(())
     }
+}
+
+/// What the environment says counts as worse, percent; `None` where it says nothing.
+fn threshold() -> Result<Option<f64>> {
+    let text = std::env::var_os(THRESHOLD).filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(None) };
+    let text = text.to_string_lossy();
+    let percent = text.trim().trim_end_matches('%').trim_end().parse::<f64>();
+    percent.map(Some).map_err(|_| {
+        Error::usage(format!(
+            "{THRESHOLD}='{text}' of the environment is no percentage; write 10 for ten percent, or unset it"
+        ))
+    })
 }
 
 #[derive(Debug, Clone, Args)]
@@ -102,6 +122,9 @@ pub(super) struct TellArgs {
     /// Replace a report of a run that stands where a file is written; else it is kept under a dated name
     #[arg(long)]
     force: bool,
+    /// What names a comment, so that one is updated: written with .comment.md [default: the kind of result]
+    #[arg(long, value_name = "NAME", value_parser = marker, hide_short_help = true)]
+    marker: Option<Marker>,
     /// Print annotations for GitHub too, and add to the step's summary [default: under GitHub Actions]
     #[arg(long)]
     github: bool,
@@ -127,7 +150,7 @@ impl TellArgs {
         if !self.force {
             keep_reports(self.output.iter().map(PathBuf::as_path))?;
         }
-        write(comparison, self.format, &self.files()?, false)?;
+        write_marked(comparison, self.format, &self.files()?, false, self.marker.as_ref())?;
         publish_on_github(comparison, self.github)?;
         Exit::of(comparison.exit)
     }
@@ -136,7 +159,7 @@ impl TellArgs {
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
     /// The baseline: a report of several launches, a folder of reports, several parted by commas, or results of
-    /// nccl-tests or OSU
+    /// other tools
     baseline: String,
     /// What is held against it, likewise; each of several by itself
     #[arg(required = true)]

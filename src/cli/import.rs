@@ -9,13 +9,13 @@ use super::{is_stdout, write};
 use crate::base::error::{Error, Exit, Result};
 use crate::import::{FILE_LIMIT, File, import};
 use crate::plan::config::{Config, OutputConfig};
-use crate::render::{Format, Output, tell};
+use crate::render::{Format, Outputs, tell};
 use crate::report::Report;
 use crate::run::keep_earlier;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Output of nccl-tests (text, or JSON by -J) or of the OSU micro-benchmarks; several make one report
+    /// Output of nccl-tests, OSU, IMB, nvbandwidth, perftest, nvbench …, or a folder of Criterion; several make one report
     #[arg(required = true, value_name = "RESULT")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -43,14 +43,12 @@ pub(super) fn run(args: ImportArgs) -> Result<Exit> {
         return Exit::of(report.run.exit);
     }
     let files = Some(args.output).filter(|files| !files.is_empty());
-    let output = OutputConfig { files, format: args.format };
+    let output = OutputConfig { files, format: args.format, ..OutputConfig::default() };
     let config = Config { output, inputs: args.files.clone(), ..Config::default() };
-    let outputs = Output::resolve(&config)?;
+    let outputs = Outputs::resolve(&config)?;
     let report = import(logs, &asked, &config)?;
     keep_earlier(&outputs)?;
-    for output in &outputs {
-        output.write(&report)?;
-    }
+    outputs.write(&report)?;
     tell(&report, &outputs, false, "");
     Exit::of(report.run.exit)
 }

@@ -45,7 +45,10 @@ pub(super) fn run(args: &InitConfigArgs, from: Option<&Path>) -> Result<Exit> {
     let usual = Config {
         backend: Some(machine.backend()),
         benchmarks: Some(benchmark::defaults().map(|name| (name.to_owned(), None)).collect()),
-        output: OutputConfig { files: Some(vec!["results.json".into()]), format: None },
+        output: OutputConfig {
+            files: Some(vec!["results.json".into()]),
+            ..OutputConfig::default()
+        },
         ..Config::default()
     };
     let mut config = from.map_or(Ok(usual), Config::load)?;

@@ -11,13 +11,19 @@ use crate::benchmark;
 use crate::benchmark::kernel::Found;
 use crate::world::supervision;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct KernelArgs {
     /// Folder with a kernel of your own, or with such folders; repeatable
     ///
     /// Kernels in kernels/ and some other folders are found without it, but programs are run only from a folder that is
-    /// named so.
-    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    /// named so. TESSERABENCH_KERNEL_PATH names one, too.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "TESSERABENCH_KERNEL_PATH",
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(super) kernel_path: Vec<PathBuf>,
 }
 

@@ -7,6 +7,10 @@ mod standard_output;
 mod variation;
 mod words;
 
+pub(super) use args::{AdvancedArgs, MeasuringArgs, RankArgs, WorkArgs};
+pub(super) use flags::apply_problem_sizes;
+pub(super) use words::without;
+
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -14,9 +18,9 @@ use clap::Args;
 
 use super::compare::RuleArgs;
 use crate::base::error::{Exit, Result};
-use crate::plan::config::from_name;
+use crate::plan::config::{Config, from_name};
 use crate::run::{self, OnExisting, Request};
-use args::{AdvancedArgs, FailureArgs, MeasuringArgs, OutputArgs, RankArgs, SeriesArgs, WorkArgs};
+use args::{FailureArgs, OutputArgs, SeriesArgs};
 pub(super) use foreign::told as foreign_flag;
 
 #[derive(Debug, Args)]
@@ -39,6 +43,13 @@ pub(super) struct RunArgs {
     rules: RuleArgs,
     #[command(flatten)]
     advanced: AdvancedArgs,
+}
+
+impl RunArgs {
+    /// The configuration that these arguments make of a file's.
+    pub(super) fn over(&self, config: Config) -> Result<Config> {
+        self.apply(config)
+    }
 }
 
 /// Runs the command: what these arguments and the configuration file ask for.

@@ -7,7 +7,7 @@ use crate::benchmark::kernel::Manifest;
 use crate::history::Answer;
 use crate::plan::config::Config;
 use crate::render::say;
-use crate::report::{Analysis, Comparison, Report};
+use crate::report::{Analysis, Comparison, Profile, Report, RunSummary};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Of {
@@ -19,6 +19,10 @@ pub(super) enum Of {
     History,
     /// The result of `analyze`.
     Analysis,
+    /// `summary.json` in a folder of results.
+    Summary,
+    /// `profile.json` in the folder of a profile.
+    Profile,
     /// The file that `--config` reads.
     Configuration,
     /// `bench.yaml`, which describes a kernel in its folder.
@@ -31,6 +35,8 @@ pub(super) fn run(of: Of) -> Result<Exit> {
         Of::Comparison => schemars::schema_for!(Comparison),
         Of::History => schemars::schema_for!(Answer),
         Of::Analysis => schemars::schema_for!(Analysis),
+        Of::Summary => schemars::schema_for!(RunSummary),
+        Of::Profile => schemars::schema_for!(Profile),
         Of::Configuration => schemars::schema_for!(Config),
         Of::Kernel => schemars::schema_for!(Manifest),
     };

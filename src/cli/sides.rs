@@ -48,7 +48,16 @@ impl Side {
                 side.add(name.to_owned(), read(&path, asked)?);
                 continue;
             }
-            for found in reports_in(&path)? {
+            let reports = match reports_in(&path) {
+                Ok(reports) => reports,
+                Err(none) => {
+                    let folder = import::File::of_folder(&path, FILE_LIMIT)?.ok_or(none)?;
+                    let report = import::import([Ok(folder)], asked, &Config::default())?;
+                    side.add(name.to_owned(), report);
+                    continue;
+                }
+            };
+            for found in reports {
                 // The folder holds what this program writes beside reports, too.
                 match read(&found, asked) {
                     Ok(report) => side.add(found.display().to_string(), report),

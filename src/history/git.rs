@@ -5,7 +5,7 @@
 //! here keeps it from the network, from starting programs that a repository names, and from going on for ever.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -50,10 +50,10 @@ struct Question {
     printed: Receiver<std::io::Result<(Vec<u8>, Vec<u8>)>>,
 }
 
-/// Asks for the commit checked out in the working folder. What is returned waits for the answer: `None` where there is
+/// Asks for the commit checked out in a folder. What is returned waits for the answer: `None` where there is
 /// none, where the repository is another user's, and where git is not there or does not answer in time.
-pub fn ask_for_commit() -> impl FnOnce() -> Option<String> {
-    let question = Git::here().ask(&COMMIT.map(|word| word.replace("{}", "HEAD")));
+pub fn ask_for_commit(folder: &Path) -> impl FnOnce() -> Option<String> + use<> {
+    let question = Git::at(folder).ask(&COMMIT.map(|word| word.replace("{}", "HEAD")));
     move || {
         commit_in(question.and_then(Question::answer)).unwrap_or_else(|why| {
             tracing::warn!("the report names no commit: {why}");
@@ -85,11 +85,10 @@ fn known(answer: Result<String>) -> Result<Option<String>> {
 
 impl Git {
     pub(super) fn here() -> Self {
-        Self { folder: PathBuf::from("."), limit: TIME_LIMIT }
+        Self::at(Path::new("."))
     }
 
-    #[cfg(test)]
-    pub(super) fn at(folder: &std::path::Path) -> Self {
+    pub(super) fn at(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), limit: TIME_LIMIT }
     }
 
@@ -194,7 +193,6 @@ pub(super) fn short(commit: &str) -> &str {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::path::Path;
 
     use super::*;
     use crate::history::tests::{git, repository};

@@ -1,18 +1,21 @@
 //! From readings to the cases of a report: each named as a run of ours would name it, and checked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::log::{Outcome, Reading, Setup, Took};
+use super::log::{Outcome, Reading, Setup, Spread, Subject, Took};
 use super::printed::{Printed, meet};
 use crate::analysis;
 use crate::base::accuracy::Accuracy;
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::failure::CaseError;
+use crate::base::plain::plain;
 use crate::base::units::{counted, milliseconds, significant};
-use crate::benchmark::work::Element;
-use crate::benchmark::{Counts, Setting};
+use crate::benchmark::work::{Element, Placement};
+use crate::benchmark::{Benchmark, Counts, Problem, Setting};
+use crate::machine::memory::RankMemory;
 use crate::plan::config::{Benchmarking, Config, MeshConfig, Values};
+use crate::plan::mesh::Group;
 use crate::plan::place::Place;
 use crate::plan::{Budget, Plan};
 use crate::report::{self, Case, Definition, Latency, Measured};
@@ -54,7 +57,12 @@ impl Gathering {
         reading: Reading,
     ) -> Result<()> {
         let mut case = planned(tool, &reading)?;
-        let Reading { test, mut outcome, setup, at, precision: element, .. } = reading;
+        let element = case.precision;
+        let Reading { mut test, subject, mut outcome, setup, at, .. } = reading;
+        // Different names can be the same in an id.
+        if let Subject::Theirs { name, problem, .. } = subject {
+            test = format!("{test}: {name} {problem:?}");
+        }
         let mean = match (&outcome, &case.counts) {
             (Outcome::Took(took), Some(counts)) => {
                 let (mean, misnamed) = nanos(counts, took)?;
@@ -108,6 +116,7 @@ impl Gathering {
             (Outcome::Took(known), Outcome::Took(took)) => {
                 known.each.extend(took.each);
                 known.checked &= took.checked;
+                known.host_peak_bytes = known.host_peak_bytes.max(took.host_peak_bytes);
             }
             (Outcome::Took(_), other) | (Outcome::LeftOut(_), other @ Outcome::Wrong(_)) => {
                 known.outcome = other;
@@ -137,23 +146,95 @@ impl Gathering {
     }
 }
 
-/// The case that a run of ours would make of it, with what it counts.
+/// The case of a reading, with what it counts.
 fn planned(tool: &str, reading: &Reading) -> Result<Case> {
-    let Reading { benchmark, group, .. } = reading;
-    let mut settings = reading.settings.clone();
-    if let Some(placement) = reading.placement {
+    match &reading.subject {
+        Subject::Theirs { .. } => Ok(foreign(tool, reading)),
+        Subject::Ours { benchmark, settings, precision, placement } => {
+            own(tool, benchmark, settings.clone(), *precision, *placement, &reading.group)
+        }
+    }
+}
+
+/// Whether a run of ours could measure this on so many ranks.
+pub(super) fn is_possible(subject: &Subject, group: &Group) -> bool {
+    match subject {
+        Subject::Theirs { .. } => true,
+        Subject::Ours { benchmark, settings, precision, placement } => {
+            own("", benchmark, settings.clone(), *precision, *placement, group).is_ok()
+        }
+    }
+}
+
+/// Most characters of a part of a foreign case's name.
+const WORD_LIMIT: usize = 120;
+
+/// The case of a test that only the tool has: `perftest.ib_write_bw/bytes=65536/world:0-1`.
+fn foreign(tool: &str, reading: &Reading) -> Case {
+    let Reading { subject, group, .. } = reading;
+    let Subject::Theirs { name, problem, precision, counts } = subject else {
+        return Case::default();
+    };
+    let word = |setting: &Setting| match setting {
+        Setting::Word(text) => Setting::Word(in_an_id(text)),
+        number => number.clone(),
+    };
+    let problem: Problem =
+        problem.iter().map(|(key, value)| (in_an_id(key), word(value))).collect();
+    let benchmark = format!("{tool}.{}", in_an_id(name));
+    let settings: Vec<String> =
+        problem.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let mut parts = vec![benchmark.clone()];
+    parts.extend(precision.map(|element| element.name().to_owned()));
+    parts.extend((!settings.is_empty()).then(|| settings.join(",")));
+    parts.push(group.to_string());
+    Case {
+        id: parts.join("/"),
+        benchmark,
+        problem,
+        precision: *precision,
+        axis: group.axis.clone(),
+        group: group.to_string(),
+        participants: group.ranks.clone(),
+        group_size: group.ranks.len(),
+        counts: Some(*counts),
+        ..Case::default()
+    }
+}
+
+/// A name of the tool's as a part of an id: without what parts ids, and what cannot be printed.
+fn in_an_id(text: &str) -> String {
+    let fits = |c: char| match c {
+        '/' | ',' | '=' | '\\' => '_',
+        c if c.is_whitespace() => '_',
+        c => c,
+    };
+    let text = plain(text.trim()).chars().take(WORD_LIMIT).map(fits).collect::<String>();
+    if text.is_empty() { "_".to_owned() } else { text }
+}
+
+/// The case that a run of ours would make of it.
+fn own(
+    tool: &str,
+    benchmark: &Benchmark,
+    mut settings: BTreeMap<String, Values>,
+    precision: Option<Element>,
+    placement: Option<Placement>,
+    group: &Group,
+) -> Result<Case> {
+    if let Some(placement) = placement {
         let text = Values::Text(placement.name().to_owned());
         settings.insert("placement".to_owned(), text);
     }
     // Its blocks grow with the distance between ranks; ours do not, so this is no case of ours.
-    let other_blocks =
-        tool == "nccl-tests" && benchmark.keys.iter().any(|key| key.name == "spread");
+    let other_blocks = ["nccl-tests", "rccl-tests"].contains(&tool)
+        && benchmark.keys.iter().any(|key| key.name == "spread");
     if other_blocks {
         settings.insert("spread".to_owned(), Values::Number(0));
     }
     let config = Config {
         benchmarks: Some([(benchmark.name.to_string(), Some(settings))].into()),
-        precision_policies: reading.precision.map(|element| vec![element.name().to_owned()]),
+        precision_policies: precision.map(|element| vec![element.name().to_owned()]),
         mesh: MeshConfig {
             groups: Some(group.rank_ranges().replace(',', "+")),
             ..MeshConfig::default()
@@ -275,7 +356,8 @@ impl Gathered {
                 // As many as one rank's result has, of those that the tool compared.
                 let checked = elements.filter(|_| took.checked);
                 case.accuracy = checked.map(|checked| Accuracy { checked, ..Accuracy::default() });
-                case.measured = Some(Box::new(measured(&self.means, took, budget)));
+                case.measured =
+                    Some(Box::new(measured(&self.means, took, &case.participants, budget)));
                 case.renew_metrics();
             }
         }
@@ -284,7 +366,7 @@ impl Gathered {
 }
 
 /// The figures but for the metrics, which follow from the counts.
-fn measured(means: &[f64], took: Took, budget: &Budget) -> Measured {
+fn measured(means: &[f64], took: Took, ranks: &[usize], budget: &Budget) -> Measured {
     let of = |nanos: &[f64], definition| {
         let latency = analysis::latency(nanos, definition, budget, 0.0);
         // Nobody knows how well the clocks agreed.
@@ -292,23 +374,50 @@ fn measured(means: &[f64], took: Took, budget: &Budget) -> Measured {
     };
     let mut mean = of(means, took.definition);
     let quantile = |percent| took.quantiles.get(&percent).map(|us| milliseconds(us * 1e3));
+    let mut iterations = took.each.len().max(means.len());
     // Those of one reading among several are not those of all.
     if means.len() == 1 {
         [mean.p50, mean.p90, mean.p95, mean.p99] = [50, 90, 95, 99].map(quantile);
+        if let Some(spread) = took.spread {
+            mean.take(*spread);
+            iterations = iterations.max(spread.iterations);
+        }
     }
-    let (latency, local) = if took.each.is_empty() {
-        (mean, None)
-    } else {
-        (of(&took.each, Definition::SlowestDevice), Some(mean))
+    let (latency, device_time) = match took.definition {
+        _ if took.each.is_empty() => (None, None),
+        Definition::ByTheTool => (Some(of(&took.each, took.definition)), None),
+        _ => {
+            let device = of(&took.each, Definition::SlowestDevice);
+            (Some(device.clone()), Some(device))
+        }
     };
+    let memory = ranks.first().zip(took.host_peak_bytes);
     Measured {
         protocol: took.protocol,
         warmup: took.warmup,
-        iterations: took.each.len().max(means.len()),
+        iterations,
         batch: took.batch,
-        device_time: local.as_ref().map(|_| latency.clone()),
-        latency_local: local,
-        latency,
+        latency_local: device_time.is_some().then(|| mean.clone()),
+        latency: latency.unwrap_or(mean),
+        device_time,
+        host_time: None,
+        memory: memory
+            .map(|(&rank, host_peak_bytes)| RankMemory { rank, host_peak_bytes })
+            .into_iter()
+            .collect(),
         ..Measured::default()
+    }
+}
+
+impl Latency {
+    /// Takes what a tool says of its iterations. The median stays.
+    fn take(&mut self, spread: Spread) {
+        let ms = |us: f64| milliseconds(us * 1e3);
+        self.min = spread.min.map_or(self.min, ms).min(self.median);
+        self.max = spread.max.map_or(self.max, ms).max(self.median);
+        self.mean = spread.mean.map_or(self.mean, ms);
+        self.std_dev = spread.std_dev.map(ms);
+        self.variance = self.std_dev.map(|std_dev| std_dev * std_dev);
+        self.cv_percent = self.std_dev.map(|std_dev| 100.0 * std_dev / self.mean);
     }
 }

@@ -80,9 +80,9 @@ fn wrong_width(row: &str, fields: usize, columns: usize) -> Error {
 const LINE_LIMIT: usize = 1 << 22;
 
 /// The lines of each process that hold something, in the order of their first: launchers that mark lines mix
-/// those of several.
-pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
-    let prefixes = Prefixes::of(text);
+/// those of several. Lines of output begin with one of the `signs`, or with `#`.
+pub(super) fn streams<'a>(text: &'a str, signs: &[&str]) -> Result<Vec<Vec<Line<'a>>>> {
+    let prefixes = Prefixes::of(text, signs);
     let mut streams: Vec<Vec<Line<'_>>> = Vec::new();
     let mut places = HashMap::new();
     let mut lines = 0;
@@ -111,24 +111,23 @@ pub(super) fn streams(text: &str) -> Result<Vec<Vec<Line<'_>>>> {
     Ok(streams)
 }
 
-/// What begins the title of each table of the OSU micro-benchmarks.
-pub(super) const OSU: &str = "# OSU MPI";
-
-/// What begins the line above each table of nccl-tests.
-pub(super) const NCCL_TESTS: &str = "# nThread ";
-
-/// What stands before the comments of a log whose lines cannot be read for it, and where.
-pub(super) fn unknown_prefix(text: &str) -> Option<String> {
-    let signs = [OSU, NCCL_TESTS, "# Collective test starting"];
-    let before = |(line, number): (&str, usize)| {
-        let at = signs.iter().find_map(|sign| line.find(sign)).filter(|at| *at > 0)?;
-        Some(format!(
-            "line {number}: '{}' stands before the output of a test, and such a prefix is not known; remove it from all \
-             lines",
-            line[..at].trim()
-        ))
+/// What stands before the output of a tool, which begins with one of the `signs`, if that cannot be read for it, and
+/// where.
+pub(super) fn unknown_prefix(text: &str, signs: &[&str]) -> Option<String> {
+    // There may be many lines: these are not looked at one by one.
+    let before = |sign: &&str| {
+        let mut found = text.match_indices(sign).map(|(at, _)| {
+            let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+            (line, text[line..at].trim())
+        });
+        found.find(|(_, prefix)| !prefix.is_empty())
     };
-    text.lines().zip(1..).find_map(before)
+    let (line, prefix) = signs.iter().filter_map(before).min()?;
+    let number = 1 + text[..line].matches('\n').count();
+    Some(format!(
+        "line {number}: '{prefix}' stands before the output of a test, and such a prefix is not known; remove it from all \
+         lines"
+    ))
 }
 
 /// What launchers, shells and container engines put before lines. What is in parentheses names the process: lines of
@@ -153,16 +152,21 @@ const PREFIXES: [&str; 8] = [
 /// Takes off what stands before lines.
 struct Prefixes<'a> {
     known: Vec<Regex>,
-    /// pdsh's hosts: a comment stands behind each somewhere. A host that only other lines begin with is part of them.
+    /// pdsh's hosts: a comment or a sign stands behind each somewhere. A host that only other lines begin with is part of
+    /// them.
     hosts: HashSet<&'a str>,
 }
 
 impl<'a> Prefixes<'a> {
-    fn of(text: &'a str) -> Self {
+    fn of(text: &'a str, signs: &[&str]) -> Self {
         let is_name =
             |host: &&str| host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
-        let before_comment = |(at, _): (usize, &str)| text[..at].rsplit('\n').next();
-        let hosts = text.match_indices(": #").filter_map(before_comment).filter(is_name).collect();
+        let line_before = |at: usize| text[..at].rsplit('\n').next();
+        let of_sign = |sign: &&str| {
+            let sign = format!(": {sign}");
+            text.match_indices(&sign).filter_map(|(at, _)| line_before(at)).collect::<Vec<_>>()
+        };
+        let hosts = std::iter::once(&"#").chain(signs).flat_map(of_sign).filter(is_name).collect();
         let known = PREFIXES.iter().filter_map(|prefix| Regex::new(&format!("^{prefix}")).ok());
         Self { known: known.collect(), hosts }
     }
@@ -214,11 +218,11 @@ mod tests {
             ("[3] text", ("3", " text")),
             ("[0000:07:00 text", ("", "[0000:07:00 text")),
         ] {
-            let prefixes = Prefixes::of("node-1: # size\n");
+            let prefixes = Prefixes::of("node-1: # size\n", &[]);
             let (marks, rest) = prefixes.part(line);
             assert_eq!((&*marks.join(" "), rest), expected);
         }
-        let of: Vec<Vec<usize>> = streams("0: a\n1: b\n1:\n0: c\n")
+        let of: Vec<Vec<usize>> = streams("0: a\n1: b\n1:\n0: c\n", &[])
             .unwrap()
             .into_iter()
             .map(|lines| lines.into_iter().map(|line| line.number).collect())

@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
+use crate::base::random::fingerprint;
 use crate::base::units::counted;
-use crate::benchmark::Benchmark;
 use crate::benchmark::work::{Element, Placement};
+use crate::benchmark::{Benchmark, Counts, Problem};
 use crate::plan::config::{Protocol, Values};
 use crate::plan::mesh::{self, Group};
 use crate::report::Definition;
@@ -48,6 +49,8 @@ pub(super) struct Log {
     pub(super) cut: Option<String>,
     /// Whether that is because the program died.
     pub(super) died: bool,
+    /// Whether the tool checks results unless it is told not to.
+    pub(super) checks: bool,
     /// When it began and ended, UTC.
     pub(super) times: Option<[String; 2]>,
 }
@@ -59,14 +62,25 @@ pub(super) struct Reading {
     pub(super) at: String,
     /// The tool's name of the test.
     pub(super) test: String,
-    /// Our name of it.
-    pub(super) benchmark: &'static Benchmark,
-    pub(super) settings: BTreeMap<String, Values>,
-    pub(super) precision: Option<Element>,
-    pub(super) placement: Option<Placement>,
+    /// What was measured.
+    pub(super) subject: Subject,
     pub(super) group: Group,
     pub(super) setup: Setup,
     pub(super) outcome: Outcome,
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub(super) enum Subject {
+    /// A benchmark of ours, so that the case is what a run of ours would make of it.
+    Ours {
+        benchmark: &'static Benchmark,
+        settings: BTreeMap<String, Values>,
+        precision: Option<Element>,
+        placement: Option<Placement>,
+    },
+    /// A test that only the tool has. Its case is named after the tool and the test.
+    Theirs { name: String, problem: Problem, precision: Option<Element>, counts: Counts },
 }
 
 /// How a table was measured, by what: runs in other ways are not put together.
@@ -97,12 +111,47 @@ pub(super) struct Took {
     /// GB/s, as is the next.
     pub(super) algbw: Option<Printed>,
     pub(super) busbw: Option<Printed>,
-    /// The iterations by themselves on the slowest device, ns; empty where the tool keeps them.
+    /// The iterations by themselves, ns: on the slowest device where `definition` is a mean. Empty where the tool keeps
+    /// them.
     pub(super) each: Vec<f64>,
+    /// What it says of its iterations, where it has timed each.
+    pub(super) spread: Option<Box<Spread>>,
     /// Quantiles over iterations, us, by percent.
     pub(super) quantiles: BTreeMap<u32, f64>,
+    /// Largest memory of the process, where it is told.
+    pub(super) host_peak_bytes: Option<u64>,
     /// Whether the tool has compared the results with what they should be, and found them right.
     pub(super) checked: bool,
+}
+
+/// What a tool says of iterations that it has timed one by one, us. What it does not say is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Spread {
+    pub(super) iterations: usize,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) mean: Option<f64>,
+    pub(super) std_dev: Option<f64>,
+}
+
+impl Took {
+    /// A time, us, of what a tool runs back to back; the rest is not told.
+    pub(super) fn by_the_tool(time: Option<Printed>) -> Self {
+        Self {
+            definition: Definition::ByTheTool,
+            protocol: Protocol::BackToBack,
+            batch: None,
+            warmup: None,
+            time,
+            algbw: None,
+            busbw: None,
+            each: Vec::new(),
+            spread: None,
+            quantiles: BTreeMap::new(),
+            host_peak_bytes: None,
+            checked: false,
+        }
+    }
 }
 
 /// Where a rank ran, under the names of nccl-tests' JSON.
@@ -121,6 +170,9 @@ pub(super) struct Place {
     pub(super) pci: Option<String>,
     #[serde(rename = "device_info")]
     pub(super) name: String,
+    /// Whether it is a GPU though its place on the bus is not told.
+    #[serde(skip)]
+    pub(super) gpu: bool,
 }
 
 impl Log {
@@ -143,6 +195,12 @@ pub(super) fn world(ranks: usize) -> Result<Group> {
         return Err(Error::usage(format!("a number of ranks is 1 to {RANK_LIMIT}, not {ranks}")));
     }
     Ok(Group { axis: mesh::WORLD.to_owned(), ranks: (0..ranks).collect() })
+}
+
+/// Devices as ranks, by their numbers, of so many.
+pub(super) fn of_devices(ranks: Vec<usize>, devices: usize) -> Group {
+    let all = ranks.iter().copied().eq(0..devices);
+    Group { axis: if all { mesh::WORLD } else { "groups" }.to_owned(), ranks }
 }
 
 /// The ranks that act together with the first one of those that are listed, each of which stands for as many as `each`
@@ -210,7 +268,44 @@ pub(super) fn machine(places: &[Place]) -> Option<String> {
     let hosts: BTreeSet<&str> = places.iter().map(|place| place.host.as_str()).collect();
     let devices: BTreeSet<&str> = places.iter().map(|place| place.name.as_str()).collect();
     let join = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
-    (!places.is_empty()).then(|| format!("{} x {} on {}", places.len(), join(devices), join(hosts)))
+    let all = || format!("{} x {} on {}", places.len(), join(devices), join(hosts));
+    (!places.is_empty()).then(|| in_short(all()))
+}
+
+/// Most characters of a text that many results keep.
+pub(super) const TEXT_LIMIT: usize = 1000;
+
+/// A text that many results keep: of a long one its beginning, and what tells it from others.
+pub(super) fn in_short(text: String) -> String {
+    match text.char_indices().nth(TEXT_LIMIT) {
+        None => text,
+        Some((end, _)) => format!("{}… {:016x}", &text[..end], fingerprint(text.bytes())),
+    }
+}
+
+/// Most bytes of JSON that says little of each result: its values take several times as much memory.
+const JSON_LIMIT: usize = 64 << 20;
+
+/// Refuses JSON that is too large for what it can hold.
+pub(super) fn refuse_large(json: &str) -> Result<()> {
+    if json.len() > JSON_LIMIT {
+        return Err(Error::usage(format!(
+            "it is JSON of more than {JSON_LIMIT} bytes; part it into files"
+        )));
+    }
+    Ok(())
+}
+
+/// Most columns of a table of numbers under names.
+const COLUMN_LIMIT: usize = 64;
+
+/// The columns of a header line.
+pub(super) fn named_columns(names: impl Iterator<Item = String>) -> Result<Vec<String>> {
+    let columns: Vec<String> = names.take(COLUMN_LIMIT + 1).collect();
+    if columns.len() > COLUMN_LIMIT {
+        return Err(Error::usage(format!("the table has more than {COLUMN_LIMIT} columns")));
+    }
+    Ok(columns)
 }
 
 /// Number of parts that a communicator was split into.

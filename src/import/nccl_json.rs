@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::log::{self, Asked, Log, Outcome, Place, Reading, Took};
+use super::format::{Format, Kind, Origin};
+use super::log::{self, Log, Outcome, Place, Reading, Subject, Took};
 use super::nccl_header::nccl_version;
 use super::nccl_text::{MEAN, benchmark_of, element, settings};
 use super::printed::Printed;
@@ -16,6 +17,11 @@ use crate::benchmark::work::Placement;
 use crate::machine::environment;
 use crate::plan::config::Protocol;
 use crate::report::Definition;
+
+pub(super) const FORMAT: Format = Format {
+    name: "nccl-tests (text, or JSON by -J)",
+    kind: Kind::Json { signs: &["\"aggregated_iterations\""], read },
+};
 
 /// The versions of the format that are read: nccl-tests 2.17 to 2.19, and 2.20.
 const VERSIONS: [u64; 2] = [3, 4];
@@ -75,7 +81,7 @@ struct Each {
     times_us: Vec<f64>,
 }
 
-pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
+fn read(text: &str, Origin { asked, .. }: Origin<'_>) -> Result<Log> {
     let other = |why: &str| {
         Error::usage(format!(
             "it is not the output of nccl-tests -J in version {} or {}: {why}; if it is of another version, import the \
@@ -96,6 +102,7 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
     let mut log = Log {
         tool: "nccl-tests",
         time: MEAN.to_owned(),
+        checks: true,
         libraries: nccl.into_iter().collect(),
         variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         ..Log::default()
@@ -130,10 +137,12 @@ pub(super) fn read(text: &str, asked: &Asked) -> Result<Log> {
             log.add(Reading {
                 at: at.clone(),
                 test: benchmark.name.to_string(),
-                benchmark,
-                settings: settings.map_err(wrong)?,
-                precision: Some(element(&row.element).map_err(wrong)?),
-                placement: Some(placement),
+                subject: Subject::Ours {
+                    benchmark,
+                    settings: settings.map_err(wrong)?,
+                    precision: Some(element(&row.element).map_err(wrong)?),
+                    placement: Some(placement),
+                },
                 group: group.clone(),
                 setup: log::Setup::default(),
                 outcome: setup.outcome(half, each.as_ref()).map_err(wrong)?,
@@ -178,7 +187,9 @@ impl Setup {
             algbw: Some(number(&half.alg_bw)?),
             busbw: Some(number(&half.bus_bw)?),
             each: counted.iter().map(|us| us * 1e3).collect(),
+            spread: None,
             quantiles: BTreeMap::new(),
+            host_peak_bytes: None,
             checked: half.nwrong.as_ref().is_some_and(Value::is_number),
         }))
     }

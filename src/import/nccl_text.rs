@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::format::{Format, Kind, Origin};
 use super::lines::{Line, Rows};
-use super::log::{self, Asked, Log, Outcome, Place, Reading, Setup, Took};
+use super::log::{self, Asked, Log, Outcome, Place, Reading, Setup, Subject, Took};
 use super::nccl_header::{Columns, Sizes, after, nccl_version, place};
 use super::printed::Printed;
 use crate::base::error::{Error, Result};
@@ -15,15 +16,26 @@ use crate::plan::config::{Protocol, Values, from_name};
 use crate::plan::mesh::Group;
 use crate::report::Definition;
 
+pub(super) const FORMAT: Format = Format {
+    name: "nccl-tests (text, or JSON by -J)",
+    kind: Kind::Lines {
+        signs: &["# nThread ", "# Collective test starting", "#       size         count"],
+        read,
+    },
+};
+
+/// What reports call those of AMD, which say so in a line of their own (src/common.cu, ae3e635).
+const RCCL_TESTS: &str = "rccl-tests";
+
 /// What nccl-tests' times are.
 pub(super) const MEAN: &str =
     "means over the iterations of a loop, averaged over the ranks unless -a chose otherwise";
 
 /// Reads the tables of one process's lines; `None` when there is none.
-pub(super) fn read(lines: &[Line<'_>], file: &str, asked: &Asked) -> Result<Option<Log>> {
+fn read(lines: &[Line<'_>], Origin { file, asked }: Origin<'_>) -> Result<Option<Log>> {
     let mut reader = Reader {
         asked,
-        log: Log { tool: "nccl-tests", time: MEAN.to_owned(), ..Log::default() },
+        log: Log { tool: "nccl-tests", time: MEAN.to_owned(), checks: true, ..Log::default() },
         named: None,
         file: file_name_test(file),
         section: Section::default(),
@@ -199,6 +211,10 @@ impl Reader<'_> {
             }
             // What starts the test is often in the log as well; old versions do not say which one runs.
             let program = text.split_whitespace().find(|word| word.ends_with("_perf"));
+            if let Some(version) = text.strip_prefix("rccl-tests: Version") {
+                self.log.tool = RCCL_TESTS;
+                self.log.version = version.split_whitespace().next().map(str::to_owned);
+            }
             if let Some(program) = program.filter(|program| test_of(program).is_some()) {
                 self.end();
                 self.named = Some(program.to_owned());
@@ -293,10 +309,9 @@ impl Reader<'_> {
         let Some(fields) = self.section.rows.fields(line, columns.fields(), more)? else {
             return Ok(());
         };
-        for (half, placement) in columns.halves(&fields).iter().zip([Placement::Out, Placement::In])
-        {
-            if let Some(outcome) = self.outcome(half, line.number)? {
-                let reading = self.reading(line.number, benchmark, half, placement, outcome)?;
+        for (placement, half) in columns.halves(&fields) {
+            if let Some(outcome) = self.outcome(&half, line.number)? {
+                let reading = self.reading(line.number, benchmark, &half, placement, outcome)?;
                 self.log.add(reading)?;
             }
         }
@@ -355,7 +370,9 @@ impl Reader<'_> {
             algbw: Some(number("algbw")?),
             busbw: Some(number("busbw")?),
             each: Vec::new(),
+            spread: None,
             quantiles: BTreeMap::new(),
+            host_peak_bytes: None,
             checked: wrong.or(error).is_some(),
         })))
     }
@@ -387,10 +404,12 @@ impl Reader<'_> {
         Ok(Reading {
             at: format!("line {number}"),
             test: benchmark.name.to_string(),
-            benchmark,
-            settings,
-            precision: Some(element(of("type").unwrap_or_default())?),
-            placement: Some(placement),
+            subject: Subject::Ours {
+                benchmark,
+                settings,
+                precision: Some(element(of("type").unwrap_or_default())?),
+                placement: Some(placement),
+            },
             group,
             setup: setup.clone(),
             outcome,
@@ -432,7 +451,7 @@ impl Log {
     /// Keeps the places of the most ranks.
     pub(super) fn keep_places(&mut self, places: Vec<Place>) {
         let parts = log::parts(&places);
-        if parts > 1 && self.tool == "nccl-tests" {
+        if parts > 1 && self.tool != "tesserabench" {
             self.time = format!("{MEAN}, and over all {parts} groups, which ran at once");
         }
         if places.len() > self.places.len() {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::{self, Line, Rows};
-use super::log::{self, Asked, Log, Outcome, Reading, Took};
+use super::format::{Format, Kind, Origin};
+use super::lines::{Line, Rows};
+use super::log::{self, Asked, Log, Outcome, Reading, Subject, Took};
 use super::nccl_header::after;
 use super::printed::{Printed, meet};
 use crate::base::error::{Error, Result};
@@ -14,15 +15,21 @@ use crate::plan::config::{Protocol, Values};
 use crate::plan::mesh::Group;
 use crate::report::Definition;
 
+/// What begins the title of each table.
+const TITLE: &str = "# OSU MPI";
+
+pub(super) const FORMAT: Format =
+    Format { name: "the OSU micro-benchmarks", kind: Kind::Lines { signs: &[TITLE], read } };
+
 /// What OSU's times are.
 const MEAN: &str = "means over iterations, averaged over the ranks";
 
 /// Reads the tables of one process's lines; `None` when there is none.
-pub(super) fn read(lines: &[Line<'_>], asked: &Asked) -> Result<Option<Log>> {
+fn read(lines: &[Line<'_>], Origin { asked, .. }: Origin<'_>) -> Result<Option<Log>> {
     let mut log = Log { tool: "osu", time: MEAN.to_owned(), ..Log::default() };
     let mut table: Option<Table> = None;
     for line in lines {
-        if let Some(title) = line.text.trim().strip_prefix(lines::OSU) {
+        if let Some(title) = line.text.trim().strip_prefix(TITLE) {
             log.cut = log.cut.or_else(|| table?.rows.cut());
             let (new, version) = Table::titled(title).map_err(|why| line.refused(why))?;
             log.version = version;
@@ -132,10 +139,12 @@ impl Table {
         log.add(Reading {
             at,
             test: self.title.clone(),
-            benchmark: self.benchmark,
-            settings,
-            precision: (!self.benchmark.precisions.is_empty()).then_some(element),
-            placement: self.benchmark.placements.then_some(Placement::Out),
+            subject: Subject::Ours {
+                benchmark: self.benchmark,
+                settings,
+                precision: (!self.benchmark.precisions.is_empty()).then_some(element),
+                placement: self.benchmark.placements.then_some(Placement::Out),
+            },
             group,
             setup: self.buffers.iter().map(|text| ("buffers", text.clone())).collect(),
             outcome,
@@ -251,7 +260,9 @@ impl Table {
             algbw: bandwidth.map(|mbps| mbps.times(1e-3)),
             busbw: None,
             each: Vec::new(),
+            spread: None,
             quantiles,
+            host_peak_bytes: None,
             checked: column(&["Validation"]).is_some(),
         }))
     }

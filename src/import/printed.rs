@@ -28,6 +28,12 @@ impl Printed {
         Self { value: self.value * factor, half: self.half * factor }
     }
 
+    /// `factor` divided by it; `None` where it may be 0.
+    pub(super) fn under(self, factor: f64) -> Option<Self> {
+        let half = factor * self.half / (self.value * self.value);
+        (self.value > self.half).then_some(Self { value: factor / self.value, half })
+    }
+
     /// What was meant lies between these.
     pub(super) fn ends(self) -> [f64; 2] {
         [(self.value - self.half).max(0.0), self.value + self.half]

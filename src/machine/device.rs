@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cache::Cache;
+
 /// The device that a rank drives.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Device {
@@ -20,6 +22,28 @@ pub struct Device {
     pub compute_capability: Option<String>,
     /// Number of streaming multiprocessors.
     pub multiprocessors: Option<u32>,
+    /// Its caches, the nearest first; empty where they are not known.
+    #[serde(default)]
+    pub caches: Vec<Cache>,
+}
+
+/// What NVML tells of the board of a GPU; what it does not tell is null.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Board {
+    /// Serial number of the board.
+    pub serial: Option<String>,
+    /// Version of the VBIOS.
+    pub firmware: Option<String>,
+    /// The highest PCIe generation that GPU and slot both have; an idle link is slower.
+    pub pcie_generation: Option<u32>,
+    /// Lanes of the PCIe link.
+    pub pcie_width: Option<u32>,
+    /// NVLinks that are up.
+    pub nvlinks: Option<u32>,
+    /// Whether ECC is on.
+    pub ecc: Option<bool>,
+    /// The power limit in force, W.
+    pub power_limit_watts: Option<f64>,
 }
 
 impl Device {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
 use crate::base::files::value_in;
-use crate::machine::device::Device;
+use crate::machine::device::{Board, Device};
 use crate::machine::memory::bytes_in;
 
 /// The environment of a run.
@@ -19,6 +19,9 @@ pub struct Environment {
     pub toolchain: Option<String>,
     /// Names and versions of the libraries that rank 0 measured with, besides MPI.
     pub libraries: BTreeMap<String, String>,
+    /// The files that those of them were loaded from which are found at run time.
+    #[serde(default)]
+    pub library_files: BTreeMap<String, String>,
     /// The nodes, in the order of their first rank.
     pub nodes: Vec<Node>,
     /// The ranks, ascending.
@@ -49,6 +52,12 @@ pub struct Node {
     pub cores: Option<usize>,
     /// Installed memory, bytes.
     pub memory_bytes: Option<u64>,
+    /// Libraries, and variables as `variable NAME`, that are otherwise here than with rank 0; null for what is not here.
+    #[serde(default)]
+    pub different: BTreeMap<String, Option<String>>,
+    /// The boards of the GPUs that its ranks drive, by local rank; empty without GPUs.
+    #[serde(default)]
+    pub boards: Vec<Board>,
 }
 
 /// One rank: its node, device and cores.
@@ -67,7 +76,7 @@ pub struct Rank {
 }
 
 /// Prefixes of variables that affect the results. The whole environment is never recorded: it holds secrets.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 15] = [
     "CUBLAS",
     "CUDA_",
     "FI_",
@@ -81,8 +90,12 @@ const VARIABLES: [&str; 14] = [
     "SLURM_JOB_NUM_NODES",
     "SLURM_STEP_NUM_TASKS",
     "TESSERABENCH_FAULT",
+    "TESSERABENCH_POWERCAP",
     "UCX_",
 ];
+
+/// Variables that name a job, not a setting.
+pub const OF_THE_JOB: [&str; 3] = ["SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_STEP_NUM_TASKS"];
 
 /// Prefixes among these that a launcher sets for its own bookkeeping.
 const BOOKKEEPING: [&str; 4] =
@@ -137,6 +150,7 @@ pub fn this_node() -> Node {
         cpu: Some(cpu_model()),
         cores: Some(cores.max(1)),
         memory_bytes: Some(bytes_in("/proc/meminfo", "MemTotal:").unwrap_or(0)),
+        ..Node::default()
     }
 }
 

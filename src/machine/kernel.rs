@@ -1,55 +1,150 @@
-//! Kernels in CUDA C++, and their way to machine code by NVRTC. It needs no GPU.
-#![expect(unsafe_code, reason = "NVRTC takes raw handles; cudarc wraps only its way to PTX")]
+//! Kernels in CUDA C++ and as ready code, their way to machine code, and what stands in that. It needs no GPU.
+
+mod arch;
+mod build;
+mod compilation;
+pub mod disassembler;
+mod function;
+mod level;
+mod nvrtc;
+mod occupancy;
+pub mod ptx;
+mod ready;
+pub mod sass;
+mod stage;
 
 use std::borrow::Cow;
-use std::ffi::{CString, c_char};
 
-use cudarc::nvrtc::{result, sys};
-use serde::Serialize;
+use crate::base::error::Result;
 
-use crate::base::error::{Error, Result};
-use crate::machine::nvidia;
+use arch::Arch;
+pub use build::{Built, build};
+pub use compilation::Compilation;
+pub use function::Function;
+pub use level::Level;
+pub use nvrtc::compiler_version;
+pub use occupancy::{Demand, Occupancy};
+pub use stage::{Stage, StageTime, timed};
+
+/// What every kernel may include, by the names it does so.
+pub const HEADERS: [(&str, &str); 8] = [
+    ("tesserabench/access.cuh", include_str!("../../kernels/include/tesserabench/access.cuh")),
+    ("tesserabench/mma.cuh", include_str!("../../kernels/include/tesserabench/mma.cuh")),
+    ("tesserabench/tile.cuh", include_str!("../../kernels/include/tesserabench/tile.cuh")),
+    ("tesserabench/product.cuh", include_str!("../../kernels/include/tesserabench/product.cuh")),
+    ("tesserabench/number.cuh", include_str!("../../kernels/include/tesserabench/number.cuh")),
+    ("tesserabench/vector.cuh", include_str!("../../kernels/include/tesserabench/vector.cuh")),
+    (
+        "tesserabench/elementwise.cuh",
+        include_str!("../../kernels/include/tesserabench/elementwise.cuh"),
+    ),
+    ("tesserabench/rows.cuh", include_str!("../../kernels/include/tesserabench/rows.cuh")),
+];
 
 /// A kernel's source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
     /// Name of its folder in `kernels/`.
     pub name: Cow<'static, str>,
-    /// Its text.
-    pub code: Cow<'static, str>,
+    /// What stands in its file.
+    pub code: Code,
+}
+
+/// Code of a kernel, by how far it is on its way to a device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// CUDA C++. It may include the headers in `kernels/include/`.
+    Cuda(Cow<'static, str>),
+    /// PTX, which the driver compiles.
+    Ptx(Cow<'static, str>),
+    /// Machine code for one architecture and those that run it.
+    Cubin(Cow<'static, [u8]>),
+}
+
+impl Code {
+    /// As it lies in its file.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Cuda(text) | Self::Ptx(text) => text.as_bytes(),
+            Self::Cubin(bytes) => bytes,
+        }
+    }
+
+    /// Whether this program has it compiled.
+    pub fn is_compiled(&self) -> bool {
+        matches!(self, Self::Cuda(_))
+    }
 }
 
 impl Source {
-    /// One that is part of the program.
+    /// One in CUDA C++ that is part of the program.
     pub const fn new(name: &'static str, code: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), code: Cow::Borrowed(code) }
+        Self { name: Cow::Borrowed(name), code: Code::Cuda(Cow::Borrowed(code)) }
     }
+
+    /// The functions of ready code that can be started, by their plain names; nothing of CUDA C++, which is not looked into.
+    ///
+    /// # Errors
+    /// Usage error for what is no such code, in one sentence.
+    pub fn ready_functions(&self) -> Result<Option<Vec<String>>> {
+        match &self.code {
+            Code::Cuda(_) => Ok(None),
+            Code::Ptx(text) => ready::functions_of_ptx(text).map(Some),
+            Code::Cubin(bytes) => ready::Cubin::read(bytes).map(|cubin| Some(cubin.functions)),
+        }
+    }
+}
+
+/// Machine code of a kernel by its compiler, or its ready code as it is.
+///
+/// # Errors
+/// Unfit without NVRTC, for an architecture that it does not know, and for a source or a function that it refuses, with the
+/// first complaint; unsupported for ready code that does not run on the architecture.
+pub fn compile(request: &Request<'_>) -> Result<Binary> {
+    match &request.source.code {
+        Code::Cuda(code) => nvrtc::compile(request, code),
+        Code::Ptx(text) => ready::of_ptx(request, text),
+        Code::Cubin(bytes) => ready::of_cubin(request, bytes),
+    }
+}
+
+/// The same for a device that must run it: where NVRTC does not know the device's architecture yet, PTX for the nearest older
+/// one, which the driver compiles.
+///
+/// # Errors
+/// As [`compile`].
+fn compile_for_device(request: &Request<'_>) -> Result<Binary> {
+    if let Code::Cuda(code) = &request.source.code
+        && let Some(older) = nvrtc::older_arch(request)?
+    {
+        return nvrtc::compile_to_ptx(request, code, older);
+    }
+    compile(request)
 }
 
 /// The blocking kernel of the `cuda` backend.
 pub const BLOCKING: Source =
     Source::new("blocking", include_str!("../../kernels/blocking/kernel.cu"));
 
-/// A kernel as machine code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binary {
-    /// The code, for one architecture.
-    pub cubin: Vec<u8>,
-    /// Its functions.
-    pub functions: Vec<Function>,
-}
+/// Its function.
+pub const BLOCKING_FUNCTION: &str = "blocking";
 
-/// What a function of a kernel uses, as the assembler reports it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Function {
-    /// Its name.
-    pub name: String,
-    /// Registers of a thread.
-    pub registers: u32,
-    /// Bytes of a thread's registers that do not fit and go to memory, written and read.
-    pub spill_bytes: u32,
-    /// Bytes of shared memory of a block.
-    pub shared_bytes: u32,
+/// The function beside it that finds the smallest step of the device's clock.
+pub const CLOCK_STEP: &str = "clock_step";
+
+/// A kernel as machine code.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binary {
+    /// The code, for one architecture; empty of what is PTX alone.
+    pub cubin: Vec<u8>,
+    /// The PTX that it was assembled from, empty where that was not kept; or all that there is.
+    pub ptx: String,
+    /// Whether the assembler has told what its functions use.
+    pub is_reported: bool,
+    /// The functions that were asked for, and others that the source has without being asked.
+    pub functions: Vec<Function>,
+    /// How long each stage took.
+    pub stages: Vec<StageTime>,
 }
 
 /// The architecture of a device, with the features that only this generation has where there are such.
@@ -58,146 +153,35 @@ pub fn arch_of(major: i32, minor: i32) -> String {
     format!("sm_{major}{minor}{specific}")
 }
 
-/// NVRTC's version, such as `13.0`.
-pub fn compiler_version() -> Result<String> {
-    nvidia::NVRTC.require()?;
-    let (mut major, mut minor) = (0, 0);
-    // SAFETY: both pointers are to one int.
-    unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) }
-        .result()
-        .map_err(|why| Error::unfit(format!("cannot ask NVRTC's version: {why:?}")))?;
-    Ok(format!("{major}.{minor}"))
+/// What is to be compiled, and for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What is compiled.
+    pub source: &'a Source,
+    /// Its functions, such as `gelu<float>`.
+    pub functions: &'a [&'a str],
+    /// For which architecture, such as `sm_90a`.
+    pub arch: &'a str,
+    /// How much the assembler optimises.
+    pub level: Level,
 }
 
-/// Compiles a kernel to machine code for `arch`, such as `sm_90a`. Not to PTX: a driver refuses PTX that
-/// is newer than itself, and would compile it again.
-///
-/// # Errors
-/// Unfit without NVRTC, for an architecture that it does not know, and for a source that it refuses,
-/// with the first complaint.
-pub fn compile(source: &Source, arch: &str) -> Result<Binary> {
-    nvidia::NVRTC.require()?;
-    let program = Program::new(source)?;
-    let options = [
-        format!("--gpu-architecture={arch}"),
-        "--std=c++17".to_owned(),
-        // The assembler then reports registers and spills in the log.
-        "--ptxas-options=-v".to_owned(),
-    ];
-    // SAFETY: the program is alive.
-    let compiled = unsafe { result::compile_program(program.raw, &options) };
-    let log = program.log();
-    compiled.map_err(|why| {
-        let log = log.as_deref().unwrap_or_default();
-        let complaint = log.lines().find(|line| line.contains("error")).unwrap_or_default();
-        Error::unfit(format!(
-            "kernel {} does not compile for {arch}: NVRTC {} says {:?} {complaint}",
-            source.name,
-            compiler_version().unwrap_or_default(),
-            why.0
-        ))
-    })?;
-    Ok(Binary { cubin: program.cubin(source)?, functions: functions(&log?) })
-}
-
-/// A program of NVRTC's, with the texts that it refers to.
-struct Program {
-    raw: sys::nvrtcProgram,
-    _texts: [CString; 2],
-}
-
-impl Program {
-    fn new(source: &Source) -> Result<Self> {
-        let text = |text: &str| {
-            CString::new(text)
-                .map_err(|_| Error::usage(format!("kernel {} holds a zero byte", source.name)))
-        };
-        let (code, name) = (text(&source.code)?, text(&format!("{}.cu", source.name))?);
-        let raw = result::create_program(&code, Some(&name))
-            .map_err(|why| Error::unfit(format!("cannot start NVRTC: {:?}", why.0)))?;
-        Ok(Self { raw, _texts: [code, name] })
+impl Request<'_> {
+    /// The compiler's options, but for those that change nothing in what it makes.
+    fn options(&self) -> Vec<String> {
+        vec![
+            format!("--gpu-architecture={}", self.arch),
+            "--std=c++17".to_owned(),
+            // The assembler then reports registers and spills in the log.
+            "--ptxas-options=-v".to_owned(),
+            self.level.option(),
+        ]
     }
-
-    fn log(&self) -> Result<String> {
-        // SAFETY: the program is alive.
-        let log = unsafe { result::get_program_log(self.raw) }
-            .map_err(|why| Error::unfit(format!("NVRTC does not say what it did: {:?}", why.0)))?;
-        let bytes: Vec<u8> = log.into_iter().map(c_char::cast_unsigned).collect();
-        Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
-    }
-
-    fn cubin(&self, source: &Source) -> Result<Vec<u8>> {
-        let lost = |why: result::NvrtcError| {
-            Error::unfit(format!("kernel {} gives no machine code: {:?}", source.name, why.0))
-        };
-        let mut size = 0;
-        // SAFETY: the program is alive, and the pointer is to one number.
-        unsafe { sys::nvrtcGetCUBINSize(self.raw, &raw mut size) }.result().map_err(lost)?;
-        let mut cubin = vec![0u8; size];
-        // SAFETY: the buffer has the size that NVRTC asked for.
-        unsafe { sys::nvrtcGetCUBIN(self.raw, cubin.as_mut_ptr().cast()) }
-            .result()
-            .map_err(lost)?;
-        Ok(cubin)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // SAFETY: created by `new`, destroyed once. An error is of no use: the code has been copied.
-        let _ = unsafe { result::destroy_program(self.raw) };
-    }
-}
-
-fn functions(log: &str) -> Vec<Function> {
-    let mut functions: Vec<Function> = Vec::new();
-    for line in log.lines() {
-        if let Some((_, rest)) = line.split_once("Compiling entry function '") {
-            let name = rest.split('\'').next().unwrap_or_default().to_owned();
-            functions.push(Function { name, ..Function::default() });
-        }
-        let Some(function) = functions.last_mut() else { continue };
-        let before = |what: &str| {
-            let words = line.split(what).next().filter(|head| head.len() < line.len())?;
-            words.split_whitespace().next_back()?.parse::<u32>().ok()
-        };
-        if let Some(registers) = before(" registers") {
-            function.registers = registers;
-            function.shared_bytes = before(" bytes smem").unwrap_or(0);
-        }
-        if let Some((stores, loads)) =
-            before(" bytes spill stores").zip(before(" bytes spill loads"))
-        {
-            function.spill_bytes = stores + loads;
-        }
-    }
-    functions
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_assemblers_report_is_read() {
-        let log = "\
-ptxas info    : 0 bytes gmem
-ptxas info    : Compiling entry function 'one' for 'sm_90a'
-ptxas info    : Function properties for one
-    24 bytes stack frame, 12 bytes spill stores, 8 bytes spill loads
-ptxas info    : Used 32 registers, used 0 barriers, 24 bytes cumulative stack size, 4096 bytes smem
-ptxas info    : Compiling entry function 'two' for 'sm_90a'
-ptxas info    : Function properties for two
-    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
-ptxas info    : Used 8 registers, used 0 barriers";
-        let function = |name: &str, registers, spill_bytes, shared_bytes| Function {
-            name: name.to_owned(),
-            registers,
-            spill_bytes,
-            shared_bytes,
-        };
-        assert_eq!(functions(log), [function("one", 32, 20, 4096), function("two", 8, 0, 0)]);
-    }
 
     #[test]
     fn architectures_by_capability() {

@@ -1,5 +1,7 @@
 //! The memory of this process.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,47 @@ pub fn peak_bytes() -> Option<u64> {
     bytes_in("/proc/self/status", "VmHWM:")
 }
 
+/// The memory that the node and the control groups of this process let it have, bytes.
+pub fn total_bytes() -> Option<u64> {
+    let limits = control_groups().into_iter().map(|(limit, _)| limit);
+    limits.chain(bytes_in("/proc/meminfo", "MemTotal:")).min()
+}
+
+/// What of it is free, or holds nothing but copies of files, bytes.
+pub fn free_bytes() -> Option<u64> {
+    let left = control_groups().into_iter().map(|(limit, used)| limit.saturating_sub(used));
+    left.chain(bytes_in("/proc/meminfo", "MemAvailable:")).min()
+}
+
+/// Limit and use, without copies of files, of each control group that limits this process; cgroups(7).
+fn control_groups() -> Vec<(u64, u64)> {
+    const NEW: [&str; 4] = ["/sys/fs/cgroup", "max", "current", "inactive_file "];
+    const OLD: [&str; 4] =
+        ["/sys/fs/cgroup/memory", "limit_in_bytes", "usage_in_bytes", "total_inactive_file "];
+    let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mut groups = Vec::new();
+    for line in text.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let [root, limit, used, files] = match parts.next() {
+            Some("") => NEW,
+            Some("memory") => OLD,
+            _ => continue,
+        };
+        let path = parts.next().unwrap_or_default().trim_start_matches('/');
+        for group in Path::new(path).ancestors() {
+            let file = |name: &str| Path::new(root).join(group).join(format!("memory.{name}"));
+            let number = |name: &str| -> Option<u64> {
+                std::fs::read_to_string(file(name)).ok()?.trim().parse().ok()
+            };
+            let files = file("stat").to_str().and_then(|stat| value_in(stat, files));
+            let files = files.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+            let limits = number(limit).zip(number(used));
+            groups.extend(limits.map(|(limit, used)| (limit, used.saturating_sub(files))));
+        }
+    }
+    groups
+}
+
 /// The number of kibibytes behind `key` in a file of `/proc`, as bytes.
 pub(super) fn bytes_in(path: &str, key: &str) -> Option<u64> {
     let kibibytes: u64 = value_in(path, key)?.split_whitespace().next()?.parse().ok()?;
@@ -35,6 +78,12 @@ pub(super) fn bytes_in(path: &str, key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_free_is_part_of_all() {
+        let (free, all) = (free_bytes().unwrap(), total_bytes().unwrap());
+        assert!(0 < free && free <= all && all <= bytes_in("/proc/meminfo", "MemTotal:").unwrap());
+    }
 
     #[test]
     fn a_large_block_shows_until_the_peak_is_reset() {

@@ -1,9 +1,9 @@
 //! NVIDIA's libraries: loaded at run time, checked before the first call.
 //!
-//! cudarc panics if a library is missing, and at the first call of a missing symbol. So the tables here list every
-//! symbol in use, and [`Library::require`] looks all of them up first: a missing one becomes an error of one
-//! sentence. cudarc does not try `libnccl.so.2`, the only name that NCCL is installed under; see [`nccl_to_link`]. This
-//! module never calls cudarc.
+//! The driver is called through cudarc, which panics if a library is missing, and at the first call of a missing
+//! symbol. So the tables here list every symbol in use, and [`Library::require`] looks all of them up first: a missing
+//! one becomes an error of one sentence. The other libraries are called through tables of their functions
+//! (`functions!`), which say with a number how a call ended. This module never calls cudarc.
 #![expect(unsafe_code, reason = "loading a library runs its initialisers")]
 
 use std::os::unix::ffi::OsStrExt as _;
@@ -19,10 +19,12 @@ pub struct Library {
     pub key: &'static str,
     /// Its name in messages.
     name: &'static str,
-    /// File names that cudarc tries, in its order.
+    /// File names, the best first.
     files: &'static [&'static str],
+    /// Whether cudarc loads it, which asks the loader for these names in this order.
+    is_cudarcs: bool,
     remedy: &'static str,
-    /// Every symbol that this program or cudarc calls.
+    /// Every symbol that is called.
     pub symbols: &'static [&'static str],
     /// Loaded once and kept, because loading may take long.
     loaded: OnceLock<Result<Loaded>>,
@@ -39,6 +41,7 @@ pub static DRIVER: Library = Library {
     key: "cuda",
     name: "NVIDIA's driver",
     files: &["libcuda.so", "libcuda.so.1"],
+    is_cudarcs: true,
     remedy: "install the driver, or choose --backend host",
     symbols: &[
         "cuCtxGetCurrent",
@@ -58,13 +61,16 @@ pub static DRIVER: Library = Library {
         "cuEventElapsedTime",
         "cuEventQuery",
         "cuEventRecord",
+        "cuFuncGetAttribute",
         "cuGetErrorName",
         "cuGetErrorString",
         "cuInit",
         "cuLaunchKernel",
+        "cuLaunchKernelEx",
         "cuMemAlloc_v2",
         "cuMemFreeHost",
         "cuMemFree_v2",
+        "cuMemGetInfo_v2",
         "cuMemHostAlloc",
         "cuMemcpyDtoHAsync_v2",
         "cuMemcpyHtoDAsync_v2",
@@ -72,6 +78,9 @@ pub static DRIVER: Library = Library {
         "cuModuleGetFunction",
         "cuModuleLoadData",
         "cuModuleUnload",
+        "cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags",
+        "cuProfilerStart",
+        "cuProfilerStop",
         "cuStreamCreate",
         "cuStreamDestroy_v2",
         "cuStreamSynchronize",
@@ -83,17 +92,25 @@ pub static DRIVER: Library = Library {
 pub static NVRTC: Library = Library {
     key: "nvrtc",
     name: "NVRTC",
-    files: &["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"],
+    files: &["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11", "libnvrtc.so"],
+    is_cudarcs: false,
     remedy: "put the folder of libnvrtc.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and PyTorch \
              (site-packages/nvidia/*/lib) bring it",
     symbols: &[
+        "nvrtcAddNameExpression",
         "nvrtcCompileProgram",
         "nvrtcCreateProgram",
         "nvrtcDestroyProgram",
         "nvrtcGetCUBIN",
         "nvrtcGetCUBINSize",
+        "nvrtcGetErrorString",
+        "nvrtcGetLoweredName",
+        "nvrtcGetNumSupportedArchs",
+        "nvrtcGetPTX",
+        "nvrtcGetPTXSize",
         "nvrtcGetProgramLog",
         "nvrtcGetProgramLogSize",
+        "nvrtcGetSupportedArchs",
         "nvrtcVersion",
     ],
     loaded: OnceLock::new(),
@@ -103,17 +120,20 @@ pub static NVRTC: Library = Library {
 pub static CUBLASLT: Library = Library {
     key: "cublaslt",
     name: "cuBLASLt",
-    files: &["libcublasLt.so", "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"],
+    files: &["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11", "libcublasLt.so"],
+    is_cudarcs: false,
     remedy: "put the folder of libcublasLt.so.12 or .13 on LD_LIBRARY_PATH; the CUDA toolkit and \
              PyTorch (site-packages/nvidia/*/lib) bring it",
     symbols: &[
         "cublasLtCreate",
         "cublasLtDestroy",
+        "cublasLtGetStatusName",
         "cublasLtGetVersion",
         "cublasLtMatmul",
         "cublasLtMatmulAlgoGetHeuristic",
         "cublasLtMatmulDescCreate",
         "cublasLtMatmulDescDestroy",
+        "cublasLtMatmulDescSetAttribute",
         "cublasLtMatmulPreferenceCreate",
         "cublasLtMatmulPreferenceDestroy",
         "cublasLtMatmulPreferenceSetAttribute",
@@ -123,11 +143,12 @@ pub static CUBLASLT: Library = Library {
     loaded: OnceLock::new(),
 };
 
-/// Collectives. The newest symbol is `ncclCommInitRankConfig` (NCCL 2.14).
+/// Collectives. The newest symbols are `ncclCommInitRankConfig` and `ncclCommFinalize` (NCCL 2.14).
 pub static NCCL: Library = Library {
     key: "nccl",
     name: "NCCL",
-    files: &["libnccl.so"],
+    files: &["libnccl.so.2"],
+    is_cudarcs: false,
     remedy: "put the folder of libnccl.so.2 on LD_LIBRARY_PATH; NVIDIA's packages and PyTorch \
              (site-packages/nvidia/nccl/lib) bring it",
     symbols: &[
@@ -135,6 +156,8 @@ pub static NCCL: Library = Library {
         "ncclAllReduce",
         "ncclBroadcast",
         "ncclCommAbort",
+        "ncclCommDestroy",
+        "ncclCommFinalize",
         "ncclCommGetAsyncError",
         "ncclCommInitRankConfig",
         "ncclGetErrorString",
@@ -157,7 +180,7 @@ pub static NCCL: Library = Library {
 pub static ALL: [&Library; 4] = [&DRIVER, &NVRTC, &CUBLASLT, &NCCL];
 
 impl Library {
-    /// Loads the library as cudarc will, checks every symbol in use, and returns the file.
+    /// Loads the library, checks every symbol in use, and returns the file.
     ///
     /// # Errors
     /// Unfit for a missing library and for one that is too old.
@@ -185,7 +208,7 @@ impl Library {
     }
 
     fn load_checked(&self) -> Result<Loaded> {
-        let loaded = self.load(self.files).map_err(|why| {
+        let loaded = self.load().map_err(|why| {
             Error::unfit(format!("{} cannot be loaded: {why}; {}", self.name, self.remedy))
         })?;
         match self.symbols.iter().find(|symbol| !has_symbol(&loaded.handle, symbol)) {
@@ -198,17 +221,25 @@ impl Library {
         }
     }
 
-    /// Loads the first of these file names that can be loaded; the error is the message for the last.
-    fn load(&self, names: &[&str]) -> Result<Loaded, String> {
+    /// Loads the first file that can be loaded; the error is the message for the last.
+    ///
+    /// The loader itself would take any file of the first name, wherever it lies, before one of the second. So the folders
+    /// of `LD_LIBRARY_PATH` come first, one after another, each with all names: a toolkit that the system has does not win
+    /// over the folder that somebody has put there.
+    fn load(&self) -> Result<Loaded, String> {
+        let path = std::env::var_os("LD_LIBRARY_PATH").filter(|_| !self.is_cudarcs);
+        let path = path.unwrap_or_default();
+        let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+        let files = folders.flat_map(|folder| self.files.iter().map(move |name| folder.join(name)));
+        let files = files.filter(|file| file.exists());
         let mut message = String::new();
-        for &name in names {
-            // SAFETY: loading runs the initialisers of the file that the loader finds by this name, and NVIDIA's do no
-            // harm. It looks where it has found what this process was started with (LD_LIBRARY_PATH, ld.so.conf), so
-            // whoever can put another file there already decides what runs here. We add no folder to that but one that
-            // only this user can write (`run::restart`).
-            match unsafe { libloading::Library::new(name) } {
+        for name in files.chain(self.files.iter().map(PathBuf::from)) {
+            // SAFETY: loading runs the initialisers of the file, and NVIDIA's do no harm. It lies where the loader has
+            // found what this process was started with (LD_LIBRARY_PATH, ld.so.conf), so whoever can put another file
+            // there already decides what runs here.
+            match unsafe { libloading::Library::new(&name) } {
                 Ok(handle) => {
-                    let file = file_of(&handle, self.symbols).unwrap_or_else(|| name.into());
+                    let file = file_of(&handle, self.symbols).unwrap_or(name);
                     return Ok(Loaded { handle, file });
                 }
                 Err(why) => {
@@ -216,7 +247,7 @@ impl Library {
                     let cause = std::error::Error::source(&why).map(ToString::to_string);
                     message = cause.unwrap_or_else(|| why.to_string());
                     if message.contains("No such file") {
-                        message = format!("{name} not found");
+                        message = format!("{} not found", name.display());
                     }
                 }
             }
@@ -224,6 +255,40 @@ impl Library {
         Err(message)
     }
 }
+
+/// A table of functions of a library, each looked up at the first use of any. Where C returns an enumeration it has a number: a
+/// newer library may return one that these bindings do not know, which no enumeration of Rust may hold.
+macro_rules! functions {
+    (
+        $library:ident, $(#[$about:meta])* $visible:vis struct $table:ident {
+            $($name:ident = $symbol:ident($($argument:ty),* $(,)?) -> $result:ty;)*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug)]
+        $visible struct $table {
+            $($visible $name: unsafe extern "C" fn($($argument),*) -> $result,)*
+        }
+
+        impl $table {
+            /// The functions of the library that this process has loaded.
+            ///
+            /// # Errors
+            /// Unfit where there is none, and where it is too old.
+            $visible fn get() -> $crate::base::error::Result<&'static Self> {
+                static TABLE: std::sync::OnceLock<$crate::base::error::Result<$table>> =
+                    std::sync::OnceLock::new();
+                let library = &$crate::machine::nvidia::$library;
+                // SAFETY: the types are those of the library's header.
+                let load = || unsafe {
+                    Ok(Self { $($name: library.symbol(stringify!($symbol))?,)* })
+                };
+                TABLE.get_or_init(load).as_ref().map_err(Clone::clone)
+            }
+        }
+    };
+}
+pub(crate) use functions;
 
 fn has_symbol(handle: &libloading::Library, symbol: &str) -> bool {
     // SAFETY: the symbol is only looked up, never called through this type.
@@ -244,16 +309,23 @@ fn file_of(handle: &libloading::Library, symbols: &[&str]) -> Option<PathBuf> {
     // SAFETY: the name is valid while the library is loaded.
     let name = unsafe { std::ffi::CStr::from_ptr(found.dli_fname) };
     let name = PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    // Absolute, because it becomes the target of a link.
+    // Links may lead to it.
     Some(std::fs::canonicalize(&name).unwrap_or(name))
 }
 
-/// The file of an installed NCCL that cudarc can load only by a link of the name `libnccl.so`. The link's folder must
-/// be on `LD_LIBRARY_PATH` when a process *starts*; the loader does not read the variable again later.
-pub fn nccl_to_link() -> Option<PathBuf> {
-    let is_loadable = NCCL.load(NCCL.files).is_ok();
-    let file = || Some(NCCL.load(&["libnccl.so.2"]).ok()?.file);
-    if is_loadable { None } else { file() }
+/// Tells a profiler around this process that what follows counts, or no longer does. Without one it does nothing.
+///
+/// # Errors
+/// Unfit without a driver, and when it refuses.
+pub fn let_profiler_count(counts: bool) -> Result<()> {
+    let name = if counts { "cuProfilerStart" } else { "cuProfilerStop" };
+    // SAFETY: both take nothing and return CUresult (cudaProfiler.h).
+    let call: unsafe extern "C" fn() -> i32 = unsafe { DRIVER.symbol(name) }?;
+    // SAFETY: they may be called at any time in a process with a context.
+    match unsafe { call() } {
+        0 => Ok(()),
+        code => Err(Error::unfit(format!("{name} of NVIDIA's driver failed with code {code}"))),
+    }
 }
 
 #[cfg(test)]
@@ -267,12 +339,13 @@ mod tests {
         assert!(message.contains("NCCL cannot be loaded") && message.contains("LD_LIBRARY_PATH"));
         assert!(!message.contains('\n'));
         // The C library stands in for one that lacks what is needed.
-        let old = copy(&NCCL).load(&["libc.so.6"]).unwrap().handle;
-        assert!(has_symbol(&old, "malloc") && !has_symbol(&old, "ncclAllReduce"));
+        let old = Library { files: &["libc.so.6"], ..copy(&NCCL) };
+        let message = old.require().unwrap_err().message;
+        assert!(message.contains("has no ncclAllGather: NCCL is too old"), "{message}");
     }
 
     fn copy(library: &Library) -> Library {
-        let Library { key, name, files, remedy, symbols, .. } = *library;
-        Library { key, name, files, remedy, symbols, loaded: OnceLock::new() }
+        let Library { key, name, files, is_cudarcs, remedy, symbols, .. } = *library;
+        Library { key, name, files, is_cudarcs, remedy, symbols, loaded: OnceLock::new() }
     }
 }

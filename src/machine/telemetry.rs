@@ -5,11 +5,25 @@
 use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{Clock, PerformancePolicy, TemperatureSensor};
+use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::structs::device::FieldId;
+use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_POWER_INSTANT;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::caveat::THROTTLED_PERCENT;
-use crate::machine::device::Device;
+use crate::machine::device::{Board, Device};
+
+/// NVML's field of the power that is drawn now. `nvmlDeviceGetPowerUsage` is a mean over a second on Ampere and newer, but
+/// on GA100 (nvml.h).
+const POWER_NOW: FieldId = FieldId(NVML_FI_DEV_POWER_INSTANT);
+
+/// What the UUID of a MIG instance begins with.
+const INSTANCE: &str = "MIG-";
+
+/// Most NVLinks of a GPU; NVML refuses the number of one that is not there.
+const NVLINK_LIMIT: u32 = 18;
 
 /// The NVML sensors of one GPU.
 #[derive(Debug)]
@@ -27,6 +41,10 @@ pub struct Reading {
     pub memory_mhz: Option<u32>,
     /// Power drawn, W.
     pub power_watts: Option<f64>,
+    /// Whether that is the power of the moment. Else it is NVML's older figure: a mean over a second on Ampere and newer, but on
+    /// GA100.
+    #[serde(default)]
+    pub power_is_instant: bool,
     /// Energy drawn since the driver was loaded, J.
     pub energy_joules: Option<f64>,
     /// Temperature of the chip, °C.
@@ -64,6 +82,22 @@ const HARMLESS: ThrottleReasons = ThrottleReasons::GPU_IDLE
     .union(ThrottleReasons::SYNC_BOOST)
     .union(ThrottleReasons::DISPLAY_CLOCK_SETTING);
 
+/// How the tools write the UUID of a device: `GPU-…`, and `MIG-…` of a part of a GPU. NVML alone tells those apart; without it a
+/// part is taken for a GPU.
+pub fn uuid_of(number: &str) -> String {
+    let instance = format!("{INSTANCE}{number}");
+    let is_instance = Nvml::init().is_ok_and(|nvml| {
+        let device = nvml.device_by_uuid(instance.as_str());
+        device.is_ok_and(|device| device.mig_is_mig_device_handle().unwrap_or(true))
+    });
+    if is_instance { instance } else { format!("GPU-{number}") }
+}
+
+/// Whether a device is a part of a GPU, by its UUID.
+pub fn is_instance(device: &Device) -> bool {
+    device.uuid.as_ref().is_some_and(|uuid| uuid.starts_with(INSTANCE))
+}
+
 impl Sensors {
     /// The sensors of `device`; `None` for a device that NVML does not know.
     pub fn of(device: &Device) -> Option<Self> {
@@ -74,14 +108,28 @@ impl Sensors {
             sensors.nvml.device_by_pci_bus_id(sensors.pci.as_str())?;
             Ok(sensors)
         });
-        found.inspect_err(|why| tracing::warn!("no telemetry of {}: {why}", device.name)).ok()
+        let warn = |why: &NvmlError| {
+            tracing::warn!("no telemetry of {}: {why}{}", device.name, remedy(why));
+        };
+        found.inspect_err(warn).ok()
     }
 
-    /// Reads all sensors.
+    /// Reads all sensors. Those of the whole GPU, where the device is a MIG instance.
     pub fn read(&self) -> Reading {
-        let Ok(device) = self.nvml.device_by_pci_bus_id(self.pci.as_str()) else {
-            return Reading::default();
+        let device = match self.nvml.device_by_pci_bus_id(self.pci.as_str()) {
+            Ok(device) => device,
+            Err(why) => {
+                tracing::warn!("no telemetry of the GPU at {}: {why}{}", self.pci, remedy(&why));
+                return Reading::default();
+            }
         };
+        let now = || match device.field_values_for(&[POWER_NOW]).ok()?.pop()?.ok()?.value.ok()? {
+            SampleValue::U32(milliwatts) => Some(u64::from(milliwatts)),
+            SampleValue::U64(milliwatts) => Some(milliwatts),
+            SampleValue::F64(_) | SampleValue::I64(_) => None,
+        };
+        let now = now();
+        let power = now.or_else(|| device.power_usage().ok().map(u64::from));
         let from_milli = |value: u64| value as f64 / 1e3;
         let limited =
             |by| device.violation_status(by).ok().map(|status| status.violation_time as f64 / 1e9);
@@ -89,7 +137,8 @@ impl Sensors {
         Reading {
             sm_mhz: device.clock_info(Clock::SM).ok(),
             memory_mhz: device.clock_info(Clock::Memory).ok(),
-            power_watts: device.power_usage().ok().map(|milliwatts| from_milli(milliwatts.into())),
+            power_watts: power.map(from_milli),
+            power_is_instant: now.is_some(),
             energy_joules: device.total_energy_consumption().ok().map(from_milli),
             temperature_celsius: device.temperature(TemperatureSensor::Gpu).ok(),
             throttle_reasons: reason_names(reasons.difference(HARMLESS)),
@@ -98,9 +147,44 @@ impl Sensors {
         }
     }
 
+    /// Whether the driver keeps the GPU ready while no program uses it.
+    pub fn is_persistent(&self) -> Option<bool> {
+        self.nvml.device_by_pci_bus_id(self.pci.as_str()).ok()?.is_in_persistent_mode().ok()
+    }
+
+    /// What does not change while cases run.
+    pub fn board(&self) -> Board {
+        let Ok(device) = self.nvml.device_by_pci_bus_id(self.pci.as_str()) else {
+            return Board::default();
+        };
+        let links = || {
+            let known =
+                (0..NVLINK_LIMIT).map_while(|link| device.link_wrapper_for(link).is_active().ok());
+            let known: Vec<bool> = known.collect();
+            (!known.is_empty()).then(|| known.iter().filter(|is_up| **is_up).count() as u32)
+        };
+        Board {
+            serial: device.serial().ok(),
+            firmware: device.vbios_version().ok(),
+            pcie_generation: device.max_pcie_link_gen().ok(),
+            pcie_width: device.current_pcie_link_width().ok(),
+            nvlinks: links(),
+            ecc: device.is_ecc_enabled().ok().map(|ecc| ecc.currently_enabled),
+            power_limit_watts: device.enforced_power_limit().ok().map(|it| f64::from(it) / 1e3),
+        }
+    }
+
     /// The driver's version.
     pub fn driver_version(&self) -> Option<String> {
         self.nvml.sys_driver_version().ok()
+    }
+}
+
+/// What to do about an error that is the device's own.
+fn remedy(error: &NvmlError) -> &'static str {
+    match error {
+        NvmlError::GpuLost => "; see the kernel's log for an Xid, and restart the node",
+        _ => "",
     }
 }
 

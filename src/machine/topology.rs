@@ -41,6 +41,8 @@ pub struct DeviceSpec {
     pub f32_tflops: Figure,
     /// Dense f64 peak, TFLOP/s.
     pub f64_tflops: Figure,
+    /// Multiprocessors; only of GPUs.
+    pub multiprocessors: Option<Figure>,
 }
 
 /// A machine of identical nodes.
@@ -106,7 +108,9 @@ impl Topology {
             let line = before.matches('\n').count() + 1;
             wrong(format!("line {line}: {}", in_plain_words(why.message())))
         })?;
-        for (key, figure) in topology.figures() {
+        let multiprocessors = topology.device.multiprocessors.iter();
+        let multiprocessors = multiprocessors.map(|figure| ("device.multiprocessors", figure));
+        for (key, figure) in topology.figures().into_iter().chain(multiprocessors) {
             if !(figure.value.is_finite() && figure.value > 0.0) {
                 return Err(wrong(format!("{key} is {}; it must be positive", figure.value)));
             }

@@ -20,12 +20,14 @@ pub struct Round {
     last_start: Nanos,
     first_end: Nanos,
     last_end: Nanos,
-    /// The longest of the ranks' own times, by the host's clock.
+    /// The longest of the ranks' own times.
     longest: Nanos,
     /// The sum of the ranks' own times.
     total: Nanos,
     /// The longest time on a device, where devices tell.
     device: Option<Nanos>,
+    /// The longest time by the host's clock, where devices stamp start and end.
+    host: Option<Nanos>,
     /// The rank with the longest own time; of several the lowest.
     slowest: usize,
     /// Whether a rank came late to the start, of whatever group.
@@ -40,7 +42,7 @@ impl Round {
 }
 
 /// Numbers of a round of which the largest over all ranks is wanted.
-const MAXIMA: usize = 7;
+const MAXIMA: usize = 8;
 
 /// Combines this rank's samples of a block with those of the other ranks. `all_reduce` reduces numbers
 /// over all ranks in place; their number does not depend on the number of ranks.
@@ -53,9 +55,9 @@ pub fn combine(
         .iter()
         .flat_map(|sample| -> [i64; MAXIMA] {
             let own = sample.end - sample.start;
-            let device = sample.device.unwrap_or(-1);
+            let [device, host] = [sample.device, sample.host].map(|told| told.unwrap_or(-1));
             let (start, end) = (sample.start, sample.end);
-            [-start, start, -end, end, own, device, sample.late.into()]
+            [-start, start, -end, end, own, device, host, sample.late.into()]
         })
         .collect();
     all_reduce(&mut maxima, ReduceOp::Max);
@@ -76,8 +78,9 @@ pub fn combine(
         longest: of_all[4],
         total,
         device: Some(of_all[5]).filter(|&device| device >= 0),
+        host: Some(of_all[6]).filter(|&host| host >= 0),
         slowest: usize::try_from(slowest.saturating_neg()).unwrap_or(0),
-        late: of_all[6] > 0,
+        late: of_all[7] > 0,
     })
     .collect()
 }
@@ -92,6 +95,8 @@ pub struct Times {
     pub local: Vec<f64>,
     /// Largest time on the device itself of any rank; empty where the devices do not tell.
     pub device: Vec<f64>,
+    /// Largest time by the host's clock of any rank, where devices stamp start and end; else empty.
+    pub host: Vec<f64>,
     /// Rounds left out because a rank was late.
     pub invalid: usize,
 }
@@ -108,6 +113,7 @@ impl Times {
             self.global.push(one(round.last_end - round.first_start));
             self.local.push(one(round.longest));
             self.device.extend(round.device.map(one));
+            self.host.extend(round.host.map(one));
         }
     }
 
@@ -118,7 +124,7 @@ impl Times {
             Definition::SlowestRank => &self.local,
             Definition::SlowestDevice => &self.device,
             // Never by this program.
-            Definition::MeanOfRanksAndIterations => &[],
+            Definition::MeanOfRanksAndIterations | Definition::ByTheTool => &[],
         }
     }
 
@@ -219,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn sample(start: i64, end: i64, late: bool) -> Sample {
-        Sample { start, end, device: None, late }
+        Sample::by_host(start, end, late)
     }
 
     /// What rank 0 learns when these ranks combine their samples, `[rank][round]`. The others' numbers
@@ -287,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_device_time_is_the_slowest_devices_and_judges_kernels() {
-        let on_device = |device| Sample { start: 0, end: 900, device, late: false };
+        let on_device = |device| Sample { device, ..Sample::by_host(0, 900, false) };
         let mut times = Times::default();
         times.add(&combined(&[vec![on_device(Some(700))], vec![on_device(Some(800))]]), 10);
         assert_eq!(times.by(Definition::SlowestDevice), [80.0]);

@@ -3,9 +3,12 @@
 //! A [`Config`] is as written; [`Plan::resolve`](crate::plan::Plan::resolve) validates it and turns it into a plan.
 //! Every key is optional. Files are untrusted: bounded in size and depth.
 
+mod capacity;
 mod chosen;
 mod commented;
 mod comparison;
+mod hardware;
+mod older;
 
 use std::path::{Path, PathBuf};
 
@@ -14,17 +17,21 @@ use serde::de::value::{self, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 
+pub use capacity::CapacityConfig;
 pub use chosen::Chosen;
 pub use commented::commented;
 pub use comparison::{ComparedMetric, ComparisonConfig, SeverityConfig, StatisticalTest};
+pub use hardware::{Found, HardwareConfig};
 
 use crate::base::error::{Error, Result};
 use crate::base::files::read_bounded;
 use crate::base::serde_words::in_plain_words;
 use crate::base::yaml;
-use crate::benchmark::Preset;
 
 const FILE_LIMIT: u64 = 1 << 20;
+
+/// How files end; a name without any ending is as good.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// A configuration file; flags override it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +40,14 @@ pub struct Config {
     /// Files that are read, beside those that other keys name: no output may replace them.
     #[serde(skip)]
     pub inputs: Vec<PathBuf>,
+    /// What the run is called; shown with its results.
+    #[schemars(example = &"nightly")]
+    pub name: Option<String>,
+    /// What it is for, in a sentence.
+    #[schemars(example = &"Two nodes after the driver's update")]
+    pub description: Option<String>,
+    /// The hardware, which is found out.
+    pub hardware: HardwareConfig,
     /// `auto`, `cuda`, `host` or `simulated`.
     pub backend: Option<BackendChoice>,
     /// Let several ranks share a GPU, for trials.
@@ -43,7 +58,12 @@ pub struct Config {
     /// Seed of all random numbers.
     #[schemars(example = 1)]
     pub seed: Option<u64>,
+    /// Whether the best form of a kernel is searched before it is measured, where it has several; default `true`, and
+    /// `false` for a quick run.
+    #[serde(alias = "autotuning_enabled")]
+    pub autotuning: Option<bool>,
     /// Deadline of the whole run: `5m`, or seconds as a number.
+    #[serde(alias = "timeout_seconds")]
     #[schemars(example = &"5m")]
     pub timeout: Option<Quantity>,
     /// How the ranks of a case synchronise the start of an iteration.
@@ -59,6 +79,8 @@ pub struct Config {
     pub heartbeats: Option<bool>,
     /// Thread level that MPI is initialised with.
     pub thread_level: Option<ThreadLevel>,
+    /// What a rank may fill, for sizes that are words, such as `max` and `l2`; asked of the machine if absent.
+    pub capacity: CapacityConfig,
     /// Iterations and time of a case.
     pub benchmarking: Benchmarking,
     /// The mesh of the ranks, and the groups to measure.
@@ -66,15 +88,26 @@ pub struct Config {
     /// A scaling study within one launch.
     pub scaling: ScalingConfig,
     /// Element types: `f32`, `f64`, `i32` …
+    #[serde(alias = "precision")]
     #[schemars(example = ["f32", "f64"])]
     pub precision_policies: Option<Vec<String>>,
-    /// Problem sizes for the keys that are not set.
-    pub preset: Option<Preset>,
+    /// How much the assembler optimises kernels for GPUs: `O0` to `O3`, each in cases of its own; default `O3`.
+    #[serde(alias = "ir_optimization_levels")]
+    #[schemars(example = ["O0", "O3"])]
+    pub optimization_levels: Option<Vec<String>>,
+    /// Problem sizes for the keys that are not set: `small`, `medium`, `large`, or what the benchmarks have besides.
+    #[schemars(example = &"large")]
+    pub preset: Option<String>,
     /// Benchmarks: a list of names, or names with their problem sizes; the usual ones if absent.
     #[serde(deserialize_with = "chosen::read")]
     #[schemars(schema_with = "chosen::schema")]
     #[schemars(example = ["all_reduce", "gemm"])]
     pub benchmarks: Option<Chosen>,
+    /// The figures that are shown, by the names of metrics or `throughput`, `memory_bandwidth`, `compute_utilization`,
+    /// `energy`, `occupancy`, `accuracy`; all if absent. The report holds all in any case.
+    #[serde(alias = "measurements")]
+    #[schemars(example = ["latency", "energy"])]
+    pub measure: Option<Vec<String>>,
     /// Only these cases, by id or glob; all if absent.
     #[schemars(example = ["all_reduce/f32/*"])]
     pub cases: Option<Vec<String>>,
@@ -90,6 +123,22 @@ pub struct Config {
     pub comparison: ComparisonConfig,
     /// Where reports are archived.
     pub history: HistoryConfig,
+    /// A file for each; a key of older documents, like the next: none of them is left once a file is read.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub output_formats: Option<Vec<String>>,
+    /// Ranks along `tp`.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub tensor_parallel_size: Option<u32>,
+    /// Ranks along `dp`.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub data_parallel_size: Option<u32>,
+    /// Ranks along `pp`.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub pipeline_parallel_size: Option<u32>,
 }
 
 /// Iterations and time of a case.
@@ -144,6 +193,14 @@ pub struct Benchmarking {
     /// Coefficient of variation above which a case carries a caveat, percent.
     #[schemars(example = 5.0)]
     pub max_variance_percent: Option<f64>,
+    /// See `autotuning`; a key of older documents, like the next.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub autotuning_enabled: Option<bool>,
+    /// See `timeout`.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub timeout_seconds: Option<Quantity>,
 }
 
 /// Deadlines: `30s`, `10m`, or seconds as a number. Defaults grow with ranks and iterations.
@@ -240,6 +297,27 @@ pub struct OutputConfig {
     /// The format of files whose ending names none.
     #[schemars(example = &"json")]
     pub format: Option<String>,
+    /// A folder of results beside the files. Only a flag names it: launches that follow a file have folders of their own.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
+    /// What names a comment, so that one is updated. Only a flag names it.
+    #[serde(skip)]
+    pub marker: Option<String>,
+    /// Whether a report is published on GitHub. Only a flag asks for it.
+    #[serde(skip)]
+    pub github: bool,
+    /// See `output_formats`.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub default_format: Option<String>,
+    /// Samples are kept in any case.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub include_raw_data: Option<bool>,
+    /// Whether a page with plots is written.
+    #[serde(skip_serializing)]
+    #[schemars(skip)]
+    pub generate_plots: Option<bool>,
 }
 
 /// One limit, with exactly one bound. A run that breaks it exits with code 3.
@@ -329,7 +407,8 @@ pub enum BackendChoice {
     Auto,
     /// NVIDIA GPUs.
     Cuda,
-    /// CPU kernels and MPI collectives.
+    /// CPU kernels and MPI collectives; `cpu` is another name for it.
+    #[serde(alias = "cpu")]
     Host,
     /// A performance model of a machine, in virtual time.
     Simulated,
@@ -369,6 +448,14 @@ impl Config {
     /// Usage error for a file that cannot be read, exceeds the limits, or is malformed; for an unknown key it
     /// suggests the nearest known one.
     pub fn load(path: &Path) -> Result<Self> {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        if let Some(other) = ending.filter(|ending| !ENDINGS.contains(&&**ending)) {
+            let why = format!(
+                "it is named as .{other}, and configurations are YAML or JSON (.yaml, .yml, .json); `tesserabench \
+                 init-config` writes one"
+            );
+            return Err(Error::file("use the configuration", path, why));
+        }
         let text = read_bounded(path, FILE_LIMIT)?;
         let config = Self::parse(&text);
         let config = config.map_err(|why| Error::file("use the configuration", path, why))?;
@@ -384,7 +471,10 @@ impl Config {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        if text.trim().is_empty() { Ok(Self::default()) } else { yaml::read(text) }
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        yaml::read::<Self>(text)?.without_older_keys()
     }
 }
 
@@ -436,7 +526,8 @@ mod tests {
             let alias = format!("*a{},", i - 1).repeat(9);
             bomb += &format!("a{i}: &a{i} [{}]\n", alias.trim_end_matches(','));
         }
-        assert!(error(&bomb).len() < 300);
+        // It lists every key.
+        assert!(error(&bomb).len() < 600);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct ScheduledGroup {
 }
 
 pub(super) struct MeasuredGroups {
+    /// All ranks.
+    pub(super) ranks: usize,
     /// For benchmarks whose ranks communicate.
     pub(super) collective: Vec<ScheduledGroup>,
     /// For benchmarks that every rank runs by itself.
@@ -66,7 +68,7 @@ impl MeasuredGroups {
         if default && collective.is_empty() && scaling.is_none() {
             collective = world;
         }
-        Ok(Self { collective, single, pairs, scaling })
+        Ok(Self { ranks: mesh.ranks(), collective, single, pairs, scaling })
     }
 }
 

@@ -6,9 +6,11 @@ use super::groups::{CASE_LIMIT, MeasuredGroups, ScheduledGroup};
 use super::{Case, Study};
 use crate::base::error::{Error, Kind, Result, suggestion};
 use crate::base::units::unreached_ends;
+use crate::benchmark::kernel::LEVEL;
 use crate::benchmark::work::{Blocks, Element, Exchange, Placement, Work};
-use crate::benchmark::{self, Benchmark, Preset, Problem, Setting, Values};
-use crate::plan::config::{Config, ScalingKind};
+use crate::benchmark::{self, Asked, Benchmark, Key, Problem, Setting, Texts, Values};
+use crate::machine::capacity::Capacity;
+use crate::plan::config::{Chosen, Config, ScalingKind};
 use crate::plan::mesh::{self, Group};
 
 pub(super) struct Sweep {
@@ -18,6 +20,8 @@ pub(super) struct Sweep {
     of_preset: bool,
     precisions: Vec<Option<Element>>,
     placements: Vec<Option<Placement>>,
+    /// What a rank may fill.
+    capacity: Capacity,
 }
 
 /// The key for in place and out of place, which is no size.
@@ -28,35 +32,65 @@ const BYTES: &str = "bytes";
 
 pub(super) fn all(config: &Config) -> Result<Vec<Sweep>> {
     let defaults = || benchmark::defaults().map(|name| (name.to_owned(), None)).collect();
-    let benchmarks: BTreeMap<_, _> = config.benchmarks.clone().unwrap_or_else(defaults);
+    let benchmarks: Chosen = config.benchmarks.clone().unwrap_or_else(defaults);
     let precisions = match &config.precision_policies {
         Some(names) => unique(names.iter().map(|name| Element::parse(name)))?,
         None => Vec::new(),
     };
-    let preset = config.preset.unwrap_or_default();
-    benchmarks
-        .into_iter()
-        .map(|(name, settings)| {
-            let benchmark = benchmark::named(&name)?;
-            let mut texts: BTreeMap<String, String> = settings
-                .unwrap_or_default()
-                .iter()
-                .map(|(key, values)| (key.clone(), values.text()))
-                .collect();
+    let preset = config.preset.as_deref();
+    let levels = levels(config, &benchmarks)?;
+    let capacity = config.capacity.resolve()?;
+    let mut sweeps = Vec::new();
+    for (name, settings) in benchmarks {
+        let meant = benchmark::meant_by(&name)?;
+        let texts: Texts = settings
+            .unwrap_or_default()
+            .iter()
+            .map(|(key, values)| (key.clone(), values.text()))
+            .collect();
+        let has = |benchmark: &Benchmark, name: &str| {
+            name == PLACEMENT || benchmark.keys.iter().any(|key| key.name == name)
+        };
+        for &benchmark in &meant {
+            let mut texts = texts.clone();
+            // Of several benchmarks each takes the sizes that it has.
+            texts
+                .retain(|key, _| has(benchmark, key) || !meant.iter().any(|other| has(other, key)));
+            if let Some(levels) = levels.as_ref().filter(|_| has(benchmark, LEVEL)) {
+                texts.entry(LEVEL.to_owned()).or_insert_with(|| levels.clone());
+            }
             let placements = placements(benchmark, texts.remove(PLACEMENT))?;
-            Ok(Sweep {
+            sweeps.push(Sweep {
                 benchmark,
                 of_preset: !texts.contains_key(BYTES),
-                problems: problems(benchmark, texts, preset)?,
+                problems: all_problems(benchmark, &texts, preset)?,
                 precisions: match &*benchmark.precisions {
                     [] => vec![None],
                     [default, ..] if precisions.is_empty() => vec![Some(*default)],
                     _ => precisions.iter().copied().map(Some).collect(),
                 },
                 placements,
-            })
-        })
-        .collect()
+                capacity: capacity.clone(),
+            });
+        }
+    }
+    Ok(sweeps)
+}
+
+/// How much the assembler shall optimise; an error if it has nothing to do.
+fn levels(config: &Config, chosen: &Chosen) -> Result<Option<String>> {
+    let Some(levels) = &config.optimization_levels else { return Ok(None) };
+    let mut meant = Vec::new();
+    for name in chosen.keys() {
+        meant.extend(benchmark::meant_by(name)?);
+    }
+    let has_level = |known: &Key| known.name == LEVEL;
+    if levels.is_empty() || !meant.iter().any(|meant| meant.keys.iter().any(has_level)) {
+        return Err(Error::usage(
+            "optimization levels are for kernels that are compiled for GPUs, and none is chosen; leave them out",
+        ));
+    }
+    Ok(Some(levels.join(",")))
 }
 
 /// What people may take for a size of their lists and is none, each as a sentence.
@@ -95,15 +129,32 @@ fn unique<T: PartialEq>(list: impl Iterator<Item = Result<T>>) -> Result<Vec<T>>
     Ok(known)
 }
 
-fn problems(
+/// The problems of a preset, with what is explicit over them.
+fn all_problems(
     benchmark: &Benchmark,
-    mut texts: BTreeMap<String, String>,
-    preset: Preset,
+    explicit: &Texts,
+    preset: Option<&str>,
 ) -> Result<Vec<Problem>> {
+    let (place, sets) = benchmark.preset(preset)?;
+    let mut all = Vec::new();
+    for mut texts in sets {
+        texts.extend(explicit.clone());
+        all.extend(problems(benchmark, texts, place)?);
+    }
+    Ok(all)
+}
+
+/// How many problems a benchmark is measured with where nothing is explicit; `None` where its own sizes make no sense.
+pub fn usual_sizes(benchmark: &Benchmark) -> Option<usize> {
+    all_problems(benchmark, &Texts::new(), None).ok().map(|problems| problems.len())
+}
+
+/// Every combination of the values of the keys; what is not explicit has the sizes at this place of each key's.
+fn problems(benchmark: &Benchmark, mut texts: Texts, preset: usize) -> Result<Vec<Problem>> {
     let mut problems = vec![Problem::new()];
     for key in &benchmark.keys {
         let text = texts.remove(&*key.name).or_else(|| match &key.values {
-            Values::Sizes(presets) => Some(presets[preset as usize].to_string()),
+            Values::Sizes(presets) => Some(presets[preset].to_string()),
             _ => None,
         });
         let of_key =
@@ -140,6 +191,11 @@ fn problems(
 }
 
 impl Sweep {
+    /// Whether sizes are said as words.
+    pub(super) fn has_words(&self) -> bool {
+        self.problems.iter().any(|problem| !self.benchmark.asked(problem).is_empty())
+    }
+
     pub(super) fn add_cases(&self, groups: &MeasuredGroups, cases: &mut CaseList) -> Result<()> {
         let scheduled = match &groups.pairs {
             Some(pairs) if self.benchmark.is_paired() => pairs,
@@ -148,9 +204,12 @@ impl Sweep {
         };
         for &precision in &self.precisions {
             for problem in &self.problems {
+                let asked = self.benchmark.asked(problem);
                 for &placement in &self.placements {
+                    let problem = &self.fitted(problem, precision, placement, groups)?;
+                    let mut add = |case| cases.add(Case { asked: asked.clone(), ..case });
                     for group in scheduled {
-                        cases.add(self.fitting_case(problem, precision, placement, group)?)?;
+                        add(self.fitting_case(problem, precision, placement, group)?)?;
                     }
                     let Some((kind, points)) = &groups.scaling else { continue };
                     for &ranks in points {
@@ -164,12 +223,24 @@ impl Sweep {
                         let group = ScheduledGroup { group, set: None };
                         let mut case = self.case(&share, precision, placement, group)?;
                         case.study = Some(Study { kind: *kind, problem: problem.clone() });
-                        cases.add(case)?;
+                        add(case)?;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// A problem with numbers for its words: the same for all groups.
+    fn fitted(
+        &self,
+        problem: &Problem,
+        precision: Option<Element>,
+        placement: Option<Placement>,
+        groups: &MeasuredGroups,
+    ) -> Result<Problem> {
+        let (element, placement) = forms(precision, placement);
+        self.benchmark.fitted(problem, (element, placement, groups.ranks), &self.capacity)
     }
 
     /// The case of a group of the mesh. A preset's size of which nothing would move there becomes the least that does.
@@ -199,11 +270,8 @@ impl Sweep {
         placement: Option<Placement>,
         ScheduledGroup { group, set }: ScheduledGroup,
     ) -> Result<Case> {
-        let work = self.benchmark.work(
-            problem,
-            precision.unwrap_or(Element::U8),
-            placement.unwrap_or(Placement::Out),
-        )?;
+        let (element, out) = forms(precision, placement);
+        let work = self.benchmark.work(problem, element, out)?;
         if let Err(why) = work.check(group.ranks.len())
             && why.kind == Kind::Usage
         {
@@ -226,6 +294,7 @@ impl Sweep {
             id: parts.join("/"),
             benchmark: self.benchmark.name.to_string(),
             problem: problem.clone(),
+            asked: Asked::new(),
             precision,
             placement,
             work,
@@ -234,6 +303,11 @@ impl Sweep {
             study: None,
         })
     }
+}
+
+/// The type and the placement of work, also where a benchmark has none.
+fn forms(precision: Option<Element>, placement: Option<Placement>) -> (Element, Placement) {
+    (precision.unwrap_or(Element::U8), placement.unwrap_or(Placement::Out))
 }
 
 /// The cases so far, each once.

@@ -1,29 +1,38 @@
 //! An analysis as a document.
 
-mod findings;
+mod backends;
+pub(super) mod findings;
+mod reports;
 mod statistics;
 
+pub use backends::Backends;
+
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::curves::Measurement;
-use super::document::{Cell, Document, Section};
+use super::document::{Attention, Cell, Document, Section};
 use super::legend::{Legend, Remark};
+use super::plot::Tone;
 use super::words::{
     self, beside, date, few, give_or_take, parts, percent, placed, problem, told_of, type_name,
     word,
 };
-use super::{Render, curves, limits, scaling};
+use super::{Render, curves, fleet, limits, scaling};
 use crate::base::error::Exit;
 use crate::base::metric::Unit;
 use crate::base::units::{counted, format_ms};
 use crate::plan::mesh::{PAIRS, format_ranges};
 use crate::report::{
-    Analysis, Examined, Flag, Leaderboard, Origin, Outcome, Over, Severity, Source, Statistics,
-    Study, limits_exit, limits_told,
+    Analysis, Examined, Flag, Leaderboard, Origin, Outcome, Over, RankedBy, Severity, Source,
+    Statistics, Study, Throughput, limits_exit, limits_told,
 };
 
 /// Most rows of a table that the terminal shows.
 const ROW_LIMIT: usize = 60;
+
+/// Most reports that are told one by one before everything else.
+const TOLD_REPORTS: usize = 6;
 
 /// Most entries of a leaderboard that the terminal shows.
 const BOARD_LIMIT: usize = 10;
@@ -34,21 +43,32 @@ impl Render for Analysis {
         let statistics = Section::notes("statistics", statistics).map(Section::in_files);
         let ceilings = curves::ceilings(&self.limits);
         let curves = curves::plots(self.cases.iter().filter_map(curve), &ceilings);
+        let several = is_of_several(self);
         let cases = cases(self).map(|section| section.drawn(curves));
-        let tables = [cases, statistics, studies(self), throughput(self)];
+        let (reports, fleet) = (reports::section(self), fleet::section(self.fleet.as_ref()));
+        let tables = [
+            reports,
+            fleet,
+            cases,
+            backends::section(self),
+            statistics,
+            studies(self),
+            throughput(&self.throughput, is_of_several(self)),
+        ];
         let mut sections: Vec<Section> =
             tables.into_iter().flatten().map(|section| section.at_most(ROW_LIMIT)).collect();
-        sections.extend(self.leaderboards.iter().filter_map(|board| leaderboard(self, board)));
-        sections.extend(findings::section(self));
+        sections.extend(self.leaderboards.iter().filter_map(|board| leaderboard(board, several)));
+        sections.extend(findings::section(&self.findings, several));
         sections.extend(limits::section(&self.limits));
         Document {
             title: "Analysis".to_owned(),
-            facts: (0..).zip(&self.reports).map(|(at, report)| source(self, at, report)).collect(),
-            attention: findings::attention(self),
+            facts: facts(self),
+            attention: attention(self),
             sections,
             verdict: conclusion(self),
             exit: (!self.limits.is_empty()).then(|| limits_exit(&self.limits, false)),
             unsure: false,
+            ..Document::default()
         }
     }
 }
@@ -93,14 +113,42 @@ fn conclusion(analysis: &Analysis) -> String {
     )
 }
 
-/// Reports by their places, where there is more than one.
-fn named(analysis: &Analysis, reports: &[usize]) -> Option<String> {
-    (analysis.reports.len() > 1).then(|| format_ranges(reports.iter().copied()))
+fn is_of_several(analysis: &Analysis) -> bool {
+    analysis.reports.len() > 1
+}
+
+/// Reports by their places, where there are several.
+fn named(several: bool, reports: &[usize]) -> Option<String> {
+    several.then(|| format_ranges(reports.iter().copied()))
+}
+
+/// What people should look at first: what is bad before what is doubtful.
+fn attention(analysis: &Analysis) -> Vec<Attention> {
+    let found = findings::attention(&analysis.findings, is_of_several(analysis)).into_iter();
+    let limits = limits::attention(&analysis.limits);
+    let mut all: Vec<Attention> =
+        found.chain(limits).chain(fleet::attention(analysis.fleet.as_ref())).collect();
+    all.sort_by_key(|item| item.tone != Tone::Bad);
+    all
+}
+
+/// The reports, a line each where they are few; the table has all.
+fn facts(analysis: &Analysis) -> Vec<String> {
+    let sources = &analysis.reports;
+    if sources.len() <= TOLD_REPORTS {
+        return (0..).zip(sources).map(|(at, report)| source(analysis, at, report)).collect();
+    }
+    let hosts: BTreeSet<&String> = sources.iter().flat_map(|source| &source.hosts).collect();
+    let began = || sources.iter().filter_map(|source| source.started.as_deref());
+    let dates = began().min().zip(began().max());
+    let dates = dates.map_or_else(String::new, |(first, last)| format!(", {first} to {last}"));
+    vec![format!("{} reports of {}{dates}", sources.len(), counted(hosts.len(), "host"))]
 }
 
 /// The report at this place in a line.
 fn source(analysis: &Analysis, at: usize, report: &Source) -> String {
-    let number = named(analysis, &[at]).map_or_else(String::new, |number| format!(" {number}"));
+    let number = named(is_of_several(analysis), &[at])
+        .map_or_else(String::new, |number| format!(" {number}"));
     let ranks = counted(report.ranks, "rank");
     let devices: Vec<String> =
         report.devices.iter().map(|(name, count)| format!("{count} x {name}")).collect();
@@ -154,14 +202,14 @@ fn cases(analysis: &Analysis) -> Option<Section> {
             ("type", &|case| type_name(case.precision).into()),
             ("problem", &|case| placed(&case.problem, case.placement).into()),
             ("ranks", &|case| parts(&case.id)[3].as_str().into()),
-            ("reports", &|case| named(analysis, &case.reports).into()),
+            ("reports", &|case| named(is_of_several(analysis), &case.reports).into()),
             ("median", &|case| match &case.statistics {
                 Some(of) => Cell::number(of.median_ms, format_ms),
                 None => word(case.outcome).to_uppercase().into(),
             }),
             ("±", &|case| {
                 let half = |of: &Statistics| of.width_percent.map(|width| width / 2.0);
-                known(case, &|of| Cell::number(half(of), give_or_take))
+                known(case, &|of| half(of).map(|half| Cell::number(half, give_or_take)).into())
             }),
             ("over", &|case| known(case, &over)),
             ("launches", &|case| known(case, &|of| Cell::count(of.launches))),
@@ -242,7 +290,7 @@ fn studies(analysis: &Analysis) -> Option<Section> {
             (true, true) => "separate, local times",
         };
         study.scaling.points.iter().zip(&study.reports).map(move |(point, reports)| {
-            let reports = named(analysis, reports).unwrap_or_default();
+            let reports = named(is_of_several(analysis), reports).unwrap_or_default();
             (&study.scaling, point, [launches.to_owned(), reports])
         })
     });
@@ -264,10 +312,11 @@ fn studies(analysis: &Analysis) -> Option<Section> {
     Some(scaling::table(rows, studies)?.with(within).with(serial).drawn(plots))
 }
 
-fn throughput(analysis: &Analysis) -> Option<Section> {
+/// The work of whole benchmarks, of several reports or one.
+pub(super) fn throughput(of: &[Throughput], several: bool) -> Option<Section> {
     let section = Section::table(
         "aggregate throughput",
-        &analysis.throughput,
+        of,
         &[
             ("benchmark", &|whole| whole.benchmark.as_str().into()),
             ("type", &|whole| type_name(whole.precision).into()),
@@ -275,21 +324,26 @@ fn throughput(analysis: &Analysis) -> Option<Section> {
             ("throughput", &|whole| Cell::quantity(whole.rate, &whole.unit)),
             ("time", &|whole| Cell::number(whole.time_ms, format_ms)),
             ("cases", &|whole| Cell::count(whole.cases.len())),
-            ("reports", &|whole| named(analysis, &whole.reports).into()),
+            ("reports", &|whole| named(several, &whole.reports).into()),
         ],
     );
     let what = "the work of all cases over the sum of their median times, never a mean of rates";
-    let known = analysis.throughput.iter().map(|whole| (&*whole.of, &*whole.benchmark));
+    let known = of.iter().map(|whole| (&*whole.of, &*whole.benchmark));
     Some(section?.with([what]).with(told_of(known).map(|told| format!("work: {told}"))))
 }
 
-fn leaderboard(analysis: &Analysis, board: &Leaderboard) -> Option<Section> {
-    let title = format!("fastest {} {}", board.benchmark, type_name(board.precision));
+/// A leaderboard of several reports or one.
+pub(super) fn leaderboard(board: &Leaderboard, several: bool) -> Option<Section> {
+    let (how, figure) = match board.by {
+        RankedBy::Rate => ("fastest", "rate"),
+        RankedBy::P50 => ("shortest", "p50"),
+    };
+    let title = format!("{how} {} {}", board.benchmark, type_name(board.precision));
     let mut title = title.trim_end().to_owned();
     if board.origin != Origin::Measured {
         let _ = write!(title, ", {}", word(board.origin));
     }
-    let most = board.entries.iter().map(|entry| entry.rate).fold(0.0, f64::max);
+    let most = board.entries.iter().map(|entry| entry.value).fold(0.0, f64::max);
     let section = Section::table(
         &title,
         &board.entries,
@@ -297,18 +351,20 @@ fn leaderboard(analysis: &Analysis, board: &Leaderboard) -> Option<Section> {
             ("place", &|entry| Cell::count(entry.place)),
             ("problem", &|entry| parts(&entry.case)[2].as_str().into()),
             ("ranks", &|entry| parts(&entry.case)[3].as_str().into()),
-            ("rate", &|entry| Cell::quantity(entry.rate, &board.unit)),
-            ("interval", &|entry| Cell::range(entry.ci, |rate| beside(rate, &board.unit, most))),
+            (figure, &|entry| Cell::quantity(entry.value, &board.unit)),
+            ("interval", &|entry| Cell::range(entry.ci, |end| beside(end, &board.unit, most))),
             ("reliable", &|entry| match &entry.marks[..] {
                 [] => "yes".into(),
                 [one] if one == "few launches" => one.as_str().into(),
                 _ => "no".into(),
             }),
-            ("devices", &|entry| few(&entry.devices, 2).into()),
-            ("hosts", &|entry| few(&entry.hosts, 2).into()),
-            ("reports", &|entry| named(analysis, &entry.reports).into()),
+            ("devices", &|entry| several.then(|| few(&entry.devices, 2)).into()),
+            ("hosts", &|entry| several.then(|| few(&entry.hosts, 2)).into()),
+            ("reports", &|entry| named(several, &entry.reports).into()),
             ("id", &|entry| entry.case.as_str().into()),
         ],
     );
-    Some(section?.spare(&["hosts", "devices", "interval", "id"]).at_most(BOARD_LIMIT))
+    let section = section?.spare(&["hosts", "devices", "interval", "id"]).at_most(BOARD_LIMIT);
+    // Sizes decide who takes the least time.
+    Some(if board.by == RankedBy::P50 { section.in_files() } else { section })
 }

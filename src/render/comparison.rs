@@ -5,7 +5,7 @@ use super::legend::{Legend, Remark};
 use super::plot::{Axis, Figure, Forest, Plot, Row, Tone};
 use super::verdicts::{FUTILE, by_urgency, launches_needed, name, sentence, tone};
 use super::words::{change, date, parts, probability, word};
-use super::{Format, Render, csv, junit};
+use super::{Format, Render, csv, github, junit};
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Direction;
 use crate::base::units::{counted, rounded};
@@ -79,7 +79,12 @@ impl Render for Comparison {
                 let open = [Verdict::Suspected, Verdict::Unstable, Verdict::Inconclusive];
                 open.contains(&case.verdict)
             }),
+            ..Document::default()
         }
+    }
+
+    fn annotations(&self) -> String {
+        github::of_comparison(self)
     }
 
     fn own(&self, format: Format) -> Result<String> {

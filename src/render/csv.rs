@@ -7,6 +7,7 @@ use super::words::{problem, type_name, word};
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result};
 use crate::base::plain::plain;
+use crate::benchmark::measures::ACCURACY;
 use crate::benchmark::metric::{self, LATENCY};
 use crate::benchmark::work::Placement;
 use crate::history::Trend;
@@ -54,6 +55,7 @@ pub(super) fn report(report: &Report) -> Result<String> {
     ];
     // The times stand in columns of their own.
     let metrics = metric::ALL.iter().filter(|metric| ***metric != LATENCY);
+    let metrics = metrics.filter(|metric| report.shows(metric.key));
     let metrics: Vec<_> = metrics
         .map(|metric| {
             (metric.key, |of: &&Case| text(of.rate(metric).or_else(|| of.figure(metric))))
@@ -72,7 +74,15 @@ pub(super) fn report(report: &Report) -> Result<String> {
         ("caveats", &|of| of.caveats.iter().map(Caveat::mark).collect::<Vec<_>>().join("; ")),
     ];
     let metrics = metrics.iter().map(|(key, value)| -> Column<'_, &Case> { (key, value) });
-    let columns: Vec<_> = before.into_iter().chain(metrics).chain(after).collect();
+    // The median is of every choice: all other figures follow from it.
+    const TIMES: [&str; 7] =
+        ["ci_low_ms", "ci_high_ms", "mean_ms", "std_dev_ms", "min_ms", "max_ms", "p95_ms"];
+    let (times, checked) = (report.shows(LATENCY.key), report.shows(ACCURACY));
+    let is_shown = |(name, _): &Column<'_, &Case>| {
+        (times || !TIMES.contains(name)) && (checked || *name != "wrong")
+    };
+    let columns = before.into_iter().chain(metrics).chain(after).filter(is_shown);
+    let columns: Vec<_> = columns.collect();
     table(report.cases.iter(), &columns)
 }
 

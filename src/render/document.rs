@@ -14,6 +14,8 @@ pub struct Document {
     pub title: String,
     /// Where and how the result came about, a line each.
     pub facts: Vec<String>,
+    /// More of these, which a terminal leaves out unless everything is asked for.
+    pub details: Vec<String>,
     /// What people should look at first, the most pressing first; the sections say it too, with the rest.
     pub attention: Vec<Attention>,
     /// The result.

@@ -32,14 +32,16 @@ fn launches(nanos: &[f64]) -> Report {
     merge(nanos.iter().map(of).enumerate().collect(), Exit::Ok).unwrap()
 }
 
-/// The cells of these columns in a page's first table that has them all, a row each, sorted.
+/// The cells of these columns in a page's first table that has the first of them, a row each, sorted. A column that
+/// nobody needs is not there.
 fn column(document: &Document, names: &[&str]) -> Vec<Vec<String>> {
     let mut tables = document.sections.iter().filter_map(|section| section.table.as_ref());
     let place = |table: &Table, name: &str| table.columns.iter().position(|it| it.name == name);
-    let places =
-        |table: &Table| names.iter().map(|name| place(table, name)).collect::<Option<Vec<usize>>>();
-    let (table, places) = tables.find_map(|table| Some((table, places(table)?))).unwrap();
-    let cells = |row: &Vec<Cell>| places.iter().map(|at| row[*at].text.clone()).collect();
+    let table = tables.find(|table| place(table, names[0]).is_some()).unwrap();
+    let places: Vec<Option<usize>> = names.iter().map(|name| place(table, name)).collect();
+    let cell =
+        |row: &Vec<Cell>, at: Option<usize>| at.map_or(String::new(), |at| row[at].text.clone());
+    let cells = |row: &Vec<Cell>| places.iter().map(|at| cell(row, *at)).collect();
     let mut rows: Vec<Vec<String>> = table.rows.iter().map(cells).collect();
     rows.sort();
     rows

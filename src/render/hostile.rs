@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::*;
 use crate::analysis::fixture::{analysed, empty_report, plan, recording};
-use crate::analysis::{Limits, Reports, matrices, studies, survey};
+use crate::analysis::{Limits, Reports, certificates, matrices, studies, summarise, survey};
 use crate::base::caveat::Caveat;
 use crate::base::error::Exit;
 use crate::base::failure::CaseError;
-use crate::base::plain::plain_lines;
+use crate::base::plain::{file_name, plain_lines};
 use crate::base::random::hostile::{damaged, few, foreign_word, grafted, mistyped, words};
 use crate::machine::device::Device;
 use crate::machine::environment::{Mpi, Node, Rank};
@@ -29,7 +29,14 @@ pub(super) fn everything() -> Report {
     let (os, cpu) = (Some("Linux".to_owned()), Some("CPU".to_owned()));
     let node = |number| {
         let (os, cpu) = (os.clone(), cpu.clone());
-        Node { host: host(number), os, cpu, cores: Some(4), memory_bytes: Some(1 << 30) }
+        Node {
+            host: host(number),
+            os,
+            cpu,
+            cores: Some(4),
+            memory_bytes: Some(1 << 30),
+            ..Node::default()
+        }
     };
     let device = Device {
         kind: "cuda".to_owned(),
@@ -39,6 +46,7 @@ pub(super) fn everything() -> Report {
         memory_bytes: Some(1 << 36),
         compute_capability: Some("9.0".to_owned()),
         multiprocessors: Some(132),
+        caches: Vec::new(),
     };
     let rank = |rank| Rank {
         rank,
@@ -120,6 +128,7 @@ fn use_it(text: &str) -> bool {
             assert!(next.ends_with(" |") && cells(row) == cells(next), "{row}\n{next}");
         }
     }
+    harmless(&comment::draw(&report.document(), None));
     let page = Format::Html.write(&report, true).unwrap();
     assert_eq!(plain_lines(&page), page);
     html::outline(&page);
@@ -130,6 +139,15 @@ fn use_it(text: &str) -> bool {
     harmless(&markdown::draw(&analysis.document()));
     html::outline(&Format::Html.write(&analysis, true).unwrap());
     assert!(analysis.findings.iter().all(|finding| !finding.evidence.is_empty()));
+    for (name, text) in others(&report) {
+        assert!(name.components().all(|part| matches!(part, Component::Normal(_))), "{name:?}");
+        match name.extension().and_then(|ending| ending.to_str()) {
+            Some("html") => drop(html::outline(&text)),
+            // It has its own way to write what acts.
+            Some("json") => {}
+            _ => harmless(&text),
+        }
+    }
     let comments = |line: &str| {
         line.starts_with('#')
             || line.starts_with(' ')
@@ -152,6 +170,25 @@ fn use_it(text: &str) -> bool {
         }
     }
     true
+}
+
+/// What is written for others: a folder of results, certificates, and the files of a support bundle.
+fn others(report: &Report) -> Vec<(std::path::PathBuf, String)> {
+    let files = ["a.json".to_owned()];
+    let reports = Reports { files: &files, reports: std::slice::from_ref(report) };
+    let analysis = survey(reports, &Limits::default());
+    let mut all = folder(report, &summarise(report, &analysis, &[]), &[]).unwrap();
+    for certificate in certificates(reports, &Limits::default(), &[]) {
+        for format in [Format::Html, Format::Markdown] {
+            let name = file_name(&certificate.node.host);
+            let name = format!("{name}.{}", format.ending().unwrap());
+            all.push((name.into(), format.write(&certificate, true).unwrap()));
+        }
+    }
+    let cases: Vec<&crate::report::Case> = report.cases.iter().take(3).collect();
+    let bundled = support_files(report, &cases).unwrap();
+    all.extend(bundled.into_iter().map(|(name, text)| (name.into(), text)));
+    all
 }
 
 #[test]
@@ -198,6 +235,8 @@ proptest! {
         report.environment.ranks[1].device.pci = Some(name.clone());
         report.run.started.clone_from(&name);
         report.run.backend.clone_from(&name);
+        report.run.config.name = Some(name.clone());
+        report.run.config.description = Some(name.clone());
         report.mesh.order.clone_from(&name);
         report.metrics[0].unit = name.clone();
         report.caveats.push(Caveat::CutShort { reason: name.clone() });

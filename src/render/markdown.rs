@@ -11,7 +11,7 @@ pub(super) fn draw(document: &Document) -> String {
         page += &format!(": {}", escape(&document.verdict));
     }
     page.push_str("\n\n");
-    for fact in &document.facts {
+    for fact in document.facts.iter().chain(&document.details) {
         page += &format!("- {}\n", escape(fact));
     }
     for section in document.sections.iter().filter(|section| section.has_text()) {
@@ -36,7 +36,8 @@ pub(super) fn draw(document: &Document) -> String {
     page
 }
 
-fn rows(table: &Table) -> String {
+/// The lines of a table: its head, a ruler, its rows.
+pub(super) fn rows(table: &Table) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let ruler = table.columns.iter().map(|column| if column.numeric { "---:" } else { "---" });
     let header = line(table.columns.iter().map(|column| escape(&column.name)).collect());
@@ -46,7 +47,7 @@ fn rows(table: &Table) -> String {
 }
 
 /// Names come from files and machines: nothing in them may end a cell or become markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {

@@ -1,10 +1,11 @@
 //! Writing results to files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Format, Render as _, csv, nccl_tests_table, print, say};
+use super::folder::{FILES, PAGE, refuse_foreign};
+use super::{Format, Marker, Render as _, csv, nccl_tests_table, print, say};
 use crate::base::error::{Error, Result};
-use crate::base::files::{probe, refuse_overwriting, write_atomically};
+use crate::base::files::{probe, probe_folder, refuse_overwriting, write_atomically};
 use crate::plan::config::Config;
 use crate::report::Report;
 
@@ -17,17 +18,28 @@ pub struct Output {
     pub format: Format,
 }
 
-impl Output {
-    /// The ending of the table of scaling studies, beside one of cases.
-    pub const SCALING: &str = "scaling.csv";
+/// What a run writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Files; the first one names what accompanies it.
+    pub files: Vec<Output>,
+    /// A folder of results, which need not be there yet.
+    pub folder: Option<PathBuf>,
+    /// What names comments among the files; that of the kind of result if absent.
+    pub marker: Option<Marker>,
+    /// Whether the report is published on GitHub, too.
+    pub github: bool,
+}
 
-    /// The files a configuration asks for; `results.json`, or of the format asked for, when it names
-    /// none.
+impl Outputs {
+    /// What a configuration asks for. Where it names no file it is `results.json`, or of the format asked for, in the
+    /// folder of results where one is named.
     ///
     /// # Errors
-    /// Usage error when a file's format cannot be told, its folder cannot be written, it is an input, or a format
+    /// Usage error when a file's format cannot be told, its folder cannot be written or holds something else, it is an input, or a format
     /// is asked for that no file has a use for.
-    pub fn resolve(config: &Config) -> Result<Vec<Self>> {
+    pub fn resolve(config: &Config) -> Result<Self> {
+        let folder = config.output.folder.clone();
         let asked = config.output.format.as_deref().map(Format::named::<Report>).transpose()?;
         let ending = asked.map_or(Some("json"), Format::ending).ok_or_else(|| {
             Error::usage(format!(
@@ -35,7 +47,10 @@ impl Output {
                 Format::endings::<Report>()
             ))
         })?;
-        let default = || vec![format!("results.{ending}").into()];
+        let default = || {
+            let name = format!("results.{ending}");
+            vec![folder.as_ref().map_or_else(|| name.clone().into(), |folder| folder.join(&name))]
+        };
         let files = config.output.files.clone().unwrap_or_else(default);
         let of = |path: &PathBuf| Format::of::<Report>(path);
         if asked.is_some_and(|asked| files.iter().all(|f| of(f).is_some_and(|f| f != asked))) {
@@ -44,7 +59,15 @@ impl Output {
                  format; leave --format out, or change an ending",
             ));
         }
-        refuse_overwriting(files.iter().map(PathBuf::as_path), config.all_inputs())?;
+        let own = folder.iter().flat_map(|folder| FILES.map(|file| folder.join(file)));
+        let all: Vec<PathBuf> = files.iter().cloned().chain(own).collect();
+        refuse_overwriting(&all, config.all_inputs())?;
+        folder
+            .iter()
+            .try_for_each(|folder| probe_folder(folder).and_then(|()| refuse_foreign(folder)))?;
+        let is_to_be_made = |path: &Path| {
+            folder.as_deref().is_some_and(|to| path.parent() == Some(to) && !to.exists())
+        };
         let outputs = files.into_iter().map(|path| {
             let format = of(&path).or(asked).ok_or_else(|| {
                 Error::usage(format!(
@@ -53,18 +76,41 @@ impl Output {
                     Format::endings::<Report>()
                 ))
             })?;
-            probe(&path)?;
-            Ok(Self { path, format })
+            if !is_to_be_made(&path) {
+                probe(&path)?;
+            }
+            Ok(Output { path, format })
         });
-        outputs.collect()
+        let marker = config.output.marker.as_deref().map(Marker::named).transpose()?;
+        let (files, github) = (outputs.collect::<Result<_>>()?, config.output.github);
+        Ok(Self { files, folder, marker, github })
     }
 
-    /// Writes the report; beside rows of its cases, those of its scaling studies.
+    /// Writes the report to its files.
     ///
     /// # Errors
     /// Usage error when a file cannot be written.
     pub fn write(&self, report: &Report) -> Result<()> {
-        let text = self.format.write(report, true)?;
+        self.files.iter().try_for_each(|output| output.write(report, self.marker.as_ref()))
+    }
+}
+
+impl From<Output> for Outputs {
+    fn from(file: Output) -> Self {
+        Self { files: vec![file], ..Self::default() }
+    }
+}
+
+impl Output {
+    /// The ending of the table of scaling studies, beside one of cases.
+    pub const SCALING: &str = "scaling.csv";
+
+    /// Writes the report, a comment with this marker; beside rows of its cases, those of its scaling studies.
+    ///
+    /// # Errors
+    /// Usage error when a file cannot be written.
+    pub fn write(&self, report: &Report, marker: Option<&Marker>) -> Result<()> {
+        let text = self.format.write_marked(report, true, marker)?;
         write_atomically(&self.path, text.as_bytes())?;
         self.of_scaling(report).map_or(Ok(()), |path| {
             write_atomically(&path, csv::scaling(&report.scaling)?.as_bytes())
@@ -84,10 +130,11 @@ impl Output {
 }
 
 /// Prints a report, as nccl-tests would where that is asked for, and the files that it stands in.
-pub fn tell(report: &Report, outputs: &[Output], as_nccl_tests: bool, from: &str) {
+pub fn tell(report: &Report, outputs: &Outputs, as_nccl_tests: bool, from: &str) {
     let files = |output: &Output| [Some(output.path.clone()), output.of_scaling(report)];
-    let files: Vec<String> =
-        outputs.iter().flat_map(files).flatten().map(|path| path.display().to_string()).collect();
+    let files = outputs.files.iter().flat_map(files).flatten();
+    let mut files: Vec<String> = files.map(|path| path.display().to_string()).collect();
+    files.extend(outputs.folder.iter().map(|folder| folder.join(PAGE).display().to_string()));
     let wrote = format!("wrote {}{from}", files.join(", "));
     if as_nccl_tests {
         say(nccl_tests_table(report).trim_end());
@@ -111,7 +158,8 @@ mod tests {
             config.output.format = format.map(str::to_owned);
             config
         };
-        let format = |config: &Config| Output::resolve(config).map(|outputs| outputs[0].format);
+        let format =
+            |config: &Config| Outputs::resolve(config).map(|outputs| outputs.files[0].format);
         assert_eq!(format(&config("a.csv", None)), Ok(Format::Csv));
         assert_eq!(format(&config("a.md", Some("markdown"))), Ok(Format::Markdown));
         assert_eq!(format(&config("a", Some("json"))), Ok(Format::Json));
@@ -126,7 +174,14 @@ mod tests {
         );
         assert!(format(&config("missing/a.json", None)).is_err());
         assert!(format(&config(".", Some("json"))).is_err());
+        // A folder of results is made when something is written.
+        let mut config = Config::default();
+        config.output.folder = Some(folder.path().join("a/b"));
+        let outputs = Outputs::resolve(&config).unwrap();
+        assert_eq!(outputs.files[0].path, folder.path().join("a/b/results.json"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        config.output.folder = Some("/dev/null/x".into());
+        assert!(Outputs::resolve(&config).unwrap_err().message.contains("/dev/null"));
     }
 
     #[test]
@@ -136,7 +191,7 @@ mod tests {
         let written = |name: &str| {
             let path = folder.path().join(name);
             let format = Format::of::<Report>(&path).unwrap();
-            Output { path, format }.write(&report).unwrap();
+            Output { path, format }.write(&report, None).unwrap();
             std::fs::read_to_string(folder.path().join("a.scaling.csv")).ok()
         };
         assert_eq!(written("a.json"), None);

@@ -1,9 +1,13 @@
 //! The report of a run as a document.
 
 mod distribution;
+mod energy;
+mod kernels;
 mod machine;
 mod origin;
 mod pairs;
+mod tuning;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,22 +16,22 @@ use super::document::{Attention, Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::plot::Tone;
 use super::words::{self, change, give_or_take, percent, placed, told_of, type_name, word};
-use super::{Format, Render, csv, curves, limits, no_json, scaling};
+use super::{Format, Render, csv, curves, fleet, google_benchmark, limits, no_json, scaling};
 use crate::base::accuracy::Checked;
 use crate::base::error::{Exit, Result};
-use crate::base::metric::Unit;
 use crate::base::units::{counted, format_ms, significant};
-use crate::benchmark::metric::{MESSAGES, Metric, OVERLAP};
+use crate::benchmark::measures::{ACCURACY, OCCUPANCY};
+use crate::benchmark::metric::{ENERGY, ENERGY_OF_BYTES, LATENCY, MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Outcome, Replication, Report, Samples, Steadiness};
+use crate::report::{Case, Cycles, Fleet, Outcome, Replication, Report, Samples, Steadiness};
 use crate::stats::launches_needed;
 
 /// Fewest independent iterations with an interval of their median at 95 %.
 const INDEPENDENT: f64 = 6.0;
 
 impl Render for Report {
-    const OWN: &'static [Format] = &[Format::Csv];
+    const OWN: &'static [Format] = &[Format::Csv, Format::GoogleBenchmark];
 
     fn document(&self) -> Document {
         let figures = self.metrics.iter().map(|metric| {
@@ -38,8 +42,10 @@ impl Render for Report {
         let of_pairs =
             Legend::of(of_pairs.map(|case| (case.id.clone(), remarks(case, launches(self)))));
         let mut sections = Vec::new();
+        let fleet = Fleet::of(std::slice::from_ref(self));
         let ceilings = curves::ceilings(&self.limits);
-        let curves = curves::plots(self.cases.iter().filter_map(curve), &ceilings);
+        let curves =
+            curves::plots(self.cases.iter().filter_map(|case| curve(self, case)), &ceilings);
         sections.extend(cases(self).map(|section| section.drawn(curves)));
         sections.extend(scaling::section(&self.scaling));
         let mut matrices: Vec<Section> = self.pair_matrices.iter().map(pairs::section).collect();
@@ -51,12 +57,24 @@ impl Render for Report {
         sections.extend(limits::section(&self.limits));
         sections.extend(distribution::section(self));
         sections.extend(machine::section(self));
+        sections.extend(work::section(self));
+        sections.extend(tuning::section(self));
+        // That all are alike is no news.
+        sections.extend(
+            fleet::section(fleet.as_ref())
+                .map(|section| Section { detail: section.table.is_none(), ..section }),
+        );
+        sections.extend(kernels::section(self).filter(|_| self.shows(OCCUPANCY)));
         sections.extend(origin::section(self));
         sections.extend(Section::notes("figures", figures).map(Section::in_files));
         Document {
             title: "tesserabench".to_owned(),
             facts: facts(self),
-            attention: attention(self),
+            details: details(self),
+            attention: attention(self)
+                .into_iter()
+                .chain(fleet::attention(fleet.as_ref()))
+                .collect(),
             sections,
             verdict: self.verdict(),
             exit: Exit::from_code(self.run.exit),
@@ -64,8 +82,11 @@ impl Render for Report {
         }
     }
 
-    fn own(&self, _: Format) -> Result<String> {
-        csv::report(self)
+    fn own(&self, format: Format) -> Result<String> {
+        match format {
+            Format::GoogleBenchmark => google_benchmark::report(self),
+            _ => csv::report(self),
+        }
     }
 
     fn carried(&self) -> Result<String> {
@@ -76,8 +97,9 @@ impl Render for Report {
 }
 
 /// The case as a point of a curve.
-fn curve(case: &Case) -> Option<Measurement<'_>> {
-    let rate = rate(case).map(|(metric, rate)| (rate, metric.unit.name(), metric.label));
+fn curve<'a>(report: &Report, case: &'a Case) -> Option<Measurement<'a>> {
+    let rate =
+        report.shown_rate(case).map(|(metric, rate)| (rate, metric.unit.name(), metric.label));
     (!is_of_pair(case)).then_some(Measurement {
         id: &case.id,
         benchmark: &case.benchmark,
@@ -112,6 +134,10 @@ fn cases(report: &Report) -> Option<Section> {
         report.cases.iter().filter(|case| !is_in_matrix(case)).partition(|case| is_skipped(case));
     let launches = launches(report);
     let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case, launches))));
+    let times = report.shows(LATENCY.key);
+    let accuracy = |case: &Case| case.accuracy.clone().filter(|_| report.shows(ACCURACY));
+    let shown =
+        |case: &Case, metric: &Metric| case.figure(metric).filter(|_| report.shows(metric.key));
     let section = Section::table(
         "cases",
         &rows,
@@ -125,13 +151,20 @@ fn cases(report: &Report) -> Option<Section> {
                 (other, _) => Cell::from(word(other).to_uppercase()).taken(Tone::Bad),
             }),
             ("±", &|case| {
-                let width = case.median_ms().zip(case.interval_ms());
+                let width = case.median_ms().zip(case.interval_ms()).filter(|_| times);
                 let width = width.map(|(median, [low, high])| 50.0 * (high - low) / median);
-                case.latency().map(|_| Cell::number(width, give_or_take)).into()
+                width.map(|width| Cell::number(width, give_or_take)).into()
             }),
-            ("p95", &|case| case.latency().map(|of| Cell::number(of.p95, format_ms)).into()),
+            ("p95", &|case| {
+                case.latency()
+                    .and_then(|of| of.p95)
+                    .filter(|_| times)
+                    .map(|p95| Cell::number(p95, format_ms))
+                    .into()
+            }),
             ("rate", &|case| {
-                rate(case).map(|(metric, rate)| Cell::quantity(rate, metric.unit.name())).into()
+                let rate = report.shown_rate(case);
+                rate.map(|(metric, rate)| Cell::quantity(rate, metric.unit.name())).into()
             }),
             ("launches", &|case| {
                 case.replication.as_ref().map(|all| Cell::count(all.launches.len())).into()
@@ -154,15 +187,18 @@ fn cases(report: &Report) -> Option<Section> {
             }),
             ("messages", &|case| {
                 let each_second = |rate: f64| format!("{} M/s", significant(rate / 1e6));
-                case.figure(&MESSAGES).map(|rate| Cell::number(rate, each_second)).into()
+                shown(case, &MESSAGES).map(|rate| Cell::number(rate, each_second)).into()
             }),
             ("hidden", &|case| {
-                case.figure(&OVERLAP).map(|share| Cell::number(share, percent)).into()
+                shown(case, &OVERLAP).map(|share| Cell::number(share, percent)).into()
             }),
-            ("correct", &|case| match case.accuracy.as_ref().map(|accuracy| accuracy.wrong) {
+            ("energy", &|case| energy(shown(case, &ENERGY), &ENERGY)),
+            ("of data", &|case| energy(shown(case, &ENERGY_OF_BYTES), &ENERGY_OF_BYTES)),
+            ("correct", &|case| match accuracy(case).map(|accuracy| accuracy.wrong) {
                 Some(0) => "yes".into(),
                 Some(wrong) => Cell::from(format!("{wrong} wrong")).taken(Tone::Bad),
-                None => "-".into(),
+                None if report.shows(ACCURACY) => "-".into(),
+                None => Cell::default(),
             }),
             ("id", &|case| case.id.as_str().into()),
         ],
@@ -170,10 +206,11 @@ fn cases(report: &Report) -> Option<Section> {
     let section = section.map(|section| {
         legend.below(
             section
-                .with(rates(&rows))
-                .with(checked(&rows))
+                .with(rates(report, &rows))
+                .with(checked(&rows).filter(|_| report.shows(ACCURACY)))
                 .with(cycles(report))
                 .with(lacking(report))
+                .with(energy::told(&rows).filter(|_| report.shows(ENERGY.key)))
                 .with(within(report)),
         )
     });
@@ -189,11 +226,17 @@ fn cases(report: &Report) -> Option<Section> {
         "reproducible",
         "p95",
         "launches",
+        "of data",
+        "energy",
         "hidden",
         "messages",
         "x alone",
         "id",
     ]))
+}
+
+fn energy(joules: Option<f64>, metric: &Metric) -> Cell {
+    joules.map(|joules| Cell::quantity(joules, metric.unit.name())).into()
 }
 
 fn is_of_pair(case: &Case) -> bool {
@@ -213,13 +256,9 @@ fn ranks(case: &Case) -> String {
     format!("{}{}", case.group, if at_once { " at once" } else { "" })
 }
 
-/// The rate people look for first. Everything has operations each second, which say no more than the time.
-fn rate(case: &Case) -> Option<(&'static Metric, f64)> {
-    case.quoted_rate().filter(|(metric, _)| metric.unit != Unit::PerSecond)
-}
-
 /// What the rates of each benchmark count.
-fn rates(cases: &[&Case]) -> Option<String> {
+fn rates(report: &Report, cases: &[&Case]) -> Option<String> {
+    let rate = |case| report.shown_rate(case);
     let known = cases.iter().filter_map(|case| Some((rate(case)?.0.label, &*case.benchmark)));
     told_of(known).map(|told| format!("rate: {told}"))
 }
@@ -281,7 +320,7 @@ fn lacking(report: &Report) -> Option<String> {
     let needed: Vec<String> = interval.into_iter().chain(p95).collect();
     // Other tools do not tell their iterations one by one.
     let own = report.run.imported_from.is_none();
-    let told = || format!("-: too few iterations; it takes {}", needed.join(", "));
+    let told = || format!("missing figures: too few iterations; it takes {}", needed.join(", "));
     (own && !needed.is_empty()).then(told)
 }
 
@@ -370,7 +409,10 @@ fn first_failure(case: &Case) -> String {
 /// Where and with what the run was made, a line each.
 fn facts(report: &Report) -> Vec<String> {
     let run = &report.run;
-    let mut lines = Vec::new();
+    let named = [("run", &run.config.name), ("about", &run.config.description)];
+    let named =
+        named.into_iter().filter_map(|(what, text)| Some(format!("{what}: {}", text.as_ref()?)));
+    let mut lines: Vec<String> = named.collect();
     match &run.imported_from {
         Some(files) => lines.extend(files.iter().map(|from| {
             let version = from.version.as_deref().unwrap_or("of unknown version");
@@ -384,6 +426,9 @@ fn facts(report: &Report) -> Vec<String> {
             run.backend,
             run.seed
         )),
+    }
+    if let Some(names) = &run.config.measure {
+        lines.push(format!("shows {} (--measure); the report as JSON holds all", names.join(", ")));
     }
     let launches = launches(report);
     if launches > 1 {
@@ -402,6 +447,41 @@ fn facts(report: &Report) -> Vec<String> {
     if report.topology.is_none() {
         lines.extend(machine(report));
     }
+    let mut gpus: BTreeMap<&str, usize> = BTreeMap::new();
+    for rank in report.environment.ranks.iter().filter(|rank| rank.device.kind == "cuda") {
+        *gpus.entry(&rank.device.name).or_default() += 1;
+    }
+    let libraries = report.environment.libraries.iter();
+    let libraries = libraries.map(|(name, version)| format!("{name} {version}"));
+    let libraries = libraries.collect::<Vec<_>>().join(", ");
+    let libraries = Some(libraries).filter(|all| !all.is_empty());
+    let libraries = libraries.map_or_else(String::new, |all| format!("; {all}"));
+    lines.extend(gpus.into_iter().map(|(name, count)| match run.emulated {
+        true => format!("{name}, shared by all ranks{libraries}"),
+        false => format!("{count} x {name}{libraries}"),
+    }));
+    if run.emulated {
+        lines.push(
+            "EMULATED: ranks shared a GPU; times between them say nothing about a machine"
+                .to_owned(),
+        );
+    }
+    if let Some(topology) = &report.topology {
+        lines.push(format!(
+            "SIMULATED: the times come from a model of '{topology}', not from a clock"
+        ));
+    }
+    lines.extend(run.imported_from.as_ref().map(|_| match run.began() {
+        None => format!("imported at {}; the log has no date", run.started),
+        Some(_) => format!("{} to {}, as the log tells", run.started, run.finished),
+    }));
+    lines
+}
+
+/// What measuring itself cost, when the run was made, and by which build, a line each.
+fn details(report: &Report) -> Vec<String> {
+    let run = &report.run;
+    let mut lines = Vec::new();
     if let (None, Some(floors)) = (&report.topology, &report.floors) {
         let skew = format!(", barrier exit skew {}", format_ms(floors.barrier_exit_skew_ns / 1e6));
         let drift = format!(
@@ -416,33 +496,9 @@ fn facts(report: &Report) -> Vec<String> {
             if floors.clocks > 1 { &drift } else { "" }
         ));
     }
-    let mut gpus: BTreeMap<&str, usize> = BTreeMap::new();
-    for rank in report.environment.ranks.iter().filter(|rank| rank.device.kind == "cuda") {
-        *gpus.entry(&rank.device.name).or_default() += 1;
+    if run.imported_from.is_none() {
+        lines.push(format!("{} to {}, build {}", run.started, run.finished, run.build));
     }
-    let libraries = report.environment.libraries.iter();
-    let libraries = libraries.map(|(name, version)| format!("{name} {version}"));
-    let libraries = libraries.collect::<Vec<_>>().join(", ");
-    lines.extend(gpus.into_iter().map(|(name, count)| match run.emulated {
-        true => format!("{name}, shared by all ranks; {libraries}"),
-        false => format!("{count} x {name}; {libraries}"),
-    }));
-    if run.emulated {
-        lines.push(
-            "EMULATED: ranks shared a GPU; times between them say nothing about a machine"
-                .to_owned(),
-        );
-    }
-    if let Some(topology) = &report.topology {
-        lines.push(format!(
-            "SIMULATED: the times come from a model of '{topology}', not from a clock"
-        ));
-    }
-    lines.push(match (&run.imported_from, run.began()) {
-        (Some(_), None) => format!("imported at {}; the log has no date", run.started),
-        (Some(_), Some(_)) => format!("{} to {}, as the log tells", run.started, run.finished),
-        (None, _) => format!("{} to {}, build {}", run.started, run.finished, run.build),
-    });
     lines
 }
 
@@ -450,7 +506,7 @@ fn facts(report: &Report) -> Vec<String> {
 fn machine(report: &Report) -> impl Iterator<Item = String> {
     let environment = &report.environment;
     let node = |node: &Node| match node {
-        Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), memory_bytes } => {
+        Node { host, cores: Some(cores), cpu: Some(cpu), os: Some(os), memory_bytes, .. } => {
             let gib = memory_bytes.unwrap_or(0) as f64 / f64::from(1 << 30);
             format!("{host}: {}, {cpu}, {gib:.0} GiB, {os}", counted(*cores, "core"))
         }
@@ -458,7 +514,8 @@ fn machine(report: &Report) -> impl Iterator<Item = String> {
     };
     let mpi = environment.mpi.iter();
     let mpi = mpi.map(|mpi| format!("{} (thread level {})", mpi.library, mpi.thread_level));
-    environment.nodes.iter().map(node).chain(mpi)
+    // What other tools print does not always name the host.
+    environment.nodes.iter().map(node).filter(|told| !told.is_empty()).chain(mpi)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::*;
 use crate::analysis::{Limits, Reports, survey};
 use crate::base::metric::Direction;
 use crate::history::{Answer, Content};
+use crate::machine::kernel::{Compilation, Function, Level, Stage, StageTime};
 use crate::report::{Basis, Comparison, LimitCheck, LimitOutcome, Report};
 
 /// Holds a page against the file of its name.
@@ -32,6 +33,7 @@ pub(crate) fn drawn(name: &str, document: &Document) {
         assert!(widest.chars().count() <= width, "{name} at {width}: {widest}");
     }
     page(&format!("{name}.md"), &markdown::draw(document));
+    page(&format!("{name}.comment.md"), &comment::draw(document, None));
     page(&format!("{name}.badge.json"), &(badge::draw(document) + "\n"));
 }
 
@@ -78,6 +80,7 @@ fn report() -> Report {
         limit,
         case: "gemm*".to_owned(),
         of: (limit == 2).then(|| "rank 3".to_owned()),
+        rank: (limit == 2).then_some(3),
         metric: "latency".to_owned(),
         unit: "ms".to_owned(),
         direction: Direction::LowerIsBetter,
@@ -90,12 +93,33 @@ fn report() -> Report {
     };
     let source = Some("a data sheet".to_owned());
     let ceiling = Basis::Ceiling { percent: 90.0, ceiling: Some(1.8), source };
+    let compiled = report.cases.iter_mut().filter(|case| case.benchmark == "gemm");
+    for measured in compiled.filter_map(|case| case.measured.as_mut()) {
+        measured.compile = Some(compilation());
+    }
     report.limits = vec![
         check(1, LimitOutcome::Kept, Basis::Absolute, Some(1.0)),
         check(2, LimitOutcome::Broken, ceiling, Some(3.0)),
         check(3, LimitOutcome::Unchecked, Basis::Fleet { percent: 95.0, members: 1 }, None),
     ];
     report
+}
+
+fn compilation() -> Compilation {
+    let stage = |(stage, ms)| StageTime { stage, ms };
+    let stages = [(Stage::Render, 0.02), (Stage::FrontEnd, 37.0), (Stage::Nvvm, 90.0)];
+    let later = [(Stage::Ptxas, 215.0), (Stage::Other, 1.5), (Stage::Load, 0.3)];
+    let function = Function { registers: 30, shared_bytes: 1024, ..Function::default() };
+    let made = Compilation {
+        arch: "sm_90a".to_owned(),
+        compiler: "NVRTC 13.0".to_owned(),
+        level: Some(Level::O3),
+        cached: true,
+        stages: stages.into_iter().chain(later).map(stage).collect(),
+        driver_blocks: Some(8),
+        ..Compilation::default()
+    };
+    made.launched(&function, 256, 0)
 }
 
 #[test]
@@ -108,8 +132,22 @@ fn a_report() {
 fn a_comparison() {
     let comparison: Comparison = read("comparison");
     pages("comparison", &comparison);
-    page("comparison.annotations", &github::annotations(&comparison));
-    page("comparison.step-summary.md", &github::step_summary(&comparison));
+    page("comparison.annotations", &comparison.annotations());
+    page("comparison.step-summary.md", &github::step_summary(&comparison.document()));
+}
+
+#[test]
+fn a_gate_of_several_results() {
+    let comparison: Comparison = read("comparison");
+    let exit = |code| crate::base::error::Exit::from_code(code).unwrap();
+    let report = report();
+    let gate = Gate::of(vec![
+        Judged::new("gpu", &report, exit(report.run.exit)),
+        Judged::new("cpu", &comparison, exit(comparison.exit)),
+    ]);
+    pages("gate", &gate);
+    page("gate.json", &Format::Json.write(&gate, true).unwrap());
+    page("gate.annotations", &gate.annotations());
 }
 
 #[test]
@@ -122,6 +160,7 @@ fn an_analysis() {
         survey(Reports { files: &files, reports: &[report(), second] }, &Limits::default());
     analysis.limits = report().limits;
     pages("analysis", &analysis);
+    page("analysis.annotations", &analysis.annotations());
 }
 
 #[test]
@@ -130,7 +169,7 @@ fn a_history() {
     let why = Format::Csv.write(&list, true).unwrap_err().message;
     assert_eq!(
         why,
-        "this result cannot be written as csv, only as table, markdown, html, json or badge"
+        "this result cannot be written as csv, only as table, markdown, comment, html, json or badge"
     );
     pages("history-list", &list);
     let nothing = Content::List { reports: Vec::new(), damaged: Vec::new() };

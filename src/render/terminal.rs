@@ -74,8 +74,10 @@ pub fn width() -> Option<usize> {
 /// limit are there only `in_full`.
 pub(super) fn draw(document: &Document, width: Option<usize>, in_full: bool) -> String {
     let mut blocks = Vec::new();
-    let shown = document.facts.iter().take(FACT_LIMIT).map(|fact| wrapped(fact, 0, width));
-    let more = document.facts.len().saturating_sub(FACT_LIMIT);
+    let details = document.details.iter().filter(|_| in_full);
+    let facts: Vec<&String> = document.facts.iter().chain(details).collect();
+    let shown = facts.iter().take(FACT_LIMIT).map(|fact| wrapped(fact, 0, width));
+    let more = facts.len().saturating_sub(FACT_LIMIT);
     let more = (more > 0).then(|| format!("… and {more} more"));
     blocks.push(shown.chain(more).collect::<Vec<_>>());
     let shown = |section: &&Section| section.has_text() && (in_full || !section.detail);

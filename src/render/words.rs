@@ -13,7 +13,7 @@ use crate::benchmark::{Problem, Setting};
 const SMALL_P: f64 = 1e-4;
 
 /// What headings of columns mean, where that is not plain; the same in every table.
-const MEANINGS: [(&str, &str); 17] = [
+const MEANINGS: [(&str, &str); 26] = [
     ("±", "half the width of the median's confidence interval"),
     ("p95", "95 % of the iterations took no longer"),
     ("x alone", "how many times as long as alone, where others ran at once"),
@@ -37,6 +37,18 @@ const MEANINGS: [(&str, &str); 17] = [
     ("in launches", "the least and the most of the launches"),
     ("p adj.", "probability of as much by chance, adjusted for all cases"),
     ("delta", "Cliff's delta of the launches"),
+    ("stack", "bytes of each thread in device memory"),
+    ("spilled", "bytes of each thread's registers that go to memory, written and read"),
+    ("blocks/SM", "blocks that fit a multiprocessor at once, computed"),
+    ("by the driver", "the same by the driver's account"),
+    (
+        "occupancy",
+        "warps that fit a multiprocessor at once, of all it can hold; not how busy they are",
+    ),
+    ("waves", "how often all multiprocessors are filled with blocks"),
+    ("tail", "places for blocks that stay empty in the last wave, of those of all waves"),
+    ("tile", "elements of the output for each block"),
+    ("local", "instructions that load or store a thread's stack"),
 ];
 
 /// What the heading of a column means, where that is not plain.

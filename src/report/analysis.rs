@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LimitCheck, Outcome, Scaling, Severity, Summary};
+use super::{Definition, Fleet, LimitCheck, Outcome, Scaling, Severity, Summary};
 use crate::benchmark::Problem;
 use crate::benchmark::work::{Element, Placement};
 use crate::stats::{Outliers, Steadiness};
@@ -23,6 +23,9 @@ pub struct Analysis {
     pub reports: Vec<Source>,
     /// Every case. Reports from the same machine, build and surroundings are launches of one thing.
     pub cases: Vec<Examined>,
+    /// The cases that several backends have measured.
+    #[serde(default)]
+    pub backends: Vec<AcrossBackends>,
     /// Scaling studies: those within a launch, and those that reports of different numbers of ranks make.
     pub scaling: Vec<Study>,
     /// Each benchmark as a whole.
@@ -31,6 +34,9 @@ pub struct Analysis {
     pub leaderboards: Vec<Leaderboard>,
     /// What a rule found, the most serious first.
     pub findings: Vec<Finding>,
+    /// In what nodes, devices and reports differ; null where there is one of each.
+    #[serde(default)]
+    pub fleet: Option<Fleet>,
     /// The configured limits, held against every report.
     pub limits: Vec<LimitCheck>,
     /// Counts.
@@ -64,6 +70,30 @@ pub struct Source {
     pub incomplete: bool,
     /// Its own exit code.
     pub exit: u8,
+}
+
+/// A case that several backends have measured, by a clock each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AcrossBackends {
+    /// The case's name.
+    pub id: String,
+    /// Its time with each, in the order of the reports.
+    pub times: Vec<BackendTime>,
+}
+
+/// The time of a case with a backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackendTime {
+    /// The backend.
+    pub backend: String,
+    /// The reports it is from.
+    pub reports: Vec<usize>,
+    /// Median, ms.
+    pub median_ms: f64,
+    /// Which time. The clocks of a host and of a device leave out different things.
+    pub definition: Definition,
+    /// The first backend's median over this one: how many times as fast it is.
+    pub speedup: f64,
 }
 
 /// Where figures come from.
@@ -280,19 +310,33 @@ pub struct Throughput {
     pub cases: Vec<String>,
 }
 
-/// The cases of one benchmark and type by their rate. Different benchmarks are never ranked together.
+/// The cases of one benchmark and type by their rate or time. Different benchmarks are never ranked together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Leaderboard {
     /// Name of the benchmark.
     pub benchmark: String,
     /// Element type.
     pub precision: Option<Element>,
+    /// What they are ranked by.
+    #[serde(default)]
+    pub by: RankedBy,
     /// Where the figures come from.
     pub origin: Origin,
-    /// Unit of the rates.
+    /// Unit of the figures.
     pub unit: String,
     /// The fastest first.
     pub entries: Vec<Entry>,
+}
+
+/// What cases are ranked by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RankedBy {
+    /// The rate that people quote for the benchmark.
+    #[default]
+    Rate,
+    /// The median time.
+    P50,
 }
 
 /// A place on a leaderboard.
@@ -308,9 +352,9 @@ pub struct Entry {
     pub hosts: Vec<String>,
     /// What their ranks drive.
     pub devices: Vec<String>,
-    /// The rate.
-    pub rate: f64,
-    /// Its interval, from that of the median time; null when there are too few iterations.
+    /// The figure that it is ranked by.
+    pub value: f64,
+    /// Its interval; null when there are too few iterations.
     pub ci: Option<[f64; 2]>,
     /// Marks of what speaks against relying on it.
     pub marks: Vec<String>,

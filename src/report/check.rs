@@ -119,13 +119,17 @@ impl Case {
                     "'{file}' is no name of a file beside the report or in a folder there"
                 ),
             ),
-            Samples::Inline { start_ns, end_ns, device_ns, invalid_rounds } => {
+            Samples::Inline { start_ns, end_ns, device_ns, host_ns, invalid_rounds } => {
                 let (ranks, rounds) = (self.group_size, start_ns.first().map_or(0, Vec::len));
                 let [of, all] =
                     [(rounds, "round"), (ranks, "rank")].map(|(n, what)| counted(n, what));
                 let told = format!("it does not have {of} of {all}");
-                let rows = [Some(start_ns), Some(end_ns), device_ns.as_ref()];
-                for (key, rows) in ["start_ns", "end_ns", "device_ns"].into_iter().zip(rows) {
+                for (key, rows) in [
+                    ("start_ns", Some(start_ns)),
+                    ("end_ns", Some(end_ns)),
+                    ("device_ns", device_ns.as_ref()),
+                    ("host_ns", host_ns.as_ref()),
+                ] {
                     let is_whole = |rows: &Vec<Vec<i64>>| {
                         rows.len() == ranks && rows.iter().all(|row| row.len() == rounds)
                     };
@@ -158,8 +162,12 @@ impl Measured {
     fn check(&self) -> Checked {
         must(self.iterations > 0, "iterations", "no measured case has none")?;
         must(self.batch != Some(0), "batch", "no sample has no operation")?;
-        let kinds = [Some(&self.latency), self.latency_local.as_ref(), self.device_time.as_ref()];
-        for (key, latency) in ["latency", "latency_local", "device_time"].into_iter().zip(kinds) {
+        for (key, latency) in [
+            ("latency", Some(&self.latency)),
+            ("latency_local", self.latency_local.as_ref()),
+            ("device_time", self.device_time.as_ref()),
+            ("host_time", self.host_time.as_ref()),
+        ] {
             within(key, latency.into_iter().try_for_each(Latency::check))?;
         }
         each("per_rank", &self.per_rank, |rank| {
@@ -168,6 +176,8 @@ impl Measured {
         })?;
         let rate =
             |metric: &&Metric| is_amount(metric.key, metric.stored(&self.metrics).unwrap_or(0.0));
+        let energy = self.energy.as_ref().and_then(|energy| energy.joules);
+        is_amount("energy", energy.unwrap_or(0.0))?;
         within("metrics", metric::ALL.iter().try_for_each(rate))
     }
 }

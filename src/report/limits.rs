@@ -15,6 +15,9 @@ pub struct LimitCheck {
     pub case: String,
     /// The rank or the report whose figure it is, where there are several.
     pub of: Option<String>,
+    /// The world rank whose figure it is; null for a figure of a whole case.
+    #[serde(default)]
+    pub rank: Option<usize>,
     /// Name of the metric.
     pub metric: String,
     /// Its unit.

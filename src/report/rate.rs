@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Latency, Measured};
-use crate::base::metric::Direction;
+use super::{Case, Latency, Measured, Report};
+use crate::base::metric::{Direction, Unit};
+use crate::benchmark::measures;
 use crate::benchmark::metric::{
-    self, ARITHMETIC, BUSBW, MEMORY, Metric, Metrics, OPERATIONS, Observed,
+    self, ALGBW, ARITHMETIC, BUSBW, MEMORY, Metric, Metrics, OPERATIONS, Observed,
 };
+use crate::machine::energy::Energy;
 
 /// What a figure means, and which way it improves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +37,26 @@ impl MetricFacts {
     }
 }
 
+impl Report {
+    /// Whether it shows the figure of this key, as it was asked for.
+    pub fn shows(&self, key: &str) -> bool {
+        measures::include(self.run.config.measure.as_deref(), key)
+    }
+
+    /// The rate that stands for a case among those that it shows. Everything has operations each second, which say no more
+    /// than the time, unless they are asked for.
+    pub fn shown_rate(&self, case: &Case) -> Option<(&'static Metric, f64)> {
+        if self.run.config.measure.is_none() {
+            return case.quoted_rate().filter(|(metric, _)| metric.unit != Unit::PerSecond);
+        }
+        let rates = [&BUSBW, &MEMORY, &ARITHMETIC, &ALGBW, &OPERATIONS];
+        let shown = rates.into_iter().filter(|metric| self.shows(metric.key));
+        // One rank alone moves nothing over any link.
+        let shown = shown.filter(|metric| case.group_size > 1 || *metric != &BUSBW);
+        shown.map(|metric| Some((metric, case.rate(metric)?))).find_map(|rate| rate)
+    }
+}
+
 impl Case {
     /// Its time; `None` for a case without.
     pub fn latency(&self) -> Option<&Latency> {
@@ -50,6 +72,7 @@ impl Case {
             median_ms,
             overlap: measured.overlap,
             host_peak_bytes: measured.memory.iter().map(|rank| rank.host_peak_bytes).max(),
+            operation_joules: measured.energy.as_ref().and_then(Energy::of_operation),
         })
     }
 
@@ -86,10 +109,12 @@ impl Case {
 
     /// The rate that people quote for it, likewise. `None` for a case without times.
     pub fn quoted_rate(&self) -> Option<(&'static Metric, f64)> {
-        [&BUSBW, &MEMORY, &ARITHMETIC, &OPERATIONS]
+        let communicates = self.counts.is_none_or(|counts| counts.communicates);
+        [&BUSBW, &MEMORY, &ARITHMETIC, &ALGBW, &OPERATIONS]
             .into_iter()
             // One rank alone moves nothing over any link.
             .filter(|metric| self.group_size > 1 || *metric != &BUSBW)
+            .filter(|metric| !communicates || *metric != &ALGBW)
             .find_map(|metric| Some((metric, self.rate(metric)?)))
     }
 }

@@ -35,7 +35,7 @@ fn each(case: &Case) -> Option<Vec<f64>> {
             let slowest = |own: Vec<f64>| own.into_iter().reduce(f64::max);
             own_times_ms(case).into_iter().map(slowest).collect()
         }
-        Definition::MeanOfRanksAndIterations => None,
+        Definition::MeanOfRanksAndIterations | Definition::ByTheTool => None,
     }
 }
 
@@ -88,6 +88,7 @@ mod tests {
             start_ns: vec![vec![0, 100_000, 200_000], vec![10_000, 100_000, 200_000]],
             end_ns: vec![vec![30_000, 160_000, 250_000], vec![40_000, 160_000, 240_000]],
             device_ns: Some(vec![vec![20_000, 1, 30_000], vec![25_000, 1, 10_000]]),
+            host_ns: None,
             invalid_rounds: vec![1],
         };
         case

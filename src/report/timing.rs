@@ -18,6 +18,8 @@ pub enum Definition {
     SlowestDevice,
     /// What another tool gives: the mean over the iterations of a loop, averaged over the ranks.
     MeanOfRanksAndIterations,
+    /// What another tool gives, in the sense that the case's caveat tells.
+    ByTheTool,
 }
 
 /// The least times that can be told from nothing: those of the worst rank, ns.

@@ -17,7 +17,8 @@ const GPU: Rates = Rates(5e10, 1e12, 2e13, 3e-5);
 const START_S: f64 = 0.1;
 const CASE_S: f64 = 0.05;
 
-pub(super) fn show(plan: &Plan) {
+/// Prints what a plan would run.
+pub fn show(plan: &Plan) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     render::print(&document(plan, cores));
 }

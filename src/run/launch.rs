@@ -15,7 +15,7 @@ use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
 use crate::base::units::counted;
 use crate::plan::Plan;
-use crate::render::{Output, remark, say, terminal_width};
+use crate::render::{Outputs, remark, say, terminal_width};
 use crate::world;
 use crate::world::supervision::{self, Token};
 pub(super) use job::Command;
@@ -23,7 +23,7 @@ pub use job::LauncherChoice;
 use job_state::JobState;
 
 /// Starts the ranks of the plan, waits for them, and keeps what was measured if they cannot.
-pub(super) fn run(plan: &Plan, outputs: &[Output], command: &Command) -> Result<Exit> {
+pub(super) fn run(plan: &Plan, outputs: &Outputs, command: &Command) -> Result<Exit> {
     // A rank prints to a pipe, and cannot see the terminal behind it.
     let width = terminal_width().map(|width| ("COLUMNS".to_owned(), width.to_string()));
     let token = Token::random()?;

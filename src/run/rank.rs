@@ -1,15 +1,17 @@
 //! One rank's life: join the others, agree on the plan, run it, report, leave.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::recorder::{self, OnExisting, RootOutputs};
 use super::request::{Request, tell_of_missing_gpu, with_found_backend};
 use super::{launch, panic, restart, session};
+use crate::backend;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::history::ask_for_commit;
 use crate::plan::config::{BackendChoice, Config};
-use crate::plan::{Deadlines, Plan, check_kernels};
-use crate::render::{Output, tell};
+use crate::plan::{Deadlines, Plan, capacity, check_kernels};
+use crate::render::{Outputs, publish_on_github, tell};
 use crate::watchdog::{Watchdog, set_stop_flag_on_signals};
 use crate::world::progress::Phase;
 use crate::world::supervision::{self, Note};
@@ -25,7 +27,7 @@ pub(super) fn live(request: Request) -> Result<Exit> {
     panic::guard(|| {
         let mut watch = watch(&request.config)?;
         // Before MPI runs, under which no process may be started; answered while it starts.
-        let commit = world::is_first_process().then(ask_for_commit);
+        let commit = world::is_first_process().then(|| ask_for_commit(Path::new(".")));
         let rank = world::innermost_launch().and_then(|launch| launch.rank);
         supervision::notify(&Note::Start { pid: std::process::id(), rank });
         let mut world = join(&request.config);
@@ -110,12 +112,15 @@ fn run(
         None => world
             .set_deadline(Duration::from_secs_f64(plan.deadlines.run), abort::abort_at_deadline),
     }
-    let outputs: Vec<Output> = root.iter().flat_map(|root| root.outputs.clone()).collect();
+    let outputs = root.as_ref().map(|root| root.outputs.clone()).unwrap_or_default();
     let (exit, report) = session::run(world, &plan, root, watch.as_ref())?;
     if let Some(report) = report {
         supervision::notify(&Note::Reported);
         if !request.quiet_stdout {
             tell(&report, &outputs, request.nccl_tests_table, "");
+        }
+        if outputs.github {
+            publish_on_github(&report, true)?;
         }
         if report.run.incomplete {
             launch::tell_how_to_go_on(request.quiet_stdout || request.nccl_tests_table);
@@ -135,18 +140,33 @@ fn agree<T>(world: &World, own: Result<T>) -> Result<T> {
     }))
 }
 
+/// The configuration of rank 0, with the backend that `auto` means there, and with what every rank may fill, where sizes
+/// follow from that.
+fn on_these_machines(world: &World, config: Config) -> Result<Config> {
+    let config = if world.is_root() { with_found_backend(config) } else { config };
+    let asked = || (config.backend, capacity::is_needed(&config));
+    let (backend, is_needed) = world.broadcast(world.is_root().then(asked))?;
+    if !is_needed {
+        return Ok(config);
+    }
+    let own = backend::capacity(backend, (world.local_rank(), world.ranks_here()));
+    let all = world.gather(agree(world, own)?)?.into_iter().flatten();
+    let found = all.reduce(|one, other| one.least(&other)).unwrap_or_default();
+    Ok(capacity::with_found(config, &found))
+}
+
 fn agree_on_plan(
     world: &World,
     config: Config,
     on_existing: OnExisting,
     commit: Option<impl FnOnce() -> Option<String>>,
 ) -> Result<(Plan, Option<RootOutputs>)> {
+    let asked = config.backend;
+    let config = on_these_machines(world, config)?;
     let prepared = world.is_root().then(|| {
-        let asked = config.backend;
-        let config = with_found_backend(config);
         let plan = Plan::resolve(&config, &world.places())?;
-        let outputs = Output::resolve(&config)?;
-        recorder::refuse_unfinished(&outputs, on_existing)?;
+        let outputs = Outputs::resolve(&config)?;
+        recorder::refuse_unfinished(&outputs.files, on_existing)?;
         tell_of_missing_gpu(asked);
         let commit = commit.and_then(|answer| answer());
         Ok((plan, RootOutputs { config, outputs, on_existing, commit }))

@@ -6,6 +6,7 @@ use rustix::fs::statvfs;
 
 use super::journal::{Entry, Journal, Recovered, difference, difference_from};
 use super::keep::keep_earlier;
+use super::results_folder::{make_folder, write_folder};
 use super::sidecar::{self, INLINE_LIMIT, Sidecar};
 use crate::analysis::{self, CaseOutcome, Limits};
 use crate::base::caveat::Caveat;
@@ -15,7 +16,7 @@ use crate::base::units::{counted, format_ms, now};
 use crate::machine::environment::{Environment, build};
 use crate::plan::config::Config;
 use crate::plan::{BackendSpec, Case, Plan};
-use crate::render::{Format, Output};
+use crate::render::{Format, Output, Outputs};
 use crate::report::{self, Launch, Outcome, Report, Samples, TimingOverhead, Turn};
 use crate::world::{Member, fault};
 
@@ -40,7 +41,7 @@ pub enum OnExisting {
 #[derive(Debug)]
 pub(super) struct RootOutputs {
     pub(super) config: Config,
-    pub(super) outputs: Vec<Output>,
+    pub(super) outputs: Outputs,
     pub(super) on_existing: OnExisting,
     /// Checked out in the working folder.
     pub(super) commit: Option<String>,
@@ -55,7 +56,7 @@ pub(super) struct Recorded {
 
 pub(super) struct Recorder {
     report: Report,
-    outputs: Vec<Output>,
+    outputs: Outputs,
     journal: Journal,
     /// Cases finished, through all cycles.
     pub(super) done: usize,
@@ -88,7 +89,7 @@ pub(super) fn finished(
     root: &RootOutputs,
     members: &[Member],
 ) -> Option<Result<Exit>> {
-    let first = root.outputs.first().filter(|first| first.format == Format::Json)?;
+    let first = root.outputs.files.first().filter(|first| first.format == Format::Json)?;
     let is_left = first.path.exists() && !Journal::path_for(&first.path).exists();
     if root.on_existing != OnExisting::Resume || !is_left {
         return None;
@@ -106,9 +107,12 @@ pub(super) fn finished(
         return None;
     }
     tracing::warn!("'{}' is complete: there is nothing to resume", first.path.display());
-    let mut missing = root.outputs.iter().filter(|output| !output.path.exists());
-    let written = missing.try_for_each(|output| output.write(&report));
-    Some(written.and_then(|()| Exit::of(run.exit)))
+    let mut missing = root.outputs.files.iter().filter(|output| !output.path.exists());
+    let written =
+        missing.try_for_each(|output| output.write(&report, root.outputs.marker.as_ref()));
+    let folder =
+        || root.outputs.folder.iter().try_for_each(|folder| write_folder(folder, &report, &[]));
+    Some(written.and_then(|()| folder()).and_then(|()| Exit::of(run.exit)))
 }
 
 impl Recorder {
@@ -118,13 +122,15 @@ impl Recorder {
         environment: Environment,
         floors: TimingOverhead,
     ) -> Result<Self> {
-        let first = root.outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
+        let first =
+            root.outputs.files.first().ok_or_else(|| Error::internal("no output to write"))?;
         refuse_shared_devices(plan, &environment)?;
         Limits::resolve(&root.config.limits)?;
         let mut report = report::empty(plan, &root.config, environment, floors);
         report.run.git = root.commit;
         let hosts = report.environment.nodes.iter().map(|node| node.host.clone()).collect();
         let started = report.run.started.clone();
+        root.outputs.folder.iter().try_for_each(|folder| make_folder(folder))?;
         Journal::refuse_busy(&first.path)?;
         let recovered = match root.on_existing {
             OnExisting::Resume => Recovered::read(&first.path)?,
@@ -215,7 +221,7 @@ impl Recorder {
 }
 
 /// Writes the report of a run that ends before its time, if it has a journal, and logs where it is; true when it did.
-pub(super) fn save_incomplete(outputs: &[Output], failure: &Failure) -> bool {
+pub(super) fn save_incomplete(outputs: &Outputs, failure: &Failure) -> bool {
     let saved = salvage(outputs, failure).unwrap_or_else(|why| {
         tracing::error!("the report cannot be written: {why}");
         false
@@ -223,15 +229,18 @@ pub(super) fn save_incomplete(outputs: &[Output], failure: &Failure) -> bool {
     if saved {
         tracing::error!(
             "{} holds what was measured, marked incomplete",
-            outputs.first().map_or_else(String::new, |output| output.path.display().to_string())
+            outputs
+                .files
+                .first()
+                .map_or_else(String::new, |output| output.path.display().to_string())
         );
     }
     saved
 }
 
 /// Writes the report of a run that could not do so itself, from its journal; true when there is one.
-pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
-    let Some(first) = outputs.first() else { return Ok(false) };
+pub(super) fn salvage(outputs: &Outputs, failure: &Failure) -> Result<bool> {
+    let Some(first) = outputs.files.first() else { return Ok(false) };
     let Some(Recovered { plan, mut report, .. }) = Recovered::read(&first.path)? else {
         return Ok(false);
     };
@@ -264,13 +273,15 @@ pub(super) fn salvage(outputs: &[Output], failure: &Failure) -> Result<bool> {
     Ok(true)
 }
 
-fn write(outputs: &[Output], report: &Report) -> Result<()> {
-    outputs.iter().try_for_each(|output| output.write(report))
+fn write(outputs: &Outputs, report: &Report) -> Result<()> {
+    outputs.write(report)?;
+    outputs.folder.iter().try_for_each(|folder| write_folder(folder, report, &[]))
 }
 
 fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     analysis::settle(plan, &report.floors.unwrap_or_default(), &mut report.cases);
     analysis::compare_with_alone(&mut report.cases);
+    analysis::place_on_roofline(report);
     report.pair_matrices = analysis::matrices(plan, &report.cases);
     report.scaling = analysis::studies(plan, &report.cases);
     for cycles in report.cases.iter_mut().filter_map(|case| case.cycles.as_mut()) {

@@ -7,6 +7,7 @@ use super::launch::LauncherChoice;
 use super::recorder::OnExisting;
 use crate::backend;
 use crate::base::error::Result;
+use crate::plan::capacity;
 use crate::plan::config::{BackendChoice, Config};
 use crate::world::supervision;
 
@@ -41,6 +42,14 @@ pub struct Request {
     pub arguments: Vec<OsString>,
 }
 
+impl Request {
+    /// Whether one side is held against another, or against a baseline.
+    pub(super) fn compares(&self) -> bool {
+        let of_backends = self.sides.iter().any(|side| side.backend.is_some());
+        self.compare_baseline.is_some() || self.sides.len() > 1 && !of_backends
+    }
+}
+
 /// What one side of a series measures.
 #[derive(Debug, Clone, Default)]
 pub struct Variant {
@@ -50,6 +59,8 @@ pub struct Variant {
     pub program: Option<PathBuf>,
     /// Another configuration than the request's, with the same flags over it.
     pub config: Option<Config>,
+    /// Another backend than the request's.
+    pub backend: Option<BackendChoice>,
     /// Arguments of each of its ranks, but for the file to write.
     pub arguments: Vec<OsString>,
     /// The variables that it sets.
@@ -64,6 +75,20 @@ pub(super) fn with_found_backend(config: Config) -> Config {
         chosen => chosen,
     };
     Config { backend: Some(choice), ..config }
+}
+
+/// The configuration of so many ranks on this machine: with the backend that `auto` means, and with what each may fill,
+/// where sizes follow from that.
+///
+/// # Errors
+/// Unfit where they do, and there is no GPU to ask.
+pub fn on_this_machine(config: Config, ranks: usize) -> Result<Config> {
+    let config = with_found_backend(config);
+    if !capacity::is_needed(&config) {
+        return Ok(config);
+    }
+    let found = backend::capacity(config.backend, (0, ranks))?;
+    Ok(capacity::with_found(config, &found))
 }
 
 /// Says that CPUs are measured because there is no GPU, where the choice was left to the program. Of the processes of

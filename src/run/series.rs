@@ -1,26 +1,29 @@
-//! `--launches`, `--against`, `--env`: the same run in several launches of all ranks, one after another.
+//! `--launches`, `--against`, `--env`, several backends: the same run in several launches of all ranks, one after another.
 //!
 //! What differs between launches (where memory lies, which connections are made) does not show within one,
 //! however many iterations it has. Each launch is an ordinary run with its own output; those of a side are merged
 //! into one report. Sides take turns, forward and then backward, so that a machine that drifts does so for all. What is
 //! doubtful when they are compared is measured in more launches.
 
+mod backends;
 mod comparison;
 mod folder;
 mod round;
 mod side;
 
 use std::fs::File;
+use std::path::Path;
 
 use super::recorder::{self, OnExisting};
 use super::request::{Request, Variant, tell_of_missing_gpu, with_found_backend};
+use super::results_folder::write_folder;
 use super::{dry_run, launch};
 use crate::analysis::{self, Limits, Rules};
 use crate::base::error::{Error, Exit, Result};
 use crate::base::plain::plain;
-use crate::history::{Baseline, FOLDER};
+use crate::history::{Baseline, FOLDER, ask_for_commit};
 use crate::plan::config::Config;
-use crate::render::{self, remark, say};
+use crate::render::{self, publish_on_github, remark, say};
 use crate::report::Report;
 use crate::watchdog::set_stop_flag_on_signals;
 use crate::world::progress;
@@ -49,7 +52,8 @@ pub(super) fn launches(request: &Request) -> Result<Option<u32>> {
             "{launches} launches are not possible; use --launches 1 to {LAUNCH_LIMIT}"
         )));
     }
-    Ok((launches > 1 || compares || variable).then_some(launches))
+    let several = request.sides.len() > 1;
+    Ok((launches > 1 || compares || variable || several).then_some(launches))
 }
 
 pub(super) struct LaunchSeries {
@@ -70,8 +74,7 @@ impl LaunchSeries {
         let baseline = baseline.map(|what| Baseline::find(&folder, what)).transpose()?;
         Limits::resolve(&config.limits)?;
         Rules::resolve(&config)?;
-        let compares = request.sides.len() > 1 || baseline.is_some();
-        let most = match (compares, config.benchmarking.max_launches) {
+        let most = match (request.compares(), config.benchmarking.max_launches) {
             (true, Some(most)) => most,
             // One launch says nothing of how launches differ: nothing is to be shown.
             (true, None) if launches > 1 => (TO_CONFIRM * launches).min(LAUNCH_LIMIT),
@@ -138,7 +141,7 @@ impl LaunchSeries {
         for (i, side) in self.sides.iter().enumerate() {
             // Variables change no plan.
             if i == 0 || side.plan != self.sides[0].plan {
-                say(&format!("{}:", side.outputs[0].path.display()));
+                say(&format!("{}:", side.outputs.files[0].path.display()));
                 dry_run::show(&side.plan);
             }
         }
@@ -163,7 +166,7 @@ impl LaunchSeries {
     fn check(&self) -> Result<()> {
         let on_existing = self.request.on_existing;
         for side in &self.sides {
-            recorder::refuse_unfinished(&side.outputs, on_existing)?;
+            recorder::refuse_unfinished(&side.outputs.files, on_existing)?;
             if on_existing == OnExisting::Refuse {
                 side.refuse_unfinished()?;
             }
@@ -184,7 +187,7 @@ impl LaunchSeries {
                 remark(&format!("tesserabench: {title}"));
             }
             let command = side.command(launch, cases);
-            let outputs = [side.output(launch)];
+            let outputs = side.output(launch).into();
             let exit = launch::run(&side.plan, &outputs, &command).unwrap_or_else(|why| {
                 tracing::error!("{title}: {}", plain(&why.message));
                 why.kind.exit()
@@ -213,7 +216,7 @@ impl LaunchSeries {
         let (mut exit, table) = (ended, self.request.nccl_tests_table);
         let measured = self.sides.iter().zip(merged);
         for (side, report) in measured.filter_map(|(side, report)| Some((side, report.as_ref()?))) {
-            side.outputs.iter().try_for_each(|output| output.write(report))?;
+            side.outputs.write(report)?;
             exit = exit.worst(Exit::from_code(report.run.exit).unwrap_or(Exit::Internal));
             let (name, mark) = (side.variant.name.as_str(), if table { "#" } else { "==" });
             if self.sides.len() > 1 {
@@ -223,6 +226,10 @@ impl LaunchSeries {
             if !self.request.quiet_stdout {
                 render::tell(report, &side.outputs, table, &from);
             }
+            // Comparisons say what their sides would.
+            if side.outputs.github && pairings.is_empty() {
+                publish_on_github(report, true)?;
+            }
             if !report.run.incomplete {
                 side.end()?;
             }
@@ -230,7 +237,15 @@ impl LaunchSeries {
                 launch::tell_how_to_go_on(self.request.quiet_stdout || table);
             }
         }
-        let compared = looked.and_then(|()| self.tell(pairings, merged)).unwrap_or_else(|why| {
+        for (number, (side, report)) in self.sides.iter().zip(merged).enumerate() {
+            let (Some(report), Some(folder)) = (report, &side.outputs.folder) else { continue };
+            let of_side = pairings.iter().filter(|pairing| pairing.candidate == number);
+            let compared: Vec<_> =
+                of_side.filter_map(|pairing| pairing.looks.comparison()).collect();
+            write_folder(folder, report, &compared)?;
+        }
+        let compared = looked.and_then(|()| self.tell_backends(merged));
+        let compared = compared.and_then(|()| self.tell(pairings, merged)).unwrap_or_else(|why| {
             tracing::error!("{}", plain(&why.message));
             why.kind.exit()
         });
@@ -265,6 +280,10 @@ impl LaunchSeries {
         run.id = format!("{}-x{}", run.id, self.launches);
         run.command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         run.config.benchmarking.launches = u32::try_from(self.launches).ok();
+        // Another program is of the commit that it lies in, whatever is checked out here.
+        if let Some(folder) = side.variant.program.as_deref().and_then(Path::parent) {
+            run.git = ask_for_commit(folder)();
+        }
         // Named by the user, so no secret.
         report.environment.variables.extend(side.variant.variables.iter().cloned());
         Ok(Some(report))

@@ -3,11 +3,11 @@
 //! Ranks that are not in a case sleep until it is over. All ranks make the same sequence of collective
 //! calls, whatever happens on one of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::case_progress::CaseProgress;
 use super::recorder::{self, Recorded, Recorder, RootOutputs};
-use super::{environment, launch, sidecar};
+use super::{environment, launch, meter, sidecar};
 use crate::analysis::CaseOutcome;
 use crate::backend::{self, Backend, Peers, Prepared, Sample};
 use crate::base::accuracy::{Accuracy, Checked};
@@ -15,8 +15,11 @@ use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::CaseError;
 use crate::base::units::{Nanos, counted};
+use crate::machine::energy::{Draw, Meter};
 use crate::machine::memory::{self, RankMemory};
-use crate::machine::telemetry::{Sensors, Telemetry};
+use crate::machine::nvtx;
+use crate::machine::profiler::{Profiler, Window};
+use crate::machine::telemetry::{Sensors, Telemetry, is_instance};
 use crate::measure::{self, Method, Recording, Repeats, Team};
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::report::Report;
@@ -50,11 +53,18 @@ pub(super) fn run(
     let backend = world.unanimous(backend::open(plan, world))?;
     progress::set_device(&backend.device().name);
     let floors = measure::timing_overhead(world, &*backend, &clocks)?;
+    // It has brought a device with a clock of its own to its usual speed.
+    let last_used = floors.empty_device_ns.map(|_| backend.clock().now());
     let sensors = Sensors::of(&backend.device());
-    let mut libraries = backend.libraries();
+    let found = backend.libraries().into_iter();
+    let (mut libraries, files): (BTreeMap<String, String>, BTreeMap<String, String>) =
+        found.map(|(name, it)| ((name.clone(), it.version), (name, it.file))).unzip();
     let driver = sensors.as_ref().and_then(Sensors::driver_version);
     libraries.extend(driver.map(|version| ("driver".to_owned(), version)));
-    let environment = environment::gather(world, backend.device(), libraries)?;
+    let board = sensors.as_ref().map(Sensors::board);
+    let environment = environment::gather(world, backend.device(), (libraries, files), board)?;
+    let ranks = environment.iter().flat_map(|environment| &environment.ranks);
+    let instances = ranks.filter(|rank| is_instance(&rank.device)).map(|rank| rank.rank).collect();
     let recorder = root.zip(environment).map(|(root, environment)| {
         let outputs = root.outputs.clone();
         let recorder = Recorder::start(plan, root, environment.clone(), floors)?;
@@ -71,7 +81,9 @@ pub(super) fn run(
         Ok(recorder)
     });
     let recorder = world.unanimous(recorder.transpose())?;
-    let rank = Rank { plan, backend: &*backend, clocks, sensors, last_used: None };
+    let window = world.unanimous(Window::of_this_process())?;
+    let meter = meter::of(world, &*backend, sensors.as_ref(), plan);
+    let rank = Rank { plan, backend: &*backend, clocks, sensors, meter, last_used, window };
     let done = world.broadcast(recorder.as_ref().map(|recorder| recorder.done))?;
     let worlds = HashMap::new();
     let began = rank.backend.clock().now();
@@ -83,6 +95,7 @@ pub(super) fn run(
         rank,
         worlds,
         recorder,
+        instances,
         shown,
         done,
         place: 0,
@@ -100,6 +113,8 @@ struct CaseLoop<'a> {
     rank: Rank<'a>,
     worlds: HashMap<Vec<usize>, World>,
     recorder: Option<Recorder>,
+    /// The ranks that drive MIG instances, on rank 0.
+    instances: Vec<usize>,
     shown: Option<CaseProgress>,
     /// Cases that the journal already holds, through all cycles.
     done: usize,
@@ -227,7 +242,10 @@ impl CaseLoop<'_> {
             let results = results.as_mut().and_then(|results| results[ranks[0]].take());
             let recorded = match (recorder, results) {
                 (Some(recorder), Some(outcome)) => samples.and_then(|samples| {
-                    let found = (sharing(world, plan, set, case), samples);
+                    let instance = || ranks.iter().any(|rank| self.instances.contains(rank));
+                    let shares = sharing(world, plan, set, case);
+                    let shares = shares.or_else(|| instance().then_some(Caveat::Instance));
+                    let found = (shares, samples);
                     recorder.record(plan, (place, case), outcome, found).map(Some)
                 }),
                 _ => Ok(None),
@@ -272,8 +290,11 @@ impl CaseLoop<'_> {
     }
 }
 
-/// The caveat of a case whose ranks share cores or a GPU, if they do.
+/// The caveat of a case that runs under a profiler, or whose ranks share cores or a GPU.
 fn sharing(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Caveat> {
+    if let Some(by) = Profiler::of_this_run() {
+        return Some(Caveat::Profiled { by: by.name().to_owned() });
+    }
     if plan.backend == (BackendSpec::Cuda { emulated: true }) {
         return Some(Caveat::Emulated);
     }
@@ -316,7 +337,10 @@ struct Rank<'a> {
     backend: &'a dyn Backend,
     clocks: Clocks,
     sensors: Option<Sensors>,
+    meter: Meter,
     last_used: Option<Nanos>,
+    /// The profiler around this process, if there is one.
+    window: Option<Window>,
 }
 
 /// What a rank has when a case ends: the outcome, on the first rank of the case, and the rank's own samples; no
@@ -332,7 +356,9 @@ impl Rank<'_> {
         set: &[Case],
         case: &Case,
     ) -> Result<CaseEnd, Option<CaseOutcome>> {
+        agree(team, case, self.require_memory(team, case), Phase::Prepare)?;
         let mut prepared = prepare(self.backend, team, case)?;
+        agree(team, case, self.require_batch(&*prepared), Phase::Prepare)?;
         let accuracy = verify(team, case, &mut *prepared)?;
         fault::enter(Phase::Measure);
         agree(team, case, fault::check(Phase::Measure), Phase::Measure)?;
@@ -351,6 +377,36 @@ impl Rank<'_> {
         Ok((outcome, Some(samples)))
     }
 
+    /// Refuses a kernel for which the node has not enough memory, before any of its ranks takes some: a rank that takes
+    /// more than there is would be killed.
+    fn require_memory(&self, team: Team<'_>, case: &Case) -> Result<()> {
+        // Ranks that exchange data do not all take as much; what a kernel leaves on a GPU is checked on the host.
+        let is_model = matches!(self.plan.backend, BackendSpec::Simulated(_));
+        let is_alike = !is_model && !case.work.communicates();
+        let (asked, ranks) = (case.work.footprint(team.group.size()), team.all.ranks_here());
+        let all = asked.saturating_mul(ranks as u64);
+        match memory::free_bytes().filter(|free| is_alike && all > *free) {
+            Some(free) => Err(Error::unsupported(format!(
+                "the node has not enough free memory: {} would fill {all} bytes, and {free} are free; choose a smaller \
+                 problem",
+                counted(ranks, "rank"),
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a sample of more operations than can be queued before it starts.
+    fn require_batch(&self, prepared: &dyn Prepared) -> Result<()> {
+        let most = prepared.batch_limit();
+        match self.plan.budget.batch.filter(|batch| *batch > most) {
+            Some(batch) => Err(Error::unsupported(format!(
+                "a sample of {batch} operations does not fit the device's queue before it starts; use --batch {most} or \
+                 less"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Takes the samples, and what the sensors read meanwhile. `None` as from [`measure::measure`].
     fn measure(
         &mut self,
@@ -362,6 +418,7 @@ impl Rank<'_> {
         let was_idle = self.last_used.is_none_or(|last_used| clock.now() - last_used > IDLE_LIMIT);
         let rank = case.group.ranks[team.group.rank()];
         let method = Method {
+            case: &case.id,
             rank,
             protocol: self.plan.protocol,
             budget: &self.plan.budget,
@@ -376,28 +433,41 @@ impl Rank<'_> {
             stop_seconds: self.plan.deadlines.stop,
         };
         let time = CommonTime::of(team.all, &all_ranks(set), clock, &self.clocks);
+        // A package's counter is of the node: the first of the case's ranks there reads it.
+        let packages = self.meter.begin(team.group.local_rank() == 0);
         let (before, began) = (self.sensors.as_ref().map(Sensors::read), clock.now());
         let (samples, recording) =
-            measure::measure(team, time, prepared, method).unwrap_or_else(|why| give_up(&why))?;
+            measure::measure(team, time, prepared, method, self.window.as_mut())
+                .unwrap_or_else(|why| give_up(&why))?;
         let seconds = (clock.now() - began) as f64 / 1e9;
         let telemetry = self
             .sensors
             .as_ref()
             .zip(before)
             .map(|(sensors, before)| Telemetry::between(rank, before, sensors.read(), seconds));
+        let others = team.all.ranks_here() > team.group.ranks_here();
+        let shared = others.then_some("other groups ran on the node at the same time");
+        let gpu = telemetry.as_ref().map(|telemetry| self.meter.of_gpu(telemetry));
+        let draws: Vec<Draw> =
+            gpu.into_iter().chain(self.meter.end(packages, rank, seconds, shared)).collect();
         self.last_used = Some(clock.now());
         // Meaningless for the simulated backend, whose reports are the same from run to run.
         let is_real = !matches!(self.plan.backend, BackendSpec::Simulated(_));
         let peak = memory::peak_bytes().filter(|_| is_real);
         let memory = peak.map(|host_peak_bytes| RankMemory { rank, host_peak_bytes });
-        let results = team.group.gather((telemetry, memory)).unwrap_or_else(|why| abort(&why));
-        let (telemetry, memory): (Vec<_>, Vec<_>) = results.into_iter().flatten().unzip();
-        let (telemetry, memory) =
-            (telemetry.into_iter().flatten().collect(), memory.into_iter().flatten().collect());
+        let results = team.group.gather((telemetry, memory, draws));
+        let results = results.unwrap_or_else(|why| abort(&why)).unwrap_or_default();
+        let (telemetry, memory, draws): (Vec<_>, Vec<_>, Vec<_>) = results.into_iter().collect();
         if let Some(how) = &recording {
             tracing::info!("{}", how.told());
         }
-        Some((samples, recording.map(|recording| Recording { telemetry, memory, ..recording })))
+        let recording = recording.map(|recording| Recording {
+            telemetry: telemetry.into_iter().flatten().collect(),
+            memory: memory.into_iter().flatten().collect(),
+            draws: draws.into_iter().flatten().collect(),
+            ..recording
+        });
+        Some((samples, recording))
     }
 }
 
@@ -412,6 +482,7 @@ fn prepare<'a>(
     case: &Case,
 ) -> Result<Box<dyn Prepared + 'a>, CaseOutcome> {
     fault::enter(Phase::Prepare);
+    let _range = nvtx::range(|| format!("{}: {}", case.id, Phase::Prepare.name()));
     // Planted faults take effect after the step: within it, another rank may wait for this one.
     let prepared = case
         .work
@@ -440,12 +511,15 @@ fn verify(
     prepared: &mut dyn Prepared,
 ) -> Result<Option<Accuracy>, Option<CaseOutcome>> {
     fault::enter(Phase::Verify);
+    let _range = nvtx::range(|| format!("{}: {}", case.id, Phase::Verify.name()));
     let exchanges = exchanges(team, case);
     let verified = match exchanges {
         true => progress::in_collective(|| prepared.verify()),
         false => prepared.verify(),
     };
-    if let Some(why) = verified.as_ref().err().filter(|_| exchanges) {
+    // For lack of memory the ranks give a case up together.
+    let ends_the_job = |why: &&Error| exchanges && why.kind != Kind::Unsupported;
+    if let Some(why) = verified.as_ref().err().filter(ends_the_job) {
         give_up(why);
     }
     let verified = verified.and_then(|own| fault::check(Phase::Verify).map(|()| own));

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 
 use crate::backend::Sample;
 use crate::base::error::{Error, Result};
-use crate::base::units::counted;
+use crate::base::units::{Nanos, counted};
 use crate::render::csv_field;
 use crate::report::Samples;
 use crate::world::World;
@@ -91,14 +91,15 @@ impl<'a> CaseSamples<'a> {
         let column = |get: fn(&Sample) -> i64| {
             samples.iter().map(|rank| rank.iter().map(|s| get(s) - origin).collect()).collect()
         };
+        let where_told = |get: fn(&Sample) -> Option<Nanos>| {
+            samples.iter().map(|rank| rank.iter().map(get).collect()).collect()
+        };
         let late = |i: &usize| samples.iter().any(|rank| rank[*i].late);
         Samples::Inline {
             start_ns: column(|sample| sample.start),
             end_ns: column(|sample| sample.end),
-            device_ns: samples
-                .iter()
-                .map(|rank| rank.iter().map(|sample| sample.device).collect())
-                .collect(),
+            device_ns: where_told(|sample| sample.device),
+            host_ns: where_told(|sample| sample.host),
             invalid_rounds: (0..self.rounds).filter(late).collect(),
         }
     }
@@ -150,15 +151,20 @@ impl Sidecar {
         let member = GzEncoder::new(file, Compression::fast());
         let mut rows = BufWriter::with_capacity(1 << 16, member);
         if self.length == 0 {
-            rows.write_all(b"case,cycle,round,rank,start_ns,end_ns,device_ns,late\n")?;
+            rows.write_all(b"case,cycle,round,rank,start_ns,end_ns,device_ns,late,host_ns\n")?;
         }
         let (case, cycle) = (csv_field(series.case), series.cycle);
         for i in 0..block.first().map_or(0, Vec::len) {
             let round = series.rounds + i;
             for (rank, samples) in series.ranks.iter().zip(block) {
-                let Sample { start, end, device, late } = samples[i];
-                let device = device.map_or_else(String::new, |nanos| nanos.to_string());
-                writeln!(rows, "{case},{cycle},{round},{rank},{start},{end},{device},{late}")?;
+                let Sample { start, end, device, host, late, .. } = samples[i];
+                let told =
+                    |nanos: Option<Nanos>| nanos.map_or_else(String::new, |it| it.to_string());
+                let (device, host) = (told(device), told(host));
+                writeln!(
+                    rows,
+                    "{case},{cycle},{round},{rank},{start},{end},{device},{late},{host}"
+                )?;
             }
         }
         let file = rows.into_inner()?.finish()?;
@@ -178,13 +184,14 @@ mod tests {
     fn few_samples_stay_in_the_report() {
         let mut sidecar = Sidecar::at(PathBuf::from("not/written"));
         let mut series = CaseSamples::new(("a", 0), &[3], 2);
-        let sample = |start, late| Sample { start, end: start + 5, device: None, late };
+        let sample = |start, late| Sample::by_host(start, start + 5, late);
         series.add(&[vec![sample(100, false)]], &mut sidecar).unwrap();
         series.add(&[vec![sample(120, true)]], &mut sidecar).unwrap();
         let expected = Samples::Inline {
             start_ns: vec![vec![0, 20]],
             end_ns: vec![vec![5, 25]],
             device_ns: None,
+            host_ns: None,
             invalid_rounds: vec![1],
         };
         assert_eq!(series.finish(&sidecar), expected);
@@ -194,7 +201,7 @@ mod tests {
     fn every_one_of_many_samples_is_a_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.samples.csv.gz");
-        let sample = |start| Sample { start, end: start + 5, device: None, late: start == 10 };
+        let sample = |start| Sample::by_host(start, start + 5, start == 10);
         let mut sidecar = Sidecar::at(path.clone());
         for cycle in 0..2 {
             let mut series =
@@ -206,7 +213,7 @@ mod tests {
         }
         let rows = read(&path);
         assert_eq!(rows.len(), 9);
-        assert_eq!(rows[3], "\"a/b=1,c=\"\"2\"\"/world:4,7\",0,1,4,10,15,,true");
+        assert_eq!(rows[3], "\"a/b=1,c=\"\"2\"\"/world:4,7\",0,1,4,10,15,,true,");
     }
 
     fn read(path: &Path) -> Vec<String> {
@@ -220,7 +227,7 @@ mod tests {
     fn a_torn_end_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
-        let sample = Sample { start: 0, end: 5, device: None, late: false };
+        let sample = Sample::by_host(0, 5, false);
         let add = |sidecar: &mut Sidecar| {
             let mut series = CaseSamples::new(("a", 1), &[0], 1);
             series.add(&[vec![sample]], sidecar).unwrap();

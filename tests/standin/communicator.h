@@ -12,7 +12,7 @@ enum { SUM, PROD, MAX, MIN, AVG, OWN_OPERATORS, OPERATOR_MASK = 0x40000000 }; //
 struct shared {
     atomic_uint attached, ready; // the last to attach unlinks the file, and then says ready
     atomic_uint count, turn;     // a barrier: ranks that have come, and how often all have
-    atomic_uint aborted;
+    atomic_uint aborted, finalized;
     struct { atomic_int pid; int device; char host[64]; } ranks[MAX_RANKS];
     _Alignas(64) char slots[MAX_RANKS][CHUNK];
     // From each rank to each: a piece of a message, and how long the whole message is.
@@ -25,7 +25,8 @@ struct comm {
     struct shared *shared;
     atomic_int state;      // what ncclCommGetAsyncError says
     char error[256];       // in words; written before the state
-    atomic_bool aborted;
+    atomic_bool aborted, finalized;
+    size_t bytes;          // of the device's memory
     struct { bool alive; int type; char factor[8]; } operators[MAX_OPERATORS];
     long groups;           // queued so far
     struct stream *stream; // of the last one, and its number there
@@ -37,6 +38,7 @@ struct comm {
 __attribute__((format(printf, 3, 4))) int failure(struct comm *c, int code, const char *format, ...);
 int wait_until(struct comm *c, bool (*done)(void *), void *what); // an error where that will not come
 int barrier(struct comm *c);
+int take_memory(struct comm *c, size_t bytes); // as NCCL says it where there is none
 
 // ---- reduction.c
 

@@ -2,13 +2,16 @@
 #include "standin.h"
 
 enum { NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
-enum { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16F = 2, CUDA_R_16BF = 14 };
+enum { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16F = 2, CUDA_R_8I = 3, CUDA_R_32I = 10, CUDA_R_16BF = 14,
+       CUDA_R_8F_E4M3 = 28, CUDA_R_8F_E5M2 = 29 };
+enum { COMPUTE_32I = 72, OP_N = 0, OP_T = 1 };
+enum { TRANSA = 3, TRANSB = 4, A_SCALE = 17, B_SCALE = 18, D_SCALE = 20 };
 
 struct matrix { void *at; int type; size_t rows, columns, step; }; // step: from one column to the next
-struct operation { struct handle handle; int scale; };
+struct operation { struct handle handle; int compute, scale, turned[2]; const float *scales[3]; }; // of A, B and D
 struct layout { struct handle handle; struct matrix matrix; };
 struct heuristic { uint64_t algorithm[8]; size_t workspace; int state; float waves; int reserved[4]; };
-struct product { double alpha, beta; struct matrix a, b, c, d; };
+struct product { double alpha, beta; bool turned[2]; const float *scales[3]; struct matrix a, b, c, d; };
 
 // ---- Handles
 
@@ -25,6 +28,16 @@ static int destroy(const char *symbol, void *handle, enum tag tag) {
     return 0;
 }
 
+EXPORT const char *cublasLtGetStatusName(int code) {
+    switch (code) {
+    case NOT_INITIALIZED: return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case INVALID_VALUE: return "CUBLAS_STATUS_INVALID_VALUE";
+    case EXECUTION_FAILED: return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case NOT_SUPPORTED: return "CUBLAS_STATUS_NOT_SUPPORTED";
+    default: return "unknown CUBLAS status";
+    }
+}
+
 EXPORT size_t cublasLtGetVersion(void) { return 120200; }
 
 EXPORT int cublasLtCreate(struct handle **handle) {
@@ -35,10 +48,28 @@ EXPORT int cublasLtCreate(struct handle **handle) {
 EXPORT int cublasLtDestroy(struct handle *handle) { return destroy(__func__, handle, BLAS); }
 
 EXPORT int cublasLtMatmulDescCreate(struct operation **operation, int compute, int scale) {
-    CHECK(scale == CUDA_R_32F || scale == CUDA_R_64F, NOT_SUPPORTED);
+    CHECK(scale == CUDA_R_32F || scale == CUDA_R_64F || scale == CUDA_R_32I, NOT_SUPPORTED);
     TRY(create(__func__, operation, OPERATION, sizeof **operation));
-    (*operation)->scale = scale == CUDA_R_64F ? F64 : F32;
+    (*operation)->compute = compute;
+    (*operation)->scale = scale == CUDA_R_64F ? F64 : scale == CUDA_R_32I ? I32 : F32;
     return 0;
+}
+
+EXPORT int cublasLtMatmulDescSetAttribute(struct operation *operation, int attribute, const void *value,
+                                          size_t bytes) {
+    TRY(injected(__func__, EXECUTION_FAILED));
+    CHECK(is(operation, OPERATION) && value, INVALID_VALUE);
+    switch (attribute) {
+    case TRANSA: case TRANSB:
+        CHECK(bytes == sizeof(int), INVALID_VALUE);
+        operation->turned[attribute - TRANSA] = *(const int *)value;
+        return 0;
+    case A_SCALE: case B_SCALE: case D_SCALE:
+        CHECK(bytes == sizeof(void *), INVALID_VALUE);
+        operation->scales[attribute == D_SCALE ? 2 : attribute - A_SCALE] = *(const float *const *)value;
+        return 0;
+    default: return INVALID_VALUE;
+    }
 }
 
 EXPORT int cublasLtMatmulDescDestroy(struct operation *operation) {
@@ -51,6 +82,10 @@ static int type_of(int type) {
     case CUDA_R_64F: return F64;
     case CUDA_R_16F: return F16;
     case CUDA_R_16BF: return BF16;
+    case CUDA_R_8I: return I8;
+    case CUDA_R_32I: return I32;
+    case CUDA_R_8F_E4M3: return F8E4M3;
+    case CUDA_R_8F_E5M2: return F8E5M2;
     default: return -1;
     }
 }
@@ -82,15 +117,39 @@ EXPORT int cublasLtMatmulPreferenceDestroy(struct handle *preference) {
 
 // ---- Products
 
+static bool is_fp8(int type) { return type == F8E4M3 || type == F8E5M2; }
+
+// The products that the documentation's tables of cublasLtMatmul have, of those types that are known here.
+static bool types_fit(const struct operation *operation, int a, int b, int c, int d) {
+    if (a == I8) return b == I8 && c == I32 && d == I32 && operation->scale == I32;
+    if (is_fp8(a)) {
+        bool wide = c == BF16 || c == F16;
+        bool results = d == c ? wide || c == F32 : wide && (d == F8E4M3 || (d == F8E5M2 && (a == d || b == d)));
+        return is_fp8(b) && !(a == F8E5M2 && b == F8E5M2) && results && operation->scale == F32;
+    }
+    return a == b && a == c && a == d && (a == F64) == (operation->scale == F64) && operation->scale != I32;
+}
+
+static bool multiple(const struct matrix *x, size_t bytes) { return x->step * type_bytes[x->type] % bytes == 0; }
+
+// Of these types only A transposed and B as it is, in columns that begin at multiples of so many bytes; 0 for others.
+static size_t alignment(const struct matrix *a) { return is_fp8(a->type) ? 16 : a->type == I8 ? 4 : 0; }
+
 static int check(struct handle *handle, struct operation *operation, struct layout *const layouts[4]) {
     CHECK(is(handle, BLAS) && is(operation, OPERATION), INVALID_VALUE);
     for (int i = 0; i < 4; i++) CHECK(is(layouts[i], LAYOUT), INVALID_VALUE);
     const struct matrix *a = &layouts[0]->matrix, *b = &layouts[1]->matrix;
     const struct matrix *c = &layouts[2]->matrix, *d = &layouts[3]->matrix;
-    CHECK(a->columns == b->rows && a->rows == d->rows && b->columns == d->columns, INVALID_VALUE);
+    bool turned = operation->turned[0] == OP_T;
+    CHECK((turned ? a->rows : a->columns) == b->rows, INVALID_VALUE);
+    CHECK((turned ? a->columns : a->rows) == d->rows && b->columns == d->columns, INVALID_VALUE);
     CHECK(c->rows == d->rows && c->columns == d->columns, INVALID_VALUE);
-    bool same = a->type == b->type && a->type == c->type && a->type == d->type;
-    return same && (a->type == F64) == (operation->scale == F64) ? 0 : NOT_SUPPORTED;
+    CHECK(operation->turned[1] == OP_N, NOT_SUPPORTED);
+    CHECK(types_fit(operation, a->type, b->type, c->type, d->type), NOT_SUPPORTED);
+    CHECK((operation->compute == COMPUTE_32I) == (a->type == I8), NOT_SUPPORTED);
+    size_t bytes = alignment(a);
+    if (bytes) CHECK(turned && multiple(a, bytes) && multiple(b, bytes) && multiple(d, bytes), NOT_SUPPORTED);
+    return 0;
 }
 
 EXPORT int cublasLtMatmulAlgoGetHeuristic(struct handle *handle, struct operation *operation,
@@ -110,11 +169,15 @@ static bool whole(const struct matrix *x) {
     return valid(x->at, elements, type_bytes[x->type]);
 }
 
+static double number(const void *from, int type, size_t i) {
+    return type == I8 || type == I32 ? (double)get_whole(from, type, i) : get(from, type, i);
+}
+
 static double *widened(const struct matrix *x) {
     double *wide = claim(x->rows * x->columns * sizeof *wide);
     for (size_t j = 0; j < x->columns; j++)
         for (size_t i = 0; i < x->rows; i++)
-            wide[j * x->rows + i] = get(x->at, x->type, j * x->step + i);
+            wide[j * x->rows + i] = number(x->at, x->type, j * x->step + i);
     return wide;
 }
 
@@ -122,8 +185,10 @@ static double *widened(const struct matrix *x) {
 static void store(const struct product *p, size_t j, const double *column) {
     for (size_t i = 0; i < p->d.rows; i++) {
         double value = p->alpha * column[i];
-        if (p->beta != 0) value += p->beta * get(p->c.at, p->c.type, j * p->c.step + i); // 0 ignores a NaN
-        put(p->d.at, p->d.type, j * p->d.step + i, value);
+        if (p->beta != 0) value += p->beta * number(p->c.at, p->c.type, j * p->c.step + i); // 0 ignores a NaN
+        for (int s = 0; s < 3; s++) value *= p->scales[s] ? *p->scales[s] : 1;
+        if (p->d.type == I32) ((int32_t *)p->d.at)[j * p->d.step + i] = (int32_t)value;
+        else put(p->d.at, p->d.type, j * p->d.step + i, value);
     }
 }
 
@@ -131,12 +196,14 @@ static int run_product(const void *argument) {
     const struct product *p = argument;
     CHECK(whole(&p->a) && whole(&p->b) && whole(&p->d), CU_ILLEGAL_ADDRESS);
     CHECK(p->beta == 0 || whole(&p->c), CU_ILLEGAL_ADDRESS);
-    size_t m = p->a.rows, k = p->a.columns;
+    for (int s = 0; s < 3; s++) CHECK(!p->scales[s] || valid(p->scales[s], 1, sizeof(float)), CU_ILLEGAL_ADDRESS);
+    bool turned = p->turned[0];
+    size_t m = turned ? p->a.columns : p->a.rows, k = p->b.rows;
     double *a = widened(&p->a), *b = widened(&p->b), *column = claim(m * sizeof *column);
     for (size_t j = 0; j < p->b.columns; j++) {
         memset(column, 0, m * sizeof *column);
         for (size_t l = 0; l < k; l++)
-            for (size_t i = 0; i < m; i++) column[i] += a[l * m + i] * b[j * k + l];
+            for (size_t i = 0; i < m; i++) column[i] += a[turned ? i * k + l : l * m + i] * b[j * k + l];
         store(p, j, column);
     }
     free(a);
@@ -166,8 +233,12 @@ EXPORT int cublasLtMatmul(struct handle *handle, struct operation *operation, co
     TRY(check(handle, operation, (struct layout *[]){ la, lb, lc, ld }));
     CHECK(is(s, STREAM) && alpha && beta, INVALID_VALUE);
     CHECK(!sticky && valid(workspace, workspace_bytes, 1), EXECUTION_FAILED);
-    struct product product = { get(alpha, operation->scale, 0), get(beta, operation->scale, 0),
+    struct product product = { number(alpha, operation->scale, 0), number(beta, operation->scale, 0),
+                               { operation->turned[0], operation->turned[1] },
+                               { operation->scales[0], operation->scales[1], operation->scales[2] },
                                placed(la, a), placed(lb, b), placed(lc, c), placed(ld, d) };
+    size_t bytes = alignment(&product.a);
+    if (bytes) CHECK(!((uintptr_t)a % bytes || (uintptr_t)b % bytes || (uintptr_t)d % bytes), NOT_SUPPORTED);
     submit(s, hangs() ? run_forever : run_product, &product, sizeof product);
     return 0;
 }

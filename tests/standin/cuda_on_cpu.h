@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <ucontext.h>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -64,14 +65,27 @@ enum State { READY, AT_BARRIER, IN_EXCHANGE, ENDED };
 
 enum { WARP = 32, MOST_THREADS = 1024 };
 
+struct alignas(16) Chunk { unsigned words[4]; };
+
+// A copy that a thread has not waited for, in one of its groups.
+struct Copy {
+    Copy *next;
+    Chunk *to;
+    const Chunk *from;
+    unsigned group;
+};
+
 struct Thread {
     dim3 index;
     State state;
     Fibre *fibre;
+    Copy *copies;
+    unsigned groups;
     // An exchange between the threads of a warp in `mask`: each gives a word, and gets that of the lane `from`, and who
     // gave another than 0.
     unsigned mask, from, votes;
     uint64_t given, got;
+    const void *shown; // to the other lanes
 };
 
 struct Block {
@@ -81,9 +95,44 @@ struct Block {
     void (*call)(void *const *);
     void *const *params;
     Fibre scheduler, *idle;
+    uint64_t seed;
 };
 
 static thread_local Block block;
+
+inline uint64_t draw(uint64_t &seed) {
+    seed += 0x9e3779b97f4a7c15;
+    uint64_t mixed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9;
+    return mixed ^ mixed >> 29;
+}
+
+// ---- Copies that a thread does not wait for: each happens at once or as late as it may; which, is drawn.
+
+// Ends those of all groups but the last ones.
+inline void wait_for_copies(unsigned groups) {
+    Thread &own = *block.current;
+    for (Copy **at = &own.copies; *at;) {
+        Copy *copy = *at;
+        if (copy->group + groups < own.groups) {
+            *copy->to = *copy->from;
+            *at = copy->next;
+            delete copy;
+        } else {
+            at = &copy->next;
+        }
+    }
+}
+
+inline void group_copies() { ++block.current->groups; }
+
+// Of zeros, where there is nothing.
+inline void copy_later(void *to, const void *from) {
+    static const Chunk zeros = {};
+    Thread &own = *block.current;
+    Copy copy = { own.copies, (Chunk *)to, from ? (const Chunk *)from : &zeros, own.groups };
+    if (draw(block.seed) % 2) *copy.to = *copy.from;
+    else own.copies = new Copy(copy);
+}
 
 inline void go(Fibre &from, Fibre &to) {
 #ifdef __SANITIZE_ADDRESS__
@@ -103,6 +152,8 @@ inline void live() {
 #endif
     for (;;) {
         block.call(block.params);
+        group_copies();
+        wait_for_copies(0);
         Thread &own = *block.current;
         own.state = ENDED;
         own.fibre->next = block.idle;
@@ -173,18 +224,12 @@ inline bool settle_exchanges(Thread *lanes, unsigned count) {
     return ready;
 }
 
-inline uint64_t draw(uint64_t &seed) {
-    seed += 0x9e3779b97f4a7c15;
-    uint64_t mixed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9;
-    return mixed ^ mixed >> 29;
-}
-
 // Runs a warp until all its threads wait for other warps or have ended.
-inline void run_warp(unsigned warp, uint64_t &seed) {
+inline void run_warp(unsigned warp) {
     Thread *lanes = block.threads + warp * WARP;
     const unsigned count = min(block.count - warp * WARP, unsigned(WARP));
     do {
-        const uint64_t drawn = draw(seed);
+        const uint64_t drawn = draw(block.seed);
         for (unsigned i = 0; i < WARP; ++i) {
             const unsigned lane = (drawn + i * (drawn >> 32 | 1)) % WARP;
             if (lane < count && lanes[lane].state == READY) resume(lanes[lane]);
@@ -193,7 +238,7 @@ inline void run_warp(unsigned warp, uint64_t &seed) {
 }
 
 // Whether it ended; otherwise threads wait for others that do not come.
-inline bool run_block(uint64_t &seed) {
+inline bool run_block() {
     const unsigned warps = (block.count + WARP - 1) / WARP;
     for (unsigned i = 0; i < block.count; ++i) {
         const unsigned x = i % block.size.x, y = i / block.size.x % block.size.y;
@@ -204,11 +249,11 @@ inline bool run_block(uint64_t &seed) {
         // From one barrier to the next one warp goes the whole way before another begins.
         unsigned order[MOST_THREADS / WARP], alive = 0, waiting = 0;
         for (unsigned i = 0; i < warps; ++i) {
-            const unsigned other = draw(seed) % (i + 1);
+            const unsigned other = draw(block.seed) % (i + 1);
             order[i] = order[other];
             order[other] = i;
         }
-        for (unsigned i = 0; i < warps; ++i) run_warp(order[i], seed);
+        for (unsigned i = 0; i < warps; ++i) run_warp(order[i]);
         for (unsigned i = 0; i < block.count; ++i) {
             alive += block.threads[i].state != ENDED;
             waiting += block.threads[i].state == AT_BARRIER;
@@ -226,12 +271,12 @@ inline bool run(const Launch &launch, void (*call)(void *const *), void *const *
     block.count = block.size.x * block.size.y * block.size.z;
     block.call = call;
     block.params = params;
-    uint64_t seed = launch.seed;
+    block.seed = launch.seed;
     for (unsigned z = 0; z < block.grid.z; ++z) {
         for (unsigned y = 0; y < block.grid.y; ++y) {
             for (unsigned x = 0; x < block.grid.x; ++x) {
                 block.index = { x, y, z };
-                if (!run_block(seed)) return false;
+                if (!run_block()) return false;
             }
         }
     }
@@ -269,6 +314,16 @@ inline const Thread &exchange(unsigned mask, uint64_t word, unsigned from) {
     return own;
 }
 
+// What every lane has.
+template <typename T, int COUNT>
+void exchange_all(const T (&own)[COUNT], T (&all)[WARP][COUNT]) {
+    block.current->shown = own;
+    exchange(~0u, 0, lane());
+    const Thread *lanes = block.current - lane();
+    for (unsigned i = 0; i < WARP; ++i) memcpy(all[i], lanes[i].shown, sizeof own);
+    exchange(~0u, 0, lane()); // they go on
+}
+
 // The value of the lane `from` of this thread's part of the warp, or its own where there is none.
 template <typename T>
 T shuffle(unsigned mask, T value, long from, long first, long end) {
@@ -282,9 +337,10 @@ T shuffle(unsigned mask, T value, long from, long first, long end) {
 
 } // namespace cuda_on_cpu
 
-#define ENTRY(name) \
-    extern "C" __attribute__((visibility("default"))) struct Entry entry_##name; \
-    struct Entry entry_##name = { cuda_on_cpu::Kernel<name>::sizes, cuda_on_cpu::Kernel<name>::run };
+// A kernel, such as gelu<float>, under this symbol.
+#define ENTRY(symbol, ...) \
+    extern "C" __attribute__((visibility("default"))) struct Entry entry_##symbol; \
+    struct Entry entry_##symbol = { cuda_on_cpu::Kernel<(__VA_ARGS__)>::sizes, cuda_on_cpu::Kernel<(__VA_ARGS__)>::run };
 
 // ---- The words that every kernel knows
 
@@ -333,16 +389,21 @@ template <typename To, typename From>
 To same_bits(From from) { To to; memcpy(&to, &from, sizeof to); return to; }
 inline float __int_as_float(int bits) { return same_bits<float>(bits); }
 inline int __float_as_int(float value) { return same_bits<int>(value); }
+inline float __uint_as_float(unsigned bits) { return same_bits<float>(bits); }
+inline unsigned __float_as_uint(float value) { return same_bits<unsigned>(value); }
 
 inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 inline double rsqrt(double x) { return 1 / sqrt(x); }
 inline float __expf(float x) { return expf(x); }
 
-// Nanoseconds. Who asks for the time waits for something.
+// Nanoseconds. Who asks for the time waits for something. STANDIN_TIMER_AHEAD=S sets it S times the process's number of
+// seconds ahead, so that each has another clock.
 inline unsigned long long global_timer() {
+    static const char *planted = getenv("STANDIN_TIMER_AHEAD");
+    static const unsigned long long ahead = planted ? strtoull(planted, nullptr, 10) * getpid() : 0;
     timespec now;
     sched_yield();
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000ull + now.tv_nsec;
+    return (now.tv_sec + ahead) * 1000000000ull + now.tv_nsec;
 }
 #endif

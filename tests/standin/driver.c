@@ -19,16 +19,21 @@ int context_call(const char *symbol) {
 
 static int device_call(const char *symbol, int device) {
     TRY(driver_call(symbol));
-    return device >= 0 && device < settings.devices ? 0 : CU_INVALID_DEVICE;
+    return device >= 0 && device < settings.shown_count ? 0 : CU_INVALID_DEVICE;
+}
+
+// Instances are parts of the first device.
+static int whole_device(int device) {
+    return settings.instances ? 0 : settings.shown[device];
 }
 
 int current_device(void) {
-    return current ? (int)(current - devices) : 0;
+    return whole_device(current ? (int)(current - devices) : 0);
 }
 
 EXPORT int cuInit(unsigned flags) {
     TRY(injected(__func__, CU_UNKNOWN));
-    CHECK(settings.devices > 0, CU_NO_DEVICE);
+    CHECK(settings.shown_count > 0, CU_NO_DEVICE);
     initialised = true;
     return 0;
 }
@@ -41,7 +46,7 @@ EXPORT int cuDriverGetVersion(int *version) {
 
 // ---- Devices
 
-EXPORT int cuDeviceGetCount(int *count) { TRY(driver_call(__func__)); *count = settings.devices; return 0; }
+EXPORT int cuDeviceGetCount(int *count) { TRY(driver_call(__func__)); *count = settings.shown_count; return 0; }
 
 EXPORT int cuDeviceGet(int *device, int ordinal) {
     TRY(device_call(__func__, ordinal));
@@ -57,14 +62,13 @@ EXPORT int cuDeviceGetName(char *name, int length, int device) {
 
 EXPORT int cuDeviceGetUuid_v2(char uuid[16], int device) {
     TRY(device_call(__func__, device));
-    memcpy(uuid, "standin-gpu-0000", 16);
-    uuid[15] = (char)('0' + device);
+    uuid_of(settings.shown[device], uuid);
     return 0;
 }
 
 EXPORT int cuDeviceGetPCIBusId(char *id, int length, int device) {
     TRY(device_call(__func__, device));
-    snprintf(id, (size_t)length, "0000:%02x:00.0", (unsigned)device + 1);
+    snprintf(id, (size_t)length, "0000:%02x:00.0", (unsigned)whole_device(device) + 1);
     return 0;
 }
 
@@ -78,7 +82,8 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
     TRY(device_call(__func__, device));
     switch (attribute) {
     case 16: *value = 4; break; // multiprocessors
-    case 75: *value = 9; break; // compute capability, major
+    case 38: *value = 4 << 20; break; // level 2 cache
+    case 75: *value = settings.capability; break; // compute capability, major
     default: *value = 0;        // also its minor, and memory pools
     }
     return 0;
@@ -112,16 +117,40 @@ EXPORT int cuCtxSetCurrent(struct device *context) {
     return sticky;
 }
 
+// ---- Profilers
+
+static void profiler_note(const char *what) {
+    const char *log = getenv("STANDIN_PROFILER_LOG");
+    FILE *file = log ? fopen(log, "a") : NULL;
+    if (!file) return;
+    fprintf(file, "%s\n", what);
+    fclose(file);
+}
+
+EXPORT int cuProfilerStart(void) {
+    TRY(context_call(__func__));
+    profiler_note("start");
+    return 0;
+}
+
+EXPORT int cuProfilerStop(void) {
+    TRY(context_call(__func__));
+    profiler_note("stop");
+    return 0;
+}
+
 // ---- Errors
 
 static const struct error { int code; const char *name, *text; } errors[] = {
     { CU_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument" },
     { CU_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory" },
     { CU_NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "initialization error" },
+    { CU_DEVICE_UNAVAILABLE, "CUDA_ERROR_DEVICE_UNAVAILABLE", "CUDA-capable device(s) is/are busy or unavailable" },
     { CU_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected" },
     { CU_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal" },
     { CU_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid" },
     { CU_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context" },
+    { CU_ECC_UNCORRECTABLE, "CUDA_ERROR_ECC_UNCORRECTABLE", "uncorrectable ECC error encountered" },
     { CU_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle" },
     { CU_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found" },
     { CU_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready" },

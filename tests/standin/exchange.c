@@ -124,15 +124,20 @@ static int run_group(const void *argument) {
         c->state = CUDA_ERROR;
         return CU_ILLEGAL_ADDRESS;
     }
+    if (group->number == settings.nccl_death) {
+        c->shared->aborted = 1;
+        sleep(1);
+        kill(getpid(), SIGKILL);
+    }
     if (group->number == settings.nccl_error) {
-        c->state = failure(c, REMOTE_ERROR, "STANDIN_NCCL_ERROR asked for this");
-        while (!c->aborted) usleep(20); // in flight until it is aborted
+        c->state = failure(c, (int)settings.nccl_code, "STANDIN_NCCL_ERROR asked for this");
     }
     int code = c->state;
     for (size_t i = 0; i < group->calls && !code; i++)
         if (group->call[i].kind < SEND) code = run_collective(c, &group->call[i]);
     if (!code) code = run_messages(c, group);
     c->state = code;
+    while (code && !c->aborted) usleep(20); // what fails is in flight until it is aborted
     return 0;
 }
 
@@ -143,6 +148,9 @@ static int submit_group(void) {
     open_group.group = NULL;
     if (!group) return 0;
     struct comm *c = group->comm;
+    int code = c->groups ? 0 : take_memory(c, settings.nccl_late_bytes); // ranks connect when they first have to
+    if (code) free(group);
+    TRY(code);
     group->number = ++c->groups;
     c->operation = submit(open_group.stream, run_group, group, sizeof *group + group->calls * sizeof *group->call);
     c->stream = open_group.stream;

@@ -21,12 +21,18 @@ bool valid(const void *at, size_t count, size_t size) {
     return found;
 }
 
-static bool reserve(size_t bytes) {
+bool reserve(size_t bytes) {
     pthread_mutex_lock(&lock);
     bool fits = bytes <= settings.memory - used;
     if (fits) used += bytes;
     pthread_mutex_unlock(&lock);
     return fits;
+}
+
+void unreserve(size_t bytes) {
+    pthread_mutex_lock(&lock);
+    used -= bytes;
+    pthread_mutex_unlock(&lock);
 }
 
 static int allocate(void **at, size_t bytes, bool on_device) {
@@ -60,6 +66,15 @@ static int release(void *at, bool on_device) {
 EXPORT int cuMemAlloc_v2(void **at, size_t bytes) {
     TRY(context_call(__func__));
     return allocate(at, bytes, true);
+}
+
+EXPORT int cuMemGetInfo_v2(size_t *left, size_t *all) {
+    TRY(context_call(__func__));
+    pthread_mutex_lock(&lock);
+    *left = settings.memory - used;
+    pthread_mutex_unlock(&lock);
+    *all = settings.memory;
+    return 0;
 }
 
 EXPORT int cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {

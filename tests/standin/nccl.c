@@ -35,7 +35,7 @@ static bool peer_gone(struct comm *c) {
 int wait_until(struct comm *c, bool (*done)(void *), void *what) {
     for (uint64_t checked = now_ns();; usleep(20)) { // not a busy wait: the peer may need this CPU
         bool gone = c->shared->aborted;
-        if (now_ns() - checked > 100000000) {
+        if (now_ns() - checked > 1000000) { // the real one knows within a millisecond, too
             gone |= peer_gone(c);
             checked = now_ns();
         }
@@ -80,9 +80,17 @@ static int map_shared(struct comm *c) {
     return 0;
 }
 
+int take_memory(struct comm *c, size_t bytes) {
+    if (!reserve(bytes)) return failure(c, CUDA_ERROR, "Failed to CUDA calloc %zu bytes", bytes);
+    c->bytes += bytes;
+    return 0;
+}
+
 // As in the real NCCL a host has one rank on each device, and NCCL_HOSTID may feign several hosts.
 static int find_duplicate(struct comm *c) {
     typeof(&c->shared->ranks[0]) ranks = c->shared->ranks, own = &ranks[c->rank];
+    const char *several = getenv("NCCL_MULTI_RANK_GPU_ENABLE");
+    if (settings.nccl_version >= 23000 && several && !strcmp(several, "1")) return 0;
     for (int i = 0; i < c->size; i++)
         if (i != c->rank && ranks[i].device == own->device && !strcmp(ranks[i].host, own->host))
             return failure(c, INVALID_USAGE, "Duplicate GPU detected : rank %d and rank %d both on CUDA device %x",
@@ -92,6 +100,7 @@ static int find_duplicate(struct comm *c) {
 
 static int attach(struct comm *c) {
     TRY(map_shared(c));
+    TRY(take_memory(c, settings.nccl_bytes));
     struct shared *shared = c->shared;
     const char *host = getenv("NCCL_HOSTID");
     snprintf(shared->ranks[c->rank].host, sizeof shared->ranks[0].host, "%s", host ? host : "");
@@ -124,7 +133,10 @@ EXPORT int ncclGetUniqueId(struct unique_id *id) {
     return getrandom(id, sizeof *id, 0) == sizeof *id ? 0 : SYSTEM_ERROR;
 }
 
-// Only for communicators that do not block, as the program's.
+// Only for communicators that do not block, as the program's. A test leaves it out for an NCCL that is too old.
+#ifdef WITHOUT_COMM_CONFIG
+#define ncclCommInitRankConfig ncclCommInitRankOtherwise
+#endif
 EXPORT int ncclCommInitRankConfig(struct comm **comm, int size, struct unique_id id, int rank,
                                   const struct config *config) {
     TRY(injected(__func__, INTERNAL_ERROR));
@@ -152,16 +164,60 @@ EXPORT int ncclCommGetAsyncError(struct comm *c, int *result) {
     return 0;
 }
 
-// Ends what is in flight, here and at the peers.
+static void release(struct comm *c, const char *how) {
+    if (settings.nccl_tells) fprintf(stderr, "stand-in: a communicator was %s\n", how);
+    kill_handle(c);
+    if (c->shared) munmap(c->shared, sizeof *c->shared);
+    unreserve(c->bytes);
+}
+
+// Ends what is in flight, here and at the peers, and waits for its stream to come to that.
 EXPORT int ncclCommAbort(struct comm *c) {
     TRY(injected(__func__, INTERNAL_ERROR));
     CHECK(is(c, COMM), INVALID_ARGUMENT);
-    kill_handle(c);
     c->aborted = true;
     while (c->state == IN_PROGRESS) usleep(20); // until then c->shared is the other thread's
     if (c->shared) c->shared->aborted = 1;
+    uint64_t began = now_ns();
     if (c->stream) wait_for(c->stream, c->operation);
-    if (c->shared) munmap(c->shared, sizeof *c->shared);
+    // A blocking kernel that nobody opens holds a stream for two.
+    release(c, now_ns() - began < 1000000000 ? "aborted" : "aborted behind a closed blocking kernel");
+    return 0;
+}
+
+static bool all_have_finalized(void *what) {
+    struct comm *c = what;
+    return c->shared->finalized == (unsigned)c->size;
+}
+
+// Waits for what is in flight, and for the peers.
+static void *finalize(void *argument) {
+    struct comm *c = argument;
+    if (c->stream) wait_for(c->stream, c->operation);
+    if (!settings.nccl_absent) c->shared->finalized++;
+    int code = wait_until(c, all_have_finalized, c);
+    c->finalized = !code;
+    c->state = code;
+    return NULL;
+}
+
+EXPORT int ncclCommFinalize(struct comm *c) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    CHECK(is(c, COMM) && c->state != IN_PROGRESS && !c->finalized, INVALID_ARGUMENT);
+    TRY(c->state);
+    c->state = IN_PROGRESS;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, finalize, c)) abort();
+    pthread_detach(thread);
+    return IN_PROGRESS;
+}
+
+// Of what was not finalized it does that first, and waits.
+EXPORT int ncclCommDestroy(struct comm *c) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    CHECK(is(c, COMM) && c->state != IN_PROGRESS, INVALID_ARGUMENT);
+    if (!c->finalized && c->shared && !c->state) finalize(c);
+    release(c, "destroyed");
     return 0;
 }
 

@@ -4,7 +4,7 @@
 // the CPU: kernels by their own sources (cuda_on_cpu.h). So the tests run the program's CUDA path (its calls, their order, its handling of errors,
 // several ranks) on a machine without a GPU. It says nothing about speed. One shared object stands
 // behind all five names, so that the libraries share one state, and it exports only the functions
-// that the program may call: src/nvidia.rs lists them, and nvml-wrapper looks up NVML's by itself.
+// that the program may call: src/machine/nvidia.rs lists them, and nvml-wrapper looks up NVML's by itself.
 //
 // It declares the little that it needs of NVIDIA's interfaces. A CUdeviceptr is an address of this
 // process and is passed like a pointer.
@@ -17,6 +17,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -47,17 +48,33 @@ enum { MAX_DEVICES = 9 }; // PCI buses are numbered from 1, in one digit
 
 extern struct settings {
     int devices;                 // STANDIN_DEVICES
+    int instances;               // STANDIN_MIG=N: the first device is split, and a process sees one part of it
+    int shown[MAX_DEVICES];      // what CUDA_VISIBLE_DEVICES leaves of the devices, or the one instance of the first
+    int shown_count;
+    unsigned queue;              // STANDIN_QUEUE: entries that a stream takes before launching waits
     size_t memory;               // STANDIN_MEMORY: bytes of the device that can be allocated in all
-    char fail_symbol[64];        // STANDIN_FAIL=SYMBOL[:N[:CODE]]: its Nth call fails
+    char fail_symbol[64];        // STANDIN_FAIL=SYMBOL[:N[:CODE]][@RANK]: its Nth call fails
     long fail_call, fail_code;
-    long nccl_error;             // STANDIN_NCCL_ERROR=N: the Nth group of calls of a communicator fails late
+    long nccl_error, nccl_code;  // STANDIN_NCCL_ERROR=N[:CODE]: the Nth group of calls of a communicator fails late
+    size_t nccl_bytes;           // STANDIN_NCCL_BYTES=N[@RANK]: memory that a communicator takes when it is made,
+    size_t nccl_late_bytes;      // STANDIN_NCCL_LATE_BYTES=N[@RANK]: and with its first operation
+    long nccl_death;             // STANDIN_NCCL_DEATH=N[@RANK]: in its Nth group the process dies, a second after NCCL elsewhere knows
+    bool nccl_tells;             // STANDIN_NCCL_TELLS=1: it says on standard error how communicators end
+    bool nccl_absent;            // STANDIN_NCCL_ABSENT=1[@RANK]: it never comes to the end of a communicator
     int nccl_version;            // STANDIN_NCCL_VERSION: what it says it is, such as 22809
     long hang;                   // STANDIN_HANG=N[@RANK]: the Nth matrix product (of this rank) never ends
     int blocking;                // STANDIN_BLOCKING=1: a launch waits for its end
+    bool old_compiler;           // STANDIN_OLD_COMPILER=1: it cannot time itself
+    int archs[16], arch_count;   // STANDIN_ARCHS=80,90: what the compiler compiles for, ascending
     const char *sed;             // STANDIN_SED: an edit of kernels' sources by sed, so that they are wrong
     uint64_t seed;               // STANDIN_SEED: for the order of threads
     bool sanitise;               // STANDIN_SANITISE=1: kernels run under AddressSanitizer, which must be preloaded
+    int capability;              // STANDIN_CAPABILITY: the major number of its compute capability
+    unsigned cluster;            // STANDIN_CLUSTER=N: kernels in clusters of another number of blocks are refused
     unsigned long long throttle; // STANDIN_THROTTLE: NVML's reasons for low clocks
+    const char *power;           // STANDIN_POWER: whether NVML knows power, "instant" or only as a "mean", or "none"
+    bool lost;                   // STANDIN_LOST=1: NVML finds the GPU gone
+    bool persistent;             // STANDIN_PERSISTENT=0: the driver goes with the last program
 } settings;
 
 // The error that this call shall return on purpose, or 0. Every function that returns a code asks.
@@ -65,6 +82,9 @@ int injected(const char *symbol, int usual);
 
 // Whether this matrix product shall never end.
 bool hangs(void);
+
+void uuid_of(int device, char uuid[16]); // of a visible one: an instance's own
+bool is_uuid(const char *text, const char *kind, const char uuid[16]); // whether text is this UUID, with "GPU-" or "MIG-"
 
 // ---- handle.c
 
@@ -78,19 +98,21 @@ void kill_handle(void *handle);
 
 // ---- driver.c
 
-enum { CU_INVALID_VALUE = 1, CU_OUT_OF_MEMORY = 2, CU_NOT_INITIALIZED = 3, CU_NO_DEVICE = 100,
-       CU_INVALID_DEVICE = 101, CU_INVALID_IMAGE = 200, CU_INVALID_CONTEXT = 201,
+enum { CU_INVALID_VALUE = 1, CU_OUT_OF_MEMORY = 2, CU_NOT_INITIALIZED = 3, CU_DEVICE_UNAVAILABLE = 46, CU_NO_DEVICE = 100,
+       CU_INVALID_DEVICE = 101, CU_INVALID_IMAGE = 200, CU_INVALID_CONTEXT = 201, CU_ECC_UNCORRECTABLE = 214,
        CU_INVALID_HANDLE = 400, CU_NOT_FOUND = 500, CU_NOT_READY = 600, CU_ILLEGAL_ADDRESS = 700,
        CU_CONTEXT_DESTROYED = 709, CU_LAUNCH_FAILED = 719, CU_UNKNOWN = 999 };
 
 extern atomic_bool initialised;
 int driver_call(const char *symbol);  // what every function of the driver checks first,
 int context_call(const char *symbol); // and what those check that work in a context
-int current_device(void);
+int current_device(void); // its number among all, not among the visible ones
 
 // ---- memory.c
 
 bool valid(const void *at, size_t count, size_t size); // whether the span lies in one allocation
+bool reserve(size_t bytes); // memory of the device without an address
+void unreserve(size_t bytes);
 
 // ---- stream.c
 
@@ -106,7 +128,10 @@ uint64_t now_ns(void);
 // ---- kernel.c
 
 enum { DYNAMIC_SHARED_BYTES = 227 << 10 }; // of a block, as on an H200
-extern const char cubin_head[]; // a "cubin" is this line and the path of a shared object
+// "Machine code" is an ELF header, behind which stands the path of a shared object, and sections of the functions' names;
+// "PTX" begins with a remark that has the path.
+enum { ELF_HEADER = 64 };
+extern const char elf_magic[], ptx_head[];
 
 // ---- number.c: element types, by NCCL's numbers
 

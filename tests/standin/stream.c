@@ -60,12 +60,13 @@ static void *work(void *argument) {
     return NULL;
 }
 
-// Queues `run` with a copy of its argument; the operation's number in the stream.
+// Queues `run` with a copy of its argument, once there is room; the operation's number in the stream.
 uint64_t submit(struct stream *s, run_function *run, const void *argument, size_t bytes) {
     struct operation *added = claim(sizeof *added + bytes);
     added->run = run;
     memcpy(added->argument, argument, bytes);
     pthread_mutex_lock(&lock);
+    while (s->submitted - s->done >= settings.queue) pthread_cond_wait(&changed, &lock);
     *s->last = added;
     s->last = &added->next;
     uint64_t number = ++s->submitted;

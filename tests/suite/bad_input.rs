@@ -65,7 +65,7 @@ fn what_cannot_be_done_is_refused_before_any_rank_starts() {
     refused(tesserabench("no-such-command"), "is no command", 0);
     refused(
         tesserabench("schema"),
-        "<report|comparison|history|analysis|configuration|kernel> is",
+        "<report|comparison|history|analysis|summary|profile|configuration|kernel> is",
         0,
     );
     refused(tesserabench("list-benchmarks gemm"), "write --filter gemm", 0);

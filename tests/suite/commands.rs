@@ -21,7 +21,8 @@ fn list_benchmarks_in_its_forms() {
     assert!(all >= 30 && benchmarks.as_array().unwrap().len() == all);
     // A line for each, and what that leaves out where one is asked for.
     let table = tesserabench("list-benchmarks").passes().out;
-    assert!(table.lines().count() == all + 2 && !table.contains("types: "), "{table}");
+    // Names for several, how many there are, and what the columns say, below.
+    assert!(table.lines().count() == all + 9 && !table.contains("types: "), "{table}");
     for words in ["list-benchmarks --filter allreduce", "list-benchmarks -v"] {
         let full = tesserabench(words).passes().out;
         for text in ["(default)", "bytes: size as nccl-tests counts it", "also: allreduce"] {
@@ -62,9 +63,12 @@ fn a_dry_run_shows_the_cases_and_starts_nothing() {
 #[test]
 fn a_format_is_refused_by_the_formats_that_there_are() {
     for (words, known) in [
-        ("list-benchmarks --format csv", "table, markdown, html, json, badge, names-only"),
-        ("history list --format csv", "table, markdown, html, json, badge\n"),
-        ("run --dry-run -b barrier --format junit", "table, markdown, html, json, badge, csv"),
+        ("list-benchmarks --format csv", "table, markdown, comment, html, json, badge, names-only"),
+        ("history list --format csv", "table, markdown, comment, html, json, badge\n"),
+        (
+            "run --dry-run -b barrier --format junit",
+            "table, markdown, comment, html, json, badge, csv",
+        ),
     ] {
         let err = tesserabench(words).fails(2).err;
         assert!(err.contains(known), "{words}: {err}");

@@ -528,7 +528,9 @@ fn github_gets_annotations_and_a_summary() {
         "{lines:?}"
     );
     let summary = ended.read("summary.md");
-    assert!(summary.starts_with("before\n<!-- tesserabench -->\n# Comparison"), "{summary}");
+    let begins =
+        "before\n<!-- tesserabench: comparison -->\n> [!CAUTION]\n> **Comparison: regression";
+    assert!(summary.starts_with(begins), "{summary}");
 }
 
 #[test]

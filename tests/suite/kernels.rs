@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cuda::{all_right, cases, on_standin};
+use crate::cuda::{all_right, cases, everything, on_standin, with_libraries};
 use crate::ranks::{Run, tesserabench, under_mpirun};
 
 /// a = b + 2c, on as many axes as it is given.
@@ -16,7 +16,7 @@ scalars: {s: 2}
 inputs:
   b: {shape: [n], fill: {modulo: 251}}
   c: {shape: [n], fill: {uniform: [-1, 1]}}
-output: {name: a, shape: [n]}
+outputs: {a: {shape: [n]}}
 reference: triad
 tolerance: 1
 cuda:
@@ -103,6 +103,138 @@ fn a_kernel_in_a_folder_is_checked_timed_and_reported() {
     assert_eq!(cases(&report)[1]["reason"], "mine has no form for CPUs");
 }
 
+/// The stand-in's compiler makes code that leads to what runs on the CPU, and its driver takes it.
+#[test]
+fn ready_code_is_loaded_as_it_is() {
+    let dump =
+        with_libraries(tesserabench("inspect mine --arch sm_90a --dump made"), &[everything()]);
+    let made = with_kernel(dump, "kernels/mine", MANIFEST).passes();
+    let code =
+        |ending: &str| std::fs::read(made.path(&format!("made/mine.sm_90a.{ending}"))).unwrap();
+    let with_code = |run: Run, ending: &str, bytes: &[u8]| {
+        let manifest = MANIFEST.replace("mine.cu", &format!("mine.{ending}"));
+        let bytes = bytes.to_owned();
+        let file = format!("kernels/mine/mine.{ending}");
+        run.file("kernels/mine/bench.yaml", &manifest)
+            .set_up(move |folder| std::fs::write(folder.join(file), bytes).unwrap())
+    };
+    let words = "--backend cuda mine copy --problem-size n=1000 --problem-size array=1KiB";
+    for (ending, compiler) in [("ptx", "the driver, of PTX"), ("cubin", "none, of machine code")] {
+        let report = with_code(on_standin(words), ending, &code(ending)).passes().report();
+        crate::runs::validate(&report);
+        all_right(&report);
+        let compile = &cases(&report)[1]["compile"];
+        assert_eq!((&compile["compiler"], &compile["registers"]), (&compiler.into(), &16.into()));
+        assert_eq!((&compile["level"], &compile["spill_bytes"]), (&Value::Null, &Value::Null));
+        let stages = compile["stages"].as_array().unwrap();
+        assert_eq!((stages.len(), &stages[0]["stage"]), (1, &"load".into()));
+        // Another one's code is another kernel.
+        let content = |report: &Value| report["run"]["kernels"][0]["content"].clone();
+        let mut other = code(ending);
+        other.push(b'\n');
+        let changed = with_code(on_standin(words), ending, &other).passes().report();
+        assert_ne!(content(&report), content(&changed));
+        // A level is for what is compiled.
+        let run = on_standin(&format!("{words} --optimization-level O1"));
+        let report = with_code(run, ending, &code(ending)).passes().report();
+        assert_eq!(cases(&report)[1]["id"], "mine/f32/n=1000/world:0");
+    }
+    // On another device.
+    let old = |ending: &str, told: &str| {
+        let run = on_standin(words).env("STANDIN_CAPABILITY", "8");
+        let report = with_code(run, ending, &code(ending)).passes().report();
+        let reason = cases(&report)[1]["reason"].as_str().unwrap().to_owned();
+        assert!(reason.contains(told), "{reason}");
+    };
+    old("ptx", "kernel mine: its PTX is for sm_90a, which does not run on sm_80");
+    old("cubin", "kernel mine: its machine code is for sm_90, which does not run on sm_80");
+    // What the driver refuses.
+    let ptx = String::from_utf8(code("ptx")).unwrap().replace("// standin", "// other");
+    let report = with_code(on_standin(words), "ptx", ptx.as_bytes()).passes().report();
+    let reason = cases(&report)[1]["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot load kernel mine for sm_90a (it is PTX"), "{reason}");
+    // What is no such code.
+    let cubin = code("cubin");
+    for (ending, bytes, told) in [
+        ("ptx", &b"int x;"[..], "'source' is 'mine.ptx': it is no PTX"),
+        ("ptx", b"\xff", "'source' is 'mine.ptx': it is not UTF-8 text"),
+        (
+            "ptx",
+            b".target sm_80\n.entry other(\n)\n{\n}\n",
+            "it has no function 'mine_f32'; it has other",
+        ),
+        ("cubin", b"int x;", "'source' is 'mine.cubin': it is no machine code for NVIDIA's GPUs"),
+        ("cubin", &cubin[..cubin.len() - 1], "'source' is 'mine.cubin': it is a cubin that is cut"),
+        ("cubin", b"", "it is no machine code for NVIDIA's GPUs"),
+    ] {
+        let run = tesserabench("list-benchmarks --kernel-path kernels");
+        let ended = with_code(run, ending, bytes).fails(2);
+        assert!(ended.err.contains(told), "{told}: {}", ended.err);
+        assert_eq!(ended.err.trim().lines().count(), 1, "{}", ended.err);
+    }
+}
+
+#[test]
+fn blocks_are_started_in_clusters_where_there_are_such() {
+    let run = |cluster: &str, n: u32| {
+        let run = on_standin(&format!("--backend cuda mine copy --problem-size n={n}"));
+        let of = MANIFEST.replace("  block: 256", &format!("  block: 256\n  cluster: {cluster}"));
+        with_kernel(run, "kernels/mine", &of).arg("--problem-size=array=1KiB")
+    };
+    let mine = |run: Run| cases(&run.passes().report())[1].clone();
+    let right = mine(run("2", 1000));
+    assert_eq!((&right["outcome"], &right["accuracy"]["wrong"]), (&"measured".into(), &0.into()));
+    // The driver is told.
+    for (cluster, code) in [("2", 0), ("4", 7)] {
+        let run = on_standin("--backend cuda mine --problem-size n=1000");
+        let of = MANIFEST.replace("  block: 256", &format!("  block: 256\n  cluster: {cluster}"));
+        let ended = with_kernel(run, "kernels/mine", &of).env("STANDIN_CLUSTER", "2").end();
+        assert_eq!(ended.code, Some(code), "{}", ended.err);
+    }
+    for (cluster, told) in [
+        ("[2, 2]", "an axis of the grid has 1 blocks, which is no multiple of the 2"),
+        ("n/3", "must be a whole number"),
+    ] {
+        let ended = run(cluster, 1000).fails(2);
+        assert!(ended.error().contains(told), "{}", ended.err);
+    }
+    let reason = |case: &Value| case["reason"].as_str().unwrap().to_owned();
+    let many = reason(&mine(run("16", 4096)));
+    assert!(many.contains("clusters of 16 blocks, more than the 8"), "{many}");
+    let old = reason(&mine(run("2", 1000).env("STANDIN_CAPABILITY", "8")));
+    assert!(old.contains("from compute capability 9.0 on; this one has 8.0"), "{old}");
+}
+
+/// The page's function for every type, made of the headers that all kernels may include, in a folder that nobody has named.
+#[test]
+fn a_template_in_a_folder_is_compiled_for_each_type() {
+    let entry = MANIFEST.replace("entries: {fp32: mine_f32}", "entry: mine<T>");
+    let manifest = entry
+        .replace("[fp32]", "[f32, f64, f16, bf16, fp8e4m3, fp8e5m2, i8, u16, i32, i64]")
+        .replace("uniform: [-1, 1]", "modulo: 2")
+        .replace("modulo: 251", "modulo: 3")
+        .replace("ceil_div(n, 256)", "ceil_div(n*element_bytes, 16384)");
+    let precisions = "-pf32,f64,f16,bf16,fp8e4m3,fp8e5m2,i8,u16,i32,i64";
+    let run = on_standin("--backend cuda mine --problem-size n=1,1003,40000").arg(precisions);
+    let run = with_kernel(run, "kernels/mine", &manifest);
+    let report = run.file("kernels/mine/mine.cu", example("cpp")[0]).passes().report();
+    all_right(&report);
+    assert_eq!(cases(&report).len(), 3 * 10);
+    // A function that the source has not.
+    let run = on_standin("--backend cuda mine --problem-size n=1");
+    let ended = with_kernel(run, "kernels/mine", &entry).fails(7);
+    assert!(ended.out.contains("kernel mine does not compile"), "{}", ended.out);
+}
+
+#[test]
+fn heads_that_cannot_share_and_sizes_of_nothing_are_refused() {
+    let sizes = "--problem-size heads=3 --problem-size kv_heads=2";
+    let run = tesserabench(&format!("run --backend host -b flash_attention {sizes}"));
+    assert!(run.fails(2).error().contains("an argument is 1.5, and must be a whole number"));
+    let run = tesserabench("run --backend host -b triad_strided --problem-size stride=0");
+    assert!(run.fails(2).error().contains("stride=0 leaves nothing to do"));
+}
+
 #[test]
 fn wrong_results_of_a_kernel_are_found_and_without_a_reference_that_is_said() {
     let wrong = MANIFEST.replace("[a, b, c, s, n]", "[a, c, b, s, n]");
@@ -124,6 +256,89 @@ fn wrong_results_of_a_kernel_are_found_and_without_a_reference_that_is_said() {
 }
 
 #[test]
+fn a_reference_that_looks_up_places_takes_only_its_own_tensors() {
+    const EMBEDDING: &str = include_str!("../../kernels/embedding/bench.yaml");
+    let run = |manifest: &str| {
+        let run = tesserabench("list-benchmarks --kernel-path far");
+        run.file("far/mine/bench.yaml", manifest)
+            .file("far/mine/kernel.cu", include_str!("../../kernels/embedding/kernel.cu"))
+    };
+    run(EMBEDDING).passes();
+    let far = EMBEDDING.replacen("below: ", "below: 7*", 1);
+    assert_ne!(far, EMBEDDING);
+    let ended = run(&far).fails(2);
+    assert!(
+        ended.err.contains(
+            "'reference' is 'embedding', which is right for its own sizes, scalars and tensors only"
+        ),
+        "{}",
+        ended.err
+    );
+    // The programs that are measured beside ours refer to such kernels.
+    let peers = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/peers");
+    for folder in ["torch", "stream"] {
+        tesserabench(&format!("list-benchmarks --kernel-path {peers}/{folder}")).passes();
+    }
+}
+
+#[test]
+fn a_reference_for_other_tensors_is_refused() {
+    let program = "sizes: {n: {default: 8}}\ncommand: [\"true\"]\n";
+    for (tensors, told) in [
+        (
+            "inputs: {b: {shape: [n], fill: {modulo: 2}}}\noutputs: {a: {shape: [n]}, c: {shape: [n]}}\nreference: add",
+            "'reference' is 'add', which has b of 1 axis, c of 1 axis, output a of 1 axis",
+        ),
+        (
+            "inputs: {a: {shape: [n, 4], fill: {modulo: 2}}, b: {shape: [2, 3], fill: {modulo: 2}}}\n\
+             outputs: {c: {shape: [n, 3]}}\nreference: batched_gemm",
+            "'reference' is 'batched_gemm', which is right for its own sizes",
+        ),
+        (
+            "inputs: {x: {shape: [n, 4], fill: {modulo: 2}}, c: {shape: [2, 3], fill: {modulo: 2}}, \
+             s: {shape: [2, 3], fill: {modulo: 2}}}\noutputs: {y: {shape: [n, 4]}}\nreference: rope",
+            "'reference' is 'rope', which is right for its own sizes",
+        ),
+    ] {
+        let run = tesserabench("list-benchmarks --kernel-path far");
+        let ended = run.file("far/mine/bench.yaml", &format!("{program}{tensors}\n")).fails(2);
+        assert!(ended.err.contains(told), "{}", ended.err);
+    }
+    // Places that the type does not hold, and more than any memory.
+    for (input, code, told) in [
+        (
+            "{shape: [n], dtype: i8, fill: {below: 100*n}}",
+            2,
+            "x has 800 places, more than i8 holds",
+        ),
+        (
+            "{shape: [n*2^45], fill: {modulo: 2}}",
+            7,
+            "not enough free memory: 1 rank would fill 1125899906842624 bytes",
+        ),
+    ] {
+        let manifest = format!("{program}inputs: {{x: {input}}}\n");
+        let run = tesserabench("run mine --kernel-path far --backend host --quick");
+        let ended = run.file("far/mine/bench.yaml", &manifest).fails(code);
+        let told_in = format!("{}{}", ended.out, ended.err);
+        assert!(told_in.contains(told), "{told_in}");
+    }
+}
+
+#[test]
+fn many_forms_take_no_memory() {
+    let axes: Vec<String> =
+        (0..40).map(|axis| format!("x{axis}: [1, 2, 3, 4, 5, 6, 7, 8]")).collect();
+    let tuned = format!("{MANIFEST}tune: {{cuda: {{{}}}}}\n", axes.join(", "));
+    with_kernel(tesserabench("run mine --dry-run"), "kernels/mine", &tuned).passes();
+    let twice = format!("{MANIFEST}tune: {{cuda: {{tile: [1], TILE: [2]}}}}\n");
+    let ended =
+        with_kernel(tesserabench("list-benchmarks --kernel-path kernels"), "kernels/mine", &twice)
+            .fails(2);
+    assert!(ended.err.contains("differs in capitals only"), "{}", ended.err);
+}
+
+#[test]
 fn a_broken_description_is_named_and_the_others_run() {
     for (was, is, expected) in [
         ("sizes:", "size:", "line 2: 'size' is no key here; did you mean 'sizes'?"),
@@ -131,7 +346,7 @@ fn a_broken_description_is_named_and_the_others_run() {
         (
             "reference: triad",
             "reference: softmax",
-            "'reference' is 'softmax', which has x of 2 axes, y of 2 axes, 0",
+            "'reference' is 'softmax', which has x of 2 axes, output y of 2 axes, 1 scalar",
         ),
         (
             "ceil_div(n, 256)",
@@ -144,12 +359,27 @@ fn a_broken_description_is_named_and_the_others_run() {
             "yours.cu",
             "line 14: 'source' is 'yours.cu': cannot read 'kernels/mine/yours.cu': No such file",
         ),
+        (
+            "entries:",
+            "entry: mine<T>\n  entries:",
+            "line 15: 'entry' and 'entries' are both there; leave one out",
+        ),
+        (
+            "  entries: {fp32: mine_f32}\n",
+            "",
+            "line 14: there is neither 'entry', the function for all types, nor 'entries', one for each",
+        ),
+        (
+            "fp32: mine_f32",
+            "f64: mine_f64",
+            "line 15: 'entries' has f64, which 'precisions' has not",
+        ),
         ("mine.cu", "../mine/mine.cu", "line 14: 'source' is '../mine/mine.cu': it must be a file"),
-        ("scalars: {s: 2}", "scalars: {s: two}", "line 6: 's' is 'two'; it must be a number"),
+        ("scalars: {s: 2}", "scalars: {s: two}", "line 6: 's' names 'two', which is no size"),
         ("[fp32]", "[]", "line 4: 'precisions' is empty"),
         ("cuda:", "cudo:", "line 13: 'cudo' is no key here; did you mean 'cuda'?"),
         ("description:", "name: copy\ndescription:", "'copy' is the name of a built-in kernel"),
-        ("output: {", "output: [", "line"),
+        ("outputs: {", "outputs: [", "line"),
     ] {
         let broken = MANIFEST.replacen(was, is, 1);
         let others = "run --backend host copy --problem-size small --quick";

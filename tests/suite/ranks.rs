@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,12 +22,13 @@ const RESULTS: &str = "results.json";
 /// The kernel may take a moment to let go of a process that was killed.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Ranks spin while they wait: jobs run one after another.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Ranks spin while they wait: jobs run one after another, and alone. What neither has several ranks nor measures this machine
+/// may run beside its like.
+static TURNS: RwLock<()> = RwLock::new(());
 
-/// Waits until no other job runs, and keeps others from running as long as it is held.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+/// Waits until nothing else runs, and keeps others from running as long as it is held.
+pub(crate) fn turn() -> RwLockWriteGuard<'static, ()> {
+    TURNS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A run that is being put together.
@@ -57,6 +58,13 @@ pub(crate) fn tesserabench(words: &str) -> Run {
         arguments: words.split_whitespace().map(str::to_owned).collect(),
         variables: Vec::new(),
     }
+}
+
+/// A shell that does this, and stops at what fails.
+pub(crate) fn shell(script: &str) -> Run {
+    let mut run = tesserabench("-e -o pipefail -c").arg(script);
+    run.program = "bash".into();
+    run
 }
 
 /// `tesserabench run` as this many ranks, started by the program itself.
@@ -164,9 +172,30 @@ impl Run {
         ended
     }
 
+    /// Whether nothing may run beside it.
+    fn runs_alone(&self) -> bool {
+        const HARMLESS: [&str; 8] = [
+            "analyze",
+            "compare",
+            "history",
+            "import",
+            "inspect",
+            "list-benchmarks",
+            "schema",
+            "verdict",
+        ];
+        let has = |word: &str| self.arguments.iter().any(|argument| argument == word);
+        let is_ours = self.program.ends_with("tesserabench");
+        let reads = self.arguments.first().is_some_and(|word| HARMLESS.contains(&word.as_str()));
+        let is_on_standin = self.variables.iter().any(|(name, _)| name == "LD_LIBRARY_PATH");
+        !is_ours || !(reads || is_on_standin && has("cuda") && !has("--ranks"))
+    }
+
     /// Runs it, and calls `look` again and again meanwhile. None of its processes may be left.
     fn end_watched(self, mut look: impl FnMut(&Child, &Path)) -> Ended {
-        let _turn = turn();
+        let _alone = self.runs_alone().then(turn);
+        let _beside =
+            _alone.is_none().then(|| TURNS.read().unwrap_or_else(PoisonError::into_inner));
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -186,6 +215,8 @@ impl Run {
             .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
             .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
             .env(MARK, self.folder.path())
+            // Nothing is left for other tests.
+            .env("TESSERABENCH_CACHE_DIR", self.folder.path().join("cache"))
             .envs(self.variables);
         let mut child = command.spawn().unwrap();
         let read = |pipe: Option<Box<dyn std::io::Read + Send>>| {

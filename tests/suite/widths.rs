@@ -59,3 +59,28 @@ fn a_study_stands_in_a_file_of_its_own_which_is_said() {
     assert_eq!(ended.read("a.scaling.csv").lines().count(), 4);
     assert!(ended.read("a.csv").starts_with("id,") && ended.read("a.csv").contains("std_dev_ms"));
 }
+
+#[test]
+fn help_is_as_wide_as_the_terminal_and_80_without_one() {
+    let widest = |words: &str, columns: Option<&str>| {
+        let run = tesserabench(words);
+        let run = columns.into_iter().fold(run, |run, columns| run.env("COLUMNS", columns));
+        let out = run.passes().out;
+        out.lines().map(|line| line.trim_end().chars().count()).max().unwrap()
+    };
+    for command in [
+        "run",
+        "profile",
+        "import",
+        "analyze",
+        "history trend",
+        "compare",
+        "inspect",
+        "system-info",
+    ] {
+        let words = format!("{command} --help");
+        assert!(widest(&words, None) <= 80, "{command}");
+        assert!(widest(&words, Some("90")) <= 90, "{command}");
+    }
+    assert!((81..=100).contains(&widest("run --help", Some("200"))));
+}

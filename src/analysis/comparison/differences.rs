@@ -8,10 +8,8 @@ use serde::Serialize;
 use crate::base::caveat::Caveat;
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::units::counted;
+use crate::machine::environment::OF_THE_JOB;
 use crate::report::{Case, Difference, Report};
-
-/// Variables that name a job, not a setting.
-const OF_THE_JOB: [&str; 3] = ["SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_STEP_NUM_TASKS"];
 
 /// What differs around two sides, the preventing ones first. `allow` names those that do not prevent.
 pub(super) fn around(

@@ -5,10 +5,9 @@ use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
 use cudarc::driver::sys::{CUdeviceptr, CUstream};
-use cudarc::nccl::result::{self, NcclError, NcclStatus};
 use cudarc::nccl::sys::{cudaStream_t, ncclDataType_t};
 
-use super::nccl::{Comm, version_code};
+use super::nccl::{Code, Comm, SUCCESS, is_fine, version_code};
 use super::reduction::Reduction;
 use crate::backend::reference::{Number, no_such_type};
 use crate::base::error::{Error, Result};
@@ -55,6 +54,7 @@ fn data_type(element: Element, reduces: bool) -> Option<(ncclDataType_t, usize)>
         Element::U8 | Element::Fp8E4m3 | Element::Fp8E5m2 => T::ncclUint8,
         Element::U32 => T::ncclUint32,
         Element::U64 => T::ncclUint64,
+        Element::Tf32 | Element::Fp6 | Element::Fp4 => return None,
         Element::I16 | Element::U16 if reduces => return None,
         Element::I16 | Element::U16 => return Some((T::ncclUint8, 2)),
     };
@@ -105,69 +105,63 @@ impl Caller {
         Ok(Self { comm, stream, data_type, parts, reduction })
     }
 
-    /// Queues calls that begin together.
+    /// Begins to queue calls that begin together. The communicator must have settled what came before.
     ///
     /// # Safety
     /// What each call reads and writes is memory of the communicator's GPU that lives until the stream is done
     /// with it.
-    pub(super) unsafe fn queue(&self, calls: &[Call]) -> Result<()> {
-        const DOING: &str = "queue an exchange";
+    pub(super) unsafe fn begin(&self, calls: &[Call]) -> Code {
         match calls {
-            [] => Ok(()),
+            [] => SUCCESS,
             // SAFETY: the caller vouches for the memory.
-            [call] => self.comm.settle(DOING, unsafe { self.issue(call) }),
-            calls => self.comm.group(DOING, || {
+            [call] => unsafe { self.issue(call) },
+            calls => self.comm.group(|| {
                 // SAFETY: as above.
-                calls.iter().try_for_each(|call| unsafe { self.issue(call) }.map(drop))
+                let mut codes = calls.iter().map(|call| unsafe { self.issue(call) });
+                codes.find(|code| !is_fine(*code)).unwrap_or(SUCCESS)
             }),
         }
     }
 
-    /// Looks for an error in flight.
-    pub(super) fn check(&self) -> Result<()> {
-        self.comm.check()
+    /// The communicator.
+    pub(super) fn comm(&self) -> &Comm {
+        &self.comm
     }
 
     /// # Safety
-    /// As [`queue`](Self::queue).
-    unsafe fn issue(&self, call: &Call) -> Result<NcclStatus, NcclError> {
+    /// As [`begin`](Self::begin).
+    unsafe fn issue(&self, call: &Call) -> Code {
         let input: *const c_void = std::ptr::with_exposed_provenance(call.input as usize);
         let output: *mut c_void = std::ptr::with_exposed_provenance_mut(call.output as usize);
-        let (count, data_type) = (call.count * self.parts, self.data_type);
-        let comm = self.comm.raw();
+        let (count, of) = (call.count * self.parts, self.data_type);
+        let (nccl, comm) = (self.comm.functions, self.comm.raw());
         // cudarc's two names for a stream are one C type.
         let stream: cudaStream_t = self.stream.cast();
+        let operator = || match &self.reduction {
+            Some(reduction) => reduction.operator,
+            None => unreachable!("a reduction without an operator"),
+        };
         // SAFETY: the caller vouches for the memory, the communicator is alive, and ranks are fewer than 2^31
         // since it was connected.
         unsafe {
-            match (call.function, &self.reduction) {
-                (NcclCall::AllReduce, Some(by)) => {
-                    let op = by.operator;
-                    (by.all_reduce)(input, output, count, data_type, op, comm, stream).result()
+            match call.function {
+                NcclCall::AllReduce => {
+                    (nccl.all_reduce)(input, output, count, of, operator(), comm, stream)
                 }
-                (NcclCall::ReduceScatter, Some(by)) => {
-                    let op = by.operator;
-                    (by.reduce_scatter)(input, output, count, data_type, op, comm, stream).result()
+                NcclCall::ReduceScatter => {
+                    (nccl.reduce_scatter)(input, output, count, of, operator(), comm, stream)
                 }
-                (NcclCall::Reduce(root), Some(by)) => {
-                    let (op, root) = (by.operator, root as c_int);
-                    (by.reduce)(input, output, count, data_type, op, root, comm, stream).result()
-                }
-                (NcclCall::AllReduce | NcclCall::ReduceScatter | NcclCall::Reduce(_), None) => {
-                    unreachable!("a reduction without an operator")
-                }
-                (NcclCall::AllGather, _) => {
-                    result::all_gather(input, output, count, data_type, comm, stream)
-                }
-                (NcclCall::Broadcast(root), _) => {
+                NcclCall::Reduce(root) => {
                     let root = root as c_int;
-                    result::broadcast(input, output, count, data_type, root, comm, stream)
+                    (nccl.reduce)(input, output, count, of, operator(), root, comm, stream)
                 }
-                (NcclCall::Send(to), _) => {
-                    result::send(input, count, data_type, to as c_int, comm, stream)
+                NcclCall::AllGather => (nccl.all_gather)(input, output, count, of, comm, stream),
+                NcclCall::Broadcast(root) => {
+                    (nccl.broadcast)(input, output, count, of, root as c_int, comm, stream)
                 }
-                (NcclCall::Receive(from), _) => {
-                    result::recv(output, count, data_type, from as c_int, comm, stream)
+                NcclCall::Send(to) => (nccl.send)(input, count, of, to as c_int, comm, stream),
+                NcclCall::Receive(from) => {
+                    (nccl.receive)(output, count, of, from as c_int, comm, stream)
                 }
             }
         }

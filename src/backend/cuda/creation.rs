@@ -15,7 +15,7 @@ pub(super) struct Creation<'a> {
     cuda: &'a Cuda,
     clock: HostClock,
     wait: Wait,
-    share: Share<'a>,
+    share: Rc<Share<'a>>,
     /// This rank's number in the group, and how many ranks that has.
     place: (usize, usize),
     /// Of the communicators that the next sample makes.
@@ -23,7 +23,12 @@ pub(super) struct Creation<'a> {
 }
 
 impl<'a> Creation<'a> {
-    pub(super) fn new(cuda: &'a Cuda, place: (usize, usize), share: Share<'a>, wait: Wait) -> Self {
+    pub(super) fn new(
+        cuda: &'a Cuda,
+        place: (usize, usize),
+        share: Rc<Share<'a>>,
+        wait: Wait,
+    ) -> Self {
         let clock = cuda.clock.with_policy(wait.policy());
         Self { cuda, clock, wait, share, place, ids: Vec::new() }
     }
@@ -41,17 +46,14 @@ impl<'a> Creation<'a> {
 impl Prepared for Creation<'_> {
     /// A new communicator is right when it adds up.
     fn verify(&mut self) -> Result<Accuracy> {
-        let comm = Comm::connect(self.place, Id::shared(self.place.0, &self.share)?, self.wait)?;
+        let Self { cuda, place, ref share, wait, .. } = *self;
+        let comm = Rc::new(Comm::connect_agreed(place, share, wait, cuda.blocking.clone())?);
         let sum = Exchange::plain(&ALL_REDUCE, Element::F32, 4);
-        let sum = super::exchange::prepare(&self.cuda.gpu, Rc::new(comm), &sum)?;
-        let mut sum = Timed::new(self.cuda, sum, self.wait, false)?;
+        let sum = super::exchange::prepare(&cuda.gpu, comm, &sum, Rc::clone(share))?;
+        let mut sum = Timed::new(self.cuda, sum, self.wait, 1)?;
         let found = sum.verify()?;
         self.end(sum)?;
         Ok(found)
-    }
-
-    fn is_too_short(&self) -> bool {
-        false
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {
@@ -65,10 +67,10 @@ impl Prepared for Creation<'_> {
         let mut made = Vec::with_capacity(self.ids.len());
         let start = self.clock.now();
         for &id in &self.ids {
-            made.push(Comm::connect(self.place, id, self.wait)?);
+            made.push(Comm::connect(self.place, id, self.wait, self.cuda.blocking.clone())?);
         }
         let end = self.clock.now();
         self.end(made)?;
-        Ok(Sample { start, end, device: None, late })
+        Ok(Sample::by_host(start, end, late))
     }
 }

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use super::call::Caller;
 use super::gpu::Gpu;
 use super::memory::Memory;
-use super::nccl::Comm;
+use super::nccl::{Comm, SUCCESS};
 use super::reduction;
 use super::schedule::{Groups, located, together};
-use super::{Accuracy, Operation};
+use super::{Accuracy, Operation, Share};
 use crate::backend::reference::{Number, with_number};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::benchmark::collective::{Nccl, Seat, Sharing};
 use crate::benchmark::work::{Exchange, Placement, Root};
 use crate::world::progress::Phase;
@@ -55,9 +55,24 @@ pub(super) fn prepare<'a>(
     gpu: &'a Gpu,
     comm: Rc<Comm>,
     exchange: &Exchange,
+    share: Rc<Share<'a>>,
 ) -> Result<Box<dyn Operation + 'a>> {
-    with_number!(exchange.element, T => Ok(Box::new(Transfer::<T>::new(gpu, comm, exchange)?)))
+    with_number!(exchange.element, T => Ok(Box::new(Transfer::<T>::new(gpu, comm, exchange, share)?)))
 }
+
+/// Entries of the launch queue for calls that begin together: NCCL's stream waits for the caller's, its kernel, and the
+/// caller's waits for that. As many again, because NCCL 2.22 and newer keep what large groups do in a queue of their own, of
+/// which only its size is known.
+const ENTRIES_PER_GROUP: u32 = 6;
+
+/// An error of this rank alone, while others may wait for it: no reason to leave a case out.
+fn alone(why: Error) -> Error {
+    let kind = if why.kind == Kind::Unsupported { Kind::CaseFailed } else { why.kind };
+    Error { kind, ..why }
+}
+
+/// What ranks do with calls of NCCL.
+const DOING: &str = "queue an exchange";
 
 /// An exchange as calls of NCCL.
 struct Transfer<'a, T> {
@@ -70,10 +85,19 @@ struct Transfer<'a, T> {
     memories: Vec<Memory<T>>,
     /// How many runs have been queued.
     queued: usize,
+    share: Rc<Share<'a>>,
+    /// Whether what is queued is verified. NCCL may take memory for connections that it needs for the first time then, and
+    /// all ranks agree on how that went.
+    verifies: bool,
 }
 
 impl<'a, T: Number> Transfer<'a, T> {
-    fn new(gpu: &'a Gpu, comm: Rc<Comm>, exchange: &Exchange) -> Result<Self> {
+    fn new(
+        gpu: &'a Gpu,
+        comm: Rc<Comm>,
+        exchange: &Exchange,
+        share: Rc<Share<'a>>,
+    ) -> Result<Self> {
         let window = exchange.window as usize;
         let Nccl::Calls(calls) = exchange.collective.nccl else {
             return Err(Error::internal(format!("{} has no calls", exchange.collective.name)));
@@ -95,7 +119,7 @@ impl<'a, T: Number> Transfer<'a, T> {
         let turns = roots.map(turn).collect();
         let capability = gpu.facts.compute_capability.as_deref();
         let caller = Caller::new::<T>(comm, gpu.raw_stream(), exchange, capability)?;
-        Ok(Self { gpu, caller, turns, memories, queued: 0 })
+        Ok(Self { gpu, caller, turns, memories, queued: 0, share, verifies: false })
     }
 }
 
@@ -104,26 +128,43 @@ impl<T: Number> Operation for Transfer<'_, T> {
         self.turns.len()
     }
 
+    fn meets_others(&self) -> bool {
+        true
+    }
+
     fn load(&mut self, phase: Phase) -> Result<()> {
-        self.memories.iter().try_for_each(|memory| memory.load(self.gpu, phase))
+        self.verifies = phase == Phase::Verify;
+        self.memories.iter().try_for_each(|memory| memory.load(self.gpu, phase)).map_err(alone)
+    }
+
+    fn entries(&self) -> u32 {
+        let groups = self.turns.iter().map(|(_, groups)| groups.len() as u32).max();
+        ENTRIES_PER_GROUP.saturating_mul(groups.unwrap_or(0))
     }
 
     fn enqueue(&mut self) -> Result<()> {
         let (_, groups) = &self.turns[self.queued % self.turns.len()];
         self.queued += 1;
-        // SAFETY: the addresses lie within the memories, which live until the stream is done, as `Timed`
-        // sees to.
-        groups.iter().try_for_each(|calls| unsafe { self.caller.queue(calls) })
+        let (comm, mut next, mut begun) = (self.caller.comm(), groups.iter(), SUCCESS);
+        let step = || loop {
+            if let Err(why) = comm.settled(DOING, begun)? {
+                return Some(Err(why));
+            }
+            let Some(calls) = next.next() else { return Some(Ok(())) };
+            // SAFETY: the addresses lie within the memories, which live until the stream is done, as `Timed` sees to.
+            begun = unsafe { self.caller.begin(calls) };
+        };
+        if self.verifies { comm.together(&self.share, step) } else { comm.wait().until(step) }
     }
 
     fn compare(&mut self, phase: Phase) -> Result<Accuracy> {
         // Of the last run.
         let (root, _) = self.turns[(self.queued.max(1) - 1) % self.turns.len()];
         let found = self.memories.iter().map(|memory| memory.compare(self.gpu, root, phase));
-        Ok(Accuracy::sum(found.collect::<Result<Vec<Accuracy>>>()?))
+        found.collect::<Result<Vec<Accuracy>>>().map(Accuracy::sum).map_err(alone)
     }
 
     fn check(&self) -> Result<()> {
-        self.caller.check()
+        self.caller.comm().check()
     }
 }

@@ -3,20 +3,25 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::mem::offset_of;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUdeviceptr, CUevent_flags};
-use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaModule, CudaStream};
+use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaStream};
 use cudarc::nvrtc::Ptx;
 
+use super::launch::Launch;
 use crate::backend::reference::Number;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
+use crate::machine::cache::{Cache, MemoryLevel};
 use crate::machine::device::Device;
-use crate::machine::kernel::{self, Source};
-use crate::machine::nvidia;
+use crate::machine::kernel::{
+    self, Built, Code, Compilation, Function, Level, Request, Source, Stage,
+};
+use crate::machine::{nvidia, telemetry};
 
 /// A GPU with the one stream that everything runs on.
 #[derive(Debug)]
@@ -25,9 +30,22 @@ pub(super) struct Gpu {
     pub(super) stream: Arc<CudaStream>,
     elapsed: EventElapsed,
     pub(super) facts: Device,
+    /// Its compute capability, major and minor.
+    pub(super) capability: (i32, i32),
     arch: String,
-    /// The kernels that have been compiled, by name.
-    modules: RefCell<HashMap<String, Arc<CudaModule>>>,
+    /// The functions that have been compiled, by the kernel, the name there, and how much was optimised.
+    functions: RefCell<HashMap<(Source, String, Level), Compiled>>,
+}
+
+/// A function of a kernel as machine code on the GPU.
+#[derive(Debug, Clone)]
+pub(super) struct Compiled {
+    /// What is launched.
+    pub(super) function: CudaFunction,
+    /// What it uses.
+    uses: Function,
+    /// How it came about.
+    compilation: Compilation,
 }
 
 /// The driver's `cuEventElapsedTime`. cudarc calls the version that came with CUDA 12.8, which would
@@ -41,13 +59,35 @@ pub(super) fn failed(doing: &str) -> impl Fn(DriverError) -> Error {
             part.map_or_else(|_| "unknown error".into(), |text| text.to_string_lossy().into_owned())
         };
         let reason = format!("{} ({})", text(error.error_string()), text(error.error_name()));
-        match error.0 {
-            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::unsupported(format!(
-                "{doing}: the GPU has not enough free memory; choose a smaller problem"
-            )),
-            _ => Error::new(Kind::CaseFailed, format!("{doing}: {reason}")),
+        if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            let free = free_memory();
+            return Error::unsupported(format!(
+                "{doing}: the GPU has not enough free memory ({free}); choose a smaller problem"
+            ));
         }
+        Error::new(Kind::CaseFailed, format!("{doing}: {reason}{}", remedy(error.0)))
     }
+}
+
+/// What to do about an error that is the device's own.
+fn remedy(error: sys::CUresult) -> &'static str {
+    use sys::CUresult as E;
+    match error {
+        E::CUDA_ERROR_ECC_UNCORRECTABLE => {
+            "; the GPU's memory is damaged: take it out of use until it is reset (nvidia-smi -q -d ECC shows where)"
+        }
+        E::CUDA_ERROR_DEVICE_UNAVAILABLE => {
+            "; another process has the GPU to itself (nvidia-smi shows the compute mode), or it has fallen off the bus \
+             (the kernel's log then tells of an Xid)"
+        }
+        _ => "",
+    }
+}
+
+/// How much memory of the GPU is free, for messages.
+pub(super) fn free_memory() -> String {
+    let free = result::mem_get_info().ok().map(|(free, _)| format!("{free} bytes"));
+    free.unwrap_or_else(|| "the driver does not say how much".to_owned())
 }
 
 /// The same before any case, where nothing can be measured at all.
@@ -84,10 +124,11 @@ impl Gpu {
         // record an event around each operation, within the time that is measured.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(unfit(&opening))?;
-        let (major, minor) = context.compute_capability().map_err(unfit(&opening))?;
+        let capability = context.compute_capability().map_err(unfit(&opening))?;
         let facts = facts(ordinal)?;
-        let arch = kernel::arch_of(major, minor);
-        Ok(Self { context, stream, elapsed, facts, arch, modules: RefCell::default() })
+        let arch = kernel::arch_of(capability.0, capability.1);
+        let functions = RefCell::default();
+        Ok(Self { context, stream, elapsed, facts, capability, arch, functions })
     }
 
     /// The stream, for libraries.
@@ -95,24 +136,50 @@ impl Gpu {
         self.stream.cu_stream()
     }
 
-    /// Compiles a kernel's source for this GPU and loads it, the first time it is asked for.
-    pub(super) fn load(&self, source: &Source) -> Result<Arc<CudaModule>> {
-        if let Some(module) = self.modules.borrow().get(&*source.name) {
-            return Ok(Arc::clone(module));
+    /// Compiles a function of a kernel, such as `gelu<float>`, for this GPU and loads it, the first time it is asked for.
+    pub(super) fn function(&self, source: &Source, name: &str, level: Level) -> Result<Compiled> {
+        let key = (source.clone(), name.to_owned(), level);
+        if let Some(compiled) = self.functions.borrow().get(&key) {
+            return Ok(compiled.clone());
         }
-        let binary = kernel::compile(source, &self.arch)?;
+        let request = Request { source, functions: &[name], arch: &self.arch, level };
+        let Built { binary, mut compilation } = kernel::build(&request)?;
+        let made = match source.code {
+            Code::Cuda(_) => format!("{} made it", compilation.compiler),
+            Code::Ptx(_) => "it is PTX".to_owned(),
+            Code::Cubin(_) => "it is machine code".to_owned(),
+        };
         let loading = format!(
-            "cannot load kernel {} for {} (NVRTC {} made it, and the driver serves CUDA {}: NVRTC must not be \
+            "cannot load kernel {} for {} ({made}, and the driver serves CUDA {}: its maker must not be \
              of a later major version)",
             source.name,
             self.arch,
-            kernel::compiler_version()?,
             driver_version()?
         );
-        let module = self.context.load_module(Ptx::from_binary(binary.cubin));
-        let module = module.map_err(unfit(&loading))?;
-        self.modules.borrow_mut().insert(source.name.to_string(), Arc::clone(&module));
-        Ok(module)
+        let uses = binary.functions.iter().find(|function| function.name == name);
+        let mut uses = uses.cloned().unwrap_or_default();
+        let image = match binary.cubin.is_empty() {
+            // A text that ends in a zero byte.
+            true => [binary.ptx.as_bytes(), &[0]].concat(),
+            false => binary.cubin,
+        };
+        let loading_it =
+            || self.context.load_module(Ptx::from_binary(image))?.load_function(&uses.symbol);
+        let (function, time) = kernel::timed(Stage::Load, loading_it);
+        let function = function.map_err(unfit(&loading))?;
+        if !binary.is_reported {
+            let ask = |told: Result<i32, DriverError>| {
+                let told = told.map_err(failed("cannot ask what a kernel uses"))?;
+                Ok::<u32, Error>(u32::try_from(told).unwrap_or(0))
+            };
+            uses.registers = ask(function.num_regs())?;
+            uses.stack_bytes = ask(function.local_size_bytes())?;
+            uses.shared_bytes = ask(function.shared_size_bytes())?;
+        }
+        compilation.stages.push(time);
+        let compiled = Compiled { function, uses, compilation };
+        self.functions.borrow_mut().insert(key, compiled.clone());
+        Ok(compiled)
     }
 
     /// An event that tells the time.
@@ -228,21 +295,34 @@ fn ask(ordinal: usize) -> Result<Device, DriverError> {
     let major = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
     let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
     let processors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+    let last = attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?;
+    let last = u64::try_from(last).ok().filter(|bytes| *bytes > 0);
+    let last = last.map(|bytes| Cache { level: MemoryLevel::L2, bytes, shared_by: None });
     Ok(Device {
         kind: "cuda".to_owned(),
         name: result::device::get_name(gpu)?,
-        uuid: Some(format!("GPU-{}", parts.join("-"))),
+        uuid: Some(telemetry::uuid_of(&parts.join("-"))),
         pci: Some(pci),
         // SAFETY: as above.
         memory_bytes: Some(unsafe { result::device::total_mem(gpu) }? as u64),
         compute_capability: Some(format!("{major}.{minor}")),
         multiprocessors: u32::try_from(processors).ok(),
+        caches: last.into_iter().collect(),
     })
 }
 
-/// A kernel's function.
-pub(super) fn function(module: &Arc<CudaModule>, name: &str) -> Result<CudaFunction> {
-    module.load_function(name).map_err(unfit(&format!("cannot find kernel function {name}")))
+impl Compiled {
+    /// What a launch of it uses.
+    pub(super) fn launched(&self, launch: &Launch) -> Compilation {
+        let (threads, dynamic) = (launch.threads(), launch.shared_bytes);
+        // The driver's own account, beside ours.
+        let driver_blocks = self
+            .function
+            .occupancy_max_active_blocks_per_multiprocessor(threads, dynamic as usize, None)
+            .ok();
+        let compilation = self.compilation.clone().launched(&self.uses, threads, dynamic);
+        Compilation { driver_blocks, ..compilation }
+    }
 }
 
 /// Memory of the GPU.
@@ -270,8 +350,15 @@ impl Drop for Buffer {
     }
 }
 
-/// The words of a blocking kernel.
-type Words = [AtomicU32; 3];
+/// What a blocking kernel and the host tell each other.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(super) struct Words {
+    /// The highest ticket that may pass, the last one that gave up, the last one that has come.
+    pub(super) tickets: [AtomicU32; 3],
+    /// When it came and when it passed, by the device's clock.
+    pub(super) stamps: [AtomicU64; 2],
+}
 
 /// A few words of host memory that the GPU reads and writes, at the same address.
 #[derive(Debug)]
@@ -287,9 +374,10 @@ impl PinnedWords {
         unsafe { &*self.pointer }
     }
 
-    /// Their address on the GPU: the same, since CUDA 4 and on all 64-bit systems.
-    pub(super) fn pointer(&self) -> CUdeviceptr {
-        self.pointer.addr() as CUdeviceptr
+    /// The addresses of tickets and stamps on the GPU: the same, since CUDA 4 and on all 64-bit systems.
+    pub(super) fn pointers(&self) -> [CUdeviceptr; 2] {
+        let base = self.pointer.addr() as CUdeviceptr;
+        [offset_of!(Words, tickets), offset_of!(Words, stamps)].map(|at| base + at as CUdeviceptr)
     }
 }
 

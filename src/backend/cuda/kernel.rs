@@ -1,68 +1,98 @@
 //! Kernels in CUDA C++, compiled for the GPU at hand.
 #![expect(unsafe_code, reason = "launching kernels with raw arguments")]
 
-use cudarc::driver::{CudaFunction, LaunchConfig, PushKernelArg as _};
+use std::ffi::c_void;
 
-use super::gpu::{Buffer, Gpu, failed, function};
+use cudarc::driver::CudaFunction;
+
+use super::gpu::{Buffer, Gpu, failed};
+use super::launch::Launch;
 use super::{Accuracy, Operation, gemm};
-use crate::backend::reference::{Number, judge, no_such_type, with_number};
+use crate::backend::reference::{judge, no_such_type};
+use crate::backend::tuner::{Tunable, Tuner};
 use crate::base::error::{Error, Result};
-use crate::benchmark::kernel::{Argument, Cuda, CudaKernel, KernelRun, Tensor};
-use crate::benchmark::work::Element;
+use crate::base::units::Nanos;
+use crate::benchmark::kernel::{Argument, Choice, Cuda, CudaKernel, KernelRun, Tensor, Tuning};
+use crate::benchmark::{Numbers, work::Element};
+use crate::machine::kernel::Compilation;
+use crate::world::clock::HostClock;
 use crate::world::progress::Phase;
 
 /// Prepares a kernel.
 ///
 /// # Errors
 /// Unsupported for types that it has no function for, and when memory is short.
-pub(super) fn prepare<'a>(gpu: &'a Gpu, run: &KernelRun) -> Result<Box<dyn Operation + 'a>> {
-    let name = &run.kernel.name;
+pub(super) fn prepare<'a>(
+    gpu: &'a Gpu,
+    run: &KernelRun,
+    tuner: &Tuner,
+) -> Result<Box<dyn Operation + 'a>> {
     let own = match &run.kernel.cuda {
         Some(Cuda::Own(own)) => own,
         Some(Cuda::CublasLt) => return gemm::prepare(gpu, run),
-        None => return Err(Error::unsupported(format!("{name} has no form for NVIDIA GPUs"))),
+        None => {
+            let name = &run.kernel.name;
+            return Err(Error::unsupported(format!("{name} has no form for NVIDIA GPUs")));
+        }
     };
-    let entry = own.entries.iter().find(|(element, _)| *element == run.element);
-    let (_, entry) = entry.ok_or_else(|| no_such_type(&format!("{name} on GPUs"), run.element))?;
-    let (grid, block) = (run.extents(&own.grid), run.extents(&own.block));
-    let shared = run.value(&own.shared_bytes);
-    // As the CUDA C++ programming guide has them for all GPUs.
-    let fits =
-        |extents: [f64; 3], most: [f64; 3]| extents.iter().zip(most).all(|(n, most)| *n <= most);
-    if !fits(grid, [f64::from(i32::MAX), 65535.0, 65535.0])
-        || !fits(block, [1024.0, 1024.0, 64.0])
-        || block.iter().product::<f64>() > 1024.0
-        || shared > f64::from(i32::MAX)
-    {
-        return Err(Error::unsupported(format!(
-            "{name} has a grid of {grid:?} blocks of {block:?} threads and {shared} bytes, more than a GPU can start"
-        )));
-    }
-    let [grid_dim, block_dim] = [grid, block].map(|[x, y, z]| (x as u32, y as u32, z as u32));
+    let first = Choice::first(&own.axes);
+    let form = Form::new(gpu, own, run, &first)?;
     let memory = Memory::new(gpu, run)?;
-    Ok(Box::new(Kernel {
-        gpu,
-        function: function(&gpu.load(&own.source)?, entry)?,
-        launch: LaunchConfig { grid_dim, block_dim, shared_mem_bytes: shared as u32 },
-        arguments: arguments(own, run, &memory)?,
-        memory,
-    }))
+    let mut kernel = Kernel { gpu, own, form, memory, tuning: None, seen: None };
+    kernel.form.arguments = arguments(own, run, &first, &kernel.memory)?;
+    if !own.axes.is_empty() {
+        kernel.memory.load(gpu)?;
+        kernel.tuning = tuner.tune(run, &own.axes, &mut kernel)?;
+    }
+    Ok(Box::new(kernel))
+}
+
+/// A kernel as it is started.
+struct Form {
+    function: CudaFunction,
+    compilation: Compilation,
+    launch: Launch,
+    arguments: Vec<Word>,
+    /// Where the arguments are; kept, so that queueing allocates nothing within the time.
+    pointers: Vec<*mut c_void>,
+}
+
+impl Form {
+    /// Without its arguments.
+    ///
+    /// # Errors
+    /// Unsupported for types that it has no function for, and for more than a GPU can start.
+    fn new(gpu: &Gpu, own: &CudaKernel, run: &KernelRun, choice: &Choice) -> Result<Self> {
+        let name = &run.kernel.name;
+        let entry = own.entries.iter().find(|(element, _)| *element == run.element);
+        let (_, entry) =
+            entry.ok_or_else(|| no_such_type(&format!("{name} on GPUs"), run.element))?;
+        let launch = Launch::of(gpu, own, run, choice)?;
+        let compiled = gpu.function(&own.source_of(choice), entry, run.level)?;
+        Ok(Self {
+            compilation: compiled.launched(&launch),
+            function: compiled.function,
+            launch,
+            arguments: Vec::new(),
+            pointers: Vec::new(),
+        })
+    }
 }
 
 /// The tensors of a kernel on the GPU.
 pub(super) struct Memory {
     pub(super) run: KernelRun,
     pub(super) inputs: Vec<Buffer>,
-    pub(super) output: Buffer,
+    pub(super) outputs: Vec<Buffer>,
 }
 
 impl Memory {
     /// Room for them.
     pub(super) fn new(gpu: &Gpu, run: &KernelRun) -> Result<Self> {
-        let room = |(_, shape): (&Tensor, &[usize])| gpu.allocate(run.bytes_of(shape));
+        let room = |(tensor, shape): (&Tensor, &[usize])| gpu.allocate(run.bytes_of(tensor, shape));
         Ok(Self {
             inputs: run.inputs().map(room).collect::<Result<_>>()?,
-            output: room(run.output())?,
+            outputs: run.outputs().map(room).collect::<Result<_>>()?,
             run: run.clone(),
         })
     }
@@ -70,36 +100,37 @@ impl Memory {
     /// Fills them.
     pub(super) fn load(&self, gpu: &Gpu) -> Result<()> {
         self.spoil(gpu)?;
-        with_number!(self.run.element, T => {
-            let mut inputs = known::<T>(&self.run).zip(&self.inputs);
-            inputs.try_for_each(|(values, buffer)| gpu.upload(buffer, 0, &values))
-        })
+        let mut inputs = self.run.inputs().zip(&self.inputs);
+        inputs.try_for_each(|(of, buffer)| gpu.upload(buffer, 0, self.run.filled(of)?.bytes()))
     }
 
-    /// Spoils the output: no type has a number whose bits are all set, that is a result of a kernel.
+    /// Spoils the outputs.
     fn spoil(&self, gpu: &Gpu) -> Result<()> {
-        gpu.fill(&self.output, 0xff)
-    }
-
-    /// Compares the output with the reference.
-    pub(super) fn compare(&self, gpu: &Gpu, phase: Phase) -> Result<Accuracy> {
-        let run = &self.run;
-        with_number!(run.element, T => {
-            let mut values = vec![T::default(); run.output().1.iter().product()];
-            gpu.download(&mut values, &self.output, 0)?;
-            let inputs: Vec<Vec<T>> = known(run).collect();
-            Ok(judge(run, inputs.iter().map(Vec::as_slice), &mut values, phase))
+        let mut outputs = self.run.outputs().zip(&self.outputs);
+        outputs.try_for_each(|((tensor, _), output)| {
+            gpu.fill(output, tensor.element_in(self.run.element).spoilt_byte())
         })
     }
-}
 
-/// What belongs into the inputs, made anew where it is needed.
-fn known<T: Number>(run: &KernelRun) -> impl Iterator<Item = Vec<T>> {
-    run.inputs().map(|(tensor, shape)| {
-        let mut values = vec![T::default(); shape.iter().product()];
-        tensor.fill(run, &mut values);
-        values
-    })
+    /// Compares the outputs with the reference.
+    pub(super) fn compare(&self, gpu: &Gpu, phase: Phase) -> Result<Accuracy> {
+        self.compare_again(gpu, phase, &mut None)
+    }
+
+    /// The same of outputs for inputs on which the first ones had the fingerprint `seen`.
+    fn compare_again(&self, gpu: &Gpu, phase: Phase, seen: &mut Option<u64>) -> Result<Accuracy> {
+        let run = &self.run;
+        let download = |((tensor, shape), buffer): ((&Tensor, &[usize]), &Buffer)| {
+            let mut values = Numbers::new(tensor.element_in(run.element), shape.iter().product())?;
+            gpu.download(values.bytes_mut(), buffer, 0)?;
+            Ok(values)
+        };
+        let outputs = run.outputs().zip(&self.outputs).map(download);
+        let mut outputs: Vec<Numbers> = outputs.collect::<Result<_>>()?;
+        let inputs = run.inputs().map(|of| run.filled(of)).collect::<Result<Vec<Numbers>>>()?;
+        let outputs = outputs.iter_mut().map(Numbers::bytes_mut);
+        Ok(judge(run, inputs.iter().map(Numbers::bytes), outputs, phase, seen))
+    }
 }
 
 /// An argument as the driver takes it.
@@ -109,9 +140,14 @@ enum Word {
     F64(f64),
 }
 
-fn arguments(own: &CudaKernel, run: &KernelRun, memory: &Memory) -> Result<Vec<Word>> {
-    let tensors = || run.inputs().chain([run.output()]).map(|(tensor, _)| tensor);
-    let buffers = || memory.inputs.iter().chain([&memory.output]);
+fn arguments(
+    own: &CudaKernel,
+    run: &KernelRun,
+    choice: &Choice,
+    memory: &Memory,
+) -> Result<Vec<Word>> {
+    let tensors = || run.kernel.tensors();
+    let buffers = || memory.inputs.iter().chain(&memory.outputs);
     let word = |argument: &Argument| match argument {
         Argument::Tensor(name) => {
             let mut known = tensors().zip(buffers()).filter(|(tensor, _)| tensor.name == *name);
@@ -120,20 +156,60 @@ fn arguments(own: &CudaKernel, run: &KernelRun, memory: &Memory) -> Result<Vec<W
             })?;
             Ok(Word::Wide(buffer.pointer))
         }
-        Argument::Scalar(number) if run.element == Element::F64 => Ok(Word::F64(*number)),
-        Argument::Scalar(number) => Ok(Word::F32(*number as f32)),
-        Argument::Count(formula) => Ok(Word::Wide(run.value(formula) as u64)),
+        Argument::Scalar(number) => Ok(scalar(run.element, run.value(number))),
+        Argument::Count(formula) => Ok(Word::Wide(run.value_with(choice, formula) as u64)),
     };
     own.arguments.iter().map(word).collect()
+}
+
+impl Word {
+    /// Where it is.
+    fn pointer(&self) -> *mut c_void {
+        match self {
+            Self::Wide(word) => std::ptr::from_ref(word).cast_mut().cast(),
+            Self::F32(number) => std::ptr::from_ref(number).cast_mut().cast(),
+            Self::F64(number) => std::ptr::from_ref(number).cast_mut().cast(),
+        }
+    }
+}
+
+/// A number of the type that elements are computed in.
+fn scalar(element: Element, number: f64) -> Word {
+    match element {
+        Element::F64 => Word::F64(number),
+        narrow if narrow.is_float() => Word::F32(number as f32),
+        // The driver takes as many bytes of it as the function's parameter has, the lowest first.
+        _ => Word::Wide(number as i64 as u64),
+    }
 }
 
 /// A kernel, ready to run.
 struct Kernel<'a> {
     gpu: &'a Gpu,
-    function: CudaFunction,
-    launch: LaunchConfig,
-    arguments: Vec<Word>,
+    own: &'static CudaKernel,
+    form: Form,
     memory: Memory,
+    tuning: Option<Tuning>,
+    /// The fingerprint of the first outputs.
+    seen: Option<u64>,
+}
+
+impl Tunable for Kernel<'_> {
+    fn choose(&mut self, choice: &Choice) -> Result<()> {
+        let run = &self.memory.run;
+        let arguments = arguments(self.own, run, choice, &self.memory)?;
+        self.form = Form { arguments, ..Form::new(self.gpu, self.own, run, choice)? };
+        Ok(())
+    }
+
+    fn time(&mut self, _: &HostClock) -> Result<Nanos> {
+        let (begin, end) = (self.gpu.event()?, self.gpu.event()?);
+        self.gpu.record(&begin)?;
+        self.enqueue()?;
+        self.gpu.record(&end)?;
+        self.gpu.synchronize()?;
+        self.gpu.between(&begin, &end)
+    }
 }
 
 impl Operation for Kernel<'_> {
@@ -145,21 +221,29 @@ impl Operation for Kernel<'_> {
         }
     }
 
+    fn is_queued(&self) -> bool {
+        self.own.queued
+    }
+
     fn enqueue(&mut self) -> Result<()> {
-        let mut queue = self.gpu.stream.launch_builder(&self.function);
-        for argument in &self.arguments {
-            match argument {
-                Word::Wide(word) => queue.arg(word),
-                Word::F32(number) => queue.arg(number),
-                Word::F64(number) => queue.arg(number),
-            };
-        }
+        let Form { function, launch, arguments, pointers, .. } = &mut self.form;
+        pointers.clear();
+        pointers.extend(arguments.iter().map(Word::pointer));
         // SAFETY: the arguments are those that the kernel's benchmark declares for the function, which stays
         // within the tensors, and they live until the stream is done.
-        unsafe { queue.launch(self.launch) }.map(drop).map_err(failed("cannot queue a kernel"))
+        unsafe { launch.queue(self.gpu, function, pointers) }
+            .map_err(failed("cannot queue a kernel"))
     }
 
     fn compare(&mut self, phase: Phase) -> Result<Accuracy> {
-        self.memory.compare(self.gpu, phase)
+        self.memory.compare_again(self.gpu, phase, &mut self.seen)
+    }
+
+    fn compilation(&self) -> Option<Compilation> {
+        Some(self.form.compilation.clone())
+    }
+
+    fn tuning(&self) -> Option<Tuning> {
+        self.tuning.clone()
     }
 }

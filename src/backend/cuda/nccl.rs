@@ -1,29 +1,56 @@
-//! One NCCL communicator, over cudarc's thin bindings.
+//! One NCCL communicator.
 //!
-//! Not over its safe ones: those hide the handle, so that errors in flight cannot be seen and a hung
-//! operation cannot be aborted, and they panic when dropped after a failure. The communicator does
-//! not block: a peer that never comes shows as a deadline here instead of a hang inside NCCL.
+//! Not over cudarc: its safe bindings hide the handle, so that errors in flight cannot be seen and a hung
+//! operation cannot be aborted, and they panic when dropped after a failure; its thin ones have an enumeration where
+//! newer libraries have more numbers. The communicator does not block: a peer that never comes shows as a deadline here
+//! instead of a hang inside NCCL.
 #![expect(unsafe_code, reason = "NCCL takes raw handles and pointers")]
+
+mod functions;
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::rc::Rc;
+use std::time::Duration;
 
-use cudarc::nccl::{result, sys};
+use cudarc::nccl::sys;
 
+use super::blocking::BlockingKernel;
+use super::gpu::free_memory;
 use crate::backend::Share;
 use crate::base::error::{Error, Kind, Result};
-use crate::machine::nvidia;
-use crate::world::Wait;
+use crate::world::{Wait, progress};
+use functions::{CUDA_ERROR, IN_PROGRESS, REMOTE_ERROR, SYSTEM_ERROR};
+pub(super) use functions::{Code, Functions, SUCCESS, is_fine};
+
+/// How long ranks wait for each other at the end of a communicator. One that has gone is not waited for any longer.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long an error that a peer's end may explain is kept back. A launcher and the watchdog tell that a rank has died within
+/// this time, and that is what the job shall end with; NCCL may know of it within a millisecond, but not why.
+const HEARSAY: Duration = Duration::from_secs(3);
+
+/// How long it is kept back where this process was asked to stop meanwhile: launchers that end a job do so first, and kill its
+/// processes some seconds later.
+const STOPPING: Duration = Duration::from_secs(10);
+
+/// What ranks do when a communicator is made.
+const CONNECT: &str = "connect the ranks";
 
 /// A communicator of this process's GPU.
 #[derive(Debug)]
 pub(super) struct Comm {
+    pub(super) functions: &'static Functions,
     raw: sys::ncclComm_t,
     /// This rank's number among the communicator's ranks, and how many those are.
     pub(super) rank: usize,
     pub(super) size: usize,
     wait: Wait,
+    /// What may hold its operations back.
+    blocking: Option<Rc<BlockingKernel>>,
     aborted: Cell<bool>,
+    /// Whether what it failed of may have happened to another rank.
+    is_hearsay: Cell<bool>,
 }
 
 /// The version of the library, such as `2.28.9`.
@@ -34,13 +61,17 @@ pub(super) fn version() -> Result<String> {
 
 /// The same as one number, such as 22809: `NCCL_VERSION` in nccl.h, since 2.9.
 pub(super) fn version_code() -> Result<i32> {
-    nvidia::NCCL.require()?;
-    result::get_nccl_version()
-        .map_err(|why| failed("ask NCCL's version", why.0, std::ptr::null_mut()))
+    let functions = Functions::get()?;
+    let mut version = 0;
+    // SAFETY: the pointer is to one int.
+    match unsafe { (functions.version)(&raw mut version) } {
+        SUCCESS => Ok(version),
+        code => Err(failed(functions, "ask NCCL's version", code, std::ptr::null_mut())),
+    }
 }
 
-/// One sentence for an error of NCCL, with what it says of it.
-fn failed(doing: &str, code: sys::ncclResult_t, comm: sys::ncclComm_t) -> Error {
+/// One sentence for an error of NCCL, with what it says of it. Unsupported where memory is short.
+fn failed(functions: &Functions, doing: &str, code: Code, comm: sys::ncclComm_t) -> Error {
     let text = |pointer: *const std::ffi::c_char| {
         if pointer.is_null() {
             return String::new();
@@ -50,9 +81,23 @@ fn failed(doing: &str, code: sys::ncclResult_t, comm: sys::ncclComm_t) -> Error 
     };
     // SAFETY: both take any code, and a communicator that is alive or null.
     let (reason, detail) =
-        unsafe { (text(sys::ncclGetErrorString(code)), text(sys::ncclGetLastError(comm))) };
-    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-    Error::new(Kind::CaseFailed, format!("cannot {doing}: NCCL says {reason}{detail}"))
+        unsafe { (text((functions.error_text)(code)), text((functions.last_error)(comm))) };
+    let says = format!("cannot {doing}: NCCL says {reason} (code {code})");
+    let says = if detail.is_empty() { says } else { format!("{says}, {detail}") };
+    if matches!(code, CUDA_ERROR | SYSTEM_ERROR) && tells_of_memory(&detail) {
+        return Error::unsupported(format!(
+            "{says}; its own buffers need memory, of which the GPU has free: {}; choose a smaller problem, or end what \
+             else uses the GPU",
+            free_memory()
+        ));
+    }
+    Error::new(Kind::CaseFailed, says)
+}
+
+/// Whether NCCL's last message is one about memory that was not given: CUDA's own words, or those in `alloc.h` of NCCL 2.19
+/// to 2.30, which come after them.
+fn tells_of_memory(detail: &str) -> bool {
+    ["out of memory", "Failed to CUDA", "Failed to malloc"].iter().any(|part| detail.contains(part))
 }
 
 /// The settings of a communicator that does not block; all else as NCCL chooses
@@ -91,28 +136,83 @@ impl Comm {
     ///
     /// # Errors
     /// What NCCL says when the ranks cannot connect.
-    pub(super) fn connect((rank, size): (usize, usize), id: Id, wait: Wait) -> Result<Self> {
+    pub(super) fn connect(
+        place: (usize, usize),
+        id: Id,
+        wait: Wait,
+        blocking: Option<Rc<BlockingKernel>>,
+    ) -> Result<Self> {
+        let (comm, begun) = Self::begin(place, id, wait, blocking)?;
+        comm.settle(CONNECT, begun)?;
+        Ok(comm)
+    }
+
+    /// The same where a rank may be short of memory for it: then all say so, as in [`together`](Self::together).
+    pub(super) fn connect_agreed(
+        place: (usize, usize),
+        share: &Share<'_>,
+        wait: Wait,
+        blocking: Option<Rc<BlockingKernel>>,
+    ) -> Result<Self> {
+        let (comm, begun) = Self::begin(place, Id::shared(place.0, share)?, wait, blocking)?;
+        comm.together(share, || comm.settled(CONNECT, begun))?;
+        Ok(comm)
+    }
+
+    fn begin(
+        (rank, size): (usize, usize),
+        id: Id,
+        wait: Wait,
+        blocking: Option<Rc<BlockingKernel>>,
+    ) -> Result<(Self, Code)> {
         let internal = id.0.map(|byte| byte as std::ffi::c_char);
         let whole = |number: usize| {
             i32::try_from(number).map_err(|_| Error::unsupported("NCCL counts ranks in 31 bits"))
         };
         let (ranks, own) = (whole(size)?, whole(rank)?);
-        let mut comm =
-            Self { raw: std::ptr::null_mut(), rank, size, wait, aborted: Cell::new(false) };
+        let functions = Functions::get()?;
+        let (raw, aborted) = (std::ptr::null_mut(), Cell::new(false));
+        let is_hearsay = Cell::new(false);
+        let mut comm = Self { functions, raw, rank, size, wait, blocking, aborted, is_hearsay };
         let mut config = config();
         // SAFETY: the id is NCCL's own, the rank is below the number of ranks, and both pointers are to
         // values that outlive the call; NCCL copies the settings.
         let begun = unsafe {
-            result::comm_init_rank_config(
-                &raw mut comm.raw,
-                ranks,
-                sys::ncclUniqueId { internal },
-                own,
-                &raw mut config,
-            )
+            let id = sys::ncclUniqueId { internal };
+            (functions.connect)(&raw mut comm.raw, ranks, id, own, &raw mut config)
         };
-        comm.settle("connect the ranks", begun)?;
-        Ok(comm)
+        Ok((comm, begun))
+    }
+
+    /// Repeats `step`, which waits for nothing, until it has an end on every rank; then its own. But where memory was short
+    /// on some rank, that is the error of every rank, as unsupported, with the communicator aborted: NCCL tells the others at
+    /// most that a rank has gone, and may let them wait for it for ever. All ranks call it; one that fails of
+    /// something else returns at once, and must end the job.
+    pub(super) fn together(
+        &self,
+        share: &Share<'_>,
+        mut step: impl FnMut() -> Option<Result<()>>,
+    ) -> Result<()> {
+        /// Between two talks of the ranks.
+        const ROUND: Duration = Duration::from_millis(20);
+        const WAITING: &str = "a rank has no end yet";
+        let ok = || Ok((self.rank == 0).then(Vec::new));
+        let mut own = None;
+        loop {
+            own = own.or_else(|| self.wait.at_most(ROUND, &mut step));
+            let told = match &own {
+                Some(Err(why)) if why.kind == Kind::Unsupported => Err(why.clone()),
+                Some(Err(why)) if !self.is_hearsay.get() => return Err(why.clone()),
+                _ => ok(),
+            };
+            share(told).inspect_err(|_| self.abort())?;
+            let waits = own.is_none();
+            match share(if waits { Err(Error::internal(WAITING)) } else { ok() }) {
+                Err(why) if why.message == WAITING => {}
+                Err(why) => return Err(why),
+                Ok(_) => return own.unwrap_or(Ok(())),
+            }
+        }
     }
 
     /// NCCL's handle, for calls of NCCL; that of an aborted communicator is no longer anything.
@@ -120,46 +220,44 @@ impl Comm {
         self.raw
     }
 
+    /// How its ranks wait for each other.
+    pub(super) fn wait(&self) -> Wait {
+        self.wait
+    }
+
     /// Whether it can no longer be used.
     pub(super) fn is_aborted(&self) -> bool {
         self.aborted.get()
     }
 
-    /// Makes calls that NCCL begins together.
-    ///
-    /// # Errors
-    /// What NCCL says; the communicator is then aborted.
-    pub(super) fn group(
-        &self,
-        doing: &str,
-        calls: impl FnOnce() -> Result<(), result::NcclError>,
-    ) -> Result<()> {
-        let begun = result::group_start().and_then(|_| {
-            let called = calls();
-            // It ends whatever became of the calls: what follows would otherwise wait for its end.
-            let ended = result::group_end();
-            called.and(ended)
-        });
-        self.settle(doing, begun)
+    /// Makes calls that NCCL begins together. `calls` says how the last one ended that was made.
+    pub(super) fn group(&self, calls: impl FnOnce() -> Code) -> Code {
+        // SAFETY: it takes nothing.
+        let begun = unsafe { (self.functions.group_start)() };
+        if !is_fine(begun) {
+            return begun;
+        }
+        let called = calls();
+        // It ends whatever became of the calls: what follows would otherwise wait for its end.
+        // SAFETY: it takes nothing.
+        let ended = unsafe { (self.functions.group_end)() };
+        if is_fine(called) { ended } else { called }
     }
 
     /// Waits until a call that does not block has done its part.
     ///
     /// # Errors
     /// What NCCL says; the communicator is then aborted.
-    pub(super) fn settle(
-        &self,
-        doing: &str,
-        begun: Result<result::NcclStatus, result::NcclError>,
-    ) -> Result<()> {
-        match begun {
-            Ok(result::NcclStatus::Success) => Ok(()),
-            Ok(_) => self.wait.until(|| match self.state() {
-                sys::ncclResult_t::ncclSuccess => Some(Ok(())),
-                sys::ncclResult_t::ncclInProgress => None,
-                code => Some(Err(self.give_up(doing, code))),
-            }),
-            Err(why) => Err(self.give_up(doing, why.0)),
+    pub(super) fn settle(&self, doing: &str, begun: Code) -> Result<()> {
+        self.wait.until(|| self.settled(doing, begun))
+    }
+
+    /// The same without waiting: nothing where it has not done its part yet.
+    pub(super) fn settled(&self, doing: &str, begun: Code) -> Option<Result<()>> {
+        match if begun == IN_PROGRESS { self.state() } else { begun } {
+            SUCCESS => Some(Ok(())),
+            IN_PROGRESS => None,
+            code => Some(Err(self.give_up(doing, code))),
         }
     }
 
@@ -168,40 +266,74 @@ impl Comm {
     /// # Errors
     /// That error; the communicator is then aborted, so that what is in flight ends.
     pub(super) fn check(&self) -> Result<()> {
-        match self.state() {
-            sys::ncclResult_t::ncclSuccess | sys::ncclResult_t::ncclInProgress => Ok(()),
-            code => Err(self.give_up("finish an exchange", code)),
-        }
+        let state = self.state();
+        if is_fine(state) { Ok(()) } else { Err(self.give_up("finish an exchange", state)) }
     }
 
-    fn state(&self) -> sys::ncclResult_t {
-        let mut state = sys::ncclResult_t::ncclSuccess;
+    fn state(&self) -> Code {
+        let mut state = SUCCESS;
         // SAFETY: the communicator is alive until it is dropped.
-        match unsafe { sys::ncclCommGetAsyncError(self.raw, &raw mut state) } {
-            sys::ncclResult_t::ncclSuccess => state,
+        match unsafe { (self.functions.state)(self.raw, &raw mut state) } {
+            SUCCESS => state,
             code => code,
         }
     }
 
-    fn give_up(&self, doing: &str, code: sys::ncclResult_t) -> Error {
-        let error = failed(doing, code, self.raw);
+    fn give_up(&self, doing: &str, code: Code) -> Error {
+        let mut error = failed(self.functions, doing, code, self.raw);
+        // What of this the death of a peer explains is not known here; a system call fails for many reasons.
+        let may_be_hearsay = matches!(code, REMOTE_ERROR | SYSTEM_ERROR) && self.size > 1;
+        if may_be_hearsay && error.kind == Kind::CaseFailed {
+            self.is_hearsay.set(true);
+            std::thread::sleep(HEARSAY);
+            if progress::stop_requested() {
+                std::thread::sleep(STOPPING);
+                error.kind = Kind::Interrupted;
+            }
+        }
         self.abort();
         error
     }
 
-    fn abort(&self) {
+    /// Ends it and what is in flight, here and, as far as NCCL can tell them, at the peers.
+    pub(super) fn abort(&self) {
         if self.raw.is_null() || self.aborted.replace(true) {
             return;
         }
+        // NCCL waits for its stream, which must get to NCCL's kernels for that.
+        if let Some(blocking) = &self.blocking {
+            blocking.open();
+        }
         // SAFETY: alive, and aborted once. Its error is of no use: the communicator is gone.
-        let _ = unsafe { result::comm_abort(self.raw) };
+        let _ = unsafe { (self.functions.abort)(self.raw) };
+    }
+
+    /// Ends it in good order, together with the other ranks; whether they all came.
+    fn finalize(&self) -> bool {
+        // SAFETY: alive, and finalized once, when nothing of it is in flight any more.
+        let begun = unsafe { (self.functions.finalize)(self.raw) };
+        let state = || Some(self.state()).filter(|state| *state != IN_PROGRESS);
+        let ended = match begun {
+            IN_PROGRESS => self.wait.at_most(FAREWELL, state),
+            ended => Some(ended),
+        };
+        ended == Some(SUCCESS)
     }
 }
 
 impl Drop for Comm {
-    /// Aborts rather than destroys: destroying may wait for ranks that never come.
+    /// Every rank of the communicator drops it at about the same time. Where one has gone, it is aborted: destroying would
+    /// wait for ranks that never come.
     fn drop(&mut self) {
-        self.abort();
+        if self.raw.is_null() || self.aborted.get() {
+            return;
+        }
+        if self.finalize() {
+            // SAFETY: alive and finalized, and destroyed once. Its error is of no use: the communicator is gone.
+            let _ = unsafe { (self.functions.destroy)(self.raw) };
+        } else {
+            self.abort();
+        }
     }
 }
 
@@ -215,13 +347,33 @@ impl Id {
     /// # Errors
     /// Unfit where there is no NCCL; what NCCL says otherwise.
     pub(super) fn shared(rank: usize, share: &Share<'_>) -> Result<Self> {
-        let create = || {
-            let id = result::get_uniqueid()
-                .map_err(|why| failed("create an NCCL id", why.0, std::ptr::null_mut()))?;
-            Ok(id.internal.map(|byte| byte.cast_unsigned()).to_vec())
+        let create = |functions: &Functions| {
+            let mut id = sys::ncclUniqueId { internal: [0; 128] };
+            // SAFETY: the pointer is to one id.
+            match unsafe { (functions.unique_id)(&raw mut id) } {
+                SUCCESS => Ok(id.internal.map(|byte| byte.cast_unsigned()).to_vec()),
+                code => Err(failed(functions, "create an NCCL id", code, std::ptr::null_mut())),
+            }
         };
-        let own = nvidia::NCCL.require().and_then(|_| (rank == 0).then(create).transpose());
+        let own = Functions::get().and_then(|nccl| (rank == 0).then(|| create(nccl)).transpose());
         let id = share(own)?.try_into();
         id.map(Self).map_err(|_| Error::internal("an NCCL id that is not 128 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nccl_says_of_memory_is_known() {
+        for told in [
+            "Cuda failure 2 'out of memory'",
+            "Failed to CUDA calloc 6291456 bytes",
+            "Failed to malloc 100 bytes",
+        ] {
+            assert!(tells_of_memory(told), "{told}");
+        }
+        assert!(!tells_of_memory("Cuda failure 700 'an illegal memory access was encountered'"));
     }
 }

@@ -1,15 +1,24 @@
-//! An operation behind a blocking kernel, between two events.
+//! An operation behind a blocking kernel, between two events; or one that is queued within the time.
 
 use cudarc::driver::CudaEvent;
 
+use super::blocking::BlockingKernel;
 use super::gpu::failed;
-use super::{Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Sample, Start, Wait};
-use crate::base::error::Result;
+use super::{
+    Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Remarks, Sample, Start, Wait,
+};
+use crate::base::error::{Error, Kind, Result};
+use crate::base::units::Nanos;
 use crate::world::progress::Phase;
 
 /// Most unlike runs whose results are compared. All of them run, so that what is set up at the first time
 /// (code that is loaded, ranks that connect) is not behind a closed blocking kernel.
 const COMPARED: usize = 4;
+
+/// Entries that a stream's queue has room for besides the blocking kernel and two events. The driver's has 1,024, and a
+/// launch into a full one waits until the device has taken an entry, which it does not behind a closed blocking kernel.
+/// (NVIDIA does not document the number; nvbench's and others' experiments agree on it.)
+const ENTRIES: u32 = 1000;
 
 /// How many looks at the end of a round there are for one at errors of the operation.
 const LOOKS_PER_CHECK: u32 = 1000;
@@ -20,11 +29,18 @@ pub(super) struct Timed<'a> {
     clock: HostClock,
     wait: Wait,
     operation: Box<dyn Operation + 'a>,
+    /// What holds back runs that are queued before the time begins; none where they are queued within it.
+    blocking: Option<&'a BlockingKernel>,
     begin: CudaEvent,
     end: CudaEvent,
-    is_too_short: bool,
-    /// Whether a closed blocking kernel is in the stream.
+    /// Operations that make a sample long enough.
+    batch: u32,
+    /// When the host saw the blocking kernel come.
+    came: Nanos,
+    /// Whether work may be in the stream, perhaps behind a closed blocking kernel.
     armed: bool,
+    /// Runs that are queued within the time.
+    runs: u32,
 }
 
 impl<'a> Timed<'a> {
@@ -32,11 +48,52 @@ impl<'a> Timed<'a> {
         cuda: &'a Cuda,
         operation: Box<dyn Operation + 'a>,
         wait: Wait,
-        is_too_short: bool,
+        batch: u32,
     ) -> Result<Self> {
         let clock = cuda.clock.with_policy(wait.policy());
         let (begin, end) = (cuda.gpu.event()?, cuda.gpu.event()?);
-        Ok(Self { cuda, clock, wait, operation, begin, end, is_too_short, armed: false })
+        // Several that are queued within the time overlap.
+        let blocking = cuda.blocking.as_deref().filter(|_| operation.is_queued());
+        let batch = if blocking.is_some() { batch } else { 1 };
+        let (armed, runs, came) = (false, 1, 0);
+        Ok(Self { cuda, clock, wait, operation, blocking, begin, end, batch, came, armed, runs })
+    }
+
+    /// Queues the operation, and waits for its end, in the time of the host.
+    fn fire_unqueued(&mut self, late: bool) -> Result<Sample> {
+        self.armed = true;
+        let start = self.clock.now();
+        for _ in 0..self.runs {
+            self.operation.enqueue()?;
+        }
+        self.cuda.gpu.record(&self.end)?;
+        self.finish()?;
+        let end = self.clock.now();
+        self.armed = false;
+        Ok(Sample::by_host(start, end, late))
+    }
+
+    /// Queues the operations behind a closed blocking kernel, and waits until the device stands before that.
+    fn queue(&mut self, blocking: &BlockingKernel, batch: u32) -> Result<()> {
+        let stalled = || {
+            let why = format!(
+                "the GPU did not take {batch} operations of a sample into its queue within {} s; use a smaller --batch, \
+                 and see whether something else keeps the GPU busy",
+                BlockingKernel::SECONDS
+            );
+            Error::new(Kind::CaseFailed, why)
+        };
+        blocking.close(&self.cuda.gpu)?;
+        self.armed = true;
+        self.cuda.gpu.record(&self.begin)?;
+        for _ in 0..batch {
+            if blocking.gave_up() {
+                return Err(stalled());
+            }
+            self.operation.enqueue()?;
+        }
+        self.cuda.gpu.record(&self.end)?;
+        self.until(|| blocking.is_reached().then_some(Ok(())))
     }
 
     /// Waits until the last event has passed.
@@ -88,32 +145,57 @@ impl Prepared for Timed<'_> {
         self.operation.compare(Phase::Measure)
     }
 
-    fn is_too_short(&self) -> bool {
-        self.is_too_short
+    fn remarks(&self) -> Remarks {
+        let Self { operation, .. } = self;
+        let (compilation, tuning) = (operation.compilation(), operation.tuning());
+        Remarks { compilation, tuning, ..Remarks::default() }
+    }
+
+    fn batch(&self) -> u32 {
+        self.batch
+    }
+
+    fn batch_limit(&self) -> u32 {
+        if self.blocking.is_some() { ENTRIES / self.operation.entries().max(1) } else { u32::MAX }
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {
-        self.cuda.blocking.close(&self.cuda.gpu)?;
-        self.armed = true;
-        self.cuda.gpu.record(&self.begin)?;
-        for _ in 0..batch {
-            self.operation.enqueue()?;
-        }
-        self.cuda.gpu.record(&self.end)?;
-        self.until(|| self.cuda.blocking.is_reached().then_some(Ok(())))
+        let Some(blocking) = self.blocking else {
+            self.runs = batch;
+            return Ok(());
+        };
+        // What fails, or waits for room, must not wait for the blocking kernel to give up.
+        self.queue(blocking, batch).inspect_err(|_| blocking.open())?;
+        self.came = self.clock.now();
+        Ok(())
     }
 
     fn fire(&mut self, start: Start) -> Result<Sample> {
         let late = start.is_late(&self.clock);
+        let Some(blocking) = self.blocking else {
+            return self.fire_unqueued(late);
+        };
         let start = self.clock.now();
-        self.cuda.blocking.open();
+        blocking.open();
         self.finish()?;
         let end = self.clock.now();
         self.armed = false;
-        let device = Some(self.cuda.gpu.between(&self.begin, &self.end)?);
+        let device = self.cuda.gpu.between(&self.begin, &self.end)?;
         // The device did not wait for the common start: as bad as a rank that came late.
-        let late = late || self.cuda.blocking.gave_up();
-        Ok(Sample { start, end, device, late })
+        let gave_up = blocking.gave_up();
+        let by_host = Sample::by_host(start, end, late || gave_up);
+        let by_host = Sample { device: Some(device), ..by_host };
+        // Ranks that exchange data are held against each other, by stamps that leave out what opening the stream and
+        // noticing the end take.
+        let is_stamped = self.operation.meets_others() && !gave_up;
+        let passed = is_stamped.then(|| blocking.passed(self.came, start));
+        Ok(match passed.flatten() {
+            None => by_host,
+            Some((passed, error)) => {
+                let host = Some(end - start);
+                Sample { start: passed, end: passed + device, error, host, ..by_host }
+            }
+        })
     }
 }
 
@@ -121,7 +203,7 @@ impl Drop for Timed<'_> {
     /// Nothing that is still queued may use memory that is about to go.
     fn drop(&mut self) {
         if self.armed {
-            self.cuda.blocking.open();
+            self.blocking.iter().for_each(|blocking| blocking.open());
             if let Err(why) = self.cuda.gpu.synchronize() {
                 tracing::debug!("while leaving a case: {why}");
             }

@@ -1,75 +1,103 @@
 //! Kernels on one core, with the widest vectors the CPU has.
 
 use super::buffer::Buffer;
-use super::{Accuracy, Operation, Window, gemm};
-use crate::backend::reference::{Number, judge, no_such_type};
+use super::{Accuracy, Operation, Remarks, Window};
+use crate::backend::reference::{judge, no_such_type};
+use crate::backend::tuner::{Tunable, Tuner};
 use crate::base::error::{Error, Result};
-use crate::benchmark::kernel::{Host, HostOp, KernelRun, Tensor, View};
-use crate::benchmark::work::Element;
+use crate::base::units::Nanos;
+use crate::benchmark::kernel::{Choice, Host, HostOp, KernelRun, Tensor, Tuning, View, ViewMut};
+use crate::benchmark::{numbers_of_mut, with_number};
+use crate::world::clock::{Clock as _, HostClock};
 use crate::world::progress::Phase;
 
 /// Prepares a kernel.
 ///
 /// # Errors
-/// Unsupported for integers and 16-bit floats, and when memory is short.
-pub(super) fn prepare(run: &KernelRun) -> Result<Box<dyn Operation>> {
-    let (of_f32, of_f64): (HostOp<f32>, HostOp<f64>) = match run.kernel.host {
-        Some(Host::Own { f32, f64 }) => (f32, f64),
-        Some(Host::Gemm) => (gemm::product, gemm::product),
+/// Unsupported for types that it has no function for, and when memory is short.
+pub(super) fn prepare(run: &KernelRun, tuner: &Tuner) -> Result<Box<dyn Operation>> {
+    let operation = match run.kernel.host {
+        Some(Host::Computes(operation) | Host::Moves(operation)) => operation(run.element),
         None => {
             return Err(Error::unsupported(format!("{} has no form for CPUs", run.kernel.name)));
         }
     };
-    match run.element {
-        Element::F32 => Ok(Box::new(Kernel::new(run, of_f32)?)),
-        Element::F64 => Ok(Box::new(Kernel::new(run, of_f64)?)),
-        other => Err(no_such_type(&format!("{} on CPUs", run.kernel.name), other)),
-    }
+    let is_defined = run.kernel.precisions.contains(&run.element);
+    let operation = operation.filter(|_| is_defined);
+    let told = || no_such_type(&format!("{} on CPUs", run.kernel.name), run.element);
+    let mut kernel = Kernel::new(run, operation.ok_or_else(told)?)?;
+    kernel.tuning = tuner.tune(run, &run.kernel.host_axes, &mut kernel)?;
+    // What it has left is no result.
+    kernel.spoil();
+    Ok(Box::new(kernel))
 }
 
-/// A kernel with its tensors.
-struct Kernel<T> {
+/// A kernel with its tensors, each as bytes.
+struct Kernel {
     run: KernelRun,
-    operation: HostOp<T>,
+    operation: HostOp,
     cpu: pulp::Arch,
-    inputs: Vec<Buffer<T>>,
-    output: Buffer<T>,
+    /// Its scalars, then what is chosen.
+    constants: Vec<f64>,
+    tuning: Option<Tuning>,
+    inputs: Vec<Buffer<u8>>,
+    outputs: Vec<Buffer<u8>>,
+    /// The fingerprint of the first outputs.
+    seen: Option<u64>,
 }
 
-impl<T: Number> Kernel<T> {
-    fn new(run: &KernelRun, operation: HostOp<T>) -> Result<Self> {
+/// Puts into a tensor what belongs there.
+fn fill(run: &KernelRun, tensor: &Tensor, bytes: &mut [u8]) {
+    with_number!(tensor.element_in(run.element), T => tensor.fill(run, numbers_of_mut::<T>(bytes)));
+}
+
+impl Kernel {
+    fn new(run: &KernelRun, operation: HostOp) -> Result<Self> {
         // Touched by the fill, so that no page is mapped inside the timed window.
         let filled = |(tensor, shape): (&Tensor, &[usize])| {
-            let mut buffer = Buffer::new(shape.iter().product(), 0, T::default())?;
-            tensor.fill(run, &mut buffer);
+            let mut buffer = Buffer::new(run.bytes_of(tensor, shape) as usize, 0, 0)?;
+            fill(run, tensor, &mut buffer);
             Ok(buffer)
         };
         Ok(Self {
             operation,
             cpu: pulp::Arch::new(),
+            constants: run.scalars(),
+            tuning: None,
             inputs: run.inputs().map(filled).collect::<Result<_>>()?,
-            output: filled(run.output())?,
+            outputs: run.outputs().map(filled).collect::<Result<_>>()?,
             run: run.clone(),
+            seen: None,
         })
     }
 
     /// What to call with which arguments.
     fn call(&mut self) -> impl FnMut() {
-        let shapes = self.run.inputs().map(|(_, shape)| shape);
-        let views = shapes.zip(&self.inputs).map(|(shape, data)| View { data, shape });
-        let views: Vec<View<'_, T>> = views.collect();
-        let (operation, cpu, output) = (self.operation, self.cpu, &mut self.output[..]);
-        let scalars = &self.run.kernel.scalars;
-        move || operation(cpu, &views, scalars, output)
+        let Self { run, operation, cpu, constants, inputs, outputs, .. } = self;
+        let element = |tensor: &Tensor| tensor.element_in(run.element);
+        let inputs: Vec<View<'_>> = (run.inputs().zip(inputs))
+            .map(|((tensor, shape), bytes)| View::new(element(tensor), bytes, shape))
+            .collect();
+        let mut outputs: Vec<ViewMut<'_>> = (run.outputs().zip(outputs))
+            .map(|((tensor, shape), bytes)| ViewMut::new(element(tensor), bytes, shape))
+            .collect();
+        move || operation(*cpu, &inputs, constants, &mut outputs)
+    }
+
+    fn spoil(&mut self) {
+        for ((tensor, _), output) in self.run.outputs().zip(&mut self.outputs) {
+            fill(&self.run, tensor, output);
+        }
     }
 
     fn judge(&mut self, phase: Phase) -> Accuracy {
-        let inputs = self.inputs.iter().map(|input| &input[..]);
-        judge(&self.run, inputs, &mut self.output, phase)
+        let Self { run, inputs, outputs, seen, .. } = self;
+        let inputs = inputs.iter().map(|input| &input[..]);
+        judge(run, inputs, outputs.iter_mut().map(|output| &mut output[..]), phase, seen)
     }
 }
 
-impl<T: Number> Operation for Kernel<T> {
+impl Operation for Kernel {
     fn run(&mut self) {
         self.call()();
     }
@@ -82,32 +110,77 @@ impl<T: Number> Operation for Kernel<T> {
         self.run();
         let accuracy = self.judge(Phase::Verify);
         // A kernel that is timed and writes nothing must be found, too.
-        self.run.output().0.fill(&self.run, &mut self.output);
+        self.spoil();
         accuracy
     }
 
     fn check(&mut self) -> Accuracy {
         self.judge(Phase::Measure)
     }
+
+    fn remarks(&self) -> Remarks {
+        Remarks { tuning: self.tuning.clone(), ..Remarks::default() }
+    }
+}
+
+impl Tunable for Kernel {
+    fn choose(&mut self, choice: &Choice) -> Result<()> {
+        self.constants.truncate(self.run.kernel.scalars.len());
+        self.constants.extend(choice.0.iter().map(|(_, value)| *value as f64));
+        Ok(())
+    }
+
+    fn time(&mut self, clock: &HostClock) -> Result<Nanos> {
+        let mut call = self.call();
+        let began = clock.now();
+        call();
+        Ok(clock.now() - began)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::Element;
     use crate::benchmark::kernel::KERNELS;
+
+    fn untuned() -> Tuner {
+        Tuner::new(false, String::new())
+    }
+
+    #[test]
+    fn every_form_is_right_at_odd_sizes() {
+        for kernel in KERNELS.iter().filter(|kernel| !kernel.host_axes.is_empty()) {
+            let Some(Host::Computes(operation) | Host::Moves(operation)) = kernel.host else {
+                continue;
+            };
+            let element = kernel.precisions[0];
+            for problem in kernel.trials() {
+                let run = kernel.run(&problem, element).unwrap();
+                let mut prepared = Kernel::new(&run, operation(element).unwrap()).unwrap();
+                for choice in Choice::all(&kernel.host_axes) {
+                    prepared.choose(&choice).unwrap();
+                    prepared.spoil();
+                    assert_eq!(prepared.verify().wrong, 0, "{run:?} {choice}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_kernel_is_right_at_odd_sizes() {
-        for kernel in KERNELS.iter() {
-            for sizes in [[8, 1, 1], [24, 5, 7], [64, 70, 33], [136, 17, 257], [40_000, 3, 2]] {
-                for element in Element::WIDE_FLOATS {
-                    let problem = kernel.keys.iter().zip(sizes);
-                    let problem =
-                        problem.map(|(key, size): (_, u64)| (key.name.to_string(), size.into()));
-                    let run = kernel.run(&problem.collect(), element).unwrap();
-                    let mut prepared = prepare(&run).unwrap();
+        for kernel in KERNELS.iter().filter(|kernel| kernel.host.is_some()) {
+            for problem in kernel.trials() {
+                for &element in &kernel.precisions {
+                    // Of GPUs' tensor cores.
+                    if [Element::Tf32, Element::I8].contains(&element) {
+                        continue;
+                    }
+                    let run = kernel.run(&problem, element).unwrap();
+                    let mut prepared = prepare(&run, &untuned()).unwrap();
                     let accuracy = prepared.verify();
-                    let len: usize = run.output().1.iter().product();
+                    let len: usize =
+                        run.outputs().map(|(_, shape)| shape.iter().product::<usize>()).sum();
                     assert_eq!(
                         (accuracy.checked, accuracy.wrong),
                         (len as u64, 0),
@@ -116,9 +189,10 @@ mod tests {
                     assert_eq!(prepared.check().wrong, len as u64, "nothing has been timed");
                 }
             }
-            let problem = kernel.keys.iter().map(|key| (key.name.to_string(), 8.into())).collect();
-            for element in [Element::I32, Element::Bf16] {
-                assert!(prepare(&kernel.run(&problem, element).unwrap()).is_err());
+            let problem = kernel.trials().next().unwrap();
+            let other = Element::ALL.into_iter().find(|known| !kernel.precisions.contains(known));
+            if let Some(element) = other {
+                assert!(prepare(&kernel.run(&problem, element).unwrap(), &untuned()).is_err());
             }
         }
     }

@@ -1,114 +1,154 @@
 //! The check of what a kernel leaves.
 
-use super::Number;
 use crate::base::accuracy::Accuracy;
-use crate::benchmark::kernel::{Expected, KernelRun, Reference, Values};
+use crate::base::random::fingerprint_after;
+use crate::benchmark::kernel::{Expected, ExpectedOutput, KernelRun, Reference, Suspects, Values};
+use crate::benchmark::{Element, Number, numbers_of_mut, with_number};
 use crate::world::fault::{Fault, is_planted};
 use crate::world::progress::Phase;
 
-/// Elements of a vector that are compared at a time; of a matrix it is a row.
+/// Elements that are compared at a time; of a matrix it is a row.
 const PIECE: usize = 4096;
 
 /// What no kernel leaves anywhere.
 const WRONG: i64 = -12_345;
 
-/// Compares every element that a kernel left in `phase` with its reference. A wrong element is put in first, if that
-/// is planted here.
-pub(in crate::backend) fn judge<'a, T: Number>(
+/// Compares every element that a kernel left in `phase` in its outputs with its reference. A wrong element is put in
+/// first, if that is planted here. Inputs and outputs are as they lie in memory. `seen` is the fingerprint of what it left
+/// on these inputs the first time, once that is known.
+pub(in crate::backend) fn judge<'a>(
     run: &'a KernelRun,
-    inputs: impl Iterator<Item = &'a [T]>,
-    output: &mut [T],
+    inputs: impl Iterator<Item = &'a [u8]>,
+    outputs: impl Iterator<Item = &'a mut [u8]>,
     phase: Phase,
+    seen: &mut Option<u64>,
 ) -> Accuracy {
-    if is_planted(Fault::Wrong, phase) {
-        output[output.len() / 2] = T::of(WRONG);
-    }
-    let inputs: Vec<Values<'_>> =
-        run.inputs().zip(inputs).map(|((_, shape), values)| Values::new(values, shape)).collect();
-    let shape = run.output().1;
-    let Some(Reference { check, tolerance, relative, rmse, .. }) = &run.kernel.reference else {
-        return Accuracy::default();
-    };
-    let suspects = check.suspects.map(|suspects| suspects(&inputs, &Values::new(output, shape)));
-    let piece = if let [_, width] = shape { *width } else { PIECE };
-    // The distance between 1 and the next number.
-    let epsilon = 2.0 / T::EXACT as f64;
-    let accuracy = Accuracy::sum(output.chunks(piece).enumerate().map(|(index, got)| {
+    let mut bits = 0;
+    let values = run.inputs().zip(inputs).map(|((tensor, shape), bytes)| {
+        Values::of_bytes(tensor.element_in(run.element), bytes, shape)
+    });
+    let inputs: Vec<Values<'_>> = values.collect();
+    let mut is_wrong = is_planted(Fault::Wrong, phase);
+    let (reference, scalars) = (run.kernel.reference.as_ref(), run.scalars());
+    let each = run.outputs().zip(outputs).enumerate().map(|(index, ((tensor, shape), bytes))| {
+        let element = tensor.element_in(run.element);
+        bits = fingerprint_after(bits, bytes);
+        with_number!(element, T => {
+            let got = numbers_of_mut::<T>(bytes);
+            if std::mem::take(&mut is_wrong) {
+                got[got.len() / 2] = T::of(WRONG);
+            }
+            let compared = reference.map(|reference| {
+                let suspects = reference.check.suspects.filter(|_| index == 0);
+                let expected = (reference.check.expected[index], suspects);
+                compare(&inputs, &scalars, (got, shape, element), reference, expected)
+            });
+            compared.unwrap_or_default()
+        })
+    });
+    let accuracy = Accuracy::sum(each);
+    let deterministic = seen.map(|seen| seen == bits);
+    seen.get_or_insert(bits);
+    Accuracy { deterministic, ..accuracy }
+}
+
+/// Compares an output.
+fn compare<T: Number>(
+    inputs: &[Values<'_>],
+    scalars: &[f64],
+    (got, shape, element): (&[T], &[usize], Element),
+    reference: &Reference,
+    (expected, suspects): (ExpectedOutput, Option<Suspects>),
+) -> Accuracy {
+    let suspects = suspects.map(|suspects| suspects(inputs, scalars, &Values::new(got, shape)));
+    let piece = if let [_, width] = shape { (*width).max(1) } else { PIECE };
+    let room = reference.relative.max(reference.tolerance * element.computed_epsilon());
+    let accuracy = Accuracy::sum(got.chunks(piece).enumerate().map(|(index, got)| {
         if suspects.as_ref().is_some_and(|suspects| suspects.binary_search(&index).is_err()) {
             return Accuracy { checked: got.len() as u64, ..Accuracy::default() };
         }
-        let mut expected = vec![Expected::default(); got.len()];
-        (check.expected)(&inputs, &run.kernel.scalars, index * piece, &mut expected);
-        Accuracy::compare(expected.iter().zip(got).map(|(expected, got)| {
-            let tolerance = relative.max(tolerance * epsilon) * expected.scale;
-            (T::rounded(expected.value).to_f64(), got.to_f64(), tolerance)
+        let mut values = vec![Expected::default(); got.len()];
+        expected(inputs, scalars, index * piece, &mut values);
+        Accuracy::compare(values.iter().zip(got).map(|(expected, got)| {
+            let Expected { value, scale } = *expected;
+            let rounded = |value: f64| T::rounded(value).to_f64();
+            // Whatever is as near to the truth may have been rounded once more, into its type.
+            let off = room * scale;
+            let (right, lowest, highest) =
+                (rounded(value), rounded(value - off), rounded(value + off));
+            (right, got.to_f64(), (highest - right).max(right - lowest))
         }))
     }));
     // Of a mean no element is the wrong one.
-    let exceeds = rmse.is_some_and(|most| accuracy.rmse > most);
+    let exceeds = reference.rmse.is_some_and(|most| accuracy.rmse > most);
     Accuracy { wrong: accuracy.wrong.max(exceeds.into()), ..accuracy }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::Numbers;
     use crate::benchmark::kernel::KERNELS;
-    use crate::benchmark::{Setting, with_number};
 
     /// The kernel by its reference, rounded once; then with one wrong element.
-    fn judged<T: Number>(run: &KernelRun) {
-        let filled = |tensor: &crate::benchmark::kernel::Tensor, shape: &[usize]| {
-            let mut values = vec![T::default(); shape.iter().product()];
-            tensor.fill(run, &mut values);
-            values
+    fn judged(run: &KernelRun) {
+        let inputs: Vec<Numbers> = run.inputs().map(|of| run.filled(of).unwrap()).collect();
+        let mut outputs: Vec<Numbers> = run.outputs().map(|of| run.filled(of).unwrap()).collect();
+        let check = |outputs: &mut [Numbers]| {
+            let outputs = outputs.iter_mut().map(Numbers::bytes_mut);
+            judge(run, inputs.iter().map(Numbers::bytes), outputs, Phase::Verify, &mut None)
         };
-        let inputs: Vec<Vec<T>> =
-            run.inputs().map(|(tensor, shape)| filled(tensor, shape)).collect();
-        let (tensor, shape) = run.output();
-        let mut output = filled(tensor, shape);
-        let len = output.len() as u64;
-        let check =
-            |output: &mut [T]| judge(run, inputs.iter().map(Vec::as_slice), output, Phase::Verify);
-        assert_eq!(check(&mut output).wrong, len, "{run:?}: nothing was written");
-        let values: Vec<Values<'_>> = run
-            .inputs()
-            .zip(&inputs)
-            .map(|((_, shape), input)| Values::new(input, shape))
-            .collect();
-        let piece = if let [_, width] = shape { *width } else { output.len() };
-        for (row, output) in output.chunks_mut(piece).enumerate() {
-            let mut expected = vec![Expected::default(); output.len()];
-            let reference = run.kernel.reference.as_ref().unwrap();
-            (reference.check.expected)(&values, &run.kernel.scalars, row * piece, &mut expected);
-            for (value, expected) in output.iter_mut().zip(expected) {
-                *value = T::rounded(expected.value);
-            }
+        let len: usize = run.outputs().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        assert_eq!(check(&mut outputs).wrong, len as u64, "{run:?}: nothing was written");
+        let values = run.inputs().zip(&inputs);
+        let values = values.map(|((_, shape), of)| Values::of_bytes(of.element, of.bytes(), shape));
+        let values: Vec<Values<'_>> = values.collect();
+        let reference = run.kernel.reference.as_ref().unwrap();
+        let expected = reference.check.expected;
+        for (((_, shape), output), expected) in run.outputs().zip(&mut outputs).zip(expected) {
+            with_number!(output.element, T => {
+                let output = output.of_mut::<T>();
+                let piece = if let [_, width] = shape { *width } else { output.len() };
+                for (row, output) in output.chunks_mut(piece).enumerate() {
+                    let mut values_of_row = vec![Expected::default(); output.len()];
+                    expected(&values, &run.scalars(), row * piece, &mut values_of_row);
+                    for (value, expected) in output.iter_mut().zip(values_of_row) {
+                        *value = T::rounded(expected.value);
+                    }
+                }
+            });
         }
-        let right = check(&mut output);
-        assert_eq!((right.checked, right.wrong), (len, 0), "{run:?}: {right:?}");
-        for at in [0, output.len() / 2, output.len() - 1] {
-            let was = output[at];
-            output[at] = T::rounded(was.to_f64() * (1.0 + 100.0 / T::EXACT as f64) + 1.0);
-            let wrong = check(&mut output);
-            assert_eq!(wrong.wrong, 1, "{run:?}");
-            assert_eq!(wrong.first_wrong.map(|first| first.index), Some(at as u64), "{run:?}");
-            output[at] = was;
+        let right = check(&mut outputs);
+        assert_eq!((right.checked, right.wrong), (len as u64, 0), "{run:?}: {right:?}");
+        let mut before = 0;
+        for index in 0..outputs.len() {
+            let len = outputs[index].bytes().len() / outputs[index].element.bytes() as usize;
+            with_number!(outputs[index].element, T => {
+                for at in [0, len / 2, len - 1] {
+                    let was = outputs[index].of::<T>()[at];
+                    let other = was.to_f64() * (1.0 + 100.0 / T::EXACT as f64) + 1.0;
+                    // Of narrow types the largest number stays itself.
+                    let other = T::rounded(other);
+                    outputs[index].of_mut::<T>()[at] = if other == was { T::of(0) } else { other };
+                    let wrong = check(&mut outputs);
+                    assert_eq!(wrong.wrong, 1, "{run:?}");
+                    let first = wrong.first_wrong.map(|first| first.index);
+                    assert_eq!(first, Some((before + at) as u64), "{run:?}");
+                    outputs[index].of_mut::<T>()[at] = was;
+                }
+            });
+            before += len;
         }
-        output.fill(T::default());
-        assert!(check(&mut output).wrong > 0 || len < 10, "{run:?}: zeros");
+        outputs.iter_mut().for_each(|output| output.bytes_mut().fill(0));
+        assert!(check(&mut outputs).wrong > 0 || len < 10, "{run:?}: zeros");
     }
 
     #[test]
     fn every_kernel_s_check_takes_what_is_right_and_names_what_is_not() {
-        for kernel in KERNELS.iter() {
-            for sizes in [[8, 1, 1], [24, 5, 7], [40, 30, 100], [1 << 14, 2, 3]] {
+        for kernel in KERNELS.iter().filter(|kernel| kernel.reference.is_some()) {
+            for problem in kernel.trials() {
                 for &element in &kernel.precisions {
-                    let problem = kernel.keys.iter().zip(sizes);
-                    let problem = problem
-                        .map(|(key, size)| (key.name.to_string(), Setting::Number(size)))
-                        .collect();
-                    let run = kernel.run(&problem, element).unwrap();
-                    with_number!(element, T => judged::<T>(&run));
+                    judged(&kernel.run(&problem, element).unwrap());
                 }
             }
         }

@@ -17,7 +17,7 @@ pub(super) static ALL_GATHER: Collective = Collective {
     nccl: Nccl::Calls(|seat| one(NcclCall::AllGather, seat.own_block().len)),
     model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: true,
-    osu: &[OsuTest::new("Allgather Latency", OsuSize::Block, OsuRanks::All)],
+    osu: &[OsuTest::new("Allgather Latency", "osu_allgather", OsuSize::Block, OsuRanks::All)],
     ..PLAIN
 };
 
@@ -30,6 +30,6 @@ pub(super) static ALL_GATHERV: Collective = Collective {
     mpi: MpiCall::Collective(MpiCollective::Allgatherv),
     nccl: Nccl::Calls(messages),
     nccl_tests: false,
-    osu: &[OsuTest::new("Allgatherv Latency", OsuSize::Block, OsuRanks::All)],
+    osu: &[OsuTest::new("Allgatherv Latency", "osu_allgatherv", OsuSize::Block, OsuRanks::All)],
     ..ALL_GATHER
 };

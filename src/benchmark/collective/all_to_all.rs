@@ -22,7 +22,12 @@ pub(super) static ALLTOALL: Collective = Collective {
     mpi: MpiCall::Collective(MpiCollective::Alltoall),
     model: Some(Model::Port),
     nccl_tests: true,
-    osu: &[OsuTest::new("All-to-All Personalized Exchange Latency", OsuSize::Block, OsuRanks::All)],
+    osu: &[OsuTest::new(
+        "All-to-All Personalized Exchange Latency",
+        "osu_alltoall",
+        OsuSize::Block,
+        OsuRanks::All,
+    )],
     ..PLAIN
 };
 
@@ -36,6 +41,7 @@ pub(super) static ALLTOALLV: Collective = Collective {
     mpi: MpiCall::Collective(MpiCollective::Alltoallv),
     osu: &[OsuTest::new(
         "All-to-Allv Personalized Exchange Latency",
+        "osu_alltoallv",
         OsuSize::Block,
         OsuRanks::All,
     )],

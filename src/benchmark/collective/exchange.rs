@@ -167,6 +167,10 @@ impl Exchange {
     /// Usage error for a size that is beyond counting, for a root, pairs or a matrix that so many ranks do not
     /// have; unsupported where it needs another number of ranks.
     pub fn check(&self, ranks: usize) -> Result<()> {
+        if !Element::ALL.contains(&self.element) {
+            let name = self.element.name();
+            return Err(Error::unsupported(format!("buffers hold no {name}; use another type")));
+        }
         // What all ranks send or hold together is counted in 64 bits, both ways of a pair among it.
         if self.bytes.checked_mul(2 * ranks as u64).is_none() {
             return Err(Error::usage(format!(

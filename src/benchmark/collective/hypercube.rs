@@ -5,7 +5,7 @@ use super::*;
 pub(super) static HYPERCUBE: Collective = Collective {
     name: "hypercube",
     aliases: &[],
-    description: "all_gather by log2(n) exchanges between ranks one bit apart",
+    description: "all_gather by log2(n) exchanges of ranks one bit apart",
     keys: &[keys::BYTES, keys::OFFSET],
     ranks: RankCount::PowerOfTwo,
     bandwidth: Some(Bandwidth {

@@ -10,7 +10,7 @@ pub(super) static BARRIER: Collective = Collective {
     nccl: Nccl::Unsupported("NCCL has no barrier; measure an all_reduce of 4 bytes instead"),
     // The dissemination barrier (Hensgen, Finkel, Manber, 1988).
     model: Some(Model::Doubling),
-    osu: &[OsuTest::new("Barrier Latency", OsuSize::Absent, OsuRanks::All)],
+    osu: &[OsuTest::new("Barrier Latency", "osu_barrier", OsuSize::Absent, OsuRanks::All)],
     ..PLAIN
 };
 

@@ -13,8 +13,8 @@ pub(super) static LATENCY: Collective = Collective {
     mpi: MpiCall::Messages(MpiMessages::PingPong),
     nccl: Nccl::Calls(there_and_back),
     osu: &[
-        OsuTest::new("Latency", OsuSize::Whole, OsuRanks::Two),
-        OsuTest::new("Multi Latency", OsuSize::Whole, OsuRanks::All),
+        OsuTest::new("Latency", "osu_latency", OsuSize::Whole, OsuRanks::Two),
+        OsuTest::new("Multi Latency", "osu_multi_lat", OsuSize::Whole, OsuRanks::All),
     ],
     ..BIDIRECTIONAL
 };
@@ -36,8 +36,13 @@ pub(super) static BANDWIDTH: Collective = Collective {
     mpi: MpiCall::Messages(MpiMessages::Window { answered: true }),
     model: Some(Model::Pair { trips: 1.0 }),
     osu: &[
-        OsuTest::new("Bandwidth", OsuSize::Whole, OsuRanks::Two),
-        OsuTest::new("Multiple Bandwidth / Message Rate", OsuSize::Whole, OsuRanks::Pairs),
+        OsuTest::new("Bandwidth", "osu_bw", OsuSize::Whole, OsuRanks::Two),
+        OsuTest::new(
+            "Multiple Bandwidth / Message Rate",
+            "osu_mbw_mr",
+            OsuSize::Whole,
+            OsuRanks::Pairs,
+        ),
     ],
     ..PLAIN
 };
@@ -45,7 +50,7 @@ pub(super) static BANDWIDTH: Collective = Collective {
 pub(super) static BIDIRECTIONAL: Collective = Collective {
     name: "bidirectional",
     aliases: &["p2p_bidirectional", "bisection"],
-    description: "a window of messages both ways between the ranks of a pair",
+    description: "a window of messages both ways between ranks of a pair",
     roles: Roles::Pairs { messages: Some(2), operations: 1 },
     input: |seat| seat.of_pair(|_| true),
     flow: Flow::Moves(|from, to| from.is_paired_with(to).then(|| from.whole())),
@@ -55,14 +60,14 @@ pub(super) static BIDIRECTIONAL: Collective = Collective {
         bus_factor: |exchange, ranks| 0.5 / exchange.pair_count(ranks).max(1) as f64,
     }),
     mpi: MpiCall::Messages(MpiMessages::Window { answered: false }),
-    osu: &[OsuTest::new("Bi-Directional Bandwidth", OsuSize::Whole, OsuRanks::Two)],
+    osu: &[OsuTest::new("Bi-Directional Bandwidth", "osu_bibw", OsuSize::Whole, OsuRanks::Two)],
     ..BANDWIDTH
 };
 
 pub(super) static PUT: Collective = Collective {
     name: "put",
     aliases: &[],
-    description: "one-sided writes into the memory of the other rank of a pair",
+    description: "one-sided writes into memory of the other rank of a pair",
     keys: &[keys::MESSAGE, keys::ONE, keys::PAIRS, keys::OFFSET],
     mpi: MpiCall::Put,
     nccl: Nccl::Unsupported(
@@ -74,7 +79,7 @@ pub(super) static PUT: Collective = Collective {
 
 pub(super) static GET: Collective = Collective {
     name: "get",
-    description: "one-sided reads from the memory of the other rank of a pair",
+    description: "one-sided reads from memory of the other rank of a pair",
     input: |seat| seat.of_pair(|is_first| !is_first),
     flow: Flow::Moves(|from, to| (from.is_paired_with(to) && from.rank > to).then(|| from.whole())),
     mpi: MpiCall::Get,

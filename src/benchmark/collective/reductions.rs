@@ -21,7 +21,7 @@ pub static ALL_REDUCE: Collective = Collective {
     nccl: Nccl::Calls(|seat| one(NcclCall::AllReduce, seat.elements())),
     model: Some(Model::Ring { rounds: 2 }),
     nccl_tests: true,
-    osu: &[OsuTest::new("Allreduce Latency", OsuSize::Whole, OsuRanks::All)],
+    osu: &[OsuTest::new("Allreduce Latency", "osu_allreduce", OsuSize::Whole, OsuRanks::All)],
     ..PLAIN
 };
 
@@ -38,7 +38,7 @@ pub(super) static REDUCE: Collective = Collective {
     nccl: Nccl::Calls(|seat| one(NcclCall::Reduce(seat.root), seat.elements())),
     model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: true,
-    osu: &[OsuTest::new("Reduce Latency", OsuSize::Whole, OsuRanks::All)],
+    osu: &[OsuTest::new("Reduce Latency", "osu_reduce", OsuSize::Whole, OsuRanks::All)],
     ..PLAIN
 };
 
@@ -56,7 +56,12 @@ pub(super) static REDUCE_SCATTER: Collective = Collective {
     nccl: Nccl::Calls(|seat| one(NcclCall::ReduceScatter, seat.own_block().len)),
     model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: true,
-    osu: &[OsuTest::new("Reduce_scatter Latency", OsuSize::Whole, OsuRanks::All)],
+    osu: &[OsuTest::new(
+        "Reduce_scatter Latency",
+        "osu_reduce_scatter",
+        OsuSize::Whole,
+        OsuRanks::All,
+    )],
     ..PLAIN
 };
 

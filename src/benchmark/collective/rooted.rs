@@ -21,7 +21,7 @@ pub(super) static BROADCAST: Collective = Collective {
     }),
     model: Some(Model::Ring { rounds: 1 }),
     nccl_tests: true,
-    osu: &[OsuTest::new("Broadcast Latency", OsuSize::Whole, OsuRanks::All)],
+    osu: &[OsuTest::new("Broadcast Latency", "osu_bcast", OsuSize::Whole, OsuRanks::All)],
     ..PLAIN
 };
 
@@ -38,7 +38,7 @@ pub(super) static GATHER: Collective = Collective {
     mpi: MpiCall::Collective(MpiCollective::Gather),
     model: Some(Model::Port),
     nccl_tests: true,
-    osu: &[OsuTest::new("Gather Latency", OsuSize::Block, OsuRanks::All)],
+    osu: &[OsuTest::new("Gather Latency", "osu_gather", OsuSize::Block, OsuRanks::All)],
     ..PLAIN
 };
 
@@ -49,7 +49,7 @@ pub(super) static GATHERV: Collective = Collective {
     blocks: BlockSizes::BySender,
     mpi: MpiCall::Collective(MpiCollective::Gatherv),
     nccl_tests: false,
-    osu: &[OsuTest::new("Gatherv Latency", OsuSize::Block, OsuRanks::All)],
+    osu: &[OsuTest::new("Gatherv Latency", "osu_gatherv", OsuSize::Block, OsuRanks::All)],
     ..GATHER
 };
 
@@ -59,7 +59,7 @@ pub(super) static SCATTER: Collective = Collective {
     input: |seat| seat.at_root(seat.row()),
     flow: Flow::Moves(|from, to| from.is_root().then(|| from.block_among_all(to))),
     mpi: MpiCall::Collective(MpiCollective::Scatter),
-    osu: &[OsuTest::new("Scatter Latency", OsuSize::Block, OsuRanks::All)],
+    osu: &[OsuTest::new("Scatter Latency", "osu_scatter", OsuSize::Block, OsuRanks::All)],
     ..GATHER
 };
 
@@ -70,7 +70,7 @@ pub(super) static SCATTERV: Collective = Collective {
     blocks: BlockSizes::ByReceiver,
     mpi: MpiCall::Collective(MpiCollective::Scatterv),
     nccl_tests: false,
-    osu: &[OsuTest::new("Scatterv Latency", OsuSize::Block, OsuRanks::All)],
+    osu: &[OsuTest::new("Scatterv Latency", "osu_scatterv", OsuSize::Block, OsuRanks::All)],
     ..SCATTER
 };
 
@@ -90,7 +90,7 @@ pub(super) static INCAST: Collective = Collective {
 
 pub(super) static OUTCAST: Collective = Collective {
     name: "outcast",
-    description: "the root sends to every rank at once, something else to each",
+    description: "the root sends to every rank at once, other data to each",
     input: |seat| seat.at_root(of_all_others(seat.exchange, seat.ranks)),
     flow: Flow::Moves(|from, to| {
         let place = if to > from.root { to - 1 } else { to } as u64;

@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Formula, Kernel, KernelRun};
+use super::{Formula, Kernel, KernelRun, LEVEL};
 use crate::base::error::{Error, Result};
 use crate::base::files::{is_plain, read_bounded};
 use crate::benchmark::Element;
+use crate::machine::kernel::Level;
 
 /// Calls `run_benchmark` of a Python file, and prints what it takes.
 const RUNNER: &str = include_str!("run_benchmark.py");
@@ -140,6 +141,12 @@ impl KernelRun {
         if !kernel.targets.is_empty() && !kernel.targets.iter().any(|target| target.is_on(backend))
         {
             return Err(Error::unsupported(format!("{name} is not for the {backend} backend")));
+        }
+        if backend != "cuda" && self.level != Level::default() {
+            return Err(Error::unsupported(format!(
+                "{name}: {LEVEL}={} is for what is compiled for GPUs, and the {backend} backend compiles nothing",
+                self.level.name()
+            )));
         }
         let holds = |skip: &&Skip| {
             skip.check.is_none()

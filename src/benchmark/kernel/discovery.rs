@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::folder_name;
-use super::{BuiltIn, Command, KERNELS, Kernel, Manifest};
+use super::{BuiltIn, Command, Dtype, Formula, KERNELS, Kernel, LEVEL, Manifest, Tensor};
 use crate::base::error::{Error, Result};
 use crate::base::files::{is_plain, read_bounded, read_bytes};
 use crate::base::random::fingerprint;
+use crate::benchmark::Key;
 use crate::benchmark::collective::COLLECTIVES;
+use crate::machine::kernel::HEADERS;
 
 /// Where kernels are looked for, under the working folder.
 const FOLDERS: [&str; 5] = [
@@ -29,7 +31,7 @@ const MANIFEST: &str = "bench.yaml";
 /// Most bytes of a description, and of a source.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// Most bytes of a program.
+/// Most bytes of a program, and of ready code.
 const PROGRAM_LIMIT: u64 = 64 << 20;
 
 /// Most folders that are looked into.
@@ -213,9 +215,11 @@ impl Found {
 
     fn refuse_known_name(&self, kernel: Option<Kernel>, file: &Path) -> Result<Option<Kernel>> {
         let Some(kernel) = kernel else { return Ok(None) };
+        let is_alias = KERNELS.iter().any(|known| known.aliases.contains(&kernel.name));
         if COLLECTIVES
             .iter()
             .any(|known| known.name == kernel.name || known.aliases.contains(&&*kernel.name))
+            || is_alias
         {
             let told = format!("'{}' is the name of a built-in benchmark; rename it", kernel.name);
             return Err(Error::file("use the kernel", file, told));
@@ -263,21 +267,30 @@ fn load(folder: &Path, name: &str, within: Option<&Path>) -> Result<Option<Kerne
     let source = |source: &str| match Path::new(source).file_name() {
         Some(name) if name == source && is_plain(&folder.join(source)) => {
             let file = folder.join(source);
-            let text = read_bounded(&file, FILE_LIMIT)?;
+            let is_ready = source.ends_with(".ptx") || source.ends_with(".cubin");
+            let bytes = read_bytes(&file, if is_ready { PROGRAM_LIMIT } else { FILE_LIMIT })?;
+            let text = String::from_utf8_lossy(if is_ready { b"" } else { &bytes });
             // A compiler would read for it what nobody has named.
             let joined = text.replace("\\\r\n", "").replace("\\\n", "");
-            match keeps_within(&file, within) && (within.is_none() || !joined.contains("include")) {
-                true => Ok(Cow::Owned(text)),
+            let is_own = |line: &str| {
+                HEADERS.iter().any(|(name, _)| line.trim() == format!("#include <{name}>"))
+            };
+            let includes = |text: &str| text.contains("include") && !is_own(text);
+            let leads_out = within.is_some() && joined.lines().any(includes);
+            match keeps_within(&file, within) && !leads_out {
+                true => Ok(Cow::Owned(bytes)),
                 false => Err(Error::usage(LEADS_OUT)),
             }
         }
         _ => Err(Error::usage("it must be a file in the kernel's folder")),
     };
-    let mut content = text.clone();
+    let mut content = text.clone().into_bytes();
     let kernel = Manifest::parse(&text).and_then(|manifest| {
         if let Some(known) = BuiltIn::named(&manifest.name(name)) {
             let own = known.source.map(|_| source("kernel.cu")).transpose();
-            if text == known.manifest && own.is_ok_and(|own| own.as_deref() == known.source) {
+            let is_known =
+                |own: Option<Cow<'_, [u8]>>| own.as_deref() == known.source.map(str::as_bytes);
+            if text == known.manifest && own.is_ok_and(is_known) {
                 return Ok(None);
             }
             let told = "is the name of a built-in kernel; rename it";
@@ -288,15 +301,15 @@ fn load(folder: &Path, name: &str, within: Option<&Path>) -> Result<Option<Kerne
         Ok(Some(kernel))
     });
     let Some(mut kernel) = kernel.map_err(wrong)? else { return Ok(None) };
-    content.extend(kernel.source().map(|source| source.code.as_ref()));
+    content.extend(kernel.source().iter().flat_map(|source| source.code.bytes()));
     let words = kernel.command.iter().flat_map(|command| &command.words);
     let is_own =
         |word: &&String| Path::new(word).file_name().is_some_and(|name| name == word.as_str());
     let files = words.filter(is_own).map(|word| folder.join(word));
     for file in files.filter(|file| file.is_file()) {
-        content += &String::from_utf8_lossy(&read_bytes(&file, PROGRAM_LIMIT).map_err(wrong)?);
+        content.extend(read_bytes(&file, PROGRAM_LIMIT).map_err(wrong)?);
     }
-    let content = fingerprint(content.bytes());
+    let content = fingerprint(content);
     kernel.origin = Some(Origin { folder: folder.to_owned(), content });
     Ok(Some(kernel))
 }
@@ -308,14 +321,63 @@ impl Kernel {
         let axes = |kernel: &Self| -> Vec<usize> {
             kernel.tensors().map(|tensor| tensor.shape.len()).collect()
         };
-        if axes(self) == axes(model) && self.scalars.len() == model.scalars.len() {
-            return Ok(());
+        let left_out = model.scalars.get(self.scalars.len()..);
+        let are_as_many = self.inputs.len() == model.inputs.len()
+            && left_out.is_some_and(|left| left.iter().all(|scalar| model.is_switch(scalar)));
+        if are_as_many && axes(self) == axes(model) {
+            return match model.is_particular_to(self.scalars.len()) && !self.takes_what(model) {
+                false => Ok(()),
+                true => Err(Error::usage(format!(
+                    "'reference' is '{0}', which is right for its own sizes, scalars and tensors only; take those of \
+                     kernels/{0}/bench.yaml, or leave 'reference' out",
+                    model.name
+                ))),
+            };
         }
         Err(Error::usage(format!(
             "'reference' is '{}', which has {}; give it as many, or leave 'reference' out",
             model.name,
             model.signature()
         )))
+    }
+
+    /// Whether a scalar says what else is to be done, which is nothing unless a size is set: a reference may be taken
+    /// without it.
+    fn is_switch(&self, scalar: &Formula) -> bool {
+        let is_off = |name: &str| self.keys.iter().any(|key| key.name == name && key.may_be_zero());
+        scalar.names().next().is_some() && scalar.names().all(is_off)
+    }
+
+    /// Whether what it computes from so many of its scalars depends on more than equal axes: on places in other tensors,
+    /// on scalars that follow from sizes, or on axes that follow from others. Its reference would be lost with others.
+    pub(super) fn is_particular_to(&self, scalars: usize) -> bool {
+        let has_places =
+            |tensor: &Tensor| matches!(tensor.dtype, Dtype::Always(of) if !of.is_float());
+        let of_sizes = |scalar: &Formula| scalar.names().next().is_some();
+        let axes: Vec<&Formula> = self.tensors().flat_map(|tensor| &tensor.shape).collect();
+        let follows = |axis: &&Formula| {
+            let names = |other: &&&Formula| {
+                **other != *axis && other.names().any(|name| axis.names().any(|own| own == name))
+            };
+            axes.iter().any(|other| names(&other))
+        };
+        self.inputs.iter().any(has_places)
+            || self.scalars.iter().take(scalars).any(of_sizes)
+            || axes.iter().any(follows)
+    }
+
+    /// Whether sizes, scalars and tensors are those of another, whatever they are called.
+    fn takes_what(&self, model: &Self) -> bool {
+        let is_same = |(own, other): (&Tensor, &Tensor)| {
+            own.dtype == other.dtype && own.shape == other.shape && own.fill == other.fill
+        };
+        let has = |key: &Key| {
+            let own = self.keys.iter().find(|own| own.name == key.name);
+            own.is_some_and(|own| own.may_be_zero() == key.may_be_zero())
+        };
+        model.keys.iter().filter(|key| key.name != LEVEL).all(has)
+            && self.scalars == model.scalars
+            && self.tensors().zip(model.tensors()).all(is_same)
     }
 
     /// The built-in kernel that says what is right.
@@ -331,6 +393,10 @@ impl Kernel {
             format!("{} of {axes} {}", tensor.name, if axes == 1 { "axis" } else { "axes" })
         });
         let mut words: Vec<String> = tensors.collect();
+        // Where the outputs begin.
+        if let Some(first) = words.get_mut(self.inputs.len()) {
+            first.insert_str(0, "output ");
+        }
         words.push(crate::base::units::counted(self.scalars.len(), "scalar"));
         words.join(", ")
     }

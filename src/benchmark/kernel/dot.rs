@@ -3,30 +3,32 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], y: &mut [T]) {
-    cpu.dispatch(Rows { x: inputs[0], z: inputs[1], y });
+fn host<T: Stored>(cpu: pulp::Arch, inputs: &[View<'_>], _: &[f64], outputs: &mut [ViewMut<'_>]) {
+    let y = outputs[0].of::<T>();
+    let cols = inputs[0].shape[1];
+    cpu.dispatch(Rows { x: inputs[0].of::<T>(), z: inputs[1].of(), cols, y });
 }
 
 struct Rows<'a, T> {
-    x: View<'a, T>,
-    z: View<'a, T>,
+    x: &'a [T],
+    z: &'a [T],
+    cols: usize,
     y: &'a mut [T],
 }
 
-impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Rows<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let cols = self.x.shape[1];
-        let rows = self.x.data.chunks_exact(cols).zip(self.z.data.chunks_exact(cols));
+        let rows = self.x.chunks_exact(self.cols).zip(self.z.chunks_exact(self.cols));
         for (y, (x, z)) in self.y.iter_mut().zip(rows) {
-            *y = T::rounded(sum_of_pairs(x, z, |x, z| x * z));
+            *y = T::narrow(T::Wide::rounded(sum_of_pairs(x, z, |x, z| x * z)));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Real;
 
 /// A float that has an exponential.
-pub(super) trait Exponential: Real {
+pub trait Exponential: Real {
     /// e to the power of `self`, which is at most 0, without a branch, so that compilers make vectors of it: 2^n times a
     /// polynomial in the rest, |rest| ≤ ln(2)/2 (Cody and Waite, 1980). Below the smallest normal number it is 0.
     fn exp(self) -> Self;

@@ -1,147 +1,169 @@
-//! Attention of each head, forward, without a mask: softmax(q·kᵀ/√dim)·v, block by block of keys (Dao and others, 2022).
+//! Attention of each head, forward: softmax(q·kᵀ/√dim)·v, block by block of keys (Dao and others, 2022).
 
+use super::product::Product;
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-/// Queries and keys of a block of scores, and how deep the keys of a block are turned at a time.
-const QUERIES: usize = 32;
-const KEYS: usize = 64;
-const DEPTH: usize = 64;
+/// Queries and keys of a block of scores.
+const QUERIES: usize = 128;
+const KEYS: usize = 256;
 
-fn host<T: Exponential>(cpu: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], o: &mut [T]) {
-    cpu.dispatch(Heads { q: inputs[0], k: inputs[1].data, v: inputs[2].data, o });
+fn host<T: Stored>(
+    cpu: pulp::Arch,
+    inputs: &[View<'_>],
+    scalars: &[f64],
+    outputs: &mut [ViewMut<'_>],
+) {
+    let o = outputs[0].of::<T>();
+    let (is_causal, sharing) = mask_and_sharing(scalars);
+    let &[_, tokens, dim] = inputs[0].shape else { return };
+    let [q, k, v] = [0, 1, 2].map(|input| inputs[input].of::<T>());
+    let block = &mut Block::new(dim);
+    cpu.dispatch(Heads { q, k, v, tokens, dim, sharing, is_causal, block, o });
 }
 
-struct Heads<'a, T> {
-    q: View<'a, T>,
+/// Whether a token sees none after it, and how many heads of queries share a head of keys and values (Ainslie and others,
+/// 2023).
+fn mask_and_sharing(scalars: &[f64]) -> (bool, usize) {
+    (scalars[0] > 0.0, scalars[1] as usize)
+}
+
+/// A block of queries, one of keys with their values, and what the queries have so far.
+struct Block<W> {
+    q: Vec<W>,
+    k: Vec<W>,
+    v: Vec<W>,
+    scores: Vec<W>,
+    /// The output of each query, but for the sum of its weights.
+    o: Vec<W>,
+    sums: [W; QUERIES],
+    /// The largest score of each query.
+    most: [W; QUERIES],
+}
+
+impl<W: Stored> Block<W> {
+    fn new(dim: usize) -> Self {
+        let [q, o] = [0; 2].map(|_| vec![W::of(0); QUERIES * dim]);
+        let [k, v] = [0; 2].map(|_| vec![W::of(0); KEYS * dim]);
+        let [sums, most] = [[W::of(0); QUERIES]; 2];
+        Self { q, k, v, scores: vec![W::of(0); QUERIES * KEYS], o, sums, most }
+    }
+}
+
+struct Heads<'a, T: Stored> {
+    q: &'a [T],
     k: &'a [T],
     v: &'a [T],
+    tokens: usize,
+    dim: usize,
+    sharing: usize,
+    is_causal: bool,
+    block: &'a mut Block<T::Wide>,
     o: &'a mut [T],
 }
 
-impl<T: Exponential> pulp::NullaryFnOnce for Heads<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Heads<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let [tokens, dim] = [1, 2].map(|axis| self.q.shape[axis]);
-        let head = tokens * dim;
-        let inputs = self.q.data.chunks_exact(head).zip(self.k.chunks_exact(head));
-        let inputs = inputs.zip(self.v.chunks_exact(head));
-        for (((q, k), v), o) in inputs.zip(self.o.chunks_exact_mut(head)) {
-            let block = QUERIES * dim;
-            for (q, o) in q.chunks(block).zip(o.chunks_mut(block)) {
-                attend(q, k, v, o, dim);
+        let Self { q, k, v, tokens, dim, sharing, is_causal, block, o } = self;
+        let size = tokens * dim;
+        for (head, (q, o)) in q.chunks_exact(size).zip(o.chunks_exact_mut(size)).enumerate() {
+            let [k, v] = [k, v].map(|all| &all[head / sharing * size..][..size]);
+            let queries = QUERIES * dim;
+            for (index, (q, o)) in q.chunks(queries).zip(o.chunks_mut(queries)).enumerate() {
+                let first = index * QUERIES;
+                let seen = if is_causal { first * dim + q.len() } else { size };
+                let mask = is_causal.then_some(first);
+                attend(q, &k[..seen], &v[..seen], block, (dim, mask));
+                let rows = o.chunks_exact_mut(dim).zip(block.o.chunks_exact(dim)).zip(&block.sums);
+                for ((o, held), sum) in rows {
+                    let factor = T::Wide::rounded(1.0 / sum.to_f64());
+                    for (o, held) in o.iter_mut().zip(held) {
+                        *o = T::narrow(*held * factor);
+                    }
+                }
             }
         }
     }
 }
 
-/// The output of a block of queries.
+/// Attends a block of queries. With a mask, which is the first query's token, queries see keys up to their own token.
 #[inline(always)]
-fn attend<T: Exponential>(q: &[T], k: &[T], v: &[T], o: &mut [T], dim: usize) {
-    let factor = T::rounded(1.0 / (dim as f64).sqrt());
-    let mut most = [T::rounded(f64::NEG_INFINITY); QUERIES];
-    let mut sums = [T::of(0); QUERIES];
-    o.fill(T::of(0));
-    for (k, v) in k.chunks(KEYS * dim).zip(v.chunks(KEYS * dim)) {
+fn attend<T: Stored>(
+    q: &[T],
+    k: &[T],
+    v: &[T],
+    block: &mut Block<T::Wide>,
+    (dim, mask): (usize, Option<usize>),
+) {
+    let lowest = T::Wide::rounded(f64::NEG_INFINITY);
+    let [zero, one] = [0, 1].map(T::Wide::of);
+    let root = T::Wide::rounded(1.0 / (dim as f64).sqrt());
+    let queries = q.len() / dim;
+    let Block { q: wide_q, k: wide_k, v: wide_v, scores, o, sums, most } = block;
+    let (q, o) = (widened(q, wide_q), &mut o[..q.len()]);
+    o.fill(zero);
+    sums.fill(zero);
+    most.fill(lowest);
+    for (index, (k, v)) in k.chunks(KEYS * dim).zip(v.chunks(KEYS * dim)).enumerate() {
         let keys = k.len() / dim;
-        let mut scores = scores(q, k, dim);
-        let rows = o.chunks_exact_mut(dim).zip(&mut scores).zip(most.iter_mut().zip(&mut sums));
-        for ((o, scores), (most, whole)) in rows {
-            let scores = &mut scores[..keys];
-            let largest = largest(scores) * factor;
+        let (k, v) = (widened(k, wide_k), widened(v, wide_v));
+        let scores = &mut scores[..queries * keys];
+        let sides = [queries, dim, keys];
+        Product { sides, by_columns: true, adds: false }.compute(root, q, k, scores);
+        let rows = scores.chunks_exact_mut(keys).zip(o.chunks_exact_mut(dim));
+        let so_far = most.iter_mut().zip(&mut *sums);
+        for (query, ((scores, o), (most, sum_so_far))) in rows.zip(so_far).enumerate() {
+            if let Some(first) = mask {
+                let seen = (first + query + 1).saturating_sub(index * KEYS).min(keys);
+                scores[seen..].fill(lowest);
+            }
+            let largest = largest(scores);
             let larger = if largest > *most { largest } else { *most };
             let kept = (*most - larger).exp();
             *most = larger;
-            for score in &mut *scores {
-                // Rounding may carry the largest beyond itself, and the exponential takes nothing above 0.
-                let below = *score * factor - larger;
-                *score = if below < T::of(0) { below } else { T::of(0) }.exp();
-            }
-            *whole = *whole * kept + T::rounded(sum(scores, |score| score));
-            for o in &mut *o {
-                *o = *o * kept;
-            }
-            add_weighted(o, scores, v);
+            scores.iter_mut().for_each(|score| *score = (*score - larger).exp());
+            *sum_so_far = *sum_so_far * kept + T::Wide::rounded(sum(scores, |score| score));
+            o.iter_mut().for_each(|o| *o = *o * kept);
         }
-    }
-    for (o, sum) in o.chunks_exact_mut(dim).zip(sums) {
-        let factor = T::rounded(1.0 / sum.to_f64());
-        for o in o {
-            *o = *o * factor;
-        }
+        let sides = [queries, keys, dim];
+        Product { sides, by_columns: false, adds: true }.compute(one, scores, v, o);
     }
 }
 
-/// q·kᵀ. Keys are turned first, so that a vector holds a number of each of several keys.
+/// The numbers in the float that they are computed in.
 #[inline(always)]
-fn scores<T: Real>(q: &[T], k: &[T], dim: usize) -> [[T; KEYS]; QUERIES] {
-    let mut scores = [[T::of(0); KEYS]; QUERIES];
-    for first in (0..dim).step_by(DEPTH) {
-        let depth = first..dim.min(first + DEPTH);
-        let mut turned = [[T::of(0); KEYS]; DEPTH];
-        for (key, k) in k.chunks_exact(dim).enumerate() {
-            for (turned, k) in turned.iter_mut().zip(&k[depth.clone()]) {
-                turned[key] = *k;
-            }
-        }
-        for (scores, q) in scores.iter_mut().zip(q.chunks_exact(dim)) {
-            let mut sums = *scores;
-            for (turned, q) in turned.iter().zip(&q[depth.clone()]) {
-                for (sum, k) in sums.iter_mut().zip(turned) {
-                    *sum = q.mul_add(*k, *sum);
-                }
-            }
-            *scores = sums;
-        }
-    }
-    scores
+fn widened<'a, T: Stored>(numbers: &[T], wide: &'a mut [T::Wide]) -> &'a [T::Wide] {
+    let wide = &mut wide[..numbers.len()];
+    wide.iter_mut().zip(numbers).for_each(|(wide, number)| *wide = number.wide());
+    wide
 }
 
-/// o += weights·v, several rows of v at a time, so that o is read and written less often.
-#[inline(always)]
-fn add_weighted<T: Real>(o: &mut [T], weights: &[T], v: &[T]) {
-    let dim = o.len();
-    let (fours, rest) = weights.as_chunks::<4>();
-    let (v, v_rest) = v.split_at(4 * fours.len() * dim);
-    for ([a, b, c, d], v) in fours.iter().zip(v.chunks_exact(4 * dim)) {
-        let ((first, second), (third, fourth)) = {
-            let (front, back) = v.split_at(2 * dim);
-            (front.split_at(dim), back.split_at(dim))
-        };
-        let rows = first.iter().zip(second).zip(third.iter().zip(fourth));
-        for (o, ((p, q), (r, s))) in o.iter_mut().zip(rows) {
-            *o = a.mul_add(*p, b.mul_add(*q, c.mul_add(*r, d.mul_add(*s, *o))));
-        }
-    }
-    for (weight, v) in rest.iter().zip(v_rest.chunks_exact(dim)) {
-        for (o, v) in o.iter_mut().zip(v) {
-            *o = weight.mul_add(*v, *o);
-        }
-    }
-}
-
-fn expected(inputs: &[Values<'_>], _: &[f64], at: usize, o: &mut [Expected]) {
+fn expected(inputs: &[Values<'_>], scalars: &[f64], at: usize, o: &mut [Expected]) {
+    let (is_causal, sharing) = mask_and_sharing(scalars);
     let [tokens, dim] = [1, 2].map(|axis| inputs[0].shape[axis]);
     let (mut head, mut k, mut v) = (None, Vec::new(), Vec::new());
     let mut done = 0;
     while done < o.len() {
         let (row, first) = ((at + done) / dim, (at + done) % dim);
-        if head != Some(row / tokens) {
-            head = Some(row / tokens);
-            let range = row / tokens * tokens * dim..(row / tokens + 1) * tokens * dim;
+        let own = row / tokens / sharing;
+        if head != Some(own) {
+            head = Some(own);
+            let range = own * tokens * dim..(own + 1) * tokens * dim;
             [k, v] = [1, 2].map(|input| inputs[input].read(range.clone()));
         }
         let q = inputs[0].row(row);
         let score = |k: &[f64]| k.iter().zip(&q).map(|(k, q)| k * q).sum::<f64>();
-        let mut weights: Vec<f64> =
-            k.chunks_exact(dim).map(|k| score(k) / (dim as f64).sqrt()).collect();
+        let seen = if is_causal { row % tokens + 1 } else { tokens };
+        let keys = k.chunks_exact(dim).take(seen);
+        let mut weights: Vec<f64> = keys.map(|k| score(k) / (dim as f64).sqrt()).collect();
         let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         weights.iter_mut().for_each(|weight| *weight = (*weight - most).exp());
         let sum = exact_sum(weights.iter().copied());

@@ -5,9 +5,9 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
 /// 2·√(2/π).
@@ -15,8 +15,9 @@ const SCALE: f64 = FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
 
 const CUBE: f64 = 0.044_715;
 
-fn host<T: Exponential>(cpu: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], a: &mut [T]) {
-    cpu.dispatch(Elements { x: inputs[0].data, a });
+fn host<T: Stored>(cpu: pulp::Arch, inputs: &[View<'_>], _: &[f64], outputs: &mut [ViewMut<'_>]) {
+    let a = outputs[0].of::<T>();
+    cpu.dispatch(Elements { x: inputs[0].of::<T>(), a });
 }
 
 struct Elements<'a, T> {
@@ -24,14 +25,15 @@ struct Elements<'a, T> {
     a: &'a mut [T],
 }
 
-impl<T: Exponential> pulp::NullaryFnOnce for Elements<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Elements<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let [scale, cube] = [SCALE, CUBE].map(T::rounded);
+        let [scale, cube] = [SCALE, CUBE].map(T::Wide::rounded);
         for (a, x) in self.a.iter_mut().zip(self.x) {
-            *a = *x * (scale * (*x + cube * *x * *x * *x)).sigmoid();
+            let x = x.wide();
+            *a = T::narrow(x * (scale * (x + cube * x * x * x)).sigmoid());
         }
     }
 }

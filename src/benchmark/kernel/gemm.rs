@@ -1,10 +1,12 @@
 //! C = A·B, dense and row-major.
 
 use super::*;
-use crate::base::random::Stream;
 
-pub(super) const CODE: Code =
-    Code { host: Host::Gemm, cublas_lt: true, check: Check { expected, suspects: Some(suspects) } };
+pub(super) const CODE: Code = Code {
+    host: product::HOST,
+    cublas_lt: true,
+    check: Check { expected: &[expected], suspects: Some(suspects) },
+};
 
 fn expected(inputs: &[Values<'_>], _: &[f64], at: usize, c: &mut [Expected]) {
     let mut sums = vec![0.0; c.len()];
@@ -14,16 +16,8 @@ fn expected(inputs: &[Values<'_>], _: &[f64], at: usize, c: &mut [Expected]) {
     c.iter_mut().zip(sums).for_each(|(c, sum)| *c = Expected::of(sum));
 }
 
-/// Rows whose product with a vector differs from the reference's: Freivalds' check (1977), one
-/// pass over each matrix instead of the product again. The vectors are positive, so that one
-/// wrong element always shows, and whole, so that the sums are exact.
-fn suspects(inputs: &[Values<'_>], c: &Values<'_>) -> Vec<usize> {
-    let mut random = Stream::new(0, "freivalds", &[]);
-    let x: Vec<f64> = (0..c.shape[1]).map(|_| 1.0 + random.below(1000) as f64).collect();
-    let times = |matrix: &Values<'_>, vector: &[f64]| -> Vec<f64> {
-        let dot = |row: Vec<f64>| row.iter().zip(vector).map(|(m, v)| m * v).sum();
-        (0..matrix.shape[0]).map(|row| dot(matrix.row(row))).collect()
-    };
+fn suspects(inputs: &[Values<'_>], _: &[f64], c: &Values<'_>) -> Vec<usize> {
+    let x = freivalds(c.shape[1]);
     let expected = times(&inputs[0], &times(&inputs[1], &x));
     let got = times(c, &x);
     // Not a number is not the right one.
@@ -52,7 +46,7 @@ mod tests {
                 c[i * 8 + j] += a[i * 64 + l] * used[l * 8 + j];
             }
             let inputs = [Values::new(&a, &[8, 64]), Values::new(&b, &[64, 8])];
-            suspects(&inputs, &Values::new(&c, &[8, 8]))
+            suspects(&inputs, &[], &Values::new(&c, &[8, 8]))
         };
         assert!(suspects_of(&b).is_empty());
         // TF32 keeps 10 of the 23 bits of an f32's fraction.

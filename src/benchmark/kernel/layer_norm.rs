@@ -3,13 +3,19 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], scalars: &[f64], y: &mut [T]) {
-    let [x, weight, bias] = [0, 1, 2].map(|input| inputs[input].data);
+fn host<T: Stored>(
+    cpu: pulp::Arch,
+    inputs: &[View<'_>],
+    scalars: &[f64],
+    outputs: &mut [ViewMut<'_>],
+) {
+    let y = outputs[0].of::<T>();
+    let [x, weight, bias] = [0, 1, 2].map(|input| inputs[input].of::<T>());
     cpu.dispatch(Rows { x, weight, bias, eps: scalars[0], y });
 }
 
@@ -23,7 +29,7 @@ struct Rows<'a, T> {
     y: &'a mut [T],
 }
 
-impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Rows<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -31,11 +37,11 @@ impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
         let Self { x, weight, bias, eps, y } = self;
         let cols = weight.len();
         for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
-            let mean = T::rounded(sum(x, |x| x) / cols as f64);
+            let mean = T::Wide::rounded(sum(x, |x| x) / cols as f64);
             let variance = sum(x, |x| (x - mean) * (x - mean)) / cols as f64;
-            let scale = T::rounded(1.0 / (variance + eps).sqrt());
+            let scale = T::Wide::rounded(1.0 / (variance + eps).sqrt());
             for (((y, x), weight), bias) in y.iter_mut().zip(x).zip(weight).zip(bias) {
-                *y = (*x - mean) * scale * *weight + *bias;
+                *y = T::narrow((x.wide() - mean) * scale * weight.wide() + bias.wide());
             }
         }
     }
@@ -70,8 +76,9 @@ mod tests {
         let inputs = inputs.each_ref().map(|(values, shape)| Values::new(values, shape));
         let mut expected = vec![Expected::default(); cols];
         let reference = kernel.reference.as_ref().unwrap();
-        let eps = kernel.scalars[0] as f32;
-        (reference.check.expected)(&inputs, &kernel.scalars, 0, &mut expected);
+        let scalar = kernel.scalars[0].value(|_| None);
+        let eps = scalar as f32;
+        (reference.check.expected[0])(&inputs, &[scalar], 0, &mut expected);
         let mean = sum(&x, |x| x) as f32 / cols as f32;
         let around = sum(&x, |x| (x - mean).powi(2)) as f32 / cols as f32;
         let squares = x.iter().map(|x| x * x).sum::<f32>() / cols as f32;

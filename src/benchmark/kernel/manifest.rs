@@ -1,6 +1,8 @@
 //! `bench.yaml`: a kernel as it is described in its folder.
 
+mod cuda;
 mod kernel;
+mod presets;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -23,6 +25,9 @@ pub struct Manifest {
     /// Its name; that of the folder if absent.
     #[serde(default)]
     name: Option<Placed<String>>,
+    /// Other names.
+    #[serde(default)]
+    aliases: Vec<Placed<String>>,
     /// One line on what it computes.
     #[serde(default)]
     description: Option<Placed<String>>,
@@ -32,28 +37,35 @@ pub struct Manifest {
     /// What its problem is set by. Expressions may name them, and `element_bytes`.
     #[serde(default)]
     sizes: IndexMap<String, Placed<Size>>,
+    /// Problem sizes by name, for `--problem-size NAME`. Sizes that are not there are as usual.
+    #[serde(default)]
+    presets: IndexMap<String, Placed<PresetProblems>>,
     /// What a program is told: whole numbers are sizes, anything else is as it is.
     #[serde(default)]
     problem_size: IndexMap<String, Placed<Value>>,
     /// Types of the elements; the first is the default. f32 if absent.
     #[serde(default)]
     precisions: Option<Placed<Vec<Precision>>>,
-    /// Floating point operations, if they limit it; absent if memory does: its tensors are read or written once each.
+    /// Floating point operations, if they limit it; absent if memory does.
     #[serde(default)]
     flops: Option<Placed<Formula>>,
-    /// Numbers of the element's type.
+    /// Bytes that are read and written, if memory limits it; if absent, all of its tensors once.
     #[serde(default)]
-    scalars: IndexMap<String, Placed<f64>>,
+    bytes: Option<Placed<Formula>>,
+    /// Numbers of the type that elements are computed in.
+    #[serde(default)]
+    scalars: IndexMap<String, Placed<Formula>>,
     /// What it reads.
     #[serde(default)]
     inputs: IndexMap<String, Input>,
-    /// What it writes.
+    /// What it writes; an empty map if nothing.
     #[serde(default)]
-    output: Option<Output>,
+    outputs: Option<IndexMap<String, Output>>,
     /// The built-in kernel that says what is right for such inputs; results are not checked if absent.
     #[serde(default)]
     reference: Option<Placed<String>>,
-    /// Largest difference that is rounding, in units of the type's epsilon at the element's scale.
+    /// Largest difference that is rounding, in units of the epsilon of the type that is computed in (f32 for narrower
+    /// ones) at the element's scale.
     #[serde(default)]
     tolerance: Option<Placed<Room>>,
     /// Differences that are no error, in other measures.
@@ -72,6 +84,21 @@ pub struct Manifest {
     /// How an NVIDIA GPU does it.
     #[serde(default)]
     cuda: Option<CudaPart>,
+    /// What may be chosen for the device at hand by a search; the first of each is taken without one.
+    #[serde(default)]
+    tune: Tune,
+}
+
+/// What may be chosen, with its values.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tune {
+    /// For CPUs: what the built-in kernel takes.
+    #[serde(default)]
+    host: IndexMap<String, Placed<Vec<u64>>>,
+    /// For GPUs: the source has macros of these names in capitals, and what is in 'cuda' may name them.
+    #[serde(default)]
+    cuda: IndexMap<String, Placed<Vec<u64>>>,
 }
 
 /// Differences that are no error.
@@ -93,7 +120,7 @@ struct Size {
     /// What it is, with its unit.
     #[serde(default)]
     help: String,
-    /// Where not given.
+    /// Where not given. Only a size that is 0 there may be set to 0.
     default: Sizes,
     /// Whether ranks that share one problem (strong scaling) divide it between them.
     #[serde(default)]
@@ -125,34 +152,72 @@ enum OneSize {
     Text(String),
 }
 
+/// The problems of a preset.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "sizes, such as {rows: 1..256*2}, or a list of such")]
+enum PresetProblems {
+    /// The product of some sizes.
+    One(IndexMap<String, SizeList>),
+    /// Several of these.
+    Several(Vec<IndexMap<String, SizeList>>),
+}
+
+/// Values of a size.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum SizeList {
+    /// A size, or a list as it is typed: `1..256*2|max`.
+    One(OneSize),
+    /// Several of these.
+    Several(Vec<OneSize>),
+}
+
 /// A tensor that is read.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
     /// Elements along each axis; the last is the fastest.
     shape: Placed<Vec<Formula>>,
+    /// Type of the elements; that of the case if absent.
+    #[serde(default)]
+    dtype: Option<TensorType>,
     /// What is put into it.
     fill: Placed<Fill>,
 }
 
-/// The tensor that is written.
+/// The type of a tensor's elements.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a type, or for types of cases the type there: {i8: i32}")]
+enum TensorType {
+    /// Always this.
+    One(Precision),
+    /// For some types of cases; that of the case for all others.
+    Each(IndexMap<Precision, Precision>),
+}
+
+/// A tensor that is written.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Output {
-    /// Its name.
-    name: Placed<String>,
     /// Elements along each axis; the last is the fastest.
     shape: Placed<Vec<Formula>>,
+    /// Type of the elements; that of the case if absent.
+    #[serde(default)]
+    dtype: Option<TensorType>,
 }
 
-/// A kernel in CUDA C++.
+/// A kernel for NVIDIA GPUs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CudaPart {
-    /// The file in its folder.
+    /// The file in its folder: CUDA C++, or ready code that ends in `.ptx` or `.cubin`.
     source: Placed<String>,
-    /// The function for each type.
-    entries: Placed<IndexMap<Precision, String>>,
+    /// The function for all types, in whose name `T` stands for the type in CUDA C++: `gelu<T>`.
+    #[serde(default)]
+    entry: Option<Placed<String>>,
+    /// Instead, the function for each type.
+    #[serde(default)]
+    entries: Option<Placed<IndexMap<Precision, String>>>,
     /// Its arguments in order: the name of a tensor is its address, that of a scalar a number of the element's type,
     /// any other expression a whole number of 64 bits.
     arguments: Vec<Placed<String>>,
@@ -160,9 +225,17 @@ struct CudaPart {
     grid: Placed<Extents>,
     /// Threads of a block, along up to three axes.
     block: Placed<Extents>,
+    /// Blocks of a cluster, along up to three axes, of whose numbers those of the grid are multiples; there are none if
+    /// absent.
+    #[serde(default)]
+    cluster: Option<Placed<Extents>>,
     /// Bytes of shared memory of a block that are set at the launch.
     #[serde(default)]
     shared_bytes: Option<Placed<Formula>>,
+    /// Whether launches stand in the GPU's queue before the time begins; true if absent. If not, what a launch costs is in
+    /// the time, which then is the host's.
+    #[serde(default)]
+    queued: Option<bool>,
 }
 
 /// How large a difference may be.
@@ -201,6 +274,10 @@ impl Manifest {
     /// Usage error that names line and key.
     pub fn parse(text: &str) -> Result<Self> {
         yaml::read_with_names(text)
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = (&String, &Output)> {
+        self.outputs.iter().flatten()
     }
 
     /// Its name, in a folder of this name.

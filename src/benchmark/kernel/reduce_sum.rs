@@ -3,27 +3,30 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], y: &mut [T]) {
-    cpu.dispatch(Rows { x: inputs[0], y });
+fn host<T: Stored>(cpu: pulp::Arch, inputs: &[View<'_>], _: &[f64], outputs: &mut [ViewMut<'_>]) {
+    let y = outputs[0].of::<T>();
+    let cols = inputs[0].shape[1];
+    cpu.dispatch(Rows { x: inputs[0].of::<T>(), cols, y });
 }
 
 struct Rows<'a, T> {
-    x: View<'a, T>,
+    x: &'a [T],
+    cols: usize,
     y: &'a mut [T],
 }
 
-impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Rows<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        for (y, x) in self.y.iter_mut().zip(self.x.data.chunks_exact(self.x.shape[1])) {
-            *y = T::rounded(sum(x, |x| x));
+        for (y, x) in self.y.iter_mut().zip(self.x.chunks_exact(self.cols)) {
+            *y = T::narrow(T::Wide::rounded(sum(x, |x| x)));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One number of many.
 
-use super::Real;
+use super::Stored;
+use crate::benchmark::Number as _;
 
 /// Elements that are summed in their own type before the partial sum is added to an f64, so that long rows lose
 /// nothing.
@@ -11,22 +12,26 @@ const LANES: usize = 32;
 
 /// The sum of the terms that the elements of a row give.
 #[inline(always)]
-pub(super) fn sum<T: Real>(row: &[T], term: impl Fn(T) -> T) -> f64 {
+pub(super) fn sum<T: Stored>(row: &[T], term: impl Fn(T::Wide) -> T::Wide) -> f64 {
     sum_of_pairs(row, row, |value, _| term(value))
 }
 
 /// The sum of the terms that the elements of two rows give.
 #[inline(always)]
-pub(super) fn sum_of_pairs<T: Real>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> f64 {
+pub(super) fn sum_of_pairs<T: Stored>(
+    a: &[T],
+    b: &[T],
+    term: impl Fn(T::Wide, T::Wide) -> T::Wide,
+) -> f64 {
     let mut whole = 0.0;
     for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
-        let mut sums = [T::of(0); LANES];
+        let mut sums = [T::Wide::of(0); LANES];
         let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
         for (a, b) in a.iter().zip(b) {
-            sums = std::array::from_fn(|lane| sums[lane] + term(a[lane], b[lane]));
+            sums = std::array::from_fn(|lane| sums[lane] + term(a[lane].wide(), b[lane].wide()));
         }
         for (sum, (a, b)) in sums.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-            *sum = *sum + term(*a, *b);
+            *sum = *sum + term(a.wide(), b.wide());
         }
         for sum in sums {
             whole += sum.to_f64();
@@ -37,14 +42,15 @@ pub(super) fn sum_of_pairs<T: Real>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) 
 
 /// The largest element of a row.
 #[inline(always)]
-pub(super) fn largest<T: Real>(row: &[T]) -> T {
-    let larger = |a: T, b: T| if b > a { b } else { a };
-    let mut most = [row[0]; LANES];
+pub(super) fn largest<T: Stored>(row: &[T]) -> T::Wide {
+    let larger = |a: T::Wide, b: T::Wide| if b > a { b } else { a };
+    let first = row[0].wide();
+    let mut most = [first; LANES];
     let (vectors, rest) = row.as_chunks::<LANES>();
     for vector in vectors {
-        most = std::array::from_fn(|lane| larger(most[lane], vector[lane]));
+        most = std::array::from_fn(|lane| larger(most[lane], vector[lane].wide()));
     }
-    most.into_iter().chain(rest.iter().copied()).fold(row[0], larger)
+    most.into_iter().chain(rest.iter().map(|value| value.wide())).fold(first, larger)
 }
 
 /// A sum with the error of one rounding (Neumaier, 1974), for references.

@@ -3,13 +3,19 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], scalars: &[f64], y: &mut [T]) {
-    cpu.dispatch(Rows { x: inputs[0].data, weight: inputs[1].data, eps: scalars[0], y });
+fn host<T: Stored>(
+    cpu: pulp::Arch,
+    inputs: &[View<'_>],
+    scalars: &[f64],
+    outputs: &mut [ViewMut<'_>],
+) {
+    let y = outputs[0].of::<T>();
+    cpu.dispatch(Rows { x: inputs[0].of::<T>(), weight: inputs[1].of(), eps: scalars[0], y });
 }
 
 /// The second pass over a row finds it in the cache.
@@ -20,7 +26,7 @@ struct Rows<'a, T> {
     y: &'a mut [T],
 }
 
-impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Rows<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -28,9 +34,9 @@ impl<T: Real> pulp::NullaryFnOnce for Rows<'_, T> {
         let Self { x, weight, eps, y } = self;
         let cols = weight.len();
         for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
-            let scale = T::rounded(1.0 / (sum(x, |x| x * x) / cols as f64 + eps).sqrt());
+            let scale = T::Wide::rounded(1.0 / (sum(x, |x| x * x) / cols as f64 + eps).sqrt());
             for ((y, x), weight) in y.iter_mut().zip(x).zip(weight) {
-                *y = *x * scale * *weight;
+                *y = T::narrow(x.wide() * scale * weight.wide());
             }
         }
     }

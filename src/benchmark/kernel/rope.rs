@@ -3,40 +3,44 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], y: &mut [T]) {
-    cpu.dispatch(Heads { x: inputs[0], cosine: inputs[1], sine: inputs[2], y });
+fn host<T: Stored>(cpu: pulp::Arch, inputs: &[View<'_>], _: &[f64], outputs: &mut [ViewMut<'_>]) {
+    let y = outputs[0].of::<T>();
+    let heads = inputs[0].shape[0] / inputs[1].shape[0];
+    let [x, cosine, sine] = [0, 1, 2].map(|input| inputs[input].of::<T>());
+    cpu.dispatch(Heads { x, cosine, sine, heads, pairs: inputs[1].shape[1], y });
 }
 
 struct Heads<'a, T> {
-    x: View<'a, T>,
-    cosine: View<'a, T>,
-    sine: View<'a, T>,
+    x: &'a [T],
+    cosine: &'a [T],
+    sine: &'a [T],
+    heads: usize,
+    pairs: usize,
     y: &'a mut [T],
 }
 
-impl<T: Real> pulp::NullaryFnOnce for Heads<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Heads<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let Self { x, cosine, sine, y } = self;
-        let pairs = cosine.shape[1];
-        let heads = x.shape[0] / cosine.shape[0];
-        let rows = x.data.chunks_exact(2 * pairs).zip(y.chunks_exact_mut(2 * pairs));
+        let Self { x, cosine, sine, heads, pairs, y } = self;
+        let rows = x.chunks_exact(2 * pairs).zip(y.chunks_exact_mut(2 * pairs));
         for (head, (x, y)) in rows.enumerate() {
             let token = head / heads * pairs;
             let (a, b) = x.split_at(pairs);
             let (first, second) = y.split_at_mut(pairs);
-            let table = cosine.data[token..].iter().zip(&sine.data[token..]);
+            let table = cosine[token..].iter().zip(&sine[token..]);
             let outputs = first.iter_mut().zip(second);
             for (((first, second), (a, b)), (c, s)) in outputs.zip(a.iter().zip(b)).zip(table) {
-                *first = *a * *c - *b * *s;
-                *second = *b * *c + *a * *s;
+                let (a, b, c, s) = (a.wide(), b.wide(), c.wide(), s.wide());
+                *first = T::narrow(a * c - b * s);
+                *second = T::narrow(b * c + a * s);
             }
         }
     }

@@ -3,17 +3,24 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-fn host<T: Real>(cpu: pulp::Arch, inputs: &[View<'_, T>], scalars: &[f64], a: &mut [T]) {
-    let b = inputs[0].data;
-    cpu.dispatch(|| {
-        let s = T::rounded(scalars[0]);
+fn host<T: Stored>(
+    cpu: pulp::Arch,
+    inputs: &[View<'_>],
+    constants: &[f64],
+    outputs: &mut [ViewMut<'_>],
+) {
+    let a = outputs[0].of::<T>();
+    let b = inputs[0].of::<T>();
+    let s = T::Wide::rounded(constants[0]);
+    fill(cpu, a, constants[1] > 0.0, |at, a| {
+        let b = &b[at..][..a.len()];
         for (a, b) in a.iter_mut().zip(b) {
-            *a = s * *b;
+            *a = T::narrow(s * b.wide());
         }
     });
 }

@@ -3,13 +3,14 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_floats!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-fn host<T: Exponential>(cpu: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], a: &mut [T]) {
-    cpu.dispatch(Elements { gate: inputs[0].data, up: inputs[1].data, a });
+fn host<T: Stored>(cpu: pulp::Arch, inputs: &[View<'_>], _: &[f64], outputs: &mut [ViewMut<'_>]) {
+    let a = outputs[0].of::<T>();
+    cpu.dispatch(Elements { gate: inputs[0].of::<T>(), up: inputs[1].of(), a });
 }
 
 struct Elements<'a, T> {
@@ -18,13 +19,14 @@ struct Elements<'a, T> {
     a: &'a mut [T],
 }
 
-impl<T: Exponential> pulp::NullaryFnOnce for Elements<'_, T> {
+impl<T: Stored> pulp::NullaryFnOnce for Elements<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
         for ((a, gate), up) in self.a.iter_mut().zip(self.gate).zip(self.up) {
-            *a = *gate * gate.sigmoid() * *up;
+            let gate = gate.wide();
+            *a = T::narrow(gate * gate.sigmoid() * up.wide());
         }
     }
 }

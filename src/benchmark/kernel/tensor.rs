@@ -7,21 +7,46 @@ use serde::Deserialize;
 
 use super::{Formula, KernelRun};
 use crate::base::random::Stream;
-use crate::benchmark::Number;
+use crate::benchmark::{Element, Number, bytes_of_mut, numbers_of, numbers_of_mut, with_number};
 
 /// A dense array, the last axis fastest.
 #[derive(Debug, Clone)]
 pub struct Tensor {
     /// Name, for arguments and messages.
     pub name: String,
+    /// Type of its elements.
+    pub dtype: Dtype,
     /// Elements along each axis.
     pub shape: Vec<Formula>,
     /// What is in it before the kernel runs.
     pub fill: Fill,
 }
 
+/// The type of a tensor's elements.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Dtype {
+    /// That of the case.
+    #[default]
+    OfCase,
+    /// This one.
+    Always(Element),
+    /// In a case of the first of a pair the second; otherwise that of the case.
+    In(Vec<(Element, Element)>),
+}
+
+impl Dtype {
+    /// The type in a case of elements of this type.
+    fn of(&self, case: Element) -> Element {
+        match self {
+            Self::OfCase => case,
+            Self::Always(element) => *element,
+            Self::In(pairs) => pairs.iter().find(|(of, _)| *of == case).map_or(case, |pair| pair.1),
+        }
+    }
+}
+
 /// What is in a tensor before the kernel runs; the same on every rank and in every run.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Fill {
     /// Element i is i modulo this. Exact in every type, and where the periods of two tensors are coprime
@@ -37,12 +62,21 @@ pub enum Fill {
         /// Products that are summed.
         terms: Formula,
     },
-    /// No number, so that what the kernel does not write shows.
+    /// Random whole numbers from 0 to below this: places in another tensor.
+    Below(Formula),
+    /// Every whole number from 0 to below the number of elements once, in a random order.
+    Permutation,
+    /// What is no result, so that what the kernel does not write shows.
     #[serde(skip)]
-    Nan,
+    Spoilt,
 }
 
 impl Tensor {
+    /// Type of its elements in a case of elements of this type.
+    pub fn element_in(&self, case: Element) -> Element {
+        self.dtype.of(case)
+    }
+
     /// Puts in what belongs there.
     pub fn fill<T: Number>(&self, run: &KernelRun, values: &mut [T]) {
         let mut random = Stream::new(0, &self.name, &[]);
@@ -54,10 +88,23 @@ impl Tensor {
                 values.fill_with(|| T::rounded(from + (to - from) * random.unit()));
             }
             Fill::Whole { most, terms } => {
-                let (most, places) = places::<T>(*most, run.value(terms));
+                let held = self.element_in(run.element).places() - 1;
+                let most = (*most).min(usize::try_from(held).unwrap_or(usize::MAX));
+                let (most, places) = places::<T>(most, run.value(terms));
                 values.fill_with(|| T::of(whole(random.below(places), most)));
             }
-            Fill::Nan => values.fill(T::rounded(f64::NAN)),
+            Fill::Below(most) => {
+                let places = run.value(most) as usize;
+                values.fill_with(|| T::of(random.below(places) as i64));
+            }
+            Fill::Permutation => {
+                values.iter_mut().enumerate().for_each(|(i, v)| *v = T::of(i as i64));
+                // Fisher and Yates' shuffle.
+                for last in (1..values.len()).rev() {
+                    values.swap(last, random.below(last + 1));
+                }
+            }
+            Fill::Spoilt => bytes_of_mut(values).fill(self.element_in(run.element).spoilt_byte()),
         }
     }
 }
@@ -84,11 +131,46 @@ fn whole(place: usize, most: usize) -> i64 {
 
 /// An input as a host operation sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a, T> {
-    /// Its elements.
-    pub data: &'a [T],
+pub struct View<'a> {
+    element: Element,
+    bytes: &'a [u8],
     /// Elements along each axis.
     pub shape: &'a [usize],
+}
+
+impl<'a> View<'a> {
+    /// Of a tensor's elements.
+    pub fn new(element: Element, bytes: &'a [u8], shape: &'a [usize]) -> Self {
+        Self { element, bytes, shape }
+    }
+
+    /// Its elements, whose type the operation knows.
+    pub fn of<T: Number>(&self) -> &'a [T] {
+        assert_eq!(self.element.bytes() as usize, size_of::<T>(), "an input of other elements");
+        numbers_of(self.bytes)
+    }
+}
+
+/// An output as a host operation sees it.
+#[derive(Debug)]
+pub struct ViewMut<'a> {
+    element: Element,
+    bytes: &'a mut [u8],
+    /// Elements along each axis.
+    pub shape: &'a [usize],
+}
+
+impl<'a> ViewMut<'a> {
+    /// Of a tensor's elements.
+    pub fn new(element: Element, bytes: &'a mut [u8], shape: &'a [usize]) -> Self {
+        Self { element, bytes, shape }
+    }
+
+    /// Its elements, whose type the operation knows.
+    pub fn of<T: Number>(&mut self) -> &mut [T] {
+        assert_eq!(self.element.bytes() as usize, size_of::<T>(), "an output of other elements");
+        numbers_of_mut(self.bytes)
+    }
 }
 
 /// A tensor as a reference sees it: whatever its type, numbers of 64 bits.
@@ -103,6 +185,11 @@ impl<'a> Values<'a> {
     pub fn new<T: Number>(data: &'a [T], shape: &'a [usize]) -> Self {
         let read = |range: Range<usize>| data[range].iter().map(|value| value.to_f64()).collect();
         Self { data: Box::new(read), shape }
+    }
+
+    /// Of elements of this type, as they lie in memory.
+    pub fn of_bytes(element: Element, bytes: &'a [u8], shape: &'a [usize]) -> Self {
+        with_number!(element, T => Self::new(numbers_of::<T>(bytes), shape))
     }
 
     /// The elements in `range`.

@@ -3,20 +3,24 @@
 use super::*;
 
 pub(super) const CODE: Code = Code {
-    host: Host::Own { f32: host, f64: host },
+    host: for_numbers!(host),
     cublas_lt: false,
-    check: Check { expected, suspects: None },
+    check: Check { expected: &[expected], suspects: None },
 };
 
-/// Rows and columns of a tile: each of its rows is a cache line of f32.
-const TILE: usize = 16;
-
-fn host<T: Copy>(_: pulp::Arch, inputs: &[View<'_, T>], _: &[f64], y: &mut [T]) {
-    let &View { data: x, shape: &[rows, cols] } = &inputs[0] else { return };
-    for top in (0..rows).step_by(TILE) {
-        let height = TILE.min(rows - top);
-        for left in (0..cols).step_by(TILE) {
-            for column in left..cols.min(left + TILE) {
+fn host<T: Number>(
+    _: pulp::Arch,
+    inputs: &[View<'_>],
+    constants: &[f64],
+    outputs: &mut [ViewMut<'_>],
+) {
+    let y = outputs[0].of::<T>();
+    let (x, &[rows, cols]) = (inputs[0].of::<T>(), inputs[0].shape) else { return };
+    let tile = constants[0] as usize;
+    for top in (0..rows).step_by(tile) {
+        let height = tile.min(rows - top);
+        for left in (0..cols).step_by(tile) {
+            for column in left..cols.min(left + tile) {
                 let y = &mut y[column * rows + top..][..height];
                 for (y, x) in y.iter_mut().zip(x[top * cols + column..].iter().step_by(cols)) {
                     *y = *x;

@@ -18,6 +18,7 @@ use crate::plan::config::{BackendChoice, Config, Quantity};
 use crate::plan::mesh::{DEFAULT_ORDER, Mesh};
 use crate::plan::place::Place;
 use crate::render::say;
+use crate::run::on_this_machine;
 
 /// How long each case is measured.
 const EFFORTS: [&str; 4] = [
@@ -70,7 +71,8 @@ fn answers(
     precisions(&mut config)?;
     effort(&mut config)?;
     files(&mut config)?;
-    match Plan::resolve(&config, &vec![Place { node: 0, socket: None }; ranks]) {
+    let plan = on_this_machine(config.clone(), ranks);
+    match plan.and_then(|config| Plan::resolve(&config, &Place::on_one_node(ranks))) {
         Ok(plan) => say(&format!("  that makes {}", counted(plan.cases.len(), "case"))),
         Err(why) => return Ok(Some(Err(why))),
     }

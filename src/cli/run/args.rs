@@ -9,7 +9,7 @@ use crate::cli::kernels::KernelArgs;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to run")]
-pub(super) struct WorkArgs {
+pub(in crate::cli) struct WorkArgs {
     /// Benchmarks, as for --benchmark [default: the usual ones]
     ///
     /// `tesserabench list-benchmarks` lists them and marks the usual ones.
@@ -23,6 +23,11 @@ pub(super) struct WorkArgs {
     /// f32, f64, f16, bf16, fp8e4m3, fp8e5m2, i8 to u64.
     #[arg(long, short, value_name = "TYPE", value_delimiter = ',')]
     pub(super) precision: Option<Vec<String>>,
+    /// How much the assembler optimises kernels for GPUs: O0 to O3; repeatable [default: O3]
+    ///
+    /// Each level is a case of its own.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', hide_short_help = true)]
+    pub(super) optimization_level: Option<Vec<String>>,
     /// Sizes: bytes=8..64MiB*2, m=512,1024, small, large …
     ///
     /// KEY=VALUES sets a key of all chosen benchmarks that have it. Values are 64MiB, or 8,16, or 8..64MiB*2, or
@@ -30,6 +35,11 @@ pub(super) struct WorkArgs {
     /// large are sizes for all keys that are not set.
     #[arg(long, value_name = "SIZE")]
     pub(super) problem_size: Vec<String>,
+    /// Figures to show: latency, throughput, memory_bandwidth, compute_utilization, energy, occupancy, accuracy; or metrics
+    ///
+    /// In tables, pages and CSV; the median is always there, and the report as JSON holds all. [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', hide_short_help = true)]
+    pub(super) measure: Option<Vec<String>>,
     /// Only this case, by its id or a glob such as 'gemm*'; repeatable
     ///
     /// Ids are printed by --dry-run and stand in every report. Cases that run at the same time stay together.
@@ -37,17 +47,17 @@ pub(super) struct WorkArgs {
     pub(super) case: Option<Vec<String>>,
     /// Print cases, memory and duration, and stop
     #[arg(long)]
-    pub(super) dry_run: bool,
+    pub(in crate::cli) dry_run: bool,
     #[command(flatten)]
     pub(super) kernels: KernelArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Ranks and mesh")]
-pub(super) struct RankArgs {
+pub(in crate::cli) struct RankArgs {
     /// Start this many ranks here or in this allocation
     #[arg(long, value_name = "N")]
-    pub(super) ranks: Option<usize>,
+    pub(in crate::cli) ranks: Option<usize>,
     /// Launcher of the ranks: auto, mpirun (Open MPI), mpiexec (MPICH), srun
     #[arg(
         long,
@@ -56,10 +66,10 @@ pub(super) struct RankArgs {
         requires = "ranks",
         hide_short_help = true
     )]
-    pub(super) launcher: String,
+    pub(in crate::cli) launcher: String,
     /// Print the command that would start the ranks, and stop
     #[arg(long, requires = "ranks", hide_short_help = true)]
-    pub(super) print_command: bool,
+    pub(in crate::cli) print_command: bool,
     /// Mesh of the ranks: tp=2,dp=2
     #[arg(long, value_name = "AXES")]
     pub(super) mesh: Option<String>,
@@ -93,7 +103,7 @@ pub(super) struct RankArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How to measure")]
-pub(super) struct MeasuringArgs {
+pub(in crate::cli) struct MeasuringArgs {
     /// First look: 10 iterations, marked in the report
     ///
     /// Overrides what the configuration file says about iterations, warm-up and precision.
@@ -103,7 +113,7 @@ pub(super) struct MeasuringArgs {
     ///
     /// The maximum with --precision-target.
     #[arg(long, value_name = "N", visible_alias = "iters")]
-    pub(super) iterations: Option<u32>,
+    pub(in crate::cli) iterations: Option<u32>,
     /// Untimed iterations before, at least [default: 5]
     ///
     /// More follow until the time is steady.
@@ -143,9 +153,11 @@ pub(super) struct MeasuringArgs {
     /// How ranks start together: synchronised, barrier (as the OSU benchmarks), back-to-back (as nccl-tests)
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(super) protocol: Option<String>,
-    /// What runs the benchmarks: auto, cuda, host, simulated
-    #[arg(long, value_name = "NAME")]
-    pub(super) backend: Option<String>,
+    /// What runs the benchmarks: auto, cuda, host (cpu), simulated
+    ///
+    /// cpu,cuda measures with each in launches of its own, and puts the cases that both have measured side by side.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) backend: Vec<String>,
     /// Machine to simulate: a name or a file
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) topology: Option<String>,
@@ -160,9 +172,31 @@ pub(super) struct OutputArgs {
     /// nothing else is printed there then.
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<Vec<PathBuf>>,
+    /// Write a folder of results too: summary.md, report.html, kernels/NAME.json …
+    ///
+    /// Also env.json, kernel_manifest.json, summary.json and, with a baseline, regressions.md. Without --output the report is
+    /// there, too.
+    #[arg(long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
     /// Format of -, and of files whose ending names none: json, csv …
     #[arg(long, value_name = "FORMAT", hide_short_help = true)]
     pub(super) format: Option<String>,
+    /// What the run is called; shown with its results
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
+    pub(super) name: Option<String>,
+    /// What the run is for; shown with its results
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
+    pub(super) description: Option<String>,
+    /// What names a comment, so that one is updated: written with .comment.md, and of comparisons
+    ///
+    /// [default: the kind of result]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(super) marker: Option<String>,
+    /// Print annotations for GitHub too, and add to the step's summary
+    ///
+    /// Comparisons do so under GitHub Actions without it.
+    #[arg(long, hide_short_help = true)]
+    pub(super) github: bool,
     /// Print the table of nccl-tests, for tools that parse it
     ///
     /// Measures both placements unless one is given.
@@ -238,10 +272,13 @@ pub(super) struct SeriesArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Advanced")]
-pub(super) struct AdvancedArgs {
+pub(in crate::cli) struct AdvancedArgs {
     /// Seed of all random numbers [default: 1]
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) seed: Option<u64>,
+    /// Take each kernel in its first form, instead of searching the fastest for this device
+    #[arg(long, hide_short_help = true)]
+    pub(super) no_autotune: bool,
     /// Let several ranks share a GPU, for trials only; marked in the report
     #[arg(long, hide_short_help = true)]
     pub(super) emulate_ranks: bool,

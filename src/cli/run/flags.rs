@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use wildmatch::WildMatch;
-
 use super::RunArgs;
 use super::args::MeasuringArgs;
 use crate::base::error::{Error, Result, suggestion};
@@ -14,7 +12,7 @@ use crate::benchmark;
 use crate::cli::set_name;
 use crate::plan::PLACEMENT;
 use crate::plan::config::{
-    Benchmarking, Chosen, Config, DeadlineConfig, Quantity, Values, from_name,
+    BackendChoice, Benchmarking, Chosen, Config, DeadlineConfig, Quantity, Values, from_name,
 };
 
 /// Sets what a flag gives, if it is given.
@@ -29,6 +27,11 @@ fn set_quantity(to: &mut Option<Quantity>, flag: &Option<String>) {
 }
 
 impl MeasuringArgs {
+    /// The backends that are asked for; none where that is left to the configuration.
+    pub(super) fn backends(&self) -> Result<Vec<BackendChoice>> {
+        self.backend.iter().map(|name| from_name("--backend", name)).collect()
+    }
+
     fn apply(&self, config: &mut Benchmarking) -> Result<()> {
         if self.quick {
             *config = Benchmarking {
@@ -66,6 +69,7 @@ impl RunArgs {
         let compared = series.compare_baseline.iter().map(PathBuf::from);
         config.inputs.extend(compared.chain(series.against.clone()));
         set(&mut config.precision_policies, &work.precision);
+        set(&mut config.optimization_levels, &work.optimization_level);
         set(&mut config.mesh.shape, &ranks.mesh);
         set(&mut config.mesh.order, &ranks.mesh_order);
         set(&mut config.mesh.axes, &ranks.axis);
@@ -74,15 +78,21 @@ impl RunArgs {
         set(&mut config.mesh.pairs, &ranks.pairs);
         set_name(&mut config.scaling.kind, "--scaling", &ranks.scaling)?;
         set(&mut config.scaling.ranks, &ranks.scaling_ranks);
-        set_name(&mut config.backend, "--backend", &measuring.backend)?;
+        set(&mut config.backend, &measuring.backends()?.first().copied());
         set(&mut config.topology, &measuring.topology);
         set_name(&mut config.protocol, "--protocol", &measuring.protocol)?;
         measuring.apply(&mut config.benchmarking)?;
         set(&mut config.benchmarking.launches, &series.launches);
         set(&mut config.benchmarking.max_launches, &series.max_launches);
         set(&mut config.cases, &work.case);
+        set(&mut config.measure, &work.measure);
+        set(&mut config.name, &output.name);
+        set(&mut config.description, &output.description);
         set(&mut config.output.files, &output.output);
         set(&mut config.output.format, &output.format);
+        set(&mut config.output.folder, &output.output_dir);
+        set(&mut config.output.marker, &output.marker);
+        config.output.github |= output.github;
         set_quantity(&mut config.timeout, &failures.timeout);
         set_quantity(&mut config.deadlines.case, &failures.case_timeout);
         for text in &failures.deadline {
@@ -92,6 +102,7 @@ impl RunArgs {
         set(&mut config.max_failures, &failures.max_failures);
         set(&mut config.heartbeats, &failures.heartbeats);
         set(&mut config.seed, &advanced.seed);
+        set(&mut config.autotuning, &advanced.no_autotune.then_some(false));
         set(&mut config.emulate_ranks, &advanced.emulate_ranks.then_some(true));
         set_name(&mut config.thread_level, "--thread-level", &advanced.thread_level)?;
         rules.apply(&mut config.comparison)?;
@@ -112,13 +123,8 @@ impl RunArgs {
         let known = config.benchmarks.take().unwrap_or_default();
         let mut chosen = BTreeMap::new();
         for pattern in names {
-            let matcher = WildMatch::new(pattern);
-            let names = benchmark::catalogue().map(|benchmark| &*benchmark.name);
-            let mut matching: Vec<&str> = names.filter(|name| matcher.matches(name)).collect();
-            if matching.is_empty() {
-                matching.push(&benchmark::named(pattern)?.name);
-            }
-            for name in matching {
+            for benchmark in benchmark::meant_by(pattern)? {
+                let name = &*benchmark.name;
                 let settings = known.get(name).cloned().flatten();
                 chosen.insert(name.to_owned(), settings);
             }
@@ -145,7 +151,7 @@ fn place_both(config: &mut Config) {
 }
 
 /// Every `--problem-size`: a preset, JSON, or `key=values`; values of the same key add up.
-fn apply_problem_sizes(config: &mut Config, texts: &[String]) -> Result<()> {
+pub(in crate::cli) fn apply_problem_sizes(config: &mut Config, texts: &[String]) -> Result<()> {
     let mut sizes: BTreeMap<String, Vec<Values>> = BTreeMap::new();
     let mut presets: Vec<&String> = Vec::new();
     for text in texts {
@@ -159,7 +165,7 @@ fn apply_problem_sizes(config: &mut Config, texts: &[String]) -> Result<()> {
         } else if parse_sizes(text).is_ok() {
             return Err(wrong(&format!("it names no key; write bytes={text} or m={text}")));
         } else {
-            config.preset = Some(from_name("--problem-size", text)?);
+            config.preset = Some(text.clone());
             presets.push(text);
         }
     }

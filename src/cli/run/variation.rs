@@ -1,12 +1,15 @@
-//! `--against` and `--env`: how the sides of a series differ.
+//! `--against`, `--env` and a list of backends: how the sides of a series differ.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::RunArgs;
+use super::args::SeriesArgs;
 use super::words::{OF_THE_SERIES, without};
 use crate::base::error::{Error, Result};
-use crate::plan::config::Config;
+use crate::base::plain::name_in_reports;
+use crate::plan::config::{BackendChoice, Config};
 use crate::run::{Variables, Variant};
 
 /// Most sides of a series: more combinations of variables than that are a mistake.
@@ -17,6 +20,10 @@ impl RunArgs {
         let arguments = without(&OF_THE_SERIES, std::env::args_os())?;
         let own = Variant { arguments, ..Variant::default() };
         let against = Variant { name: "against".to_owned(), ..own.clone() };
+        let backends = self.measuring.backends()?;
+        if backends.len() > 1 {
+            return self.sides_of(&backends);
+        }
         match &self.series.against {
             None => {
                 let side = |variables: Variables| {
@@ -39,6 +46,39 @@ impl RunArgs {
             }
             Some(path) => Ok(vec![own, Variant { program: Some(program(path)?), ..against }]),
         }
+    }
+}
+
+impl RunArgs {
+    /// A side for each backend.
+    fn sides_of(&self, backends: &[BackendChoice]) -> Result<Vec<Variant>> {
+        let wrong =
+            |why: &str| Err(Error::usage(format!("--backend names several backends: {why}")));
+        let is_measured =
+            |it: &BackendChoice| [BackendChoice::Host, BackendChoice::Cuda].contains(it);
+        if !backends.iter().all(is_measured) {
+            return wrong(
+                "only cpu (or host) and cuda can be measured side by side; auto is one of them, and times of simulated \
+                 are computed",
+            );
+        }
+        if (1..backends.len()).any(|i| backends[..i].contains(&backends[i])) {
+            return wrong("leave out the one that is named twice; cpu and host are the same");
+        }
+        let SeriesArgs { against, env, compare_baseline, .. } = &self.series;
+        if against.is_some() || !env.is_empty() || compare_baseline.is_some() {
+            return wrong(
+                "each is a side of its own, and so are those of --against, --env and --compare-baseline; use one of these",
+            );
+        }
+        let arguments = without(&[&OF_THE_SERIES[..], &["backend"]].concat(), std::env::args_os())?;
+        let side = |backend: &BackendChoice| {
+            let name = name_in_reports(backend);
+            let own = [OsString::from(format!("--backend={name}"))];
+            let arguments = arguments.iter().cloned().chain(own).collect();
+            Variant { name, arguments, backend: Some(*backend), ..Variant::default() }
+        };
+        Ok(backends.iter().map(side).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The command line of a rank: the user's own, without the flags that concern the whole series.
+//! The command line of a rank: the user's own, without the flags that concern the whole series or profile.
 
 use std::ffi::OsString;
 
@@ -9,13 +9,16 @@ use super::super::Cli;
 use crate::base::error::{Error, Result};
 
 /// What concerns all launches together. `--nccl-tests-table` stays: it chooses cases too.
-pub(super) const OF_THE_SERIES: [&str; 13] = [
+pub(super) const OF_THE_SERIES: [&str; 16] = [
     "launches",
     "max_launches",
     "against",
     "env",
     "output",
+    "output_dir",
     "format",
+    "marker",
+    "github",
     "compare_baseline",
     "regression_threshold",
     "statistical_test",
@@ -25,16 +28,18 @@ pub(super) const OF_THE_SERIES: [&str; 13] = [
     "print_command",
 ];
 
-/// The typed words without these flags and their values, every other flag by its long name.
-pub(super) fn without(
+/// The typed words of `run`, or of a command with flags of it, without these flags and their values, every other flag by
+/// its long name: words of `run`.
+pub(in crate::cli) fn without(
     left_out: &[&str],
     typed: impl IntoIterator<Item = OsString>,
 ) -> Result<Vec<OsString>> {
     let mut command = Cli::command();
     let matches = command.try_get_matches_from_mut(typed);
     let matches = matches.map_err(|why| Error::internal(why.to_string()))?;
-    let run = command.find_subcommand("run").zip(matches.subcommand_matches("run"));
-    let (run, given) = run.ok_or_else(|| Error::internal("this command is not run"))?;
+    let typed = matches.subcommand();
+    let typed = typed.and_then(|(name, given)| Some((command.find_subcommand(name)?, given)));
+    let (run, given) = typed.ok_or_else(|| Error::internal("no command was typed"))?;
     let mut words = vec![OsString::from("run")];
     for flag in run.get_arguments() {
         let id = flag.get_id().as_str();
@@ -75,6 +80,7 @@ mod tests {
             ("-q run -bo -p o -b=o", "run --benchmark=o --benchmark=o --precision=o --quiet"),
             ("run -vvoy.json -c x", "run --config=x --verbose --verbose"),
             ("run --against a.yaml --env K=a,b --env=L=c --format csv --seed 2", "run --seed=2"),
+            ("run --output-dir d -b gemm --marker nightly --github", "run --benchmark=gemm"),
             ("run --compare-baseline pin --regression-threshold=5 --strict", "run --strict"),
             (
                 "run --ranks 1 --print-command --dry-run --nccl-tests-table",

@@ -8,7 +8,7 @@ use crate::plan::mesh::format_ranges;
 use crate::render::document::{Attention, Note, Section};
 use crate::render::plot::Tone;
 use crate::render::words::{few, word};
-use crate::report::{Analysis, Figure, Finding, Severity};
+use crate::report::{Figure, Finding, Severity};
 
 /// Most findings of a rule, and cases of one, that are told in words.
 const FINDING_LIMIT: usize = 8;
@@ -19,11 +19,11 @@ const SMALL: f64 = 1e-4;
 
 const TITLE: &str = "findings";
 
-/// What people should look at first: what is serious and the warnings, a line each rule.
-pub(super) fn attention(analysis: &Analysis) -> Vec<Attention> {
-    let of_rules = analysis.findings.chunk_by(is_of_one_rule);
+/// What people should look at first in several reports or one: what is serious and the warnings, a line each rule.
+pub(in crate::render) fn attention(findings: &[Finding], several: bool) -> Vec<Attention> {
+    let of_rules = findings.chunk_by(is_of_one_rule);
     let told = of_rules.filter(|of_rule| of_rule[0].severity < Severity::Info).map(|of_rule| {
-        let (rule, first) = (of_rule[0].rule.replace('_', " "), sentence(analysis, &of_rule[0]));
+        let (rule, first) = (of_rule[0].rule.replace('_', " "), sentence(several, &of_rule[0]));
         let more = match of_rule.len() - 1 {
             0 => String::new(),
             more => format!(" … and {more} more"),
@@ -40,14 +40,15 @@ fn is_of_one_rule(a: &Finding, b: &Finding) -> bool {
     (a.severity, &a.rule) == (b.severity, &b.rule)
 }
 
-pub(super) fn section(analysis: &Analysis) -> Option<Section> {
+/// The findings, of several reports or one.
+pub(in crate::render) fn section(findings: &[Finding], several: bool) -> Option<Section> {
     let mut lines: Vec<Note> = Vec::new();
-    for of_rule in analysis.findings.chunk_by(is_of_one_rule) {
+    for of_rule in findings.chunk_by(is_of_one_rule) {
         let first = &of_rule[0];
         let (severity, rule) = (word(first.severity).to_uppercase(), first.rule.replace('_', " "));
         lines.push(format!("{severity} {rule}: {}", first.says).into());
         let told = of_rule.iter().take(FINDING_LIMIT);
-        lines.extend(told.map(|finding| Note::below(sentence(analysis, finding))));
+        lines.extend(told.map(|finding| Note::below(sentence(several, finding))));
         if of_rule.len() > FINDING_LIMIT {
             lines.push(Note::below(format!("… and {} more", of_rule.len() - FINDING_LIMIT)));
         }
@@ -57,9 +58,9 @@ pub(super) fn section(analysis: &Analysis) -> Option<Section> {
 }
 
 /// Where it was found, and the numbers.
-fn sentence(analysis: &Analysis, finding: &Finding) -> String {
+fn sentence(several: bool, finding: &Finding) -> String {
     let mut at = Vec::new();
-    at.extend(named(analysis, &finding.reports).map(|reports| match finding.reports.len() {
+    at.extend(named(several, &finding.reports).map(|reports| match finding.reports.len() {
         1 => format!("report {reports}"),
         _ => format!("reports {reports}"),
     }));

@@ -1,6 +1,6 @@
 //! All statistics of a case, in lines.
 
-use super::named;
+use super::{is_of_several, named};
 use crate::base::units::format_ms;
 use crate::render::document::Note;
 use crate::render::words::probability;
@@ -9,7 +9,7 @@ use crate::report::{Analysis, Examined, Over, Statistics, Steadiness};
 /// A line for its name, and one for each kind of figure. Nothing for a case without times.
 pub(super) fn lines(analysis: &Analysis, case: &Examined) -> Vec<Note> {
     let Some(statistics) = &case.statistics else { return Vec::new() };
-    let reports = named(analysis, &case.reports)
+    let reports = named(is_of_several(analysis), &case.reports)
         .map_or_else(String::new, |reports| format!(" (reports {reports})"));
     let mut lines = vec![format!("{}{reports}", case.id).into()];
     let kinds = [

@@ -20,12 +20,15 @@ const BELOW: f64 = 40.0;
 const ABOVE: f64 = 12.0;
 const RIGHT: f64 = 22.0;
 
-/// Of a forest: the height of a row, and the room for its name.
+/// Of a forest: the height of a row, and the room for its name; a map's names have no more.
 const ROW: f64 = 20.0;
 const NAMES: f64 = 270.0;
 
 /// Sizes of a map's cells.
 const CELL: [f64; 2] = [4.0, 26.0];
+
+/// How wide a letter of a row's name is, about.
+const LETTER: f64 = 6.8;
 
 /// Most characters of a name in a drawing; all of it is in its tip.
 const NAME_LIMIT: usize = 42;
@@ -193,7 +196,10 @@ impl Drawing {
         let covered = || values().chain(map.covers.into_iter().flatten());
         values().next()?;
         let (low, high) = (covered().reduce(f64::min)?, covered().reduce(f64::max)?);
-        let left = 84.0;
+        // Names of rows have as much room as they need, and no more than those of a forest.
+        let longest = map.y.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let left = (14.0 + LETTER * longest as f64).clamp(84.0, NAMES);
+        let room = ((left - 14.0) / LETTER).round() as usize;
         let wide = ((WIDTH - left - RIGHT) / columns as f64).clamp(CELL[0], 2.0 * CELL[1]);
         let tall = (HEIGHT / rows as f64).clamp(CELL[0], CELL[1]);
         let (right, top) = (left + wide * columns as f64, ABOVE + 14.0);
@@ -207,7 +213,11 @@ impl Drawing {
             self.text("middle", [tick.place, bottom + 15.0], &tick.says);
         }
         for tick in y.ticks(16) {
-            self.text("end", [left - 7.0, tick.place + 4.0], &tick.says);
+            let says = match tick.says.char_indices().nth(room) {
+                None => tick.says,
+                Some((end, _)) => format!("{}…", &tick.says[..end]),
+            };
+            self.text("end", [left - 7.0, tick.place + 4.0], &says);
         }
         let is_log = map.value.log && low > 0.0;
         let share = |value: f64| match is_log {

@@ -74,7 +74,12 @@ fn roofline(report: &Report) -> Option<Plot> {
         Some(amount / case.median_ms()? / 1e9).filter(|rate| rate.is_finite() && *rate > 0.0)
     };
     let flops = |case: &Case| rate(case, case.counts?.flops?);
-    let bytes = |case: &Case| rate(case, case.counts?.memory_traffic_bytes? as f64);
+    // What is computed reads and writes each tensor at least once.
+    let bytes = |case: &Case| {
+        let tensors = || case.footprint.as_ref().map(|footprint| footprint.bytes);
+        let counts = case.counts.filter(|counts| !counts.communicates)?;
+        rate(case, counts.memory_traffic_bytes.or_else(tensors)? as f64)
+    };
     let arithmetic = cases().filter_map(flops).reduce(f64::max)?;
     let memory = cases().filter_map(bytes).reduce(f64::max)?;
     let mut series: Vec<Series> = Vec::new();

@@ -23,7 +23,9 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     ];
     let known = known.into_iter().map(|(what, value)| (what.to_owned(), value));
     let found = environment.libraries.iter().chain(&environment.variables);
-    let all = known.chain(found.map(|(what, value)| (what.clone(), value.clone())));
+    let files = environment.library_files.iter();
+    let files = files.map(|(name, file)| (format!("file of {name}"), file.clone()));
+    let all = known.chain(found.map(|(what, value)| (what.clone(), value.clone()))).chain(files);
     let section = Section::table(
         "how it was made",
         all.filter(|(_, value)| !value.is_empty()),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tesserabench_launcher::{Job, Launcher, Placement, arguments, find_launcher};
 
 use crate::base::error::{Error, Result};
+use crate::base::plain::quoted;
 use crate::plan::{BackendSpec, Plan};
 use crate::world;
 
@@ -29,6 +30,8 @@ pub enum LauncherChoice {
 pub(in crate::run) struct Command {
     pub(in crate::run) program: PathBuf,
     pub(in crate::run) arguments: Vec<OsString>,
+    /// A program with its arguments that starts each rank, such as one that starts it under a profiler.
+    pub(in crate::run) wrapper: Vec<OsString>,
     /// Variables of the ranks, beside those that this process has.
     pub(in crate::run) variables: Vec<(String, String)>,
     /// What starts them; one rank needs nothing.
@@ -46,18 +49,13 @@ impl Command {
 
 /// A command as a shell reads it.
 pub(super) fn line(set: &[(String, String)], program: &Path, arguments: &[OsString]) -> String {
-    let quoted = |word: &str| {
-        let plain = |c: char| c.is_alphanumeric() || "-_=./,:+".contains(c);
-        if word.chars().all(plain) && !word.is_empty() {
-            word.to_owned()
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    };
-    let value = |value: &str| if value.is_empty() { String::new() } else { quoted(value) };
+    let value =
+        |value: &str| if value.is_empty() { String::new() } else { quoted(value).into_owned() };
     let set = set.iter().map(|(name, text)| format!("{name}={}", value(text)));
     let words = [program.as_os_str()].into_iter().chain(arguments.iter().map(OsString::as_os_str));
-    set.chain(words.map(|word| quoted(&word.to_string_lossy()))).collect::<Vec<_>>().join(" ")
+    set.chain(words.map(|word| quoted(&word.to_string_lossy()).into_owned()))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// How much longer than the ranks' own deadlines the supervisor waits, seconds and heartbeats: they know more to
@@ -70,7 +68,9 @@ pub(super) fn of(plan: &Plan, command: &Command, more: &[(String, String)]) -> R
     let set: Vec<(String, String)> = more.iter().chain(&command.variables).cloned().collect();
     let patience = PATIENCE_S + PATIENCE_BEATS * plan.deadlines.interval(plan.ranks);
     let mut startup = None;
-    let (program, mut arguments) = match command.launcher {
+    let rank = command.wrapper.iter().cloned().chain([OsString::from(&command.program)]);
+    let rank: Vec<OsString> = rank.chain(command.arguments.iter().cloned()).collect();
+    let (program, arguments) = match command.launcher {
         Some(choice) => {
             let forward: Vec<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
             let (launcher, program) = launcher(choice)?;
@@ -78,12 +78,10 @@ pub(super) fn of(plan: &Plan, command: &Command, more: &[(String, String)]) -> R
             startup = (launcher != Launcher::Srun)
                 .then(|| Duration::from_secs_f64(plan.deadlines.startup + patience));
             let arguments = arguments(launcher, placement(plan, &forward)).into_iter();
-            let rank = OsString::from(&command.program);
-            (program, arguments.map(OsString::from).chain([rank]).collect())
+            (program, arguments.map(OsString::from).chain(rank).collect())
         }
-        None => (command.program.clone(), Vec::new()),
+        None => (PathBuf::from(&rank[0]), rank[1..].to_vec()),
     };
-    arguments.extend(command.arguments.iter().cloned());
     Ok(Job {
         program,
         arguments,

@@ -13,7 +13,7 @@ use crate::report::{Comparison, Report};
 pub(super) struct Pairing {
     /// The number of the side that is the baseline; none where it is the one that was asked for.
     baseline: Option<usize>,
-    candidate: usize,
+    pub(super) candidate: usize,
     pub(super) looks: Looks,
 }
 
@@ -36,7 +36,8 @@ impl LaunchSeries {
             let looks = Looks::new(rules.clone(), first, most, baseline.is_some());
             Pairing { baseline, candidate, looks }
         };
-        for (number, side) in self.sides.iter().enumerate().skip(1) {
+        let others = self.sides.iter().enumerate().skip(1);
+        for (number, side) in others.filter(|(_, side)| side.variant.backend.is_none()) {
             // Different on purpose.
             let names = side.variant.variables.iter().chain(&first.variant.variables);
             rules.allow.extend(names.map(|(name, _)| format!("variable {name}")));
@@ -60,8 +61,7 @@ impl LaunchSeries {
             looks.look(itself, itself);
             return Ok(looks.comparison().and_then(|comparison| cannot_show(&comparison.reach)));
         }
-        let compares = self.sides.len() > 1 || self.baseline.is_some();
-        Ok((compares && self.most_launches < 2).then(|| {
+        Ok((self.request.compares() && self.most_launches < 2).then(|| {
             "one launch of each side says nothing of how launches differ: no change can be shown; --launches 5 shows most"
                 .to_owned()
         }))
@@ -119,14 +119,19 @@ impl LaunchSeries {
 fn tell(comparison: &Comparison, candidate: &Side) -> Result<Exit> {
     say("== comparison");
     say(Format::Table.write(comparison, false)?.trim_end());
-    let files = [(Format::Json, "comparison.json"), (Format::Markdown, "comparison.md")];
+    let files = [
+        (Format::Json, "comparison.json"),
+        (Format::Markdown, "comparison.md"),
+        (Format::Comment, "comparison.comment.md"),
+    ];
+    let (outputs, marker) = (&candidate.outputs, candidate.outputs.marker.as_ref());
     let write = |(format, ending): (Format, &str)| {
-        let path = candidate.outputs[0].beside(ending);
-        write_atomically(&path, format.write(comparison, true)?.as_bytes())?;
+        let path = outputs.files[0].beside(ending);
+        write_atomically(&path, format.write_marked(comparison, true, marker)?.as_bytes())?;
         Ok(path.display().to_string())
     };
     let written: Vec<String> = files.into_iter().map(write).collect::<Result<_>>()?;
     say(&format!("wrote {}", written.join(", ")));
-    publish_on_github(comparison, false)?;
+    publish_on_github(comparison, outputs.github)?;
     Exit::of(comparison.exit)
 }

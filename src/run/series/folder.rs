@@ -49,7 +49,7 @@ impl Side {
     /// taken for launches of this one.
     pub(super) fn begin(&self, on_existing: OnExisting) -> Result<File> {
         let wrong = |why| Error::file("write", &self.folder, why);
-        let output = &self.outputs[0].path;
+        let output = &self.outputs.files[0].path;
         // A series that is under way has no results yet that could be moved.
         if on_existing == OnExisting::Refuse {
             keep_earlier(&self.outputs)?;
@@ -74,7 +74,7 @@ impl Side {
         }
         // Of a single run, which is lost now.
         if on_existing == OnExisting::Overwrite {
-            old.push(Journal::path_for(&self.outputs[0].path));
+            old.push(Journal::path_for(&self.outputs.files[0].path));
         }
         old.iter().filter(|file| file.exists()).try_for_each(|file| remove(file))?;
         lock.set_len(0).and_then(|()| (&lock).write_all(TEXT.as_bytes())).map_err(wrong)?;

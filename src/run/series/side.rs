@@ -5,17 +5,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::base::error::{Error, Exit, Result};
-use crate::base::random;
+use crate::base::plain::file_name;
 use crate::plan::Plan;
 use crate::plan::config::Config;
 use crate::plan::place::Place;
-use crate::render::Output;
+use crate::render::{Output, Outputs, refuse_foreign};
 use crate::run::journal::Journal;
 use crate::run::launch::{self, Command, LauncherChoice};
-use crate::run::request::{Request, Variant, with_found_backend};
-
-/// Longest name of a side that names files as it is, bytes.
-const NAME_LIMIT: usize = 100;
+use crate::run::request::{Request, Variant, on_this_machine};
 
 #[derive(Debug)]
 pub(super) struct Side {
@@ -23,7 +20,7 @@ pub(super) struct Side {
     pub(super) plan: Plan,
     /// What that was made from.
     pub(super) config: Config,
-    pub(super) outputs: Vec<Output>,
+    pub(super) outputs: Outputs,
     pub(super) folder: PathBuf,
     program: PathBuf,
     /// What starts its ranks; one rank needs no launcher.
@@ -42,6 +39,7 @@ impl Side {
         Command {
             program: self.program.clone(),
             arguments: words.chain(own).collect(),
+            wrapper: Vec::new(),
             variables: self.variant.variables.clone(),
             launcher: self.launcher,
             shows_output: false,
@@ -80,7 +78,7 @@ impl Side {
     }
 
     pub(super) fn file(&self) -> String {
-        self.outputs[0].path.display().to_string()
+        self.outputs.files[0].path.display().to_string()
     }
 
     /// Its name behind a launch's number.
@@ -92,18 +90,22 @@ impl Side {
 
 /// The sides that are asked for, in their order; `config` is the first one's.
 pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
-    let outputs = Output::resolve(&config)?;
+    let outputs = Outputs::resolve(&config)?;
+    let ranks = request.ranks.unwrap_or(1);
     let side = |variant: &Variant| {
         let (outputs, folder) = files(&outputs, &variant.name)?;
         let config = match &variant.config {
             Some(other) => {
-                Config { output: config.output.clone(), ..with_found_backend(other.clone()) }
+                Config { output: config.output.clone(), ..on_this_machine(other.clone(), ranks)? }
             }
-            None => config.clone(),
+            None => {
+                let backend = variant.backend.or(config.backend);
+                on_this_machine(Config { backend, ..config.clone() }, ranks)?
+            }
         };
         Ok(Side {
             variant: variant.clone(),
-            plan: Plan::resolve(&config, &Place::on_one_node(request.ranks.unwrap_or(1)))?,
+            plan: Plan::resolve(&config, &Place::on_one_node(ranks))?,
             config,
             outputs,
             folder,
@@ -116,10 +118,10 @@ pub(super) fn all(request: &Request, config: Config) -> Result<Vec<Side>> {
 
 /// The files of a side of this name, and the folder of its launches: `results.KEY=a.json` and
 /// `results.KEY=a.launches` beside `results.json`.
-fn files(outputs: &[Output], name: &str) -> Result<(Vec<Output>, PathBuf)> {
-    let first = outputs.first().ok_or_else(|| Error::internal("no output to write"))?;
+fn files(outputs: &Outputs, name: &str) -> Result<(Outputs, PathBuf)> {
+    let first = outputs.files.first().ok_or_else(|| Error::internal("no output to write"))?;
     if name.is_empty() {
-        return Ok((outputs.to_vec(), first.beside("launches")));
+        return Ok((outputs.clone(), first.beside("launches")));
     }
     let name = file_name(name);
     let of_side = |output: &Output| {
@@ -127,22 +129,15 @@ fn files(outputs: &[Output], name: &str) -> Result<(Vec<Output>, PathBuf)> {
         let ending = ending.map_or_else(|| name.clone(), |ending| format!("{name}.{ending}"));
         Output { path: output.beside(&ending), format: output.format }
     };
-    Ok((outputs.iter().map(of_side).collect(), first.beside(&format!("{name}.launches"))))
-}
-
-/// A name with nothing in it that means something in a path; different ones stay different.
-fn file_name(name: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=,+.@".contains(&byte);
-    let letter = |byte: u8| match is_plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02x}"),
-    };
-    let mut plain: String = name.bytes().map(letter).collect();
-    if plain.len() > NAME_LIMIT {
-        plain.truncate(NAME_LIMIT - 17);
-        plain.push_str(&format!("-{:016x}", random::fingerprint(name.bytes())));
-    }
-    plain
+    let folder = outputs.folder.as_ref().map(|folder| {
+        let mut path = folder.clone().into_os_string();
+        path.push(format!(".{name}"));
+        PathBuf::from(path)
+    });
+    folder.iter().try_for_each(|folder| refuse_foreign(folder))?;
+    let files = outputs.files.iter().map(of_side).collect();
+    let of_side = Outputs { files, folder, ..outputs.clone() };
+    Ok((of_side, first.beside(&format!("{name}.launches"))))
 }
 
 #[cfg(test)]
@@ -153,17 +148,20 @@ mod tests {
     #[test]
     fn each_side_has_files_of_its_own() {
         let output = |path: &str, format| Output { path: path.into(), format };
-        let outputs = [output("x/r.json", Format::Json), output("r", Format::Csv)];
+        let both = vec![output("x/r.json", Format::Json), output("r", Format::Csv)];
+        let outputs = Outputs { files: both, folder: Some("d".into()), ..Outputs::default() };
         let shown = |name: &str| {
             let (outputs, folder) = files(&outputs, name).unwrap();
-            let paths: Vec<String> =
-                outputs.iter().map(|output| output.path.display().to_string()).collect();
-            format!("{} {}", paths.join(" "), folder.display())
+            let paths = outputs.files.iter().map(|output| output.path.display().to_string());
+            let paths: Vec<String> = paths.collect();
+            let results = outputs.folder.unwrap();
+            format!("{} {} {}", paths.join(" "), folder.display(), results.display())
         };
-        assert_eq!(shown(""), "x/r.json r x/r.launches");
-        assert_eq!(shown("against"), "x/r.against.json r.against x/r.against.launches");
-        assert_eq!(shown("A=/b c"), "x/r.A=%2fb%20c.json r.A=%2fb%20c x/r.A=%2fb%20c.launches");
-        assert!(file_name(&"é".repeat(500)).len() <= NAME_LIMIT);
-        assert_ne!(file_name(&"x".repeat(500)), file_name(&"x".repeat(501)));
+        assert_eq!(shown(""), "x/r.json r x/r.launches d");
+        assert_eq!(shown("against"), "x/r.against.json r.against x/r.against.launches d.against");
+        assert_eq!(
+            shown("A=/b c"),
+            "x/r.A=%2fb%20c.json r.A=%2fb%20c x/r.A=%2fb%20c.launches d.A=%2fb%20c"
+        );
     }
 }

@@ -218,6 +218,6 @@ impl<T: Number> Operation for Calls<'_, T> {
         };
         let one = self.alone.map(|alone| milliseconds(alone as f64) / self.memories.len() as f64);
         let overlap = one.map(|one| Overlap { alone_ms: one, computed_ms: one });
-        Remarks { split, overlap }
+        Remarks { split, overlap, ..Remarks::default() }
     }
 }

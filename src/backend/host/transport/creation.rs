@@ -16,7 +16,7 @@ impl Operation for Start {
     fn run(&mut self) {}
 
     fn timed(&mut self, window: &mut Window) {
-        window.sample = Sample { start: 0, end: self.0, device: None, late: false };
+        window.sample = Sample::by_host(0, self.0, false);
     }
 
     fn verify(&mut self) -> Accuracy {

@@ -76,9 +76,11 @@ pub(super) fn datatype(element: Element) -> ffi::MPI_Datatype {
         Element::I16 => i16::equivalent_datatype().as_raw(),
         Element::I32 => i32::equivalent_datatype().as_raw(),
         Element::I64 => i64::equivalent_datatype().as_raw(),
-        Element::U8 | Element::Fp8E4m3 | Element::Fp8E5m2 => u8::equivalent_datatype().as_raw(),
+        Element::U8 | Element::Fp8E4m3 | Element::Fp8E5m2 | Element::Fp6 | Element::Fp4 => {
+            u8::equivalent_datatype().as_raw()
+        }
         Element::U16 | Element::F16 | Element::Bf16 => u16::equivalent_datatype().as_raw(),
-        Element::U32 => u32::equivalent_datatype().as_raw(),
+        Element::U32 | Element::Tf32 => u32::equivalent_datatype().as_raw(),
         Element::U64 => u64::equivalent_datatype().as_raw(),
     }
 }

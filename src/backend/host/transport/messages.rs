@@ -225,6 +225,6 @@ impl<T: Number> Operation for Messages<T> {
     }
 
     fn remarks(&self) -> Remarks {
-        Remarks { split: self.counted.remark(), overlap: None }
+        Remarks { split: self.counted.remark(), ..Remarks::default() }
     }
 }

@@ -158,7 +158,7 @@ impl<T: Number> Operation for OneSided<T> {
     }
 
     fn remarks(&self) -> Remarks {
-        Remarks { split: self.counted.remark(), overlap: None }
+        Remarks { split: self.counted.remark(), ..Remarks::default() }
     }
 }
 

@@ -3,26 +3,22 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::super::{
-    Argument, Bound, BuiltIn, Command, Cuda, CudaKernel, Extents, Fill, Formula, Kernel, Reference,
-    Skip, Target, Tensor,
+    Bound, BuiltIn, Command, Cuda, Dtype, Extents, Fill, Formula, Kernel, LEVEL, Reference, Skip,
+    Target, Tensor,
 };
-use super::{
-    CudaPart, ELEMENT_BYTES, Input, Manifest, OneSize, Precision, Size, Sizes, Tolerances,
-};
+use super::cuda::axes;
+use super::{ELEMENT_BYTES, Input, Manifest, OneSize, Output, Size, Sizes, TensorType, Tolerances};
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::units::parse_sizes;
 use crate::base::yaml::Placed;
 use crate::benchmark::{Element, Key, Values};
-use crate::machine::kernel::Source;
 
 /// Longest name, and most sizes, tensors and arguments.
 const LIMIT: usize = 64;
 
 /// Refuses what is no name.
-fn check_name<'a>(what: &str, name: &'a str) -> Result<&'a str, String> {
+pub(super) fn check_name<'a>(what: &str, name: &'a str) -> Result<&'a str, String> {
     let fits = name.len() <= LIMIT
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -35,7 +31,7 @@ impl Manifest {
     pub(in crate::benchmark::kernel) fn kernel(
         mut self,
         (folder, is_named): (&Path, bool),
-        read: impl Fn(&str) -> Result<Cow<'static, str>>,
+        read: impl Fn(&str) -> Result<Cow<'static, [u8]>>,
     ) -> Result<Kernel> {
         let name = match &self.name {
             Some(name) => check_name("a kernel", name).map_err(|why| name.wrong(why))?.to_owned(),
@@ -66,34 +62,40 @@ impl Manifest {
                 "there is neither 'cuda' nor 'command', and no Python file that defines run_benchmark",
             ));
         }
+        let keys = self.keys()?;
         Ok(Kernel {
-            keys: self.keys()?,
+            presets: self.presets(&keys)?,
+            keys,
+            aliases: self.aliases()?,
             precisions,
-            bound: match &self.flops {
-                Some(flops) => Bound::Compute(self.formula("flops", flops)?),
-                None => Bound::Memory,
+            bound: match (&self.flops, &self.bytes) {
+                (Some(_), Some(bytes)) => {
+                    return Err(
+                        bytes.wrong("'bytes' and 'flops' are both there; keep what limits it")
+                    );
+                }
+                (Some(flops), None) => Bound::Compute(self.formula("flops", flops)?),
+                (None, Some(bytes)) => Bound::Memory(Some(self.formula("bytes", bytes)?)),
+                (None, None) => Bound::Memory(None),
             },
             inputs: self.inputs.iter().map(|input| self.input(input)).collect::<Result<_>>()?,
-            output: match &self.output {
-                Some(output) => Tensor {
-                    name: output.name.clone(),
-                    shape: self.shape(&output.shape)?,
-                    fill: Fill::Nan,
-                },
-                None if command.is_some() => Tensor {
-                    name: "output".to_owned(),
-                    shape: vec![Formula::of(0.0)],
-                    fill: Fill::Nan,
-                },
-                None => return Err(Error::usage("'output' is missing")),
+            outputs: match &self.outputs {
+                None if command.is_none() => {
+                    let told = "'outputs' is missing; write {} if it writes nothing";
+                    return Err(Error::usage(told));
+                }
+                _ => self.outputs().map(|output| self.output(output)).collect::<Result<_>>()?,
             },
             reference: self.reference()?,
-            host: code.map(|code| code.host),
+            host: code.and_then(|code| code.host),
+            host_axes: axes(&self.tune.host)?,
             cuda: match &self.cuda {
-                Some(part) => Some(Cuda::Own(self.cuda(&name, part, read)?)),
+                Some(part) => Some(Cuda::Own(Box::new(self.cuda(&name, part, read)?))),
                 None => code.and_then(|code| code.cublas_lt.then_some(Cuda::CublasLt)),
             },
-            scalars: self.scalars.values().map(|scalar| **scalar).collect(),
+            scalars: (self.scalars.iter())
+                .map(|(name, scalar)| self.formula(name, scalar))
+                .collect::<Result<_>>()?,
             origin: None,
             // What lies about changes no run that does not name it.
             default: self.default && (is_named || code.is_some()),
@@ -135,10 +137,15 @@ impl Manifest {
         let others = others.map(|(name, at)| ("a setting", name, at.with(())));
         let scalars = self.scalars.iter().map(|(name, at)| ("a scalar", name, at.with(())));
         let inputs = self.inputs.iter().map(|(name, at)| ("an input", name, at.shape.with(())));
-        let output = self.output.iter();
-        let output = output.map(|output| ("the output", &*output.name, output.name.with(())));
-        let mut known = vec![("the bytes of an element", ELEMENT_BYTES)];
-        for (what, name, at) in sizes.chain(others).chain(scalars).chain(inputs).chain(output) {
+        let outputs = self.outputs().map(|(name, at)| ("an output", name, at.shape.with(())));
+        let chosen = self.tune.cuda.iter();
+        let chosen = chosen.map(|(name, at)| ("what is chosen", name, at.with(())));
+        let named = sizes.chain(others).chain(scalars).chain(inputs).chain(outputs).chain(chosen);
+        let mut known = vec![
+            ("the bytes of an element", ELEMENT_BYTES),
+            ("how much the assembler optimises", LEVEL),
+        ];
+        for (what, name, at) in named {
             check_name(what, name).map_err(|why| at.wrong(why))?;
             if let Some((other, _)) = known.iter().find(|(_, known)| known == name) {
                 return Err(at.wrong(format!("'{name}' is {other} and {what}; rename one")));
@@ -150,6 +157,14 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    fn aliases(&self) -> Result<Vec<Cow<'static, str>>> {
+        let alias = |name: &Placed<String>| {
+            let checked = check_name("a kernel", name).map_err(|why| name.wrong(why))?;
+            Ok(Cow::Owned(checked.to_owned()))
+        };
+        self.aliases.iter().map(alias).collect()
     }
 
     fn keys(&self) -> Result<Vec<Key>> {
@@ -165,10 +180,7 @@ impl Manifest {
                 Sizes::Text(text) => Values::Sizes(equal(fits(text.clone())?)),
                 Sizes::Number(number) => Values::Sizes(equal(fits(number.to_string())?)),
                 Sizes::Presets(presets) => {
-                    let [small, medium, large] = presets.each_ref().map(|preset| match preset {
-                        OneSize::Number(number) => number.to_string(),
-                        OneSize::Text(text) => text.clone(),
-                    });
+                    let [small, medium, large] = presets.each_ref().map(OneSize::text);
                     Values::Sizes([fits(small)?, fits(medium)?, fits(large)?])
                 }
             };
@@ -179,23 +191,29 @@ impl Manifest {
     }
 
     /// A formula that names nothing but sizes.
-    fn formula(&self, key: &str, formula: &Placed<Formula>) -> Result<Formula> {
+    pub(super) fn formula(&self, key: &str, formula: &Placed<Formula>) -> Result<Formula> {
         self.check(key, formula, [&**formula])?;
         Ok((**formula).clone())
     }
 
-    fn extents(&self, key: &str, extents: &Placed<Extents>) -> Result<Extents> {
+    pub(super) fn extents(&self, key: &str, extents: &Placed<Extents>) -> Result<Extents> {
         self.check(key, extents, extents.axes().into_iter().flatten())?;
         Ok((**extents).clone())
     }
 
-    fn check<'a, T>(
+    pub(super) fn check<'a, T>(
         &self,
         key: &str,
         at: &Placed<T>,
         formulas: impl IntoIterator<Item = &'a Formula>,
     ) -> Result<()> {
-        let known = || self.sizes.keys().map(String::as_str).chain([ELEMENT_BYTES]);
+        let chosen: Vec<&str> =
+            match ["grid", "block", "cluster", "shared_bytes", "arguments"].contains(&key) {
+                true => self.tune.cuda.keys().map(String::as_str).collect(),
+                false => Vec::new(),
+            };
+        let sizes = self.sizes.keys().map(String::as_str).chain([ELEMENT_BYTES]);
+        let known = || sizes.clone().chain(chosen.iter().copied());
         let mut names = formulas.into_iter().flat_map(Formula::names);
         match names.find(|name| !known().any(|known| known == *name)) {
             None => Ok(()),
@@ -221,10 +239,16 @@ impl Manifest {
                 Err(input.fill.wrong(format!("'most' is {most}; it must be from 1 to 2^24")))
             }
             Fill::Whole { terms, .. } => self.check("terms", &input.fill, [terms]),
+            Fill::Below(most) => self.check("below", &input.fill, [most]),
             _ => Ok(()),
         }?;
-        let shape = self.shape(&input.shape)?;
-        Ok(Tensor { name: name.clone(), shape, fill: input.fill.clone() })
+        let (shape, dtype) = (self.shape(&input.shape)?, dtype(input.dtype.as_ref()));
+        Ok(Tensor { name: name.clone(), dtype, shape, fill: input.fill.clone() })
+    }
+
+    fn output(&self, (name, output): (&String, &Output)) -> Result<Tensor> {
+        let (shape, dtype) = (self.shape(&output.shape)?, dtype(output.dtype.as_ref()));
+        Ok(Tensor { name: name.clone(), dtype, shape, fill: Fill::Spoilt })
     }
 
     fn reference(&self) -> Result<Option<Reference>> {
@@ -251,43 +275,6 @@ impl Manifest {
         }))
     }
 
-    fn cuda(
-        &self,
-        name: &str,
-        part: &CudaPart,
-        read: impl Fn(&str) -> Result<Cow<'static, str>>,
-    ) -> Result<CudaKernel> {
-        let is_known = |precision: &Precision| match &self.precisions {
-            Some(known) => known.contains(precision),
-            None => precision.0 == Element::F32,
-        };
-        let undefined = part.entries.keys().find(|precision| !is_known(precision));
-        if let Some(Precision(element)) = undefined {
-            let name = element.name();
-            let told = format!("'entries' has {name}, which 'precisions' has not; add it there");
-            return Err(part.entries.wrong(told));
-        }
-        let code = read(&part.source).map_err(|why| {
-            part.source.wrong(format!("'source' is '{}': {}", *part.source, why.message))
-        })?;
-        let entry = |(precision, entry): (&Precision, &String)| (precision.0, entry.clone().into());
-        Ok(CudaKernel {
-            source: Source { name: name.to_owned().into(), code },
-            entries: part.entries.iter().map(entry).collect(),
-            arguments: part
-                .arguments
-                .iter()
-                .map(|text| self.argument(text))
-                .collect::<Result<_>>()?,
-            grid: self.extents("grid", &part.grid)?,
-            block: self.extents("block", &part.block)?,
-            shared_bytes: match &part.shared_bytes {
-                Some(bytes) => self.formula("shared_bytes", bytes)?,
-                None => Formula::of(0.0),
-            },
-        })
-    }
-
     /// The program, and what it needs where that is found out.
     fn command(&self, folder: &Path, may_run: bool) -> Result<Option<(Command, Option<Target>)>> {
         let (words, target) = match (&self.command, &self.cuda) {
@@ -306,8 +293,9 @@ impl Manifest {
         };
         let others =
             self.problem_size.iter().map(|(name, value)| (name.clone(), (**value).clone()));
-        let scalars =
-            self.scalars.iter().map(|(name, scalar)| (name.clone(), Value::from(**scalar)));
+        // What follows from sizes, a program computes from these.
+        let fixed = self.scalars.iter().filter(|(_, scalar)| scalar.names().next().is_none());
+        let scalars = fixed.map(|(name, scalar)| (name.clone(), scalar.value(|_| None).into()));
         let constants = others.chain(scalars).collect();
         Ok(Some((Command { words, folder: folder.to_owned(), constants, may_run }, target)))
     }
@@ -324,20 +312,16 @@ impl Manifest {
         }
         Ok(self.skip_conditions.clone())
     }
+}
 
-    fn argument(&self, text: &Placed<String>) -> Result<Argument> {
-        if self.inputs.contains_key(&**text)
-            || self.output.as_ref().is_some_and(|output| *output.name == **text)
-        {
-            return Ok(Argument::Tensor(text.to_string()));
+/// The type of a tensor's elements.
+fn dtype(told: Option<&TensorType>) -> Dtype {
+    match told {
+        None => Dtype::OfCase,
+        Some(TensorType::One(one)) => Dtype::Always(one.0),
+        Some(TensorType::Each(each)) => {
+            Dtype::In(each.iter().map(|(case, own)| (case.0, own.0)).collect())
         }
-        if let Some(scalar) = self.scalars.get(&**text) {
-            return Ok(Argument::Scalar(**scalar));
-        }
-        let formula = Formula::parse(text)
-            .map_err(|why| text.wrong(format!("'arguments': {}", why.message)))?;
-        self.check("arguments", text, [&formula])?;
-        Ok(Argument::Count(formula))
     }
 }
 
@@ -355,6 +339,7 @@ fn equal(size: Cow<'static, str>) -> [Cow<'static, str>; 3] {
 mod tests {
     use super::*;
     use crate::base::yaml;
+    use crate::benchmark::kernel::Argument;
 
     const GOOD: &str = r#"
 description: y[i] = x[i] * s
@@ -365,7 +350,7 @@ precisions: [fp32, double]
 scalars: {s: 3}
 inputs:
   x: {shape: [n], fill: {modulo: 251}}
-output: {name: y, shape: [n]}
+outputs: {y: {shape: [n]}}
 reference: copy
 tolerance: 1
 cuda:
@@ -379,7 +364,10 @@ cuda:
 
     fn kernel(text: &str) -> Result<Kernel> {
         let read = |file: &str| match file {
-            "kernel.cu" => Ok("code".into()),
+            "kernel.cu" => Ok(b"code".into()),
+            "kernel.ptx" => Ok(b".target sm_80\n.entry scale(\n)\n{\n}\n".into()),
+            "kernel.cubin" => Ok(b"\x7fELF\x01".into()),
+            "bytes.ptx" => Ok(b"\xff".into()),
             _ => Err(Error::usage("there is none")),
         };
         Manifest::parse(text).and_then(|of| of.kernel((Path::new("scale"), false), read))
@@ -410,7 +398,7 @@ cuda:
         let Some(Cuda::Own(own)) = &kernel.cuda else { panic!("{:?}", kernel.cuda) };
         let words = own.arguments.iter().map(|argument| match argument {
             Argument::Tensor(name) => name.clone(),
-            Argument::Scalar(number) => number.to_string(),
+            Argument::Scalar(number) => number.value(|_| None).to_string(),
             Argument::Count(count) => count.value(|_| Some(8)).to_string(),
         });
         assert_eq!(words.collect::<Vec<_>>(), ["y", "x", "3", "8", "8"]);
@@ -424,7 +412,7 @@ cuda:
                 "descripton: y",
                 "line 2: 'descripton' is no key here; did you mean 'description'?",
             ),
-            ("output: {name: y, shape: [n]}\n", "", "'output' is missing"),
+            ("outputs: {y: {shape: [n]}}\n", "", "'outputs' is missing"),
             (
                 "[fp32, double]",
                 "[f23]",
@@ -468,7 +456,7 @@ cuda:
                 "scalars: {n: 3}",
                 "line 7: 'n' is a size and a scalar; rename one",
             ),
-            ("scalars: {s: 3}", "scalars: {s: many}", "line 7: 's' is 'many'; it must be a number"),
+            ("scalars: {s: 3}", "scalars: {s: many}", "line 7: 's' names 'many', which is no size"),
             (
                 "reference: copy",
                 "reference: cpy",
@@ -483,6 +471,21 @@ cuda:
                 "source: kernel.cu",
                 "source: kernel.cpp",
                 "line 14: 'source' is 'kernel.cpp': there is none",
+            ),
+            (
+                "source: kernel.cu",
+                "source: kernel.cubin",
+                "line 14: 'source' is 'kernel.cubin': it is no machine code for NVIDIA's GPUs (a cubin)",
+            ),
+            (
+                "source: kernel.cu",
+                "source: bytes.ptx",
+                "line 14: 'source' is 'bytes.ptx': it is not UTF-8 text",
+            ),
+            (
+                "source: kernel.cu\n  entries: {f32: scale}",
+                "source: kernel.ptx\n  entry: scale<T>",
+                "line 14: 'source' is 'kernel.ptx': it has no function 'scale<float>'; it has scale",
             ),
             (
                 "{f32: scale}",
@@ -520,7 +523,7 @@ cuda:
             assert!(told.contains(expected), "{is}: {told}");
             assert!(told.len() < 250 && !told.contains('\n') && !told.contains('`'), "{told}");
         }
-        let read = |_: &str| Ok("".into());
+        let read = |_: &str| Ok(b"".into());
         let told =
             Manifest::parse(GOOD).unwrap().kernel((Path::new("my kernel"), false), read).map(drop);
         assert!(told.unwrap_err().message.contains("'my kernel' is no name for a kernel"));

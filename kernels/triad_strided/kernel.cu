@@ -1,0 +1,9 @@
+// a[i] = b[i] + s*c[i] over arrays in device memory, every stride-th element, then every one beside these, and so on.
+
+#include <tesserabench/access.cuh>
+
+template <typename T>
+__global__ void __launch_bounds__(THREADS)
+triad_strided(T *a, const T *b, const T *c, Wide<T> s, unsigned long long n, unsigned long long stride) {
+    strided(a, n, stride, [s](Wide<T> b, Wide<T> c) { return b + s * c; }, b, c);
+}
