@@ -149,10 +149,11 @@ impl JobState {
             "" => "between cases".to_owned(),
             case => format!("during case {case}"),
         };
-        // The launcher reports a process that was killed.
+        // The launcher reports a process that was killed, and Hydra also one that MPI ended itself while it started.
         let is_death =
             |line: &String| ["on signal", "BAD TERMINATION"].iter().any(|word| line.contains(word));
-        let died = self.held.iter().any(is_death);
+        let is_own_end = |line: &String| line.starts_with("Abort(") && line.contains("_Init");
+        let died = self.held.iter().any(is_death) && !self.held.iter().any(is_own_end);
         // Ranks that the launcher stops because another could not start MPI take that for a request.
         let stopped = exit.is_none_or(|exit| exit == Exit::Interrupted);
         if !self.starting.is_empty() && stopped && !died && matches!(end, End::Code(_)) {
@@ -269,5 +270,26 @@ mod tests {
         let deadlines = Deadlines::resolve(&Config::default(), 2, None).unwrap();
         let why = state.conclude(End::Code(1), &deadlines).unwrap_err();
         assert_eq!(why.message, "MPI could not start; its messages are above");
+    }
+
+    #[test]
+    fn a_start_that_mpi_ended_itself_is_no_silent_death() {
+        let banner = "=".repeat(60);
+        let bad =
+            OutputLine::Out("=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES".to_owned());
+        let abort =
+            "Abort(270126991): Fatal error in internal_Init_thread: Other MPI error, error stack:";
+        let abort = OutputLine::Err(abort.to_owned());
+        // Hydra prints the banner when it sees the process end before it hears of the abort.
+        for (told, kind) in [(Some(abort), Kind::Unfit), (None, Kind::RankDied)] {
+            let mut state = JobState::default();
+            state.note(Note::Start { pid: 70, rank: Some(0) });
+            let token = Token::random().unwrap();
+            for line in told.into_iter().chain([OutputLine::Out(banner.clone()), bad.clone()]) {
+                state.hear(line, &token, true);
+            }
+            let deadlines = Deadlines::resolve(&Config::default(), 2, None).unwrap();
+            assert_eq!(state.conclude(End::Code(1), &deadlines).unwrap_err().kind, kind);
+        }
     }
 }
