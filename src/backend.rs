@@ -225,13 +225,13 @@ pub fn open(plan: &Plan, world: &World) -> Result<Box<dyn Backend>> {
         BackendSpec::Host => {
             Box::new(host::Host::open(world, Launch::of(plan, world), plan.autotune))
         }
-        BackendSpec::Cuda { emulated } => {
+        BackendSpec::Cuda { emulated, queued } => {
             let place = (world.rank(), world.local_rank());
             let launch = Launch::of(plan, world);
             Box::new(cuda::Cuda::open(
                 place,
                 world.wait().policy(),
-                (*emulated, plan.autotune),
+                (*emulated, *queued, plan.autotune),
                 launch,
             )?)
         }

@@ -103,6 +103,9 @@ enum Command {
         /// How to print
         #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = format::<system_info::Info>())]
         format: Format,
+        /// Try each GPU, or the CPUs where there is none: results, clocks, telemetry
+        #[arg(long)]
+        self_check: bool,
     },
     /// Print what a shell needs to complete commands and flags
     Completions {
@@ -281,7 +284,8 @@ fn dispatch(cli: Cli) -> Result<Exit> {
         Command::InitConfig(args) => init_config::run(&args, cli.config.as_deref()),
         Command::CleanCache(args) => clean_cache::run(&args),
         Command::Inspect(args) => inspect::run(args, cli.config.as_deref()),
-        Command::SystemInfo { format } => system_info::run(format, cli.config.as_deref()),
+        Command::SystemInfo { format, self_check: true } => system_info::self_check::run(format),
+        Command::SystemInfo { format, .. } => system_info::run(format, cli.config.as_deref()),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { output_dir } => manual::man(&output_dir),
         Command::Schema { of } => schema::run(of),

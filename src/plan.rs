@@ -88,6 +88,9 @@ pub enum BackendSpec {
     Cuda {
         /// Whether ranks may share a GPU.
         emulated: bool,
+        /// Whether rounds are queued behind a blocking kernel.
+        #[serde(default = "queued")]
+        queued: bool,
     },
     /// A performance model of this machine, in virtual time.
     Simulated(Box<Topology>),
@@ -100,6 +103,11 @@ pub enum Cycles {
     Times(u32),
     /// Until this many seconds have passed; the last cycle is completed.
     Seconds(f64),
+}
+
+/// As in plans of versions that did not say it.
+fn queued() -> bool {
+    true
 }
 
 impl BackendSpec {
@@ -279,11 +287,15 @@ fn backend(config: &Config) -> Result<BackendSpec> {
         _ if topology.is_some() => Err(Error::usage(
             "--topology describes a simulated machine; add --backend simulated, or leave --topology out",
         )),
-        BackendChoice::Cuda => {
-            Ok(BackendSpec::Cuda { emulated: config.emulate_ranks.unwrap_or(false) })
-        }
+        BackendChoice::Cuda => Ok(BackendSpec::Cuda {
+            emulated: config.emulate_ranks.unwrap_or(false),
+            queued: config.benchmarking.blocking_kernel.unwrap_or(true),
+        }),
         _ if config.emulate_ranks == Some(true) => Err(Error::usage(
             "--emulate-ranks needs the cuda backend; add --backend cuda, or leave --emulate-ranks out",
+        )),
+        _ if config.benchmarking.blocking_kernel == Some(false) => Err(Error::usage(
+            "--no-blocking-kernel needs the cuda backend; add --backend cuda, or leave --no-blocking-kernel out",
         )),
         BackendChoice::Auto | BackendChoice::Host => Ok(BackendSpec::Host),
     }

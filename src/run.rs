@@ -17,6 +17,7 @@ mod results_folder;
 mod series;
 mod session;
 pub mod sidecar;
+mod trial;
 
 pub use dry_run::show as show_plan;
 pub use keep::{keep_earlier, keep_folder, keep_reports};
@@ -25,6 +26,7 @@ pub use profile::{Profiling, REPORT, UnderProfiler, under_profiler};
 pub use recorder::OnExisting;
 pub use request::{Request, Variables, Variant, on_this_machine};
 pub use results_folder::write_folder;
+pub use trial::try_out;
 
 use crate::analysis::Limits;
 use crate::base::error::{Error, Exit, Result};

@@ -1,6 +1,7 @@
 // What plain CUDA reads on this device: copies, empty kernels, the resolution of events. One JSON line each.
 // nvcc -O3 -arch=native -o cuda_loop cuda_loop.cu; cuda_loop copy BYTES | empty | event
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -66,6 +67,13 @@ template <typename Operation> static double group(Operation operation, int batch
     return milliseconds;
 }
 
+// Half a second of work: its code is loaded, and clocks have risen from idle ones.
+template <typename Operation> static void warm_up(Operation operation) {
+    auto since = std::chrono::steady_clock::now();
+    do group(operation, 10);
+    while (std::chrono::steady_clock::now() - since < std::chrono::milliseconds(500));
+}
+
 template <typename Operation> static double groups(Operation operation, int batch) {
     std::vector<double> times;
     for (int i = 0; i < GROUPS; i++) times.push_back(group(operation, batch) / batch);
@@ -84,7 +92,8 @@ template <typename Operation> static double stable(Operation operation, int batc
 
 // Long enough to make the steps of events small; at most 100, which is what tesserabench batches.
 template <typename Operation> static int batch_for(Operation operation) {
-    double once = group(operation, 10) / 10;
+    warm_up(operation);
+    double once = groups(operation, 10);
     return (int)std::min(100.0, std::max(1.0, std::ceil(1 / once)));
 }
 
@@ -116,14 +125,17 @@ static void empties() {
         empty<<<1, 1>>>();
         TRY(cudaGetLastError());
     };
+    warm_up(launch);
     printf("{\"what\": \"empty\", \"batch\": %d, \"median_ms\": %.9f}\n", LONGEST_BATCH,
            stable(launch, LONGEST_BATCH));
 }
 
 // Times of nothing and of one empty kernel differ by whole steps of the events' clock.
 static void events() {
+    auto launch = [] { empty<<<1, 1>>>(); };
+    warm_up(launch);
     std::vector<double> times;
-    for (int i = 0; i < 1000; i++) times.push_back(group([] { empty<<<1, 1>>>(); }, i % 2));
+    for (int i = 0; i < 1000; i++) times.push_back(group(launch, i % 2));
     TRY(cudaGetLastError());
     std::sort(times.begin(), times.end());
     double step = INFINITY;

@@ -74,11 +74,14 @@ pub fn analyse(
                 let self_timed = case.work.is_reported().then_some(Caveat::SelfTimed);
                 let widened = matches!(plan.backend, BackendSpec::Host)
                     && matches!(&case.work, Work::Kernel(run) if run.is_widened());
+                let unqueued = matches!(plan.backend, BackendSpec::Cuda { queued: false, .. })
+                    && !case.work.is_reported();
                 let to = || Caveat::Widened { to: Element::F32.name().to_owned() };
                 let crowding = crowding
                     .chain(unchecked.then_some(Caveat::Unchecked))
                     .chain(self_timed)
-                    .chain(widened.then(to));
+                    .chain(widened.then(to))
+                    .chain(unqueued.then_some(Caveat::Unqueued));
                 result.caveats = caveats(plan, &counts, floors, &measured, crowding.collect());
                 result.measured = Some(Box::new(measured));
                 result.renew_metrics();

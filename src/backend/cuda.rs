@@ -34,7 +34,6 @@ use crate::benchmark::kernel::Tuning;
 use crate::benchmark::work::{Exchange, Work};
 use crate::machine::kernel::Compilation;
 use crate::machine::nvidia;
-use crate::machine::profiler::Profiler;
 use crate::plan::mesh::Group;
 use crate::world::clock::{Clock, HostClock};
 use crate::world::fault;
@@ -56,7 +55,7 @@ pub(super) struct Cuda {
     ordinal: usize,
     launch: Launch,
     tuner: Tuner,
-    /// What holds the stream back; none where kernels run one by one, and one that waits would be waited for.
+    /// What holds the stream back; none where rounds are not `queued`.
     blocking: Option<Rc<BlockingKernel>>,
     gpu: Gpu,
     clock: HostClock,
@@ -107,11 +106,12 @@ impl Cuda {
     /// each process its own GPU only shows one.
     ///
     /// # Errors
-    /// Unfit where there is no GPU, or too few for the ranks of the node and they are not `emulated`.
+    /// Unfit where there is no GPU, or too few for the ranks of the node and they are not `emulated`; where rounds are to be
+    /// `queued` and a launch waits for its kernel's end.
     pub(super) fn open(
         (world_rank, local): (usize, usize),
         policy: WaitPolicy,
-        (emulated, tunes): (bool, bool),
+        (emulated, queued, tunes): (bool, bool, bool),
         launch: Launch,
     ) -> Result<Self> {
         let count = devices()?;
@@ -124,8 +124,7 @@ impl Cuda {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let gpu = Gpu::open(local % count)?;
-        let alone = Profiler::of_this_run().is_some_and(Profiler::runs_kernels_alone);
-        let blocking = (!alone).then(|| BlockingKernel::build(&gpu).map(Rc::new)).transpose()?;
+        let blocking = queued.then(|| BlockingKernel::build(&gpu).map(Rc::new)).transpose()?;
         let clock = HostClock::new(policy);
         let (comms, warned) = (RefCell::default(), Cell::new(false));
         let ordinal = local % count;

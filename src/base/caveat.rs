@@ -193,6 +193,8 @@ pub enum Caveat {
         /// The profiler.
         by: String,
     },
+    /// Nothing held a GPU's rounds back until they start.
+    Unqueued,
 }
 
 pub(crate) const OVERSUBSCRIBED: Concern = warning(
@@ -289,7 +291,7 @@ enum Bars {
 
 impl Caveat {
     /// Marks of those with which figures do not stand beside plain ones.
-    pub const INCOMPARABLE: [&str; 9] = [
+    pub const INCOMPARABLE: [&str; 10] = [
         OVERSUBSCRIBED.mark,
         YIELDING.mark,
         EMULATED.mark,
@@ -299,6 +301,7 @@ impl Caveat {
         "batched",
         "imported",
         "profiled",
+        "unqueued",
     ];
 
     /// Its place among the caveats of a case, its mark, what it keeps the figure out of, and what to do about it.
@@ -345,6 +348,9 @@ impl Caveat {
             Self::Instance => (22, "MIG", Nothing, ""),
             Self::Profiled { .. } => {
                 (23, "profiled", Scaling, "take times from a run without a profiler")
+            }
+            Self::Unqueued => {
+                (24, "unqueued", Scaling, "take times from a run without --no-blocking-kernel")
             }
         }
     }
@@ -476,6 +482,9 @@ impl fmt::Display for Caveat {
             Self::SelfTimed => f.write_str("the times are those that the program itself prints"),
             Self::Widened { to } => write!(f, "computed in {to}: the host backend has no narrower arithmetic"),
             Self::Profiled { by } => write!(f, "it ran under {by}, which takes time itself"),
+            Self::Unqueued => f.write_str(
+                "operations were not queued on the GPU before they started, so the time has launching them in it",
+            ),
         }?;
         match self.facts().3 {
             "" => Ok(()),
@@ -516,6 +525,7 @@ mod tests {
             Caveat::Widened { to: text() },
             Caveat::Instance,
             Caveat::Profiled { by: text() },
+            Caveat::Unqueued,
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);

@@ -191,6 +191,9 @@ fn named(name: &str) -> Result<Profiler> {
 /// The words of `run` that each launch begins with; it names its own cases.
 fn words(args: &ProfileArgs, profiler: Profiler) -> Result<Vec<OsString>> {
     let mut words = without(&[&OWN[..], &["case"]].concat(), std::env::args_os())?;
+    if profiler.runs_kernels_alone() {
+        words.push("--no-blocking-kernel".into());
+    }
     if profiler == Profiler::Ncu && args.measuring.iterations.is_none() {
         words.push(format!("--iterations={NCU_ITERATIONS}").into());
     }

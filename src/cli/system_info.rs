@@ -2,6 +2,7 @@
 
 mod checks;
 mod paths;
+pub(super) mod self_check;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -234,7 +235,7 @@ mod tests {
             memory_bytes: Some(80 << 30),
             compute_capability: Some("9.0".to_owned()),
             multiprocessors: Some(132),
-            caches: Vec::new(),
+            ..Device::default()
         };
         let node = Node {
             host: "node0".to_owned(),

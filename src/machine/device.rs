@@ -22,6 +22,15 @@ pub struct Device {
     pub compute_capability: Option<String>,
     /// Number of streaming multiprocessors.
     pub multiprocessors: Option<u32>,
+    /// Its highest clock, kHz; only of GPUs, as the next two.
+    #[serde(default)]
+    pub clock_khz: Option<u32>,
+    /// The highest clock of its memory, kHz: each pin moves a bit at both edges.
+    #[serde(default)]
+    pub memory_clock_khz: Option<u32>,
+    /// Width of the memory's bus, bits.
+    #[serde(default)]
+    pub memory_bus_bits: Option<u32>,
     /// Its caches, the nearest first; empty where they are not known.
     #[serde(default)]
     pub caches: Vec<Cache>,

@@ -156,6 +156,9 @@ pub struct Benchmarking {
     /// Operations in a sample; default 1, or 100 if one is too short to time.
     #[schemars(example = 1)]
     pub batch: Option<u32>,
+    /// Whether a GPU holds each round back in its queue until the common start; default `true`. Without, times are the
+    /// host's and have launching in them: for debuggers and other tools that run one kernel at a time.
+    pub blocking_kernel: Option<bool>,
     /// Measure until the interval of the median is this narrow: half its width as a share of the
     /// median, `1%` or `0.01`.
     #[schemars(example = &"1%")]

@@ -22,7 +22,7 @@ pub fn empty(
         report.topology = Some(topology.name.clone());
         report.run.simulated = true;
     }
-    report.run.emulated = plan.backend == BackendSpec::Cuda { emulated: true };
+    report.run.emulated = matches!(plan.backend, BackendSpec::Cuda { emulated: true, .. });
     report.run.seed = plan.seed;
     report.run.kernels = plan.kernels.clone();
     report.floors = Some(floors);

@@ -346,7 +346,7 @@ fn require_space(plan: &Plan, done: usize, output: &Path) -> Result<()> {
 }
 
 fn refuse_shared_devices(plan: &Plan, environment: &Environment) -> Result<()> {
-    if plan.backend != (BackendSpec::Cuda { emulated: true }) {
+    if !matches!(plan.backend, BackendSpec::Cuda { emulated: true, .. }) {
         return environment.refuse_shared_devices();
     }
     if environment.nodes.len() > 1 {

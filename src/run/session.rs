@@ -295,7 +295,7 @@ fn sharing(world: &World, plan: &Plan, set: &[Case], case: &Case) -> Option<Cave
     if let Some(by) = Profiler::of_this_run() {
         return Some(Caveat::Profiled { by: by.name().to_owned() });
     }
-    if plan.backend == (BackendSpec::Cuda { emulated: true }) {
+    if matches!(plan.backend, BackendSpec::Cuda { emulated: true, .. }) {
         return Some(Caveat::Emulated);
     }
     let ranks = all_ranks(set);

@@ -16,6 +16,7 @@ mod energy;
 mod failures;
 mod folder;
 mod gate;
+mod gpu_check;
 mod history;
 mod imports;
 mod init_config;

@@ -57,8 +57,8 @@ impl BlockingKernel {
         gpu.synchronize()?;
         if kernel.gave_up() {
             return Err(Error::unfit(
-                "launching a kernel waits for its end here, so rounds cannot be queued before they start; \
-                 unset CUDA_LAUNCH_BLOCKING, and measure without a debugger",
+                "launching a kernel waits for its end here, so rounds cannot be queued before they start; unset \
+                 CUDA_LAUNCH_BLOCKING, or add --no-blocking-kernel for debuggers and their like",
             ));
         }
         Ok(kernel)

@@ -295,6 +295,11 @@ fn ask(ordinal: usize) -> Result<Device, DriverError> {
     let major = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
     let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
     let processors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+    // 0 of a device that has none.
+    let known = |value: i32| u32::try_from(value).ok().filter(|value| *value > 0);
+    let clock = known(attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?);
+    let memory_clock = known(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)?);
+    let bus = known(attribute(Attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH)?);
     let last = attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?;
     let last = u64::try_from(last).ok().filter(|bytes| *bytes > 0);
     let last = last.map(|bytes| Cache { level: MemoryLevel::L2, bytes, shared_by: None });
@@ -307,6 +312,9 @@ fn ask(ordinal: usize) -> Result<Device, DriverError> {
         memory_bytes: Some(unsafe { result::device::total_mem(gpu) }? as u64),
         compute_capability: Some(format!("{major}.{minor}")),
         multiprocessors: u32::try_from(processors).ok(),
+        clock_khz: clock,
+        memory_clock_khz: memory_clock,
+        memory_bus_bits: bus,
         caches: last.into_iter().collect(),
     })
 }

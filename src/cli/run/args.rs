@@ -279,6 +279,11 @@ pub(in crate::cli) struct AdvancedArgs {
     /// Take each kernel in its first form, instead of searching the fastest for this device
     #[arg(long, hide_short_help = true)]
     pub(super) no_autotune: bool,
+    /// Do not hold rounds back on a GPU until they start, so that tools can run one kernel at a time
+    ///
+    /// For compute-sanitizer, cuda-gdb and their like. Times have launching in them, and are marked.
+    #[arg(long, hide_short_help = true)]
+    pub(super) no_blocking_kernel: bool,
     /// Let several ranks share a GPU, for trials only; marked in the report
     #[arg(long, hide_short_help = true)]
     pub(super) emulate_ranks: bool,

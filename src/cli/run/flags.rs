@@ -103,6 +103,8 @@ impl RunArgs {
         set(&mut config.heartbeats, &failures.heartbeats);
         set(&mut config.seed, &advanced.seed);
         set(&mut config.autotuning, &advanced.no_autotune.then_some(false));
+        let blocking = advanced.no_blocking_kernel.then_some(false);
+        set(&mut config.benchmarking.blocking_kernel, &blocking);
         set(&mut config.emulate_ranks, &advanced.emulate_ranks.then_some(true));
         set_name(&mut config.thread_level, "--thread-level", &advanced.thread_level)?;
         rules.apply(&mut config.comparison)?;

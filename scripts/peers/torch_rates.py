@@ -1,6 +1,6 @@
-"""What PyTorch reaches on this GPU: a copy or a matrix product, as one JSON line. Called by scripts/gpu-check."""
+"""What PyTorch reaches on this GPU. Reads questions such as {"what": "copy", "size": 1073741824}, a JSON object a line, and
+answers each with one. It stays alive between them, because importing PyTorch takes seconds. Started by scripts/gpu-check."""
 
-import argparse
 import json
 import math
 import statistics
@@ -12,8 +12,7 @@ try:
 except ImportError:
     torch = None
 
-# The exit code of tesserabench for an environment that lacks something.
-UNFIT = 6
+GROUPS = 50
 SHORTEST_GROUP_MS = 1
 WARM_UP_SECONDS = 0.5
 
@@ -29,6 +28,13 @@ def gemm(side, dtype):
     left, right = (torch.randn(side, side, device="cuda", dtype=dtype) for _ in range(2))
     product = torch.empty(side, side, device="cuda", dtype=dtype)
     return lambda: torch.mm(left, right, out=product), 2 * side**3 / 1e12, "TFLOP/s"
+
+
+OPERATIONS = {
+    "copy": copy,
+    "gemm-f32": lambda side: gemm(side, torch.float32),
+    "gemm-bf16": lambda side: gemm(side, torch.bfloat16),
+}
 
 
 def group_times(operation, groups, per_group):
@@ -47,42 +53,43 @@ def group_times(operation, groups, per_group):
 def warm_up(operation, per_group):
     """Until clocks and power have settled: half a second, and two medians in succession within 0.5 %."""
     began, before = time.monotonic(), math.inf
-    for _ in range(100):
+    for _ in range(20):
         now = statistics.median(group_times(operation, 20, per_group))
         if time.monotonic() - began > WARM_UP_SECONDS and abs(now - before) < 0.005 * now:
             return
         before = now
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["copy", "gemm-f32", "gemm-bf16"])
-    parser.add_argument("--bytes", type=int, default=1 << 30, help="of the array that is copied")
-    parser.add_argument("--side", type=int, default=8192, help="rows and columns of the matrices")
-    parser.add_argument("--repeat", type=int, default=50, help="timed groups, at least 20")
-    wanted = parser.parse_args()
-    if wanted.repeat < 20:
-        parser.error("--repeat takes at least 20")
-    if torch is None or not torch.cuda.is_available():
-        print(f"torch_ceilings: {'PyTorch finds no GPU' if torch else 'no PyTorch here'}", file=sys.stderr)
-        sys.exit(UNFIT)
-    # f32 means f32, as it does in tesserabench.
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.manual_seed(1)
-    if wanted.what == "copy":
-        operation, work, unit = copy(wanted.bytes)
-    else:
-        dtype = torch.bfloat16 if wanted.what == "gemm-bf16" else torch.float32
-        operation, work, unit = gemm(wanted.side, dtype)
+def rate(what, size):
+    operation, work, unit = OPERATIONS[what](size)
     group_times(operation, 3, 1)
     once = statistics.median(group_times(operation, 5, 1))
     per_group = max(1, math.ceil(SHORTEST_GROUP_MS / once))
     warm_up(operation, per_group)
-    median = statistics.median(group_times(operation, wanted.repeat, per_group))
-    print(json.dumps({
-        "what": wanted.what, "median_ms": median, "rate": work / (median / 1e3), "unit": unit,
-        "torch": torch.__version__, "device": torch.cuda.get_device_name(),
-    }))
+    median = statistics.median(group_times(operation, GROUPS, per_group))
+    return {"median_ms": median, "rate": work / (median / 1e3), "unit": unit, "torch": torch.__version__}
+
+
+def answer(asked):
+    if torch is None or not torch.cuda.is_available():
+        return {"lacks": "PyTorch finds no GPU" if torch else "no PyTorch here"}
+    try:
+        return rate(asked["what"], asked["size"])
+    except Exception as why:
+        return {"failed": f"{type(why).__name__}: {why}"}
+    finally:
+        # Nothing of it may lie in the memory that ours then fills.
+        torch.cuda.empty_cache()
+
+
+def main():
+    if torch:
+        # f32 means f32, as it does in tesserabench.
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.manual_seed(1)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        print(json.dumps(asked | answer(asked)), flush=True)
 
 
 if __name__ == "__main__":
