@@ -25,10 +25,12 @@ def stamped(case):
     return number(case, "skew", "clock_error_ms") if case["group_size"] > 1 else 0
 
 
-def all_reduce(types, groups, shared, words, cases):
-    """A check of all_reduce in these types on so many groups of each axis, by ranks that may share the GPU."""
+def all_reduce(types, groups, shared=False, words=None, cases=None):
+    """A check of all_reduce in these types on so many groups of each axis, by ranks that may share the GPU; by one rank up to
+    large messages if no words say otherwise."""
     def check(bench):
-        found = bench.measure(f"-b all_reduce -p {','.join(types)} --iterations 20 {words}", cases)
+        asked = words or f"--ranks 1 --problem-size bytes={bench.sizes['messages']}"
+        found = bench.measure(f"-b all_reduce -p {','.join(types)} --iterations 20 {asked}", cases or bench.sizes["reduced"])
         names = {(need(case, str, "axis"), need(case, str, "group")) for case in found}
         errors = [stamped(case) for case in found]
         bench.note(groups=sorted(group for _, group in names), wrong=0, clock_error_ms=max(errors),
