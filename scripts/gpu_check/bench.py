@@ -98,13 +98,14 @@ class Bench:
     def measure(self, words, cases):
         """The cases of a run, so many, of which every one was measured and right."""
         report = self.run(words, cases=cases)[1]
-        self.device = need(report, dict, "environment", "ranks", 0, "device")
         found = need(report, list, "cases")
         for case in found:
             if need(case, str, "outcome") != "measured":
                 raise Failed(f"{case.get('id')} is {case['outcome']}: {case.get('reason') or case.get('error')}")
             if number(case, "accuracy", "checked") == 0 or number(case, "accuracy", "wrong"):
                 raise Failed(f"{case.get('id')} is wrong, or was not checked: {case['accuracy']}")
+            # What the hardware can do at best, as the driver's clocks and widths tell.
+            self.peak = (case.get("efficiency") or {}).get("peak")
         if len(found) != cases:
             raise Failed(f"it measured {len(found)} cases instead of {cases}")
         caveats = {need(caveat, str, "kind") for case in found for caveat in need(case, list, "caveats")}

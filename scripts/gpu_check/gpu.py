@@ -77,28 +77,3 @@ def library_folders():
         folders += [os.path.dirname(line.split(" => ")[1]) for line in known.split("\n") if " => " in line]
     holds = lambda folder: any(glob.glob(f"{glob.escape(folder)}/{name}") for name in LIBRARIES)
     return [folder for folder in dict.fromkeys(folders) if folder and holds(folder)]
-
-
-# Fused multiply-adds that a multiprocessor begins in a cycle. f32: CUDA C++ Programming Guide, "Throughput of Native
-# Arithmetic Instructions". bf16 on tensor cores, dense, from NVIDIA's peaks of a whole GPU over its clock and
-# multiprocessors: A100 312 TFLOP/s at 1410 MHz on 108, H100 989 at 1830 on 132, B200 2250 at 1850 on 148.
-FUSED = {
-    "f32": {"7.0": 64, "7.5": 64, "8.0": 64, "8.6": 128, "8.7": 128, "8.9": 128, "9.0": 128, "10.0": 128, "10.3": 128,
-            "12.0": 128},
-    "bf16": {"8.0": 1024, "9.0": 2048, "10.0": 4096},
-}
-
-
-def memory_ceiling(device):
-    """GB/s that the memory's clock and bus allow: two transfers a cycle. None where the driver tells neither."""
-    clock, bits = device.get("memory_clock_khz"), device.get("memory_bus_bits")
-    return clock and bits and 2 * clock * 1e3 * bits / 8 / 1e9
-
-
-def arithmetic_ceiling(precision):
-    """TFLOP/s of a device that its highest clock and its units allow. None where either is not known."""
-    def of(device):
-        fused = FUSED[precision].get(device.get("compute_capability"))
-        clock, processors = device.get("clock_khz"), device.get("multiprocessors")
-        return fused and clock and processors and 2 * fused * clock * 1e3 * processors / 1e12
-    return of

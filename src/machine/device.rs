@@ -22,12 +22,12 @@ pub struct Device {
     pub compute_capability: Option<String>,
     /// Number of streaming multiprocessors.
     pub multiprocessors: Option<u32>,
-    /// Its highest clock, kHz; only of GPUs, as the next two.
+    /// Highest clock of the multiprocessors, MHz.
     #[serde(default)]
-    pub clock_khz: Option<u32>,
-    /// The highest clock of its memory, kHz: each pin moves a bit at both edges.
+    pub clock_mhz: Option<u32>,
+    /// Highest clock of the memory, MHz; it transfers twice in each.
     #[serde(default)]
-    pub memory_clock_khz: Option<u32>,
+    pub memory_clock_mhz: Option<u32>,
     /// Width of the memory's bus, bits.
     #[serde(default)]
     pub memory_bus_bits: Option<u32>,

@@ -74,10 +74,11 @@ fn rates_stand_beside_one_process_of_pytorch_and_below_what_the_hardware_allows(
     let output = pass("telemetry,copy,gemm-f32,gemm-bf16,triad", &[]);
     let table = std::fs::read_to_string(output.path().join("table.md")).unwrap();
     assert!(table.contains("a rehearsal") && table.contains("torch 0.0"), "{table}");
-    // 3201 MHz x 6144 bits x 2; 4 multiprocessors at 1980 MHz with 128 and 2048 units.
-    for ceiling in ["4917", "2.027", "32.44"] {
-        assert!(table.contains(&format!("ceiling {ceiling}")), "{ceiling}: {table}");
-    }
+    assert_eq!(
+        (table.matches(", ceiling ").count(), table.matches("unknown").count()),
+        (4, 0),
+        "{table}"
+    );
 }
 
 /// They let one kernel run at a time, under which none may wait for the host.

@@ -3,20 +3,19 @@
 import json
 import shutil
 
-from gpu_check import gpu
 from gpu_check.answers import Failed, Skipped, number
 
 
-def against_torch(what, words, size, metric, least, ceiling):
-    """A check of a rate at the size of this name beside PyTorch's; `ceiling` takes the device."""
+def against_torch(what, words, size, metric, least):
+    """A check of a rate at the size of this name beside PyTorch's."""
     def check(bench):
         problem, pace = bench.sizes[size], bench.sizes[what]
         ours = f"{words} --problem-size {size}={problem} {pace}"
         highest = bench.compare(ours, 1, metric, lambda ours: of_torch(bench, what, *ours), least)
-        most = ceiling(bench.device)
+        most = bench.peak
         bench.note(ceiling=most or "unknown", of_ceiling=highest / most if most else "unknown")
         if most and highest > most:
-            raise Failed(f"{highest:.6g} is more than the clock and the units allow: {most:.6g}")
+            raise Failed(f"{highest:.6g} is more than the hardware can do: {most:.6g}")
     return check
 
 
