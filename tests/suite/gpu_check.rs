@@ -102,7 +102,7 @@ fn an_instance_of_a_gpu_is_checked_though_nvidia_smi_knows_little_of_it() {
 #[test]
 fn what_there_was_no_time_for_is_not_passed() {
     // However fast the machine is: the hanging run alone takes longer.
-    let (ended, output) = gpu_check("--budget=14 --only=hang,kill", &[]);
+    let (ended, output) = gpu_check("--budget=14 --only=hang,telemetry", &[]);
     let out = String::from_utf8_lossy(&ended.stdout);
     assert_eq!(ended.status.code(), Some(4), "{out}");
     assert_eq!(outcomes(output.path()), ["not run", "not run"], "{out}");
