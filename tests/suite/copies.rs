@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::cuda::{all_right, cases, emulated, on_standin};
-use crate::ranks::tesserabench;
+use crate::ranks::{Run, tesserabench};
 
 const COPIES: [&str; 4] =
     ["host_to_device", "device_to_host", "host_device_bidirectional", "device_local_copy"];
@@ -145,8 +145,8 @@ fn sizes_of_nvbandwidth_have_its_name() {
 fn a_chain_of_loads_is_walked_and_each_load_has_a_time() {
     let words = "-b pointer_chase --problem-size array=8,4KiB,1MiB --problem-size stride=1,32";
     let host = tesserabench(&format!("run --backend host --iterations 4 --warmup 1 {words}"));
-    let refused = |run: crate::ranks::Run| run.fails(2).error().to_owned();
-    assert!(refused(host).contains("accesses is 0"));
+    let refused = |run: Run| run.fails(2).error().to_owned();
+    assert!(refused(host).contains("'accesses' is 0"));
     let words = "-b pointer_chase --problem-size array=4KiB,1MiB --problem-size stride=1,32";
     let host = tesserabench(&format!("run --backend host --iterations 4 --warmup 1 {words}"));
     for run in [host, on_standin(&format!("--backend cuda {words}"))] {
