@@ -524,11 +524,11 @@ mod tests {
             Caveat::Imported { tool: text(), time: text() },
             Caveat::PlantedFault { fault: text() },
             Caveat::Unchecked,
-            Caveat::NumaUnknown,
             Caveat::SelfTimed,
             Caveat::Widened { to: text() },
             Caveat::Instance,
             Caveat::Profiled { by: text() },
+            Caveat::NumaUnknown,
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);
