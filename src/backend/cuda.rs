@@ -8,6 +8,7 @@ mod blocking;
 mod call;
 mod copy;
 mod creation;
+mod cublaslt;
 mod device_clock;
 mod exchange;
 mod fork;
@@ -100,7 +101,7 @@ pub fn versions() -> [(&'static nvidia::Library, Result<String>); 4] {
     [
         (&nvidia::DRIVER, nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
         (&nvidia::NVRTC, crate::machine::kernel::compiler_version()),
-        (&nvidia::CUBLASLT, gemm::version()),
+        (&nvidia::CUBLASLT, cublaslt::version()),
         (&nvidia::NCCL, nccl::version()),
     ]
 }

@@ -135,6 +135,7 @@ pub static CUBLASLT: Library = Library {
         "cublasLtGetStatusName",
         "cublasLtGetVersion",
         "cublasLtMatmul",
+        "cublasLtMatmulAlgoConfigGetAttribute",
         "cublasLtMatmulAlgoGetHeuristic",
         "cublasLtMatmulDescCreate",
         "cublasLtMatmulDescDestroy",
