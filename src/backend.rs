@@ -141,6 +141,8 @@ pub trait Prepared {
 pub struct Remarks {
     /// How more elements were moved than one call can count.
     pub split: Option<String>,
+    /// Whether host memory may lie on another NUMA node than the device.
+    pub numa_unknown: bool,
     /// What a form that computes meanwhile did, for one operation.
     pub overlap: Option<Overlap>,
     /// What of its kernel was chosen.

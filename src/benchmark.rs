@@ -1,6 +1,7 @@
 //! The catalogue: the named things that can be measured, with their problem sizes and precisions.
 
 pub mod collective;
+pub mod copy;
 mod element;
 mod fitting;
 pub mod kernel;
@@ -31,6 +32,7 @@ use crate::base::error::{Error, Result, suggestion};
 use crate::base::files::read_bounded;
 use crate::base::units::{counted, parse_sizes, refuse_long};
 use crate::benchmark::collective::{COLLECTIVES, Collective};
+use crate::benchmark::copy::{COPIES, CopyKind};
 use crate::benchmark::fitting::WORDS;
 use crate::benchmark::kernel::{Found, KERNELS, Kernel};
 pub use crate::benchmark::work::Counts;
@@ -130,6 +132,7 @@ impl Benchmark {
 enum WorkKind {
     Exchange(&'static Collective),
     Kernel(&'static Kernel),
+    Copy(&'static CopyKind),
 }
 
 impl From<&'static Collective> for Benchmark {
@@ -173,10 +176,29 @@ impl From<&'static Kernel> for Benchmark {
     }
 }
 
+impl From<&'static CopyKind> for Benchmark {
+    fn from(kind: &'static CopyKind) -> Self {
+        Self {
+            name: kind.name.into(),
+            aliases: kind.aliases.iter().map(|&alias| alias.into()).collect(),
+            description: kind.description.into(),
+            keys: kind.keys.to_vec(),
+            presets: CopyKind::presets(),
+            precisions: Vec::new(),
+            placements: false,
+            collective: false,
+            default: false,
+            folder: None,
+            kind: WorkKind::Copy(kind),
+        }
+    }
+}
+
 /// Every benchmark.
 pub static CATALOGUE: LazyLock<Vec<Benchmark>> = LazyLock::new(|| {
     let collectives = COLLECTIVES.iter().copied().map(Benchmark::from);
-    collectives.chain(KERNELS.iter().map(Benchmark::from)).collect()
+    let kernels = KERNELS.iter().map(Benchmark::from);
+    collectives.chain(kernels).chain(COPIES.iter().map(Benchmark::from)).collect()
 });
 
 /// Kernels that were found.
@@ -377,6 +399,7 @@ impl Benchmark {
                 };
                 Work::Kernel(kernel.run(problem, element)?)
             }
+            WorkKind::Copy(kind) => Work::Copy(kind.copy(problem)),
         })
     }
 

@@ -257,9 +257,12 @@ pub fn measure(
         accuracy = accuracy.and(prepared.check()?);
     }
     let Collected { samples, times, gaps, own, clock_error } = taken;
-    let own = (own.summary(method.rank, budget.confidence), accuracy);
+    let remarks = prepared.remarks();
+    let own = (own.summary(method.rank, budget.confidence), accuracy, remarks.numa_unknown);
     let recording = team.group.gather(own)?.map(|ranks| {
-        let (per_rank, accuracy): (Vec<RankTimes>, Vec<Accuracy>) = ranks.into_iter().unzip();
+        let numa_unknown = ranks.iter().any(|(.., unknown)| *unknown);
+        let of_each = ranks.into_iter().map(|(times, accuracy, _)| (times, accuracy));
+        let (per_rank, accuracy): (Vec<RankTimes>, Vec<Accuracy>) = of_each.unzip();
         let world_ranks: Vec<usize> = per_rank.iter().map(|times| times.rank).collect();
         Recording {
             protocol: starter.protocol,
@@ -269,7 +272,7 @@ pub fn measure(
             warmup_seconds: (first - began) as f64 / 1e9,
             measuring_seconds: so_far.seconds,
             times,
-            remarks: prepared.remarks(),
+            remarks: Remarks { numa_unknown, ..remarks },
             accuracy: Accuracy::combine(accuracy, &world_ranks),
             skew: gaps.medians(clock_error),
             per_rank,

@@ -65,6 +65,7 @@ pub fn analyse(
                 result.error = Some(CaseError::now(Kind::CaseFailed, "measure", detail));
             } else {
                 let split = recording.remarks.split.clone();
+                let numa_unknown = recording.remarks.numa_unknown.then_some(Caveat::NumaUnknown);
                 let measured = measured(plan, &counts, *recording);
                 let crowding = crowding.into_iter().chain(split.map(|how| Caveat::Split { how }));
                 let has_no_check =
@@ -79,6 +80,7 @@ pub fn analyse(
                 let to = || Caveat::Widened { to: Element::F32.name().to_owned() };
                 let crowding = crowding
                     .chain(unchecked.then_some(Caveat::Unchecked))
+                    .chain(numa_unknown)
                     .chain(self_timed)
                     .chain(widened.then(to))
                     .chain(unqueued.then_some(Caveat::Unqueued));

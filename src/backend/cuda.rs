@@ -6,12 +6,15 @@
 
 mod blocking;
 mod call;
+mod copy;
 mod creation;
 mod cublaslt;
 mod device_clock;
 mod exchange;
+mod fork;
 mod gemm;
 mod gpu;
+mod host_memory;
 mod kernel;
 mod launch;
 mod memory;
@@ -215,6 +218,9 @@ impl Backend for Cuda {
         let prepared = match work {
             Work::Nothing => self.timed(Box::new(Nothing), peers.wait, batch),
             Work::Exchange(exchange) => self.exchange(exchange, group, peers),
+            Work::Copy(copy) => {
+                copy::prepare(&self.gpu, copy).and_then(|copy| self.timed(copy, peers.wait, batch))
+            }
             Work::Kernel(run) => {
                 run.check_backend("cuda").and_then(|()| match &run.kernel.command {
                     Some(command) => {
@@ -295,6 +301,11 @@ trait Operation {
     /// Compares every element that the last run since `load` left with its reference, where that can be done.
     fn compare(&mut self, _: Phase) -> Result<Accuracy> {
         Ok(Accuracy::default())
+    }
+
+    /// Whether host memory that it uses lies on the GPU's NUMA node, as far as that matters.
+    fn is_near(&self) -> bool {
+        true
     }
 
     /// How its kernel came to be machine code, where this program has it compiled.

@@ -82,6 +82,12 @@ impl Backend for Host {
                 let operation = transport.prepare(exchange, group, (&self.clock, common))?;
                 self.timed(operation, policy, batch)
             }
+            Work::Copy(_) => {
+                return Err(Error::unsupported(
+                    "the host backend has no GPU's memory to copy to or from; use --backend cuda, or -b copy for a \
+                     copy within the host's memory",
+                ));
+            }
             Work::Kernel(run) => {
                 run.check_backend("host")?;
                 match &run.kernel.command {

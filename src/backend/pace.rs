@@ -23,6 +23,8 @@ pub(super) struct Pace {
     memory: f64,
     /// Floating point operations in a nanosecond.
     arithmetic: f64,
+    /// A load that waits for another, ns.
+    access: f64,
 }
 
 impl Pace {
@@ -35,6 +37,7 @@ impl Pace {
         link: 10.0,
         memory: 50.0,
         arithmetic: 100.0,
+        access: 1.0,
     };
 
     /// On a GPU, between two events. They have "a resolution of around 0.5 microseconds" (CUDA driver API,
@@ -47,6 +50,7 @@ impl Pace {
         link: 400.0,
         memory: 3_000.0,
         arithmetic: 50_000.0,
+        access: 20.0,
     };
 
     /// How many runs of the work on `ranks` ranks make a sample.
@@ -71,8 +75,13 @@ impl Pace {
             },
             Work::Kernel(run) => {
                 let traffic = run.memory_traffic().unwrap_or(run.bytes()) as f64 / self.memory;
-                self.start + traffic.max(run.flops().unwrap_or(0.0) / self.arithmetic)
+                let accesses = run.dependent_accesses().unwrap_or(0) as f64 * self.access;
+                self.start + traffic.max(run.flops().unwrap_or(0.0) / self.arithmetic).max(accesses)
             }
+            Work::Copy(copy) => match copy.memory_traffic() {
+                Some(traffic) => self.start + traffic as f64 / self.memory,
+                None => self.start + copy.bytes as f64 / self.link,
+            },
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Inputs whose right results are known exactly, and those results: shared by the backends that compute.
 
 mod buffer_layout;
+mod copied;
 pub(super) mod expected_results;
 mod kernel;
 mod operands;
 
 pub(super) use buffer_layout::BufferLayout;
+pub(super) use copied::{fill_source, judge_copy, spoil_target};
 pub(super) use expected_results::ExpectedResults;
 pub(super) use kernel::judge;
 pub(super) use operands::{FACTOR, Operands};

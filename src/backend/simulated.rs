@@ -76,7 +76,17 @@ impl Backend for Simulated {
             }
         }
         let seconds = crate::benchmark::model::seconds(work, &self.topology, &group.ranks)
-            .ok_or_else(|| Error::unsupported("the start of a library is not modelled"))?;
+            .ok_or_else(|| {
+                Error::unsupported(match work {
+                    Work::Copy(_) => {
+                        "copies between host and GPU, and by copy engines, are not modelled: a topology has no figures of them"
+                    }
+                    Work::Kernel(_) => {
+                        "the latency of memory is not modelled: a topology has no figure of it"
+                    }
+                    Work::Nothing | Work::Exchange(_) => "the start of a library is not modelled",
+                })
+            })?;
         let name = match work {
             Work::Kernel(run) => encode(&(KERNELS, Unprefixed(&run.sizes), run.element, group)),
             _ => encode(&(work, group)),

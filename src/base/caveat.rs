@@ -183,6 +183,8 @@ pub enum Caveat {
     SelfTimed,
     /// A rank drove a part of a GPU.
     Instance,
+    /// The host's memory may lie on another NUMA node than the GPU.
+    NumaUnknown,
     /// Elements were made wider to be computed with, and rounded afterwards.
     Widened {
         /// The type that was computed in.
@@ -346,6 +348,12 @@ impl Caveat {
             Self::SelfTimed => (20, "self-timed", Nothing, ""),
             Self::Widened { .. } => (21, "widened", Nothing, ""),
             Self::Instance => (22, "MIG", Nothing, ""),
+            Self::NumaUnknown => (
+                25,
+                "NUMA unknown",
+                Nothing,
+                "bind ranks to the cores near their GPUs; a container may forbid mbind",
+            ),
             Self::Profiled { .. } => {
                 (23, "profiled", Scaling, "take times from a run without a profiler")
             }
@@ -479,6 +487,10 @@ impl fmt::Display for Caveat {
                 "a rank drove a MIG instance, a part of a GPU: clocks, power, energy and temperature are those of the \
                  whole GPU, which other instances share",
             ),
+            Self::NumaUnknown => f.write_str(
+                "the host's memory may lie on another NUMA node than the GPU: which is near it is not known, or memory there was \
+                 not to be had",
+            ),
             Self::SelfTimed => f.write_str("the times are those that the program itself prints"),
             Self::Widened { to } => write!(f, "computed in {to}: the host backend has no narrower arithmetic"),
             Self::Profiled { by } => write!(f, "it ran under {by}, which takes time itself"),
@@ -526,6 +538,7 @@ mod tests {
             Caveat::Instance,
             Caveat::Profiled { by: text() },
             Caveat::Unqueued,
+            Caveat::NumaUnknown,
         ];
         for (i, one) in all.iter().enumerate() {
             assert_eq!(one.place(), i);

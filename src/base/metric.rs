@@ -18,6 +18,8 @@ pub enum Direction {
 pub enum Unit {
     /// ms.
     Milliseconds,
+    /// ns for each access.
+    NanosecondsPerAccess,
     /// 1e9 bytes/s.
     GigabytesPerSecond,
     /// 1e12 floating point operations/s.
@@ -41,6 +43,7 @@ impl Unit {
     const fn facts(self) -> (&'static str, &'static str, (&'static str, f64)) {
         match self {
             Self::Milliseconds => ("ms", "", ("seconds", 1e-3)),
+            Self::NanosecondsPerAccess => ("ns", "ns_per_access", ("seconds", 1e-9)),
             Self::GigabytesPerSecond => ("GB/s", "gbps", ("bytes_per_second", 1e9)),
             Self::TeraflopsPerSecond => ("TFLOP/s", "tflops", ("operations_per_second", 1e12)),
             Self::PerSecond => ("1/s", "per_s", ("per_second", 1.0)),

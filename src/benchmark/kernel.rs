@@ -33,6 +33,7 @@ mod manifest;
 mod moe_permute;
 mod mul;
 mod norm;
+mod pointer_chase;
 mod product;
 mod quantise;
 mod reduce_max;
@@ -145,6 +146,7 @@ impl BuiltIn {
         built_in!(moe_permute, "kernel.cu"),
         built_in!(mul, "kernel.cu"),
         built_in!(norm, "kernel.cu"),
+        built_in!(pointer_chase, "kernel.cu"),
         built_in!(quantise, "kernel.cu"),
         built_in!(reduce_max, "kernel.cu"),
         built_in!(reduce_sum, "kernel.cu"),
@@ -227,6 +229,8 @@ pub enum Bound {
     /// Memory: so many bytes that are read or written; if absent, its tensors once each. What a cache fetches before a
     /// write (write-allocate) is not counted, as in STREAM (McCalpin, 1995).
     Memory(Option<Formula>),
+    /// The latency of memory: so many loads, each of which waits for the one before.
+    Latency(Formula),
 }
 
 /// What is right.

@@ -118,6 +118,9 @@ metrics! {
     MEMORY gbps, GigabytesPerSecond, HigherIsBetter, Some(Peak::Memory), "memory",
         "bytes read and written by all ranks / median time",
         |of| Some(of.each_second(of.all(of.counts.memory_traffic_bytes? as f64))? / 1e9);
+    ACCESS ns_per_access, NanosecondsPerAccess, LowerIsBetter, None, "access",
+        "median time / loads of a rank that wait for each other",
+        |of| of.each_access(of.counts.dependent_accesses?);
     ARITHMETIC tflops, TeraflopsPerSecond, HigherIsBetter, Some(Peak::Arithmetic), "arithmetic",
         "floating point operations of all ranks / median time",
         |of| Some(of.each_second(of.all(of.counts.flops?))? / 1e12);
@@ -207,6 +210,11 @@ impl Observed {
     /// So much for each second; `None` where that is nothing, or the time is too short for the clock.
     fn each_second(&self, amount: f64) -> Option<f64> {
         (self.median_ms > 0.0 && amount > 0.0).then(|| amount / (self.median_ms / 1e3))
+    }
+
+    /// Time of each of so many loads, ns; `None` where there is none, or the time is too short for the clock.
+    fn each_access(&self, accesses: u64) -> Option<f64> {
+        (self.median_ms > 0.0 && accesses > 0).then(|| 1e6 * self.median_ms / accesses as f64)
     }
 
     /// What all ranks do together, each as much.

@@ -10,7 +10,10 @@ pub fn seconds(work: &Work, topology: &Topology, ranks: &[usize]) -> Option<f64>
     match work {
         Work::Nothing => Some(0.0),
         Work::Exchange(exchange) => exchange_seconds(exchange, topology, ranks),
+        // Neither the latency of memory nor the link to the host is in a description.
+        Work::Kernel(run) if run.dependent_accesses().is_some() => None,
         Work::Kernel(run) => Some(kernel_seconds(run, &topology.device)),
+        Work::Copy(_) => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub use crate::benchmark::element::Element;
 
 use crate::base::error::Result;
 use crate::benchmark::collective::MpiCall;
+use crate::benchmark::copy::MemoryCopy;
 use crate::benchmark::kernel::KernelRun;
 
 /// One thing to run. Sizes are those of one rank.
@@ -23,6 +24,8 @@ pub enum Work {
     Exchange(Exchange),
     /// What every rank computes by itself.
     Kernel(KernelRun),
+    /// Data that every rank copies between the memory of the host and that of its device.
+    Copy(MemoryCopy),
 }
 
 impl Work {
@@ -36,9 +39,13 @@ impl Work {
     /// What cannot be on `ranks` ranks.
     ///
     /// # Errors
-    /// As [`Exchange::check`].
+    /// As [`Exchange::check`] and [`MemoryCopy::check`].
     pub fn check(&self, ranks: usize) -> Result<()> {
-        self.exchange().map_or(Ok(()), |exchange| exchange.check(ranks))
+        match self {
+            Self::Nothing | Self::Kernel(_) => Ok(()),
+            Self::Exchange(exchange) => exchange.check(ranks),
+            Self::Copy(copy) => copy.check(ranks),
+        }
     }
 
     /// What it counts on `ranks` ranks; see [`Exchange::algorithm_bytes`] and [`Exchange::bus_factor`]. Where a
@@ -58,9 +65,17 @@ impl Work {
                 messages: exchange.messages(ranks),
                 ..common
             },
-            Self::Kernel(run) => {
-                Counts { flops: run.flops(), memory_traffic_bytes: run.memory_traffic(), ..common }
-            }
+            Self::Kernel(run) => Counts {
+                flops: run.flops(),
+                memory_traffic_bytes: run.memory_traffic(),
+                dependent_accesses: run.dependent_accesses(),
+                ..common
+            },
+            Self::Copy(copy) => Counts {
+                algorithm_bytes: Some(copy.copied_bytes(ranks)),
+                memory_traffic_bytes: copy.memory_traffic(),
+                ..common
+            },
         }
     }
 
@@ -75,6 +90,7 @@ impl Work {
             Self::Nothing => 0,
             Self::Exchange(exchange) => exchange.footprint(ranks),
             Self::Kernel(run) => run.bytes(),
+            Self::Copy(copy) => copy.footprint(),
         }
     }
 
@@ -98,7 +114,8 @@ impl Work {
 /// has no such amount.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
-    /// Bytes that are divided by the time of one operation to get algbw, as nccl-tests counts them.
+    /// Bytes that are divided by the time of one operation to get algbw, as nccl-tests counts them; of copies, those that
+    /// all ranks copy in all directions.
     pub algorithm_bytes: Option<u64>,
     /// busbw / algbw, as in nccl-tests.
     pub bus_factor: Option<f64>,
@@ -106,6 +123,9 @@ pub struct Counts {
     pub flops: Option<f64>,
     /// Bytes that one rank reads from memory and writes to it, where the work is a pass over memory.
     pub memory_traffic_bytes: Option<u64>,
+    /// Loads of one rank that wait for each other, where these are what takes time.
+    #[serde(default)]
+    pub dependent_accesses: Option<u64>,
     /// Messages of all senders, where ranks act in pairs.
     pub messages: Option<u64>,
     /// Equal operations that one run is made of.

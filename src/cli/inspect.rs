@@ -18,8 +18,8 @@ use crate::base::plain::plain;
 use crate::benchmark::kernel::{Choice, Cuda, KERNELS, Kernel, KernelRun};
 use crate::benchmark::work::Work;
 use crate::machine::kernel::{
-    BLOCKING, BLOCKING_FUNCTION, Binary, Code, HEADERS, Level, Request, Source, compile,
-    compiler_version, disassembler, ptx, sass,
+    BLOCKING, BLOCKING_FUNCTION, Binary, Code, HEADERS, Level, MOVE_BYTES, MOVE_BYTES_FUNCTION,
+    Request, Source, compile, compiler_version, disassembler, ptx, sass,
 };
 use crate::plan::config::Config;
 use crate::plan::place::Place;
@@ -67,9 +67,10 @@ pub(super) fn run(args: InspectArgs, config: Option<&Path>) -> Result<Exit> {
     let runs = named(&args, paths)?;
     let compiler = format!("NVRTC {}", compiler_version()?);
     let all = KERNELS.iter().chain(&found.kernels);
-    let blocking = runs.is_empty().then(|| (BLOCKING, vec![BLOCKING_FUNCTION]));
+    let of_backend = [(BLOCKING, vec![BLOCKING_FUNCTION]), (MOVE_BYTES, vec![MOVE_BYTES_FUNCTION])];
+    let of_backend = of_backend.into_iter().filter(|_| runs.is_empty());
     let asked = all.filter_map(|kernel| asked_of(kernel, &runs));
-    let sources: Vec<(Source, Vec<&str>)> = blocking.into_iter().chain(asked).collect();
+    let sources: Vec<(Source, Vec<&str>)> = of_backend.chain(asked).collect();
     let is_foreign = |source: &Source| {
         let named = |other: &Source| other.name == source.name;
         found.kernels.iter().any(|kernel| kernel.source().is_some_and(named))

@@ -132,6 +132,13 @@ pub const BLOCKING_FUNCTION: &str = "blocking";
 /// The function beside it that finds the smallest step of the device's clock.
 pub const CLOCK_STEP: &str = "clock_step";
 
+/// The kernel of the `cuda` backend that copies bytes between memories.
+pub const MOVE_BYTES: Source =
+    Source::new("move_bytes", include_str!("../../kernels/move_bytes/kernel.cu"));
+
+/// Its function.
+pub const MOVE_BYTES_FUNCTION: &str = "move_bytes";
+
 /// A kernel as machine code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binary {

@@ -34,6 +34,13 @@ pub fn nodes() -> Vec<NumaNode> {
     nodes
 }
 
+/// The node that a device on the PCI bus is at; `None` where the system does not tell.
+pub fn node_of_pci(address: &str) -> Option<usize> {
+    let file = format!("/sys/bus/pci/devices/{}/numa_node", address.to_lowercase());
+    // −1 where it is not known.
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,6 +72,10 @@ pub static DRIVER: Library = Library {
         "cuMemFree_v2",
         "cuMemGetInfo_v2",
         "cuMemHostAlloc",
+        "cuMemHostGetDevicePointer_v2",
+        "cuMemHostRegister_v2",
+        "cuMemHostUnregister",
+        "cuMemcpyAsync",
         "cuMemcpyDtoHAsync_v2",
         "cuMemcpyHtoDAsync_v2",
         "cuMemsetD8Async",
@@ -84,6 +88,7 @@ pub static DRIVER: Library = Library {
         "cuStreamCreate",
         "cuStreamDestroy_v2",
         "cuStreamSynchronize",
+        "cuStreamWaitEvent",
     ],
     loaded: OnceLock::new(),
 };

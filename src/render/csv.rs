@@ -58,7 +58,7 @@ pub(super) fn report(report: &Report) -> Result<String> {
     let metrics = metrics.filter(|metric| report.shows(metric.key));
     let metrics: Vec<_> = metrics
         .map(|metric| {
-            (metric.key, |of: &&Case| text(of.rate(metric).or_else(|| of.figure(metric))))
+            (metric.key, |of: &&Case| text(of.figure(metric).or_else(|| of.rate(metric))))
         })
         .collect();
     let efficiency = |of: &Case, share: fn(&Efficiency) -> Option<f64>| {

@@ -7,7 +7,7 @@ use super::{Case, Latency, Measured, Report};
 use crate::base::metric::{Direction, Unit};
 use crate::benchmark::measures;
 use crate::benchmark::metric::{
-    self, ALGBW, ARITHMETIC, BUSBW, MEMORY, Metric, Metrics, OPERATIONS, Observed,
+    self, ACCESS, ALGBW, ARITHMETIC, BUSBW, MEMORY, Metric, Metrics, OPERATIONS, Observed,
 };
 use crate::machine::energy::Energy;
 
@@ -43,9 +43,12 @@ impl Report {
         measures::include(self.run.config.measure.as_deref(), key)
     }
 
-    /// The rate that stands for a case among those that it shows. Everything has operations each second, which say no more
-    /// than the time, unless they are asked for.
+    /// The rate that stands for a case among those that it shows, or the time of one access. Everything has operations each
+    /// second, which say no more than the time, unless they are asked for.
     pub fn shown_rate(&self, case: &Case) -> Option<(&'static Metric, f64)> {
+        if let Some(time) = case.figure(&ACCESS).filter(|_| self.shows(ACCESS.key)) {
+            return Some((&ACCESS, time));
+        }
         if self.run.config.measure.is_none() {
             return case.quoted_rate().filter(|(metric, _)| metric.unit != Unit::PerSecond);
         }

@@ -1,7 +1,9 @@
-// Memory of the device, pinned memory of the host, and copies between device and host.
+// Memory of the device, pinned memory of the host, and copies.
 #include "standin.h"
 
-static struct block { struct block *next; char *base; size_t bytes; bool on_device; } *blocks;
+// REGISTERED memory is the program's own, which the driver has pinned.
+enum kind { ON_DEVICE, PINNED, REGISTERED };
+static struct block { struct block *next; char *base; size_t bytes; enum kind kind; } *blocks;
 static size_t used; // of settings.memory
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -35,37 +37,40 @@ void unreserve(size_t bytes) {
     pthread_mutex_unlock(&lock);
 }
 
-static int allocate(void **at, size_t bytes, bool on_device) {
-    CHECK(bytes, CU_INVALID_VALUE);
-    CHECK(!on_device || reserve(bytes), CU_OUT_OF_MEMORY);
-    if (posix_memalign(at, 4096, bytes)) abort(); // the machine is too small for the tests
-    memset(*at, 0xff, bytes); // NaN in every float type: a missing initialisation shows
+static void know(void *at, size_t bytes, enum kind kind) {
     struct block *b = claim(sizeof *b);
-    *b = (struct block){ NULL, *at, bytes, on_device };
     pthread_mutex_lock(&lock);
-    b->next = blocks;
+    *b = (struct block){ blocks, at, bytes, kind };
     blocks = b;
     pthread_mutex_unlock(&lock);
+}
+
+static int allocate(void **at, size_t bytes, enum kind kind) {
+    CHECK(bytes, CU_INVALID_VALUE);
+    CHECK(kind != ON_DEVICE || reserve(bytes), CU_OUT_OF_MEMORY);
+    if (posix_memalign(at, 4096, bytes)) abort(); // the machine is too small for the tests
+    memset(*at, 0xff, bytes); // NaN in every float type: a missing initialisation shows
+    know(*at, bytes, kind);
     return 0;
 }
 
-static int release(void *at, bool on_device) {
+static int release(void *at, enum kind kind) {
     wait_for_all(); // as the real driver does
     pthread_mutex_lock(&lock);
     struct block *b, **link = &blocks;
-    while ((b = *link) && (b->base != at || b->on_device != on_device)) link = &b->next;
+    while ((b = *link) && (b->base != at || b->kind != kind)) link = &b->next;
     if (b) *link = b->next;
-    if (b && on_device) used -= b->bytes;
+    if (b && kind == ON_DEVICE) used -= b->bytes;
     pthread_mutex_unlock(&lock);
     CHECK(b, CU_INVALID_VALUE);
-    free(b->base);
+    if (kind != REGISTERED) free(b->base);
     free(b);
     return sticky;
 }
 
 EXPORT int cuMemAlloc_v2(void **at, size_t bytes) {
     TRY(context_call(__func__));
-    return allocate(at, bytes, true);
+    return allocate(at, bytes, ON_DEVICE);
 }
 
 EXPORT int cuMemGetInfo_v2(size_t *left, size_t *all) {
@@ -79,13 +84,30 @@ EXPORT int cuMemGetInfo_v2(size_t *left, size_t *all) {
 
 EXPORT int cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     TRY(context_call(__func__));
-    return allocate(at, bytes, false);
+    return allocate(at, bytes, PINNED);
 }
 
-EXPORT int cuMemFree_v2(void *at) { TRY(context_call(__func__)); return release(at, true); }
-EXPORT int cuMemFreeHost(void *at) { TRY(context_call(__func__)); return release(at, false); }
+EXPORT int cuMemFree_v2(void *at) { TRY(context_call(__func__)); return release(at, ON_DEVICE); }
+EXPORT int cuMemFreeHost(void *at) { TRY(context_call(__func__)); return release(at, PINNED); }
 
-// ---- Copies. All host memory is taken for pageable, since the program pins no more than two words.
+EXPORT int cuMemHostRegister_v2(void *at, size_t bytes, unsigned flags) {
+    enum { PORTABLE = 1, DEVICEMAP = 2 };
+    TRY(context_call(__func__));
+    CHECK(at && bytes && flags == (PORTABLE | DEVICEMAP), CU_INVALID_VALUE);
+    know(at, bytes, REGISTERED);
+    return 0;
+}
+
+EXPORT int cuMemHostUnregister(void *at) { TRY(context_call(__func__)); return release(at, REGISTERED); }
+
+EXPORT int cuMemHostGetDevicePointer_v2(void **pointer, void *at, unsigned flags) {
+    TRY(context_call(__func__));
+    CHECK(valid(at, 1, 1) && !flags, CU_INVALID_VALUE);
+    *pointer = at;
+    return 0;
+}
+
+// ---- Copies. These two take all host memory for pageable.
 
 struct fill { void *to; size_t bytes; int value; };
 struct upload { void *to; size_t bytes; char from[]; };
@@ -137,5 +159,26 @@ EXPORT int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, struct
     TRY(context_call(__func__));
     CHECK(is(s, STREAM), CU_INVALID_HANDLE);
     wait_for(s, submit(s, run_download, &(struct download){ to, from, bytes }, sizeof(struct download)));
+    return sticky;
+}
+
+// Memory that is neither the device's nor pinned is pageable: the driver stages it, and returns when that is done. Behind a
+// kernel that waits for the host it would never be.
+struct copy { void *to; const void *from; size_t bytes; };
+
+static int run_copy(const void *argument) {
+    const struct copy *copy = argument;
+    const void *ends[] = { copy->to, copy->from };
+    for (int i = 0; i < 2; i++) CHECK(!valid(ends[i], 1, 1) || valid(ends[i], copy->bytes, 1), CU_ILLEGAL_ADDRESS);
+    memcpy(copy->to, copy->from, copy->bytes - (settings.dropped < copy->bytes ? settings.dropped : copy->bytes));
+    return 0;
+}
+
+EXPORT int cuMemcpyAsync(void *to, const void *from, size_t bytes, struct stream *s) {
+    TRY(context_call(__func__));
+    CHECK(is(s, STREAM), CU_INVALID_HANDLE);
+    uint64_t number = submit(s, run_copy, &(struct copy){ to, from, bytes }, sizeof(struct copy));
+    if (valid(to, 1, 1) && valid(from, 1, 1)) return 0;
+    wait_for(s, number);
     return sticky;
 }

@@ -87,6 +87,7 @@ __attribute__((constructor)) static void read_settings(void) {
     settings.nccl_tells = variable("STANDIN_NCCL_TELLS", 0) != 0;
     settings.nccl_absent = of_rank("STANDIN_NCCL_ABSENT") != 0;
     settings.nccl_version = (int)variable("STANDIN_NCCL_VERSION", 22809);
+    settings.dropped = (size_t)variable("STANDIN_DROP", 0);
     settings.hang = (long)of_rank("STANDIN_HANG");
     settings.old_compiler = variable("STANDIN_OLD_COMPILER", 0) != 0;
     read_archs();

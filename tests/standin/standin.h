@@ -62,6 +62,7 @@ extern struct settings {
     bool nccl_tells;             // STANDIN_NCCL_TELLS=1: it says on standard error how communicators end
     bool nccl_absent;            // STANDIN_NCCL_ABSENT=1[@RANK]: it never comes to the end of a communicator
     int nccl_version;            // STANDIN_NCCL_VERSION: what it says it is, such as 22809
+    size_t dropped;              // STANDIN_DROP=N: cuMemcpyAsync leaves out the last N bytes
     long hang;                   // STANDIN_HANG=N[@RANK]: the Nth matrix product (of this rank) never ends
     int blocking;                // STANDIN_BLOCKING=1: a launch waits for its end
     bool old_compiler;           // STANDIN_OLD_COMPILER=1: it cannot time itself

@@ -153,6 +153,20 @@ EXPORT int cuEventRecord(struct event *e, struct stream *s) {
     return 0;
 }
 
+static int run_wait(const void *argument) {
+    const struct event *e = argument;
+    wait_for(e->stream, e->operation);
+    return 0;
+}
+
+// What it waits for is what has been recorded by now.
+EXPORT int cuStreamWaitEvent(struct stream *s, struct event *e, unsigned flags) {
+    TRY(context_call(__func__));
+    CHECK(is(s, STREAM) && is(e, EVENT), CU_INVALID_HANDLE);
+    if (e->stream) submit(s, run_wait, e, sizeof *e);
+    return 0;
+}
+
 // A test leaves it out for a driver that is too old for the program.
 #ifndef WITHOUT_EVENT_QUERY
 EXPORT int cuEventQuery(struct event *e) {

@@ -244,6 +244,7 @@ fn a_wrong_kernel_is_found() {
         ("dequantise", "has one scale", r"s/scales\[blockIdx.x\]/scales[0]/"),
         ("adamw", "forgets the second moment", r"s/narrow<float>(vs)/((const Moments *)v)[at]/"),
         ("triad_strided", "leaves columns out", r"s/stride + blockIdx.y/stride + blockIdx.y \/ 2/"),
+        ("pointer_chase", "ends early", "s/step < steps/step + 1 < steps/"),
         ("copy_random", "does not gather", r"s/return places\[at\]/return at/"),
     ] {
         let sizes = match kernel {
@@ -495,8 +496,8 @@ fn a_gpu_has_one_rank_unless_emulation_is_asked_for() {
 
 #[test]
 fn whatever_call_fails_it_is_one_sentence() {
-    let kernels = "-b copy -b triad -b gemm -b all_reduce --problem-size array=1000 --problem-size m=16 \
-                   --problem-size bytes=64";
+    let kernels = "-b copy -b triad -b gemm -b all_reduce -b host_device_bidirectional --problem-size engine=ce,sm \
+                   --problem-size array=1000 --problem-size m=16 --problem-size bytes=64";
     // What the symbols of NCCL are for, each in two groups of calls.
     let exchanges = "-b all_reduce -b all_gather -b broadcast -b reduce -b reduce_scatter -b gather \
                      --problem-size bytes=64 --problem-size op=sum,mulsum";
@@ -513,6 +514,7 @@ fn whatever_call_fails_it_is_one_sentence() {
                 "Occupancy",
                 "Destroy",
                 "Unload",
+                "Unregister",
                 "Free",
                 "Release",
                 "Abort",

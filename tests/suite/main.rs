@@ -8,6 +8,7 @@ mod bad_input;
 mod ci;
 mod commands;
 mod confirmation;
+mod copies;
 mod cuda;
 mod cuda_exchanges;
 mod cuda_sites;

@@ -148,7 +148,8 @@ impl Prepared for Timed<'_> {
     fn remarks(&self) -> Remarks {
         let Self { operation, .. } = self;
         let (compilation, tuning) = (operation.compilation(), operation.tuning());
-        Remarks { compilation, tuning, ..Remarks::default() }
+        let numa_unknown = !operation.is_near();
+        Remarks { compilation, tuning, numa_unknown, ..Remarks::default() }
     }
 
     fn batch(&self) -> u32 {

@@ -52,6 +52,9 @@ pub struct Manifest {
     /// Bytes that are read and written, if memory limits it; if absent, all of its tensors once.
     #[serde(default)]
     bytes: Option<Placed<Formula>>,
+    /// Loads that wait for each other, if the latency of memory limits it.
+    #[serde(default)]
+    accesses: Option<Placed<Formula>>,
     /// Numbers of the type that elements are computed in.
     #[serde(default)]
     scalars: IndexMap<String, Placed<Formula>>,

@@ -79,6 +79,10 @@ impl KernelRun {
             let places = match &tensor.fill {
                 Fill::Below(most) => run.whole("the number of places", most, 1)?,
                 Fill::Permutation => shape.iter().product::<usize>() as u64,
+                Fill::Cycle(stride) => {
+                    run.whole("the stride of a cycle", stride, 1)?;
+                    shape.iter().product::<usize>() as u64
+                }
                 _ => continue,
             };
             let element = tensor.element_in(run.element);
@@ -90,6 +94,9 @@ impl KernelRun {
                     element.name()
                 )));
             }
+        }
+        if let Bound::Latency(accesses) = &kernel.bound {
+            run.whole("'accesses'", accesses, 1)?;
         }
         // What is asked for later is known, too.
         if let Some(Cuda::Own(own)) = &kernel.cuda {
@@ -256,7 +263,15 @@ impl KernelRun {
     pub fn flops(&self) -> Option<f64> {
         match &self.kernel.bound {
             Bound::Compute(flops) => Some(self.value(flops)),
-            Bound::Memory(_) => None,
+            Bound::Memory(_) | Bound::Latency(_) => None,
+        }
+    }
+
+    /// Loads that wait for each other, where they limit it.
+    pub fn dependent_accesses(&self) -> Option<u64> {
+        match &self.kernel.bound {
+            Bound::Latency(accesses) => Some(self.value(accesses) as u64),
+            Bound::Compute(_) | Bound::Memory(_) => None,
         }
     }
 
@@ -269,7 +284,7 @@ impl KernelRun {
     /// Bytes read and written, where they limit it.
     pub fn memory_traffic(&self) -> Option<u64> {
         let bytes = match &self.kernel.bound {
-            Bound::Compute(_) => return None,
+            Bound::Compute(_) | Bound::Latency(_) => return None,
             Bound::Memory(None) => self.bytes(),
             Bound::Memory(Some(bytes)) => self.value(bytes) as u64,
         };

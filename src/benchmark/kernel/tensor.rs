@@ -66,6 +66,9 @@ pub enum Fill {
     Below(Formula),
     /// Every whole number from 0 to below the number of elements once, in a random order.
     Permutation,
+    /// A random cycle through every element whose place is a multiple of this: each holds the place of the next. The others
+    /// are 0.
+    Cycle(Formula),
     /// What is no result, so that what the kernel does not write shows.
     #[serde(skip)]
     Spoilt,
@@ -102,6 +105,16 @@ impl Tensor {
                 // Fisher and Yates' shuffle.
                 for last in (1..values.len()).rev() {
                     values.swap(last, random.below(last + 1));
+                }
+            }
+            Fill::Cycle(stride) => {
+                let stride = run.value(stride) as usize;
+                values.fill(T::of(0));
+                let places = values.len().div_ceil(stride);
+                (0..places).for_each(|i| values[i * stride] = T::of((i * stride) as i64));
+                // Sattolo's shuffle, of which every result is one cycle.
+                for last in (1..places).rev() {
+                    values.swap(last * stride, random.below(last) * stride);
                 }
             }
             Fill::Spoilt => bytes_of_mut(values).fill(self.element_in(run.element).spoilt_byte()),
@@ -208,6 +221,27 @@ impl<'a> Values<'a> {
 mod tests {
     use super::*;
     use half::bf16;
+
+    #[test]
+    fn a_cycle_comes_by_every_place_once() {
+        let kernel =
+            crate::benchmark::kernel::KERNELS.iter().find(|one| one.name == "pointer_chase");
+        for (bytes, stride) in [(8, 1), (4096, 1), (4096, 3), (40_000, 32)] {
+            let sizes = [("array", bytes), ("stride", stride)];
+            let problem = sizes.map(|(key, size)| (key.to_owned(), size.into())).into();
+            let run = kernel.unwrap().run(&problem, Element::U32).unwrap();
+            let chain = run.filled(run.inputs().next().unwrap()).unwrap();
+            let chain = chain.of::<u32>();
+            let places = (bytes as usize / 4).div_ceil(stride as usize);
+            let (mut seen, mut place) = (vec![false; places], 0);
+            for _ in 0..places {
+                assert_eq!(place % stride as usize, 0);
+                assert!(!std::mem::replace(&mut seen[place / stride as usize], true));
+                place = chain[place] as usize;
+            }
+            assert_eq!((place, run.dependent_accesses()), (0, Some(places as u64 - 1)));
+        }
+    }
 
     #[test]
     fn narrow_types_get_entries_whose_sums_they_hold() {

@@ -68,16 +68,7 @@ impl Manifest {
             keys,
             aliases: self.aliases()?,
             precisions,
-            bound: match (&self.flops, &self.bytes) {
-                (Some(_), Some(bytes)) => {
-                    return Err(
-                        bytes.wrong("'bytes' and 'flops' are both there; keep what limits it")
-                    );
-                }
-                (Some(flops), None) => Bound::Compute(self.formula("flops", flops)?),
-                (None, Some(bytes)) => Bound::Memory(Some(self.formula("bytes", bytes)?)),
-                (None, None) => Bound::Memory(None),
-            },
+            bound: self.bound()?,
             inputs: self.inputs.iter().map(|input| self.input(input)).collect::<Result<_>>()?,
             outputs: match &self.outputs {
                 None if command.is_none() => {
@@ -108,6 +99,23 @@ impl Manifest {
             skips: self.skips()?,
             command: command.map(|(command, _)| command),
             name: name.into(),
+        })
+    }
+
+    fn bound(&self) -> Result<Bound> {
+        let told = [("flops", &self.flops), ("bytes", &self.bytes), ("accesses", &self.accesses)];
+        let mut told = told.into_iter().filter_map(|(key, at)| Some((key, at.as_ref()?)));
+        let Some((key, at)) = told.next() else { return Ok(Bound::Memory(None)) };
+        if let Some((other, at)) = told.next() {
+            return Err(
+                at.wrong(format!("'{other}' and '{key}' are both there; keep what limits it"))
+            );
+        }
+        let formula = self.formula(key, at)?;
+        Ok(match key {
+            "flops" => Bound::Compute(formula),
+            "bytes" => Bound::Memory(Some(formula)),
+            _ => Bound::Latency(formula),
         })
     }
 
@@ -240,6 +248,7 @@ impl Manifest {
             }
             Fill::Whole { terms, .. } => self.check("terms", &input.fill, [terms]),
             Fill::Below(most) => self.check("below", &input.fill, [most]),
+            Fill::Cycle(stride) => self.check("cycle", &input.fill, [stride]),
             _ => Ok(()),
         }?;
         let (shape, dtype) = (self.shape(&input.shape)?, dtype(input.dtype.as_ref()));
