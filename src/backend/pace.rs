@@ -71,7 +71,8 @@ impl Pace {
             },
             Work::Kernel(run) => {
                 let traffic = run.memory_traffic().unwrap_or(run.bytes()) as f64 / self.memory;
-                self.start + traffic.max(run.flops().unwrap_or(0.0) / self.arithmetic)
+                let one = self.start + traffic.max(run.flops().unwrap_or(0.0) / self.arithmetic);
+                f64::from(work.operations()) * one
             }
         }
     }

@@ -35,7 +35,7 @@ void unreserve(size_t bytes) {
     pthread_mutex_unlock(&lock);
 }
 
-static int allocate(void **at, size_t bytes, bool on_device) {
+int allocate(void **at, size_t bytes, bool on_device) {
     CHECK(bytes, CU_INVALID_VALUE);
     CHECK(!on_device || reserve(bytes), CU_OUT_OF_MEMORY);
     if (posix_memalign(at, 4096, bytes)) abort(); // the machine is too small for the tests
@@ -49,7 +49,7 @@ static int allocate(void **at, size_t bytes, bool on_device) {
     return 0;
 }
 
-static int release(void *at, bool on_device) {
+int release_memory(void *at, bool on_device) {
     wait_for_all(); // as the real driver does
     pthread_mutex_lock(&lock);
     struct block *b, **link = &blocks;
@@ -65,6 +65,7 @@ static int release(void *at, bool on_device) {
 
 EXPORT int cuMemAlloc_v2(void **at, size_t bytes) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     return allocate(at, bytes, true);
 }
 
@@ -79,11 +80,21 @@ EXPORT int cuMemGetInfo_v2(size_t *left, size_t *all) {
 
 EXPORT int cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     return allocate(at, bytes, false);
 }
 
-EXPORT int cuMemFree_v2(void *at) { TRY(context_call(__func__)); return release(at, true); }
-EXPORT int cuMemFreeHost(void *at) { TRY(context_call(__func__)); return release(at, false); }
+EXPORT int cuMemFree_v2(void *at) {
+    TRY(context_call(__func__));
+    TRY(uncaptured());
+    return release_memory(at, true);
+}
+
+EXPORT int cuMemFreeHost(void *at) {
+    TRY(context_call(__func__));
+    TRY(uncaptured());
+    return release_memory(at, false);
+}
 
 // ---- Copies. All host memory is taken for pageable, since the program pins no more than two words.
 
@@ -122,6 +133,7 @@ EXPORT int cuMemsetD8Async(void *to, unsigned char value, size_t bytes, struct s
 // The host's memory is the caller's again when this returns, and the device has not got it yet.
 EXPORT int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, struct stream *s) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     CHECK(is(s, STREAM), CU_INVALID_HANDLE);
     struct upload *upload = claim(sizeof *upload + bytes);
     upload->to = to;
@@ -135,6 +147,7 @@ EXPORT int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, struct
 // The host's memory has it when this returns.
 EXPORT int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, struct stream *s) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     CHECK(is(s, STREAM), CU_INVALID_HANDLE);
     wait_for(s, submit(s, run_download, &(struct download){ to, from, bytes }, sizeof(struct download)));
     return sticky;

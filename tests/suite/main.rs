@@ -10,6 +10,7 @@ mod commands;
 mod confirmation;
 mod cuda;
 mod cuda_exchanges;
+mod cuda_nccl;
 mod cuda_sites;
 mod docs;
 mod energy;
