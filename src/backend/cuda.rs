@@ -275,7 +275,11 @@ impl Cuda {
         let wait = self.wait_beside_nccl(group, wait);
         if matches!(exchange.collective.nccl, Nccl::CommInit) {
             let place = self.place(group)?;
-            let parent = exchange.splits.then(|| self.comm(group, share, wait)).transpose()?;
+            let parent = || {
+                share.unanimous(nccl::can_split())?;
+                self.comm(group, share, wait)
+            };
+            let parent = exchange.splits.then(parent).transpose()?;
             return Ok(Box::new(Creation::new(self, place, share, wait, parent)));
         }
         let comm = self.comm(group, share, wait)?;

@@ -11,11 +11,12 @@ struct known {
     atomic_long uses; // by calls
 };
 static struct known *all_known;
-static struct given { struct given *next; void *base; } *all_given; // what ncclMemAlloc gave
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 // A test leaves them out for an NCCL that is too old.
 #ifndef WITHOUT_REGISTER
+static struct given { struct given *next; void *base; } *all_given; // what ncclMemAlloc gave
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 EXPORT int ncclMemAlloc(void **at, size_t bytes) {
     TRY(injected(__func__, CUDA_ERROR));
     if (allocate(at, bytes, true)) return failure(NULL, CUDA_ERROR, "Failed to CUDA malloc %zu bytes", bytes);

@@ -323,7 +323,10 @@ fn the_real_nccl_declares_what_is_called() {
     let nccl = &tesserabench::machine::nvidia::NCCL;
     let newer = nccl.newer.iter().map(|(symbol, _)| symbol);
     for symbol in nccl.symbols.iter().chain(newer) {
-        assert!(listed.lines().any(|line| line.split(' ').next_back() == Some(*symbol)), "{symbol}");
+        assert!(
+            listed.lines().any(|line| line.split(' ').next_back() == Some(*symbol)),
+            "{symbol}"
+        );
     }
     let header = crate::cuda::wheel("nccl/include");
     let compiled = std::process::Command::new("cc")

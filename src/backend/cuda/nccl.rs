@@ -134,6 +134,14 @@ fn config() -> sys::ncclConfig_t {
     }
 }
 
+/// Whether NCCL makes communicators of others.
+///
+/// # Errors
+/// Unfit where it is too old for that.
+pub(super) fn can_split() -> Result<()> {
+    SplitFunctions::get().map(drop)
+}
+
 impl Comm {
     /// Connects `size` ranks, of which this is number `rank`; all of them call this with the same id.
     ///
@@ -170,9 +178,8 @@ impl Comm {
         self.split_by(|begun| self.settle(SPLIT, begun))
     }
 
-    /// The same where a rank may be short of memory for it, or its NCCL too old: then all say so.
+    /// The same where a rank may be short of memory for it: then all say so.
     pub(super) fn split_agreed(&self, share: Share<'_>) -> Result<Self> {
-        share.unanimous(SplitFunctions::get().map(drop))?;
         self.split_by(|begun| self.together(share, || self.settled(SPLIT, begun)))
     }
 
