@@ -1,9 +1,11 @@
 //! From what ranks read to the figures of the report. Knows cases and metrics, not text.
 
 mod case;
+mod ceiling;
 mod certificate;
 mod comparison;
 mod contention;
+mod efficiency;
 mod families;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -23,6 +25,7 @@ pub use comparison::{
     Looks, NoiseFloor, Reports, Rules, apart, comparable, compare, noise_floor, sessions,
 };
 pub use contention::compare_with_alone;
+pub use efficiency::hold_against_the_possible;
 pub use headline::settle;
 pub use latency::latency;
 pub use launches::merge;

@@ -8,6 +8,7 @@ pub mod measures;
 pub mod metric;
 pub mod model;
 mod numbers;
+pub mod peak;
 mod preset;
 mod problem;
 pub mod work;

@@ -7,6 +7,7 @@ mod analysis;
 mod certificate;
 mod check;
 mod comparison;
+mod efficiency;
 mod empty;
 mod fleet;
 mod footprint;
@@ -37,6 +38,7 @@ pub use comparison::{
     COMPARISON_SCHEMA, Compared, Comparison, Difference, Look, MUCH_WORSE, Magnitude, Reach,
     RegressionSeverity, SESSION, Side, Verdict,
 };
+pub use efficiency::Efficiency;
 pub use empty::{begun, empty};
 pub use fleet::{Disparity, Fleet, Member, Shared};
 pub use footprint::{Footprint, Roof};
@@ -237,6 +239,9 @@ pub struct Case {
     /// The memory that it takes; null for work without, and where a report does not tell.
     #[serde(default)]
     pub footprint: Option<Footprint>,
+    /// How far its rate is from what is possible; null where neither that nor another such rate is known.
+    #[serde(default)]
+    pub efficiency: Option<Efficiency>,
     /// Whether the other groups of its axis ran at once with it.
     #[serde(default)]
     pub concurrent: bool,

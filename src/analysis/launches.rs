@@ -6,6 +6,7 @@ mod study;
 
 use std::collections::{HashMap, HashSet};
 
+use super::efficiency::hold_against_the_possible;
 use super::headline::settle_launches;
 use super::limits::Limits;
 use crate::base::error::{Error, Exit, Result};
@@ -57,6 +58,7 @@ pub fn merge(mut launches: Vec<(usize, Report)>, ended: Exit) -> Result<Report> 
     let mut report = Report { cases, scaling, pair_matrices, ..first };
     report.run.launches = starts;
     report.run.finished = finished.unwrap_or_default();
+    hold_against_the_possible(&mut report);
     report.limits =
         Limits::resolve(&report.run.config.limits).unwrap_or_default().check(&report, &[]);
     report.conclude(planned, exit);

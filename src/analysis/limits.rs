@@ -8,10 +8,10 @@ pub use derive::derive_limits;
 use wildmatch::WildMatch;
 
 use super::case::works_alone;
+use super::ceiling::ceiling;
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::metric::Direction;
-use crate::benchmark::metric::{self, EFFICIENCY, Metric, Observed, Peak};
-use crate::benchmark::work::Element;
+use crate::benchmark::metric::{self, EFFICIENCY, Metric, Observed};
 use crate::machine::topology::Topology;
 use crate::plan::config::LimitConfig;
 use crate::report::{Basis, Case, LimitCheck, LimitOutcome, Point, RankTimes, Report};
@@ -137,9 +137,6 @@ impl Limit {
         };
         if let Some(against) = against {
             return Err(wrong(format!("bounds {} by {against}", config.metric)));
-        }
-        if config.percent_of_ceiling.is_some() && config.topology.is_none() {
-            return Err(wrong("is of a ceiling, but names no topology that has one".to_owned()));
         }
         let topology = config.topology.as_deref().map(Topology::load).transpose()?;
         Ok(Self { number, case: config.case.clone(), metric, topology, bound })
@@ -294,25 +291,10 @@ impl Limit {
         ranks.filter_map(of_rank).collect()
     }
 
-    /// What the machine can do at best, and where that was read; for busbw the slowest link between the ranks, for
-    /// memory and arithmetic the peak of all devices.
+    /// What the case can reach at best, and where that was read.
     fn ceiling(&self, report: &Report, case: &Case) -> Option<(f64, String)> {
-        let machine = self.topology.as_ref()?;
-        let (figure, devices) = match (self.metric.peak?, case.precision) {
-            (Peak::Link, _) => {
-                let node = |&rank: &usize| report.environment.ranks.get(rank).map(|rank| rank.node);
-                let mut nodes = case.participants.iter().map(node);
-                let first = nodes.next()?;
-                let one_node = nodes.all(|node| node == first);
-                (if one_node { &machine.intra.gbps } else { &machine.inter.gbps }, 1)
-            }
-            (Peak::Memory, _) => (&machine.device.memory_gbps, case.group_size),
-            (Peak::Arithmetic, Some(Element::F32)) => (&machine.device.f32_tflops, case.group_size),
-            (Peak::Arithmetic, Some(Element::F64)) => (&machine.device.f64_tflops, case.group_size),
-            // Of other types no peak is described.
-            (Peak::Arithmetic, _) => return None,
-        };
-        Some((figure.value * devices as f64, figure.source.clone()))
+        let figure = ceiling(report, case, self.metric.peak?, self.topology.as_ref())?;
+        Some((figure.value, figure.source))
     }
 }
 
@@ -321,6 +303,8 @@ mod tests {
     use super::*;
     use crate::analysis::fixture::{analysed, empty_report, plan, recording};
     use crate::base::random::Stream;
+    use crate::machine::device::Device;
+    use crate::machine::environment::Rank;
     use LimitOutcome::{Broken, Kept, Unchecked};
 
     /// A case of triad whose operation takes about 1 ms.
@@ -414,6 +398,24 @@ mod tests {
     }
 
     #[test]
+    fn without_a_described_machine_a_ceiling_is_what_devices_tell() {
+        let mut report = report(1.0);
+        let yaml = "[{case: 'triad*', metric: gbps, percent_of_ceiling: 90}]";
+        assert_eq!(outcomes(&check(yaml, &report, &[])), [Unchecked]);
+        let gpu = |rank| Device {
+            uuid: Some(format!("GPU-{rank}")),
+            memory_clock_mhz: Some(1000),
+            memory_bus_bits: Some(8),
+            ..Device::named("cuda", "GPU".to_owned())
+        };
+        let rank = |rank| Rank { rank, node: 0, local_rank: rank, device: gpu(rank), cores: None };
+        report.environment.ranks = (0..8).map(rank).collect();
+        let checks = check(yaml, &report, &[]);
+        assert_eq!(outcomes(&checks), [Kept]);
+        assert_eq!(checks[0].bound, Some(0.9 * 8.0 * 2.0));
+    }
+
+    #[test]
     fn a_fleet_shows_its_slow_member() {
         let fleet = [1.0, 1.01, 0.99, 1.2].map(report);
         let yaml = "[{case: 'triad*', metric: gbps, percent_of_fleet: 95}]";
@@ -444,7 +446,6 @@ mod tests {
             ("[{case: x, metric: latency, at_least: 1}]", "use at_most"),
             ("[{case: x, metric: gbps, at_most: 1}]", "use at_least"),
             ("[{case: x, metric: gbps, at_least: -1}]", "not positive"),
-            ("[{case: x, metric: gbps, percent_of_ceiling: 90}]", "no topology"),
             ("[{case: x, metric: gbps, topology: nowhere, percent_of_ceiling: 90}]", "nowhere"),
         ] {
             let limits: Vec<LimitConfig> = serde_saphyr::from_str(yaml).unwrap();

@@ -1,6 +1,8 @@
 //! Where the tensors of each case lie, and which side of the run's own roofline bounds it (Williams, Waterman, Patterson,
 //! 2009).
 
+use std::collections::BTreeMap;
+
 use crate::benchmark::work::Element;
 use crate::machine::cache::MemoryLevel;
 use crate::machine::capacity::Capacity;
@@ -20,8 +22,8 @@ pub fn place_on_roofline(report: &mut Report) {
             footprint.fits = capacity.level_of(footprint.bytes);
         }
     }
-    let bounds: Vec<Option<Roof>> =
-        report.cases.iter().map(|case| bound(case, &report.cases)).collect();
+    let roofs = Roofs::of(&report.cases);
+    let bounds: Vec<Option<Roof>> = report.cases.iter().map(|case| roofs.bound(case)).collect();
     for (case, bound) in report.cases.iter_mut().zip(bounds) {
         if let Some(footprint) = &mut case.footprint {
             footprint.bound = bound;
@@ -42,29 +44,63 @@ fn capacity(environment: &Environment, ranks: &[usize]) -> Capacity {
     known().map(of_rank).reduce(|one, other| one.least(&other)).unwrap_or_default()
 }
 
-fn bound(case: &Case, all: &[Case]) -> Option<Roof> {
-    let counts = case.counts.filter(|counts| !counts.communicates)?;
-    case.median_ms()?;
-    if counts.memory_traffic_bytes.is_some() {
-        return Some(Roof::Memory);
+/// The rates of a rank that a run reached, in bytes or operations each ms: the highest, and how many there are.
+#[derive(Default)]
+pub(super) struct Roofs {
+    arithmetic: BTreeMap<Option<Element>, (f64, usize)>,
+    memory: BTreeMap<MemoryLevel, (f64, usize)>,
+}
+
+impl Roofs {
+    pub(super) fn of(cases: &[Case]) -> Self {
+        let mut roofs = Self::default();
+        let raise = |(highest, count): &mut (f64, usize), rate: f64| {
+            *highest = highest.max(rate);
+            *count += 1;
+        };
+        for case in cases {
+            if let Some(rate) = flops(case) {
+                raise(roofs.arithmetic.entry(case.precision).or_default(), rate);
+            }
+            if let Some((rate, level)) = traffic(case).zip(level(case)) {
+                raise(roofs.memory.entry(level).or_default(), rate);
+            }
+        }
+        roofs
     }
-    let footprint = case.footprint.as_ref()?;
-    let intensity = counts.flops? / footprint.bytes as f64;
-    let ridge = arithmetic(all, case.precision)? / memory(all, footprint.fits?)?;
-    Some(if intensity < ridge { Roof::Memory } else { Roof::Compute })
+
+    fn bound(&self, case: &Case) -> Option<Roof> {
+        let counts = case.counts.filter(|counts| !counts.communicates)?;
+        case.median_ms()?;
+        if counts.memory_traffic_bytes.is_some() {
+            return Some(Roof::Memory);
+        }
+        let intensity = counts.flops? / case.footprint.as_ref()?.bytes as f64;
+        let ridge = self.arithmetic.get(&case.precision)?.0 / self.memory.get(&level(case)?)?.0;
+        Some(if intensity < ridge { Roof::Memory } else { Roof::Compute })
+    }
+
+    /// A rank's rate as a share of the highest of its kind, percent, where there is another.
+    pub(super) fn share(&self, case: &Case) -> Option<f64> {
+        let counts = case.counts.filter(|counts| !counts.communicates)?;
+        let (rate, (highest, count)) = match counts.memory_traffic_bytes {
+            Some(_) => (traffic(case)?, self.memory.get(&level(case)?)?),
+            None => (flops(case)?, self.arithmetic.get(&case.precision)?),
+        };
+        (*count > 1).then(|| 100.0 * rate / highest)
+    }
 }
 
-/// The highest rate of arithmetic of a rank in a type, operations each ms.
-fn arithmetic(all: &[Case], precision: Option<Element>) -> Option<f64> {
-    let same = all.iter().filter(|case| case.precision == precision);
-    same.filter_map(|case| Some(case.counts?.flops? / case.median_ms()?)).reduce(f64::max)
+fn level(case: &Case) -> Option<MemoryLevel> {
+    case.footprint.as_ref()?.fits
 }
 
-/// The highest rate of a rank in a level of memory, bytes each ms.
-fn memory(all: &[Case], level: MemoryLevel) -> Option<f64> {
-    let lies = |case: &&Case| case.footprint.as_ref().is_some_and(|of| of.fits == Some(level));
-    let rate = |case: &Case| Some(case.counts?.memory_traffic_bytes? as f64 / case.median_ms()?);
-    all.iter().filter(lies).filter_map(rate).reduce(f64::max)
+fn flops(case: &Case) -> Option<f64> {
+    Some(case.counts?.flops? / case.median_ms()?)
+}
+
+fn traffic(case: &Case) -> Option<f64> {
+    Some(case.counts?.memory_traffic_bytes? as f64 / case.median_ms()?)
 }
 
 #[cfg(test)]
@@ -110,7 +146,7 @@ mod tests {
     #[test]
     fn a_run_s_own_rates_say_what_bounds_a_product() {
         let bounds = |yaml: &str, medians: &[f64]| -> Vec<Option<&str>> {
-            let report = report(yaml, medians);
+            let report = self::report(yaml, medians);
             let of = |case: &Case| case.footprint.as_ref().unwrap().bound.map(Roof::name);
             report.cases.iter().map(of).collect()
         };
@@ -119,6 +155,12 @@ mod tests {
         // FLOP/B; the square one has 85, the thin one 4.
         let both = "benchmarks: {copy: {array: 50MB}, gemm: {m: 512, n: '512,8'}}";
         assert_eq!(bounds(both, &[1e7, 2.7e6, 1e7]), [memory, compute, memory]);
+        // Beside the best of the run: the copy is the only one of memory.
+        let report = report(both, &[1e7, 2.7e6, 1e7]);
+        let roofs = Roofs::of(&report.cases);
+        let shares: Vec<Option<f64>> = report.cases.iter().map(|case| roofs.share(case)).collect();
+        assert_eq!((shares[0], shares[1]), (None, Some(100.0)));
+        assert!((shares[2].unwrap() - 100.0 * (8.0 / 512.0) * 0.27).abs() < 0.01, "{shares:?}");
         // Without a copy there is no ridge.
         assert_eq!(bounds("benchmarks: {gemm: {m: 512}}", &[1e6]), [None]);
     }

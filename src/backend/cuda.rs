@@ -7,6 +7,7 @@
 mod blocking;
 mod call;
 mod creation;
+mod cublaslt;
 mod device_clock;
 mod exchange;
 mod gemm;
@@ -101,7 +102,7 @@ pub fn versions() -> [(&'static nvidia::Library, Result<String>); 4] {
     [
         (&nvidia::DRIVER, nvidia::DRIVER.require().and_then(|_| gpu::driver_version())),
         (&nvidia::NVRTC, crate::machine::kernel::compiler_version()),
-        (&nvidia::CUBLASLT, gemm::version()),
+        (&nvidia::CUBLASLT, cublaslt::version()),
         (&nvidia::NCCL, nccl::version()),
     ]
 }

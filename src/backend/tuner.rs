@@ -35,6 +35,19 @@ pub(super) trait Tunable {
     /// # Errors
     /// When the device fails.
     fn time(&mut self, clock: &HostClock) -> Result<Nanos>;
+
+    /// What else is known of the form in use, by name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn facts(&self) -> Result<Vec<(&'static str, u64)>> {
+        Ok(Vec::new())
+    }
+
+    /// The version of the library whose forms are tried; another one's may be others.
+    fn library(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Whether and for what it searches.
@@ -82,13 +95,13 @@ impl Tuner {
         let first = Choice::first(axes);
         if !self.is_on {
             kernel.choose(&first)?;
-            return Ok(Some(told(&first, ChosenBy::Default, &Search::none(axes))));
+            return Ok(Some(told(kernel, &first, ChosenBy::Default, &Search::none(axes))?));
         }
         let cache = self.cache.get_or_init(|| {
             let open = Cache::open("tuning");
             open.map_err(|why| tracing::warn!("forms are searched anew each time: {why}")).ok()
         });
-        let key = self.key(run, axes)?;
+        let key = self.key(run, axes, kernel.library())?;
         if let Some(kept) = cache.as_ref().and_then(|cache| kept(cache, &key, axes))
             && kernel.choose(&kept.choice).is_ok()
         {
@@ -97,7 +110,7 @@ impl Tuner {
         let search = search(axes, kernel)?;
         let (best, _) = search.best();
         kernel.choose(best)?;
-        let tuning = told(best, ChosenBy::Search, &search);
+        let tuning = told(kernel, best, ChosenBy::Search, &search)?;
         if let Some(cache) = cache {
             let kept = Kept { choice: best.clone(), tuning: tuning.clone() };
             let written = serde_json::to_vec(&kept).map_err(|why| Error::internal(why.to_string()));
@@ -109,7 +122,7 @@ impl Tuner {
     }
 
     /// All that decides what is best.
-    fn key(&self, run: &KernelRun, axes: &[Axis]) -> Result<Vec<u8>> {
+    fn key(&self, run: &KernelRun, axes: &[Axis], library: Option<String>) -> Result<Vec<u8>> {
         // With what it may include.
         let headers = || HEADERS.iter().flat_map(|(_, text)| text.bytes());
         let source = run.kernel.source();
@@ -121,7 +134,7 @@ impl Tuner {
             build,
             &self.device,
             &run.kernel.name,
-            source,
+            (source, library),
             (run.element, run.level),
             &run.sizes,
             axes,
@@ -183,20 +196,22 @@ impl Search {
     }
 }
 
-fn told(choice: &Choice, by: ChosenBy, search: &Search) -> Tuning {
+/// What is told of a kernel in this form.
+fn told(kernel: &dyn Tunable, choice: &Choice, by: ChosenBy, search: &Search) -> Result<Tuning> {
     let ms = |time: &Nanos| *time as f64 / 1e6;
     let time = |wanted: &Choice| {
         search.times.iter().find(|(choice, _)| choice == wanted).map(|(_, time)| ms(time))
     };
-    Tuning {
-        choice: choice.0.iter().cloned().collect(),
+    let facts = kernel.facts()?.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(Tuning {
+        choice: choice.0.iter().cloned().chain(facts).collect(),
         by,
         tried: search.times.len(),
         combinations: search.combinations,
         seconds: search.seconds,
         default_ms: search.times.first().map(|(_, time)| ms(time)),
         best_ms: time(choice),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -221,9 +236,13 @@ mod tests {
         }
     }
 
+    fn known() -> Known {
+        Known { now: 0, runs: 0 }
+    }
+
     fn searched(values: &[u64]) -> Result<Search> {
         let axes = [Axis { name: "tile".to_owned(), values: values.to_vec() }];
-        search(&axes, &mut Known { now: 0, runs: 0 })
+        search(&axes, &mut known())
     }
 
     #[test]
@@ -234,7 +253,7 @@ mod tests {
             let search = searched(values).unwrap();
             assert_eq!((search.best().0.0[0].1, search.times.len()), (best, tried));
             assert_eq!(search.combinations, values.len());
-            let told = told(&search.best().0, ChosenBy::Search, &search);
+            let told = told(&known(), &search.best().0, ChosenBy::Search, &search).unwrap();
             assert_eq!((told.default_ms, told.best_ms), (Some(0.1), Some(best as f64 / 1e3)));
         }
         assert!(searched(&[9, 100]).is_err(), "the first form cannot run");
@@ -242,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_form_is_timed_several_times() {
-        let mut known = Known { now: 1, runs: 0 };
+        let mut known = Known { now: 1, ..known() };
         shortest(&mut known, &HostClock::new(WaitPolicy::Spin)).unwrap();
         assert!((4..=21).contains(&known.runs), "{}", known.runs);
     }

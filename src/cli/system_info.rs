@@ -234,7 +234,7 @@ mod tests {
             memory_bytes: Some(80 << 30),
             compute_capability: Some("9.0".to_owned()),
             multiprocessors: Some(132),
-            caches: Vec::new(),
+            ..Device::default()
         };
         let node = Node {
             host: "node0".to_owned(),

@@ -22,6 +22,15 @@ pub struct Device {
     pub compute_capability: Option<String>,
     /// Number of streaming multiprocessors.
     pub multiprocessors: Option<u32>,
+    /// Highest clock of the multiprocessors, MHz.
+    #[serde(default)]
+    pub clock_mhz: Option<u32>,
+    /// Highest clock of the memory, MHz; it transfers twice in each.
+    #[serde(default)]
+    pub memory_clock_mhz: Option<u32>,
+    /// Width of the memory's bus, bits.
+    #[serde(default)]
+    pub memory_bus_bits: Option<u32>,
     /// Its caches, the nearest first; empty where they are not known.
     #[serde(default)]
     pub caches: Vec<Cache>,

@@ -140,6 +140,7 @@ pub static CUBLASLT: Library = Library {
         "cublasLtGetStatusName",
         "cublasLtGetVersion",
         "cublasLtMatmul",
+        "cublasLtMatmulAlgoConfigGetAttribute",
         "cublasLtMatmulAlgoGetHeuristic",
         "cublasLtMatmulDescCreate",
         "cublasLtMatmulDescDestroy",

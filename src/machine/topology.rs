@@ -82,13 +82,22 @@ pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     BUILT_IN.iter().map(|(name, _)| *name)
 }
 
+fn built_in(name: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
 impl Topology {
+    /// The built-in machine `name`.
+    pub fn built_in(name: &str) -> Option<Self> {
+        Self::parse(name, built_in(name)?).ok()
+    }
+
     /// The built-in machine `name`, or the one in the file of that name.
     ///
     /// # Errors
     /// Usage error for an unknown name, a malformed file, or a figure that is not positive.
     pub fn load(name: &str) -> Result<Self> {
-        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+        if let Some(text) = built_in(name) {
             return Self::parse(name, text);
         }
         let path = Path::new(name);

@@ -337,7 +337,7 @@ pub struct LimitConfig {
     /// Upper bound, in the metric's unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
-    /// Lower bound as a percentage of the peak of the machine named by `topology`.
+    /// Lower bound as a percentage of the peak of the machine named by `topology`, else of what GPUs tell of themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent_of_ceiling: Option<f64>,
     /// Lower bound as a percentage of the median: of all reports in `analyze`, and of all ranks if each works by

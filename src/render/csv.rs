@@ -11,7 +11,7 @@ use crate::benchmark::measures::ACCURACY;
 use crate::benchmark::metric::{self, LATENCY};
 use crate::benchmark::work::Placement;
 use crate::history::Trend;
-use crate::report::{Case, Comparison, Latency, Point, Report, Scaling};
+use crate::report::{Case, Comparison, Efficiency, Latency, Point, Report, Scaling};
 
 /// What a column is called, and its value of a row; empty where there is none.
 type Column<'a, R> = (&'a str, &'a dyn Fn(&R) -> String);
@@ -61,7 +61,12 @@ pub(super) fn report(report: &Report) -> Result<String> {
             (metric.key, |of: &&Case| text(of.rate(metric).or_else(|| of.figure(metric))))
         })
         .collect();
-    let after: [Column<'_, &Case>; 6] = [
+    let efficiency = |of: &Case, share: fn(&Efficiency) -> Option<f64>| {
+        text(of.efficiency.as_ref().and_then(share))
+    };
+    let after: [Column<'_, &Case>; 8] = [
+        ("of_peak_percent", &|of| efficiency(of, |of| of.of_peak_percent)),
+        ("of_best_percent", &|of| efficiency(of, |of| of.of_best_percent)),
         ("contention_ratio", &|of| text(of.contention_ratio)),
         ("wrong", &|of| text(of.accuracy.as_ref().map(|accuracy| accuracy.wrong))),
         ("launches", &|of| {

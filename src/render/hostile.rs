@@ -46,7 +46,7 @@ pub(super) fn everything() -> Report {
         memory_bytes: Some(1 << 36),
         compute_capability: Some("9.0".to_owned()),
         multiprocessors: Some(132),
-        caches: Vec::new(),
+        ..Device::default()
     };
     let rank = |rank| Rank {
         rank,

@@ -166,6 +166,11 @@ fn cases(report: &Report) -> Option<Section> {
                 let rate = report.shown_rate(case);
                 rate.map(|(metric, rate)| Cell::quantity(rate, metric.unit.name())).into()
             }),
+            ("of peak", &|case| {
+                let shown = case.efficiency.as_ref().filter(|of| report.shows(&of.metric));
+                let share = shown.and_then(|of| of.of_peak_percent);
+                share.map(|share| Cell::number(share, percent)).into()
+            }),
             ("launches", &|case| {
                 case.replication.as_ref().map(|all| Cell::count(all.launches.len())).into()
             }),
@@ -207,6 +212,7 @@ fn cases(report: &Report) -> Option<Section> {
         legend.below(
             section
                 .with(rates(report, &rows))
+                .with(peaks(&rows))
                 .with(checked(&rows).filter(|_| report.shows(ACCURACY)))
                 .with(cycles(report))
                 .with(lacking(report))
@@ -222,6 +228,7 @@ fn cases(report: &Report) -> Option<Section> {
     };
     Some(section.outcome("median").spare(&[
         "correct",
+        "of peak",
         "between",
         "reproducible",
         "p95",
@@ -261,6 +268,13 @@ fn rates(report: &Report, cases: &[&Case]) -> Option<String> {
     let rate = |case| report.shown_rate(case);
     let known = cases.iter().filter_map(|case| Some((rate(case)?.0.label, &*case.benchmark)));
     told_of(known).map(|told| format!("rate: {told}"))
+}
+
+/// What `of peak` is a share of.
+fn peaks(cases: &[&Case]) -> Option<String> {
+    let is_known = |case: &&Case| case.efficiency.as_ref().is_some_and(|of| of.peak.is_some());
+    let told = "of peak: of what the devices, or the slowest link, can do at best";
+    cases.iter().any(is_known).then(|| told.to_owned())
 }
 
 /// What was checked of each benchmark, where that is not the data of all.

@@ -10,7 +10,7 @@ use crate::analysis::{Limits, Reports, survey};
 use crate::base::metric::Direction;
 use crate::history::{Answer, Content};
 use crate::machine::kernel::{Compilation, Function, Level, Stage, StageTime};
-use crate::report::{Basis, Comparison, LimitCheck, LimitOutcome, Report};
+use crate::report::{Basis, Comparison, Efficiency, LimitCheck, LimitOutcome, Report};
 
 /// Holds a page against the file of its name.
 pub(crate) fn page(name: &str, text: &str) {
@@ -94,8 +94,15 @@ fn report() -> Report {
     let source = Some("a data sheet".to_owned());
     let ceiling = Basis::Ceiling { percent: 90.0, ceiling: Some(1.8), source };
     let compiled = report.cases.iter_mut().filter(|case| case.benchmark == "gemm");
-    for measured in compiled.filter_map(|case| case.measured.as_mut()) {
-        measured.compile = Some(compilation());
+    for case in compiled {
+        case.efficiency = Some(Efficiency {
+            metric: "tflops".to_owned(),
+            peak: Some(66.9),
+            source: Some("1980 MHz x 132 multiprocessors x 256".to_owned()),
+            of_peak_percent: Some(71.25),
+            of_best_percent: Some(100.0),
+        });
+        case.measured.iter_mut().for_each(|measured| measured.compile = Some(compilation()));
     }
     report.limits = vec![
         check(1, LimitOutcome::Kept, Basis::Absolute, Some(1.0)),

@@ -159,7 +159,8 @@ fn of_node(report: &Report, place: usize, node: &Node) -> Facts {
 }
 
 fn of_device(node: &Node, rank: &Rank) -> Facts {
-    let Device { name, memory_bytes, compute_capability, multiprocessors, .. } = &rank.device;
+    let Device { name, memory_bytes, compute_capability, multiprocessors, clock_mhz, .. } =
+        &rank.device;
     let board = node.boards.get(rank.local_rank).cloned().unwrap_or_default();
     let on = |is: bool| if is { "on" } else { "off" }.to_owned();
     let facts = [
@@ -167,6 +168,7 @@ fn of_device(node: &Node, rank: &Rank) -> Facts {
         ("memory", memory_bytes.map(gibibytes)),
         ("compute capability", compute_capability.clone()),
         ("multiprocessors", multiprocessors.map(|count| count.to_string())),
+        ("highest clock", clock_mhz.map(|clock| format!("{clock} MHz"))),
         ("firmware", board.firmware),
         ("PCIe generation", board.pcie_generation.map(|it| it.to_string())),
         ("PCIe width", board.pcie_width.map(|width| format!("x{width}"))),

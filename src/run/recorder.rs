@@ -282,6 +282,7 @@ fn conclude(plan: &Plan, report: &mut Report, exit: Exit) {
     analysis::settle(plan, &report.floors.unwrap_or_default(), &mut report.cases);
     analysis::compare_with_alone(&mut report.cases);
     analysis::place_on_roofline(report);
+    analysis::hold_against_the_possible(report);
     report.pair_matrices = analysis::matrices(plan, &report.cases);
     report.scaling = analysis::studies(plan, &report.cases);
     for cycles in report.cases.iter_mut().filter_map(|case| case.cycles.as_mut()) {

@@ -5,6 +5,8 @@ enum { NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPOR
 enum { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16F = 2, CUDA_R_8I = 3, CUDA_R_32I = 10, CUDA_R_16BF = 14,
        CUDA_R_8F_E4M3 = 28, CUDA_R_8F_E5M2 = 29 };
 enum { COMPUTE_32I = 72, OP_N = 0, OP_T = 1 };
+enum { CONFIG_ID = 0, CONFIG_STAGES = 6 };
+enum { ALGORITHM = 60, ALGORITHMS = 3, REFUSED = 61 }; // the first one's number, how many, and one that refuses to run
 enum { TRANSA = 3, TRANSB = 4, A_SCALE = 17, B_SCALE = 18, D_SCALE = 20 };
 
 struct matrix { void *at; int type; size_t rows, columns, step; }; // step: from one column to the next
@@ -159,8 +161,19 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(struct handle *handle, struct operatio
     TRY(injected(__func__, EXECUTION_FAILED));
     TRY(check(handle, operation, (struct layout *[]){ a, b, c, d }));
     CHECK(is(preference, PREFERENCE) && wanted >= 1, INVALID_VALUE);
-    memset(results, 0, sizeof *results);
-    *found = 1;
+    *found = wanted < ALGORITHMS ? wanted : ALGORITHMS;
+    for (int i = 0; i < *found; i++) results[i] = (struct heuristic){ .algorithm = { ALGORITHM + i } };
+    return 0;
+}
+
+// Numbers that tell the algorithms apart.
+EXPORT int cublasLtMatmulAlgoConfigGetAttribute(const uint64_t *algorithm, int attribute, void *value, size_t bytes,
+                                                size_t *written) {
+    TRY(injected(__func__, EXECUTION_FAILED));
+    CHECK(algorithm && value && bytes == sizeof(uint32_t), INVALID_VALUE);
+    CHECK(attribute >= CONFIG_ID && attribute <= CONFIG_STAGES, INVALID_VALUE);
+    *(uint32_t *)value = attribute == CONFIG_ID ? (uint32_t)*algorithm : (uint32_t)attribute;
+    *written = bytes;
     return 0;
 }
 
@@ -227,11 +240,13 @@ static int run_forever(const void *argument) {
 EXPORT int cublasLtMatmul(struct handle *handle, struct operation *operation, const void *alpha,
                           const void *a, struct layout *la, const void *b, struct layout *lb,
                           const void *beta, const void *c, struct layout *lc, void *d, struct layout *ld,
-                          const void *algorithm, void *workspace, size_t workspace_bytes,
+                          const uint64_t *algorithm, void *workspace, size_t workspace_bytes,
                           struct stream *s) {
     TRY(injected(__func__, EXECUTION_FAILED));
     TRY(check(handle, operation, (struct layout *[]){ la, lb, lc, ld }));
     CHECK(is(s, STREAM) && alpha && beta, INVALID_VALUE);
+    CHECK(*algorithm >= ALGORITHM && *algorithm < ALGORITHM + ALGORITHMS, INVALID_VALUE);
+    CHECK(*algorithm != REFUSED, NOT_SUPPORTED);
     CHECK(!sticky && valid(workspace, workspace_bytes, 1), EXECUTION_FAILED);
     struct product product = { number(alpha, operation->scale, 0), number(beta, operation->scale, 0),
                                { operation->turned[0], operation->turned[1] },

@@ -81,7 +81,10 @@ EXPORT int cuDeviceTotalMem_v2(size_t *bytes, int device) {
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
     TRY(device_call(__func__, device));
     switch (attribute) {
+    case 13: *value = 1000000; break; // highest clock, kHz
     case 16: *value = 4; break; // multiprocessors
+    case 36: *value = settings.memory_clock; break; // kHz
+    case 37: *value = 64; break; // memory bus, bits
     case 38: *value = 4 << 20; break; // level 2 cache
     case 75: *value = settings.capability; break; // compute capability, major
     default: *value = 0;        // also its minor, and memory pools

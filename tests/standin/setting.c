@@ -99,6 +99,7 @@ __attribute__((constructor)) static void read_settings(void) {
     settings.seed = variable("STANDIN_SEED", 1);
     settings.sanitise = variable("STANDIN_SANITISE", 0) != 0;
     settings.capability = (int)variable("STANDIN_CAPABILITY", 9);
+    settings.memory_clock = (int)variable("STANDIN_MEMORY_CLOCK", 10000000);
     settings.cluster = (unsigned)variable("STANDIN_CLUSTER", 0);
     settings.throttle = variable("STANDIN_THROTTLE", 0);
     settings.power = getenv("STANDIN_POWER") ? getenv("STANDIN_POWER") : "instant";

@@ -74,6 +74,7 @@ extern struct settings {
     uint64_t seed;               // STANDIN_SEED: for the order of threads
     bool sanitise;               // STANDIN_SANITISE=1: kernels run under AddressSanitizer, which must be preloaded
     int capability;              // STANDIN_CAPABILITY: the major number of its compute capability
+    int memory_clock;            // STANDIN_MEMORY_CLOCK: the highest of its memory, kHz
     unsigned cluster;            // STANDIN_CLUSTER=N: kernels in clusters of another number of blocks are refused
     unsigned long long throttle; // STANDIN_THROTTLE: NVML's reasons for low clocks
     const char *power;           // STANDIN_POWER: whether NVML knows power, "instant" or only as a "mean", or "none"

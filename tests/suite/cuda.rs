@@ -86,7 +86,7 @@ pub(crate) fn on_standin(words: &str) -> Run {
 }
 
 /// The same, where each kernel has only to be right.
-fn once_on_standin(words: &str) -> Run {
+pub(crate) fn once_on_standin(words: &str) -> Run {
     let run =
         tesserabench(&format!("run --iterations 1 --warmup 1 --no-autotune --batch 1 {words}"));
     with_libraries(run, &[everything()])

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use crate::cuda::{
-    NAMES, all_right, cases, emulated, everything, folder, link, on_standin, standin,
-    with_libraries,
+    NAMES, all_right, cases, emulated, everything, folder, link, on_standin, once_on_standin,
+    standin, with_libraries,
 };
 use crate::ranks::{Ended, Run, tesserabench, under_mpirun};
 
@@ -298,4 +298,19 @@ fn system_info_warns_of_a_driver_that_goes_to_sleep() {
     };
     assert!(out("0").contains("persistence mode is off on GPU 0-1"), "{}", out("0"));
     assert!(!out("1").contains("persistence"), "{}", out("1"));
+}
+
+#[test]
+fn a_rate_that_no_gpu_can_reach_is_no_result() {
+    // 16 MB/s of memory; the tensors are beyond the cache.
+    let copy = "--backend cuda copy --problem-size array=32MiB";
+    let ended = once_on_standin(copy).env("STANDIN_MEMORY_CLOCK", "1000").fails(5);
+    assert!(
+        ended.err.contains("% of what its devices can do (2 x 1 MHz x 64 bits"),
+        "{}",
+        ended.err
+    );
+    let report = once_on_standin(copy).passes().report();
+    let efficiency = &cases(&report)[0]["efficiency"];
+    assert_eq!(efficiency["peak"], 160.0, "{efficiency}");
 }

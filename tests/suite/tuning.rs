@@ -92,3 +92,34 @@ fn forms_for_gpus_are_compiled_and_right_whichever_is_chosen() {
     let tuning = tuning(&report);
     assert_eq!((&tuning["by"], &tuning["tried"]), (&"search".into(), &3.into()), "{tuning}");
 }
+
+#[test]
+fn algorithms_of_cublaslt_are_timed_and_the_chosen_one_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &str| {
+        let words = format!(
+            "run --iterations 4 --warmup 1 --backend cuda gemm --problem-size m=24 {words}"
+        );
+        let run = with_libraries(tesserabench(&words), &[everything()]);
+        let report = cached(run, folder.path()).passes().report();
+        all_right(&report);
+        tuning(&report).clone()
+    };
+    let numbers = |tuning: &Value| {
+        let choice = &tuning["choice"];
+        (choice["candidate"].as_u64().unwrap(), choice["algorithm"].as_u64().unwrap())
+    };
+    let first = run("--no-autotune");
+    assert_eq!((numbers(&first), &first["by"]), ((0, 60), &"default".into()), "{first}");
+    // One of the three that are offered refuses to run.
+    let searched = run("");
+    assert_eq!(
+        (&searched["tried"], &searched["combinations"]),
+        (&2.into(), &3.into()),
+        "{searched}"
+    );
+    let (candidate, algorithm) = numbers(&searched);
+    assert!(candidate != 1 && algorithm == 60 + candidate, "{searched}");
+    let kept = run("");
+    assert_eq!((numbers(&kept), &kept["by"]), ((candidate, algorithm), &"cache".into()), "{kept}");
+}

@@ -200,6 +200,16 @@ impl Gpu {
         event.record(&self.stream).map_err(failed("cannot record an event"))
     }
 
+    /// Device time of what `enqueue` queues, ns.
+    pub(super) fn time(&self, enqueue: impl FnOnce() -> Result<()>) -> Result<Nanos> {
+        let (begin, end) = (self.event()?, self.event()?);
+        self.record(&begin)?;
+        enqueue()?;
+        self.record(&end)?;
+        self.synchronize()?;
+        self.between(&begin, &end)
+    }
+
     /// Device time between two completed events, ns.
     pub(super) fn between(&self, begin: &CudaEvent, end: &CudaEvent) -> Result<Nanos> {
         let mut milliseconds = 0f32;
@@ -305,6 +315,8 @@ fn ask(ordinal: usize) -> Result<Device, DriverError> {
     let last = attribute(Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?;
     let last = u64::try_from(last).ok().filter(|bytes| *bytes > 0);
     let last = last.map(|bytes| Cache { level: MemoryLevel::L2, bytes, shared_by: None });
+    let positive = |told: i32| u32::try_from(told).ok().filter(|told| *told > 0);
+    let megahertz = |kilohertz| positive(kilohertz).map(|kilohertz| kilohertz / 1000);
     Ok(Device {
         kind: "cuda".to_owned(),
         name: result::device::get_name(gpu)?,
@@ -313,7 +325,12 @@ fn ask(ordinal: usize) -> Result<Device, DriverError> {
         // SAFETY: as above.
         memory_bytes: Some(unsafe { result::device::total_mem(gpu) }? as u64),
         compute_capability: Some(format!("{major}.{minor}")),
-        multiprocessors: u32::try_from(processors).ok(),
+        multiprocessors: positive(processors),
+        clock_mhz: megahertz(attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?),
+        memory_clock_mhz: megahertz(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)?),
+        memory_bus_bits: positive(attribute(
+            Attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH,
+        )?),
         caches: last.into_iter().collect(),
     })
 }

@@ -29,7 +29,7 @@ pub(super) fn prepare<'a>(
 ) -> Result<Box<dyn Operation + 'a>> {
     let own = match &run.kernel.cuda {
         Some(Cuda::Own(own)) => own,
-        Some(Cuda::CublasLt) => return gemm::prepare(gpu, run),
+        Some(Cuda::CublasLt) => return gemm::prepare(gpu, run, tuner),
         None => {
             let name = &run.kernel.name;
             return Err(Error::unsupported(format!("{name} has no form for NVIDIA GPUs")));
@@ -203,12 +203,8 @@ impl Tunable for Kernel<'_> {
     }
 
     fn time(&mut self, _: &HostClock) -> Result<Nanos> {
-        let (begin, end) = (self.gpu.event()?, self.gpu.event()?);
-        self.gpu.record(&begin)?;
-        self.enqueue()?;
-        self.gpu.record(&end)?;
-        self.gpu.synchronize()?;
-        self.gpu.between(&begin, &end)
+        let gpu = self.gpu;
+        gpu.time(|| self.enqueue())
     }
 }
 

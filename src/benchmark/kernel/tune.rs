@@ -95,7 +95,7 @@ pub enum ChosenBy {
 /// What was chosen for a case, on the rank that reports it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tuning {
-    /// The values, by name.
+    /// The values, by name; and what the library tells of the form, where it is one's.
     pub choice: BTreeMap<String, u64>,
     /// How it came about.
     pub by: ChosenBy,

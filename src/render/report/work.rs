@@ -4,7 +4,7 @@
 use crate::base::units::format_size;
 use crate::machine::cache::MemoryLevel;
 use crate::render::document::{Cell, Section};
-use crate::render::words::{placed, type_name};
+use crate::render::words::{percent, placed, type_name};
 use crate::report::{Case, Footprint, Report, Roof};
 
 /// One row a measured kernel; for those who look for why.
@@ -31,6 +31,14 @@ pub(super) fn section(report: &Report) -> Option<Section> {
             ("tensors", &|(_, of)| Cell::number(of.bytes as f64, |_| format_size(of.bytes))),
             ("fits", &|(_, of)| of.fits.map(MemoryLevel::name).unwrap_or_default().into()),
             ("bound by", &|(_, of)| of.bound.map(Roof::name).unwrap_or_default().into()),
+            ("of best", &|(case, _)| {
+                let share = case.efficiency.as_ref().and_then(|of| of.of_best_percent);
+                share.map(|share| Cell::number(share, percent)).into()
+            }),
+            ("peak", &|(case, _)| {
+                let of = case.efficiency.as_ref();
+                of.and_then(|of| of.source.as_deref()).unwrap_or_default().into()
+            }),
             ("deterministic", &|(case, _)| {
                 let is = |is| if is { "yes" } else { "no" };
                 case.accuracy.as_ref().and_then(|of| of.deterministic).map(is).into()
@@ -51,6 +59,12 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         (
             any(|(_, of)| of.bound.is_some()),
             "bound by: on the roofline of the highest rates of this run, by type and level",
+        ),
+        (
+            any(|(case, _)| {
+                case.efficiency.as_ref().is_some_and(|of| of.of_best_percent.is_some())
+            }),
+            "of best: a rank's rate beside the highest of this run, of arithmetic by type or of memory by level",
         ),
     ];
     let told = told.into_iter().filter(|(is_shown, _)| *is_shown).map(|(_, told)| told);
