@@ -23,6 +23,7 @@ use crate::benchmark::work::Work;
 use crate::machine::capacity::Capacity;
 use crate::machine::device::Device;
 use crate::machine::kernel::Compilation;
+use crate::machine::memory::DeviceMemory;
 use crate::plan::config::BackendChoice;
 use crate::plan::mesh::Group;
 use crate::plan::{BackendSpec, Plan};
@@ -54,6 +55,11 @@ pub trait Backend {
         BTreeMap::new()
     }
 
+    /// How much of the device's own memory is used; `None` where it has none, or does not tell.
+    fn memory(&self) -> Option<DeviceMemory> {
+        None
+    }
+
     /// Connects, allocates and fills everything `work` needs. Every rank of the group calls it, and
     /// connects before anything that can fail on it alone.
     ///
@@ -67,13 +73,29 @@ pub trait Backend {
     ) -> Result<Box<dyn Prepared + 'a>>;
 }
 
-/// Gives every rank what the first one brings; the others bring nothing. One rank's error is
-/// everybody's, so that nobody connects to one that cannot.
-type Share<'a> = Box<dyn Fn(Result<Option<Vec<u8>>>) -> Result<Vec<u8>> + 'a>;
+/// What the ranks of a case tell each other; all of them make each call.
+#[derive(Clone, Copy)]
+struct Share<'a>(&'a World);
+
+impl Share<'_> {
+    /// What the first rank brings; the others bring nothing. Errors as of [`unanimous`](Self::unanimous).
+    fn first(self, own: Result<Option<Vec<u8>>>) -> Result<Vec<u8>> {
+        self.0.broadcast(self.0.unanimous(own)?)
+    }
+
+    /// One rank's error is everybody's, so that nobody connects to one that cannot.
+    fn unanimous<T>(self, own: Result<T>) -> Result<T> {
+        self.0.unanimous(own)
+    }
+
+    /// The largest number that a rank brings.
+    fn most(self, own: usize) -> usize {
+        self.0.max(own as i64) as usize
+    }
+}
 
 /// The ranks of a case, as far as a backend needs them.
 pub struct Peers<'a> {
-    /// All call it.
     share: Share<'a>,
     /// How to wait for them.
     wait: Wait,
@@ -84,8 +106,7 @@ pub struct Peers<'a> {
 impl<'a> Peers<'a> {
     /// The ranks of `team`.
     pub fn of(team: &'a World) -> Self {
-        let share = |own| team.broadcast(team.unanimous(own)?);
-        Self { share: Box::new(share), wait: team.wait(), share_clock: team.shares_clock() }
+        Self { share: Share(team), wait: team.wait(), share_clock: team.shares_clock() }
     }
 }
 

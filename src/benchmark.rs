@@ -36,10 +36,21 @@ use crate::benchmark::copy::{COPIES, CopyKind};
 use crate::benchmark::fitting::WORDS;
 use crate::benchmark::kernel::{Found, KERNELS, Kernel};
 pub use crate::benchmark::work::Counts;
-use crate::benchmark::work::{Blocks, CompletionMode, Exchange, Operator, Placement, Root, Work};
+use crate::benchmark::work::{
+    Blocks, CompletionMode, Exchange, Operator, Placement, Registration, Root, Work,
+};
 
 /// Most bytes of a file with a matrix.
 const MATRIX_LIMIT: u64 = 16 << 20;
+
+/// The name of the [key](graph_key) for CUDA graphs.
+const GRAPH: &str = "graph";
+
+/// How many operations are captured into one CUDA graph: a key of all that GPUs do by queueing.
+const fn graph_key() -> Key {
+    let values = Values::Numbers { default: 0, least: 1, most: 1000, words: &["none"] };
+    Key::new(GRAPH, "operations that are captured into one CUDA graph; GPUs only", values)
+}
 
 /// Keys that count the bytes of whole elements.
 const BYTE_KEYS: [&str; 3] = ["array", "bytes", "offset"];
@@ -143,7 +154,7 @@ impl From<&'static Collective> for Benchmark {
             name: name.into(),
             aliases: aliases.iter().map(|&alias| alias.into()).collect(),
             description: description.into(),
-            keys: keys.to_vec(),
+            keys: [keys, &collective.gpu_keys()].concat(),
             presets: Vec::new(),
             precisions: if keys.is_empty() { Vec::new() } else { Element::ALL.to_vec() },
             placements: in_place.is_some(),
@@ -161,7 +172,7 @@ impl From<&'static Kernel> for Benchmark {
             name: kernel.name.clone(),
             aliases: kernel.aliases.clone(),
             description: kernel.description.clone(),
-            keys: kernel.keys.iter().cloned().chain(kernel.level_key()).collect(),
+            keys: kernel.keys.iter().cloned().chain(kernel.gpu_keys()).collect(),
             presets: kernel.presets.clone(),
             precisions: match kernel.has_elements() {
                 true => kernel.precisions.clone(),
@@ -423,6 +434,9 @@ impl Benchmark {
                 }
                 "aggregate" | "window" => exchange.window = number,
                 "offset" => exchange.offset = number.into(),
+                "by" => exchange.splits = word == Some("split"),
+                "registered" => exchange.registration = word.and_then(Registration::find),
+                GRAPH => exchange.graph = Some(number).filter(|&runs| runs > 0),
                 "pairs" => exchange.pairs = Some(number).filter(|&pairs| pairs > 0),
                 "spread" => exchange.blocks = Blocks::Spread(number),
                 "matrix" => {

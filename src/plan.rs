@@ -122,12 +122,9 @@ impl BackendSpec {
 }
 
 impl Plan {
-    /// Why the description of a case's kernel keeps it from being measured, if it does.
+    /// Why the backend does not do a case whatever the machine, if so.
     pub fn skipped(&self, case: &Case) -> Option<String> {
-        let Work::Kernel(run) = &case.work else { return None };
-        let is_model = matches!(self.backend, BackendSpec::Simulated(_));
-        let checked = if is_model { Ok(()) } else { run.check_backend(self.backend.name()) };
-        checked.err().map(|why| why.message)
+        case.work.check_backend(self.backend.name()).err().map(|why| why.message)
     }
 
     /// Resolves a configuration for ranks at these places.

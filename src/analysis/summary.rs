@@ -136,7 +136,8 @@ mod tests {
         assert_eq!(resources(&report).throttled_cases, None);
         for (at, case) in (1_u32..).zip(&mut report.cases) {
             let measured = case.measured.as_mut().unwrap();
-            measured.memory = vec![RankMemory { rank: 3, host_peak_bytes: 100 * u64::from(at) }];
+            measured.memory =
+                vec![RankMemory { rank: 3, host_peak_bytes: 100 * u64::from(at), device: None }];
             let reading = || Reading { temperature_celsius: Some(50 + at), ..Reading::default() };
             measured.telemetry = vec![Telemetry::between(0, reading(), reading(), 2.0)];
             let draw = Draw {

@@ -14,6 +14,7 @@ mod exchange;
 mod fork;
 mod gemm;
 mod gpu;
+mod graph;
 mod host_memory;
 mod kernel;
 mod launch;
@@ -37,6 +38,7 @@ use crate::benchmark::collective::Nccl;
 use crate::benchmark::kernel::Tuning;
 use crate::benchmark::work::{Exchange, Work};
 use crate::machine::kernel::Compilation;
+use crate::machine::memory::DeviceMemory;
 use crate::machine::nvidia;
 use crate::plan::mesh::Group;
 use crate::world::clock::{Clock, HostClock};
@@ -55,6 +57,8 @@ pub(super) struct Cuda {
     /// The communicators of the groups this rank has been in, by world ranks. First, so that they go
     /// before what they use; in order, because the ranks of each end it together.
     comms: RefCell<BTreeMap<Vec<usize>, Rc<Comm>>>,
+    /// Bytes of the GPU that went while they were made and first used.
+    taken: Cell<u64>,
     /// Its number among the visible ones.
     ordinal: usize,
     launch: Launch,
@@ -130,10 +134,22 @@ impl Cuda {
         let gpu = Gpu::open(local % count)?;
         let blocking = queued.then(|| BlockingKernel::build(&gpu).map(Rc::new)).transpose()?;
         let clock = HostClock::new(policy);
-        let (comms, warned) = (RefCell::default(), Cell::new(false));
+        let (comms, taken, warned) = (RefCell::default(), Cell::new(0), Cell::new(false));
         let ordinal = local % count;
         let tuner = Tuner::new(tunes, gpu.facts.name.clone());
-        Ok(Self { comms, ordinal, launch, tuner, blocking, gpu, clock, world_rank, cores, warned })
+        Ok(Self {
+            comms,
+            taken,
+            ordinal,
+            launch,
+            tuner,
+            blocking,
+            gpu,
+            clock,
+            world_rank,
+            cores,
+            warned,
+        })
     }
 
     /// This rank's number in a group, and how many ranks that has.
@@ -146,16 +162,27 @@ impl Cuda {
     }
 
     /// The communicator of a group; every rank of the group calls this.
-    fn comm(&self, group: &Group, share: &Share<'_>, wait: Wait) -> Result<Rc<Comm>> {
+    fn comm(&self, group: &Group, share: Share<'_>, wait: Wait) -> Result<Rc<Comm>> {
         let known = self.comms.borrow().get(&group.ranks).map(Rc::clone);
         if let Some(comm) = known.filter(|comm| !comm.is_aborted()) {
             return Ok(comm);
         }
         let place = self.place(group)?;
         let connect = || Comm::connect_agreed(place, share, wait, self.blocking.clone());
-        let comm = Rc::new(fault::during(Phase::Connect, || progress::in_collective(connect))?);
+        let connect = || progress::in_collective(connect);
+        let comm = self.watching(|| fault::during(Phase::Connect, connect)).map(Rc::new)?;
         self.comms.borrow_mut().insert(group.ranks.clone(), Rc::clone(&comm));
         Ok(comm)
+    }
+
+    /// Counts the memory that goes meanwhile as NCCL's.
+    fn watching<T>(&self, step: impl FnOnce() -> T) -> T {
+        let before = gpu::memory();
+        let done = step();
+        let went =
+            before.zip(gpu::memory()).map(|((before, _), (after, _))| before.saturating_sub(after));
+        self.taken.set(self.taken.get() + went.unwrap_or(0));
+        done
     }
 
     /// How a rank waits while NCCL's threads work for it.
@@ -179,9 +206,9 @@ impl Cuda {
         &'a self,
         operation: Box<dyn Operation + 'a>,
         wait: Wait,
-        batch: u32,
+        runs: (u32, Option<u32>),
     ) -> Result<Box<dyn Prepared + 'a>> {
-        Ok(Box::new(Timed::new(self, operation, wait, batch)?))
+        Ok(Box::new(Timed::new(self, operation, wait, runs)?))
     }
 }
 
@@ -192,6 +219,11 @@ impl Backend for Cuda {
 
     fn device(&self) -> Device {
         self.gpu.facts.clone()
+    }
+
+    fn memory(&self) -> Option<DeviceMemory> {
+        let (free, total) = gpu::memory()?;
+        Some(DeviceMemory { total, used: total.saturating_sub(free), nccl: self.taken.get() })
     }
 
     /// A GPU at rest clocks down; it takes tenths of a second until it runs at its usual clocks.
@@ -214,24 +246,22 @@ impl Backend for Cuda {
         group: &Group,
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
-        let batch = Pace::GPU.batch(work, group.ranks.len());
+        work.check_backend("cuda")?;
+        let runs = (Pace::GPU.batch(work, group.ranks.len()), work.graph());
         let prepared = match work {
-            Work::Nothing => self.timed(Box::new(Nothing), peers.wait, batch),
+            Work::Nothing => self.timed(Box::new(Nothing), peers.wait, runs),
             Work::Exchange(exchange) => self.exchange(exchange, group, peers),
             Work::Copy(copy) => {
-                copy::prepare(&self.gpu, copy).and_then(|copy| self.timed(copy, peers.wait, batch))
+                copy::prepare(&self.gpu, copy).and_then(|copy| self.timed(copy, peers.wait, runs))
             }
-            Work::Kernel(run) => {
-                run.check_backend("cuda").and_then(|()| match &run.kernel.command {
-                    Some(command) => {
-                        let place = (self.ordinal.to_string(), &self.clock as &dyn Clock);
-                        Ok(Box::new(Program::new(run, command, &self.launch, place))
-                            as Box<dyn Prepared>)
-                    }
-                    None => kernel::prepare(&self.gpu, run, &self.tuner)
-                        .and_then(|kernel| self.timed(kernel, peers.wait, batch)),
-                })
-            }
+            Work::Kernel(run) => match &run.kernel.command {
+                Some(command) => {
+                    let place = (self.ordinal.to_string(), &self.clock as &dyn Clock);
+                    return Ok(Box::new(Program::new(run, command, &self.launch, place)));
+                }
+                None => kernel::prepare(&self.gpu, run, &self.tuner)
+                    .and_then(|kernel| self.timed(kernel, peers.wait, runs)),
+            },
         };
         prepared.map_err(|why| match why.kind {
             Kind::Unfit => Error::unsupported(why.message),
@@ -250,12 +280,18 @@ impl Cuda {
         exchange::check(exchange)?;
         let wait = self.wait_beside_nccl(group, wait);
         if matches!(exchange.collective.nccl, Nccl::CommInit) {
-            let share = Rc::new(share);
-            return Ok(Box::new(Creation::new(self, self.place(group)?, share, wait)));
+            let place = self.place(group)?;
+            let parent = || {
+                share.unanimous(nccl::can_split())?;
+                self.comm(group, share, wait)
+            };
+            let parent = exchange.splits.then(parent).transpose()?;
+            return Ok(Box::new(Creation::new(self, place, share, wait, parent)));
         }
-        let comm = self.comm(group, &share, wait)?;
+        let comm = self.comm(group, share, wait)?;
         // Operations after one another have no common start, and are not what one takes.
-        self.timed(exchange::prepare(&self.gpu, comm, exchange, Rc::new(share))?, wait, 1)
+        let operation = exchange::prepare(&self.gpu, comm, exchange, share)?;
+        self.timed(operation, wait, (1, exchange.graph))
     }
 }
 
@@ -273,6 +309,11 @@ trait Operation {
     /// How many runs are not alike: as many as there are roots, where the root rotates.
     fn runs(&self) -> usize {
         1
+    }
+
+    /// On which data several runs leave what one leaves.
+    fn repeats_on(&self) -> Phase {
+        Phase::Verify
     }
 
     /// Puts in place what is to be verified, or timed, and spoils the place of the result.
@@ -293,7 +334,7 @@ trait Operation {
     /// Queues one run on the device's stream.
     fn enqueue(&mut self) -> Result<()>;
 
-    /// Entries of the stream's queue that one run takes at most.
+    /// Entries of the stream's queue that one run takes at most, or as large a share of another queue that fills up.
     fn entries(&self) -> u32 {
         1
     }

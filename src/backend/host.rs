@@ -68,6 +68,7 @@ impl Backend for Host {
         group: &Group,
         peers: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
+        work.check_backend("host")?;
         let policy = peers.wait.policy();
         // Between nodes a message takes longer than any clock's step matters.
         let batch = if peers.share_clock { Pace::CORES.batch(work, group.ranks.len()) } else { 1 };
@@ -88,16 +89,13 @@ impl Backend for Host {
                      copy within the host's memory",
                 ));
             }
-            Work::Kernel(run) => {
-                run.check_backend("host")?;
-                match &run.kernel.command {
-                    Some(command) => {
-                        let place = ("cpu".to_owned(), &self.clock as &dyn Clock);
-                        Box::new(Program::new(run, command, &self.launch, place))
-                    }
-                    None => self.timed(kernel::prepare(run, &self.tuner)?, policy, batch),
+            Work::Kernel(run) => match &run.kernel.command {
+                Some(command) => {
+                    let place = ("cpu".to_owned(), &self.clock as &dyn Clock);
+                    Box::new(Program::new(run, command, &self.launch, place))
                 }
-            }
+                None => self.timed(kernel::prepare(run, &self.tuner)?, policy, batch),
+            },
         })
     }
 }

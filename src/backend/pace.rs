@@ -76,7 +76,8 @@ impl Pace {
             Work::Kernel(run) => {
                 let traffic = run.memory_traffic().unwrap_or(run.bytes()) as f64 / self.memory;
                 let accesses = run.dependent_accesses().unwrap_or(0) as f64 * self.access;
-                self.start + traffic.max(run.flops().unwrap_or(0.0) / self.arithmetic).max(accesses)
+                let arithmetic = run.flops().unwrap_or(0.0) / self.arithmetic;
+                f64::from(work.operations()) * (self.start + traffic.max(arithmetic).max(accesses))
             }
             Work::Copy(copy) => match copy.memory_traffic() {
                 Some(traffic) => self.start + traffic as f64 / self.memory,

@@ -9,7 +9,7 @@ use super::{Accuracy, Backend, Device, Peers, Prepared, Sample, Start};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::random::{Stream, fingerprint};
 use crate::base::units::Nanos;
-use crate::benchmark::work::{Element, Work};
+use crate::benchmark::work::{Element, Exchange, Work};
 use crate::machine::topology::Topology;
 use crate::plan::mesh::Group;
 use crate::world::clock::Clock;
@@ -58,6 +58,7 @@ impl Backend for Simulated {
         group: &Group,
         _: Peers<'a>,
     ) -> Result<Box<dyn Prepared + 'a>> {
+        work.check_backend("simulated")?;
         if let Work::Kernel(run) = work {
             let name = &run.kernel.name;
             if run.kernel.command.is_some() {
@@ -89,7 +90,8 @@ impl Backend for Simulated {
             })?;
         let name = match work {
             Work::Kernel(run) => encode(&(KERNELS, Unprefixed(&run.sizes), run.element, group)),
-            _ => encode(&(work, group)),
+            Work::Exchange(exchange) => encode(&(EXCHANGES, told_apart(exchange), group)),
+            Work::Nothing => encode(&(work, group)),
         }?;
         Ok(Box::new(Model {
             machine: self,
@@ -100,6 +102,34 @@ impl Backend for Simulated {
             batch: 1,
         }))
     }
+}
+
+/// The same of an exchange, by all that is modelled.
+const EXCHANGES: u8 = 1;
+
+/// What exchanges that are modelled may differ in.
+fn told_apart(exchange: &Exchange) -> impl Serialize {
+    let Exchange {
+        collective,
+        element,
+        bytes,
+        placement,
+        operator,
+        root,
+        completion,
+        window,
+        offset,
+        ref blocks,
+        pairs,
+        registration: None,
+        graph: None,
+        splits: false,
+    } = *exchange
+    else {
+        unreachable!("`check_backend` has refused it")
+    };
+    let (how, many) = ((operator, root, completion), (window, offset, blocks.clone(), pairs));
+    (collective, element, bytes, placement, how, many)
 }
 
 /// What a case of a kernel is told apart by, beside its sizes, its type and its group: kernels of equal sizes are

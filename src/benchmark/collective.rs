@@ -24,14 +24,14 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use exchange::{Blocks, CompletionMode, Exchange, Placement, Root};
+pub use exchange::{Blocks, CompletionMode, Exchange, Placement, Registration, Root};
 pub use layout::{BlockSizes, Flow, InPlace, Part, Seat, Sharing, Span};
 pub use mpi_call::{MpiCall, MpiCollective, MpiMessages};
 pub use nccl_call::{Location, Nccl, NcclCall, Stages, Step};
 pub use operator::Operator;
 pub use reductions::ALL_REDUCE;
 
-use crate::benchmark::Key;
+use crate::benchmark::{Key, graph_key};
 
 /// Every operation, in the order of the catalogue. A new one goes to the end: the noise of the simulated backend
 /// depends on the places of the others.
@@ -267,6 +267,15 @@ impl Collective {
     /// Whether ranks act in pairs.
     pub fn is_paired(&self) -> bool {
         matches!(self.roles, Roles::Pairs { .. })
+    }
+
+    /// The keys of its problem that are for GPUs.
+    pub(super) fn gpu_keys(&self) -> Vec<Key> {
+        match self.nccl {
+            Nccl::Calls(_) => vec![keys::REGISTERED, graph_key()],
+            Nccl::CommInit => vec![keys::BY],
+            Nccl::Unsupported(_) => Vec::new(),
+        }
     }
 
     /// How it is started and ended where nothing is said.

@@ -79,7 +79,9 @@ pub use tune::{Axis, Choice, ChosenBy, Tuning};
 
 use crate::base::error::{Error, Result};
 use crate::benchmark::element::Element;
-use crate::benchmark::{Key, Number, Preset, Problem, Setting, Values as Allowed};
+use crate::benchmark::{
+    GRAPH, Key, Number, Preset, Problem, Setting, Values as Allowed, graph_key,
+};
 use crate::machine::kernel::{Code as KernelCode, Level, Source};
 
 /// The key for how much the assembler optimises.
@@ -424,11 +426,12 @@ impl Kernel {
         }
     }
 
-    /// The key for how much the assembler optimises, where this program has it compiled.
-    pub(super) fn level_key(&self) -> Option<Key> {
+    /// The keys for GPUs: how much the assembler optimises, where this program has it compiled, and graphs.
+    pub(super) fn gpu_keys(&self) -> impl Iterator<Item = Key> {
         let help = "how much the assembler optimises for GPUs";
         let compiled = self.source().filter(|source| source.code.is_compiled());
-        compiled.map(|_| Key::new(LEVEL, help, Allowed::Words(Level::NAMES)))
+        let level = compiled.map(|_| Key::new(LEVEL, help, Allowed::Words(Level::NAMES)));
+        level.into_iter().chain(self.cuda.as_ref().map(|_| graph_key()))
     }
 
     /// The kernel at one problem.
@@ -447,6 +450,8 @@ impl Kernel {
             KernelRun::new(self, self.keys.iter().map(size).collect::<Result<_>>()?, element)?;
         let level = problem.get(LEVEL).and_then(Setting::word).and_then(Level::find);
         run.level = level.unwrap_or_default();
+        let graph = problem.get(GRAPH).and_then(Setting::number);
+        run.graph = graph.map(|runs| runs as u32);
         Ok(run)
     }
 }

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::benchmark::collective::{
-    Blocks, CompletionMode, Exchange, Operator, Part, Placement, Root,
+    Blocks, CompletionMode, Exchange, Operator, Part, Placement, Registration, Root,
 };
 pub use crate::benchmark::element::Element;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::benchmark::collective::MpiCall;
 use crate::benchmark::copy::MemoryCopy;
 use crate::benchmark::kernel::KernelRun;
@@ -79,9 +79,45 @@ impl Work {
         }
     }
 
+    /// What the backend of this name does not do, whatever the machine.
+    ///
+    /// # Errors
+    /// Unsupported, in one sentence.
+    pub fn check_backend(&self, backend: &str) -> Result<()> {
+        let of_nccl = self.exchange().and_then(|exchange| match exchange {
+            Exchange { registration: Some(how), .. } => {
+                Some(format!("registered={} is for buffers that NCCL uses", how.name()))
+            }
+            Exchange { splits: true, .. } => {
+                Some("by=split is for communicators that NCCL makes".to_owned())
+            }
+            _ => None,
+        });
+        let graph = self.graph().map(|runs| format!("graph={runs} is a CUDA graph"));
+        let of_gpus = graph.or(of_nccl);
+        match (self, of_gpus) {
+            (_, Some(told)) if backend != "cuda" => Err(Error::unsupported(format!(
+                "{told}, which the {backend} backend has not; leave it out, or choose --backend cuda"
+            ))),
+            // Of a kernel that its description keeps from other backends there is a model all the same.
+            (Self::Kernel(run), _) if backend != "simulated" => run.check_backend(backend),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many runs are one CUDA graph, where they are.
+    pub fn graph(&self) -> Option<u32> {
+        match self {
+            Self::Nothing | Self::Copy(_) => None,
+            Self::Exchange(exchange) => exchange.graph,
+            Self::Kernel(run) => run.graph,
+        }
+    }
+
     /// Equal operations that one run is made of.
     pub fn operations(&self) -> u32 {
-        self.exchange().map_or(1, Exchange::operations)
+        let exchange = self.exchange().map(Exchange::operations);
+        exchange.or(self.graph()).unwrap_or(1)
     }
 
     /// Bytes that the rank with the most allocates, verification buffers included.

@@ -402,7 +402,7 @@ fn measured(means: &[f64], took: Took, ranks: &[usize], budget: &Budget) -> Meas
         device_time,
         host_time: None,
         memory: memory
-            .map(|(&rank, host_peak_bytes)| RankMemory { rank, host_peak_bytes })
+            .map(|(&rank, host_peak_bytes)| RankMemory { rank, host_peak_bytes, device: None })
             .into_iter()
             .collect(),
         ..Measured::default()

@@ -14,6 +14,46 @@ pub struct RankMemory {
     pub rank: usize,
     /// Peak resident set size of its process, from preparation to the end of timing, bytes.
     pub host_peak_bytes: u64,
+    /// The memory of its device; null where that has none of its own.
+    #[serde(default)]
+    pub device: Option<CaseDeviceMemory>,
+}
+
+/// Memory of a rank's device around a case, as its driver tells: used by this process and all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseDeviceMemory {
+    /// All of it, bytes.
+    pub total_bytes: u64,
+    /// Used before the case was prepared, bytes.
+    pub used_before_bytes: u64,
+    /// Used when the case had been timed, with its buffers and what NCCL took, bytes.
+    pub used_bytes: u64,
+    /// By how much the use has grown so far while this process made communicators and first used them, bytes: what they
+    /// take, if nobody else took memory meanwhile.
+    pub nccl_bytes: u64,
+}
+
+/// Memory of a device at one moment, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// All of it.
+    pub total: u64,
+    /// What of it is used.
+    pub used: u64,
+    /// What NCCL has taken of that.
+    pub nccl: u64,
+}
+
+impl DeviceMemory {
+    /// The same at the end of a case that began at `before`.
+    pub fn since(self, before: Self) -> CaseDeviceMemory {
+        CaseDeviceMemory {
+            total_bytes: self.total,
+            used_before_bytes: before.used,
+            used_bytes: self.used,
+            nccl_bytes: self.nccl,
+        }
+    }
 }
 
 /// Resets the peak resident set size. If the kernel does not support it, the next peak is that of the whole process

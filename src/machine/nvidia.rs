@@ -24,8 +24,10 @@ pub struct Library {
     /// Whether cudarc loads it, which asks the loader for these names in this order.
     is_cudarcs: bool,
     remedy: &'static str,
-    /// Every symbol that is called.
+    /// Every symbol that is always called for.
     pub symbols: &'static [&'static str],
+    /// Those that some work needs, each with the library's first version that has it.
+    pub newer: &'static [(&'static str, &'static str)],
     /// Loaded once and kept, because loading may take long.
     loaded: OnceLock<Result<Loaded>>,
 }
@@ -64,6 +66,10 @@ pub static DRIVER: Library = Library {
         "cuFuncGetAttribute",
         "cuGetErrorName",
         "cuGetErrorString",
+        "cuGraphDestroy",
+        "cuGraphExecDestroy",
+        "cuGraphInstantiateWithFlags",
+        "cuGraphLaunch",
         "cuInit",
         "cuLaunchKernel",
         "cuLaunchKernelEx",
@@ -85,11 +91,14 @@ pub static DRIVER: Library = Library {
         "cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags",
         "cuProfilerStart",
         "cuProfilerStop",
+        "cuStreamBeginCapture_v2",
         "cuStreamCreate",
         "cuStreamDestroy_v2",
+        "cuStreamEndCapture",
         "cuStreamSynchronize",
         "cuStreamWaitEvent",
     ],
+    newer: &[],
     loaded: OnceLock::new(),
 };
 
@@ -118,6 +127,7 @@ pub static NVRTC: Library = Library {
         "nvrtcGetSupportedArchs",
         "nvrtcVersion",
     ],
+    newer: &[],
     loaded: OnceLock::new(),
 };
 
@@ -146,10 +156,11 @@ pub static CUBLASLT: Library = Library {
         "cublasLtMatrixLayoutCreate",
         "cublasLtMatrixLayoutDestroy",
     ],
+    newer: &[],
     loaded: OnceLock::new(),
 };
 
-/// Collectives. The newest symbols are `ncclCommInitRankConfig` and `ncclCommFinalize` (NCCL 2.14).
+/// Collectives. The newest symbols that are always called for are `ncclCommInitRankConfig` and `ncclCommFinalize` (NCCL 2.14).
 pub static NCCL: Library = Library {
     key: "nccl",
     name: "NCCL",
@@ -179,6 +190,15 @@ pub static NCCL: Library = Library {
         "ncclReduceScatter",
         "ncclSend",
     ],
+    newer: &[
+        ("ncclCommDeregister", "2.19"),
+        ("ncclCommRegister", "2.19"),
+        ("ncclCommSplit", "2.18"),
+        ("ncclCommWindowDeregister", "2.27"),
+        ("ncclCommWindowRegister", "2.27"),
+        ("ncclMemAlloc", "2.19"),
+        ("ncclMemFree", "2.19"),
+    ],
     loaded: OnceLock::new(),
 };
 
@@ -205,7 +225,14 @@ impl Library {
         // SAFETY: the caller guarantees the type, and the library is never unloaded.
         let symbol = unsafe { self.loaded()?.handle.get::<F>(name) };
         symbol.map(|symbol| *symbol).map_err(|why| {
-            Error::unfit(format!("{name} of {} cannot be loaded ({why})", self.name))
+            let newer = self.newer.iter().find(|(newer, _)| *newer == name);
+            Error::unfit(match newer {
+                Some((_, since)) => format!(
+                    "this {} has no {name}, which came with version {since}; use that or a newer one",
+                    self.name
+                ),
+                None => format!("{name} of {} cannot be loaded ({why})", self.name),
+            })
         })
     }
 
@@ -351,7 +378,7 @@ mod tests {
     }
 
     fn copy(library: &Library) -> Library {
-        let Library { key, name, files, is_cudarcs, remedy, symbols, .. } = *library;
-        Library { key, name, files, is_cudarcs, remedy, symbols, loaded: OnceLock::new() }
+        let Library { key, name, files, is_cudarcs, remedy, symbols, newer, .. } = *library;
+        Library { key, name, files, is_cudarcs, remedy, symbols, newer, loaded: OnceLock::new() }
     }
 }

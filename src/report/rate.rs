@@ -136,7 +136,7 @@ mod tests {
         let mut report = empty_report(&plan);
         report.cases.push(analysed(&plan, &plan.cases[0], recording(&plan, 1e6, 1e6), None));
         let measured = report.cases[0].measured.as_mut().unwrap();
-        measured.memory.push(RankMemory { rank: 0, host_peak_bytes: 1 << 30 });
+        measured.memory.push(RankMemory { rank: 0, host_peak_bytes: 1 << 30, device: None });
         let case = serde_json::to_value(&report.cases[0]).unwrap();
         let rows = crate::render::Format::Csv.write(&report, true).unwrap();
         let mut reader = csv::Reader::from_reader(rows.as_bytes());

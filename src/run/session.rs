@@ -16,7 +16,7 @@ use crate::base::error::{Error, Exit, Kind, Result};
 use crate::base::failure::CaseError;
 use crate::base::units::{Nanos, counted};
 use crate::machine::energy::{Draw, Meter};
-use crate::machine::memory::{self, RankMemory};
+use crate::machine::memory::{self, DeviceMemory, RankMemory};
 use crate::machine::nvtx;
 use crate::machine::profiler::{Profiler, Window};
 use crate::machine::telemetry::{Sensors, Telemetry, is_instance};
@@ -357,12 +357,14 @@ impl Rank<'_> {
         case: &Case,
     ) -> Result<CaseEnd, Option<CaseOutcome>> {
         agree(team, case, self.require_memory(team, case), Phase::Prepare)?;
+        let before = self.backend.memory();
         let mut prepared = prepare(self.backend, team, case)?;
         agree(team, case, self.require_batch(&*prepared), Phase::Prepare)?;
         let accuracy = verify(team, case, &mut *prepared)?;
         fault::enter(Phase::Measure);
         agree(team, case, fault::check(Phase::Measure), Phase::Measure)?;
-        let Some((samples, recording)) = self.measure(team, (set, case), &mut *prepared) else {
+        let Some((samples, recording)) = self.measure(team, (set, case), &mut *prepared, before)
+        else {
             return Ok((None, None));
         };
         let wrong = recording.as_ref().is_some_and(|recording| recording.accuracy.wrong > 0);
@@ -413,6 +415,7 @@ impl Rank<'_> {
         team: Team<'_>,
         (set, case): (&[Case], &Case),
         prepared: &mut dyn Prepared,
+        memory_before: Option<DeviceMemory>,
     ) -> Option<(Vec<Sample>, Option<Recording>)> {
         let clock = self.backend.clock();
         let was_idle = self.last_used.is_none_or(|last_used| clock.now() - last_used > IDLE_LIMIT);
@@ -454,7 +457,9 @@ impl Rank<'_> {
         // Meaningless for the simulated backend, whose reports are the same from run to run.
         let is_real = !matches!(self.plan.backend, BackendSpec::Simulated(_));
         let peak = memory::peak_bytes().filter(|_| is_real);
-        let memory = peak.map(|host_peak_bytes| RankMemory { rank, host_peak_bytes });
+        let device =
+            self.backend.memory().zip(memory_before).map(|(now, before)| now.since(before));
+        let memory = peak.map(|host_peak_bytes| RankMemory { rank, host_peak_bytes, device });
         let results = team.group.gather((telemetry, memory, draws));
         let results = results.unwrap_or_else(|why| abort(&why)).unwrap_or_default();
         let (telemetry, memory, draws): (Vec<_>, Vec<_>, Vec<_>) = results.into_iter().collect();

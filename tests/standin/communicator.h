@@ -13,7 +13,7 @@ struct shared {
     atomic_uint attached, ready; // the last to attach unlinks the file, and then says ready
     atomic_uint count, turn;     // a barrier: ranks that have come, and how often all have
     atomic_uint aborted, finalized;
-    struct { atomic_int pid; int device; char host[64]; } ranks[MAX_RANKS];
+    struct { atomic_int pid; int device; size_t window; int color, key; char host[64]; } ranks[MAX_RANKS];
     _Alignas(64) char slots[MAX_RANKS][CHUNK];
     // From each rank to each: a piece of a message, and how long the whole message is.
     struct { atomic_uint full; size_t message; char piece[LETTER]; } letters[MAX_RANKS][MAX_RANKS];
@@ -21,7 +21,7 @@ struct shared {
 struct comm {
     struct handle handle;
     int size, rank, device;
-    char path[64];
+    char path[96];
     struct shared *shared;
     atomic_int state;      // what ncclCommGetAsyncError says
     char error[256];       // in words; written before the state
@@ -29,8 +29,9 @@ struct comm {
     size_t bytes;          // of the device's memory
     struct { bool alive; int type; char factor[8]; } operators[MAX_OPERATORS];
     long groups;           // queued so far
-    struct stream *stream; // of the last one, and its number there
-    uint64_t operation;
+    struct stream *stream; // of the last one
+    unsigned splits;       // so far
+    atomic_uint produced, consumed; // bytes of the queue of work, in all
 };
 
 // ---- nccl.c
@@ -39,6 +40,11 @@ __attribute__((format(printf, 3, 4))) int failure(struct comm *c, int code, cons
 int wait_until(struct comm *c, bool (*done)(void *), void *what); // an error where that will not come
 int barrier(struct comm *c);
 int take_memory(struct comm *c, size_t bytes); // as NCCL says it where there is none
+
+// ---- register.c
+
+// Counts a call that uses registered buffers. False where it reads one and writes another that is none.
+bool use_registered(const struct comm *c, const char *from, size_t from_bytes, const char *to, size_t to_bytes);
 
 // ---- reduction.c
 

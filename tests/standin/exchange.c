@@ -12,7 +12,7 @@ struct call {
     size_t done;                // bytes of a message that are on their way, or have come
     bool over;
 };
-struct group { struct comm *comm; long number; size_t calls; struct call call[]; };
+struct group { struct comm *comm; long number; unsigned work; size_t calls; struct call call[]; };
 
 // ---- Collectives, a piece at a time: all lay down what they have, and then take what they want
 
@@ -119,6 +119,7 @@ static bool is_memory(const struct comm *c, const struct call *call) {
 static int run_group(const void *argument) {
     struct group *group = (struct group *)argument; // the stream's own copy
     struct comm *c = group->comm;
+    CHECK(is(c, COMM), CU_ILLEGAL_ADDRESS); // a graph has outlived it
     for (size_t i = 0; i < group->calls; i++) {
         if (is_memory(c, &group->call[i])) continue;
         c->state = CUDA_ERROR;
@@ -137,11 +138,26 @@ static int run_group(const void *argument) {
         if (group->call[i].kind < SEND) code = run_collective(c, &group->call[i]);
     if (!code) code = run_messages(c, group);
     c->state = code;
+    c->consumed += group->work;
     while (code && !c->aborted) usleep(20); // what fails is in flight until it is aborted
     return 0;
 }
 
 static _Thread_local struct { int depth; struct group *group; struct stream *stream; } open_group;
+
+// What does not fit the arguments of a kernel goes into a queue, which is waited for. A graph keeps it by itself.
+static int queue_work(struct comm *c, struct group *group) {
+    enum { ARGUMENTS = 4 << 10, OF_A_CALL = 160 };
+    unsigned work = (unsigned)group->calls * OF_A_CALL;
+    if (work <= ARGUMENTS || is_capturing(open_group.stream)) return 0;
+    while (c->produced - c->consumed + work > settings.nccl_fifo) {
+        CHECK(!c->aborted, INTERNAL_ERROR);
+        usleep(20);
+    }
+    c->produced += work;
+    group->work = work;
+    return 0;
+}
 
 static int submit_group(void) {
     struct group *group = open_group.group;
@@ -149,10 +165,11 @@ static int submit_group(void) {
     if (!group) return 0;
     struct comm *c = group->comm;
     int code = c->groups ? 0 : take_memory(c, settings.nccl_late_bytes); // ranks connect when they first have to
+    if (!code) code = queue_work(c, group);
     if (code) free(group);
     TRY(code);
     group->number = ++c->groups;
-    c->operation = submit(open_group.stream, run_group, group, sizeof *group + group->calls * sizeof *group->call);
+    submit(open_group.stream, run_group, group, sizeof *group + group->calls * sizeof *group->call);
     c->stream = open_group.stream;
     free(group);
     return 0;
@@ -212,6 +229,8 @@ static int queue(struct call call, struct comm *c, struct stream *s) {
     CHECK(!c->stream || c->stream == s, INVALID_USAGE); // on two streams groups would not keep their order
     struct group *group = open_group.group;
     CHECK(!group || (group->comm == c && open_group.stream == s), INVALID_USAGE);
+    struct spans spans = spans_of(c, &call);
+    CHECK(use_registered(c, call.from, spans.from, call.to, spans.to), INVALID_USAGE);
     CHECK(!spoils_itself(c, &call) && !(group && collides(group, &call)), INVALID_ARGUMENT);
     size_t calls = group ? group->calls : 0;
     group = realloc(group, sizeof *group + (calls + 1) * sizeof *group->call);

@@ -2,8 +2,7 @@
 #include "standin.h"
 
 // REGISTERED memory is the program's own, which the driver has pinned.
-enum kind { ON_DEVICE, PINNED, REGISTERED };
-static struct block { struct block *next; char *base; size_t bytes; enum kind kind; } *blocks;
+static struct block { struct block *next; char *base; size_t bytes; enum memory kind; } *blocks;
 static size_t used; // of settings.memory
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -37,7 +36,7 @@ void unreserve(size_t bytes) {
     pthread_mutex_unlock(&lock);
 }
 
-static void know(void *at, size_t bytes, enum kind kind) {
+static void know(void *at, size_t bytes, enum memory kind) {
     struct block *b = claim(sizeof *b);
     pthread_mutex_lock(&lock);
     *b = (struct block){ blocks, at, bytes, kind };
@@ -45,7 +44,7 @@ static void know(void *at, size_t bytes, enum kind kind) {
     pthread_mutex_unlock(&lock);
 }
 
-static int allocate(void **at, size_t bytes, enum kind kind) {
+int allocate(void **at, size_t bytes, enum memory kind) {
     CHECK(bytes, CU_INVALID_VALUE);
     CHECK(kind != ON_DEVICE || reserve(bytes), CU_OUT_OF_MEMORY);
     if (posix_memalign(at, 4096, bytes)) abort(); // the machine is too small for the tests
@@ -54,7 +53,7 @@ static int allocate(void **at, size_t bytes, enum kind kind) {
     return 0;
 }
 
-static int release(void *at, enum kind kind) {
+int release_memory(void *at, enum memory kind) {
     wait_for_all(); // as the real driver does
     pthread_mutex_lock(&lock);
     struct block *b, **link = &blocks;
@@ -70,6 +69,7 @@ static int release(void *at, enum kind kind) {
 
 EXPORT int cuMemAlloc_v2(void **at, size_t bytes) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     return allocate(at, bytes, ON_DEVICE);
 }
 
@@ -84,11 +84,21 @@ EXPORT int cuMemGetInfo_v2(size_t *left, size_t *all) {
 
 EXPORT int cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     return allocate(at, bytes, PINNED);
 }
 
-EXPORT int cuMemFree_v2(void *at) { TRY(context_call(__func__)); return release(at, ON_DEVICE); }
-EXPORT int cuMemFreeHost(void *at) { TRY(context_call(__func__)); return release(at, PINNED); }
+EXPORT int cuMemFree_v2(void *at) {
+    TRY(context_call(__func__));
+    TRY(uncaptured());
+    return release_memory(at, ON_DEVICE);
+}
+
+EXPORT int cuMemFreeHost(void *at) {
+    TRY(context_call(__func__));
+    TRY(uncaptured());
+    return release_memory(at, PINNED);
+}
 
 EXPORT int cuMemHostRegister_v2(void *at, size_t bytes, unsigned flags) {
     enum { PORTABLE = 1, DEVICEMAP = 2 };
@@ -98,7 +108,7 @@ EXPORT int cuMemHostRegister_v2(void *at, size_t bytes, unsigned flags) {
     return 0;
 }
 
-EXPORT int cuMemHostUnregister(void *at) { TRY(context_call(__func__)); return release(at, REGISTERED); }
+EXPORT int cuMemHostUnregister(void *at) { TRY(context_call(__func__)); return release_memory(at, REGISTERED); }
 
 EXPORT int cuMemHostGetDevicePointer_v2(void **pointer, void *at, unsigned flags) {
     TRY(context_call(__func__));
@@ -144,6 +154,7 @@ EXPORT int cuMemsetD8Async(void *to, unsigned char value, size_t bytes, struct s
 // The host's memory is the caller's again when this returns, and the device has not got it yet.
 EXPORT int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, struct stream *s) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     CHECK(is(s, STREAM), CU_INVALID_HANDLE);
     struct upload *upload = claim(sizeof *upload + bytes);
     upload->to = to;
@@ -157,6 +168,7 @@ EXPORT int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, struct
 // The host's memory has it when this returns.
 EXPORT int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, struct stream *s) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     CHECK(is(s, STREAM), CU_INVALID_HANDLE);
     wait_for(s, submit(s, run_download, &(struct download){ to, from, bytes }, sizeof(struct download)));
     return sticky;

@@ -4,10 +4,12 @@
 struct unique_id { unsigned char bytes[128]; };
 struct config { size_t size; unsigned magic, version; int blocking; }; // the first of its fields
 
+static char last_error[sizeof ((struct comm *)0)->error]; // of what needs no communicator
+
 int failure(struct comm *c, int code, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(c->error, sizeof c->error, format, arguments);
+    vsnprintf(c ? c->error : last_error, sizeof last_error, format, arguments);
     va_end(arguments);
     return code;
 }
@@ -157,6 +159,57 @@ EXPORT int ncclCommInitRankConfig(struct comm **comm, int size, struct unique_id
     return IN_PROGRESS;
 }
 
+// A test leaves it out for an NCCL that is too old.
+#ifndef WITHOUT_SPLIT
+struct split { struct comm *parent, **made; };
+
+// The ranks of one color, in the order of their keys and then of their numbers.
+static int attach_part(struct comm *parent, struct comm *part) {
+    TRY(barrier(parent));
+    typeof(&parent->shared->ranks[0]) ranks = parent->shared->ranks, own = &ranks[parent->rank];
+    for (int i = 0; i < parent->size; i++) {
+        if (ranks[i].color != own->color) continue;
+        part->size++;
+        part->rank += ranks[i].key < own->key || (ranks[i].key == own->key && i < parent->rank);
+    }
+    int length = snprintf(part->path, sizeof part->path, "%s-%u-%d", parent->path, parent->splits, own->color);
+    CHECK(length < (int)sizeof part->path, INTERNAL_ERROR);
+    TRY(barrier(parent));
+    int code = attach(part);
+    return code ? failure(parent, code, "%s", part->error) : 0;
+}
+
+static void *split_ranks(void *argument) {
+    struct split split = *(struct split *)argument;
+    free(argument);
+    struct comm *parent = split.parent, *part = new_handle(COMM, sizeof *part);
+    part->device = parent->device;
+    int code = attach_part(parent, part);
+    if (!code) *split.made = part;
+    parent->state = code;
+    return NULL;
+}
+
+EXPORT int ncclCommSplit(struct comm *c, int color, int key, struct comm **made, const struct config *config) {
+    TRY(injected(__func__, INTERNAL_ERROR));
+    CHECK(is(c, COMM) && color >= 0, INVALID_ARGUMENT);
+    CHECK(config && config->magic == 0xcafebeef && config->blocking == 0, INVALID_ARGUMENT);
+    CHECK(c->state != IN_PROGRESS, INVALID_USAGE);
+    TRY(c->state);
+    c->splits++;
+    c->shared->ranks[c->rank].color = color;
+    c->shared->ranks[c->rank].key = key;
+    *made = NULL;
+    c->state = IN_PROGRESS;
+    struct split *split = claim(sizeof *split);
+    *split = (struct split){ c, made };
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, split_ranks, split)) abort();
+    pthread_detach(thread);
+    return IN_PROGRESS;
+}
+#endif
+
 EXPORT int ncclCommGetAsyncError(struct comm *c, int *result) {
     TRY(injected(__func__, INTERNAL_ERROR));
     CHECK(is(c, COMM), INVALID_ARGUMENT);
@@ -179,7 +232,7 @@ EXPORT int ncclCommAbort(struct comm *c) {
     while (c->state == IN_PROGRESS) usleep(20); // until then c->shared is the other thread's
     if (c->shared) c->shared->aborted = 1;
     uint64_t began = now_ns();
-    if (c->stream) wait_for(c->stream, c->operation);
+    if (c->stream) wait_for_stream(c->stream);
     // A blocking kernel that nobody opens holds a stream for two.
     release(c, now_ns() - began < 1000000000 ? "aborted" : "aborted behind a closed blocking kernel");
     return 0;
@@ -193,7 +246,7 @@ static bool all_have_finalized(void *what) {
 // Waits for what is in flight, and for the peers.
 static void *finalize(void *argument) {
     struct comm *c = argument;
-    if (c->stream) wait_for(c->stream, c->operation);
+    if (c->stream) wait_for_stream(c->stream);
     if (!settings.nccl_absent) c->shared->finalized++;
     int code = wait_until(c, all_have_finalized, c);
     c->finalized = !code;
@@ -228,4 +281,4 @@ EXPORT const char *ncclGetErrorString(int code) {
     return code >= 0 && code <= IN_PROGRESS ? texts[code] : "unknown result code";
 }
 
-EXPORT const char *ncclGetLastError(struct comm *c) { return is(c, COMM) ? c->error : ""; }
+EXPORT const char *ncclGetLastError(struct comm *c) { return is(c, COMM) ? c->error : last_error; }

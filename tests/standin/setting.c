@@ -85,9 +85,13 @@ __attribute__((constructor)) static void read_settings(void) {
     settings.nccl_late_bytes = (size_t)of_rank("STANDIN_NCCL_LATE_BYTES");
     settings.nccl_death = (long)of_rank("STANDIN_NCCL_DEATH");
     settings.nccl_tells = variable("STANDIN_NCCL_TELLS", 0) != 0;
+    settings.nccl_fifo = (unsigned)variable("STANDIN_NCCL_FIFO", 1 << 20);
+    settings.nccl_registers = variable("STANDIN_NCCL_REGISTERS", 1) != 0;
+    settings.nccl_keeps = variable("STANDIN_NCCL_KEEPS", 0) != 0;
     settings.nccl_absent = of_rank("STANDIN_NCCL_ABSENT") != 0;
     settings.nccl_version = (int)variable("STANDIN_NCCL_VERSION", 22809);
     settings.dropped = (size_t)variable("STANDIN_DROP", 0);
+    settings.capture = (long)of_rank("STANDIN_CAPTURE");
     settings.hang = (long)of_rank("STANDIN_HANG");
     settings.old_compiler = variable("STANDIN_OLD_COMPILER", 0) != 0;
     read_archs();

@@ -60,9 +60,13 @@ extern struct settings {
     size_t nccl_late_bytes;      // STANDIN_NCCL_LATE_BYTES=N[@RANK]: and with its first operation
     long nccl_death;             // STANDIN_NCCL_DEATH=N[@RANK]: in its Nth group the process dies, a second after NCCL elsewhere knows
     bool nccl_tells;             // STANDIN_NCCL_TELLS=1: it says on standard error how communicators end
+    unsigned nccl_fifo;          // STANDIN_NCCL_FIFO: bytes of its queue of work, which a large group waits for
+    bool nccl_registers;         // STANDIN_NCCL_REGISTERS=0: it takes buffers and registers none, which it says nowhere
+    bool nccl_keeps;             // STANDIN_NCCL_KEEPS=1: it still knows buffers that were taken back
     bool nccl_absent;            // STANDIN_NCCL_ABSENT=1[@RANK]: it never comes to the end of a communicator
     int nccl_version;            // STANDIN_NCCL_VERSION: what it says it is, such as 22809
     size_t dropped;              // STANDIN_DROP=N: cuMemcpyAsync leaves out the last N bytes
+    long capture;                // STANDIN_CAPTURE=N[@RANK]: with the Nth captured operation memory is asked for
     long hang;                   // STANDIN_HANG=N[@RANK]: the Nth matrix product (of this rank) never ends
     int blocking;                // STANDIN_BLOCKING=1: a launch waits for its end
     bool old_compiler;           // STANDIN_OLD_COMPILER=1: it cannot time itself
@@ -90,7 +94,8 @@ bool is_uuid(const char *text, const char *kind, const char uuid[16]); // whethe
 
 // ---- handle.c
 
-enum tag { DEAD, STREAM, EVENT, MODULE, FUNCTION, PROGRAM, BLAS, OPERATION, LAYOUT, PREFERENCE, COMM };
+enum tag { DEAD, STREAM, EVENT, MODULE, FUNCTION, PROGRAM, BLAS, OPERATION, LAYOUT, PREFERENCE, COMM, REGISTERED, GRAPH,
+           GRAPH_EXEC };
 struct handle { _Atomic enum tag tag; }; // the first member of what a handle points to
 
 void *claim(size_t bytes); // zeroed memory, for sure
@@ -103,7 +108,8 @@ void kill_handle(void *handle);
 enum { CU_INVALID_VALUE = 1, CU_OUT_OF_MEMORY = 2, CU_NOT_INITIALIZED = 3, CU_DEVICE_UNAVAILABLE = 46, CU_NO_DEVICE = 100,
        CU_INVALID_DEVICE = 101, CU_INVALID_IMAGE = 200, CU_INVALID_CONTEXT = 201, CU_ECC_UNCORRECTABLE = 214,
        CU_INVALID_HANDLE = 400, CU_NOT_FOUND = 500, CU_NOT_READY = 600, CU_ILLEGAL_ADDRESS = 700,
-       CU_CONTEXT_DESTROYED = 709, CU_LAUNCH_FAILED = 719, CU_UNKNOWN = 999 };
+       CU_CONTEXT_DESTROYED = 709, CU_LAUNCH_FAILED = 719, CU_CAPTURE_UNSUPPORTED = 900,
+       CU_CAPTURE_INVALIDATED = 901, CU_UNKNOWN = 999 };
 
 extern atomic_bool initialised;
 int driver_call(const char *symbol);  // what every function of the driver checks first,
@@ -113,6 +119,10 @@ int current_device(void); // its number among all, not among the visible ones
 // ---- memory.c
 
 bool valid(const void *at, size_t count, size_t size); // whether the span lies in one allocation
+enum memory { ON_DEVICE, PINNED, REGISTERED };
+
+int allocate(void **at, size_t bytes, enum memory kind);
+int release_memory(void *at, enum memory kind);
 bool reserve(size_t bytes); // memory of the device without an address
 void unreserve(size_t bytes);
 
@@ -124,6 +134,9 @@ typedef int run_function(const void *argument); // a CUresult; an error becomes 
 extern atomic_int sticky; // after an error in a stream every later call returns it, as on a GPU
 uint64_t submit(struct stream *s, run_function *run, const void *argument, size_t bytes);
 void wait_for(struct stream *s, uint64_t operation);
+bool is_capturing(struct stream *s);
+void wait_for_stream(struct stream *s); // for all that was submitted to it
+int uncaptured(void); // an error, with the end of the capture, where this thread captures
 void wait_for_all(void);
 uint64_t now_ns(void);
 

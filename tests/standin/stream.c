@@ -7,9 +7,18 @@ struct operation {
     _Alignas(max_align_t) char argument[];
 };
 
+// Operations that were captured: nodes, each of them an operation that is never taken from its list.
+struct graph {
+    struct handle handle;
+    struct node { struct node *next; size_t bytes; struct operation *operation; } *first, **last;
+    bool invalid;
+};
+struct exec { struct handle handle; struct graph *graph; };
+
 struct stream {
     struct handle handle;
     struct stream *next;
+    struct graph *capture; // what takes its operations instead
     struct operation *first, **last;
     uint64_t submitted, done; // operations run in order, so two counters tell the state of each
     bool closing;
@@ -32,6 +41,98 @@ uint64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// ---- Graphs. A capture in the mode THREAD_LOCAL forbids the thread that began it what might wait for the stream.
+
+EXPORT int cuMemAlloc_v2(void **at, size_t bytes);
+static _Thread_local struct stream *capturing;
+
+int uncaptured(void) {
+    if (!capturing) return 0;
+    capturing->capture->invalid = true;
+    return CU_CAPTURE_UNSUPPORTED;
+}
+
+bool is_capturing(struct stream *s) {
+    return s->capture;
+}
+
+static void capture(struct graph *graph, struct operation *added, size_t bytes) {
+    static long captured;
+    void *memory;
+    if (++captured == settings.capture && cuMemAlloc_v2(&memory, 1) != CU_CAPTURE_UNSUPPORTED) abort();
+    struct node *node = claim(sizeof *node);
+    *node = (struct node){ NULL, bytes, added };
+    *graph->last = node;
+    graph->last = &node->next;
+}
+
+EXPORT int cuStreamBeginCapture_v2(struct stream *s, unsigned mode) {
+    enum { THREAD_LOCAL = 1 };
+    TRY(context_call(__func__));
+    CHECK(is(s, STREAM), CU_INVALID_HANDLE);
+    CHECK(mode == THREAD_LOCAL && !capturing && !s->capture, CU_INVALID_VALUE);
+    s->capture = new_handle(GRAPH, sizeof *s->capture);
+    s->capture->last = &s->capture->first;
+    capturing = s;
+    return 0;
+}
+
+// It ends whatever the answer is.
+EXPORT int cuStreamEndCapture(struct stream *s, struct graph **graph) {
+    CHECK(is(s, STREAM) && capturing == s, CU_INVALID_VALUE);
+    struct graph *captured = s->capture;
+    s->capture = NULL;
+    capturing = NULL;
+    *graph = NULL;
+    TRY(context_call(__func__));
+    CHECK(!captured->invalid, CU_CAPTURE_INVALIDATED);
+    *graph = captured;
+    return 0;
+}
+
+EXPORT int cuGraphInstantiateWithFlags(struct exec **exec, struct graph *graph, unsigned long long flags) {
+    TRY(context_call(__func__));
+    CHECK(is(graph, GRAPH), CU_INVALID_HANDLE);
+    CHECK(!flags, CU_INVALID_VALUE);
+    *exec = new_handle(GRAPH_EXEC, sizeof **exec);
+    (*exec)->graph = graph;
+    return 0;
+}
+
+// Each operation works on a copy of its argument, which it may change.
+static int run_graph(const void *argument) {
+    const struct exec *const *exec = argument;
+    int code = 0;
+    for (struct node *node = (*exec)->graph->first; node && !code; node = node->next) {
+        void *copy = claim(node->bytes);
+        memcpy(copy, node->operation->argument, node->bytes);
+        code = node->operation->run(copy);
+        free(copy);
+    }
+    return code;
+}
+
+EXPORT int cuGraphLaunch(struct exec *exec, struct stream *s) {
+    TRY(context_call(__func__));
+    CHECK(is(exec, GRAPH_EXEC) && is(s, STREAM), CU_INVALID_HANDLE);
+    submit(s, run_graph, &exec, sizeof exec);
+    return 0;
+}
+
+EXPORT int cuGraphExecDestroy(struct exec *exec) {
+    TRY(context_call(__func__));
+    CHECK(is(exec, GRAPH_EXEC), CU_INVALID_HANDLE);
+    kill_handle(exec);
+    return 0;
+}
+
+EXPORT int cuGraphDestroy(struct graph *graph) {
+    TRY(context_call(__func__));
+    CHECK(is(graph, GRAPH), CU_INVALID_HANDLE);
+    kill_handle(graph);
+    return 0;
 }
 
 // ---- The queue
@@ -60,11 +161,15 @@ static void *work(void *argument) {
     return NULL;
 }
 
-// Queues `run` with a copy of its argument, once there is room; the operation's number in the stream.
+// Queues `run` with a copy of its argument, once there is room; the operation's number in the stream. Or it is captured.
 uint64_t submit(struct stream *s, run_function *run, const void *argument, size_t bytes) {
     struct operation *added = claim(sizeof *added + bytes);
     added->run = run;
     memcpy(added->argument, argument, bytes);
+    if (s->capture) {
+        capture(s->capture, added, bytes);
+        return s->submitted;
+    }
     pthread_mutex_lock(&lock);
     while (s->submitted - s->done >= settings.queue) pthread_cond_wait(&changed, &lock);
     *s->last = added;
@@ -86,6 +191,12 @@ static bool passed(struct stream *s, uint64_t operation) {
     bool done = s->done >= operation;
     pthread_mutex_unlock(&lock);
     return done;
+}
+
+void wait_for_stream(struct stream *s) {
+    pthread_mutex_lock(&lock);
+    for (uint64_t last = s->submitted; s->done < last;) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
 }
 
 void wait_for_all(void) {
@@ -125,6 +236,7 @@ EXPORT int cuStreamDestroy_v2(struct stream *s) {
 
 EXPORT int cuStreamSynchronize(struct stream *s) {
     TRY(context_call(__func__));
+    TRY(uncaptured());
     CHECK(is(s, STREAM), CU_INVALID_HANDLE);
     wait_for(s, s->submitted); // of this thread's operations the last
     return sticky;
@@ -147,6 +259,7 @@ EXPORT int cuEventCreate(struct event **event, unsigned flags) {
 
 EXPORT int cuEventRecord(struct event *e, struct stream *s) {
     TRY(context_call(__func__));
+    TRY(uncaptured()); // allowed, but nobody could ask for the event
     CHECK(is(s, STREAM) && is(e, EVENT), CU_INVALID_HANDLE);
     e->stream = s;
     e->operation = submit(s, run_record, &e, sizeof e);

@@ -497,13 +497,17 @@ fn a_gpu_has_one_rank_unless_emulation_is_asked_for() {
 #[test]
 fn whatever_call_fails_it_is_one_sentence() {
     let kernels = "-b copy -b triad -b gemm -b all_reduce -b host_device_bidirectional --problem-size engine=ce,sm \
-                   --problem-size array=1000 --problem-size m=16 --problem-size bytes=64";
+                   --problem-size array=1000 --problem-size m=16 --problem-size bytes=64 --problem-size graph=none,2";
     // What the symbols of NCCL are for, each in two groups of calls.
     let exchanges = "-b all_reduce -b all_gather -b broadcast -b reduce -b reduce_scatter -b gather \
                      --problem-size bytes=64 --problem-size op=sum,mulsum";
+    let buffers =
+        "-b all_reduce --problem-size bytes=64 --problem-size registered=none,local,symmetric";
     for library in tesserabench::machine::nvidia::ALL {
-        for symbol in library.symbols {
-            let work = if library.key == "nccl" { exchanges } else { kernels };
+        let newer = library.newer.iter().map(|(symbol, _)| (symbol, buffers));
+        let always = if library.key == "nccl" { exchanges } else { kernels };
+        let symbols = library.symbols.iter().map(|symbol| (symbol, always)).chain(newer);
+        for (symbol, work) in symbols {
             let words = format!("--backend cuda {work}");
             // Profilers are told by `profile` alone. Of these an error cannot be told, or only after the work is done; without the driver's account of
             // occupancy ours stands alone, only of ready code it says what a function uses, and what is free it says
@@ -517,6 +521,7 @@ fn whatever_call_fails_it_is_one_sentence() {
                 "Unregister",
                 "Free",
                 "Release",
+                "Deregister",
                 "Abort",
                 "Finalize",
                 "GetStatusName",
@@ -553,7 +558,8 @@ fn the_stand_in_has_no_symbol_that_is_not_looked_up_first() {
     let known = |symbol: &&str| {
         let tables = tesserabench::machine::nvidia::ALL.iter();
         symbol.starts_with("nvml")
-            || tables.flat_map(|table| table.symbols).any(|own| own == symbol)
+            || tables.clone().flat_map(|table| table.symbols).any(|own| own == symbol)
+            || tables.flat_map(|table| table.newer).any(|(own, _)| own == symbol)
     };
     let (known, unknown): (Vec<&str>, Vec<&str>) = exported.lines().partition(known);
     assert!(known.len() > 50, "{exported}");

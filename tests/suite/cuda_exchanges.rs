@@ -6,14 +6,14 @@ use crate::cuda::{all_right, cases, emulated, on_standin, with_libraries};
 use crate::ranks::tesserabench;
 
 /// Every pattern that moves data between all ranks.
-const COLLECTIVES: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b reduce_scatterv \
+pub(crate) const COLLECTIVES: &str = "-b all_reduce -b all_gather -b all_gatherv -b reduce_scatter -b reduce_scatterv \
                            -b broadcast -b reduce -b gather -b gatherv -b scatter -b scatterv -b alltoall -b alltoallv -b sendrecv \
                            -b hypercube";
 
 /// Every pattern of messages.
-const MESSAGES: &str = "-b latency -b bandwidth -b bidirectional -b incast -b outcast";
+pub(crate) const MESSAGES: &str = "-b latency -b bandwidth -b bidirectional -b incast -b outcast";
 
-fn is_exchanged_in_place(case: &Value) -> bool {
+pub(crate) fn is_exchanged_in_place(case: &Value) -> bool {
     let id = case["id"].as_str().unwrap();
     let exchanges =
         ["alltoall", "sendrecv", "reduce_scatterv"].iter().any(|name| id.starts_with(name));
@@ -21,7 +21,7 @@ fn is_exchanged_in_place(case: &Value) -> bool {
 }
 
 /// What ran is right and compared; `skipped` cases were skipped, each with a reason.
-fn right_but(report: &Value, skipped: usize) {
+pub(crate) fn right_but(report: &Value, skipped: usize) {
     let (ran, left_out): (Vec<Value>, Vec<Value>) =
         cases(report).iter().cloned().partition(|case| case["outcome"] == "measured");
     all_right(&serde_json::json!({ "cases": ran }));

@@ -148,6 +148,17 @@ fn a_queue_that_is_shorter_than_known_is_one_sentence() {
     says(run, 7, "the GPU did not take 100 operations of a sample into its queue within 2 s");
 }
 
+#[test]
+fn nccl_s_own_queue_of_work_limits_large_groups() {
+    let sums = |aggregate: &str| on_standin(&format!("{SUM} --problem-size aggregate={aggregate}"));
+    let report = sums("1024").arg("--batch=3").fails(7).report();
+    assert!(reason(&report, "all_reduce").contains("use --batch 2 or less"), "{report}");
+    all_right(&sums("1024").arg("--batch=2").passes().report());
+    // One that is smaller than is known is waited for until the blocking kernel gives up.
+    let run = sums("256").arg("--batch=10").env("STANDIN_NCCL_FIFO", "100000");
+    says(run, 7, "the GPU did not take 10 operations of a sample into its queue within 2 s");
+}
+
 // ---- Communicators
 
 #[test]

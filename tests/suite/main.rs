@@ -11,6 +11,7 @@ mod confirmation;
 mod copies;
 mod cuda;
 mod cuda_exchanges;
+mod cuda_nccl;
 mod cuda_sites;
 mod docs;
 mod energy;

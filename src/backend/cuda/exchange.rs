@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use super::call::Caller;
 use super::gpu::Gpu;
-use super::memory::Memory;
+use super::memory::{Buffers, Memory};
 use super::nccl::{Comm, SUCCESS};
 use super::reduction;
 use super::schedule::{Groups, located, together};
+use super::timed::ENTRIES;
 use super::{Accuracy, Operation, Share};
 use crate::backend::reference::{Number, with_number};
 use crate::base::error::{Error, Kind, Result};
@@ -55,15 +56,22 @@ pub(super) fn prepare<'a>(
     gpu: &'a Gpu,
     comm: Rc<Comm>,
     exchange: &Exchange,
-    share: Rc<Share<'a>>,
+    share: Share<'a>,
 ) -> Result<Box<dyn Operation + 'a>> {
     with_number!(exchange.element, T => Ok(Box::new(Transfer::<T>::new(gpu, comm, exchange, share)?)))
 }
 
-/// Entries of the launch queue for calls that begin together: NCCL's stream waits for the caller's, its kernel, and the
-/// caller's waits for that. As many again, because NCCL 2.22 and newer keep what large groups do in a queue of their own, of
-/// which only its size is known.
+/// Entries of a stream's queue for calls that begin together (`ncclLaunchPrepare` and `ncclLaunchFinish` of NCCL 2.30): it
+/// waits for two of NCCL's own streams and launches the kernel, and its events are recorded for up to three of them.
 const ENTRIES_PER_GROUP: u32 = 6;
+
+/// Bytes that a call takes at most (`ncclDevWorkCollReg` of NCCL 2.30) in the queue where NCCL since 2.22 keeps what does not
+/// fit the arguments of its kernel. A full one is waited for.
+const WORK_BYTES: u64 = 352;
+
+/// Bytes of that queue (`NCCL_WORK_FIFO_BYTES`) that are free at least before a sample: NCCL looks at the end of work when an
+/// eighth of it is new.
+const WORK_QUEUE_BYTES: u64 = (1 << 20) / 8 * 7;
 
 /// An error of this rank alone, while others may wait for it: no reason to leave a case out.
 fn alone(why: Error) -> Error {
@@ -85,19 +93,14 @@ struct Transfer<'a, T> {
     memories: Vec<Memory<T>>,
     /// How many runs have been queued.
     queued: usize,
-    share: Rc<Share<'a>>,
+    share: Share<'a>,
     /// Whether what is queued is verified. NCCL may take memory for connections that it needs for the first time then, and
     /// all ranks agree on how that went.
     verifies: bool,
 }
 
 impl<'a, T: Number> Transfer<'a, T> {
-    fn new(
-        gpu: &'a Gpu,
-        comm: Rc<Comm>,
-        exchange: &Exchange,
-        share: Rc<Share<'a>>,
-    ) -> Result<Self> {
+    fn new(gpu: &'a Gpu, comm: Rc<Comm>, exchange: &Exchange, share: Share<'a>) -> Result<Self> {
         let window = exchange.window as usize;
         let Nccl::Calls(calls) = exchange.collective.nccl else {
             return Err(Error::internal(format!("{} has no calls", exchange.collective.name)));
@@ -105,7 +108,8 @@ impl<'a, T: Number> Transfer<'a, T> {
         let (copies, results) =
             if exchange.collective.is_paired() { (1, window) } else { (window, 1) };
         let sharing = sharing(exchange)?;
-        let memories = (0..copies).map(|_| Memory::new(gpu, &comm, exchange, sharing, results));
+        let buffers = Buffers { gpu, comm: &comm, registration: exchange.registration, share };
+        let memories = (0..copies).map(|_| Memory::new(buffers, exchange, sharing, results));
         let memories = memories.collect::<Result<Vec<Memory<T>>>>()?;
         let roots = match exchange.root {
             Root::Fixed(root) => root as usize..root as usize + 1,
@@ -132,14 +136,23 @@ impl<T: Number> Operation for Transfer<'_, T> {
         true
     }
 
+    /// In place, a result is the next run's input.
+    fn repeats_on(&self) -> Phase {
+        Phase::Measure
+    }
+
     fn load(&mut self, phase: Phase) -> Result<()> {
         self.verifies = phase == Phase::Verify;
         self.memories.iter().try_for_each(|memory| memory.load(self.gpu, phase)).map_err(alone)
     }
 
     fn entries(&self) -> u32 {
-        let groups = self.turns.iter().map(|(_, groups)| groups.len() as u32).max();
-        ENTRIES_PER_GROUP.saturating_mul(groups.unwrap_or(0))
+        let of = |(_, groups): &(usize, Groups)| {
+            let calls = groups.iter().map(Vec::len).sum::<usize>() as u64;
+            let work = (calls * WORK_BYTES * u64::from(ENTRIES)).div_ceil(WORK_QUEUE_BYTES);
+            (u64::from(ENTRIES_PER_GROUP) * groups.len() as u64).max(work)
+        };
+        self.turns.iter().map(of).max().map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX))
     }
 
     fn enqueue(&mut self) -> Result<()> {
@@ -154,7 +167,7 @@ impl<T: Number> Operation for Transfer<'_, T> {
             // SAFETY: the addresses lie within the memories, which live until the stream is done, as `Timed` sees to.
             begun = unsafe { self.caller.begin(calls) };
         };
-        if self.verifies { comm.together(&self.share, step) } else { comm.wait().until(step) }
+        if self.verifies { comm.together(self.share, step) } else { comm.wait().until(step) }
     }
 
     fn compare(&mut self, phase: Phase) -> Result<Accuracy> {

@@ -13,6 +13,7 @@ use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaStream};
 use cudarc::nvrtc::Ptx;
 
 use super::launch::Launch;
+use super::nccl::Registered;
 use crate::backend::reference::Number;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::units::Nanos;
@@ -84,9 +85,14 @@ fn remedy(error: sys::CUresult) -> &'static str {
     }
 }
 
+/// How much memory of the GPU is free, and how much it has, bytes; `None` where the driver does not say.
+pub(super) fn memory() -> Option<(u64, u64)> {
+    result::mem_get_info().ok().map(|(free, total)| (free as u64, total as u64))
+}
+
 /// How much memory of the GPU is free, for messages.
 pub(super) fn free_memory() -> String {
-    let free = result::mem_get_info().ok().map(|(free, _)| format!("{free} bytes"));
+    let free = memory().map(|(free, _)| format!("{free} bytes"));
     free.unwrap_or_else(|| "the driver does not say how much".to_owned())
 }
 
@@ -232,7 +238,8 @@ impl Gpu {
         // allocator, whose pool memory other processes could not map.
         let pointer = unsafe { result::malloc_sync(size) }
             .map_err(failed(&format!("cannot allocate {bytes} bytes")))?;
-        Ok(Buffer { pointer, bytes: size, context: Arc::clone(&self.context) })
+        let owner = Owner::Driver(Arc::clone(&self.context));
+        Ok(Buffer { pointer, bytes: size, owner })
     }
 
     /// Copies `values` into `buffer`, `offset` bytes behind its beginning, and waits for it.
@@ -348,10 +355,23 @@ pub(super) struct Buffer {
     /// Its address on the GPU.
     pub(super) pointer: CUdeviceptr,
     bytes: usize,
-    context: Arc<CudaContext>,
+    owner: Owner,
+}
+
+/// Who takes memory back.
+#[derive(Debug)]
+enum Owner {
+    Driver(Arc<CudaContext>),
+    Nccl { _memory: Registered },
 }
 
 impl Buffer {
+    /// Of memory that a communicator knows.
+    pub(super) fn registered(memory: Registered) -> Self {
+        let (pointer, bytes) = (memory.pointer(), memory.bytes);
+        Self { pointer, bytes, owner: Owner::Nccl { _memory: memory } }
+    }
+
     /// The address of `bytes` bytes from `offset` on.
     fn place(&self, offset: usize, bytes: usize) -> CUdeviceptr {
         let fits = offset.checked_add(bytes).is_some_and(|end| end <= self.bytes);
@@ -362,8 +382,10 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: allocated by `allocate`, freed once; the driver waits for work that still uses it.
-        self.context.record_err(unsafe { result::free_sync(self.pointer) });
+        if let Owner::Driver(context) = &self.owner {
+            // SAFETY: allocated by `allocate`, freed once; the driver waits for work that still uses it.
+            context.record_err(unsafe { result::free_sync(self.pointer) });
+        }
     }
 }
 

@@ -1,16 +1,36 @@
 //! The buffers of one operation on this rank's GPU, with what belongs in them.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 
+use super::Share;
 use super::gpu::{Buffer, Gpu};
-use super::nccl::Comm;
+use super::nccl::{Comm, Registered};
 use super::schedule::Spot;
 use crate::backend::reference::{BufferLayout, ExpectedResults, Number};
 use crate::base::accuracy::Accuracy;
 use crate::base::error::Result;
 use crate::benchmark::collective::Sharing;
-use crate::benchmark::work::{Exchange, Placement};
+use crate::benchmark::work::{Exchange, Placement, Registration};
 use crate::world::progress::Phase;
+
+/// Where buffers come from; all ranks of the communicator ask for them in the same order.
+#[derive(Clone, Copy)]
+pub(super) struct Buffers<'a> {
+    pub(super) gpu: &'a Gpu,
+    pub(super) comm: &'a Rc<Comm>,
+    pub(super) registration: Option<Registration>,
+    pub(super) share: Share<'a>,
+}
+
+impl Buffers<'_> {
+    fn allocate(self, bytes: u64) -> Result<Buffer> {
+        let Some(how) = self.registration else { return self.gpu.allocate(bytes) };
+        // NCCL registers nothing as little as the driver allocates it.
+        let size = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
+        Registered::allocate(self.comm, how, size, self.share).map(Buffer::registered)
+    }
+}
 
 /// Input and results, in two buffers or in one.
 #[derive(Debug)]
@@ -31,17 +51,16 @@ impl<T: Number> Memory<T> {
     /// For the rank that calls it, with room for so many results, which is 1 when in place: input and result then
     /// share their buffer like this.
     pub(super) fn new(
-        gpu: &Gpu,
-        comm: &Comm,
+        buffers: Buffers<'_>,
         exchange: &Exchange,
         sharing: Sharing,
         results: usize,
     ) -> Result<Self> {
-        let (rank, ranks) = (comm.rank, comm.size);
+        let (rank, ranks) = (buffers.comm.rank, buffers.comm.size);
         let in_place = exchange.placement == Placement::In;
         let places = BufferLayout::new(exchange, (rank, ranks), sharing);
         let buffer =
-            |len: usize| gpu.allocate(exchange.offset + len as u64 * exchange.element.bytes());
+            |len: usize| buffers.allocate(exchange.offset + len as u64 * exchange.element.bytes());
         let all = places.output_buffer.saturating_mul(results);
         Ok(Self {
             expected: ExpectedResults::new(exchange, ranks, rank),

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "NCCL takes raw handles and pointers")]
 
 mod functions;
+mod registered;
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -20,8 +21,9 @@ use super::gpu::free_memory;
 use crate::backend::Share;
 use crate::base::error::{Error, Kind, Result};
 use crate::world::{Wait, progress};
-use functions::{CUDA_ERROR, IN_PROGRESS, REMOTE_ERROR, SYSTEM_ERROR};
+use functions::{CUDA_ERROR, IN_PROGRESS, REMOTE_ERROR, SYSTEM_ERROR, SplitFunctions};
 pub(super) use functions::{Code, Functions, SUCCESS, is_fine};
+pub(super) use registered::Registered;
 
 /// How long ranks wait for each other at the end of a communicator. One that has gone is not waited for any longer.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -36,6 +38,7 @@ const STOPPING: Duration = Duration::from_secs(10);
 
 /// What ranks do when a communicator is made.
 const CONNECT: &str = "connect the ranks";
+const SPLIT: &str = "split a communicator";
 
 /// A communicator of this process's GPU.
 #[derive(Debug)]
@@ -131,6 +134,14 @@ fn config() -> sys::ncclConfig_t {
     }
 }
 
+/// Whether NCCL makes communicators of others.
+///
+/// # Errors
+/// Unfit where it is too old for that.
+pub(super) fn can_split() -> Result<()> {
+    SplitFunctions::get().map(drop)
+}
+
 impl Comm {
     /// Connects `size` ranks, of which this is number `rank`; all of them call this with the same id.
     ///
@@ -150,13 +161,38 @@ impl Comm {
     /// The same where a rank may be short of memory for it: then all say so, as in [`together`](Self::together).
     pub(super) fn connect_agreed(
         place: (usize, usize),
-        share: &Share<'_>,
+        share: Share<'_>,
         wait: Wait,
         blocking: Option<Rc<BlockingKernel>>,
     ) -> Result<Self> {
         let (comm, begun) = Self::begin(place, Id::shared(place.0, share)?, wait, blocking)?;
         comm.together(share, || comm.settled(CONNECT, begun))?;
         Ok(comm)
+    }
+
+    /// A communicator of the same ranks, made of this one; all of them call this.
+    ///
+    /// # Errors
+    /// Unfit for an NCCL that is too old; what it says when it makes none.
+    pub(super) fn split(&self) -> Result<Self> {
+        self.split_by(|begun| self.settle(SPLIT, begun))
+    }
+
+    /// The same where a rank may be short of memory for it: then all say so.
+    pub(super) fn split_agreed(&self, share: Share<'_>) -> Result<Self> {
+        self.split_by(|begun| self.together(share, || self.settled(SPLIT, begun)))
+    }
+
+    fn split_by(&self, settle: impl FnOnce(Code) -> Result<()>) -> Result<Self> {
+        let split = SplitFunctions::get()?.split;
+        let Self { functions, rank, size, wait, ref blocking, .. } = *self;
+        let (mut raw, mut config) = (std::ptr::null_mut(), config());
+        // SAFETY: the communicator is alive, its ranks are fewer than 2^31, and both pointers are to values that outlive
+        // the call; NCCL copies the settings, and writes the new handle until this communicator has settled.
+        settle(unsafe { split(self.raw, 0, rank as i32, &raw mut raw, &raw mut config) })?;
+        let (aborted, is_hearsay) = (Cell::new(false), Cell::new(false));
+        let blocking = blocking.clone();
+        Ok(Self { functions, raw, rank, size, wait, blocking, aborted, is_hearsay })
     }
 
     fn begin(
@@ -190,27 +226,23 @@ impl Comm {
     /// something else returns at once, and must end the job.
     pub(super) fn together(
         &self,
-        share: &Share<'_>,
+        share: Share<'_>,
         mut step: impl FnMut() -> Option<Result<()>>,
     ) -> Result<()> {
         /// Between two talks of the ranks.
         const ROUND: Duration = Duration::from_millis(20);
-        const WAITING: &str = "a rank has no end yet";
-        let ok = || Ok((self.rank == 0).then(Vec::new));
         let mut own = None;
         loop {
             own = own.or_else(|| self.wait.at_most(ROUND, &mut step));
-            let told = match &own {
+            let has_memory = match &own {
                 Some(Err(why)) if why.kind == Kind::Unsupported => Err(why.clone()),
                 Some(Err(why)) if !self.is_hearsay.get() => return Err(why.clone()),
-                _ => ok(),
+                _ => Ok(()),
             };
-            share(told).inspect_err(|_| self.abort())?;
-            let waits = own.is_none();
-            match share(if waits { Err(Error::internal(WAITING)) } else { ok() }) {
-                Err(why) if why.message == WAITING => {}
-                Err(why) => return Err(why),
-                Ok(_) => return own.unwrap_or(Ok(())),
+            share.unanimous(has_memory).inspect_err(|_| self.abort())?;
+            let waiting = share.most(own.is_none().into());
+            if let Some(own) = own.take_if(|_| waiting == 0) {
+                return own;
             }
         }
     }
@@ -346,7 +378,7 @@ impl Id {
     ///
     /// # Errors
     /// Unfit where there is no NCCL; what NCCL says otherwise.
-    pub(super) fn shared(rank: usize, share: &Share<'_>) -> Result<Self> {
+    pub(super) fn shared(rank: usize, share: Share<'_>) -> Result<Self> {
         let create = |functions: &Functions| {
             let mut id = sys::ncclUniqueId { internal: [0; 128] };
             // SAFETY: the pointer is to one id.
@@ -356,7 +388,7 @@ impl Id {
             }
         };
         let own = Functions::get().and_then(|nccl| (rank == 0).then(|| create(nccl)).transpose());
-        let id = share(own)?.try_into();
+        let id = share.first(own)?.try_into();
         id.map(Self).map_err(|_| Error::internal("an NCCL id that is not 128 bytes"))
     }
 }

@@ -4,6 +4,7 @@ use cudarc::driver::CudaEvent;
 
 use super::blocking::BlockingKernel;
 use super::gpu::failed;
+use super::graph::Graph;
 use super::{
     Accuracy, Clock as _, Cuda, HostClock, Operation, Prepared, Remarks, Sample, Start, Wait,
 };
@@ -18,7 +19,7 @@ const COMPARED: usize = 4;
 /// Entries that a stream's queue has room for besides the blocking kernel and two events. The driver's has 1,024, and a
 /// launch into a full one waits until the device has taken an entry, which it does not behind a closed blocking kernel.
 /// (NVIDIA does not document the number; nvbench's and others' experiments agree on it.)
-const ENTRIES: u32 = 1000;
+pub(super) const ENTRIES: u32 = 1000;
 
 /// How many looks at the end of a round there are for one at errors of the operation.
 const LOOKS_PER_CHECK: u32 = 1000;
@@ -28,6 +29,9 @@ pub(super) struct Timed<'a> {
     cuda: &'a Cuda,
     clock: HostClock,
     wait: Wait,
+    /// Runs that are one graph, where they are, and the graph once it is captured. It goes before what it uses.
+    captured: Option<u32>,
+    graph: Option<Graph>,
     operation: Box<dyn Operation + 'a>,
     /// What holds back runs that are queued before the time begins; none where they are queued within it.
     blocking: Option<&'a BlockingKernel>,
@@ -48,15 +52,58 @@ impl<'a> Timed<'a> {
         cuda: &'a Cuda,
         operation: Box<dyn Operation + 'a>,
         wait: Wait,
-        batch: u32,
+        (batch, captured): (u32, Option<u32>),
     ) -> Result<Self> {
         let clock = cuda.clock.with_policy(wait.policy());
         let (begin, end) = (cuda.gpu.event()?, cuda.gpu.event()?);
         // Several that are queued within the time overlap.
         let blocking = cuda.blocking.as_deref().filter(|_| operation.is_queued());
         let batch = if blocking.is_some() { batch } else { 1 };
-        let (armed, runs, came) = (false, 1, 0);
-        Ok(Self { cuda, clock, wait, operation, blocking, begin, end, batch, came, armed, runs })
+        let (armed, runs, came, graph) = (false, 1, 0, None);
+        Ok(Self {
+            cuda,
+            clock,
+            wait,
+            captured,
+            graph,
+            operation,
+            blocking,
+            begin,
+            end,
+            batch,
+            came,
+            armed,
+            runs,
+        })
+    }
+
+    /// Queues one run, or the graph.
+    fn enqueue(&mut self) -> Result<()> {
+        match &self.graph {
+            Some(graph) => graph.launch(),
+            None => self.operation.enqueue(),
+        }
+    }
+
+    /// Runs what was queued to its end.
+    fn run(&mut self) -> Result<()> {
+        self.enqueue()?;
+        self.cuda.gpu.record(&self.end)?;
+        self.finish()
+    }
+
+    /// Makes a graph of so many runs, and compares what it leaves. Each of them has run by itself before: what is set up
+    /// at the first time cannot be captured.
+    fn capture(&mut self, runs: u32) -> Result<Accuracy> {
+        let operation = &mut self.operation;
+        let phase = operation.repeats_on();
+        // What is queued under the eyes of all ranks is verified alone, and nothing of it is captured.
+        operation.load(Phase::Measure)?;
+        let queue = || (0..runs).try_for_each(|_| operation.enqueue());
+        self.graph = Some(Graph::capture(&self.cuda.gpu, queue)?);
+        self.operation.load(phase)?;
+        self.run()?;
+        self.operation.compare(phase)
     }
 
     /// Queues the operation, and waits for its end, in the time of the host.
@@ -64,7 +111,7 @@ impl<'a> Timed<'a> {
         self.armed = true;
         let start = self.clock.now();
         for _ in 0..self.runs {
-            self.operation.enqueue()?;
+            self.enqueue()?;
         }
         self.cuda.gpu.record(&self.end)?;
         self.finish()?;
@@ -90,7 +137,7 @@ impl<'a> Timed<'a> {
             if blocking.gave_up() {
                 return Err(stalled());
             }
-            self.operation.enqueue()?;
+            self.enqueue()?;
         }
         self.cuda.gpu.record(&self.end)?;
         self.until(|| blocking.is_reached().then_some(Ok(())))
@@ -130,12 +177,17 @@ impl Prepared for Timed<'_> {
             if compares {
                 self.operation.load(Phase::Verify)?;
             }
-            self.operation.enqueue()?;
-            self.cuda.gpu.record(&self.end)?;
-            self.finish()?;
+            match self.operation.meets_others() {
+                // Ranks connect further when an operation first needs it.
+                true => self.cuda.watching(|| self.run())?,
+                false => self.run()?,
+            }
             if compares {
                 found.push(self.operation.compare(Phase::Verify)?);
             }
+        }
+        if let Some(runs) = self.captured {
+            found.push(self.capture(runs)?);
         }
         self.operation.load(Phase::Measure)?;
         Ok(Accuracy::sum(found))
@@ -157,7 +209,9 @@ impl Prepared for Timed<'_> {
     }
 
     fn batch_limit(&self) -> u32 {
-        if self.blocking.is_some() { ENTRIES / self.operation.entries().max(1) } else { u32::MAX }
+        // What a graph takes is not documented: at most as much as its runs by themselves.
+        let entries = self.operation.entries().saturating_mul(self.captured.unwrap_or(1));
+        if self.blocking.is_some() { (ENTRIES / entries.max(1)).max(1) } else { u32::MAX }
     }
 
     fn arm(&mut self, batch: u32) -> Result<()> {

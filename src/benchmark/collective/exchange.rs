@@ -34,6 +34,36 @@ pub struct Exchange {
     pub blocks: Blocks,
     /// How many pairs act at once, where ranks act in pairs; all when absent.
     pub pairs: Option<u32>,
+    /// How NCCL is told of the buffers, where it is.
+    pub registration: Option<Registration>,
+    /// How many runs are one CUDA graph, where they are.
+    pub graph: Option<u32>,
+    /// Whether a communicator is made as a split of another one.
+    pub splits: bool,
+}
+
+/// How NCCL is told of buffers before they are used, so that it need not copy to buffers of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Registration {
+    /// `ncclCommRegister`: each rank's own.
+    Local,
+    /// `ncclCommWindowRegister` with `NCCL_WIN_COLL_SYMMETRIC`: buffers of all ranks that are alike.
+    Symmetric,
+}
+
+impl Registration {
+    /// The one called `name`.
+    pub fn find(name: &str) -> Option<Self> {
+        [Self::Local, Self::Symmetric].into_iter().find(|known| known.name() == name)
+    }
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Symmetric => "symmetric",
+        }
+    }
 }
 
 /// Whether a result replaces its input.
@@ -158,6 +188,9 @@ impl Exchange {
             offset: 0,
             blocks: Blocks::Spread(0),
             pairs: None,
+            registration: None,
+            graph: None,
+            splits: false,
         }
     }
 
@@ -270,12 +303,13 @@ impl Exchange {
         Some(messages? * self.pair_count(ranks) as u64)
     }
 
-    /// Equal operations that one run is made of: those in flight together.
+    /// Equal operations that one run is made of: those in flight together, and those behind them in a graph.
     pub fn operations(&self) -> u32 {
-        match self.collective.roles {
+        let together = match self.collective.roles {
             Roles::Pairs { operations, .. } => self.window * operations,
             Roles::Alike | Roles::Root => self.window,
-        }
+        };
+        together * self.graph.unwrap_or(1)
     }
 
     /// Bytes that the rank with the most allocates.

@@ -50,6 +50,20 @@ pub(super) const OFFSET: Key = Key::new(
     Values::Numbers { default: 0, least: 0, most: 4096, words: &[] },
 );
 
+/// Of every collective that NCCL has.
+pub(super) const REGISTERED: Key = Key::new(
+    "registered",
+    "how NCCL is told of the buffers before they are used; GPUs only",
+    Values::Words(&["none", "local", "symmetric"]),
+);
+
+/// Of new communicators.
+pub(super) const BY: Key = Key::new(
+    "by",
+    "how NCCL makes it: from an id, or as a split of the group's own; GPUs only",
+    Values::Words(&["id", "split"]),
+);
+
 pub(super) const SPREAD: Key = Key::new(
     "spread",
     "by how many percent the smallest and the largest block differ from the mean",

@@ -25,6 +25,8 @@ pub struct KernelRun {
     pub sizes: Vec<u64>,
     /// How much the assembler optimises, where it is compiled.
     pub level: Level,
+    /// How many runs are one CUDA graph, where they are.
+    pub graph: Option<u32>,
     /// Elements along each axis of the inputs, then of the outputs.
     shapes: Vec<Vec<usize>>,
 }
@@ -37,30 +39,32 @@ struct Named {
     sizes: Vec<u64>,
     #[serde(default)]
     level: Level,
+    #[serde(default)]
+    graph: Option<u32>,
 }
 
 impl From<KernelRun> for Named {
     fn from(run: KernelRun) -> Self {
-        let KernelRun { kernel, element, sizes, level, .. } = run;
-        Self { kernel: kernel.name.to_string(), element, sizes, level }
+        let KernelRun { kernel, element, sizes, level, graph, .. } = run;
+        Self { kernel: kernel.name.to_string(), element, sizes, level, graph }
     }
 }
 
 impl TryFrom<Named> for KernelRun {
     type Error = Error;
 
-    fn try_from(Named { kernel: name, element, sizes, level }: Named) -> Result<Self> {
+    fn try_from(Named { kernel: name, element, sizes, level, graph }: Named) -> Result<Self> {
         let is_named = |known: &&Kernel| known.name == name && known.keys.len() == sizes.len();
         let kernel = KERNELS.iter().chain(&found().kernels).find(is_named);
         let kernel = kernel.ok_or_else(|| Error::usage(format!("there is no kernel {name}")))?;
-        Ok(Self { level, ..Self::new(kernel, sizes, element)? })
+        Ok(Self { level, graph, ..Self::new(kernel, sizes, element)? })
     }
 }
 
 impl KernelRun {
     pub(super) fn new(kernel: &'static Kernel, sizes: Vec<u64>, element: Element) -> Result<Self> {
         let (shapes, level) = (Vec::new(), Level::default());
-        let mut run = Self { kernel, element, sizes, level, shapes };
+        let mut run = Self { kernel, element, sizes, level, graph: None, shapes };
         let axes = |tensor: &Tensor| {
             // Of programs it need not be known what they write.
             let least = u64::from(kernel.command.is_none());

@@ -15,7 +15,7 @@ type Foreign = (&'static [&'static str], &'static str, &'static str, &'static st
 const NCCL: &str = "nccl-tests'";
 const OSU: &str = "OSU's";
 
-const FLAGS: [Foreign; 30] = [
+const FLAGS: [Foreign; 31] = [
     (&["-n", "--iters"], NCCL, "iterations", "write --iterations {}"),
     (&["-n", "-np", "--np"], "mpirun's", "ranks", "write --ranks {}"),
     (&["-w", "--warmup_iters"], NCCL, "untimed iterations", "write --warmup {}"),
@@ -35,10 +35,21 @@ const FLAGS: [Foreign; 30] = [
     (&["-c", "--check"], NCCL, "checks", "leave it out: all results are checked"),
     (&["-a", "--average"], NCCL, "what is printed", "leave it out: the report has all ranks"),
     (&["-z", "--blocking"], NCCL, "waiting", "leave it out: every sample is waited for"),
-    (&["-G", "--cudagraph"], NCCL, "CUDA graphs", "leave it out: there are none here"),
+    (
+        &["-G", "--cudagraph"],
+        NCCL,
+        "launches of a CUDA graph of its -n operations",
+        "write --problem-size graph=N with that N; it is launched once an iteration",
+    ),
+    (&["-M", "--memory"], NCCL, "memory", "leave it out: the report has it for each rank"),
     (&["-p", "--parallel_init"], NCCL, "the start", "leave it out: all ranks start at once"),
     (&["-y", "--stream_null"], NCCL, "streams", "leave it out: every rank has a stream of its own"),
-    (&["-R", "--local_register"], NCCL, "registered buffers", "leave it out: there are none here"),
+    (
+        &["-R", "--local_register"],
+        NCCL,
+        "registered buffers",
+        "write --problem-size registered=local (its 1) or registered=symmetric (its 2)",
+    ),
     (&["-i"], OSU, "iterations", "write --iterations {}"),
     (&["-x", "--warmup-iterations"], OSU, "untimed iterations", "write --warmup {}"),
     (&["-m", "--message-size"], OSU, "message sizes", "write --problem-size bytes={sizes}"),
@@ -133,6 +144,8 @@ mod tests {
                 "OSU's flag for message sizes: write --problem-size bytes=1..1024*2",
             ),
             ("run -x", "-x", "write --warmup N"),
+            ("run -R 2", "-R", "write --problem-size registered=local (its 1) or registered=sym"),
+            ("run -G 5", "-G", "write --problem-size graph=N with that N"),
             ("run -c 1", "-c", "leave it out: all results are checked"),
         ] {
             assert!(meant(line, flag).contains(expected), "{line}: {}", meant(line, flag));

@@ -72,3 +72,38 @@ functions! {
         ) -> Code;
     }
 }
+
+functions! {
+    NCCL,
+    /// What makes communicators of others.
+    pub(super) struct SplitFunctions {
+        split = ncclCommSplit(
+            ncclComm_t, c_int, c_int, *mut ncclComm_t, *mut ncclConfig_t,
+        ) -> Code;
+    }
+}
+
+functions! {
+    NCCL,
+    /// NCCL's memory, and what one communicator knows of it.
+    pub(super) struct LocalFunctions {
+        allocate = ncclMemAlloc(*mut *mut c_void, usize) -> Code;
+        free = ncclMemFree(*mut c_void) -> Code;
+        register = ncclCommRegister(ncclComm_t, *mut c_void, usize, *mut *mut c_void) -> Code;
+        deregister = ncclCommDeregister(ncclComm_t, *mut c_void) -> Code;
+    }
+}
+
+/// `NCCL_WIN_COLL_SYMMETRIC`: what a call uses lies at the same place of all ranks' windows.
+pub(super) const SYMMETRIC: c_int = 1;
+
+functions! {
+    NCCL,
+    /// Windows of memory that all ranks of a communicator know. `ncclWindow_t` is a pointer.
+    pub(super) struct WindowFunctions {
+        register = ncclCommWindowRegister(
+            ncclComm_t, *mut c_void, usize, *mut *mut c_void, c_int,
+        ) -> Code;
+        deregister = ncclCommWindowDeregister(ncclComm_t, *mut c_void) -> Code;
+    }
+}

@@ -12,7 +12,7 @@ use super::{ELEMENT_BYTES, Input, Manifest, OneSize, Output, Size, Sizes, Tensor
 use crate::base::error::{Error, Result, suggestion};
 use crate::base::units::parse_sizes;
 use crate::base::yaml::Placed;
-use crate::benchmark::{Element, Key, Values};
+use crate::benchmark::{Element, GRAPH, Key, Values};
 
 /// Longest name, and most sizes, tensors and arguments.
 const LIMIT: usize = 64;
@@ -152,6 +152,7 @@ impl Manifest {
         let mut known = vec![
             ("the bytes of an element", ELEMENT_BYTES),
             ("how much the assembler optimises", LEVEL),
+            ("operations in a CUDA graph", GRAPH),
         ];
         for (what, name, at) in named {
             check_name(what, name).map_err(|why| at.wrong(why))?;

@@ -1,0 +1,1 @@
+// nccl.h uses nothing of it.
