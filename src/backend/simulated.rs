@@ -91,7 +91,7 @@ impl Backend for Simulated {
         let name = match work {
             Work::Kernel(run) => encode(&(KERNELS, Unprefixed(&run.sizes), run.element, group)),
             Work::Exchange(exchange) => encode(&(EXCHANGES, told_apart(exchange), group)),
-            Work::Nothing => encode(&(work, group)),
+            Work::Nothing | Work::Copy(_) => encode(&(work, group)),
         }?;
         Ok(Box::new(Model {
             machine: self,
