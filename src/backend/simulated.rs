@@ -71,6 +71,10 @@ impl Backend for Simulated {
                     "{name} computes nothing; what a launch costs is not modelled"
                 )));
             }
+            if run.dependent_accesses().is_some() {
+                let why = "the latency of memory is not modelled: a topology has no figure of it";
+                return Err(Error::unsupported(why));
+            }
             if !Element::WIDE_FLOATS.contains(&run.element) {
                 let element = run.element.name();
                 return Err(Error::unsupported(format!("kernels are not modelled for {element}")));
@@ -82,10 +86,7 @@ impl Backend for Simulated {
                     Work::Copy(_) => {
                         "copies between host and GPU, and by copy engines, are not modelled: a topology has no figures of them"
                     }
-                    Work::Kernel(_) => {
-                        "the latency of memory is not modelled: a topology has no figure of it"
-                    }
-                    Work::Nothing | Work::Exchange(_) => "the start of a library is not modelled",
+                    _ => "the start of a library is not modelled",
                 })
             })?;
         let name = match work {

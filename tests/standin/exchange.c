@@ -238,6 +238,7 @@ static int queue(struct call call, struct comm *c, struct stream *s) {
     group->comm = c;
     group->call[calls] = call;
     group->calls = calls + 1;
+    group->work = 0;
     open_group.group = group;
     open_group.stream = s;
     return open_group.depth ? 0 : submit_group();

@@ -1,7 +1,6 @@
 // Memory of the device, pinned memory of the host, and copies.
 #include "standin.h"
 
-// REGISTERED memory is the program's own, which the driver has pinned.
 static struct block { struct block *next; char *base; size_t bytes; enum memory kind; } *blocks;
 static size_t used; // of settings.memory
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -62,7 +61,7 @@ int release_memory(void *at, enum memory kind) {
     if (b && kind == ON_DEVICE) used -= b->bytes;
     pthread_mutex_unlock(&lock);
     CHECK(b, CU_INVALID_VALUE);
-    if (kind != REGISTERED) free(b->base);
+    if (kind != LENT) free(b->base);
     free(b);
     return sticky;
 }
@@ -104,11 +103,11 @@ EXPORT int cuMemHostRegister_v2(void *at, size_t bytes, unsigned flags) {
     enum { PORTABLE = 1, DEVICEMAP = 2 };
     TRY(context_call(__func__));
     CHECK(at && bytes && flags == (PORTABLE | DEVICEMAP), CU_INVALID_VALUE);
-    know(at, bytes, REGISTERED);
+    know(at, bytes, LENT);
     return 0;
 }
 
-EXPORT int cuMemHostUnregister(void *at) { TRY(context_call(__func__)); return release_memory(at, REGISTERED); }
+EXPORT int cuMemHostUnregister(void *at) { TRY(context_call(__func__)); return release_memory(at, LENT); }
 
 EXPORT int cuMemHostGetDevicePointer_v2(void **pointer, void *at, unsigned flags) {
     TRY(context_call(__func__));

@@ -119,7 +119,7 @@ int current_device(void); // its number among all, not among the visible ones
 // ---- memory.c
 
 bool valid(const void *at, size_t count, size_t size); // whether the span lies in one allocation
-enum memory { ON_DEVICE, PINNED, REGISTERED };
+enum memory { ON_DEVICE, PINNED, LENT }; // LENT is the program's own, which the driver has pinned
 
 int allocate(void **at, size_t bytes, enum memory kind);
 int release_memory(void *at, enum memory kind);

@@ -22,7 +22,7 @@ pub(super) struct Evidence {
     pub(super) p_worse: f64,
     /// Probability of as much if −w did not.
     pub(super) p_better: f64,
-    /// Whether every launch is worse than every launch before, and all together by half.
+    /// Whether every launch is worse than every launch before, and all together by half and by the threshold.
     pub(super) much_slower: bool,
     /// The candidate's launches that are far worse than its others, and by what factor the worst is.
     pub(super) tail: Option<(usize, f64)>,
@@ -66,7 +66,7 @@ pub(super) fn weigh(
         worse,
         p_worse: p(from, to, Shift::p_above),
         p_better: p(to, from, Shift::p_below),
-        much_slower: apart && worse >= MUCH_SLOWER.ln(),
+        much_slower: apart && worse >= MUCH_SLOWER.ln().max(bound),
         tail: shift.as_ref().and_then(|shift| tail(to, shift, bound.max(rules.severe.ln_1p()))),
         // Of the values: w has the other sign where larger ones are better.
         cliffs_delta: stats::cliffs_delta(from, to).map(|delta| sign * delta),
