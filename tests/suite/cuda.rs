@@ -249,7 +249,7 @@ fn a_wrong_kernel_is_found() {
     ] {
         let sizes = match kernel {
             "copy" | "triad" => "--problem-size array=65544",
-            "copy_random" | "triad_strided" => "--problem-size array=8000",
+            "copy_random" | "triad_strided" | "pointer_chase" => "--problem-size array=8000",
             "flash_attention" | "flash_attention -pf16" | "flash_attention -pbf16" => {
                 "--problem-size heads=4 --problem-size kv_heads=2 --problem-size tokens=70 --problem-size dim=40 \
                  --problem-size causal=1"
@@ -496,17 +496,25 @@ fn a_gpu_has_one_rank_unless_emulation_is_asked_for() {
 
 #[test]
 fn whatever_call_fails_it_is_one_sentence() {
-    let kernels = "-b copy -b triad -b gemm -b all_reduce -b host_device_bidirectional --problem-size engine=ce,sm \
-                   --problem-size array=1000 --problem-size m=16 --problem-size bytes=64 --problem-size graph=none,2";
+    let kernels = "-b copy -b triad -b gemm -b all_reduce --problem-size array=1000 --problem-size m=16 \
+                   --problem-size bytes=64";
+    let copies = "-b host_device_bidirectional --problem-size bytes=64 --problem-size engine=ce,sm";
+    let graphs = "-b copy --problem-size array=1000 --problem-size graph=2";
     // What the symbols of NCCL are for, each in two groups of calls.
     let exchanges = "-b all_reduce -b all_gather -b broadcast -b reduce -b reduce_scatter -b gather \
                      --problem-size bytes=64 --problem-size op=sum,mulsum";
-    let buffers =
-        "-b all_reduce --problem-size bytes=64 --problem-size registered=none,local,symmetric";
+    let newer = "-b all_reduce -b comm_init --problem-size bytes=64 --problem-size registered=none,local,symmetric \
+                 --problem-size by=id,split";
     for library in tesserabench::machine::nvidia::ALL {
-        let newer = library.newer.iter().map(|(symbol, _)| (symbol, buffers));
-        let always = if library.key == "nccl" { exchanges } else { kernels };
-        let symbols = library.symbols.iter().map(|symbol| (symbol, always)).chain(newer);
+        let newer = library.newer.iter().map(|(symbol, _)| (symbol, newer));
+        let work = |symbol: &str| match symbol {
+            _ if library.key == "nccl" => exchanges,
+            _ if symbol.contains("Graph") || symbol.contains("Capture") => graphs,
+            "cuMemcpyAsync" | "cuStreamWaitEvent" => copies,
+            _ if symbol.starts_with("cuMemHost") => copies,
+            _ => kernels,
+        };
+        let symbols = library.symbols.iter().map(|symbol| (symbol, work(symbol))).chain(newer);
         for (symbol, work) in symbols {
             let words = format!("--backend cuda {work}");
             // Profilers are told by `profile` alone. Of these an error cannot be told, or only after the work is done; without the driver's account of

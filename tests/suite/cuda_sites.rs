@@ -304,12 +304,8 @@ fn system_info_warns_of_a_driver_that_goes_to_sleep() {
 fn a_rate_that_no_gpu_can_reach_is_no_result() {
     // 16 MB/s of memory; the tensors are beyond the cache.
     let copy = "--backend cuda copy --problem-size array=32MiB";
-    let ended = once_on_standin(copy).env("STANDIN_MEMORY_CLOCK", "1000").fails(5);
-    assert!(
-        ended.err.contains("% of what its devices can do (2 x 1 MHz x 64 bits"),
-        "{}",
-        ended.err
-    );
+    let slow = once_on_standin(copy).env("STANDIN_MEMORY_CLOCK", "1000");
+    says(slow, 5, "% of what its devices can do (2 x 1 MHz x 64 bits");
     let report = once_on_standin(copy).passes().report();
     let efficiency = &cases(&report)[0]["efficiency"];
     assert_eq!(efficiency["peak"], 160.0, "{efficiency}");

@@ -74,9 +74,10 @@ fn rates_stand_beside_one_process_of_pytorch_and_below_what_the_hardware_allows(
     let output = pass("telemetry,copy,gemm-f32,gemm-bf16,triad", &[]);
     let table = std::fs::read_to_string(output.path().join("table.md")).unwrap();
     assert!(table.contains("a rehearsal") && table.contains("torch 0.0"), "{table}");
+    // The small arrays of a rehearsal lie in the cache, whose peak is not known.
     assert_eq!(
-        (table.matches(", ceiling ").count(), table.matches("unknown").count()),
-        (4, 0),
+        (table.matches(", ceiling ").count(), table.matches(", ceiling unknown").count()),
+        (4, 2),
         "{table}"
     );
 }
