@@ -38,7 +38,7 @@ pub static COPIES: [CopyKind; 4] = [
     CopyKind {
         name: "host_device_bidirectional",
         aliases: &[],
-        description: "a copy to the GPU and one from it at the same time",
+        description: "a copy to the GPU while one comes back",
         keys: &[BYTES, ENGINE],
         route: Route::BothWays,
     },
