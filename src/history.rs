@@ -27,7 +27,7 @@ use std::path::Path;
 pub use add::{Added, Source};
 pub use answer::{Answer, Content};
 pub use baseline::Baseline;
-pub use entry::{Damaged, Entry, Record, machine};
+pub use entry::{Damaged, Entry, Record};
 pub use git::ask_for_commit;
 pub use notes::Label;
 pub use retention::DAYS;

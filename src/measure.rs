@@ -3,6 +3,7 @@
 //! It never sees MPI: ranks meet through [`World`].
 
 mod overhead;
+mod settling;
 mod so_far;
 mod start;
 pub mod stop;
@@ -12,6 +13,7 @@ mod warmup;
 use serde::{Deserialize, Serialize};
 
 pub use overhead::timing_overhead;
+pub use settling::DeviceSpeed;
 
 use crate::backend::{Prepared, Remarks, Sample};
 use crate::base::accuracy::Accuracy;
@@ -30,6 +32,7 @@ use crate::world::clock::CommonTime;
 use crate::world::fault;
 use crate::world::progress::{self, Activity};
 use crate::world::{ReduceOp, World};
+use settling::Settling;
 use so_far::SoFar;
 use start::Starter;
 use stop::rounds_missing;
@@ -57,8 +60,8 @@ pub struct Method<'a> {
     pub operations: u32,
     /// How often it can run.
     pub repeats: Repeats,
-    /// How long this rank's device needs from rest to its usual speed, ns.
-    pub settling: Nanos,
+    /// How this rank's device comes to its speed.
+    pub device: DeviceSpeed<'a>,
     /// For about so long it may go on after the run was asked to stop, seconds.
     pub stop_seconds: f64,
 }
@@ -295,17 +298,20 @@ fn warm_up(
 ) -> Result<(usize, u32)> {
     let block = method.budget.warmup.max(1) as usize;
     let all = team.all;
-    let mut warmup = Warmup::new(all.max(method.settling) as f64 / 1e9);
+    let mut warmup = Warmup::default();
+    let mut settling = Settling::new(method.device);
+    let mut is_settled = all.max(i64::from(method.device.may_change())) == 0;
     let (mut done, began) = (0, time.now());
     loop {
         let samples = fire(starter, time, prepared, (1, block), method.communicates)?;
         let rounds = meet(team, starter, &samples);
         done += block;
+        let seconds = (time.now() - began) as f64 / 1e9;
+        is_settled = is_settled || all.max(i64::from(!settling.is_over(seconds))) == 0;
         let over = all.is_root().then(|| {
             let nanos: Vec<f64> = rounds.iter().map(|round| round.duration() as f64).collect();
             let late = rounds.iter().any(|round| round.late);
-            let seconds = (time.now() - began) as f64 / 1e9;
-            warmup.is_over(&nanos, late, seconds)
+            warmup.is_over(&nanos, late, seconds) && is_settled
         });
         if all.broadcast(over)? {
             break;

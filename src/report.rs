@@ -14,6 +14,7 @@ mod footprint;
 mod kernel_results;
 mod limits;
 mod load;
+mod machine;
 mod pairs;
 mod profile;
 mod rate;

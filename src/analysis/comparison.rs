@@ -147,6 +147,10 @@ fn side(reports: Reports<'_>, cases: &[Compared], which: usize) -> Side {
         files: reports.files.to_vec(),
         git: only(|report| report.run.git.clone()),
         build: only(|Report { run, .. }| run.imported_from.is_none().then(|| run.build.clone())),
+        machine: only(|report| Some(report.machine())),
+        command: only(|Report { run, .. }| {
+            Some(run.command.join(" ")).filter(|told| !told.is_empty())
+        }),
         started: started.map(str::to_owned),
         launches: cases.iter().map(|case| case.launches[which]).max().unwrap_or(0),
     }

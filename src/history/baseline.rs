@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::entry::{Record, machine};
+use super::entry::Record;
 use super::folder::Folder;
 use super::git::{Git, is_commit, short};
 use super::notes::LAST_RELEASE;
@@ -128,7 +128,7 @@ impl Baseline {
             Some(0) if !is_release => " beside the candidate itself",
             _ => "",
         };
-        let machine = candidate.first().map(machine).unwrap_or_default();
+        let machine = candidate.first().map(Report::machine).unwrap_or_default();
         let is_fitting = |entry: &&Entry| !is_own(entry) && entry.record.machine == machine;
         let mut fitting = commits[first..].iter().enumerate().filter_map(|(skipped, entries)| {
             let entries: Vec<&Entry> = entries.iter().filter(is_fitting).collect();
@@ -252,7 +252,7 @@ impl History {
     /// The reports of each commit that has several of the candidate's machine, but for the candidate's own; the commit
     /// of the newest report first.
     fn again(&self, candidate: &[Report]) -> Vec<Vec<Entry>> {
-        let machine = candidate.first().map(machine);
+        let machine = candidate.first().map(Report::machine);
         let mut commits: Vec<Vec<Entry>> = Vec::new();
         for entry in self.entries.iter().rev() {
             let record = &entry.record;

@@ -1,6 +1,6 @@
 //! What is known of a report without reading it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::git::{is_commit, short};
 use crate::base::caveat::Caveat;
 use crate::base::plain::name_in_reports;
-use crate::base::random::fingerprint;
 use crate::base::units::{format_utc, parse_utc};
 use crate::benchmark::metric;
 use crate::report::{Case, Measured, Outcome, Report};
-
-/// Longest name of a machine, characters.
-const MACHINE_LIMIT: usize = 300;
 
 /// What the index holds of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -93,7 +89,7 @@ impl Record {
             run: run.id.clone(),
             started: format_utc(started),
             git: run.git.clone().filter(|git| is_commit(git)),
-            machine: machine(report),
+            machine: report.machine(),
             cases: report.summary.cases,
             measured: report.summary.measured,
             incomplete: run.incomplete,
@@ -102,55 +98,9 @@ impl Record {
     }
 }
 
-/// Names the machine of a report, so that figures of two reports are of one machine when the names are the same:
-/// backend, devices, processors, nodes and mesh. Not the names of hosts, which in clouds are new every time, and
-/// no versions, whose change is what a history is to show.
-pub fn machine(report: &Report) -> String {
-    let run = &report.run;
-    let mut text = run.backend.clone();
-    let topology = report.topology.iter().filter(|_| run.simulated);
-    text.extend(topology.map(|topology| format!(" {topology}")));
-    if run.emulated {
-        text.push_str(", emulated");
-    }
-    if let Some(files) = &run.imported_from {
-        let tools: BTreeSet<&str> = files.iter().map(|file| file.tool.as_str()).collect();
-        text.push_str(&format!(", imported from {}", Vec::from_iter(tools).join(" and ")));
-    }
-    let environment = &report.environment;
-    let devices = counted(environment.ranks.iter().map(|rank| rank.device.name.clone()));
-    let nodes = counted(environment.nodes.iter().map(|node| {
-        let cpu = node.cpu.as_deref().unwrap_or("unknown CPU");
-        node.cores.map_or_else(|| cpu.to_owned(), |cores| format!("{cores} cores of {cpu}"))
-    }));
-    for (what, counts) in [("rank", devices), ("node", nodes)] {
-        // Nothing of the node that simulates is in a simulated time.
-        if what == "node" && run.simulated {
-            continue;
-        }
-        for (name, count) in counts {
-            let plural = if count == 1 { "" } else { "s" };
-            text.push_str(&format!(", {count} {what}{plural}: {name}"));
-        }
-    }
-    text.push_str(&format!(", mesh {} ({})", report.mesh.shape(), report.mesh.order));
-    match text.char_indices().nth(MACHINE_LIMIT) {
-        None => text,
-        Some((end, _)) => {
-            format!("{}… {:016x}", &text[..end], fingerprint(text.bytes()))
-        }
-    }
-}
-
-fn counted(names: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    names.for_each(|name| *counts.entry(name).or_default() += 1);
-    counts
-}
-
 /// The figures of a report, by what they are of: over launches where there were several.
 pub(super) fn figures(report: &Report) -> Vec<(Key, f64)> {
-    let machine = machine(report);
+    let machine = report.machine();
     let mut figures = Vec::new();
     for case in &report.cases {
         // What failed in one launch of several has the times of the others.

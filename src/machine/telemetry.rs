@@ -76,6 +76,15 @@ pub struct Telemetry {
     pub throttled: Vec<String>,
 }
 
+/// How fast a GPU runs at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speed {
+    /// Clock of the multiprocessors, MHz.
+    pub sm_mhz: u32,
+    /// Whether power, heat or another limit holds it back.
+    pub is_limited: bool,
+}
+
 /// Reasons that do not indicate a problem: an idle GPU, and clocks set by the user.
 const HARMLESS: ThrottleReasons = ThrottleReasons::GPU_IDLE
     .union(ThrottleReasons::APPLICATIONS_CLOCKS_SETTING)
@@ -145,6 +154,14 @@ impl Sensors {
             power_limited_seconds: limited(PerformancePolicy::Power),
             heat_limited_seconds: limited(PerformancePolicy::Thermal),
         }
+    }
+
+    /// How fast it runs at the moment; `None` where NVML does not tell. Less work than a whole reading.
+    pub fn speed(&self) -> Option<Speed> {
+        let device = self.nvml.device_by_pci_bus_id(self.pci.as_str()).ok()?;
+        let reasons = device.current_throttle_reasons().unwrap_or(ThrottleReasons::empty());
+        let sm_mhz = device.clock_info(Clock::SM).ok()?;
+        Some(Speed { sm_mhz, is_limited: !reasons.difference(HARMLESS).is_empty() })
     }
 
     /// Whether the driver keeps the GPU ready while no program uses it.

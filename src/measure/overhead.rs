@@ -1,5 +1,6 @@
 //! What measuring itself costs, found out once in a run.
 
+use super::settling::{DeviceSpeed, Settling};
 use super::timing::{Gaps, combine};
 use crate::backend::{Backend, Peers, Sample, Start};
 use crate::base::error::Result;
@@ -21,6 +22,7 @@ pub fn timing_overhead(
     world: &World,
     backend: &dyn Backend,
     clocks: &Clocks,
+    device: DeviceSpeed<'_>,
 ) -> Result<TimingOverhead> {
     let group = Group::alone(world.rank());
     let empty = backend.prepare(&Work::Nothing, &group, Peers::of(world));
@@ -32,9 +34,9 @@ pub fn timing_overhead(
     let samples: Result<Vec<Sample>> = (|| {
         // A device at rest is slow, and work never meets it so. The CPU has been at work all along.
         if sample()?.device.is_some() {
-            let (clock, settling) = (backend.clock(), backend.settling());
+            let (clock, mut settling) = (backend.clock(), Settling::new(device));
             let began = clock.now();
-            while clock.now() - began < settling {
+            while !settling.is_over((clock.now() - began) as f64 / 1e9) {
                 sample()?;
             }
         }

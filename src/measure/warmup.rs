@@ -12,19 +12,13 @@ const PATIENCE_S: f64 = 2.0;
 const SAME: f64 = 0.02;
 
 /// Looks at block after block of untimed rounds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Warmup {
-    /// Seconds that the device needs at least.
-    settling_s: f64,
     blocks: u32,
     last: Option<f64>,
 }
 
 impl Warmup {
-    pub(super) fn new(settling_s: f64) -> Self {
-        Self { settling_s, blocks: 0, last: None }
-    }
-
     /// Whether it is warm after one more block (of `--warmup` rounds) that took its rounds `nanos`, `elapsed_s` after
     /// the first began. As long as ranks come late to the start it is not. Flat means: the medians of two blocks
     /// differ by less than 2 %, or by no more than the spread within the blocks explains.
@@ -39,8 +33,7 @@ impl Warmup {
         let last = self.last.replace(median);
         let flat =
             !late && last.is_some_and(|last| (median - last).abs() <= chance.max(SAME * last));
-        let long_enough = elapsed_s >= self.settling_s;
-        long_enough && (flat || self.blocks >= MOST_BLOCKS || elapsed_s > PATIENCE_S)
+        flat || self.blocks >= MOST_BLOCKS || elapsed_s > PATIENCE_S
     }
 }
 
@@ -50,7 +43,7 @@ mod tests {
 
     #[test]
     fn it_lasts_until_time_is_flat() {
-        let mut warmup = Warmup::new(0.0);
+        let mut warmup = Warmup::default();
         let took = [9e3, 5e3, 3e3, 2e3, 1.99e3];
         let over = took.map(|nanos| warmup.is_over(&[nanos; 5], false, 0.0));
         assert_eq!(over, [false, false, false, false, true]);
@@ -58,19 +51,18 @@ mod tests {
 
     #[test]
     fn it_ends_when_time_never_gets_flat() {
-        let mut warmup = Warmup::new(0.0);
+        let mut warmup = Warmup::default();
         let blocks = (0..)
             .map(|i| 2f64.powi(i))
             .take_while(|&nanos| !warmup.is_over(&[nanos; 5], false, 0.0));
         assert_eq!(blocks.count(), MOST_BLOCKS as usize - 1);
-        assert!(Warmup::new(0.0).is_over(&[1.0], true, 2.5));
+        assert!(Warmup::default().is_over(&[1.0], true, 2.5));
     }
 
     #[test]
-    fn noise_is_not_a_trend_and_a_device_gets_its_time() {
-        let mut warmup = Warmup::new(0.5);
+    fn noise_is_not_a_trend() {
+        let mut warmup = Warmup::default();
         assert!(!warmup.is_over(&[100.0, 120.0, 140.0, 110.0, 130.0], false, 0.1));
-        assert!(!warmup.is_over(&[110.0, 130.0, 150.0, 120.0, 140.0], false, 0.2));
-        assert!(warmup.is_over(&[105.0, 125.0, 145.0, 115.0, 135.0], false, 0.6));
+        assert!(warmup.is_over(&[110.0, 130.0, 150.0, 120.0, 140.0], false, 0.2));
     }
 }

@@ -4,7 +4,7 @@ use super::document::{Attention, Cell, Document, Section};
 use super::legend::{Legend, Remark};
 use super::plot::{Axis, Figure, Forest, Plot, Row, Tone};
 use super::verdicts::{FUTILE, by_urgency, launches_needed, name, sentence, tone};
-use super::words::{change, date, parts, probability, word};
+use super::words::{change, date, parts, percent, probability, word};
 use super::{Format, Render, csv, github, junit};
 use crate::base::error::{Exit, Result};
 use crate::base::metric::Direction;
@@ -72,7 +72,7 @@ impl Render for Comparison {
             title: "Comparison".to_owned(),
             facts: facts(self),
             attention: attention(self),
-            sections: cases.into_iter().collect(),
+            sections: cases.into_iter().chain(sides(self)).collect(),
             verdict: conclusion(self),
             exit: Exit::from_code(self.exit),
             unsure: self.cases.iter().all(|case| {
@@ -135,9 +135,17 @@ fn forest(comparison: &Comparison) -> Option<Plot> {
         0 => String::new(),
         more => format!(" The {more} less pressing cases are in the table only."),
     };
+    let thresholds = || comparison.cases.iter().map(|case| case.threshold_percent);
+    let threshold = match thresholds().reduce(f64::min).zip(thresholds().reduce(f64::max)) {
+        Some((least, most)) if least == most => format!("the threshold, {}", percent(least)),
+        Some((least, most)) => {
+            format!("the case's threshold, {} to {}", percent(least), percent(most))
+        }
+        None => "the threshold".to_owned(),
+    };
     let about = format!(
-        "Candidate over baseline with its interval; {better}, and what lies in the shaded band is within the \
-         threshold.{more}"
+        "Candidate over baseline with its interval; {better}, and what lies in the shaded band is within \
+         {threshold}.{more}"
     );
     let value = Axis::log("candidate / baseline", "x");
     Plot::of("Ratios", about, Figure::Forest(Forest { value, centre: 1.0, rows }))
@@ -232,6 +240,36 @@ fn facts(comparison: &Comparison) -> Vec<String> {
     }
     facts.extend(cannot_show(&comparison.reach));
     facts
+}
+
+/// What the sides are, and in what they differ.
+fn sides(comparison: &Comparison) -> Option<Section> {
+    let of = |value: fn(&Side) -> &Option<String>| {
+        [&comparison.baseline, &comparison.candidate]
+            .map(|side| value(side).clone().unwrap_or_default())
+    };
+    let known = [
+        ("machine", of(|side| &side.machine)),
+        ("command", of(|side| &side.command)),
+        ("build", of(|side| &side.build)),
+    ];
+    let known = known.into_iter().map(|(what, told)| (what.to_owned(), told));
+    let differences = comparison.differences.iter();
+    let differences = differences
+        .map(|one| (one.what.clone(), [one.baseline.clone(), one.candidate.clone()]))
+        // Said in full above.
+        .filter(|(what, _)| !["machine", "command", "build"].contains(&what.as_str()));
+    let rows = known.chain(differences).filter(|(_, told)| told.iter().any(|it| !it.is_empty()));
+    let section = Section::table(
+        "what the sides are",
+        rows,
+        &[
+            ("what", &|(what, _)| what.as_str().into()),
+            ("baseline", &|(_, [baseline, _])| baseline.as_str().into()),
+            ("candidate", &|(_, [_, candidate])| candidate.as_str().into()),
+        ],
+    );
+    section.map(Section::in_files)
 }
 
 /// What was looked at after how many launches, where doubtful cases got more.

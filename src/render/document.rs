@@ -170,12 +170,15 @@ impl Section {
         self
     }
 
-    /// The section with one more column, unless that is empty.
+    /// The section with one more column, unless that is empty: before that of ids, which is wide.
     pub fn and(mut self, name: &str, cells: Vec<Cell>) -> Self {
         let more = Self::columns("", [(name.to_owned(), cells)]).and_then(|section| section.table);
         if let (Some(table), Some(more)) = (&mut self.table, more) {
-            table.columns.extend(more.columns);
-            table.rows.iter_mut().zip(more.rows).for_each(|(row, cells)| row.extend(cells));
+            let ids = table.columns.iter().position(|column| column.name == "id");
+            let at = ids.unwrap_or(table.columns.len());
+            table.columns.splice(at..at, more.columns);
+            let rows = table.rows.iter_mut().zip(more.rows);
+            rows.for_each(|(row, cells)| drop(row.splice(at..at, cells)));
         }
         self
     }

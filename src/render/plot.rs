@@ -31,6 +31,8 @@ pub struct Axis {
     pub unit: String,
     /// Whether equal ratios are equally far apart.
     pub log: bool,
+    /// Values that it reaches at least, so that small differences look small.
+    pub covers: Option<[f64; 2]>,
     /// Names of the places 0, 1, 2 …, where places are what stands on it.
     pub names: Vec<String>,
 }
@@ -105,8 +107,6 @@ pub struct Map {
     pub y: Axis,
     /// What the values are.
     pub value: Axis,
-    /// Values that the shades reach at least, so that small differences look small.
-    pub covers: Option<[f64; 2]>,
     /// The values, by row and column.
     pub cells: Vec<Vec<Option<f64>>>,
     /// Cells that are framed, by row and column.
@@ -184,6 +184,11 @@ impl Axis {
     /// One on which equal ratios are.
     pub fn log(name: &str, unit: &str) -> Self {
         Self { log: true, ..Self::linear(name, unit) }
+    }
+
+    /// The axis, which reaches these values at least.
+    pub fn covering(self, values: [f64; 2]) -> Self {
+        Self { covers: Some(values), ..self }
     }
 
     /// One of places that have names.

@@ -24,7 +24,9 @@ use crate::benchmark::measures::{ACCURACY, OCCUPANCY};
 use crate::benchmark::metric::{ENERGY, ENERGY_OF_BYTES, LATENCY, MESSAGES, Metric, OVERLAP};
 use crate::machine::environment::Node;
 use crate::plan::mesh;
-use crate::report::{Case, Cycles, Fleet, Outcome, Replication, Report, Samples, Steadiness};
+use crate::report::{
+    Case, Cycles, Fleet, Latency, Outcome, Replication, Report, Samples, Steadiness,
+};
 use crate::stats::launches_needed;
 
 /// Fewest independent iterations with an interval of their median at 95 %.
@@ -166,6 +168,15 @@ fn cases(report: &Report) -> Option<Section> {
                 let rate = report.shown_rate(case);
                 rate.map(|(metric, rate)| Cell::quantity(rate, metric.unit.name())).into()
             }),
+            ("iterations", &|case| {
+                let count =
+                    case.measured.as_ref().filter(|_| times && report.run.imported_from.is_none());
+                count.map(|of| Cell::count(of.iterations)).into()
+            }),
+            ("mean", &|case| spread(case, times, |of| Some(of.mean))),
+            ("sd", &|case| spread(case, times, |of| of.std_dev)),
+            ("min", &|case| spread(case, times, |of| Some(of.min))),
+            ("max", &|case| spread(case, times, |of| Some(of.max))),
             ("of peak", &|case| {
                 let shown = case.efficiency.as_ref().filter(|of| report.shows(&of.metric));
                 let share = shown.and_then(|of| of.of_peak_percent);
@@ -239,7 +250,18 @@ fn cases(report: &Report) -> Option<Section> {
         "messages",
         "x alone",
         "id",
+        "iterations",
+        "mean",
+        "sd",
+        "min",
+        "max",
     ]))
+}
+
+/// A figure of all iterations of one launch, ms.
+fn spread(case: &Case, shown: bool, of: impl Fn(&Latency) -> Option<f64>) -> Cell {
+    let figure = case.latency().filter(|_| shown).and_then(of);
+    figure.map(|figure| Cell::number(figure, format_ms)).into()
 }
 
 fn energy(joules: Option<f64>, metric: &Metric) -> Cell {

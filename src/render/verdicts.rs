@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::plot::Tone;
-use super::words::{percent, quantity, word};
+use super::words::{percent, probability, quantity, word};
 use crate::report::{Compared, Comparison, Verdict};
 
 /// The cases, the most pressing verdicts first, and of one verdict the largest changes.
@@ -77,7 +77,7 @@ pub(super) fn sentence(case: &Compared) -> String {
         let _ = write!(text, ", ratio within {low:.3} to {high:.3}");
     }
     if let Some(p) = case.p_adjusted.filter(|_| case.verdict == Verdict::Regressed) {
-        let _ = write!(text, ", adjusted p {p:.2e}");
+        let _ = write!(text, ", adjusted p {}", probability(p));
     }
     match remarks(case) {
         remarks if remarks.is_empty() => text,

@@ -13,7 +13,7 @@ use crate::benchmark::{Problem, Setting};
 const SMALL_P: f64 = 1e-4;
 
 /// What headings of columns mean, where that is not plain; the same in every table.
-const MEANINGS: [(&str, &str); 26] = [
+const MEANINGS: [(&str, &str); 32] = [
     ("±", "half the width of the median's confidence interval"),
     ("p95", "95 % of the iterations took no longer"),
     ("x alone", "how many times as long as alone, where others ran at once"),
@@ -32,6 +32,12 @@ const MEANINGS: [(&str, &str); 26] = [
         "Karp-Flatt",
         "the serial share of the time on one rank that would explain the speed-up from the base",
     ),
+    ("verdict", "what the tests and the threshold say; Comparing, in the guide, has each word"),
+    ("severity", "how far beyond the threshold a regression is"),
+    ("ratio", "the figure now over that before"),
+    ("iterations", "timed and valid"),
+    ("mean", "of the iterations' times"),
+    ("sd", "standard deviation of the iterations' times"),
     ("worse by", "whichever way the metric improves"),
     ("interval", "confidence interval of the figure before it"),
     ("in launches", "the least and the most of the launches"),

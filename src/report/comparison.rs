@@ -66,6 +66,12 @@ pub struct Side {
     pub git: Option<String>,
     /// The build that measured, likewise.
     pub build: Option<String>,
+    /// Its machine, likewise: backend, devices, processors, nodes and mesh.
+    #[serde(default)]
+    pub machine: Option<String>,
+    /// Its command, likewise.
+    #[serde(default)]
+    pub command: Option<String>,
     /// When the first of its launches began, UTC; null where a log of another tool does not tell.
     pub started: Option<String>,
     /// Launches.

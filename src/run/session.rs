@@ -20,7 +20,7 @@ use crate::machine::memory::{self, DeviceMemory, RankMemory};
 use crate::machine::nvtx;
 use crate::machine::profiler::{Profiler, Window};
 use crate::machine::telemetry::{Sensors, Telemetry, is_instance};
-use crate::measure::{self, Method, Recording, Repeats, Team};
+use crate::measure::{self, DeviceSpeed, Method, Recording, Repeats, Team};
 use crate::plan::{BackendSpec, Case, Cycles, Plan};
 use crate::report::Report;
 use crate::watchdog::Watchdog;
@@ -52,10 +52,11 @@ pub(super) fn run(
     let world = &*world;
     let backend = world.unanimous(backend::open(plan, world))?;
     progress::set_device(&backend.device().name);
-    let floors = measure::timing_overhead(world, &*backend, &clocks)?;
+    let sensors = Sensors::of(&backend.device());
+    let device = DeviceSpeed::of(&*backend, sensors.as_ref(), true);
+    let floors = measure::timing_overhead(world, &*backend, &clocks, device)?;
     // It has brought a device with a clock of its own to its usual speed.
     let last_used = floors.empty_device_ns.map(|_| backend.clock().now());
-    let sensors = Sensors::of(&backend.device());
     let found = backend.libraries().into_iter();
     let (mut libraries, files): (BTreeMap<String, String>, BTreeMap<String, String>) =
         found.map(|(name, it)| ((name.clone(), it.version), (name, it.file))).unzip();
@@ -432,7 +433,7 @@ impl Rank<'_> {
                 work if work.is_reported() => Repeats::Reported,
                 _ => Repeats::Freely,
             },
-            settling: if was_idle { self.backend.settling() } else { 0 },
+            device: DeviceSpeed::of(self.backend, self.sensors.as_ref(), was_idle),
             stop_seconds: self.plan.deadlines.stop,
         };
         let time = CommonTime::of(team.all, &all_ranks(set), clock, &self.clocks);

@@ -1,4 +1,4 @@
-// NVML: readings of a GPU that draws 100 W in the mean, and 120 W just now, at constant clocks. Its handle is the number of its
+// NVML: readings of a GPU that draws 100 W in the mean, and 120 W just now, at a constant clock, its highest unless told otherwise. Its handle is the number of its
 // PCI bus; those of MIG instances lie above all of these.
 #include "standin.h"
 
@@ -76,7 +76,7 @@ EXPORT int nvmlDeviceGetPersistenceMode(uintptr_t bus, int *mode) {
 
 EXPORT int nvmlDeviceGetClockInfo(uintptr_t bus, int type, unsigned *mhz) {
     TRY(device_call(__func__, bus));
-    *mhz = type == 2 ? 2000 : 1000; // memory, and all else
+    *mhz = type == 2 ? 2000 : settings.clock; // memory, and all else
     return 0;
 }
 
@@ -109,6 +109,7 @@ EXPORT int nvmlDeviceGetPowerUsage(uintptr_t bus, unsigned *milliwatts) {
 
 EXPORT int nvmlDeviceGetTotalEnergyConsumption(uintptr_t bus, unsigned long long *millijoules) {
     TRY(device_call(__func__, bus));
+    CHECK(settings.energy, NOT_SUPPORTED);
     *millijoules = now_ns() / 10000;
     return 0;
 }

@@ -102,6 +102,8 @@ __attribute__((constructor)) static void read_settings(void) {
     settings.capability = (int)variable("STANDIN_CAPABILITY", 9);
     settings.memory_clock = (int)variable("STANDIN_MEMORY_CLOCK", 10000000);
     settings.cluster = (unsigned)variable("STANDIN_CLUSTER", 0);
+    settings.clock = (unsigned)variable("STANDIN_CLOCK", 1000);
+    settings.energy = variable("STANDIN_ENERGY", 0) != 0;
     settings.throttle = variable("STANDIN_THROTTLE", 0);
     settings.power = getenv("STANDIN_POWER") ? getenv("STANDIN_POWER") : "instant";
     settings.lost = variable("STANDIN_LOST", 0) != 0;

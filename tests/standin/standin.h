@@ -77,7 +77,9 @@ extern struct settings {
     int capability;              // STANDIN_CAPABILITY: the major number of its compute capability
     int memory_clock;            // STANDIN_MEMORY_CLOCK: the highest of its memory, kHz
     unsigned cluster;            // STANDIN_CLUSTER=N: kernels in clusters of another number of blocks are refused
+    unsigned clock;              // STANDIN_CLOCK: of its multiprocessors, MHz
     unsigned long long throttle; // STANDIN_THROTTLE: NVML's reasons for low clocks
+    bool energy;                 // STANDIN_ENERGY=1: NVML counts energy, so that a run first learns what an idle GPU draws
     const char *power;           // STANDIN_POWER: whether NVML knows power, "instant" or only as a "mean", or "none"
     bool lost;                   // STANDIN_LOST=1: NVML finds the GPU gone
     bool persistent;             // STANDIN_PERSISTENT=0: the driver goes with the last program

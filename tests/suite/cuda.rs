@@ -141,7 +141,7 @@ fn a_driver_that_is_too_old_is_named_with_what_it_lacks() {
 
 #[test]
 fn kernels_are_checked_and_timed_on_the_device() {
-    let run = on_standin(SOME).arg("-pf32").arg("-pf64");
+    let run = on_standin(SOME).arg("-pf32").arg("-pf64").env("STANDIN_ENERGY", "1");
     let report = run.passes().report();
     crate::runs::validate(&report);
     assert_eq!(report["run"]["backend"], "cuda");
@@ -505,6 +505,7 @@ fn whatever_call_fails_it_is_one_sentence() {
                      --problem-size bytes=64 --problem-size op=sum,mulsum";
     let newer = "-b all_reduce -b comm_init --problem-size bytes=64 --problem-size registered=none,local,symmetric \
                  --problem-size by=id,split";
+    let mut failing = Vec::new();
     for library in tesserabench::machine::nvidia::ALL {
         let newer = library.newer.iter().map(|(symbol, _)| (symbol, newer));
         let work = |symbol: &str| match symbol {
@@ -514,8 +515,13 @@ fn whatever_call_fails_it_is_one_sentence() {
             _ if symbol.starts_with("cuMemHost") => copies,
             _ => kernels,
         };
-        let symbols = library.symbols.iter().map(|symbol| (symbol, work(symbol))).chain(newer);
-        for (symbol, work) in symbols {
+        failing.extend(library.symbols.iter().map(|symbol| (symbol, work(symbol))).chain(newer));
+    }
+    // Each run mostly waits.
+    let failing = std::sync::Mutex::new(failing.into_iter());
+    let next = || failing.lock().unwrap().next();
+    let run_all = || {
+        while let Some((symbol, work)) = next() {
             let words = format!("--backend cuda {work}");
             // Profilers are told by `profile` alone. Of these an error cannot be told, or only after the work is done; without the driver's account of
             // occupancy ours stands alone, only of ready code it says what a function uses, and what is free it says
@@ -550,7 +556,8 @@ fn whatever_call_fails_it_is_one_sentence() {
                 assert!(!told.is_empty(), "{symbol} failed and nobody says so\n{}", ended.out);
             }
         }
-    }
+    };
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(run_all))));
 }
 
 /// The tables of symbols are complete: the stand-in has none that they lack, and the runs above need no
@@ -640,6 +647,20 @@ fn throttling_is_a_caveat() {
     let caveats = cases(&report)[0]["caveats"].as_array().unwrap();
     let throttled = caveats.iter().find(|caveat| caveat["kind"] == "throttled").unwrap();
     assert_eq!(throttled["reasons"][0], "hw_thermal_slowdown");
+}
+
+/// A card that its power limit slows down gets the time until its clock has been flat for seconds; without a limit none.
+#[test]
+fn a_limited_gpu_is_warmed_up_until_its_clock_is_flat() {
+    let warmed_up = |clock: &str, reasons: &str| {
+        let run = on_standin("-b copy --problem-size array=1KiB");
+        let run = run.env("STANDIN_CLOCK", clock).env("STANDIN_THROTTLE", reasons);
+        cases(&run.passes().report())[0].clone()
+    };
+    // SW_POWER_CAP in nvml.h; the highest clock is 1000 MHz.
+    assert!(warmed_up("900", "4")["warmup_seconds"].as_f64().unwrap() >= 1.5);
+    let (limited, free) = (warmed_up("900", "4"), warmed_up("1000", "0"));
+    assert!(limited["warmup"].as_u64() > free["warmup"].as_u64(), "{limited}\n{free}");
 }
 
 const SUMS: &str = "-b all_reduce --problem-size bytes=64";

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,13 +22,38 @@ const RESULTS: &str = "results.json";
 /// The kernel may take a moment to let go of a process that was killed.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Ranks spin while they wait: jobs run one after another, and alone. What neither has several ranks nor measures this machine
-/// may run beside its like.
-static TURNS: RwLock<()> = RwLock::new(());
+/// So many processes of tests run at once. Most of them wait for files, compilers and each other: more than there are cores.
+const PLACES: usize = 4;
+
+/// The places that are free. Ranks spin while they wait: what has several, or measures this machine, takes all places. What does
+/// neither takes one, and needs not wait behind those that wait for all: so the two kinds do not take turns, in which most
+/// places would be empty.
+static FREE: Mutex<usize> = Mutex::new(PLACES);
+static FREED: Condvar = Condvar::new();
+
+/// Places that are taken as long as it lives.
+pub(crate) struct Taken(usize);
+
+impl Taken {
+    /// Waits until so many are free.
+    fn wait_for(places: usize) -> Self {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = FREED.wait_while(free, |free| *free < places);
+        *enough.unwrap_or_else(PoisonError::into_inner) -= places;
+        Self(places)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        FREED.notify_all();
+    }
+}
 
 /// Waits until nothing else runs, and keeps others from running as long as it is held.
-pub(crate) fn turn() -> RwLockWriteGuard<'static, ()> {
-    TURNS.write().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn turn() -> Taken {
+    Taken::wait_for(PLACES)
 }
 
 /// A run that is being put together.
@@ -174,28 +199,18 @@ impl Run {
 
     /// Whether nothing may run beside it.
     fn runs_alone(&self) -> bool {
-        const HARMLESS: [&str; 8] = [
-            "analyze",
-            "compare",
-            "history",
-            "import",
-            "inspect",
-            "list-benchmarks",
-            "schema",
-            "verdict",
-        ];
         let has = |word: &str| self.arguments.iter().any(|argument| argument == word);
         let is_ours = self.program.ends_with("tesserabench");
-        let reads = self.arguments.first().is_some_and(|word| HARMLESS.contains(&word.as_str()));
         let is_on_standin = self.variables.iter().any(|(name, _)| name == "LD_LIBRARY_PATH");
-        !is_ours || !(reads || is_on_standin && has("cuda") && !has("--ranks"))
+        let one_gpu = is_on_standin && has("cuda") && !has("--ranks");
+        // Simulated ranks sleep while they wait.
+        let measures = has("run") && !(one_gpu || has("simulated") || has("--dry-run"));
+        !is_ours || measures || has("profile")
     }
 
     /// Runs it, and calls `look` again and again meanwhile. None of its processes may be left.
     fn end_watched(self, mut look: impl FnMut(&Child, &Path)) -> Ended {
-        let _alone = self.runs_alone().then(turn);
-        let _beside =
-            _alone.is_none().then(|| TURNS.read().unwrap_or_else(PoisonError::into_inner));
+        let _taken = Taken::wait_for(if self.runs_alone() { PLACES } else { 1 });
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)

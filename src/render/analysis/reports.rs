@@ -140,7 +140,6 @@ fn map(analysis: &Analysis, relative: &[(&str, Times<'_>)]) -> Option<Plot> {
         x: Axis::places("report", reports.map(|(at, source)| label(at, source))),
         y: Axis::places("case", cases.iter().map(name)),
         value: Axis::log("time, the middle being 1:", "x"),
-        covers: Some([1.0, SLOW]),
         framed,
         cells,
     };

@@ -18,6 +18,8 @@ pub(super) struct Scale<'a> {
     ends: [f64; 2],
     /// Their places.
     places: [f64; 2],
+    /// Values that are measured, of an axis of sizes.
+    sizes: Vec<f64>,
 }
 
 /// A value beside an axis: where, and what is written there.
@@ -35,10 +37,15 @@ impl<'a> Scale<'a> {
         places: [f64; 2],
     ) -> Option<Self> {
         if !axis.names.is_empty() {
-            return Some(Self { axis, ends: [-0.5, axis.names.len() as f64 - 0.5], places });
+            let ends = [-0.5, axis.names.len() as f64 - 0.5];
+            return Some(Self { axis, ends, places, sizes: Vec::new() });
         }
-        let values = values.into_iter().filter(|value| is_on(axis, *value));
-        let values = values.map(|value| if axis.log { value.log10() } else { value });
+        let values = values.into_iter().chain(axis.covers.into_iter().flatten());
+        let values: Vec<f64> = values.filter(|value| is_on(axis, *value)).collect();
+        let mut sizes = if axis.unit == "B" { values.clone() } else { Vec::new() };
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        let values = values.into_iter().map(|value| if axis.log { value.log10() } else { value });
         let [low, high] = values.fold(None, |ends: Option<[f64; 2]>, value| match ends {
             None => Some([value, value]),
             Some([low, high]) => Some([low.min(value), high.max(value)]),
@@ -50,7 +57,7 @@ impl<'a> Scale<'a> {
         };
         let from_zero = !axis.log && low >= 0.0 && low <= 0.3 * high;
         let low = if from_zero { 0.0 } else { low - room };
-        Some(Self { axis, ends: [low, high + room], places })
+        Some(Self { axis, ends: [low, high + room], places, sizes })
     }
 
     /// The place of a value; `None` of one that is not on the axis.
@@ -70,22 +77,37 @@ impl<'a> Scale<'a> {
         let [low, high] = self.ends;
         let values: Vec<f64> = match (self.axis.names.len(), self.axis.log) {
             (0, false) => steps(low, high, most),
+            (0, true) if self.are_apart(most) => {
+                self.sizes.iter().step_by(self.sizes.len().div_ceil(most)).copied().collect()
+            }
             (0, true) if self.doubles() => powers(2.0, self.ends, most),
-            (0, true) if high - low > 2.2 => powers(10.0, self.ends, most),
+            (0, true) if high - low > 3.5 => powers(10.0, self.ends, most),
             (0, true) => {
+                let digits: &[f64] = if high - low > 2.2 { &[1.0, 3.0] } else { &[1.0, 2.0, 5.0] };
                 let decades = low.floor() as i32..=high.ceil() as i32;
-                let all = decades.flat_map(|decade| {
-                    [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)).into_iter()
-                });
+                let all = decades
+                    .flat_map(|decade| digits.iter().map(move |digit| digit * 10f64.powi(decade)));
                 let few: Vec<f64> =
                     all.filter(|value| (low..=high).contains(&value.log10())).collect();
                 let linear = || steps(10f64.powf(low), 10f64.powf(high), most);
                 if few.len() > 2 { few } else { linear() }
             }
-            (names, _) => (0..names).step_by(names.div_ceil(most)).map(|at| at as f64).collect(),
+            (names, _) => {
+                let stride = [1, 2, 5, 10, 20, 25, 50].into_iter().find(|it| it * most >= names);
+                let stride = stride.unwrap_or(names.div_ceil(most));
+                (0..names).step_by(stride).map(|at| at as f64).collect()
+            }
         };
         let tick = |value: f64| Some(Tick { place: self.place(value)?, says: self.says(value) });
         values.into_iter().filter_map(tick).collect()
+    }
+
+    /// Whether sizes that were measured are so few, or so far apart, that each or every second one has room beside the axis.
+    fn are_apart(&self, most: usize) -> bool {
+        let stride = self.sizes.len().div_ceil(most).max(1);
+        let shown: Vec<f64> =
+            self.sizes.iter().step_by(stride).map(|size| self.share(size.log10())).collect();
+        shown.len() > 2 && shown.windows(2).all(|pair| pair[1] - pair[0] >= 0.6 / most as f64)
     }
 
     /// Whether people think of its values as powers of two.

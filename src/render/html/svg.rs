@@ -15,13 +15,17 @@ const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 300.0;
 
 /// Room around what is drawn: for the values on the left and below, and for half of such a value.
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 80.0;
 const BELOW: f64 = 40.0;
 const ABOVE: f64 = 12.0;
-const RIGHT: f64 = 22.0;
+const RIGHT: f64 = 34.0;
 
-/// Of a forest: the height of a row, and the room for its name; a map's names have no more.
-const ROW: f64 = 20.0;
+/// Of a forest: the height of a row, and where in it are its name and its interval.
+const ROW: f64 = 34.0;
+const NAME_AT: f64 = 14.0;
+const INTERVAL_AT: f64 = 24.0;
+
+/// Most room for the names of a map's rows.
 const NAMES: f64 = 270.0;
 
 /// Sizes of a map's cells.
@@ -64,6 +68,8 @@ enum Shape {
 pub(super) struct Key {
     pub(super) class: String,
     pub(super) says: String,
+    /// Whether it is of single dots; else of a line, or of a shade.
+    pub(super) is_dot: bool,
 }
 
 /// The plot; `None` where no value of it can be drawn.
@@ -94,7 +100,7 @@ impl Drawing {
     }
 
     fn key(&mut self, class: impl Into<String>, says: &str) {
-        self.keys.push(Key { class: class.into(), says: harmless(says) });
+        self.keys.push(Key { class: class.into(), says: harmless(says), is_dot: false });
     }
 
     /// The horizontal axis with its values and lines upwards, at the lower end of these places.
@@ -127,6 +133,7 @@ impl Drawing {
             self.path(class, line([place, top], [place, bottom]), harmless(&event.says));
         }
         let (mut names, mut guides): (Vec<&str>, usize) = (Vec::new(), 0);
+        let mut classes: Vec<String> = Vec::new();
         for series in &chart.series {
             let at = names.iter().position(|name| *name == series.name);
             let at = at.unwrap_or(names.len());
@@ -139,10 +146,16 @@ impl Drawing {
                     }
                     _ => format!("s{}", (at - guides) % COLOURS),
                 };
-                self.key(class, &series.name);
+                let is_dot = series.style == Style::Dots;
+                let shape = if is_dot { "dot" } else { "line" };
+                self.keys.push(Key {
+                    class: format!("{shape} {class}"),
+                    says: harmless(&series.name),
+                    is_dot,
+                });
+                classes.push(class);
             }
-            let class = self.keys[at].class.clone();
-            self.series(series, &class, (&x, &y), chart);
+            self.series(series, &classes[at], (&x, &y), chart);
         }
         // One series needs no key; the title names it.
         if self.keys.len() == 1 {
@@ -193,7 +206,7 @@ impl Drawing {
     fn map(&mut self, map: &Map) -> Option<()> {
         let (rows, columns) = (map.y.names.len(), map.x.names.len());
         let values = || map.cells.iter().flatten().flatten().copied().filter(|it| it.is_finite());
-        let covered = || values().chain(map.covers.into_iter().flatten());
+        let covered = || values().chain(map.value.covers.into_iter().flatten());
         values().next()?;
         let (low, high) = (covered().reduce(f64::min)?, covered().reduce(f64::max)?);
         // Names of rows have as much room as they need, and no more than those of a forest.
@@ -260,18 +273,17 @@ impl Drawing {
         let values = rows.iter().flat_map(|row| {
             [row.value].into_iter().chain(row.interval.into_iter().flatten()).chain(row.band)
         });
-        self.width = 900.0;
-        let (left, right) = (NAMES, self.width - 110.0);
+        let (left, right) = (10.0, WIDTH - RIGHT);
         let (top, bottom) = (8.0, 8.0 + ROW * rows.len() as f64);
         self.height = bottom + BELOW;
         let x = Scale::new(&forest.value, values.chain([forest.centre]), [left, right])?;
         self.below(&x, [top, bottom], [left, right]);
         let inside = |value: f64| x.place(value).map(|place| place.clamp(left, right));
         for (at_row, row) in rows.iter().enumerate() {
-            let y = top + ROW * (at_row as f64 + 0.5);
+            let y = top + ROW * at_row as f64;
             if let [Some(low), Some(high)] = row.band.map(inside) {
                 let (wide, tall) = (tenths(high - low), ROW);
-                let band = format!("M{}h{wide}v{tall}h-{wide}z", at([low, y - ROW / 2.0]));
+                let band = format!("M{}h{wide}v{tall}h-{wide}z", at([low, y]));
                 self.path("band", band, String::new());
             }
         }
@@ -279,9 +291,11 @@ impl Drawing {
             self.path("centre", line([centre, top], [centre, bottom]), String::new());
         }
         for (at_row, row) in rows.iter().enumerate() {
-            let y = top + ROW * (at_row as f64 + 0.5);
+            let names = top + ROW * at_row as f64 + NAME_AT;
+            let y = top + ROW * at_row as f64 + INTERVAL_AT;
             let class = tone(row.tone);
-            self.text("end", [left - 10.0, y + 4.0], &row.name);
+            self.text("start name", [left, names], &row.name);
+            self.text("end", [right, names], &row.says);
             let mut says = format!("{}\n{}", harmless(&row.name), harmless(&row.says));
             let _ = write!(says, "\n{}", told(&forest.value, row.value));
             if let Some(ends) = row.interval {
@@ -297,7 +311,6 @@ impl Drawing {
             }
             let Some(place) = inside(row.value) else { continue };
             self.path(format!("dot {class}"), format!("M{}h0", at([place, y])), says);
-            self.text("start", [right + 10.0, y + 4.0], &row.says);
         }
         Some(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::units::counted;
 use crate::render::document::Section;
 use crate::render::plot::{Axis, Chart, Event, Figure, Map, Plot, Point, Series, Style, Tone};
-use crate::report::{Case, RankTimes, Replicate, Report, own_times_ms, times_ms};
+use crate::report::{Case, RankTimes, Replicate, Report, Steadiness, own_times_ms, times_ms};
 use crate::stats::median;
 
 /// Cases of one benchmark, and of all, that are drawn one by one.
@@ -14,10 +14,13 @@ const OF_ALL: usize = 8;
 
 /// Most points of a line, and most columns of a map.
 const POINTS: usize = 400;
-const COLUMNS: usize = 48;
+const COLUMNS: usize = 100;
 
 /// Times of which the longest is so many times the shortest lie far apart.
 const FAR: f64 = 5.0;
+
+/// Ranks that differ by less from the one in the middle look alike, as a share.
+const ALIKE: f64 = 0.1;
 
 /// Most launches that have a line of their own.
 const LAUNCHES: usize = 8;
@@ -71,6 +74,13 @@ fn distribution(case: &Case) -> Option<Plot> {
         }
         _ => vec![("iterations".to_owned(), iterations(case)?)],
     };
+    // Where there are too few iterations for a quantile, it is nowhere.
+    let known = case.latency().into_iter().flat_map(|of| {
+        [(50, of.p50), (90, of.p90), (95, of.p95), (99, of.p99)]
+            .into_iter()
+            .filter_map(|(q, value)| value.map(|_| q))
+    });
+    let known: Vec<usize> = known.collect();
     let mut series = Vec::new();
     for (name, mut times) in launches {
         times.sort_by(f64::total_cmp);
@@ -80,11 +90,11 @@ fn distribution(case: &Case) -> Option<Plot> {
         let first = times.first().map(|first| Point { x: *first, ..Point::default() });
         let steps = (0..count).step_by(count.div_ceil(POINTS).max(1)).map(point);
         let steps = first.into_iter().chain(steps).collect();
-        let quantile = |q: usize| {
+        let quantile = |q: &usize| {
             let at = (q * count).div_ceil(100).max(1) - 1;
-            (count * (100 - q) >= 100).then(|| Point { says: format!("{name}: p{q}"), ..point(at) })
+            Point { says: format!("{name}: p{q}"), ..point(at) }
         };
-        let dots = [50, 90, 95, 99].into_iter().filter_map(quantile).collect();
+        let dots = known.iter().filter(|_| count > 0).map(quantile).collect();
         series.push(Series { name: name.clone(), style: Style::Steps, points: steps });
         series.push(Series { name, style: Style::Dots, points: dots });
     }
@@ -114,7 +124,9 @@ fn sequence(case: &Case) -> Option<Plot> {
     };
     let point = |(at, y): (usize, &f64)| Point { x: (at + 1) as f64, y: *y, ..Point::default() };
     let points: Vec<Point> = times.iter().enumerate().map(point).collect();
-    let since = latency.steady_since.filter(|since| *since > 0 && what == "iteration");
+    let is_flat = latency.steady_state == Some(Steadiness::Flat);
+    let since = latency.steady_since.filter(|_| is_flat && what == "iteration");
+    let since = since.filter(|since| *since > 0);
     let event = since.map(|since| Event {
         x: since as f64 + 0.5,
         says: format!("one level since iteration {}", since + 1),
@@ -160,7 +172,6 @@ fn ranks_over_time(case: &Case) -> Option<Plot> {
         y: Axis::places("rank", ranks.iter().map(usize::to_string)),
         value: time_axis("own time", rounds.iter().flatten().copied()),
         cells,
-        covers: None,
         framed: Vec::new(),
     };
     Plot::of(&case.id, about, Figure::Map(map))
@@ -172,15 +183,24 @@ fn ranks(case: &Case) -> Option<Plot> {
     if ranks.len() < 2 {
         return None;
     }
-    let point = |rank: &RankTimes| Point {
-        x: rank.rank as f64,
+    let point = |(at, rank): (usize, &RankTimes)| Point {
+        x: at as f64,
         y: rank.median_ms,
         interval: rank.p95_ms.map(|p95| [rank.median_ms, p95]),
         says: format!("slowest in {:.0} % of the iterations", 100.0 * rank.slowest_share),
     };
-    let points = ranks.iter().map(point).collect();
+    let points = ranks.iter().enumerate().map(point).collect();
+    let middle = median(&ranks.iter().map(|rank| rank.median_ms).collect::<Vec<_>>())?;
     let series = vec![Series { name: "ranks".to_owned(), style: Style::Dots, points }];
-    let (x, y) = (Axis::linear("rank", ""), Axis::linear("own median time", "ms"));
+    let x = Axis::places("rank", ranks.iter().map(|rank| rank.rank.to_string()));
+    let y = Axis::linear("own median time", "ms");
+    let y = y.covering([(1.0 - ALIKE) * middle, (1.0 + ALIKE) * middle]);
+    let to_p95 = ranks.iter().any(|rank| rank.p95_ms.is_some());
+    let about = if to_p95 {
+        "Each rank's own median, and up to its p95."
+    } else {
+        "Each rank's own median."
+    };
     let chart = Chart { x, y, series, events: Vec::new() };
-    Plot::of(&case.id, "Each rank's own median, and up to its p95.", Figure::Chart(chart))
+    Plot::of(&case.id, about, Figure::Chart(chart))
 }

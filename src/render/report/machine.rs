@@ -1,7 +1,10 @@
 //! What the cases tell of the machine: which ranks are slow, how near kernels come to its bounds, how its GPUs fared.
 
+use std::collections::BTreeMap;
+
 use super::is_of_pair;
 use crate::base::units::significant;
+use crate::machine::cache::MemoryLevel;
 use crate::machine::telemetry::{Reading, Telemetry};
 use crate::plan::mesh;
 use crate::render::document::Section;
@@ -54,8 +57,7 @@ fn mesh(report: &Report) -> Option<Plot> {
     let map = Map {
         x: Axis::places(&fastest.name, (0..columns).map(|at| at.to_string())),
         y: Axis::places("mesh", (0..rows).map(name)),
-        value: Axis::linear("own time, the middle being 1:", "x"),
-        covers: Some([1.0, SLOW]),
+        value: Axis::linear("own time, the middle being 1:", "x").covering([1.0, SLOW]),
         framed: places.filter(is_slow).collect(),
         cells: cells.clone(),
     };
@@ -81,7 +83,14 @@ fn roofline(report: &Report) -> Option<Plot> {
         rate(case, counts.memory_traffic_bytes.or_else(tensors)? as f64)
     };
     let arithmetic = cases().filter_map(flops).reduce(f64::max)?;
-    let memory = cases().filter_map(bytes).reduce(f64::max)?;
+    // What lies in a cache is bounded by that cache.
+    let mut roofs: BTreeMap<Option<MemoryLevel>, f64> = BTreeMap::new();
+    for case in cases() {
+        let level = case.footprint.as_ref().and_then(|footprint| footprint.fits);
+        let Some(rate) = bytes(case) else { continue };
+        let highest = roofs.entry(level).or_insert(rate);
+        *highest = highest.max(rate);
+    }
     let mut series: Vec<Series> = Vec::new();
     for case in cases() {
         let Some((y, traffic)) = flops(case).zip(bytes(case)) else { continue };
@@ -94,21 +103,29 @@ fn roofline(report: &Report) -> Option<Plot> {
             }
         }
     }
-    let intensities = || series.iter().flat_map(|series| &series.points).map(|point| point.x);
-    let ridge = arithmetic / memory;
-    let low = intensities().reduce(f64::min)?.min(ridge);
-    let high = intensities().fold(4.0 * ridge, f64::max);
-    let name =
-        format!("roof: {} GB/s, {} TFLOP/s", significant(1e3 * memory), significant(arithmetic));
-    series.push(Series::guide(name, [low, ridge, high].map(|x| [x, arithmetic.min(memory * x)])));
+    let intensities: Vec<f64> =
+        series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
+    let ridges = || roofs.values().map(|rate| arithmetic / rate);
+    // A slope is seen from a quarter of its ridge on.
+    let low = ridges().map(|ridge| ridge / 4.0).chain(intensities.iter().copied());
+    let low = low.reduce(f64::min)?;
+    let high = ridges().map(|ridge| ridge * 4.0).chain(intensities.iter().copied());
+    let high = high.reduce(f64::max)?;
+    for (level, rate) in &roofs {
+        let of = level.map_or("memory or caches", MemoryLevel::name);
+        let (bytes, flops) = (significant(1e3 * rate), significant(arithmetic));
+        let name = format!("roof of {of}: {bytes} GB/s, {flops} TFLOP/s");
+        let ends = [low, arithmetic / rate, high];
+        series.push(Series::guide(name, ends.map(|x| [x, arithmetic.min(rate * x)])));
+    }
     let chart = Chart {
         x: Axis::log("arithmetic for each byte of memory", "FLOP/B"),
         y: Axis::log("arithmetic of a rank", "TFLOP/s"),
         series,
         events: Vec::new(),
     };
-    let about = "The roof is the highest rates of a rank that any case of this report reached, not what the machine is \
-                 sold for.";
+    let about = "Roofs are the highest rates of a rank that cases of this report reached, by the level that holds their \
+                 tensors; not what the machine is sold for.";
     Plot::of("Roofline", about, Figure::Chart(chart))
 }
 

@@ -93,7 +93,6 @@ fn map(matrix: &PairMatrix) -> Option<Plot> {
         y: Axis::places("rank", ranks()),
         value,
         cells: cells.collect(),
-        covers: None,
         framed: matrix.slow.iter().flat_map(|link| both(link.ranks)).collect(),
     };
     let about = "Slow pairs are framed.";
