@@ -31,8 +31,8 @@ const NAMES: f64 = 270.0;
 /// Sizes of a map's cells.
 const CELL: [f64; 2] = [4.0, 26.0];
 
-/// How wide a letter of a row's name is, about.
-const LETTER: f64 = 6.8;
+/// How wide a letter of a map's names is, about, where it is the largest: on a phone.
+const LETTER: f64 = 10.8;
 
 /// Most characters of a name in a drawing; all of it is in its tip.
 const NAME_LIMIT: usize = 42;
@@ -210,10 +210,15 @@ impl Drawing {
         values().next()?;
         let (low, high) = (covered().reduce(f64::min)?, covered().reduce(f64::max)?);
         // Names of rows have as much room as they need, and no more than those of a forest.
-        let longest = map.y.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let left = (14.0 + LETTER * longest as f64).clamp(84.0, NAMES);
+        let longest = |axis: &Axis| {
+            let letters = axis.names.iter().map(|name| name.chars().count()).max();
+            LETTER * letters.unwrap_or(0) as f64
+        };
+        let left = (14.0 + longest(&map.y)).clamp(84.0, NAMES);
         let room = ((left - 14.0) / LETTER).round() as usize;
-        let wide = ((WIDTH - left - RIGHT) / columns as f64).clamp(CELL[0], 2.0 * CELL[1]);
+        let column = longest(&map.x) + LETTER;
+        let widest = column.max(2.0 * CELL[1]);
+        let wide = ((WIDTH - left - RIGHT) / columns as f64).clamp(CELL[0], widest);
         let tall = (HEIGHT / rows as f64).clamp(CELL[0], CELL[1]);
         let (right, top) = (left + wide * columns as f64, ABOVE + 14.0);
         let bottom = top + tall * rows as f64;
@@ -222,13 +227,15 @@ impl Drawing {
         let y = Scale::new(&map.y, [], [top, bottom])?;
         self.text("start name", [4.0, ABOVE], &y.title());
         self.text("middle name", [(left + right) / 2.0, bottom + 33.0], &x.title());
-        for tick in x.ticks(16) {
+        let room_below = ((right - left) / column).floor().clamp(1.0, 16.0);
+        for tick in x.ticks(room_below as usize) {
             self.text("middle", [tick.place, bottom + 15.0], &tick.says);
         }
         for tick in y.ticks(16) {
-            let says = match tick.says.char_indices().nth(room) {
-                None => tick.says,
-                Some((end, _)) => format!("{}…", &tick.says[..end]),
+            let fits = tick.says.chars().count() <= room;
+            let says = match tick.says.char_indices().nth(room - 1) {
+                Some((end, _)) if !fits => format!("{}…", &tick.says[..end]),
+                _ => tick.says,
             };
             self.text("end", [left - 7.0, tick.place + 4.0], &says);
         }
