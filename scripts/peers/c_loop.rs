@@ -10,7 +10,7 @@ use std::ffi::c_int;
 use libloading::{Library, Symbol};
 use tesserabench::backend::{self, Peers, Sample};
 use tesserabench::measure::timing::{Times, combine};
-use tesserabench::measure::{Method, Repeats, Team, measure};
+use tesserabench::measure::{DeviceSpeed, Method, Repeats, Team, measure};
 use tesserabench::plan::Plan;
 use tesserabench::plan::config::{Config, ThreadLevel};
 use tesserabench::stats;
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         communicates: true,
                         operations: 1,
                         repeats: Repeats::Freely,
-                        settling: 0,
+                        device: DeviceSpeed::default(),
                         stop_seconds: 0.0,
                     };
                     let ours = measure(

@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use tesserabench::backend::{self, Peers};
-use tesserabench::measure::{Method, Repeats, Team, measure};
+use tesserabench::measure::{DeviceSpeed, Method, Repeats, Team, measure};
 use tesserabench::plan::config::{Config, from_name};
 use tesserabench::plan::{Deadlines, Plan};
 use tesserabench::stats;
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 communicates: true,
                 operations: 1,
                 repeats: Repeats::Freely,
-                settling: 0,
+                device: DeviceSpeed::default(),
                 stop_seconds: 0.0,
             };
             let taken =

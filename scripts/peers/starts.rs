@@ -10,7 +10,7 @@ use tesserabench::backend::{Prepared, Sample, Start};
 use tesserabench::base::accuracy::Accuracy;
 use tesserabench::base::error::Result as Measured;
 use tesserabench::measure::timing::{Times, combine};
-use tesserabench::measure::{Method, Repeats, Team, measure};
+use tesserabench::measure::{DeviceSpeed, Method, Repeats, Team, measure};
 use tesserabench::plan::Plan;
 use tesserabench::plan::config::{Config, Protocol, ThreadLevel};
 use tesserabench::stats;
@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 communicates: true,
                 operations: 1,
                 repeats: Repeats::Freely,
-                settling: 0,
+                device: DeviceSpeed::default(),
                 stop_seconds: 0.0,
             };
             let taken =

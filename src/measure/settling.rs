@@ -20,8 +20,8 @@ const APART_S: f64 = 1.0;
 /// marked as throttled.
 const PATIENCE_S: f64 = 10.0;
 
-/// What is known of how this rank's device comes to its speed.
-#[derive(Debug, Clone, Copy)]
+/// What is known of how this rank's device comes to its speed. By default there is nothing to wait for.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct DeviceSpeed<'a> {
     /// How long it works until it runs at its usual speed, ns, where its clock cannot be read. 0 where it was at work just now.
     pub needs: Nanos,

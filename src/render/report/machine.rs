@@ -83,11 +83,12 @@ fn roofline(report: &Report) -> Option<Plot> {
         rate(case, counts.memory_traffic_bytes.or_else(tensors)? as f64)
     };
     let arithmetic = cases().filter_map(flops).reduce(f64::max)?;
-    // What lies in a cache is bounded by that cache.
+    // What lies in a cache is bounded by that cache. What computes for long on each byte shows no memory's rate.
     let mut roofs: BTreeMap<Option<MemoryLevel>, f64> = BTreeMap::new();
     for case in cases() {
         let level = case.footprint.as_ref().and_then(|footprint| footprint.fits);
-        let Some(rate) = bytes(case) else { continue };
+        let traffic = case.counts.and_then(|counts| counts.memory_traffic_bytes);
+        let Some(rate) = traffic.and_then(|traffic| rate(case, traffic as f64)) else { continue };
         let highest = roofs.entry(level).or_insert(rate);
         *highest = highest.max(rate);
     }
@@ -111,6 +112,10 @@ fn roofline(report: &Report) -> Option<Plot> {
     let low = low.reduce(f64::min)?;
     let high = ridges().map(|ridge| ridge * 4.0).chain(intensities.iter().copied());
     let high = high.reduce(f64::max)?;
+    if roofs.is_empty() {
+        let name = format!("roof: {} TFLOP/s", significant(arithmetic));
+        series.push(Series::guide(name, [low, high].map(|x| [x, arithmetic])));
+    }
     for (level, rate) in &roofs {
         let of = level.map_or("memory or caches", MemoryLevel::name);
         let (bytes, flops) = (significant(1e3 * rate), significant(arithmetic));
