@@ -2,7 +2,7 @@
 
 use super::document::{Attention, Cell, Document, Section};
 use super::legend::{Legend, Remark};
-use super::plot::{Axis, Figure, Forest, Plot, Row, Tone};
+use super::plot::{Axis, Chart, Figure, Forest, Plot, Point, Row, Series, Style, Tone};
 use super::verdicts::{FUTILE, by_urgency, launches_needed, name, sentence, tone};
 use super::words::{change, date, parts, percent, probability, word};
 use super::{Format, Render, csv, github, junit};
@@ -19,6 +19,9 @@ const TITLE: &str = "cases, the most urgent first";
 
 /// Most cases that are told before everything else.
 const ATTENTION_LIMIT: usize = 12;
+
+/// Most cases whose launches are drawn.
+const DRAWN_LIMIT: usize = 6;
 
 /// Most rows that the terminal and the plot show.
 const ROW_LIMIT: usize = 60;
@@ -64,6 +67,7 @@ impl Render for Comparison {
                 .below(cases)
                 .with(quotient(self))
                 .drawn(forest(self))
+                .drawn(launches(self))
                 .outcome("verdict")
                 .spare(&spare)
                 .at_most(ROW_LIMIT)
@@ -149,6 +153,40 @@ fn forest(comparison: &Comparison) -> Option<Plot> {
     );
     let value = Axis::log("candidate / baseline", "x");
     Plot::of("Ratios", about, Figure::Forest(Forest { value, centre: 1.0, rows }))
+}
+
+/// The launches of both sides, of the most pressing cases: whether one level has moved, or single launches stand apart.
+fn launches(comparison: &Comparison) -> Vec<Plot> {
+    let of = |case: &Compared| {
+        let [baseline, candidate] = &case.of_launches;
+        if baseline.len().min(candidate.len()) < 2 {
+            return None;
+        }
+        let side = |name: &str, figures: &[f64]| {
+            let point = |(at, y): (usize, &f64)| Point { x: at as f64, y: *y, ..Point::default() };
+            let points = figures.iter().enumerate().map(point).collect();
+            Series { name: name.to_owned(), style: Style::Dots, points }
+        };
+        let most = baseline.len().max(candidate.len());
+        let middle = |name: &str, figure: Option<f64>| {
+            let ends = [0.0, (most - 1) as f64].map(|x| [x, figure.unwrap_or(f64::NAN)]);
+            Series::guide(name, ends)
+        };
+        let chart = Chart {
+            x: Axis::places("launch", (1..=most).map(|number| number.to_string())),
+            y: Axis::linear(if case.unit == "ms" { "median" } else { "figure" }, &case.unit),
+            series: vec![
+                side("baseline", baseline),
+                side("candidate", candidate),
+                middle("middle of the baseline", case.baseline),
+                middle("middle of the candidate", case.candidate),
+            ],
+            events: Vec::new(),
+        };
+        let about = "The figure of each launch of both sides, in their order.";
+        Plot::of(&case.id, about, Figure::Chart(chart))
+    };
+    by_urgency(comparison).into_iter().filter_map(of).take(DRAWN_LIMIT).collect()
 }
 
 /// What a ratio is where it is not the quotient of the figures beside it.

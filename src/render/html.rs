@@ -30,7 +30,7 @@ const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// What the content policy calls them by: SHA-256 in base 64.
-const STYLE_HASH: &str = "Yz6debLI3oColi/EJ3zt1ksTyc6KqyuoW3KryVrXmDg=";
+const STYLE_HASH: &str = "BCGnr29aknUHd6VZCvZ/HpQBUfVbofrohARUvDTXfwk=";
 const SCRIPT_HASH: &str = "Nrj3jVD8+3EQ2knN3uyP1KBlP9ebp6rxJCAniwpAQSk=";
 
 /// Most characters of a text that a page shows; the data that it carries have all of them.
@@ -38,6 +38,9 @@ const TEXT_LIMIT: usize = 400;
 
 /// Cells of more characters are wrapped.
 const LONG: usize = 48;
+
+/// Plots of a section that are seen at once; a click shows the others, and print has all.
+const PLOTS_SHOWN: usize = 8;
 
 /// Most characters of a section's title in the page's list of sections.
 const SHORT: usize = 24;

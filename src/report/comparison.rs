@@ -232,6 +232,9 @@ pub struct Compared {
     pub unit: String,
     /// Launches on each side.
     pub launches: [usize; 2],
+    /// The figure of each of them, in their order.
+    #[serde(default)]
+    pub of_launches: [Vec<f64>; 2],
     /// Candidate over baseline, by the trimmed means of the launches' logarithms.
     pub ratio: Option<f64>,
     /// Its interval by the same model; null for fewer than two launches of a side.

@@ -338,7 +338,7 @@ fn the_time_of_import_is_no_date_of_a_log() {
     assert_eq!(page.matches("date unknown").count(), 2, "{page}");
     let (comparison, page) = compare(&dated, &later);
     assert_eq!(comparison["baseline"]["started"], "2025-02-03T04:05:06Z");
-    assert!(page.contains("2025-02-04T04:05:06Z") && !page.contains("unknown"), "{page}");
+    assert!(page.contains("2025-02-04T04:05:06Z") && !page.contains("date unknown"), "{page}");
     let both = tesserabench("analyze a b").file("a", &dated).file("b", &undated).end();
     // In its line, and in the table of reports.
     assert_eq!(both.out.matches("2025-02-03T04:05:06Z").count(), 2, "{}", both.out);

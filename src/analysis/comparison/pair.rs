@@ -147,6 +147,14 @@ impl<'a> Pair<'a> {
         self.sides.each_ref().map(|side| side.as_ref().map_or(0, |subject| subject.launches.len()))
     }
 
+    /// The figure of each launch, by side.
+    pub(super) fn of_launches(&self) -> [Vec<f64>; 2] {
+        let figures = |side: &Option<Subject<'a>>| {
+            side.as_ref().map_or_else(Vec::new, |subject| subject.launches.clone())
+        };
+        self.sides.each_ref().map(figures)
+    }
+
     pub(super) fn figures(&self) -> [Option<f64>; 2] {
         self.sides.each_ref().map(|side| side.as_ref().and_then(Subject::figure))
     }

@@ -205,6 +205,7 @@ pub(super) fn judged(
         candidate,
         unit: either.unit.to_owned(),
         launches,
+        of_launches: pair.of_launches(),
         ratio: evidence.map(|evidence| (sign * evidence.worse).exp()),
         ci: interval.map(|ends| {
             let [a, b] = ends.map(|worse| (sign * worse).exp());
