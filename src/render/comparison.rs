@@ -67,7 +67,6 @@ impl Render for Comparison {
                 .below(cases)
                 .with(quotient(self))
                 .drawn(forest(self))
-                .drawn(launches(self))
                 .outcome("verdict")
                 .spare(&spare)
                 .at_most(ROW_LIMIT)
@@ -76,7 +75,7 @@ impl Render for Comparison {
             title: "Comparison".to_owned(),
             facts: facts(self),
             attention: attention(self),
-            sections: cases.into_iter().chain(sides(self)).collect(),
+            sections: cases.into_iter().chain(launches(self)).chain(sides(self)).collect(),
             verdict: conclusion(self),
             exit: Exit::from_code(self.exit),
             unsure: self.cases.iter().all(|case| {
@@ -156,7 +155,7 @@ fn forest(comparison: &Comparison) -> Option<Plot> {
 }
 
 /// The launches of both sides, of the most pressing cases: whether one level has moved, or single launches stand apart.
-fn launches(comparison: &Comparison) -> Vec<Plot> {
+fn launches(comparison: &Comparison) -> Option<Section> {
     let of = |case: &Compared| {
         let [baseline, candidate] = &case.of_launches;
         if baseline.len().min(candidate.len()) < 2 {
@@ -186,7 +185,10 @@ fn launches(comparison: &Comparison) -> Vec<Plot> {
         let about = "The figure of each launch of both sides, in their order.";
         Plot::of(&case.id, about, Figure::Chart(chart))
     };
-    by_urgency(comparison).into_iter().filter_map(of).take(DRAWN_LIMIT).collect()
+    let plots: Vec<Plot> =
+        by_urgency(comparison).into_iter().filter_map(of).take(DRAWN_LIMIT).collect();
+    let title = "launches of the most pressing cases".to_owned();
+    (!plots.is_empty()).then(|| Section { title, plots, ..Section::default() })
 }
 
 /// What a ratio is where it is not the quotient of the figures beside it.
