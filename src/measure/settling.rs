@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(limited_until(|_| 1400.0), 1.51);
         // Regulation within 1 %, as under a power limit.
         assert!(limited_until(|at| 1400.0 + 14.0 * (40.0 * at).sin()) < 2.0);
-        // From 1590 to 900 MHz within 6 s, as a card without a fan may: medians of adjacent blocks differ by a millionth.
+        // From 1590 to 900 MHz within 6 s, as a card without a fan may. Adjacent readings hardly differ.
         let sinks = |at: f64| 1590.0 - 115.0 * at.min(6.0);
         let over = limited_until(sinks);
         assert!((6.5..7.6).contains(&over), "{over}");

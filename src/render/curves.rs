@@ -93,10 +93,12 @@ fn of_benchmark(cases: &[Measurement<'_>], ceilings: &[Ceiling<'_>]) -> Vec<Plot
     // Messages are of the group; what kernels work on is of each rank.
     let exchanges = find(benchmark).is_some_and(|benchmark| benchmark.collective);
     let parts = !exchanges && cases.iter().any(|case| case.members > 1);
-    let of_all =
-        if parts { "The size is of each rank's part, the rate of all ranks together." } else { "" };
-    let about_rate =
-        [of_all, &about].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
+    let told = |of_parts: &str| match (parts, about.as_str()) {
+        (false, about) => about.to_owned(),
+        (true, about) => format!("{of_parts} {about}").trim_end().to_owned(),
+    };
+    let about_rate = told("The size is of each rank's part, the rate of all ranks together.");
+    let about_time = told("The size is of each rank's part.");
     let chart = |y: Axis, value: &Value<'_>| {
         let series = lines.iter().map(|(name, line)| {
             let point = |case: &&Measurement<'_>| {
@@ -120,9 +122,9 @@ fn of_benchmark(cases: &[Measurement<'_>], ceilings: &[Ceiling<'_>]) -> Vec<Plot
             Some((rate, case.interval_ms.map(|[low, high]| [at(high), at(low)])))
         });
         rate.series.extend(guides(cases, size, ceilings.iter().filter(|it| it.unit == unit)));
-        Plot::of(format!("{benchmark}: {name}"), about_rate.as_str(), Figure::Chart(rate))
+        Plot::of(format!("{benchmark}: {name}"), about_rate, Figure::Chart(rate))
     });
-    let time = Plot::of(format!("{benchmark}: time"), about.as_str(), Figure::Chart(time));
+    let time = Plot::of(format!("{benchmark}: time"), about_time, Figure::Chart(time));
     time.into_iter().chain(rate.flatten()).collect()
 }
 

@@ -137,6 +137,8 @@ fn cases(report: &Report) -> Option<Section> {
     let launches = launches(report);
     let legend = Legend::of(rows.iter().map(|case| (case.id.clone(), remarks(case, launches))));
     let times = report.shows(LATENCY.key);
+    // Other tools do not tell their iterations one by one.
+    let singly = times && report.run.imported_from.is_none();
     let accuracy = |case: &Case| case.accuracy.clone().filter(|_| report.shows(ACCURACY));
     let shown =
         |case: &Case, metric: &Metric| case.figure(metric).filter(|_| report.shows(metric.key));
@@ -169,14 +171,13 @@ fn cases(report: &Report) -> Option<Section> {
                 rate.map(|(metric, rate)| Cell::quantity(rate, metric.unit.name())).into()
             }),
             ("iterations", &|case| {
-                let count =
-                    case.measured.as_ref().filter(|_| times && report.run.imported_from.is_none());
+                let count = case.measured.as_ref().filter(|_| singly);
                 count.map(|of| Cell::count(of.iterations)).into()
             }),
-            ("mean", &|case| spread(case, times, |of| Some(of.mean))),
-            ("sd", &|case| spread(case, times, |of| of.std_dev)),
-            ("min", &|case| spread(case, times, |of| Some(of.min))),
-            ("max", &|case| spread(case, times, |of| Some(of.max))),
+            ("mean", &|case| spread(case, singly, |of| Some(of.mean))),
+            ("sd", &|case| spread(case, singly, |of| of.std_dev)),
+            ("min", &|case| spread(case, singly, |of| Some(of.min))),
+            ("max", &|case| spread(case, singly, |of| Some(of.max))),
             ("of peak", &|case| {
                 let shown = case.efficiency.as_ref().filter(|of| report.shows(&of.metric));
                 let share = shown.and_then(|of| of.of_peak_percent);

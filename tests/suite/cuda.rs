@@ -517,7 +517,7 @@ fn whatever_call_fails_it_is_one_sentence() {
         };
         failing.extend(library.symbols.iter().map(|symbol| (symbol, work(symbol))).chain(newer));
     }
-    // Each run mostly waits.
+    // As many at a time as have places.
     let failing = std::sync::Mutex::new(failing.into_iter());
     let next = || failing.lock().unwrap().next();
     let run_all = || {

@@ -26,8 +26,7 @@ const GRACE: Duration = Duration::from_secs(20);
 const PLACES: usize = 4;
 
 /// The places that are free. Ranks spin while they wait: what has several, or measures this machine, takes all places. What does
-/// neither takes one, and needs not wait behind those that wait for all: so the two kinds do not take turns, in which most
-/// places would be empty.
+/// neither takes one, and does not wait behind those that wait for all: if the two kinds took turns, most places would be empty.
 static FREE: Mutex<usize> = Mutex::new(PLACES);
 static FREED: Condvar = Condvar::new();
 

@@ -134,12 +134,16 @@ fn map(analysis: &Analysis, relative: &[(&str, Times<'_>)]) -> Option<Plot> {
         }
     };
     let about = format!(
-        "The time of each case over that in the report in the middle; framed from {SLOW} times on.{left_out}"
+        "The time of each case over that in the report in the middle, which has the middle shade; darker is slower, framed \
+         from {SLOW} times on.{left_out}"
     );
+    // As far to either side, so that the middle has the same shade in every page.
+    let ratios = cells.iter().flatten().flatten();
+    let far = ratios.map(|ratio| ratio.max(ratio.recip())).fold(SLOW, f64::max);
     let map = Map {
         x: Axis::places("report", reports.map(|(at, source)| label(at, source))),
         y: Axis::places("case", cases.iter().map(name)),
-        value: Axis::log("time, the middle being 1:", "x"),
+        value: Axis::log("time, the middle being 1:", "x").covering([far.recip(), far]),
         framed,
         cells,
     };
@@ -175,5 +179,8 @@ mod tests {
         assert_eq!(times, [plain, ("1.50 x", Tone::Bad), plain]);
         let Figure::Map(map) = &section.plots[0].figure else { panic!("no map") };
         assert!(!map.framed.is_empty() && map.framed.iter().all(|[_, report]| *report == 1));
+        // The shades reach as far to the fast side, on which no case is.
+        let [low, high] = map.value.covers.unwrap();
+        assert!((high - 1.5).abs() < 1e-9 && (low * high - 1.0).abs() < 1e-9, "{low} {high}");
     }
 }
