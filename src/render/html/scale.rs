@@ -107,7 +107,7 @@ impl<'a> Scale<'a> {
         let stride = self.sizes.len().div_ceil(most).max(1);
         let shown: Vec<f64> =
             self.sizes.iter().step_by(stride).map(|size| self.share(size.log10())).collect();
-        shown.len() > 2 && shown.windows(2).all(|pair| pair[1] - pair[0] >= 0.6 / most as f64)
+        shown.len() > 2 && shown.windows(2).all(|pair| pair[1] - pair[0] >= 0.9 / most as f64)
     }
 
     /// Whether people think of its values as powers of two.

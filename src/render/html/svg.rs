@@ -14,8 +14,8 @@ use crate::render::words::quantity;
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 300.0;
 
-/// Room around what is drawn: for the values on the left and below, and for half of such a value.
-const LEFT: f64 = 80.0;
+/// Room around what is drawn: for the values on the left, at least, and below, and for half of such a value.
+const LEFT: f64 = 64.0;
 const BELOW: f64 = 40.0;
 const ABOVE: f64 = 12.0;
 const RIGHT: f64 = 34.0;
@@ -31,11 +31,14 @@ const NAMES: f64 = 270.0;
 /// Sizes of a map's cells.
 const CELL: [f64; 2] = [4.0, 26.0];
 
-/// How wide a letter of a map's names is, about, where it is the largest: on a phone.
+/// How wide a letter is, about, where it is the largest: on a phone.
 const LETTER: f64 = 10.8;
 
 /// Most characters of a name in a drawing; all of it is in its tip.
 const NAME_LIMIT: usize = 42;
+
+/// Most values beside an axis, about.
+const TICKS: usize = 6;
 
 /// Colours of series, and dashes of guides; more take turns.
 const COLOURS: usize = 8;
@@ -105,9 +108,13 @@ impl Drawing {
 
     /// The horizontal axis with its values and lines upwards, at the lower end of these places.
     fn below(&mut self, scale: &Scale<'_>, [top, bottom]: [f64; 2], ends: [f64; 2]) {
-        for tick in scale.ticks(6) {
+        // As many as have room beside each other.
+        let widest = longest(scale.ticks(TICKS).iter().map(|tick| tick.says.as_str()));
+        let room = ((ends[1] - ends[0]) / (widest + LETTER)) as usize;
+        for tick in scale.ticks(room.clamp(2, TICKS)) {
             self.path("grid", line([tick.place, top], [tick.place, bottom]), String::new());
-            self.text("middle", [tick.place, bottom + 15.0], &tick.says);
+            let place = tick.place.min(self.width - longest([tick.says.as_str()]) / 2.0);
+            self.text("middle", [place, bottom + 15.0], &tick.says);
         }
         let middle = (ends[0] + ends[1]) / 2.0;
         self.text("middle name", [middle, bottom + 33.0], &scale.title());
@@ -115,14 +122,16 @@ impl Drawing {
 
     fn chart(&mut self, chart: &Chart) -> Option<()> {
         let points = || chart.series.iter().flat_map(|series| &series.points);
-        let (left, right) = (LEFT, WIDTH - RIGHT);
         let (top, bottom) = (ABOVE + 14.0, HEIGHT - BELOW);
-        let x = Scale::new(&chart.x, points().map(|point| point.x), [left, right])?;
         let ys = points()
             .flat_map(|point| [point.y].into_iter().chain(point.interval.into_iter().flatten()));
         let y = Scale::new(&chart.y, ys, [bottom, top])?;
+        let beside = y.ticks(TICKS);
+        let widest = longest(beside.iter().map(|tick| tick.says.as_str()));
+        let (left, right) = ((10.0 + widest).clamp(LEFT, WIDTH / 3.0), WIDTH - RIGHT);
+        let x = Scale::new(&chart.x, points().map(|point| point.x), [left, right])?;
         self.below(&x, [top, bottom], [left, right]);
-        for tick in y.ticks(6) {
+        for tick in beside {
             self.path("grid", line([left, tick.place], [right, tick.place]), String::new());
             self.text("end", [left - 7.0, tick.place + 4.0], &tick.says);
         }
@@ -210,15 +219,12 @@ impl Drawing {
         values().next()?;
         let (low, high) = (covered().reduce(f64::min)?, covered().reduce(f64::max)?);
         // Names of rows have as much room as they need, and no more than those of a forest.
-        let longest = |axis: &Axis| {
-            let letters = axis.names.iter().map(|name| name.chars().count()).max();
-            LETTER * letters.unwrap_or(0) as f64
-        };
-        let left = (14.0 + longest(&map.y)).clamp(84.0, NAMES);
+        let widest = |axis: &Axis| longest(axis.names.iter().map(String::as_str));
+        let left = (14.0 + widest(&map.y)).clamp(84.0, NAMES);
         let room = ((left - 14.0) / LETTER).round() as usize;
-        let column = longest(&map.x) + LETTER;
-        let widest = column.max(2.0 * CELL[1]);
-        let wide = ((WIDTH - left - RIGHT) / columns as f64).clamp(CELL[0], widest);
+        let column = widest(&map.x) + LETTER;
+        let wide =
+            ((WIDTH - left - RIGHT) / columns as f64).clamp(CELL[0], column.max(2.0 * CELL[1]));
         let tall = (HEIGHT / rows as f64).clamp(CELL[0], CELL[1]);
         let (right, top) = (left + wide * columns as f64, ABOVE + 14.0);
         let bottom = top + tall * rows as f64;
@@ -321,6 +327,11 @@ impl Drawing {
         }
         Some(())
     }
+}
+
+/// How much room the longest of some texts takes.
+fn longest<'a>(texts: impl IntoIterator<Item = &'a str>) -> f64 {
+    LETTER * texts.into_iter().map(|text| text.chars().count()).max().unwrap_or(0) as f64
 }
 
 /// A value with its unit.
